@@ -1,0 +1,170 @@
+//! The singular value decomposition behind a split, on the host and in f64.
+//!
+//! f64 because the bases are used as exact projectors: an f32 decomposition leaves them
+//! orthonormal only to about 1e-5, which would be the leak of every later step.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
+use faer::{Mat, Par, Spec};
+
+/// Which singular vectors of the longer side are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vectors {
+    /// As many as there are singular values.
+    Thin,
+    /// An orthonormal basis of the whole space on both sides.
+    Full,
+}
+
+/// `W = input · diag(values) · outputᵀ`, values descending.
+pub(crate) struct Decomposition {
+    /// `[d_in, c]`, orthonormal columns.
+    pub input: Mat<f64>,
+    /// `[d_out, c]`, orthonormal columns.
+    pub output: Mat<f64>,
+    /// `min(d_in, d_out)` singular values.
+    pub values: Vec<f64>,
+}
+
+/// Decomposes a row-major `[d_in, d_out]` matrix of finite values.
+///
+/// The result depends on the values alone: it runs on one thread (layers are what runs in
+/// parallel), and each pair of vectors has the sign that makes the largest component of the input
+/// vector positive. `None` if the iteration does not converge.
+pub(crate) fn decompose(
+    values: &[f64],
+    d_in: usize,
+    d_out: usize,
+    vectors: Vectors,
+) -> Option<Decomposition> {
+    let matrix = Mat::from_fn(d_in, d_out, |i, j| values[i * d_out + j]);
+    let r = d_in.min(d_out);
+    let (columns_in, columns_out, compute) = match vectors {
+        Vectors::Thin => (r, r, ComputeSvdVectors::Thin),
+        Vectors::Full => (d_in, d_out, ComputeSvdVectors::Full),
+    };
+    let mut input = Mat::zeros(d_in, columns_in);
+    let mut output = Mat::zeros(d_out, columns_out);
+    let mut diagonal = Diag::zeros(r);
+    let params = Spec::<SvdParams, f64>::default();
+    let mut memory = MemBuffer::new(svd_scratch::<f64>(
+        d_in,
+        d_out,
+        compute,
+        compute,
+        Par::Seq,
+        params,
+    ));
+    svd(
+        matrix.as_ref(),
+        diagonal.as_mut(),
+        Some(input.as_mut()),
+        Some(output.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        params,
+    )
+    .ok()?;
+    fix_signs(&mut input, &mut output, r);
+    let values = diagonal.column_vector().iter().copied().collect();
+    Some(Decomposition {
+        input,
+        output,
+        values,
+    })
+}
+
+/// Pairs are flipped together; vectors of the null space, which have no partner, on their own.
+fn fix_signs(input: &mut Mat<f64>, output: &mut Mat<f64>, r: usize) {
+    for column in 0..input.ncols() {
+        if largest_is_negative(input, column) {
+            negate(input, column);
+            if column < r {
+                negate(output, column);
+            }
+        }
+    }
+    for column in r..output.ncols() {
+        if largest_is_negative(output, column) {
+            negate(output, column);
+        }
+    }
+}
+
+fn largest_is_negative(matrix: &Mat<f64>, column: usize) -> bool {
+    let mut largest = 0.0_f64;
+    for &value in matrix.col(column).iter() {
+        if value.abs() > largest.abs() {
+            largest = value;
+        }
+    }
+    largest < 0.0
+}
+
+fn negate(matrix: &mut Mat<f64>, column: usize) {
+    for value in matrix.col_mut(column).iter_mut() {
+        *value = -*value;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn orthonormality_error(basis: &Mat<f64>) -> f64 {
+        let gram = basis.transpose() * basis;
+        let mut worst = 0.0_f64;
+        for i in 0..gram.nrows() {
+            for j in 0..gram.ncols() {
+                let expected = f64::from(u8::from(i == j));
+                worst = worst.max((gram[(i, j)] - expected).abs());
+            }
+        }
+        worst
+    }
+
+    fn check(values: &[f64], d_in: usize, d_out: usize) {
+        for vectors in [Vectors::Thin, Vectors::Full] {
+            let split = decompose(values, d_in, d_out, vectors).unwrap();
+            // f64 round-off of a product of at most some dozens of terms.
+            assert!(orthonormality_error(&split.input) < 1e-12);
+            assert!(orthonormality_error(&split.output) < 1e-12);
+            assert!(split.values.windows(2).all(|pair| pair[0] >= pair[1]));
+            let scale = values.iter().fold(1.0_f64, |a, v| a.max(v.abs()));
+            for i in 0..d_in {
+                for j in 0..d_out {
+                    let rebuilt: f64 = split
+                        .values
+                        .iter()
+                        .enumerate()
+                        .map(|(c, s)| split.input[(i, c)] * s * split.output[(j, c)])
+                        .sum();
+                    assert!((rebuilt - values[i * d_out + j]).abs() < 1e-12 * scale * 64.0);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_matrix_is_rebuilt_from_orthonormal_factors(
+            d_in in 1usize..12,
+            d_out in 1usize..12,
+            seed in prop::collection::vec(-10.0f64..10.0, 144),
+        ) {
+            check(&seed[..d_in * d_out], d_in, d_out);
+        }
+    }
+
+    #[test]
+    fn degenerate_matrices_have_orthonormal_bases() {
+        check(&[0.0; 12], 3, 4);
+        check(&[2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0], 3, 3);
+        check(&[1.0, -2.0, 3.0, 0.5], 1, 4);
+        check(&[1.0, -2.0, 3.0, 0.5], 4, 1);
+        check(&[1e-30, 0.0, 0.0, 1e30], 2, 2);
+    }
+}

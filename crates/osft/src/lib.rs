@@ -1,0 +1,63 @@
+//! Orthogonal Subspace Fine-Tuning (OSFT) for any Burn module, on any Burn backend.
+//!
+//! OSFT fine-tunes a network on one task after another while freezing, in every target weight
+//! `W`, the directions that carry most of what the network already knows. A [`Osft`] splits the
+//! target weights of a module into *protected* and *free* directions on the input and on the
+//! output side, wraps any Burn [`Optimizer`](burn::optim::Optimizer) so that a weight moves only
+//! inside its free directions, and measures afterwards what leaked.
+//!
+//! ```
+//! use burn::{nn::LinearConfig, optim::{AdamWConfig, GradientsParams}, tensor::{Device, Tensor}};
+//! use osft::{Osft, OsftConfig};
+//!
+//! # fn main() -> Result<(), osft::OsftError> {
+//! let device = Device::flex().autodiff();
+//! let model = LinearConfig::new(8, 4).init(&device);
+//!
+//! let osft = Osft::split(&model, &OsftConfig::new().with_protected_share(0.5))?;
+//! let mut model = osft.freeze_others(model);
+//! let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
+//!
+//! let loss = model.forward(Tensor::<2>::ones([2, 8], &device)).square().mean();
+//! let grads = GradientsParams::from_grads(loss.backward(), &model);
+//! model = optimizer.step(1e-3, model, grads);
+//!
+//! assert!(osft.leaks(&model)?.worst().leak_in < 1e-5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Conventions
+//!
+//! Burn holds a weight as `[d_in, d_out]` (`y = x W + b`), the transpose of PyTorch's layout, so
+//! the paper's `U` is the *output* side here. `k_in` and `k_out` count protected directions; a
+//! *protected share* is the fraction that is frozen.
+//!
+//! | here | the paper | PEFT | mini_trainer |
+//! |---|---|---|---|
+//! | protected share | rank fraction kept | `effective_rank` (as a fraction) | `1 - unfreeze_rank_ratio` |
+//!
+//! # References
+//!
+//! "Sculpting Subspaces: Constrained Full Fine-Tuning in LLMs for Continual Learning",
+//! <https://arxiv.org/abs/2504.07097>.
+
+mod config;
+mod constraint;
+mod decompose;
+mod error;
+mod leak;
+mod optimizer;
+mod side;
+mod split;
+mod table;
+mod targets;
+
+pub use config::{OsftConfig, ProtectedShare};
+pub use constraint::Constraint;
+pub use error::OsftError;
+pub use leak::{LayerLeak, LeakReport};
+pub use optimizer::{CoreOptimizer, CoreState};
+pub use side::Side;
+pub use split::{LayerSplit, Osft};
+pub use targets::TargetPatterns;

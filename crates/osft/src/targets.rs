@@ -1,0 +1,144 @@
+//! Which parameters of a module are split: selection by path, and their values on the host.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{DType, Tensor};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::OsftError;
+
+/// Regular expressions over parameter paths such as `layers.0.self_attn.q_proj.weight`.
+///
+/// A parameter is a target if *any* pattern is found in its path; every pattern must match at
+/// least one rank-2 parameter, since one that selects nothing is a misspelling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetPatterns(Vec<String>);
+
+impl TargetPatterns {
+    /// Patterns from anything that yields strings.
+    pub fn new<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
+        Self(patterns.into_iter().map(Into::into).collect())
+    }
+
+    /// The patterns as given.
+    pub fn patterns(&self) -> &[String] {
+        &self.0
+    }
+
+    fn compile(&self) -> Result<Vec<(&str, Regex)>, OsftError> {
+        if self.0.is_empty() {
+            return Err(OsftError::NoPattern);
+        }
+        self.0
+            .iter()
+            .map(|pattern| match Regex::new(pattern) {
+                Ok(regex) => Ok((pattern.as_str(), regex)),
+                Err(error) => Err(OsftError::InvalidPattern {
+                    pattern: pattern.clone(),
+                    reason: error.to_string(),
+                }),
+            })
+            .collect()
+    }
+}
+
+/// A rank-2 parameter of a module, detached from any graph.
+pub(crate) struct Weight {
+    pub path: String,
+    pub id: ParamId,
+    /// `[d_in, d_out]`
+    pub value: Tensor<2>,
+}
+
+impl Weight {
+    /// The weight's values in row-major order, checked to be finite.
+    pub(crate) fn to_host(&self) -> Result<Vec<f64>, OsftError> {
+        let [d_in, d_out] = self.value.dims();
+        if d_in == 0 || d_out == 0 {
+            let layer = self.path.clone();
+            return Err(OsftError::Empty { layer, d_in, d_out });
+        }
+        let dtype = self.value.dtype();
+        if !matches!(dtype, DType::F32 | DType::F64) {
+            return Err(OsftError::UnsupportedDType {
+                layer: self.path.clone(),
+                dtype: format!("{dtype:?}"),
+            });
+        }
+        let data = self.value.clone().into_data();
+        let values: Vec<f64> = data.iter::<f64>().collect();
+        let broken = || values.iter().enumerate().filter(|(_, v)| !v.is_finite());
+        match broken().next() {
+            None => Ok(values),
+            Some((first, _)) => Err(OsftError::NonFinite {
+                layer: self.path.clone(),
+                count: broken().count(),
+                total: values.len(),
+                row: first / d_out,
+                column: first % d_out,
+            }),
+        }
+    }
+}
+
+/// All rank-2 float parameters of a module, in visiting order.
+pub(crate) fn weights<M: Module>(module: &M) -> Vec<Weight> {
+    let mut collector = Collector::default();
+    module.visit(&mut collector);
+    collector.weights
+}
+
+/// The rank-2 parameters that the patterns select.
+pub(crate) fn select<M: Module>(
+    module: &M,
+    patterns: &TargetPatterns,
+) -> Result<Vec<Weight>, OsftError> {
+    let patterns = patterns.compile()?;
+    let all = weights(module);
+    for (pattern, regex) in &patterns {
+        if !all.iter().any(|weight| regex.is_match(&weight.path)) {
+            return Err(OsftError::NoTarget {
+                pattern: (*pattern).to_string(),
+                available: all.into_iter().map(|weight| weight.path).collect(),
+            });
+        }
+    }
+    Ok(all
+        .into_iter()
+        .filter(|weight| {
+            patterns
+                .iter()
+                .any(|(_, regex)| regex.is_match(&weight.path))
+        })
+        .collect())
+}
+
+#[derive(Default)]
+struct Collector {
+    path: Vec<String>,
+    weights: Vec<Weight>,
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if D != 2 {
+            return;
+        }
+        let value = param.val().inner();
+        let dims = value.dims();
+        self.weights.push(Weight {
+            path: self.path.join("."),
+            id: param.id,
+            value: value.reshape([dims[0], dims[1]]),
+        });
+    }
+}

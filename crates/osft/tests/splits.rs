@@ -1,0 +1,183 @@
+//! Splits of awkward weights, errors, and the algebra of a constraint.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::Param;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use common::{Mlp, backends, noise};
+use osft::{Osft, OsftConfig, OsftError};
+use proptest::prelude::*;
+
+fn linear(values: Vec<f32>, d_in: usize, d_out: usize, device: &Device) -> Linear {
+    let mut linear = LinearConfig::new(d_in, d_out).with_bias(false).init(device);
+    linear.weight = Param::from_data(TensorData::new(values, [d_in, d_out]), device);
+    linear
+}
+
+fn dense(values: &[f32], shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+fn largest(tensor: Tensor<2>) -> f32 {
+    if tensor.shape().num_elements() == 0 {
+        return 0.0;
+    }
+    tensor.abs().max().into_scalar::<f32>()
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_an_error_that_lists_the_parameters() {
+    let model = Mlp::new(1, &Device::flex());
+    let config = OsftConfig::new().with_targets(["first.weight$", "q_proj"]);
+    let error = Osft::split(&model, &config).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, OsftError::NoTarget { ref pattern, .. } if pattern == "q_proj"));
+    assert!(
+        text.contains("q_proj") && text.contains("middle.weight"),
+        "{text}"
+    );
+}
+
+#[test]
+fn invalid_configurations_are_typed_errors() {
+    let model = Mlp::new(1, &Device::flex());
+    let split = |config: OsftConfig| Osft::split(&model, &config).unwrap_err();
+    let pattern = split(OsftConfig::new().with_targets(["(unclosed"]));
+    assert!(matches!(pattern, OsftError::InvalidPattern { .. }));
+    let none = split(OsftConfig::new().with_targets(Vec::<String>::new()));
+    assert!(matches!(none, OsftError::NoPattern));
+    let share = split(OsftConfig::new().with_protected_share(1.5));
+    assert!(matches!(share, OsftError::ShareOutOfRange { share } if share == 1.5));
+}
+
+#[test]
+fn non_finite_weights_name_the_layer_and_the_place() {
+    for (_, device) in backends() {
+        let mut model = Mlp::new(1, &device);
+        let mut values = noise(5, 16 * 40, 1.0);
+        values[2 * 40 + 3] = f32::NAN;
+        values[15 * 40] = f32::INFINITY;
+        model.middle.weight = Param::from_data(TensorData::new(values, [16, 40]), &device);
+        match Osft::split(&model, &OsftConfig::new()).unwrap_err() {
+            OsftError::NonFinite {
+                layer,
+                count,
+                row,
+                column,
+                ..
+            } => {
+                assert_eq!(
+                    (layer.as_str(), count, row, column),
+                    ("middle.weight", 2, 2, 3)
+                );
+            }
+            other => panic!("unexpected {other}"),
+        }
+    }
+}
+
+#[test]
+fn half_precision_weights_are_refused_by_name() {
+    let device = Device::flex();
+    let mut model = linear(noise(1, 12, 1.0), 3, 4, &device);
+    model.weight = Param::from_tensor(model.weight.val().cast(DType::BF16));
+    let error = Osft::split(&model, &OsftConfig::new()).unwrap_err();
+    assert!(matches!(error, OsftError::UnsupportedDType { ref layer, .. } if layer == "weight"));
+}
+
+#[test]
+fn another_module_cannot_be_measured() {
+    let device = Device::flex();
+    let osft = Osft::split(&Mlp::new(1, &device), &OsftConfig::new()).unwrap();
+    let error = osft.leaks(&Mlp::new(2, &device)).unwrap_err();
+    assert!(matches!(error, OsftError::OtherModule { .. }));
+}
+
+#[test]
+fn zero_single_row_and_repeated_singular_values_split() {
+    let identity = |n: usize| {
+        (0..n * n)
+            .map(|i| f32::from(u8::from(i % (n + 1) == 0)))
+            .collect()
+    };
+    for (backend, device) in backends() {
+        for share in [0.0, 0.3, 0.5, 0.8, 1.0] {
+            let cases: [(Vec<f32>, usize, usize); 5] = [
+                (vec![0.0; 35], 5, 7),
+                (noise(1, 9, 1.0), 1, 9),
+                (noise(2, 9, 1.0), 9, 1),
+                (identity(6), 6, 6),
+                (vec![3.0], 1, 1),
+            ];
+            for (values, d_in, d_out) in cases {
+                let model = linear(values, d_in, d_out, &device);
+                let config = OsftConfig::new().with_protected_share(share);
+                let osft = Osft::split(&model, &config).unwrap();
+                let layer = &osft.layers()[0];
+                let k = (share * d_in.min(d_out) as f64 + 1e-6).floor() as usize;
+                assert_eq!((layer.k_in, layer.k_out), (k, k));
+                let change = dense(&noise(3, d_in * d_out, 1.0), [d_in, d_out], &device);
+                let moved = layer.constraint.lift(layer.constraint.lower(change));
+                let again = layer.constraint.lift(layer.constraint.lower(moved.clone()));
+                assert!(
+                    largest(again - moved) < 1e-6,
+                    "{backend} [{d_in}, {d_out}] share {share}: not a projection"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_has_one_line_per_layer_and_the_total() {
+    let osft = Osft::split(&Mlp::new(1, &Device::flex()), &OsftConfig::new()).unwrap();
+    let table = osft.to_string();
+    assert_eq!(table.lines().count(), 5, "{table}");
+    assert!(table.contains("8/40"), "{table}");
+    // (16-8)² + (16-8)(40-8) + (40-6)(12-6)
+    assert!(
+        table.ends_with("524 of 1376 degrees of freedom are free"),
+        "{table}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn lower_and_lift_are_adjoint_and_stay_inside_the_free_space(
+        d_in in 1usize..14,
+        d_out in 1usize..14,
+        share in 0.0f64..=1.0,
+        seed in 0u64..1000,
+    ) {
+        let device = Device::flex();
+        let model = linear(noise(seed, d_in * d_out, 1.0), d_in, d_out, &device);
+        let config = OsftConfig::new().with_protected_share(share);
+        let osft = Osft::split(&model, &config).unwrap();
+        let layer = &osft.layers()[0];
+        let gradient = dense(&noise(seed + 1, d_in * d_out, 1.0), [d_in, d_out], &device);
+        let core = layer.constraint.lower(gradient.clone());
+        prop_assert_eq!(core.dims(), layer.constraint.core_shape([d_in, d_out]));
+        if layer.constraint.is_closed() {
+            return Ok(());
+        }
+        let change = layer.constraint.lift(core.clone());
+        // ⟨G, N C Nᵀ⟩ = ⟨Nᵀ G N, C⟩, of sums of up to 169 terms of order 1 in f32.
+        let dense_side = (gradient * change.clone()).sum().into_scalar::<f32>();
+        let core_side = (core.clone() * core).sum().into_scalar::<f32>();
+        prop_assert!((dense_side - core_side).abs() < 1e-4, "{dense_side} {core_side}");
+        // Protected inputs see no change: Wᵀ's top left vectors applied to ΔW.
+        let w = faer::Mat::from_fn(d_in, d_out, |i, j| {
+            f64::from(noise(seed, d_in * d_out, 1.0)[i * d_out + j])
+        });
+        let svd = w.thin_svd().unwrap();
+        let values: Vec<f32> = change.into_data().try_into_vec().unwrap();
+        let delta = faer::Mat::from_fn(d_in, d_out, |i, j| f64::from(values[i * d_out + j]));
+        let leak_in = (svd.U().subcols(0, layer.k_in).transpose() * &delta).norm_l2();
+        let leak_out = (&delta * svd.V().subcols(0, layer.k_out)).norm_l2();
+        prop_assert!(leak_in < 1e-5 && leak_out < 1e-5, "{leak_in} {leak_out}");
+    }
+}

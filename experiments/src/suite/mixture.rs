@@ -1,0 +1,109 @@
+//! The pre-training mixture: short documents that teach the words, facts and skills of the suite.
+//!
+//! The tasks' instructions and the meaning of their labels are left out on purpose. What a task
+//! asks for under its own cue is practised here under another (a view in a word instead of a
+//! letter, a count with its unit, single notes instead of a summary).
+
+mod knowledge;
+mod language;
+mod numbers;
+mod reading;
+
+use serde::Serialize;
+
+use super::words::Random;
+use rand::distr::{Distribution, weighted::WeightedIndex};
+
+/// One pre-training document, the text `prompt + answer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Document {
+    /// Everything before the answer; empty where the whole text is plain prose.
+    pub prompt: String,
+    /// The answer without a leading space, or the prose.
+    pub answer: String,
+}
+
+impl Document {
+    fn prose(text: impl Into<String>) -> Self {
+        Self {
+            prompt: String::new(),
+            answer: text.into(),
+        }
+    }
+
+    fn asked(prompt: impl Into<String>, answer: impl Into<String>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            answer: answer.into(),
+        }
+    }
+
+    /// A prompt in which all but the last of several cued answers are already given.
+    ///
+    /// `head` says how many follow (the number is fixed by it), so that a model can learn where
+    /// a document ends.
+    fn series(head: &str, turns: &[(String, String)]) -> Self {
+        let mut prompt = head.to_string();
+        let mut last = String::new();
+        for (cue, answer) in turns {
+            prompt.push_str(&last);
+            if !prompt.is_empty() {
+                prompt.push('\n');
+            }
+            prompt.push_str(cue);
+            last.clone_from(answer);
+        }
+        Self {
+            prompt,
+            answer: last,
+        }
+    }
+}
+
+/// Draws one document of a kind.
+type Draw = fn(&mut Random) -> Document;
+
+/// The kinds of documents and how often each comes, relative to the sum.
+///
+/// Skills that work on the context (reading, letters, phrases) get the most: they need more
+/// steps to form than facts need to be stored.
+const KINDS: [(u32, Draw); 24] = [
+    (10, knowledge::question),
+    (9, knowledge::quiz),
+    (5, knowledge::statements),
+    (6, knowledge::letter_of_fact),
+    (5, knowledge::letter_of_key),
+    (5, numbers::question),
+    (7, numbers::quiz),
+    (3, numbers::statements),
+    (4, numbers::story),
+    (8, numbers::story_question),
+    (2, reading::opinion),
+    (9, reading::views),
+    (2, reading::bank),
+    (6, reading::course),
+    (2, reading::council),
+    (8, reading::notes),
+    (5, reading::scene),
+    (2, language::meaning),
+    (2, language::meanings),
+    (9, language::phrase),
+    (2, language::aside),
+    (5, language::script),
+    (3, language::copy),
+    (1, language::glossary),
+];
+
+/// The first `count` documents of a seed; a longer mixture begins with the shorter one.
+pub fn mixture(seed: u64, count: usize) -> Vec<Document> {
+    // Stream 0; the tasks and the probe draw from those above.
+    let mut random = super::stream(seed, 0);
+    let weights = WeightedIndex::new(KINDS.iter().map(|(weight, _)| *weight))
+        .expect("invariant: weights are positive");
+    (0..count)
+        .map(|_| {
+            let (_, draw) = KINDS[weights.sample(&mut random)];
+            draw(&mut random)
+        })
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Facts asked and stated, and options named by letters.
+
+use rand::seq::SliceRandom;
+
+use super::{Document, numbers};
+use crate::suite::choice::options;
+use crate::suite::facts::FACTS;
+use crate::suite::probe;
+use crate::suite::words::{ITEMS, PLACES, Random, chance, pick};
+
+/// Letters that may name an option; those of one list are of one case.
+const LETTERS: [&[&str]; 2] = [
+    &[
+        "A", "B", "C", "D", "E", "F", "G", "H", "K", "L", "M", "N", "P", "R", "S", "T",
+    ],
+    &["a", "b", "c", "d", "e", "f", "g", "h"],
+];
+
+/// Colors that a key may list.
+const COLORS: [&str; 9] = [
+    "yellow", "green", "white", "black", "blue", "red", "brown", "gray", "orange",
+];
+
+fn turn(random: &mut Random) -> (String, String) {
+    let fact = pick(random, &FACTS);
+    let text = &fact.questions()[pick(random, &[0, 1])];
+    (probe::question(text), fact.answer.to_string())
+}
+
+/// One question on a fact.
+pub(super) fn question(random: &mut Random) -> Document {
+    let (prompt, answer) = turn(random);
+    Document::asked(prompt, answer)
+}
+
+/// Four questions on facts and on arithmetic.
+pub(super) fn quiz(random: &mut Random) -> Document {
+    let turns: Vec<_> = (0..4)
+        .map(|_| {
+            if chance(random, 70) {
+                turn(random)
+            } else {
+                numbers::turn(random)
+            }
+        })
+        .collect();
+    Document::series("Quiz", &turns)
+}
+
+/// Four facts in prose.
+pub(super) fn statements(random: &mut Random) -> Document {
+    let sentences: Vec<_> = (0..4)
+        .map(|_| {
+            let fact = pick(random, &FACTS);
+            let [plain, other] = fact.statements();
+            if chance(random, 60) { plain } else { other }
+        })
+        .collect();
+    Document::prose(sentences.join(" "))
+}
+
+fn three_letters(random: &mut Random) -> Vec<&'static str> {
+    let mut letters = pick(random, &LETTERS).to_vec();
+    letters.shuffle(random);
+    letters.truncate(3);
+    letters
+}
+
+/// A fact among three options in one line, answered by the option's letter.
+pub(super) fn letter_of_fact(random: &mut Random) -> Document {
+    let fact = pick(random, &FACTS);
+    let question = &fact.questions()[pick(random, &[0, 1])];
+    let (options, position) = options(random, &fact, 2);
+    let letters = three_letters(random);
+    let (open, close) = pick(random, &[("(", ") "), ("", ") "), ("", ": ")]);
+    let listed: Vec<_> = letters
+        .iter()
+        .zip(&options)
+        .map(|(letter, option)| format!("{open}{letter}{close}{option}"))
+        .collect();
+    Document::asked(
+        format!("{question}\n{}\nLetter:", listed.join("\n")),
+        letters[position],
+    )
+}
+
+/// A key of three letters that is looked up twice.
+pub(super) fn letter_of_key(random: &mut Random) -> Document {
+    let lists: [&[&'static str]; 3] = [&COLORS, &ITEMS, &PLACES];
+    let mut entries = pick(random, &lists).to_vec();
+    entries.shuffle(random);
+    let letters = three_letters(random);
+    let separator = pick(random, &[" ", ": ", " is ", ". "]);
+    let key: Vec<_> = letters
+        .iter()
+        .zip(&entries)
+        .map(|(letter, entry)| format!("{letter}{separator}{entry}"))
+        .collect();
+    let mut order = [0, 1, 2];
+    order.shuffle(random);
+    let turns: Vec<_> = order[..2]
+        .iter()
+        .map(|&wanted| {
+            let cue = format!("Find: {}\nLetter:", entries[wanted]);
+            (cue, letters[wanted].to_string())
+        })
+        .collect();
+    Document::series(&format!("Key\n{}", key.join("\n")), &turns)
+}

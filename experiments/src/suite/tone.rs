@@ -1,0 +1,154 @@
+//! Task `tone`, after FOMC: whether a central bank leans to easier or to tighter money.
+//!
+//! What the bank did before may contradict what it plans now; only the present counts.
+
+use rand::RngExt;
+
+use super::Row;
+use super::words::{Random, capitalized, pick, pick_other};
+
+/// Where the bank is going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    Easier,
+    Tighter,
+    Same,
+}
+
+/// The courses in the order of their labels A, B, C.
+pub(super) const COURSES: [Course; 3] = [Course::Easier, Course::Tighter, Course::Same];
+
+const ACTORS: [&str; 6] = [
+    "the central bank",
+    "the board",
+    "the governor",
+    "the committee",
+    "the policy group",
+    "the bank",
+];
+
+const NOW: [&str; 5] = ["now", "today", "this week", "this month", "this time"];
+
+const BEFORE: [&str; 5] = [
+    "last year",
+    "last month",
+    "last spring",
+    "a year ago",
+    "in the past",
+];
+
+const PLANS: [&str; 5] = [
+    "plans to",
+    "wants to",
+    "is ready to",
+    "intends to",
+    "expects to",
+];
+
+/// Sentences that fit every course.
+const ASIDES: [&str; 5] = [
+    "The meeting was short.",
+    "The report came out on Friday.",
+    "The vote was close.",
+    "Most banks had expected this.",
+    "The next meeting is in June.",
+];
+
+fn actions(course: Course) -> [&'static str; 8] {
+    match course {
+        Course::Easier => [
+            "cut rates",
+            "lower the interest rate",
+            "ease credit",
+            "support weak demand",
+            "make loans cheaper",
+            "help slow growth",
+            "put more money into the economy",
+            "loosen policy",
+        ],
+        Course::Tighter => [
+            "raise rates",
+            "lift the interest rate",
+            "tighten credit",
+            "cool strong demand",
+            "make loans more expensive",
+            "fight high inflation",
+            "take money out of the economy",
+            "toughen policy",
+        ],
+        Course::Same => [
+            "keep rates unchanged",
+            "hold the interest rate",
+            "wait for more data",
+            "leave credit as it is",
+            "watch the economy",
+            "make no change",
+            "stay on its path",
+            "pause policy",
+        ],
+    }
+}
+
+fn reasons(course: Course) -> [&'static str; 5] {
+    match course {
+        Course::Easier => [
+            "growth is too weak",
+            "inflation is too low",
+            "many people lost their jobs",
+            "demand is falling",
+            "prices are falling",
+        ],
+        Course::Tighter => [
+            "growth is too hot",
+            "inflation is too high",
+            "wages rise too fast",
+            "demand is rising",
+            "prices are rising",
+        ],
+        Course::Same => [
+            "growth is as expected",
+            "inflation is on target",
+            "the outlook is not clear",
+            "demand is stable",
+            "prices are stable",
+        ],
+    }
+}
+
+/// A short statement that takes the course now.
+pub(super) fn statement(random: &mut Random, course: Course) -> String {
+    let actor = pick(random, &ACTORS);
+    let now = pick(random, &NOW);
+    let plan = format!(
+        "{now} {actor} {} {}",
+        pick(random, &PLANS),
+        pick(random, &actions(course))
+    );
+    let reason = pick(random, &reasons(course));
+    let earlier = pick_other(random, &COURSES, course);
+    let past = format!(
+        "{} {} wanted to {}",
+        pick(random, &BEFORE),
+        pick_other(random, &ACTORS, actor),
+        pick(random, &actions(earlier))
+    );
+    let aside = pick(random, &ASIDES);
+    match random.random_range(0..6) {
+        0 => format!("{}. {aside}", capitalized(&plan)),
+        1 => format!("{aside} {}.", capitalized(&plan)),
+        2 => format!("{} because {reason}.", capitalized(&plan)),
+        3 => format!("{}, but {plan}.", capitalized(&past)),
+        4 => format!("{}, although {past}.", capitalized(&plan)),
+        _ => format!("{} {actor} says that {reason}. {aside}", capitalized(now)),
+    }
+}
+
+/// One row; the label goes around with the index.
+pub(super) fn row(random: &mut Random, index: usize) -> Row {
+    let label = index % COURSES.len();
+    let text = statement(random, COURSES[label]);
+    Row {
+        prompt: format!("Tone of the bank: A dovish, B hawkish, C neutral.\nText: {text}\nTone:"),
+        answer: ["A", "B", "C"][label].to_string(),
+    }
+}
