@@ -76,9 +76,10 @@ impl LayerSplit {
     /// Share of the weight's squared Frobenius norm held by the protected singular directions,
     /// in `[0, 1]`; 0 for a weight of zeros.
     pub fn protected_energy(&self) -> f64 {
-        let squares = || self.singular_values.iter().map(|s| s * s);
-        let total: f64 = squares().sum();
-        let protected: f64 = squares().take(self.k_in.min(self.k_out)).sum();
+        // Folded from +0: the sum of no floats is -0, which would be printed as such.
+        let squares = |values: &[f64]| values.iter().fold(0.0, |sum, s| sum + s * s);
+        let total = squares(&self.singular_values);
+        let protected = squares(&self.singular_values[..self.k_in.min(self.k_out)]);
         if total > 0.0 { protected / total } else { 0.0 }
     }
 }

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::optim::{
     AdamWConfig, GradientsParams, ModuleOptimizer, MuonConfig, Optimizer, SgdConfig,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use common::{Mlp, backends, batch, host_leaks, weights_of};
 use osft::{Osft, OsftConfig};
 
