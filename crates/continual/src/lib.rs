@@ -1,1 +1,22 @@
-//! x
+//! The continual-learning protocol: tasks in sequence, methods, trainer, result matrix.
+//!
+//! A [`Task`] is tokenized rows and a way to score answers; a [`Method`] says how
+//! weights may move during a task; [`run_sequence`] trains a model on one task after another and
+//! fills the [`ResultMatrix`], from which [`metrics`] computes what is reported. No data set and no
+//! model family is known here by name.
+
+mod error;
+mod evaluate;
+mod matrix;
+pub mod methods;
+pub mod metrics;
+mod sequence;
+mod task;
+pub mod trainer;
+
+pub use error::ContinualError;
+pub use evaluate::{Evaluation, evaluate};
+pub use matrix::ResultMatrix;
+pub use methods::{Method, TaskDiagnostics};
+pub use sequence::{Event, Scoring, SequenceConfig, SequenceOutcome, run_sequence};
+pub use task::{EvaluationSet, Question, Scorer, Task};

@@ -1,1 +1,27 @@
-//! x
+//! Language models in Burn: Hugging Face folders in and out, tokenizers, loss and generation.
+//!
+//! A model is read from the folder that other tools read and write
+//! (`config.json`, safetensors in one file or in shards, `tokenizer.json`), and written back to
+//! the same layout. Parameter paths are those of the checkpoint, less a leading `model.`
+//! (`layers.0.self_attn.q_proj.weight`), so that spectra, targets and exports can be compared name
+//! by name.
+//!
+//! What trains and evaluates a model needs only the [`LanguageModel`] trait; a new family is one
+//! folder here.
+
+mod error;
+pub mod folder;
+pub mod generate;
+pub mod llama;
+mod loss;
+mod model;
+pub mod projection;
+mod tokenizer;
+
+pub use error::LmError;
+pub use folder::{ExportPrecision, HfFolder};
+pub use generate::{Decoding, GenerationOptions};
+pub use llama::{Llama, LlamaConfig};
+pub use loss::negative_log_likelihood;
+pub use model::{Example, LanguageModel};
+pub use tokenizer::TextTokenizer;

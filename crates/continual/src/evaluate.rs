@@ -1,0 +1,54 @@
+//! Greedy answers of a model, scored.
+
+use lm::{GenerationOptions, LanguageModel, TextTokenizer};
+
+use crate::{ContinualError, EvaluationSet};
+
+/// Answers and their score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Score of all answers together, in `[0, 100]`.
+    pub score: f64,
+    /// One answer per question, in the questions' order.
+    pub answers: Vec<String>,
+}
+
+/// Answers every question greedily, `batch` at a time, and scores the answers.
+///
+/// Questions of similar length are answered together; the batch size changes no answer beyond
+/// rounding.
+///
+/// # Errors
+///
+/// [`ContinualError::Lm`] if an answer cannot be decoded.
+pub fn evaluate<M: LanguageModel>(
+    model: &M,
+    tokenizer: &TextTokenizer,
+    set: &EvaluationSet,
+    batch: usize,
+) -> Result<Evaluation, ContinualError> {
+    let model = model.valid();
+    let options =
+        GenerationOptions::greedy(set.max_new_tokens, tokenizer.stop_tokens().to_vec());
+    let mut order: Vec<usize> = (0..set.questions.len()).collect();
+    order.sort_by_key(|&index| set.questions[index].tokens.len());
+    let mut answers = vec![String::new(); set.questions.len()];
+    for indices in order.chunks(batch.max(1)) {
+        let prompts: Vec<Vec<u32>> = indices
+            .iter()
+            .map(|&index| set.questions[index].tokens.clone())
+            .collect();
+        for (&index, ids) in indices.iter().zip(model.generate(&prompts, &options)) {
+            answers[index] = tokenizer.decode(&ids, true)?;
+        }
+    }
+    let texts = |field: fn(&crate::Question) -> &str| -> Vec<&str> {
+        set.questions.iter().map(field).collect()
+    };
+    let score = set.scorer.score(
+        &texts(|question| &question.prompt),
+        &answers.iter().map(String::as_str).collect::<Vec<_>>(),
+        &texts(|question| &question.reference),
+    );
+    Ok(Evaluation { score, answers })
+}

@@ -1,0 +1,32 @@
+//! Sequential fine-tuning: train on each task in turn, protect nothing.
+
+use burn::module::Module;
+use burn::optim::{AdamW, ModuleOptimizer};
+
+use super::{Method, TaskDiagnostics};
+use crate::ContinualError;
+
+/// Sequential fine-tuning (SeqFT) of all parameters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SeqFt;
+
+impl<M: Module> Method<M> for SeqFt {
+    fn name(&self) -> &str {
+        "seqft"
+    }
+
+    fn begin_task(
+        &mut self,
+        model: M,
+        inner: AdamW,
+    ) -> Result<(M, ModuleOptimizer), ContinualError> {
+        Ok((model.unfreeze(), inner.into()))
+    }
+
+    fn end_task(&mut self, model: &M) -> Result<TaskDiagnostics, ContinualError> {
+        Ok(TaskDiagnostics {
+            trainable_parameters: model.num_params(),
+            ..TaskDiagnostics::default()
+        })
+    }
+}

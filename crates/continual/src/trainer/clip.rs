@@ -1,0 +1,90 @@
+//! Clipping by the norm of all gradients together, which Burn's own clipping (per tensor) is not.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{FloatDType, Tensor};
+
+/// Euclidean norm over all gradients of a module's parameters; 0 if there is none.
+///
+/// One synchronization with the device.
+pub fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
+    let mut visitor = SumOfSquares { grads, sum: None };
+    module.visit(&mut visitor);
+    visitor
+        .sum
+        .map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()).sqrt())
+}
+
+/// Scales all gradients so that their global norm is at most `max_norm`; returns the norm before.
+///
+/// A `max_norm` of 0, or a norm that is not finite, leaves the gradients as they are.
+pub fn clip_by_global_norm<M: Module>(
+    module: &M,
+    grads: &mut GradientsParams,
+    max_norm: f64,
+) -> f64 {
+    let norm = global_norm(module, grads);
+    if max_norm > 0.0 && norm.is_finite() && norm > max_norm {
+        let factor = max_norm / norm;
+        module.visit(&mut Scale { grads, factor });
+    }
+    norm
+}
+
+struct SumOfSquares<'a> {
+    grads: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SumOfSquares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            let squares = grad.cast(FloatDType::F32).square().sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + squares,
+                None => squares,
+            });
+        }
+    }
+}
+
+struct Scale<'a> {
+    grads: &'a mut GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.remove::<D>(param.id) {
+            self.grads.register(param.id, grad * self.factor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn gradients_are_scaled_together_and_only_if_too_long() {
+        let device = Device::flex().autodiff();
+        let module = LinearConfig::new(2, 3).init(&device);
+        let x = Tensor::<2>::from_data([[3.0, 4.0]], &device);
+        let gradients = || {
+            let loss = module.forward(x.clone()).sum();
+            GradientsParams::from_grads(loss.backward(), &module)
+        };
+        // dW = xᵀ·1 (three times 25 in squares), db = 1 (three times).
+        let expected = 78.0_f64.sqrt();
+        let mut grads = gradients();
+        assert!((clip_by_global_norm(&module, &mut grads, 1.0) - expected).abs() < 1e-5);
+        assert!((global_norm(&module, &grads) - 1.0).abs() < 1e-6);
+        for max_norm in [0.0, 100.0] {
+            let mut grads = gradients();
+            clip_by_global_norm(&module, &mut grads, max_norm);
+            assert!((global_norm(&module, &grads) - expected).abs() < 1e-5);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Settings of the training loop.
+
+use burn::optim::{AdamW, AdamWConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::ContinualError;
+
+/// How the learning rate goes on after warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Stays at its peak.
+    Constant,
+    /// Falls to zero in a straight line.
+    Linear,
+    /// Falls to zero along half a cosine.
+    #[default]
+    Cosine,
+}
+
+/// Settings of the training loop; one set for every task and every method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Peak learning rate, in `(0, 1]`.
+    pub learning_rate: f64,
+    /// How the learning rate goes on after warm-up.
+    pub schedule: Schedule,
+    /// Share of the steps of a task over which the learning rate rises to its peak, in `[0, 1)`.
+    pub warmup_share: f64,
+    /// Rows per optimizer step.
+    pub global_batch: usize,
+    /// Rows per forward and backward pass; gradients of a step are accumulated over its passes.
+    pub micro_batch: usize,
+    /// Global norm to which gradients are clipped; 0 does not clip.
+    pub max_gradient_norm: f64,
+    /// AdamW's decoupled weight decay. For a constrained weight it decays the change since the
+    /// task began, for any other the weight itself.
+    pub weight_decay: f64,
+    /// AdamW's decay of the first moment.
+    pub beta_1: f64,
+    /// AdamW's decay of the second moment.
+    pub beta_2: f64,
+    /// AdamW's stabilizer.
+    pub epsilon: f64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-3,
+            schedule: Schedule::Cosine,
+            warmup_share: 0.05,
+            global_batch: 16,
+            micro_batch: 16,
+            max_gradient_norm: 1.0,
+            weight_decay: 0.0,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::InvalidSetting`] for the first one out of range.
+    pub fn validate(&self) -> Result<(), ContinualError> {
+        let unit = 0.0..1.0;
+        let checks = [
+            (
+                "learning_rate",
+                self.learning_rate,
+                self.learning_rate > 0.0 && self.learning_rate <= 1.0,
+                "above 0, at most 1",
+            ),
+            (
+                "warmup_share",
+                self.warmup_share,
+                unit.contains(&self.warmup_share),
+                "from 0, below 1",
+            ),
+            (
+                "global_batch",
+                self.global_batch as f64,
+                self.global_batch > 0,
+                "at least 1",
+            ),
+            (
+                "micro_batch",
+                self.micro_batch as f64,
+                self.micro_batch > 0,
+                "at least 1",
+            ),
+            (
+                "max_gradient_norm",
+                self.max_gradient_norm,
+                self.max_gradient_norm >= 0.0,
+                "0 (no clipping) or above",
+            ),
+            (
+                "weight_decay",
+                self.weight_decay,
+                self.weight_decay >= 0.0,
+                "0 or above",
+            ),
+            ("beta_1", self.beta_1, unit.contains(&self.beta_1), "from 0, below 1"),
+            ("beta_2", self.beta_2, unit.contains(&self.beta_2), "from 0, below 1"),
+            ("epsilon", self.epsilon, self.epsilon > 0.0, "above 0"),
+        ];
+        match checks.into_iter().find(|(_, _, valid, _)| !valid) {
+            None => Ok(()),
+            Some((name, found, _, expected)) => Err(ContinualError::InvalidSetting {
+                name,
+                found: found.to_string(),
+                expected,
+            }),
+        }
+    }
+
+    /// The optimizer every method starts from.
+    pub fn optimizer(&self) -> AdamW {
+        AdamWConfig::new()
+            .with_beta_1(self.beta_1 as f32)
+            .with_beta_2(self.beta_2 as f32)
+            .with_epsilon(self.epsilon as f32)
+            .with_weight_decay(self.weight_decay as f32)
+            .build()
+    }
+}

@@ -1,0 +1,12 @@
+//! The training loop of one task.
+
+mod batches;
+mod clip;
+mod config;
+mod fit;
+mod schedule;
+
+pub use batches::global_batches;
+pub use clip::{clip_by_global_norm, global_norm};
+pub use config::{Schedule, TrainConfig};
+pub use fit::{Step, fit, step_count};

@@ -1,0 +1,39 @@
+//! The learning rate of every step, by Burn's schedulers.
+
+use burn::lr_scheduler::LrSchedulerConfig;
+use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
+
+use super::{Schedule, TrainConfig};
+use crate::ContinualError;
+
+/// A scheduler for `steps` steps: linear warm-up from `peak / warm-up steps`, then the schedule.
+pub(super) fn scheduler(
+    config: &TrainConfig,
+    steps: usize,
+) -> Result<ModuleLrScheduler, ContinualError> {
+    let peak = config.learning_rate;
+    let warmup = (config.warmup_share * steps as f64).round() as usize;
+    let rest = (steps - warmup.min(steps)).max(1);
+    let main: LrSchedulerConfig = match config.schedule {
+        Schedule::Constant => LinearLrSchedulerConfig::new(peak, peak, rest).into(),
+        Schedule::Linear => LinearLrSchedulerConfig::new(peak, 0.0, rest).into(),
+        Schedule::Cosine => CosineAnnealingLrSchedulerConfig::new(peak, rest).into(),
+    };
+    let sequence = if warmup > 1 {
+        let first = peak / warmup as f64;
+        let rise = LinearLrSchedulerConfig::new(first, peak, warmup - 1).into();
+        SequentialLrSchedulerConfig::new(vec![rise, main], vec![warmup])
+    } else {
+        SequentialLrSchedulerConfig::new(vec![main], vec![])
+    };
+    sequence
+        .init()
+        .map_err(|_| ContinualError::InvalidSetting {
+            name: "learning_rate",
+            found: peak.to_string(),
+            expected: "above 0, at most 1",
+        })
+}

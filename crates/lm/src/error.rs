@@ -1,0 +1,100 @@
+//! What can go wrong between a folder on disk and a model in memory.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Errors of reading, writing and using language models.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LmError {
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried (`read`, `write`, …).
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A model folder lacks a file.
+    #[error(
+        "{} has no {expected}: a Hugging Face model folder holds config.json, tokenizer.json and \
+         model.safetensors (or model.safetensors.index.json with its shards)",
+        folder.display()
+    )]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// What was looked for.
+        expected: String,
+    },
+    /// A JSON file is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        reason: String,
+    },
+    /// A configuration asks for something that is not implemented.
+    #[error(
+        "{}: {field} = {found} is not supported; supported: {supported}",
+        path.display()
+    )]
+    Unsupported {
+        /// The configuration file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What is supported.
+        supported: &'static str,
+    },
+    /// A configuration contradicts itself.
+    #[error("{}: {reason}", path.display())]
+    InvalidConfig {
+        /// The configuration file.
+        path: PathBuf,
+        /// The contradiction.
+        reason: String,
+    },
+    /// A weights file cannot be read.
+    #[error("cannot read weights from {}: {reason}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason.
+        reason: String,
+    },
+    /// Tensors that the model needs are in none of the files.
+    #[error(
+        "{} lacks {} tensors that its config.json calls for, for instance {:?}",
+        folder.display(), names.len(), names.first()
+    )]
+    MissingTensors {
+        /// The folder.
+        folder: PathBuf,
+        /// Paths of the missing parameters.
+        names: Vec<String>,
+    },
+    /// The tokenizer file cannot be read, or a text cannot be encoded or decoded.
+    #[error("tokenizer: {reason}")]
+    Tokenizer {
+        /// The tokenizer's reason.
+        reason: String,
+    },
+}
+
+impl LmError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}

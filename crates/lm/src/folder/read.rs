@@ -1,0 +1,83 @@
+//! Weights from a folder into a model.
+
+use std::collections::BTreeSet;
+
+use burn::module::Module;
+use burn::store::{
+    ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
+    SafetensorsStore,
+};
+use burn::tensor::{DType, Device};
+
+use super::HfFolder;
+use super::shards::weight_files;
+use crate::{Llama, LlamaConfig, LmError};
+
+impl HfFolder {
+    /// Loads a LLaMA-family model, its weights as f32.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Unsupported`] for another family, [`LmError::MissingFile`],
+    /// [`LmError::Weights`] and [`LmError::MissingTensors`] if the weights are not all there.
+    pub fn load_llama(&self, device: &Device) -> Result<Llama, LmError> {
+        let config = LlamaConfig::from_json(&self.config, &self.path.join("config.json"))?;
+        let mut model = Llama::new(&config, device);
+        self.load_weights(&mut model)?;
+        Ok(model)
+    }
+
+    /// Fills a module whose parameter paths are the checkpoint's, less a leading `model.`.
+    fn load_weights<M: Module>(&self, module: &mut M) -> Result<(), LmError> {
+        let mut missing: Option<BTreeSet<String>> = None;
+        for file in weight_files(&self.path)? {
+            let failed = |reason: String| LmError::Weights {
+                path: file.clone(),
+                reason,
+            };
+            let mut store = SafetensorsStore::from_file(&file)
+                .with_key_remapping(r"^model\.(.*)$", "$1")
+                .with_from_adapter(
+                    PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)),
+                )
+                .allow_partial(true)
+                .validate(false);
+            let result = module
+                .load_from(&mut store)
+                .map_err(|error| failed(error.to_string()))?;
+            if let Some(error) = result.errors.first() {
+                return Err(failed(describe(error)));
+            }
+            let absent: BTreeSet<String> =
+                result.missing.into_iter().map(|(path, _)| path).collect();
+            missing = Some(match missing {
+                Some(before) => before.intersection(&absent).cloned().collect(),
+                None => absent,
+            });
+        }
+        let names: Vec<String> = missing.unwrap_or_default().into_iter().collect();
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(LmError::MissingTensors {
+                folder: self.path.clone(),
+                names,
+            })
+        }
+    }
+}
+
+fn describe(error: &ApplyError) -> String {
+    match error {
+        ApplyError::ShapeMismatch {
+            path,
+            expected,
+            found,
+        } => format!(
+            "tensor {path} has shape {:?} (read as [in, out]) where config.json calls for {:?}",
+            found.to_vec(),
+            expected.to_vec()
+        ),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,144 @@
+//! A trained model back into a folder that other tools load.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::store::{
+    BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, SafetensorsStore,
+};
+use burn::tensor::DType;
+use serde_json::Value;
+
+use super::HfFolder;
+use crate::LmError;
+
+/// Files beside the weights that other tools need to load and use a model.
+const COMPANIONS: [&str; 10] = [
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+];
+
+/// Precision of exported weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExportPrecision {
+    /// As trained.
+    #[default]
+    F32,
+    /// Half the size; small changes of a weight are rounded away.
+    Bf16,
+    /// Half the size; small changes of a weight are rounded away.
+    F16,
+}
+
+impl ExportPrecision {
+    fn dtype(self) -> (DType, &'static str) {
+        match self {
+            Self::F32 => (DType::F32, "float32"),
+            Self::Bf16 => (DType::BF16, "bfloat16"),
+            Self::F16 => (DType::F16, "float16"),
+        }
+    }
+}
+
+impl HfFolder {
+    /// Writes `module`, which was loaded from this folder, to a new folder of the same layout:
+    /// the same tensor names, `config.json`, tokenizer, generation settings and chat template.
+    ///
+    /// The folder appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Io`] if it cannot be written or already exists, [`LmError::Weights`].
+    pub fn export<M: Module>(
+        &self,
+        module: &M,
+        out: &Path,
+        precision: ExportPrecision,
+    ) -> Result<(), LmError> {
+        if out.exists() {
+            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            return Err(LmError::io("export to", out)(exists));
+        }
+        let parent = match out.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        std::fs::create_dir_all(&parent).map_err(LmError::io("create", &parent))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".export-")
+            .tempdir_in(&parent)
+            .map_err(LmError::io("create a folder in", &parent))?;
+        let (dtype, name) = precision.dtype();
+
+        let mut config = self.config.clone();
+        for key in ["torch_dtype", "dtype"] {
+            if config.get(key).is_some() {
+                config[key] = Value::from(name);
+            }
+        }
+        write_json(&scratch.path().join("config.json"), &config)?;
+        for file in COMPANIONS {
+            let source = self.path().join(file);
+            if source.is_file() {
+                let target = scratch.path().join(file);
+                std::fs::copy(&source, &target).map_err(LmError::io("copy", &source))?;
+            }
+        }
+        let weights = scratch.path().join("model.safetensors");
+        let mut store = SafetensorsStore::from_file(&weights)
+            .with_key_remapping(r"^(embed_tokens|layers|norm)\.(.*)$", "model.$1.$2")
+            .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)))
+            // Other tools look for this key before they believe that a file holds torch tensors.
+            .metadata("format", "pt");
+        module.save_into(&mut store).map_err(|error| LmError::Weights {
+            path: weights.clone(),
+            reason: error.to_string(),
+        })?;
+        sync_all(scratch.path())?;
+        std::fs::rename(scratch.path(), out).map_err(LmError::io("write", out))?;
+        // The folder has moved: there is nothing left to clean up.
+        let _ = scratch.keep();
+        Ok(())
+    }
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| LmError::Json {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    write_whole(path, format!("{text}\n").as_bytes())
+}
+
+/// Writes a file whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
+    let parent = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file =
+        tempfile::NamedTempFile::new_in(parent).map_err(LmError::io("write in", parent))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(LmError::io("write", path))?;
+    file.persist(path)
+        .map_err(|error| LmError::io("write", path)(error.error))?;
+    Ok(())
+}
+
+fn sync_all(folder: &Path) -> Result<(), LmError> {
+    let entries = std::fs::read_dir(folder).map_err(LmError::io("read", folder))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        std::fs::File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(LmError::io("write", &path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! `config.json` of the LLaMA family.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::LmError;
+
+/// Hyperparameters of a LLaMA-family model, under their names in `config.json`.
+///
+/// Keys that only concern other tools are ignored; those that would change the computation in a
+/// way that is not implemented are errors.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[allow(missing_docs)] // The names are Hugging Face's own.
+pub struct LlamaConfig {
+    pub model_type: String,
+    pub vocab_size: usize,
+    pub hidden_size: usize,
+    pub intermediate_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    #[serde(default)]
+    pub num_key_value_heads: Option<usize>,
+    #[serde(default)]
+    pub head_dim: Option<usize>,
+    #[serde(default = "default_norm_epsilon")]
+    pub rms_norm_eps: f64,
+    #[serde(default)]
+    pub rope_theta: Option<f64>,
+    #[serde(default)]
+    pub rope_scaling: Option<RopeScaling>,
+    /// Newer files keep `rope_theta` and the scaling together here.
+    #[serde(default)]
+    pub rope_parameters: Option<RopeScaling>,
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
+    #[serde(default)]
+    pub sliding_window: Option<usize>,
+    #[serde(default)]
+    pub attention_bias: bool,
+    #[serde(default)]
+    pub mlp_bias: bool,
+    #[serde(default = "default_activation")]
+    pub hidden_act: String,
+    #[serde(default = "default_positions")]
+    pub max_position_embeddings: usize,
+}
+
+/// How rotary frequencies are stretched beyond the pre-training length.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[allow(missing_docs)] // The names are Hugging Face's own.
+pub struct RopeScaling {
+    #[serde(alias = "type", default)]
+    pub rope_type: Option<String>,
+    #[serde(default)]
+    pub rope_theta: Option<f64>,
+    #[serde(default)]
+    pub factor: Option<f64>,
+    #[serde(default)]
+    pub low_freq_factor: Option<f64>,
+    #[serde(default)]
+    pub high_freq_factor: Option<f64>,
+    #[serde(default)]
+    pub original_max_position_embeddings: Option<usize>,
+}
+
+fn default_norm_epsilon() -> f64 {
+    1e-6
+}
+
+fn default_activation() -> String {
+    "silu".to_string()
+}
+
+fn default_positions() -> usize {
+    2048
+}
+
+impl LlamaConfig {
+    /// Reads the hyperparameters from the parsed `config.json` at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Json`] if a key is missing or of the wrong type, [`LmError::Unsupported`] and
+    /// [`LmError::InvalidConfig`] if the model cannot be built from it.
+    pub fn from_json(json: &Value, path: &Path) -> Result<Self, LmError> {
+        let config = Self::deserialize(json).map_err(|error| LmError::Json {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })?;
+        config.validate(path)?;
+        Ok(config)
+    }
+
+    /// Number of key and value heads; query heads share them in equal groups.
+    pub fn key_value_heads(&self) -> usize {
+        self.num_key_value_heads.unwrap_or(self.num_attention_heads)
+    }
+
+    /// Width of one attention head.
+    pub fn head_width(&self) -> usize {
+        self.head_dim
+            .unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
+    }
+
+    /// Base of the rotary frequencies.
+    pub(crate) fn rope_base(&self) -> f64 {
+        let newer = self.rope_parameters.as_ref().and_then(|p| p.rope_theta);
+        newer.or(self.rope_theta).unwrap_or(10_000.0)
+    }
+
+    /// Scaling of the rotary frequencies, if any.
+    pub(crate) fn rope_stretch(&self) -> Option<&RopeScaling> {
+        self.rope_scaling.as_ref().or(self.rope_parameters.as_ref())
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), LmError> {
+        let unsupported = |field, found: &str, supported| {
+            Err(LmError::Unsupported {
+                path: path.to_path_buf(),
+                field,
+                found: format!("{found:?}"),
+                supported,
+            })
+        };
+        if !matches!(self.model_type.as_str(), "llama" | "mistral") {
+            return unsupported("model_type", &self.model_type, "llama, mistral");
+        }
+        if self.hidden_act != "silu" {
+            return unsupported("hidden_act", &self.hidden_act, "silu");
+        }
+        let kind = self.rope_stretch().and_then(|s| s.rope_type.as_deref());
+        if let Some(kind) = kind
+            && !matches!(kind, "default" | "linear" | "llama3")
+        {
+            return unsupported("rope_type", kind, "default, linear, llama3");
+        }
+        let invalid = |reason: String| {
+            Err(LmError::InvalidConfig {
+                path: path.to_path_buf(),
+                reason,
+            })
+        };
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_key_value_heads", self.key_value_heads()),
+            ("head_dim", self.head_width()),
+        ];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return invalid(format!("{name} is 0; it must be at least 1"));
+        }
+        if !self.num_attention_heads.is_multiple_of(self.key_value_heads()) {
+            return invalid(format!(
+                "num_attention_heads = {} is not a multiple of num_key_value_heads = {}",
+                self.num_attention_heads,
+                self.key_value_heads()
+            ));
+        }
+        if !self.head_width().is_multiple_of(2) {
+            return invalid(format!(
+                "head_dim = {} is odd; rotary embeddings need pairs",
+                self.head_width()
+            ));
+        }
+        if self.sliding_window == Some(0) {
+            return invalid("sliding_window is 0; use null for no window".to_string());
+        }
+        if kind == Some("llama3") && self.llama3_scaling().is_none() {
+            return invalid(
+                "rope_type llama3 needs factor, low_freq_factor, high_freq_factor and \
+                 original_max_position_embeddings"
+                    .to_string(),
+            );
+        }
+        Ok(())
+    }
+
+    /// `(factor, low, high, original length)` of LLaMA 3's scaling.
+    pub(crate) fn llama3_scaling(&self) -> Option<(f64, f64, f64, f64)> {
+        let scaling = self.rope_stretch()?;
+        Some((
+            scaling.factor?,
+            scaling.low_freq_factor?,
+            scaling.high_freq_factor?,
+            scaling.original_max_position_embeddings? as f64,
+        ))
+    }
+}

@@ -1,0 +1,63 @@
+//! Batched generation, with or without a cache of keys and values.
+
+use burn::module::Module;
+
+use super::attention::LayerCache;
+use super::layout::Layout;
+use super::Llama;
+use crate::GenerationOptions;
+use crate::generate::Chooser;
+
+pub(super) fn generate(
+    model: &Llama,
+    prompts: &[Vec<u32>],
+    options: &GenerationOptions,
+) -> Vec<Vec<u32>> {
+    assert!(
+        prompts.iter().all(|prompt| !prompt.is_empty()),
+        "a prompt needs at least one token to continue from"
+    );
+    if prompts.is_empty() || options.max_new_tokens == 0 {
+        return vec![Vec::new(); prompts.len()];
+    }
+    // Without a graph: it would grow with every token.
+    let model = model.valid();
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+    let mut rows: Vec<Vec<u32>> = prompts
+        .iter()
+        .zip(&padding)
+        .map(|(prompt, &n)| [vec![0; n], prompt.clone()].concat())
+        .collect();
+    let mut chooser = Chooser::new(options);
+    let mut cache = vec![LayerCache::default(); model.config().num_hidden_layers];
+    let mut open = vec![true; prompts.len()];
+    let mut outputs = vec![Vec::new(); prompts.len()];
+    let mut past = 0;
+    for _ in 0..options.max_new_tokens {
+        let length = rows[0].len();
+        let layout = Layout::left_padded(&padding, past, length - past);
+        let ids = rows.iter().flat_map(|row| row[past..].iter().copied());
+        let layers = options.use_cache.then_some(&mut cache);
+        let hidden = model.hidden(ids.collect(), &layout, layers);
+        let [batch, tokens, width] = hidden.dims();
+        let last = hidden.narrow(1, tokens - 1, 1).reshape([batch, width]);
+        let chosen = chooser.choose(model.head(last));
+        for (index, token) in chosen.into_iter().enumerate() {
+            if open[index] && options.stop_tokens.contains(&token) {
+                open[index] = false;
+            }
+            if open[index] {
+                outputs[index].push(token);
+            }
+            rows[index].push(token);
+        }
+        if !open.contains(&true) {
+            break;
+        }
+        if options.use_cache {
+            past = length;
+        }
+    }
+    outputs
+}

@@ -1,0 +1,161 @@
+//! The network: embeddings, blocks, norm and output head.
+
+use burn::module::{Initializer, Module};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::LlamaConfig;
+use super::attention::LayerCache;
+use super::block::Block;
+use super::layout::Layout;
+use super::rope::Rope;
+use crate::{Example, LanguageModel, GenerationOptions, negative_log_likelihood};
+
+/// A LLaMA-family causal language model.
+#[derive(Module, Debug)]
+pub struct Llama {
+    embed_tokens: Embedding,
+    layers: Vec<Block>,
+    norm: RmsNorm,
+    /// Absent where the input embeddings are used for the output too.
+    lm_head: Option<Linear>,
+    #[module(skip)]
+    config: LlamaConfig,
+}
+
+impl Llama {
+    /// A model of that shape with random weights, from the device's random stream.
+    pub fn new(config: &LlamaConfig, device: &Device) -> Self {
+        let embed_tokens = EmbeddingConfig::new(config.vocab_size, config.hidden_size)
+            .with_initializer(Initializer::Normal {
+                mean: 0.0,
+                std: 0.02,
+            })
+            .init(device);
+        let lm_head = (!config.tie_word_embeddings).then(|| {
+            LinearConfig::new(config.hidden_size, config.vocab_size)
+                .with_bias(false)
+                .init(device)
+        });
+        Self {
+            embed_tokens,
+            layers: (0..config.num_hidden_layers)
+                .map(|_| Block::new(config, device))
+                .collect(),
+            norm: RmsNormConfig::new(config.hidden_size)
+                .with_epsilon(config.rms_norm_eps)
+                .init(device),
+            lm_head,
+            config: config.clone(),
+        }
+    }
+
+    /// The model's hyperparameters.
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    /// Logits of the next token at every position of rows padded on the right.
+    ///
+    /// # Shapes
+    /// - `rows`: token ids; shorter rows are padded with token 0
+    /// - output: `[batch, longest row, vocabulary]`
+    pub fn logits(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        let hidden = self.hidden_right_padded(rows);
+        let [batch, tokens, width] = hidden.dims();
+        self.head(hidden.reshape([batch * tokens, width]))
+            .reshape([batch, tokens, self.config.vocab_size])
+    }
+
+    /// Summed negative log-likelihood, in nats, of chosen tokens of rows padded on the right.
+    ///
+    /// `targets` holds `(row, position, token)`: the logits at `position` should predict `token`.
+    /// Only these positions go through the output head.
+    ///
+    /// # Shapes
+    /// - output: `[1]`
+    pub fn loss_at(&self, rows: &[Vec<u32>], targets: &[(usize, usize, u32)]) -> Tensor<1> {
+        let hidden = self.hidden_right_padded(rows);
+        let [batch, tokens, width] = hidden.dims();
+        let places: Vec<i32> = targets
+            .iter()
+            .map(|&(row, position, _)| (row * tokens + position) as i32)
+            .collect();
+        let tokens_to_predict: Vec<u32> = targets.iter().map(|&(_, _, token)| token).collect();
+        let places = TensorData::new(places, [targets.len()]);
+        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
+        let chosen = hidden.reshape([batch * tokens, width]).select(0, places);
+        negative_log_likelihood(self.head(chosen), &tokens_to_predict)
+    }
+
+    fn hidden_right_padded(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let ids = rows.iter().flat_map(|row| {
+            let padding = std::iter::repeat_n(0, tokens - row.len());
+            row.iter().copied().chain(padding)
+        });
+        self.hidden(ids.collect(), &Layout::right_padded(tokens), None)
+    }
+
+    /// Final hidden states of `ids`, row after row, each of `layout`'s number of tokens.
+    ///
+    /// # Shapes
+    /// - output: `[batch, tokens, hidden]`
+    pub(super) fn hidden(
+        &self,
+        ids: Vec<u32>,
+        layout: &Layout,
+        mut cache: Option<&mut Vec<LayerCache>>,
+    ) -> Tensor<3> {
+        // The parameter's device carries its autodiff context, which the inputs must share.
+        let device = self.embed_tokens.weight.val().device();
+        let positions = layout.positions();
+        let tokens = positions[0].len();
+        let batch = ids.len() / tokens.max(1);
+        let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, tokens]), &device);
+        let rope = Rope::new(&self.config, &positions, &device);
+        let groups = self.config.num_attention_heads / self.config.key_value_heads();
+        let mask = layout.mask(self.config.sliding_window, groups, &device);
+        let mut x = self.embed_tokens.forward(ids);
+        for (index, block) in self.layers.iter().enumerate() {
+            let cache = cache.as_mut().map(|layers| &mut layers[index]);
+            x = block.forward(x, &rope, mask.as_ref(), cache);
+        }
+        self.norm.forward(x)
+    }
+
+    /// # Shapes
+    /// - `hidden`: `[n, hidden]`
+    /// - output: `[n, vocabulary]`
+    pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => hidden.matmul(self.embed_tokens.weight.val().transpose()),
+        }
+    }
+}
+
+impl LanguageModel for Llama {
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        let rows: Vec<Vec<u32>> = examples
+            .iter()
+            .map(|example| [example.prompt.as_slice(), &example.answer].concat())
+            .collect();
+        let mut targets = Vec::new();
+        for (row, example) in examples.iter().enumerate() {
+            for (offset, &token) in example.answer.iter().enumerate() {
+                let place = example.prompt.len() + offset;
+                if place > 0 {
+                    targets.push((row, place - 1, token));
+                }
+            }
+        }
+        assert!(!targets.is_empty(), "no example has a token to predict");
+        (self.loss_at(&rows, &targets), targets.len())
+    }
+
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        super::decode::generate(self, prompts, options)
+    }
+}

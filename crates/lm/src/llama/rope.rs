@@ -1,0 +1,89 @@
+//! Rotary position embeddings in the half-split layout of Hugging Face checkpoints.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::LlamaConfig;
+
+/// Cosines and sines for the positions of a batch.
+///
+/// Burn's own `RotaryEncoding` rotates interleaved pairs, which would need the rows of the query
+/// and key weights permuted; here the weights stay those of the checkpoint.
+#[derive(Clone)]
+pub(crate) struct Rope {
+    /// `[batch or 1, 1, tokens, head_dim / 2]`
+    cos: Tensor<4>,
+    /// as `cos`
+    sin: Tensor<4>,
+}
+
+impl Rope {
+    /// Tables for `positions`, one list per row of the batch, or one for all.
+    pub(crate) fn new(config: &LlamaConfig, positions: &[Vec<usize>], device: &Device) -> Self {
+        let frequencies = frequencies(config);
+        let tokens = positions.first().map_or(0, Vec::len);
+        let shape = [positions.len(), 1, tokens, frequencies.len()];
+        let table = |function: fn(f32) -> f32| {
+            let mut values = Vec::with_capacity(shape.iter().product());
+            for &position in positions.iter().flatten() {
+                // In f32, as the reference computes it.
+                values.extend(frequencies.iter().map(|f| function(position as f32 * f)));
+            }
+            Tensor::from_data(TensorData::new(values, shape), device)
+        };
+        Self {
+            cos: table(f32::cos),
+            sin: table(f32::sin),
+        }
+    }
+
+    /// Rotates queries or keys.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[batch, heads, tokens, head_dim]`
+    pub(crate) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
+        let half = x.dims()[3] / 2;
+        let first = x.clone().narrow(3, 0, half);
+        let second = x.narrow(3, half, half);
+        let (cos, sin) = (self.cos.clone(), self.sin.clone());
+        let rotated_first = first.clone() * cos.clone() - second.clone() * sin.clone();
+        let rotated_second = second * cos + first * sin;
+        Tensor::cat(vec![rotated_first, rotated_second], 3)
+    }
+}
+
+/// Radians per position of every pair of coordinates.
+///
+/// # References
+///
+/// LLaMA 3.1's scaling keeps high frequencies, divides low ones by `factor` and blends between;
+/// `_compute_llama3_parameters` of transformers is the reference.
+fn frequencies(config: &LlamaConfig) -> Vec<f32> {
+    let width = config.head_width();
+    let plain = (0..width / 2).map(|i| {
+        let exponent = (2 * i) as f32 / width as f32;
+        1.0 / (config.rope_base() as f32).powf(exponent)
+    });
+    let kind = config.rope_stretch().and_then(|s| s.rope_type.as_deref());
+    match (kind, config.llama3_scaling()) {
+        (Some("llama3"), Some((factor, low, high, original))) => plain
+            .map(|frequency| {
+                let wavelength = 2.0 * std::f64::consts::PI / f64::from(frequency);
+                let f = f64::from(frequency);
+                let scaled = if wavelength < original / high {
+                    f
+                } else if wavelength > original / low {
+                    f / factor
+                } else {
+                    let smooth = (original / wavelength - low) / (high - low);
+                    (1.0 - smooth) * f / factor + smooth * f
+                };
+                scaled as f32
+            })
+            .collect(),
+        (Some("linear"), _) => {
+            let factor = config.rope_stretch().and_then(|s| s.factor).unwrap_or(1.0);
+            plain.map(|f| f / factor as f32).collect()
+        }
+        _ => plain.collect(),
+    }
+}

@@ -1,0 +1,35 @@
+//! A byte-level BPE tokenizer trained on the documents a base model is pre-trained on.
+
+use anyhow::{Result, anyhow};
+use tokenizers::decoders::byte_level::ByteLevel;
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
+use tokenizers::{AddedToken, Tokenizer};
+
+/// Ends a text, pads rows; its id is 0.
+pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// Trains a vocabulary of `size` tokens; the same documents give the same tokens.
+///
+/// # Errors
+///
+/// If the tokenizer library cannot train.
+pub fn train<'a>(documents: impl Iterator<Item = String> + Send, size: usize) -> Result<Tokenizer> {
+    let byte_level = ByteLevel::new(false, true, true);
+    let mut tokenizer = Tokenizer::new(BPE::default());
+    tokenizer
+        .with_pre_tokenizer(Some(byte_level))
+        .with_decoder(Some(byte_level));
+    let mut trainer: TrainerWrapper = BpeTrainerBuilder::new()
+        .vocab_size(size)
+        .min_frequency(2)
+        .show_progress(false)
+        .special_tokens(vec![AddedToken::from(END_OF_TEXT, true)])
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build()
+        .into();
+    tokenizer
+        .train(&mut trainer, documents)
+        .map_err(|error| anyhow!("cannot train the tokenizer: {error}"))?;
+    Ok(tokenizer)
+}

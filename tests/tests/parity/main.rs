@@ -1,0 +1,9 @@
+//! Agreement with reference implementations, on reference numbers read from fixtures.
+//!
+//! - `llama_family`: random weights of every shape of the family, from transformers.
+//! - `smollm2`: a real pretrained model, from transformers.
+
+#![allow(clippy::unwrap_used)]
+
+mod llama_family;
+mod smollm2;
