@@ -1,0 +1,46 @@
+//! Edit similarity, and the code literals of Py150.
+
+use std::sync::LazyLock;
+
+use rapidfuzz::distance::indel;
+use regex::Regex;
+
+/// Similarity in `[0, 100]`: the share of characters of both texts that insertions and deletions
+/// leave in place, rounded to an integer (halves to even); 0 if a text is empty.
+///
+/// # References
+///
+/// `fuzz.ratio` of fuzzywuzzy 0.18 with python-Levenshtein.
+pub fn fuzzy_ratio(a: &str, b: &str) -> u8 {
+    if a.is_empty() || b.is_empty() {
+        return 0;
+    }
+    let similarity = indel::normalized_similarity(a.chars(), b.chars());
+    (100.0 * similarity).round_ties_even() as u8
+}
+
+static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?s)<(?:STR|NUM|CHAR)_LIT:(.*?)>").expect("a constant pattern is valid")
+});
+
+/// Puts the literals of Py150's normalized code back: `<STR_LIT:x>` is `x`, a bare `<NUM_LIT>` is
+/// `0`, and bare string and character literals are empty.
+pub fn undo_literals(code: &str) -> String {
+    let bare = code
+        .replace("<NUM_LIT>", "0")
+        .replace("<STR_LIT>", "")
+        .replace("<CHAR_LIT>", "");
+    LITERAL.replace_all(&bare, "$1").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_put_back() {
+        let code = "f ( <STR_LIT> , <STR_LIT:a b> , <NUM_LIT> , <NUM_LIT:12> , <CHAR_LIT:c> )";
+        assert_eq!(undo_literals(code), "f (  , a b , 0 , 12 , c )");
+        assert_eq!(undo_literals("<STR_LIT:open"), "<STR_LIT:open");
+    }
+}

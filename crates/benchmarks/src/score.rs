@@ -1,0 +1,78 @@
+//! How the answers to a task become one number.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{fuzzy_ratio, rouge_l, sari, undo_literals};
+
+/// A score in `[0, 100]`.
+///
+/// As in TRACE, an empty answer scores 0 (SARI, which looks at the prompt too, scores it as it
+/// is), and the score of a task is the mean over its rows.
+///
+/// # References
+///
+/// `metrics.py` and `evaluations/` of BeyonderXX/TRACE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Score {
+    /// The answer's first line, without white space around it, equals the expected one.
+    Accuracy,
+    /// The first characters are equal: the letter of a choice that is explained afterwards.
+    FirstCharacter,
+    /// ROUGE-L, the F score.
+    RougeL,
+    /// SARI of the answer as a simplification of the prompt.
+    Sari,
+    /// Edit similarity of the first lines, after undoing the literals of code.
+    FuzzyRatio,
+}
+
+impl Score {
+    /// Score of one answer.
+    pub fn row_score(self, prompt: &str, answer: &str, reference: &str) -> f64 {
+        if self != Self::Sari && (answer.is_empty() || reference.is_empty()) {
+            return 0.0;
+        }
+        match self {
+            Self::Accuracy => percent(first_line(answer) == first_line(reference)),
+            Self::FirstCharacter => {
+                let first = |text: &str| text.trim_start().chars().next();
+                percent(first(answer) == first(reference))
+            }
+            // The original passes the expected text as the hypothesis; the union of longest common
+            // subsequences is not symmetric.
+            Self::RougeL => 100.0 * rouge_l(reference, answer),
+            Self::Sari => sari(prompt, answer, reference),
+            Self::FuzzyRatio => {
+                let code = |text: &str| undo_literals(first_line(text));
+                f64::from(fuzzy_ratio(&code(answer), &code(reference)))
+            }
+        }
+    }
+
+    /// Mean score of all answers; 0 if there is none.
+    ///
+    /// # Panics
+    ///
+    /// If the slices differ in length.
+    pub fn task_score(self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
+        assert!(
+            prompts.len() == answers.len() && answers.len() == references.len(),
+            "one answer and one reference per prompt"
+        );
+        let scores = prompts
+            .iter()
+            .zip(answers)
+            .zip(references)
+            .map(|((prompt, answer), reference)| self.row_score(prompt, answer, reference));
+        scores.sum::<f64>() / prompts.len().max(1) as f64
+    }
+}
+
+fn percent(right: bool) -> f64 {
+    if right { 100.0 } else { 0.0 }
+}
+
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or("").trim_end()
+}

@@ -1,0 +1,122 @@
+//! Suites and rows on disk, good and bad.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use benchmarks::{BenchmarkError, Limits, Row, Suite, load_rows, load_task};
+use proptest::prelude::*;
+
+const TRACE: [&str; 8] = [
+    "C-STANCE", "FOMC", "MeetingBank", "Py150", "ScienceQA", "NumGLUE-cm", "NumGLUE-ds",
+    "20Minuten",
+];
+
+fn write_task(root: &Path, task: &str, rows: &str) {
+    let folder = root.join(task);
+    fs::create_dir_all(&folder).unwrap();
+    for split in ["train", "eval", "test"] {
+        fs::write(folder.join(format!("{split}.json")), rows).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_in_the_layout_of_trace_is_trace() {
+    let root = tempfile::tempdir().unwrap();
+    let rows = r#"[{"prompt": "文本：\n桥建好了。\n对象：\n桥\n态度：", "answer": "A"},
+                   {"answer": "C", "prompt": "Stance:", "extra": 1}]"#;
+    for task in TRACE {
+        write_task(root.path(), task, rows);
+    }
+    let suite = Suite::open(root.path()).unwrap();
+    assert_eq!(suite, Suite::trace());
+    let order = suite.order("1").unwrap();
+    assert_eq!(order.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), TRACE);
+    assert_eq!(suite.order("2").unwrap()[0].name, "NumGLUE-cm");
+    let limits = Limits { train: Some(1), ..Limits::default() };
+    let task = load_task(root.path(), order[0], limits).unwrap();
+    assert_eq!((task.train.len(), task.validation.len(), task.test.len()), (1, 2, 2));
+    assert!(task.train[0].prompt.starts_with("文本"));
+    assert_eq!(task.test[1].answer, "C");
+}
+
+#[test]
+fn a_suite_may_describe_itself() {
+    let root = tempfile::tempdir().unwrap();
+    let text = r#"{"name": "mine", "tasks": [{"name": "a", "score": "rouge_l",
+        "max_new_tokens": 8, "epochs": 2}], "orders": [["a"]], "general": "general.json"}"#;
+    fs::write(root.path().join("suite.json"), text).unwrap();
+    let suite = Suite::open(root.path()).unwrap();
+    assert_eq!(suite.general.as_deref(), Some("general.json"));
+    assert_eq!(suite.order("a").unwrap()[0].epochs, 2);
+    fs::write(root.path().join("suite.json"), text.replace("epochs", "epoch")).unwrap();
+    let error = Suite::open(root.path()).unwrap_err().to_string();
+    assert!(error.contains("suite.json") && error.contains("epoch"), "{error}");
+}
+
+#[test]
+fn a_folder_that_is_no_suite_says_what_it_holds() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("FOMC")).unwrap();
+    let error = Suite::open(root.path()).unwrap_err().to_string();
+    assert!(error.contains("found FOMC") && error.contains("C-STANCE"), "{error}");
+    let missing = Suite::open(&root.path().join("nowhere")).unwrap_err();
+    assert!(matches!(missing, BenchmarkError::Io { .. }));
+}
+
+#[test]
+fn orders_are_checked() {
+    let suite = Suite::trace();
+    let names = suite.order("FOMC, Py150").unwrap();
+    assert_eq!(names.len(), 2);
+    let cases = [
+        ("3", "1 to 2"),
+        ("0", "1 to 2"),
+        ("FOMC,FOMC", "twice"),
+        ("fomc", "did you mean \"FOMC\""),
+        ("Py15", "did you mean \"Py150\""),
+        ("", "no task"),
+    ];
+    for (order, word) in cases {
+        let error = suite.order(order).unwrap_err().to_string();
+        assert!(error.contains(word), "{order:?}: {error}");
+    }
+}
+
+#[test]
+fn bad_rows_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("train.json");
+    let cases = [
+        ("", "EOF"),
+        ("[{\"prompt\": \"a\",\n \"answer\": \"b\"", "line 2 column"),
+        ("{\"prompt\": \"a\"}", "expected an array of rows, found an object"),
+        ("[]", "holds no row"),
+        ("[{\"prompt\": \"a\", \"answer\": \"b\"}, 3]", "row 1 (from 0): expected an object"),
+        ("[{\"prompt\": \"a\"}]", "row 0 (from 0): the key \"answer\" is missing"),
+        ("[{\"prompt\": 1, \"answer\": \"b\"}]", "\"prompt\" must be a string, found a number"),
+        ("[{\"prompt\": \"a\", \"answer\": \"\"}]", "\"answer\" is empty"),
+    ];
+    for (text, word) in cases {
+        fs::write(&path, text).unwrap();
+        let error = load_rows(&path).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("train.json"), "{text:?}: {error}");
+    }
+    let missing = load_rows(&root.path().join("test.json")).unwrap_err().to_string();
+    assert!(missing.contains("is missing") && missing.contains("eval.json"), "{missing}");
+}
+
+proptest! {
+    #[test]
+    fn rows_survive_writing_and_reading(texts in prop::collection::vec((".{1,20}", ".{1,20}"), 1..6)) {
+        let rows: Vec<Row> = texts
+            .into_iter()
+            .map(|(prompt, answer)| Row { prompt, answer })
+            .collect();
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("rows.json");
+        fs::write(&path, serde_json::to_string(&rows).unwrap()).unwrap();
+        prop_assert_eq!(load_rows(&path).unwrap(), rows);
+    }
+}
