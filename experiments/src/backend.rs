@@ -5,9 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// A compute backend, chosen at run time among those compiled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// CPU, pure Rust (the default: the faster of the two CPU backends).
     Flex,
@@ -66,7 +68,10 @@ impl Backend {
         std::panic::set_hook(hook);
         match works {
             Ok(true) => Ok(device),
-            _ => bail!("backend {name} finds no usable device; {}", self.driver_hint()),
+            _ => bail!(
+                "backend {name} finds no usable device; {}",
+                self.driver_hint()
+            ),
         }
     }
 

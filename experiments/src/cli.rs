@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use toml::{Table, Value};
 
 use crate::backend::Backend;
+use crate::config::{MethodName, Overrides, RunConfig};
 
 /// Continual learning of language models: learn tasks in sequence, measure what is forgotten.
 ///
@@ -21,8 +25,218 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Learn the tasks of a suite in sequence and compare what each method keeps.
+    Trace(TraceArgs),
     /// Pre-train a small base model on the built-in general mixture.
     Pretrain(PretrainArgs),
+    /// Generate or verify the built-in suite.
+    #[command(subcommand)]
+    Datasets(DatasetsCommand),
+    /// Show backends, methods, suites and orders.
+    List,
+    /// Check model, data and settings of a run without starting it.
+    Validate(ValidateArgs),
+    /// Show finished runs side by side.
+    Report(ReportArgs),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments validate --model SmolLM2-135M --data TRACE-Benchmark
+  experiments validate --print > my.toml")]
+pub struct ValidateArgs {
+    /// Settings of the run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print all settings as TOML and do nothing else.
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  experiments report runs/trace-1 runs/trace-2 --out joined")]
+pub struct ReportArgs {
+    /// Folders of finished runs over the same tasks.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Also write report.md and its pictures to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  experiments completions bash > experiments.bash")]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// What to do with the built-in suite.
+#[derive(Debug, Subcommand)]
+pub enum DatasetsCommand {
+    /// Write the suite of a seed, with the hashes of its files.
+    Generate(GenerateArgs),
+    /// Compare a suite's files with their recorded hashes.
+    Verify(VerifyArgs),
+}
+
+/// Arguments of `datasets generate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  experiments datasets generate --seed 1 --out my-suite")]
+pub struct GenerateArgs {
+    /// Folder to write to; must not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seed of all rows; 0 is the committed suite.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Arguments of `datasets verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  experiments datasets verify datasets/builtin/suite")]
+pub struct VerifyArgs {
+    /// Folder with a SHA256SUMS.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments trace
+  experiments trace --method osft --protect 0.8 --seeds 0,1,2
+  experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
+  experiments trace --tune --method osft")]
+pub struct TraceArgs {
+    /// Settings of the run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Folder for the results; must be empty or not exist [default: runs/trace-N].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Instead of reporting on the test rows, find learning rates on the validation rows: the
+    /// same grid (`tune_grid`) for every method.
+    #[arg(long)]
+    pub tune: bool,
+}
+
+/// Settings that a run is made of.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Hugging Face folder of the base model [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Folder of a suite in TRACE's layout [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where to compute [default: flex].
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
+    /// Methods to compare, separated by commas [default: seqft,osft].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub method: Vec<MethodName>,
+    /// Share of each target's directions that OSFT protects, from 0 (none) to 1 (all).
+    #[arg(long, value_name = "SHARE")]
+    pub protect: Option<f64>,
+    /// Peak learning rate of every method [default: the method's tuned one].
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Order of the tasks: a stored one by number, or names separated by commas [default: 1].
+    #[arg(long)]
+    pub order: Option<String>,
+    /// Seeds, separated by commas; more than one gives mean ± standard deviation [default: 0].
+    #[arg(long, value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Longest row in tokens; longer ones lose their beginning.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_length: Option<usize>,
+    /// Only the first training rows of each task.
+    #[arg(long, value_name = "ROWS")]
+    pub limit_train: Option<usize>,
+    /// Only the first test (or validation) rows of each task.
+    #[arg(long, value_name = "ROWS")]
+    pub limit_test: Option<usize>,
+    /// Epochs of every task [default: the suite's].
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// TOML file with settings; `experiments validate --print` shows all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One setting, over the file, for instance `train.global_batch=8`; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl RunArgs {
+    /// The settings these arguments stand for.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunConfig::resolve`].
+    pub fn resolve(&self) -> Result<RunConfig> {
+        let given = self.model.is_some() || self.data.is_some();
+        let overrides = Overrides {
+            file: self.config.as_deref(),
+            set: &self.set,
+            flags: self.flags(),
+        };
+        RunConfig::resolve(given, &overrides)
+    }
+
+    /// What was typed as flags, under the names of the settings.
+    fn flags(&self) -> Table {
+        let mut flags = Table::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                flags.insert(key.to_string(), value);
+            }
+        };
+        let list = |values: Vec<Value>| (!values.is_empty()).then_some(Value::Array(values));
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map(|path| Value::from(path.to_string_lossy().into_owned()))
+        };
+        let count = |count: Option<usize>| count.map(|n| Value::from(n as i64));
+        put("model", path(&self.model));
+        put("data", path(&self.data));
+        put(
+            "backend",
+            self.backend.map(|backend| Value::from(backend.name())),
+        );
+        put(
+            "methods",
+            list(self.method.iter().map(|m| Value::from(m.name())).collect()),
+        );
+        put("order", self.order.clone().map(Value::from));
+        put(
+            "seeds",
+            list(self.seeds.iter().map(|&s| Value::from(s as i64)).collect()),
+        );
+        put("max_length", count(self.max_length));
+        put("limit_train", count(self.limit_train));
+        put("limit_test", count(self.limit_test));
+        put("epochs", count(self.epochs));
+        if let Some(share) = self.protect {
+            let share = Table::from_iter([("fixed".to_string(), Value::from(share))]);
+            let osft = Table::from_iter([("protected_share".to_string(), Value::from(share))]);
+            put("osft", Some(Value::from(osft)));
+        }
+        if let Some(rate) = self.lr {
+            let all = MethodName::value_variants().iter();
+            let rates = all
+                .map(|m| (m.name().to_string(), Value::from(rate)))
+                .collect();
+            put("learning_rates", Some(Value::Table(rates)));
+        }
+        flags
+    }
 }
 
 /// Arguments of `pretrain`.

@@ -1,9 +1,13 @@
 //! Command line of the OSFT toolkit.
 
 mod backend;
+mod builtin;
 mod cli;
 mod commands;
+mod config;
 mod progress;
+mod report;
+mod run;
 mod suite;
 mod vocabulary;
 
@@ -16,7 +20,16 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
+        Command::Trace(args) => commands::trace::run(args),
         Command::Pretrain(args) => commands::pretrain::run(args),
+        Command::Datasets(command) => commands::datasets::run(command),
+        Command::List => commands::list::run(),
+        Command::Validate(args) => commands::validate::run(args),
+        Command::Report(args) => commands::report::run(args),
+        Command::Completions(args) => {
+            commands::completions::run(args);
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

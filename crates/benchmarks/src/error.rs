@@ -64,7 +64,10 @@ pub enum BenchmarkError {
         found: String,
     },
     /// An order names a task that the suite does not have.
-    #[error("there is no task {name:?} in {suite}; its tasks are {known}{}", suggest(suggestion))]
+    #[error(
+        "there is no task {name:?} in {suite}; its tasks are {known}{}",
+        suggest(suggestion)
+    )]
     UnknownTask {
         /// The suite.
         suite: String,

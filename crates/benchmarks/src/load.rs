@@ -79,12 +79,11 @@ pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
             source,
         },
     })?;
-    let json: Value = serde_json::from_reader(BufReader::new(file)).map_err(|error| {
-        BenchmarkError::Json {
+    let json: Value =
+        serde_json::from_reader(BufReader::new(file)).map_err(|error| BenchmarkError::Json {
             path: path.to_path_buf(),
             reason: error.to_string(),
-        }
-    })?;
+        })?;
     let Value::Array(values) = json else {
         return Err(BenchmarkError::Json {
             path: path.to_path_buf(),

@@ -57,7 +57,11 @@ impl Suite {
             });
         }
         let suite = trace::suite();
-        if suite.tasks.iter().all(|task| folder.join(&task.name).is_dir()) {
+        if suite
+            .tasks
+            .iter()
+            .all(|task| folder.join(&task.name).is_dir())
+        {
             return Ok(suite);
         }
         let entries = std::fs::read_dir(folder).map_err(|source| BenchmarkError::Io {
@@ -94,7 +98,9 @@ impl Suite {
     pub fn order(&self, order: &str) -> Result<Vec<&TaskSpec>, BenchmarkError> {
         let names: Vec<&str> = match order.trim().parse::<usize>() {
             Ok(number) => {
-                let stored = number.checked_sub(1).and_then(|index| self.orders.get(index));
+                let stored = number
+                    .checked_sub(1)
+                    .and_then(|index| self.orders.get(index));
                 let stored = stored.ok_or_else(|| BenchmarkError::UnknownOrder {
                     suite: self.name.clone(),
                     order: number,

@@ -9,7 +9,13 @@ use benchmarks::{BenchmarkError, Limits, Row, Suite, load_rows, load_task};
 use proptest::prelude::*;
 
 const TRACE: [&str; 8] = [
-    "C-STANCE", "FOMC", "MeetingBank", "Py150", "ScienceQA", "NumGLUE-cm", "NumGLUE-ds",
+    "C-STANCE",
+    "FOMC",
+    "MeetingBank",
+    "Py150",
+    "ScienceQA",
+    "NumGLUE-cm",
+    "NumGLUE-ds",
     "20Minuten",
 ];
 
@@ -32,11 +38,20 @@ fn a_folder_in_the_layout_of_trace_is_trace() {
     let suite = Suite::open(root.path()).unwrap();
     assert_eq!(suite, Suite::trace());
     let order = suite.order("1").unwrap();
-    assert_eq!(order.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), TRACE);
+    assert_eq!(
+        order.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+        TRACE
+    );
     assert_eq!(suite.order("2").unwrap()[0].name, "NumGLUE-cm");
-    let limits = Limits { train: Some(1), ..Limits::default() };
+    let limits = Limits {
+        train: Some(1),
+        ..Limits::default()
+    };
     let task = load_task(root.path(), order[0], limits).unwrap();
-    assert_eq!((task.train.len(), task.validation.len(), task.test.len()), (1, 2, 2));
+    assert_eq!(
+        (task.train.len(), task.validation.len(), task.test.len()),
+        (1, 2, 2)
+    );
     assert!(task.train[0].prompt.starts_with("文本"));
     assert_eq!(task.test[1].answer, "C");
 }
@@ -50,9 +65,16 @@ fn a_suite_may_describe_itself() {
     let suite = Suite::open(root.path()).unwrap();
     assert_eq!(suite.general.as_deref(), Some("general.json"));
     assert_eq!(suite.order("a").unwrap()[0].epochs, 2);
-    fs::write(root.path().join("suite.json"), text.replace("epochs", "epoch")).unwrap();
+    fs::write(
+        root.path().join("suite.json"),
+        text.replace("epochs", "epoch"),
+    )
+    .unwrap();
     let error = Suite::open(root.path()).unwrap_err().to_string();
-    assert!(error.contains("suite.json") && error.contains("epoch"), "{error}");
+    assert!(
+        error.contains("suite.json") && error.contains("epoch"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -60,7 +82,10 @@ fn a_folder_that_is_no_suite_says_what_it_holds() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("FOMC")).unwrap();
     let error = Suite::open(root.path()).unwrap_err().to_string();
-    assert!(error.contains("found FOMC") && error.contains("C-STANCE"), "{error}");
+    assert!(
+        error.contains("found FOMC") && error.contains("C-STANCE"),
+        "{error}"
+    );
     let missing = Suite::open(&root.path().join("nowhere")).unwrap_err();
     assert!(matches!(missing, BenchmarkError::Io { .. }));
 }
@@ -91,20 +116,43 @@ fn bad_rows_are_named() {
     let cases = [
         ("", "EOF"),
         ("[{\"prompt\": \"a\",\n \"answer\": \"b\"", "line 2 column"),
-        ("{\"prompt\": \"a\"}", "expected an array of rows, found an object"),
+        (
+            "{\"prompt\": \"a\"}",
+            "expected an array of rows, found an object",
+        ),
         ("[]", "holds no row"),
-        ("[{\"prompt\": \"a\", \"answer\": \"b\"}, 3]", "row 1 (from 0): expected an object"),
-        ("[{\"prompt\": \"a\"}]", "row 0 (from 0): the key \"answer\" is missing"),
-        ("[{\"prompt\": 1, \"answer\": \"b\"}]", "\"prompt\" must be a string, found a number"),
-        ("[{\"prompt\": \"a\", \"answer\": \"\"}]", "\"answer\" is empty"),
+        (
+            "[{\"prompt\": \"a\", \"answer\": \"b\"}, 3]",
+            "row 1 (from 0): expected an object",
+        ),
+        (
+            "[{\"prompt\": \"a\"}]",
+            "row 0 (from 0): the key \"answer\" is missing",
+        ),
+        (
+            "[{\"prompt\": 1, \"answer\": \"b\"}]",
+            "\"prompt\" must be a string, found a number",
+        ),
+        (
+            "[{\"prompt\": \"a\", \"answer\": \"\"}]",
+            "\"answer\" is empty",
+        ),
     ];
     for (text, word) in cases {
         fs::write(&path, text).unwrap();
         let error = load_rows(&path).unwrap_err().to_string();
-        assert!(error.contains(word) && error.contains("train.json"), "{text:?}: {error}");
+        assert!(
+            error.contains(word) && error.contains("train.json"),
+            "{text:?}: {error}"
+        );
     }
-    let missing = load_rows(&root.path().join("test.json")).unwrap_err().to_string();
-    assert!(missing.contains("is missing") && missing.contains("eval.json"), "{missing}");
+    let missing = load_rows(&root.path().join("test.json"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("is missing") && missing.contains("eval.json"),
+        "{missing}"
+    );
 }
 
 proptest! {

@@ -26,16 +26,32 @@ fn scores_equal_those_of_the_python_packages() {
         let name = format!("{:?} / {:?}", row.answer, row.reference);
         // The same arithmetic in f64 in another order.
         let found = rouge_l(&row.reference, &row.answer);
-        assert!((found - row.rouge_l).abs() < 1e-9, "ROUGE-L of {name}: {found}");
+        assert!(
+            (found - row.rouge_l).abs() < 1e-9,
+            "ROUGE-L of {name}: {found}"
+        );
         let found = sari(&row.prompt, &row.answer, &row.reference);
-        assert!((found - row.sari).abs() < 1e-9, "SARI of {name}: {found}, {}", row.sari);
-        assert_eq!(fuzzy_ratio(&row.answer, &row.reference), row.fuzzy_ratio, "{name}");
+        assert!(
+            (found - row.sari).abs() < 1e-9,
+            "SARI of {name}: {found}, {}",
+            row.sari
+        );
+        assert_eq!(
+            fuzzy_ratio(&row.answer, &row.reference),
+            row.fuzzy_ratio,
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn empty_answers_score_nothing_and_count() {
-    for score in [Score::Accuracy, Score::FirstCharacter, Score::RougeL, Score::FuzzyRatio] {
+    for score in [
+        Score::Accuracy,
+        Score::FirstCharacter,
+        Score::RougeL,
+        Score::FuzzyRatio,
+    ] {
         let found = score.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
         assert!((found - 50.0).abs() < 1e-4, "{score:?} {found}");
     }

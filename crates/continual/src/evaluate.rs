@@ -28,8 +28,7 @@ pub fn evaluate<M: LanguageModel>(
     batch: usize,
 ) -> Result<Evaluation, ContinualError> {
     let model = model.valid();
-    let options =
-        GenerationOptions::greedy(set.max_new_tokens, tokenizer.stop_tokens().to_vec());
+    let options = GenerationOptions::greedy(set.max_new_tokens, tokenizer.stop_tokens().to_vec());
     let mut order: Vec<usize> = (0..set.questions.len()).collect();
     order.sort_by_key(|&index| set.questions[index].tokens.len());
     let mut answers = vec![String::new(); set.questions.len()];

@@ -58,7 +58,11 @@ pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    let deviation = if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+    let deviation = if values.len() > 1 {
+        (squares / (n - 1.0)).sqrt()
+    } else {
+        0.0
+    };
     Some((mean, deviation))
 }
 
@@ -102,8 +106,14 @@ mod tests {
             );
         };
         close(average_accuracy(&matrix), (50.0 + 70.0 + 95.0) / 3.0);
-        close(backward_transfer(&matrix), ((50.0 - 80.0) + (70.0 - 90.0)) / 2.0);
-        close(forward_transfer(&matrix), ((25.0 - 20.0) + (36.0 - 30.0)) / 2.0);
+        close(
+            backward_transfer(&matrix),
+            ((50.0 - 80.0) + (70.0 - 90.0)) / 2.0,
+        );
+        close(
+            forward_transfer(&matrix),
+            ((25.0 - 20.0) + (36.0 - 30.0)) / 2.0,
+        );
         // The best score on the first task came after the second one was learned.
         close(forgetting(&matrix), ((85.0 - 50.0) + (90.0 - 70.0)) / 2.0);
         close(learning_accuracy(&matrix), (80.0 + 90.0 + 95.0) / 3.0);

@@ -5,9 +5,7 @@ use std::time::Instant;
 use lm::{LanguageModel, TextTokenizer};
 
 use crate::trainer::{Step, TrainConfig, fit};
-use crate::{
-    ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskDiagnostics, evaluate,
-};
+use crate::{ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskDiagnostics, evaluate};
 
 /// Which scores are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,10 +126,10 @@ pub fn run_sequence<M: LanguageModel>(
     let mut diagnostics = Vec::new();
     let mut training_seconds = 0.0;
     let score = |model: &M,
-                     learned: usize,
-                     task: Option<usize>,
-                     set: &EvaluationSet,
-                     on_event: &mut dyn FnMut(Event<'_>)|
+                 learned: usize,
+                 task: Option<usize>,
+                 set: &EvaluationSet,
+                 on_event: &mut dyn FnMut(Event<'_>)|
      -> Result<f64, ContinualError> {
         let result = evaluate(model, tokenizer, set, config.evaluation_batch)?;
         on_event(Event::Scored {
@@ -152,8 +150,7 @@ pub fn run_sequence<M: LanguageModel>(
             let task = &tasks[index];
             on_event(Event::TaskStarted { task: index });
             let start = Instant::now();
-            let (prepared, mut optimizer) =
-                method.begin_task(model, config.train.optimizer())?;
+            let (prepared, mut optimizer) = method.begin_task(model, config.train.optimizer())?;
             model = fit(
                 prepared,
                 task.train.as_ref(),

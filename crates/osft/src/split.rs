@@ -117,6 +117,28 @@ impl Osft {
         })
     }
 
+    /// Free degrees of freedom that [`split`](Self::split) would leave, without decomposing.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::ShareOutOfRange`].
+    pub fn free_parameters_of<M: Module>(
+        module: &M,
+        config: &OsftConfig,
+    ) -> Result<usize, OsftError> {
+        let targets = select(module, &config.targets)?;
+        targets
+            .iter()
+            .map(|weight| {
+                let [d_in, d_out] = weight.value.dims();
+                let k = config
+                    .protected_share
+                    .protected_directions(d_in.min(d_out))?;
+                Ok((d_in - k) * (d_out - k))
+            })
+            .sum()
+    }
+
     /// The split for the next task, from the weights as they are now.
     ///
     /// The module is only read: what was learned stays in its weights. Make a new optimizer from

@@ -1,3 +1,9 @@
 //! One file per command.
 
+pub mod completions;
+pub mod datasets;
+pub mod list;
 pub mod pretrain;
+pub mod report;
+pub mod trace;
+pub mod validate;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use burn::data::dataset::InMemDataset;
+use continual::Method;
 use continual::methods::SeqFt;
 use continual::trainer::{TrainConfig, fit, step_count};
-use continual::Method;
 use lm::{Example, ExportPrecision, HfFolder, Llama, LlamaConfig, TextTokenizer};
 use serde_json::json;
 
@@ -62,7 +62,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         &mut optimizer,
         &settings,
         args.seed,
-        &mut |step| progress.step(&format!("loss {:.3}", step.loss)),
+        &mut |step| progress.advance(1, &format!("loss {:.3}", step.loss)),
     )?;
     progress.finish();
     source.export(&model, &args.out, ExportPrecision::F32)?;

@@ -51,7 +51,12 @@ fn batch(folder: &Path) -> Batch {
         let range = row * width..(row + 1) * width;
         let length = mask[range.clone()].iter().filter(|&&m| m == 1.0).count();
         assert!(mask[range.clone()][..length].iter().all(|&m| m == 1.0));
-        rows.push(ids[range.clone()][..length].iter().map(|&id| id as u32).collect());
+        rows.push(
+            ids[range.clone()][..length]
+                .iter()
+                .map(|&id| id as u32)
+                .collect(),
+        );
         for (position, &label) in labels[range].iter().enumerate().skip(1) {
             if label >= 0.0 {
                 targets.push((row, position - 1, label as u32));
@@ -108,12 +113,19 @@ fn parity_logits_loss_and_gradients() {
             let loss = mean_loss(&model, &batch);
             let value = f64::from(loss.clone().into_scalar::<f32>());
             let wanted = expected["loss"].as_f64().unwrap();
-            assert!(close(value, wanted, wanted), "{name} {backend} loss {value}, not {wanted}");
+            assert!(
+                close(value, wanted, wanted),
+                "{name} {backend} loss {value}, not {wanted}"
+            );
 
             let grads = GradientsParams::from_grads(loss.backward(), &model);
             let norms = gradient_norms(&model, &grads);
             let wanted = expected["grad_l2"].as_object().unwrap();
-            assert_eq!(norms.len(), wanted.len(), "{name}: parameters with a gradient");
+            assert_eq!(
+                norms.len(),
+                wanted.len(),
+                "{name}: parameters with a gradient"
+            );
             for (path, found) in norms {
                 let path = path.replace("gamma", "weight");
                 let key = match path.starts_with("lm_head") {
@@ -150,7 +162,10 @@ fn parity_training_steps() {
         let batch = batch(&folder);
         let load = |device: &Device| {
             let device = device.clone().autodiff();
-            HfFolder::open(&folder).unwrap().load_llama(&device).unwrap()
+            HfFolder::open(&folder)
+                .unwrap()
+                .load_llama(&device)
+                .unwrap()
         };
         for (backend, device) in backends() {
             let adamw = AdamWConfig::new()

@@ -18,9 +18,8 @@ pub fn rouge_l(hypothesis: &str, reference: &str) -> f64 {
     if hypothesis.is_empty() || reference.is_empty() {
         return 0.0;
     }
-    let distinct = |sentences: &[Vec<String>]| {
-        sentences.iter().flatten().collect::<HashSet<_>>().len() as f64
-    };
+    let distinct =
+        |sentences: &[Vec<String>]| sentences.iter().flatten().collect::<HashSet<_>>().len() as f64;
     let mut shared = HashSet::new();
     for sentence in &reference {
         for other in &hypothesis {

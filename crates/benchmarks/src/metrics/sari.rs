@@ -18,7 +18,13 @@ use regex::Regex;
 pub fn sari(source: &str, answer: &str, reference: &str) -> f64 {
     let [source, answer, reference] = [source, answer, reference].map(tokens);
     let total: f64 = (1..=4)
-        .map(|n| ngram_score(&grams(&source, n), &grams(&answer, n), &grams(&reference, n)))
+        .map(|n| {
+            ngram_score(
+                &grams(&source, n),
+                &grams(&answer, n),
+                &grams(&reference, n),
+            )
+        })
         .sum();
     100.0 * total / 4.0
 }
@@ -85,12 +91,18 @@ fn mean_share(part: &Counts, whole: &Counts) -> f64 {
     if whole.is_empty() {
         return 1.0;
     }
-    let shares = part.iter().map(|(gram, &count)| count as f64 / whole[gram] as f64);
+    let shares = part
+        .iter()
+        .map(|(gram, &count)| count as f64 / whole[gram] as f64);
     shares.sum::<f64>() / whole.len() as f64
 }
 
 fn harmonic_mean(a: f64, b: f64) -> f64 {
-    if a > 0.0 || b > 0.0 { 2.0 * a * b / (a + b) } else { 0.0 }
+    if a > 0.0 || b > 0.0 {
+        2.0 * a * b / (a + b)
+    } else {
+        0.0
+    }
 }
 
 fn grams(tokens: &[String], n: usize) -> Counts {
@@ -119,9 +131,17 @@ static RULES: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
 /// Lower-cased tokens; an empty text is one empty token, as splitting at spaces makes it.
 fn tokens(text: &str) -> Vec<String> {
     let mut text = text.to_lowercase();
-    text = text.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
+    text = text
+        .replace("<skipped>", "")
+        .replace("-\n", "")
+        .replace('\n', " ");
     if text.contains('&') {
-        let entities = [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")];
+        let entities = [
+            ("&quot;", "\""),
+            ("&amp;", "&"),
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+        ];
         for (entity, character) in entities {
             text = text.replace(entity, character);
         }

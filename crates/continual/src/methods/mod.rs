@@ -3,9 +3,9 @@
 mod osft;
 mod seqft;
 
+use ::osft::LeakReport;
 use burn::module::Module;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
-use ::osft::LeakReport;
 
 pub use self::osft::OsftMethod;
 pub use seqft::SeqFt;

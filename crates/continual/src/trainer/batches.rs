@@ -19,10 +19,7 @@ pub fn global_batches(lengths: &[usize], global_batch: usize, seed: u64) -> Vec<
     for bucket in order.chunks_mut(global_batch * STEPS_PER_BUCKET) {
         bucket.sort_by_key(|&row| lengths[row]);
     }
-    let mut steps: Vec<Vec<usize>> = order
-        .chunks(global_batch)
-        .map(<[usize]>::to_vec)
-        .collect();
+    let mut steps: Vec<Vec<usize>> = order.chunks(global_batch).map(<[usize]>::to_vec).collect();
     steps.shuffle(&mut rng);
     steps
 }
@@ -50,11 +47,19 @@ mod tests {
             let longest = |step: &Vec<usize>| step.iter().map(|&r| lengths[r]).max().unwrap_or(0);
             steps
                 .iter()
-                .map(|step| step.iter().map(|&r| longest(step) - lengths[r]).sum::<usize>())
+                .map(|step| {
+                    step.iter()
+                        .map(|&r| longest(step) - lengths[r])
+                        .sum::<usize>()
+                })
                 .sum()
         };
         let bucketed = padding(&global_batches(&lengths, 16, 1));
-        let plain: Vec<Vec<usize>> = (0..1024).collect::<Vec<_>>().chunks(16).map(<[_]>::to_vec).collect();
+        let plain: Vec<Vec<usize>> = (0..1024)
+            .collect::<Vec<_>>()
+            .chunks(16)
+            .map(<[_]>::to_vec)
+            .collect();
         assert!(bucketed * 4 < padding(&plain), "{bucketed}");
     }
 }

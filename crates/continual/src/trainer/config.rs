@@ -107,8 +107,18 @@ impl TrainConfig {
                 self.weight_decay >= 0.0,
                 "0 or above",
             ),
-            ("beta_1", self.beta_1, unit.contains(&self.beta_1), "from 0, below 1"),
-            ("beta_2", self.beta_2, unit.contains(&self.beta_2), "from 0, below 1"),
+            (
+                "beta_1",
+                self.beta_1,
+                unit.contains(&self.beta_1),
+                "from 0, below 1",
+            ),
+            (
+                "beta_2",
+                self.beta_2,
+                unit.contains(&self.beta_2),
+                "from 0, below 1",
+            ),
             ("epsilon", self.epsilon, self.epsilon > 0.0, "above 0"),
         ];
         match checks.into_iter().find(|(_, _, valid, _)| !valid) {

@@ -56,14 +56,15 @@ pub fn fit<M: LanguageModel>(
     let mut schedule = scheduler(config, steps)?;
     let mut step = 0;
     for epoch in 0..epochs {
-        let epoch_seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(epoch as u64);
+        let epoch_seed = seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(epoch as u64);
         for batch in global_batches(&lengths, config.global_batch, epoch_seed) {
             step += 1;
             let batch: Vec<&Example> = batch.iter().map(|&row| &rows[row]).collect();
             let (loss, grads) = gradients(&model, &batch, config.micro_batch);
             let mut grads = method.project(grads);
-            let gradient_norm =
-                clip_by_global_norm(&model, &mut grads, config.max_gradient_norm);
+            let gradient_norm = clip_by_global_norm(&model, &mut grads, config.max_gradient_norm);
             let rate = schedule.step();
             let report = Step {
                 step,

@@ -29,11 +29,9 @@ pub(super) fn scheduler(
     } else {
         SequentialLrSchedulerConfig::new(vec![main], vec![])
     };
-    sequence
-        .init()
-        .map_err(|_| ContinualError::InvalidSetting {
-            name: "learning_rate",
-            found: peak.to_string(),
-            expected: "above 0, at most 1",
-        })
+    sequence.init().map_err(|_| ContinualError::InvalidSetting {
+        name: "learning_rate",
+        found: peak.to_string(),
+        expected: "above 0, at most 1",
+    })
 }

@@ -37,9 +37,7 @@ impl HfFolder {
             };
             let mut store = SafetensorsStore::from_file(&file)
                 .with_key_remapping(r"^model\.(.*)$", "$1")
-                .with_from_adapter(
-                    PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)),
-                )
+                .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
                 .allow_partial(true)
                 .validate(false);
             let result = module

@@ -99,10 +99,12 @@ impl HfFolder {
             .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)))
             // Other tools look for this key before they believe that a file holds torch tensors.
             .metadata("format", "pt");
-        module.save_into(&mut store).map_err(|error| LmError::Weights {
-            path: weights.clone(),
-            reason: error.to_string(),
-        })?;
+        module
+            .save_into(&mut store)
+            .map_err(|error| LmError::Weights {
+                path: weights.clone(),
+                reason: error.to_string(),
+            })?;
         sync_all(scratch.path())?;
         std::fs::rename(scratch.path(), out).map_err(LmError::io("write", out))?;
         // The folder has moved: there is nothing left to clean up.

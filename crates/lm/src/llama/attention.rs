@@ -18,10 +18,7 @@ pub(crate) struct LayerCache(Option<(Tensor<4>, Tensor<4>)>);
 impl LayerCache {
     fn extend(&mut self, key: Tensor<4>, value: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let (key, value) = match self.0.take() {
-            Some((k, v)) => (
-                Tensor::cat(vec![k, key], 2),
-                Tensor::cat(vec![v, value], 2),
-            ),
+            Some((k, v)) => (Tensor::cat(vec![k, key], 2), Tensor::cat(vec![v, value], 2)),
             None => (key, value),
         };
         self.0 = Some((key.clone(), value.clone()));
@@ -92,7 +89,12 @@ impl Attention {
 
         // The queries of one group are laid out as further rows of their key head, which shares
         // keys and values without copying them.
-        let rows = [batch, self.key_value_heads, self.groups * tokens, self.head_width];
+        let rows = [
+            batch,
+            self.key_value_heads,
+            self.groups * tokens,
+            self.head_width,
+        ];
         let scale = (self.head_width as f64).powf(-0.5);
         let query = (rope.rotate(query) * scale).reshape(rows);
         let scores = query.matmul(key.swap_dims(2, 3));

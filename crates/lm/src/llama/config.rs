@@ -154,7 +154,10 @@ impl LlamaConfig {
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return invalid(format!("{name} is 0; it must be at least 1"));
         }
-        if !self.num_attention_heads.is_multiple_of(self.key_value_heads()) {
+        if !self
+            .num_attention_heads
+            .is_multiple_of(self.key_value_heads())
+        {
             return invalid(format!(
                 "num_attention_heads = {} is not a multiple of num_key_value_heads = {}",
                 self.num_attention_heads,

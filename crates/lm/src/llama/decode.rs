@@ -2,9 +2,9 @@
 
 use burn::module::Module;
 
+use super::Llama;
 use super::attention::LayerCache;
 use super::layout::Layout;
-use super::Llama;
 use crate::GenerationOptions;
 use crate::generate::Chooser;
 
@@ -23,7 +23,10 @@ pub(super) fn generate(
     // Without a graph: it would grow with every token.
     let model = model.valid();
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    let padding: Vec<usize> = prompts.iter().map(|prompt| longest - prompt.len()).collect();
+    let padding: Vec<usize> = prompts
+        .iter()
+        .map(|prompt| longest - prompt.len())
+        .collect();
     let mut rows: Vec<Vec<u32>> = prompts
         .iter()
         .zip(&padding)

@@ -34,7 +34,11 @@ impl Layout {
     pub(crate) fn left_padded(left_padding: &[usize], past: usize, tokens: usize) -> Self {
         let padded = left_padding.iter().any(|&n| n > 0);
         Self {
-            left_padding: if padded { left_padding.to_vec() } else { vec![] },
+            left_padding: if padded {
+                left_padding.to_vec()
+            } else {
+                vec![]
+            },
             past,
             tokens,
         }

@@ -9,7 +9,7 @@ use super::attention::LayerCache;
 use super::block::Block;
 use super::layout::Layout;
 use super::rope::Rope;
-use crate::{Example, LanguageModel, GenerationOptions, negative_log_likelihood};
+use crate::{Example, GenerationOptions, LanguageModel, negative_log_likelihood};
 
 /// A LLaMA-family causal language model.
 #[derive(Module, Debug)]
@@ -63,8 +63,11 @@ impl Llama {
     pub fn logits(&self, rows: &[Vec<u32>]) -> Tensor<3> {
         let hidden = self.hidden_right_padded(rows);
         let [batch, tokens, width] = hidden.dims();
-        self.head(hidden.reshape([batch * tokens, width]))
-            .reshape([batch, tokens, self.config.vocab_size])
+        self.head(hidden.reshape([batch * tokens, width])).reshape([
+            batch,
+            tokens,
+            self.config.vocab_size,
+        ])
     }
 
     /// Summed negative log-likelihood, in nats, of chosen tokens of rows padded on the right.

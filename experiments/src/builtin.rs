@@ -1,0 +1,33 @@
+//! Where the committed suite and base model are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+
+/// Folder of the built-in suite, in TRACE's layout.
+pub fn suite() -> Result<PathBuf> {
+    locate("suite", "--data DIR")
+}
+
+/// Hugging Face folder of the built-in base model.
+pub fn model() -> Result<PathBuf> {
+    locate("model", "--model DIR")
+}
+
+/// Below `datasets/builtin` of the current folder, or of the source this program was built from.
+fn locate(name: &str, alternative: &str) -> Result<PathBuf> {
+    let here = Path::new("datasets/builtin").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../datasets/builtin")
+        .join(name);
+    [here, source]
+        .into_iter()
+        .find(|path| path.is_dir())
+        .ok_or_else(|| {
+            anyhow!(
+                "the built-in {name} (datasets/builtin/{name}) is neither in the current folder \
+                 nor where this program was built; run it from a clone of the repository, or \
+                 give {alternative}"
+            )
+        })
+}

@@ -1,0 +1,140 @@
+//! One method on one sequence, with progress.
+
+use anyhow::{Context, Result};
+use continual::methods::{OsftMethod, SeqFt};
+use continual::{Event, Method, Scoring, SequenceConfig, run_sequence};
+use lm::Llama;
+use osft::ProtectedShare;
+
+use super::Base;
+use super::prepare::Prepared;
+use crate::config::{MethodName, RunConfig};
+use crate::progress::Progress;
+use crate::run::RunResult;
+
+/// What one method with one seed gave.
+pub struct Outcome {
+    /// Its numbers.
+    pub result: RunResult,
+    /// The split of the first task, layer by layer.
+    pub split_table: Option<String>,
+}
+
+/// Rows that one run trains on and questions that it answers: the unit of progress.
+pub fn work(config: &RunConfig, prepared: &Prepared) -> usize {
+    let tasks = &prepared.tasks;
+    let scoring = Scoring::from(config.scoring);
+    let training: usize = tasks
+        .iter()
+        .map(|task| task.epochs * task.train.len())
+        .sum();
+    let mut answering = 0;
+    for learned in 0..=tasks.len() {
+        for (index, task) in tasks.iter().enumerate() {
+            if scoring.measures(learned, index, tasks.len()) {
+                answering += task.evaluation.questions.len();
+            }
+        }
+    }
+    let general = prepared
+        .general
+        .as_ref()
+        .map_or(0, |set| 2 * set.questions.len());
+    training + answering + general
+}
+
+/// Runs `method` over the tasks from the base model; `on_event` logs what happens.
+pub fn sequence(
+    config: &RunConfig,
+    base: &Base,
+    prepared: &Prepared,
+    method: MethodName,
+    seed: u64,
+    progress: &Progress,
+    on_event: &mut dyn FnMut(&str, &Event<'_>) -> Result<()>,
+) -> Result<Outcome> {
+    let (label, mut implementation) = implementation(config, method);
+    let settings = SequenceConfig {
+        train: config.train_config(method),
+        scoring: config.scoring.into(),
+        evaluation_batch: config.evaluation_batch,
+        seed,
+    };
+    let mut logged = Ok(());
+    let name = |task: usize| prepared.tasks[task].name.as_str();
+    let batch = settings.train.global_batch;
+    let outcome = run_sequence(
+        base.model.clone(),
+        &base.tokenizer,
+        &prepared.tasks,
+        prepared.general.as_ref(),
+        implementation.as_mut(),
+        &settings,
+        &mut |event| {
+            match &event {
+                Event::Stepped { task, step } => {
+                    let rows = prepared.tasks[*task].train.len();
+                    let per_epoch = rows.div_ceil(batch);
+                    // The last step of an epoch may be smaller.
+                    let last = step.step.is_multiple_of(per_epoch);
+                    let count = if last {
+                        rows - (per_epoch - 1) * batch
+                    } else {
+                        batch
+                    };
+                    let message = format!("{label} · {} · loss {:.3}", name(*task), step.loss);
+                    progress.advance(count as u64, &message);
+                }
+                Event::Scored {
+                    learned,
+                    task,
+                    answers,
+                    score,
+                } => {
+                    let what = task.map_or("general", name);
+                    let message = format!("{label} · after {learned} tasks · {what} {score:.1}");
+                    progress.advance(answers.len() as u64, &message);
+                }
+                Event::TaskLearned {
+                    task,
+                    seconds,
+                    diagnostics,
+                } => {
+                    let leak = diagnostics.leaks.as_ref().map_or(String::new(), |leaks| {
+                        let worst = leaks.worst();
+                        format!(", leak {:.0e} / {:.0e}", worst.leak_in, worst.leak_out)
+                    });
+                    progress.line(&format!(
+                        "{label}: learned {} in {seconds:.1} s{leak}",
+                        name(*task)
+                    ));
+                }
+                Event::TaskStarted { .. } => {}
+            }
+            if logged.is_ok() {
+                logged = on_event(&label, &event);
+            }
+        },
+    )
+    .with_context(|| format!("{label} with seed {seed}"))?;
+    logged?;
+    Ok(Outcome {
+        result: RunResult::new(&label, seed, config.learning_rate(method), &outcome),
+        split_table: outcome.diagnostics.first().and_then(|d| d.table.clone()),
+    })
+}
+
+/// The method and its name in reports.
+fn implementation(config: &RunConfig, method: MethodName) -> (String, Box<dyn Method<Llama>>) {
+    match method {
+        MethodName::Seqft => (method.name().to_string(), Box::new(SeqFt)),
+        MethodName::Osft => {
+            let share = match config.osft.protected_share {
+                ProtectedShare::Fixed(share) => format!("{share}"),
+                other => format!("{other:?}"),
+            };
+            let label = format!("{} weights core {share}", method.name());
+            (label, Box::new(OsftMethod::new(config.osft.clone())))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `experiments trace`: learn the tasks of a suite in sequence, by several methods.
+
+mod execute;
+mod prepare;
+mod tune;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use lm::{HfFolder, Llama, TextTokenizer};
+
+use crate::cli::TraceArgs;
+use crate::config::RunConfig;
+use crate::report::{summarize, summary_table, write_report};
+use crate::run::{Manifest, MetricsLog, RunFolder, RunResult};
+use crate::{builtin, progress::Progress};
+pub(crate) use prepare::{Prepared, Split};
+
+/// A model that every run of a comparison starts from.
+pub(crate) struct Base {
+    /// The model as read.
+    pub model: Llama,
+    /// Its tokenizer.
+    pub tokenizer: TextTokenizer,
+}
+
+impl Base {
+    /// Opens the model of a configuration.
+    pub fn open(config: &RunConfig, device: &Device) -> Result<Self> {
+        let path = match &config.model {
+            Some(path) => path.clone(),
+            None => builtin::model()?,
+        };
+        let folder = HfFolder::open(path)?;
+        Ok(Self {
+            tokenizer: folder.tokenizer()?,
+            model: folder.load_llama(device)?,
+        })
+    }
+}
+
+/// Runs or tunes.
+pub fn run(args: &TraceArgs) -> Result<()> {
+    let config = args.run.resolve()?;
+    let device = config.backend.device()?.autodiff();
+    let base = Base::open(&config, &device)?;
+    if args.tune {
+        return tune::run(&config, &base, args);
+    }
+    let prepared = Prepared::load(&config, &base.tokenizer, Split::Test)?;
+    let title = prepared.title(&config);
+    println!("{title}\n");
+    let folder = RunFolder::create(args.out.as_deref(), "trace")?;
+    let manifest = Manifest::new(title, config.backend.name());
+    folder.write("config.toml", toml::to_string(&config)?.as_bytes())?;
+    folder.write(
+        "run.json",
+        serde_json::to_string_pretty(&manifest)?.as_bytes(),
+    )?;
+    let mut log = MetricsLog::create(&folder)?;
+
+    let runs = config.methods.len() * config.seeds.len();
+    let progress = Progress::new((runs * execute::work(&config, &prepared)) as u64);
+    let mut results: Vec<RunResult> = Vec::new();
+    let mut tables = String::new();
+    for &seed in &config.seeds {
+        for &method in &config.methods {
+            let outcome = execute::sequence(
+                &config,
+                &base,
+                &prepared,
+                method,
+                seed,
+                &progress,
+                &mut |name, event| log.event(name, seed, event),
+            )?;
+            outcome.result.write(&folder)?;
+            if let Some(table) = outcome.split_table.filter(|_| seed == config.seeds[0]) {
+                let name = &outcome.result.method;
+                tables.push_str(&format!("## Split of {name} for the first task\n\n"));
+                tables.push_str(&format!("```text\n{table}\n```\n"));
+            }
+            results.push(outcome.result);
+        }
+    }
+    progress.finish();
+    let summaries = summarize(&results)?;
+    write_report(&folder, &manifest, &summaries, &tables)?;
+    for summary in &summaries {
+        println!(
+            "{}\n{}\n",
+            summary.method,
+            crate::report::matrix_table(summary)
+        );
+    }
+    println!("{}", summary_table(&summaries, false));
+    println!("\nreport: {}", folder.path().join("report.md").display());
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! From the rows of a suite to the tasks of a sequence.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use benchmarks::{Limits, Row, Score, Suite, load_rows, load_task};
+use burn::data::dataset::InMemDataset;
+use continual::{EvaluationSet, Question, Scorer, Task};
+use lm::TextTokenizer;
+
+use crate::builtin;
+use crate::config::RunConfig;
+
+/// Longest answer of the general-knowledge probe in tokens.
+const GENERAL_NEW_TOKENS: usize = 12;
+
+/// Which rows are scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// While settings are being chosen.
+    Validation,
+    /// For what is reported.
+    Test,
+}
+
+/// The tasks of a run, tokenized.
+pub struct Prepared {
+    /// Name of the suite.
+    suite: String,
+    /// Tasks in the order they are learned.
+    pub tasks: Vec<Task>,
+    /// The general-knowledge probe, if the suite has one.
+    pub general: Option<EvaluationSet>,
+}
+
+/// A benchmark's score as the protocol asks for it.
+struct BenchmarkScore(Score);
+
+impl Scorer for BenchmarkScore {
+    fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
+        self.0.task_score(prompts, answers, references)
+    }
+}
+
+impl Prepared {
+    /// Loads and tokenizes the suite of a configuration.
+    pub fn load(config: &RunConfig, tokenizer: &TextTokenizer, split: Split) -> Result<Self> {
+        let path = match &config.data {
+            Some(path) => path.clone(),
+            None => builtin::suite()?,
+        };
+        let suite = Suite::open(&path)?;
+        let limit = |rows: usize| (rows > 0).then_some(rows);
+        let limits = Limits {
+            train: limit(config.limit_train),
+            validation: limit(config.limit_test),
+            test: limit(config.limit_test),
+        };
+        let mut tasks = Vec::new();
+        for spec in suite.order(&config.order)? {
+            let rows = load_task(&path, spec, limits)?;
+            let scored = match split {
+                Split::Validation => &rows.validation,
+                Split::Test => &rows.test,
+            };
+            let examples = rows
+                .train
+                .iter()
+                .map(|row| tokenizer.example(&row.prompt, &row.answer, config.max_length))
+                .collect::<Result<Vec<_>, _>>()
+                .with_context(|| format!("training rows of {}", spec.name))?;
+            tasks.push(Task {
+                name: spec.name.clone(),
+                train: Arc::new(InMemDataset::new(examples)),
+                evaluation: evaluation(
+                    scored,
+                    spec.score,
+                    spec.max_new_tokens,
+                    config.max_length,
+                    tokenizer,
+                )?,
+                epochs: match config.epochs {
+                    0 => spec.epochs,
+                    epochs => epochs,
+                },
+            });
+        }
+        let general = match &suite.general {
+            Some(file) => {
+                let rows = load_rows(&path.join(file))?;
+                let max_new_tokens = GENERAL_NEW_TOKENS;
+                let score = Score::Accuracy;
+                let set = evaluation(&rows, score, max_new_tokens, config.max_length, tokenizer)?;
+                Some(set)
+            }
+            None => None,
+        };
+        Ok(Self {
+            suite: suite.name,
+            tasks,
+            general,
+        })
+    }
+
+    /// Title of the run, with its scale.
+    pub fn title(&self, config: &RunConfig) -> String {
+        let model = match &config.model {
+            Some(path) => path.file_name().map_or_else(
+                || "model".into(),
+                |name| name.to_string_lossy().into_owned(),
+            ),
+            None => "built-in model".to_string(),
+        };
+        let largest = |count: fn(&Task) -> usize| self.tasks.iter().map(count).max().unwrap_or(0);
+        format!(
+            "{} on {model}: {} tasks, at most {} training and {} test rows per task, {} tokens \
+             per row, {} seed{}",
+            self.suite,
+            self.tasks.len(),
+            largest(|task| task.train.len()),
+            largest(|task| task.evaluation.questions.len()),
+            config.max_length,
+            config.seeds.len(),
+            if config.seeds.len() == 1 { "" } else { "s" },
+        )
+    }
+}
+
+fn evaluation(
+    rows: &[Row],
+    score: Score,
+    max_new_tokens: usize,
+    max_length: usize,
+    tokenizer: &TextTokenizer,
+) -> Result<EvaluationSet> {
+    // At least half of the limit is left to the prompt.
+    let max_new_tokens = max_new_tokens.min(max_length / 2);
+    let questions = rows.iter().map(|row| {
+        Ok(Question {
+            tokens: tokenizer.prompt(&row.prompt, max_length, max_new_tokens)?,
+            prompt: row.prompt.clone(),
+            reference: row.answer.clone(),
+        })
+    });
+    Ok(EvaluationSet {
+        questions: questions.collect::<Result<_>>()?,
+        scorer: Arc::new(BenchmarkScore(score)),
+        max_new_tokens,
+    })
+}

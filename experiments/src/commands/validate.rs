@@ -1,0 +1,56 @@
+//! `experiments validate`: everything that can be known about a run before it starts.
+
+use anyhow::Result;
+use burn::module::Module;
+use continual::trainer::step_count;
+use osft::Osft;
+
+use super::trace::{Base, Prepared, Split};
+use crate::cli::ValidateArgs;
+use crate::config::MethodName;
+
+/// Loads what a run would load, and says what it would do.
+pub fn run(args: &ValidateArgs) -> Result<()> {
+    let config = args.run.resolve()?;
+    if args.print {
+        print!("{}", toml::to_string(&config)?);
+        return Ok(());
+    }
+    let device = config.backend.device()?.autodiff();
+    let base = Base::open(&config, &device)?;
+    let prepared = Prepared::load(&config, &base.tokenizer, Split::Test)?;
+    println!("{}\n", prepared.title(&config));
+    let mut steps = 0;
+    for task in &prepared.tasks {
+        let count = step_count(task.train.len(), task.epochs, &config.train);
+        steps += count;
+        println!(
+            "{:12} {:5} training rows, {} epochs, {count} steps; {} test rows",
+            task.name,
+            task.train.len(),
+            task.epochs,
+            task.evaluation.questions.len()
+        );
+    }
+    let parameters = base.model.num_params();
+    println!("\nmodel: {parameters} parameters");
+    for &method in &config.methods {
+        let trainable = match method {
+            MethodName::Seqft => parameters,
+            // The targets are looked up, which is what most often goes wrong; counting needs no
+            // split.
+            MethodName::Osft => Osft::free_parameters_of(&base.model, &config.osft)?,
+        };
+        // Weights, gradients, and two moments per number that trains.
+        let megabytes = (2 * parameters + 2 * trainable) * 4 / 1_000_000;
+        println!(
+            "{}: {trainable} trainable, learning rate {:e}, {} runs of {steps} steps, at least \
+             {megabytes} MB",
+            method.name(),
+            config.learning_rate(method),
+            config.seeds.len(),
+        );
+    }
+    println!("\nthe run can start: experiments trace with the same arguments");
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! The settings of a run: defaults, a TOML file, `--set`, flags, in that order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::ValueEnum;
+use continual::Scoring;
+use continual::trainer::TrainConfig;
+use osft::OsftConfig;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::backend::Backend;
+
+/// Settings for the built-in suite and model; its learning rates were found by `trace --tune`.
+const BUILTIN: &str = include_str!("../configs/builtin.toml");
+/// Settings for a model and data of the user's.
+const GIVEN: &str = include_str!("../configs/given.toml");
+
+/// Continual-learning methods by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MethodName {
+    /// Sequential fine-tuning of all parameters.
+    Seqft,
+    /// Orthogonal Subspace Fine-Tuning.
+    Osft,
+}
+
+impl MethodName {
+    /// Name in files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seqft => "seqft",
+            Self::Osft => "osft",
+        }
+    }
+}
+
+/// Which scores are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScoringName {
+    /// What AA, BWT, FWT and forgetting need.
+    Needed,
+    /// Only what AA and BWT need.
+    Final,
+    /// Every task after every task.
+    Full,
+}
+
+impl From<ScoringName> for Scoring {
+    fn from(name: ScoringName) -> Self {
+        match name {
+            ScoringName::Needed => Self::Needed,
+            ScoringName::Final => Self::Final,
+            ScoringName::Full => Self::Full,
+        }
+    }
+}
+
+/// All settings of a `trace` run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Hugging Face folder of the base model; the built-in one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// Folder of a suite in TRACE's layout; the built-in one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Where to compute.
+    pub backend: Backend,
+    /// Methods to compare.
+    pub methods: Vec<MethodName>,
+    /// A stored order by number, or task names separated by commas.
+    pub order: String,
+    /// One run per method and seed.
+    pub seeds: Vec<u64>,
+    /// Longest row in tokens, prompt and answer; longer ones lose their beginning.
+    pub max_length: usize,
+    /// First training rows per task; 0 takes all.
+    pub limit_train: usize,
+    /// First test rows per task; 0 takes all.
+    pub limit_test: usize,
+    /// Epochs of every task; 0 takes the suite's own numbers.
+    pub epochs: usize,
+    /// Which scores are measured.
+    pub scoring: ScoringName,
+    /// Questions answered at a time.
+    pub evaluation_batch: usize,
+    /// The training loop; its `learning_rate` is replaced by the method's own.
+    pub train: TrainConfig,
+    /// Peak learning rate by method.
+    pub learning_rates: BTreeMap<MethodName, f64>,
+    /// Learning rates `--tune` tries for every method.
+    pub tune_grid: Vec<f64>,
+    /// What OSFT splits and protects.
+    pub osft: OsftConfig,
+}
+
+/// What may be given beside the defaults.
+#[derive(Debug, Default)]
+pub struct Overrides<'a> {
+    /// A TOML file.
+    pub file: Option<&'a Path>,
+    /// `key=value` pairs, keys dotted.
+    pub set: &'a [String],
+    /// Flags, already as a table.
+    pub flags: Table,
+}
+
+impl RunConfig {
+    /// Defaults for the built-in suite, or for `given` model or data, with overrides on top.
+    ///
+    /// # Errors
+    ///
+    /// An unknown key, a value of the wrong type or out of range, each by its name.
+    pub fn resolve(given: bool, overrides: &Overrides<'_>) -> Result<Self> {
+        let mut table: Table = toml::from_str(BUILTIN).context("built-in settings")?;
+        if given {
+            merge(
+                &mut table,
+                toml::from_str(GIVEN).context("default settings")?,
+            );
+        }
+        if let Some(path) = overrides.file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let file: Table =
+                toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+            // Checked apart, so that an error names the file it is in.
+            let mut alone = table.clone();
+            merge(&mut alone, file.clone());
+            parse(alone).with_context(|| format!("in {}", path.display()))?;
+            merge(&mut table, file);
+        }
+        for pair in overrides.set {
+            set(&mut table, pair)?;
+        }
+        merge(&mut table, overrides.flags.clone());
+        let config = parse(table)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The training loop's settings for one method.
+    pub fn train_config(&self, method: MethodName) -> TrainConfig {
+        TrainConfig {
+            learning_rate: self.learning_rate(method),
+            ..self.train.clone()
+        }
+    }
+
+    /// Peak learning rate of a method.
+    pub fn learning_rate(&self, method: MethodName) -> f64 {
+        let own = self.learning_rates.get(&method).copied();
+        own.unwrap_or(self.train.learning_rate)
+    }
+
+    fn validate(&self) -> Result<()> {
+        ensure!(
+            !self.methods.is_empty(),
+            "methods is empty: name at least one"
+        );
+        ensure!(!self.seeds.is_empty(), "seeds is empty: name at least one");
+        ensure!(
+            self.max_length >= 8,
+            "max_length = {} is too short; it must be at least 8 tokens",
+            self.max_length
+        );
+        ensure!(
+            self.evaluation_batch > 0,
+            "evaluation_batch must be at least 1"
+        );
+        let mut seen = Vec::new();
+        for &method in &self.methods {
+            ensure!(
+                !seen.contains(&method),
+                "method {} is named twice",
+                method.name()
+            );
+            seen.push(method);
+            self.train_config(method)
+                .validate()
+                .with_context(|| format!("settings of {}", method.name()))?;
+        }
+        self.osft.protected_share.protected_directions(1)?;
+        Ok(())
+    }
+}
+
+fn parse(table: Table) -> Result<RunConfig> {
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = error.into_inner().to_string();
+        let reason = reason.trim().to_string();
+        match path.as_str() {
+            "." | "" => anyhow!("{reason}"),
+            _ => anyhow!("{path}: {reason}"),
+        }
+    })
+}
+
+/// Values of `over` replace those of `base`; tables are merged key by key.
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(table)) => merge(inner, table),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `train.epochs=3`: the value is TOML, or a plain string if it is not.
+fn set(table: &mut Table, pair: &str) -> Result<()> {
+    let Some((key, text)) = pair.split_once('=') else {
+        bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
+    };
+    let value = toml::from_str::<Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_string()));
+    let mut over = value;
+    for part in key.trim().rsplit('.') {
+        ensure!(
+            !part.is_empty(),
+            "--set {pair:?}: the key has an empty part"
+        );
+        let mut table = Table::new();
+        table.insert(part.to_string(), over);
+        over = Value::Table(table);
+    }
+    if let Value::Table(over) = over {
+        merge(table, over);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn resolve(pairs: &[&str]) -> Result<RunConfig> {
+        let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+        RunConfig::resolve(
+            false,
+            &Overrides {
+                set: &set,
+                ..Overrides::default()
+            },
+        )
+    }
+
+    #[test]
+    fn both_sets_of_defaults_are_valid() {
+        for given in [false, true] {
+            let config = RunConfig::resolve(given, &Overrides::default()).unwrap();
+            assert_eq!(config.methods, [MethodName::Seqft, MethodName::Osft]);
+            let text = toml::to_string(&config).unwrap();
+            let again: RunConfig = toml::from_str(&text).unwrap();
+            assert_eq!(toml::to_string(&again).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn pairs_replace_values_at_any_depth() {
+        let config = resolve(&[
+            "train.global_batch=8",
+            "osft.protected_share={ fixed = 0.25 }",
+            "learning_rates.osft=0.5",
+            "order=2",
+            "seeds=[1, 2]",
+        ]);
+        // An order is a string; a bare number is not.
+        assert!(config.unwrap_err().to_string().contains("order"));
+        let config = resolve(&["train.global_batch=8", "order='2'", "seeds=[1, 2]"]).unwrap();
+        assert_eq!((config.train.global_batch, config.order.as_str()), (8, "2"));
+        assert_eq!(config.seeds, [1, 2]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let cases = [
+            ("train.learning_rat=1", "learning_rat"),
+            ("colour=1", "colour"),
+            ("osft.protected_share={ fixed = 1.5 }", "1.5"),
+            ("train.global_batch=0", "global_batch"),
+            ("train.global_batch='x'", "global_batch"),
+            ("methods=['lora']", "lora"),
+            ("methods=[]", "methods"),
+            ("seeds=[]", "seeds"),
+            ("max_length=1", "max_length"),
+            ("learning_rates.osft=0", "osft"),
+            ("no-equals-sign", "key=value"),
+            ("a..b=1", "empty part"),
+        ];
+        for (pair, word) in cases {
+            let error = format!("{:#}", resolve(&[pair]).unwrap_err());
+            assert!(error.contains(word), "{pair}: {error}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What a person looks at: tables, pictures and the page that holds them.
+
+mod curves;
+mod heat_map;
+mod page;
+mod style;
+mod summary;
+
+pub use page::write_report;
+pub use summary::{Summary, matrix_table, summarize, summary_table};

@@ -1,0 +1,112 @@
+//! `report.md` and its pictures.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+
+use super::curves::{Curve, CurvesPicture, curves};
+use super::heat_map::{MatrixPicture, heat_map};
+use super::{Summary, summary_table};
+use crate::run::{Manifest, RunFolder};
+
+/// What the columns of the table mean.
+const LEGEND: &str = "\
+With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): \
+AA `1/T Σ R[T][j]` (mean over tasks); BWT `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])`; \
+FWT `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`; \
+forgetting `1/(T-1) Σ_{j<T} (max_t R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`. \
+General: the knowledge probe before → after. Leak: the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` and \
+`‖ΔW Q_h‖ / ‖ΔW‖` of any layer and task. ± is the standard deviation over seeds.";
+
+/// Writes `report.md`, `matrix.svg` and `curves.svg`.
+///
+/// # Errors
+///
+/// If a picture cannot be drawn or the folder cannot be written.
+pub fn write_report(
+    folder: &RunFolder,
+    manifest: &Manifest,
+    summaries: &[Summary],
+    notes: &str,
+) -> Result<()> {
+    folder.write(
+        "matrix.svg",
+        matrices(&manifest.title, summaries)?.as_bytes(),
+    )?;
+    folder.write("curves.svg", learning_curves(summaries)?.as_bytes())?;
+
+    let mut page = String::new();
+    writeln!(page, "# {}\n", manifest.title)?;
+    writeln!(page, "{}\n", summary_table(summaries, true))?;
+    writeln!(page, "{LEGEND}\n")?;
+    writeln!(page, "![Result matrices](matrix.svg)\n")?;
+    writeln!(
+        page,
+        "![Mean score of the tasks learned so far](curves.svg)\n"
+    )?;
+    if !notes.is_empty() {
+        writeln!(page, "{notes}\n")?;
+    }
+    writeln!(page, "## How this was made\n")?;
+    writeln!(page, "    {}\n", shown_command(&manifest.command))?;
+    writeln!(
+        page,
+        "Version {}, Burn {}, revision `{}`, backend {}, {} cores. All settings are in \
+         `config.toml`, every step and score in `metrics.jsonl`, the matrices in `matrix-*.csv`.",
+        manifest.version, manifest.burn, manifest.revision, manifest.backend, manifest.cores
+    )?;
+    folder.write("report.md", page.as_bytes())
+}
+
+/// The command as a reader would type it: the program by its name, not by where it happened to be.
+fn shown_command(command: &[String]) -> String {
+    let arguments = command.iter().skip(1).map(String::as_str);
+    std::iter::once("experiments")
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
+    let scores: Vec<_> = summaries.iter().map(Summary::mean_scores).collect();
+    let panels: Vec<MatrixPicture<'_>> = summaries
+        .iter()
+        .zip(&scores)
+        .map(|(summary, scores)| MatrixPicture {
+            title: &summary.method,
+            tasks: &summary.runs[0].tasks,
+            scores,
+        })
+        .collect();
+    heat_map(title, &panels)
+}
+
+/// Mean score over the tasks learned so far, after each task.
+fn learning_curves(summaries: &[Summary]) -> Result<String> {
+    let tasks = &summaries[0].runs[0].tasks;
+    let lines: Vec<Curve<'_>> = summaries
+        .iter()
+        .map(|summary| {
+            let scores = summary.mean_scores();
+            let points = (1..scores.len()).filter_map(|learned| {
+                let known: Option<Vec<f64>> = scores[learned][..learned].iter().copied().collect();
+                let known = known?;
+                let mean = known.iter().sum::<f64>() / known.len() as f64;
+                Some(((learned - 1) as f64, mean))
+            });
+            Curve {
+                label: &summary.method,
+                points: points.collect(),
+                spread: Vec::new(),
+            }
+        })
+        .collect();
+    curves(&CurvesPicture {
+        title: "Mean score of the tasks learned so far",
+        x_label: "task just learned",
+        y_label: "score",
+        x_ticks: tasks,
+        y_range: Some((0.0, 100.0)),
+        curves: &lines,
+    })
+}

@@ -1,0 +1,162 @@
+//! One line per method: mean and standard deviation over seeds.
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table, presets};
+use continual::{ResultMatrix, metrics};
+
+use crate::run::RunResult;
+
+/// The figures of one method over its seeds.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The method and its variant.
+    pub method: String,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Its runs, one per seed.
+    pub runs: Vec<RunResult>,
+    matrices: Vec<ResultMatrix>,
+}
+
+/// Groups results by method, in the order they first appear.
+///
+/// # Errors
+///
+/// If a result does not hold a whole matrix.
+pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
+    let mut summaries: Vec<Summary> = Vec::new();
+    for result in results {
+        let matrix = result.matrix()?;
+        let same =
+            |s: &&mut Summary| s.method == result.method && s.learning_rate == result.learning_rate;
+        match summaries.iter_mut().find(same) {
+            Some(summary) => {
+                summary.runs.push(result.clone());
+                summary.matrices.push(matrix);
+            }
+            None => summaries.push(Summary {
+                method: result.method.clone(),
+                learning_rate: result.learning_rate,
+                runs: vec![result.clone()],
+                matrices: vec![matrix],
+            }),
+        }
+    }
+    Ok(summaries)
+}
+
+impl Summary {
+    /// Mean and standard deviation over seeds of a figure of the matrix; `None` if any seed lacks
+    /// it.
+    pub fn figure(&self, figure: fn(&ResultMatrix) -> Option<f64>) -> Option<(f64, f64)> {
+        let values: Option<Vec<f64>> = self.matrices.iter().map(figure).collect();
+        metrics::mean_and_deviation(&values?)
+    }
+
+    /// Mean matrix over seeds; a score that a seed lacks is missing.
+    pub fn mean_scores(&self) -> Vec<Vec<Option<f64>>> {
+        let count = self.matrices[0].task_count();
+        (0..=count)
+            .map(|learned| {
+                (0..count)
+                    .map(|task| {
+                        let values: Option<Vec<f64>> = self
+                            .matrices
+                            .iter()
+                            .map(|matrix| matrix.get(learned, task))
+                            .collect();
+                        metrics::mean_and_deviation(&values?).map(|(mean, _)| mean)
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn over_runs(&self, figure: impl Fn(&RunResult) -> Option<f64>) -> Option<(f64, f64)> {
+        let values: Option<Vec<f64>> = self.runs.iter().map(figure).collect();
+        metrics::mean_and_deviation(&values?)
+    }
+}
+
+/// The table of all methods.
+pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(match markdown {
+        true => presets::ASCII_MARKDOWN,
+        false => presets::UTF8_FULL_CONDENSED,
+    });
+    table.set_header([
+        "method",
+        "lr",
+        "AA",
+        "BWT",
+        "FWT",
+        "forgetting",
+        "learning",
+        "general",
+        "trainable",
+        "leak in/out",
+        "train s",
+    ]);
+    for summary in summaries {
+        let number = |value: Option<(f64, f64)>| match value {
+            None => "–".to_string(),
+            Some((mean, _)) if summary.runs.len() == 1 => format!("{mean:.1}"),
+            Some((mean, deviation)) => format!("{mean:.1} ± {deviation:.1}"),
+        };
+        let before = summary.over_runs(|run| run.general.map(|(before, _)| before));
+        let after = summary.over_runs(|run| run.general.map(|(_, after)| after));
+        let general = match before {
+            None => "–".to_string(),
+            Some((before, _)) => format!("{before:.1} → {}", number(after)),
+        };
+        let leak = |side: fn(&osft::LayerLeak) -> f64| {
+            let leaks = summary.runs.iter().filter_map(|run| run.leak.as_ref());
+            leaks.map(side).reduce(f64::max)
+        };
+        let leak = match (leak(|l| l.leak_in), leak(|l| l.leak_out)) {
+            (Some(input), Some(output)) => format!("{input:.0e} / {output:.0e}"),
+            _ => "–".to_string(),
+        };
+        table.add_row([
+            summary.method.clone(),
+            format!("{:.0e}", summary.learning_rate),
+            number(summary.figure(metrics::average_accuracy)),
+            number(summary.figure(metrics::backward_transfer)),
+            number(summary.figure(metrics::forward_transfer)),
+            number(summary.figure(metrics::forgetting)),
+            number(summary.figure(metrics::learning_accuracy)),
+            general,
+            summary.runs[0].trainable_parameters.to_string(),
+            leak,
+            number(summary.over_runs(|run| Some(run.training_seconds))),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// The mean result matrix of a method.
+pub fn matrix_table(summary: &Summary) -> String {
+    let tasks = &summary.runs[0].tasks;
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let header = std::iter::once("after").chain(tasks.iter().map(String::as_str));
+    table.set_header(header);
+    for (learned, row) in summary.mean_scores().into_iter().enumerate() {
+        let name = match learned {
+            0 => "(base)",
+            _ => &tasks[learned - 1],
+        };
+        let scores = row
+            .iter()
+            .map(|s| s.map_or(String::new(), |s| format!("{s:.1}")));
+        table.add_row(std::iter::once(name.to_string()).chain(scores));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}

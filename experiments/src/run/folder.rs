@@ -1,0 +1,81 @@
+//! The folder of a run.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// Where runs go that are not told where.
+const DEFAULT_PARENT: &str = "runs";
+
+/// A folder that is filled during a run.
+#[derive(Clone, Debug)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Creates `out`, which must not exist or be empty, or else the next free `runs/NAME-N`.
+    ///
+    /// # Errors
+    ///
+    /// If the folder holds something already or cannot be created.
+    pub fn create(out: Option<&Path>, name: &str) -> Result<Self> {
+        let path = match out {
+            Some(path) => path.to_path_buf(),
+            None => (1..)
+                .map(|n| Path::new(DEFAULT_PARENT).join(format!("{name}-{n}")))
+                .find(|path| !path.exists())
+                .context("no free name for the run's folder")?,
+        };
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot create the run's folder {}", path.display()))?;
+        let mut entries = std::fs::read_dir(&path)
+            .with_context(|| format!("cannot read the run's folder {}", path.display()))?;
+        ensure!(
+            entries.next().is_none(),
+            "{} is not empty; choose another --out, so that no result is overwritten",
+            path.display()
+        );
+        Ok(Self(path))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file through a temporary one that is synchronized and renamed.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written; whatever was there before is still there.
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
+        let target = self.0.join(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+            file.write_all(contents)?;
+            file.as_file().sync_all()?;
+            file.persist(&target)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", target.display()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_never_overwritten_and_files_replace_whole_files() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        let folder = RunFolder::create(Some(&path), "trace").unwrap();
+        folder.write("a.txt", b"one").unwrap();
+        folder.write("a.txt", b"two").unwrap();
+        assert_eq!(std::fs::read(path.join("a.txt")).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+        let error = RunFolder::create(Some(&path), "trace").unwrap_err();
+        assert!(error.to_string().contains("--out"), "{error}");
+    }
+}

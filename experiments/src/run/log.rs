@@ -1,0 +1,90 @@
+//! The log of a run: one JSON object per line, from the first step on.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use continual::Event;
+use serde_json::{Value, json};
+
+use super::RunFolder;
+
+/// Appends events to `metrics.jsonl`.
+pub struct MetricsLog {
+    file: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl MetricsLog {
+    /// Creates the log of a run.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be created.
+    pub fn create(folder: &RunFolder) -> Result<Self> {
+        let path = folder.path().join("metrics.jsonl");
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self {
+            file: BufWriter::new(file),
+            path,
+        })
+    }
+
+    /// Writes an event of the run of `method` with `seed`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn event(&mut self, method: &str, seed: u64, event: &Event<'_>) -> Result<()> {
+        let mut line = describe(event);
+        line["method"] = json!(method);
+        line["seed"] = json!(seed);
+        // Steps are many and may be lost with the last moments of a run; scores may not.
+        let flush = !matches!(event, Event::Stepped { .. });
+        writeln!(self.file, "{line}")
+            .and_then(|()| if flush { self.file.flush() } else { Ok(()) })
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+fn describe(event: &Event<'_>) -> Value {
+    match event {
+        Event::TaskStarted { task } => json!({"event": "task_started", "task": task}),
+        Event::Stepped { task, step } => json!({
+            "event": "step",
+            "task": task,
+            "step": step.step,
+            "loss": step.loss,
+            "gradient_norm": step.gradient_norm,
+            "learning_rate": step.learning_rate,
+            "tokens": step.tokens,
+        }),
+        Event::TaskLearned {
+            task,
+            diagnostics,
+            seconds,
+        } => json!({
+            "event": "task_learned",
+            "task": task,
+            "seconds": seconds,
+            "trainable_parameters": diagnostics.trainable_parameters,
+            "leaks": diagnostics.leaks,
+        }),
+        Event::Scored {
+            learned,
+            task,
+            score,
+            ..
+        } => json!({
+            "event": "scored",
+            "learned": learned,
+            "task": task,
+            "score": score,
+        }),
+    }
+}

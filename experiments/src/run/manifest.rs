@@ -1,0 +1,59 @@
+//! What has to be known to repeat a run.
+
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+/// `run.json`: where the numbers of a run come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Title of the run, with its scale.
+    pub title: String,
+    /// The command line as typed.
+    pub command: Vec<String>,
+    /// Version of this program.
+    pub version: String,
+    /// Version of Burn.
+    pub burn: String,
+    /// Revision of the source, `-dirty` with uncommitted changes; `unknown` outside a repository.
+    pub revision: String,
+    /// Where it was computed.
+    pub backend: String,
+    /// Processor cores of the machine.
+    pub cores: usize,
+}
+
+impl Manifest {
+    /// The manifest of this process.
+    pub fn new(title: String, backend: &str) -> Self {
+        Self {
+            title,
+            command: std::env::args().collect(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            burn: "0.22.1".to_string(),
+            revision: revision(),
+            backend: backend.to_string(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+fn revision() -> String {
+    let git = |arguments: &[&str]| {
+        Command::new("git")
+            .arg("-C")
+            .arg(env!("CARGO_MANIFEST_DIR"))
+            .args(arguments)
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
+            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string())
+    };
+    match git(&["rev-parse", "HEAD"]) {
+        None => "unknown".to_string(),
+        Some(head) => match git(&["status", "--porcelain", "--untracked-files=no"]) {
+            Some(changes) if !changes.is_empty() => format!("{head}-dirty"),
+            _ => head,
+        },
+    }
+}

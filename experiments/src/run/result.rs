@@ -1,0 +1,158 @@
+//! The numbers of one method with one seed.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use continual::{ResultMatrix, SequenceOutcome};
+use osft::LayerLeak;
+use serde::{Deserialize, Serialize};
+
+use super::RunFolder;
+
+/// `result-METHOD-seedN.json`: everything a report shows about one run of one method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// The method and its variant, as reports show it.
+    pub method: String,
+    /// The seed.
+    pub seed: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Tasks in the order they were learned.
+    pub tasks: Vec<String>,
+    /// `R[i][j]` of [`ResultMatrix`], row 0 being the base model.
+    pub scores: Vec<Vec<Option<f64>>>,
+    /// Score of the general-knowledge probe before and after, if there is a probe.
+    pub general: Option<(f64, f64)>,
+    /// Numbers that training could change independently; the largest over the tasks.
+    pub trainable_parameters: usize,
+    /// The largest leaks over all layers and tasks, for methods that bound them.
+    pub leak: Option<LayerLeak>,
+    /// Training time over all tasks, splits included.
+    pub training_seconds: f64,
+}
+
+impl RunResult {
+    /// The result of a finished sequence.
+    pub fn new<M>(method: &str, seed: u64, learning_rate: f64, run: &SequenceOutcome<M>) -> Self {
+        let tasks = run.matrix.tasks().to_vec();
+        let rows = 0..=tasks.len();
+        let leaks = run.diagnostics.iter().filter_map(|d| d.leaks.as_ref());
+        Self {
+            method: method.to_string(),
+            seed,
+            learning_rate,
+            scores: rows.map(|i| run.matrix.row(i).to_vec()).collect(),
+            tasks,
+            general: run.general,
+            trainable_parameters: run
+                .diagnostics
+                .iter()
+                .map(|d| d.trainable_parameters)
+                .max()
+                .unwrap_or(0),
+            leak: leaks.map(osft::LeakReport::worst).reduce(|a, b| LayerLeak {
+                leak_in: a.leak_in.max(b.leak_in),
+                leak_out: a.leak_out.max(b.leak_out),
+                leak_both: a.leak_both.max(b.leak_both),
+                relative_change: a.relative_change.max(b.relative_change),
+                path: if a.leak_in.max(a.leak_out) >= b.leak_in.max(b.leak_out) {
+                    a.path
+                } else {
+                    b.path
+                },
+            }),
+            training_seconds: run.training_seconds,
+        }
+    }
+
+    /// The result matrix.
+    ///
+    /// # Errors
+    ///
+    /// If there are not `T + 1` rows of `T` scores.
+    pub fn matrix(&self) -> Result<ResultMatrix> {
+        let count = self.tasks.len();
+        ensure!(
+            self.scores.len() == count + 1 && self.scores.iter().all(|row| row.len() == count),
+            "the result of {} with seed {} does not hold {} rows of {count} scores",
+            self.method,
+            self.seed,
+            count + 1
+        );
+        let mut matrix = ResultMatrix::new(self.tasks.clone());
+        for (learned, row) in self.scores.iter().enumerate() {
+            for (task, score) in row.iter().enumerate() {
+                if let Some(score) = score {
+                    matrix.set(learned, task, *score);
+                }
+            }
+        }
+        Ok(matrix)
+    }
+
+    fn stem(&self) -> String {
+        format!("{}-seed{}", self.method.replace(' ', "-"), self.seed)
+    }
+
+    /// Writes the result as JSON and its matrix as CSV.
+    ///
+    /// # Errors
+    ///
+    /// If the run's folder cannot be written.
+    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+        let json = serde_json::to_string_pretty(self)?;
+        folder.write(&format!("result-{}.json", self.stem()), json.as_bytes())?;
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let header = std::iter::once("after").chain(self.tasks.iter().map(String::as_str));
+        csv.write_record(header)?;
+        for (learned, row) in self.scores.iter().enumerate() {
+            let name = match learned {
+                0 => "base",
+                _ => &self.tasks[learned - 1],
+            };
+            let scores = row
+                .iter()
+                .map(|s| s.map_or(String::new(), |s| format!("{s:.2}")));
+            csv.write_record(std::iter::once(name.to_string()).chain(scores))?;
+        }
+        let csv = csv.into_inner().context("cannot finish the CSV")?;
+        folder.write(&format!("matrix-{}.csv", self.stem()), &csv)
+    }
+
+    /// All results in a run's folder, in order of their file names.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or one cannot be read.
+    pub fn read_all(folder: &Path) -> Result<Vec<Self>> {
+        let entries = std::fs::read_dir(folder)
+            .with_context(|| format!("cannot read the run's folder {}", folder.display()))?;
+        let mut files: Vec<_> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let name = path
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned());
+                name.is_some_and(|n| n.starts_with("result-") && n.ends_with(".json"))
+            })
+            .collect();
+        files.sort();
+        ensure!(
+            !files.is_empty(),
+            "{} holds no result-*.json: not the folder of a finished run",
+            folder.display()
+        );
+        files
+            .iter()
+            .map(|path| {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                let result: Self = serde_json::from_str(&text)
+                    .with_context(|| format!("in {}", path.display()))?;
+                result.matrix()?;
+                Ok(result)
+            })
+            .collect()
+    }
+}
