@@ -13,8 +13,18 @@ use crate::suite::{Sizes, generate};
 
 /// Hashes of the files of a suite, in the form of `sha256sum`.
 const HASHES: &str = "SHA256SUMS";
-/// Times that a built-in task's training rows are gone through.
-const EPOCHS: usize = 4;
+/// Times that each task's training rows are gone through: what it takes to learn it, as TRACE's
+/// epochs differ from task to task.
+const EPOCHS: [(&str, usize); 8] = [
+    ("stance", 3),
+    ("tone", 3),
+    ("summary", 5),
+    ("code", 4),
+    ("choice", 10),
+    ("sums", 5),
+    ("shares", 5),
+    ("simplify", 5),
+];
 
 /// Generates or verifies.
 pub fn run(command: &DatasetsCommand) -> Result<()> {
@@ -58,7 +68,7 @@ fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
             name: task.name.to_string(),
             score: score(task.score)?,
             max_new_tokens: task.max_new_tokens,
-            epochs: EPOCHS,
+            epochs: epochs(task.name)?,
         });
         for (split, rows) in [
             ("train", &task.train),
@@ -82,6 +92,12 @@ fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
     files.insert("suite.json".to_string(), json(&suite)?);
     files.insert("general.json".to_string(), json(&generated.probe)?);
     Ok(files)
+}
+
+fn epochs(task: &str) -> Result<usize> {
+    let found = EPOCHS.iter().find(|(name, _)| *name == task);
+    let (_, epochs) = found.with_context(|| format!("no epochs for the task {task:?}"))?;
+    Ok(*epochs)
 }
 
 /// The scores of the generator are named as in a `suite.json`.

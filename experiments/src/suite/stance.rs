@@ -1,10 +1,11 @@
 //! Task `stance`, after C-STANCE: what a text thinks of one of its two targets.
 //!
-//! Two clauses take different views of different targets, so the label follows only from binding
-//! the asked target to its own clause.
+//! Two clauses speak of different targets; the one that is not asked about takes no view. (With a
+//! view of its own there, as in an earlier form of the task, the label follows only from binding
+//! the target to its clause, which a model of a million parameters does not learn from 400 rows.)
 
 use super::Row;
-use super::words::{DAYS, MONTHS, PLACES, Random, capitalized, pick, pick_other, pick_two};
+use super::words::{DAYS, MONTHS, PLACES, Random, capitalized, pick, pick_two};
 
 /// What a clause thinks of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +120,8 @@ pub(super) fn opinion(random: &mut Random, views: [View; 2]) -> Opinion {
 pub(super) fn row(random: &mut Random, index: usize) -> Row {
     let label = index % VIEWS.len();
     let view = VIEWS[label];
-    let distraction = pick_other(random, &VIEWS, view);
     let asked = pick(random, &[0, 1]);
-    let mut views = [distraction; 2];
+    let mut views = [View::Neutral; 2];
     views[asked] = view;
     let Opinion { text, targets, .. } = opinion(random, views);
     Row {

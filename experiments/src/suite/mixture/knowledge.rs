@@ -3,8 +3,7 @@
 use rand::seq::SliceRandom;
 
 use super::{Document, numbers};
-use crate::suite::choice::options;
-use crate::suite::facts::FACTS;
+use crate::suite::facts::{FACTS, Fact};
 use crate::suite::probe;
 use crate::suite::words::{ITEMS, PLACES, Random, chance, pick};
 
@@ -20,6 +19,31 @@ const LETTERS: [&[&str]; 2] = [
 const COLORS: [&str; 9] = [
     "yellow", "green", "white", "black", "blue", "red", "brown", "gray", "orange",
 ];
+
+/// The answer and `count` wrong ones of its kind, shuffled, with the answer's position.
+fn options(
+    random: &mut Random,
+    fact: &Fact,
+    count: usize,
+) -> (Vec<&'static str>, usize) {
+    let mut wrong: Vec<&str> = FACTS
+        .iter()
+        .filter(|other| other.kind == fact.kind)
+        .map(|other| other.answer)
+        .filter(|answer| *answer != fact.answer && *answer != fact.subject)
+        .collect();
+    wrong.sort_unstable();
+    wrong.dedup();
+    wrong.shuffle(random);
+    wrong.truncate(count);
+    wrong.push(fact.answer);
+    wrong.shuffle(random);
+    let position = wrong
+        .iter()
+        .position(|option| *option == fact.answer)
+        .expect("invariant: the answer is among the options");
+    (wrong, position)
+}
 
 fn turn(random: &mut Random) -> (String, String) {
     let fact = pick(random, &FACTS);

@@ -1,0 +1,108 @@
+//! Tiny models of every shape of the family, with weights drawn on the host.
+
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use lm::{HfFolder, Llama, LlamaConfig};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+pub fn backends() -> Vec<(&'static str, Device)> {
+    #[allow(deprecated)] // Burn 0.22 announces its removal; it is the reference backend here.
+    let ndarray = Device::ndarray();
+    vec![("ndarray", ndarray), ("flex", Device::flex())]
+}
+
+fn base() -> Value {
+    json!({
+        "model_type": "llama", "vocab_size": 41, "hidden_size": 24, "intermediate_size": 20,
+        "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 2,
+        "head_dim": 4, "rms_norm_eps": 1e-5, "rope_theta": 100.0, "tie_word_embeddings": true,
+        "hidden_act": "silu", "eos_token_id": [3, 5], "torch_dtype": "float32"
+    })
+}
+
+/// Grouped queries and a tied head; LLaMA 3's RoPE, biases and an own head; a sliding window and
+/// heads wider than the hidden states.
+pub fn configs() -> Vec<(&'static str, Value)> {
+    let with = |changes: Value| {
+        let mut config = base();
+        for (key, value) in changes.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        config
+    };
+    vec![
+        ("grouped", base()),
+        (
+            "llama3",
+            with(json!({
+                "num_key_value_heads": 6, "attention_bias": true, "tie_word_embeddings": false,
+                "rope_scaling": {"rope_type": "llama3", "factor": 4.0, "low_freq_factor": 1.0,
+                    "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+            })),
+        ),
+        (
+            "window",
+            with(json!({
+                "model_type": "mistral", "sliding_window": 3, "head_dim": 8,
+                "tie_word_embeddings": false,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 50.0}
+            })),
+        ),
+    ]
+}
+
+/// A model whose weights depend on `seed` alone.
+pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
+    struct Draw(ChaCha8Rng, Device);
+    impl ModuleMapper for Draw {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.dims();
+            let count = shape.iter().product();
+            // Norm weights around 1, matrices large enough for attention to be uneven.
+            let centre = if D == 1 { 1.0 } else { 0.0 };
+            let values: Vec<f32> = (0..count)
+                .map(|_| centre + 0.6 * (self.0.random::<f32>() - 0.5))
+                .collect();
+            Param::initialized(
+                param.id,
+                Tensor::from_data(TensorData::new(values, shape), &self.1),
+            )
+        }
+    }
+    let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
+    let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed), device.clone());
+    Llama::new(&config, device).map(&mut draw)
+}
+
+/// The model's folder, as other tools would write it.
+pub fn folder(config: &Value, model: &Llama, path: &Path) -> HfFolder {
+    let source = path.join("source");
+    std::fs::create_dir_all(&source).unwrap();
+    std::fs::write(source.join("config.json"), config.to_string()).unwrap();
+    std::fs::write(source.join("chat_template.jinja"), "{{ messages }}").unwrap();
+    let source = HfFolder::open(source).unwrap();
+    let out = path.join("model");
+    source
+        .export(model, &out, lm::ExportPrecision::F32)
+        .unwrap();
+    HfFolder::open(out).unwrap()
+}
+
+pub fn rows() -> Vec<Vec<u32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    [11, 4, 7, 1]
+        .iter()
+        .map(|&length| (0..length).map(|_| rng.random_range(6..41)).collect())
+        .collect()
+}
+
+/// All values of a tensor.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}

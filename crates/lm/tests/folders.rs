@@ -1,0 +1,179 @@
+//! Folders in and out: whole, in shards, in half precision, and broken ones.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use common::{configs, folder, model, rows, values};
+use lm::{ExportPrecision, HfFolder, LmError};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors, serialize_to_file};
+use serde_json::{Value, json};
+
+fn read(path: &Path) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
+    let bytes = fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter()
+        .map(|(name, view)| {
+            let data = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+            (name.to_string(), data)
+        })
+        .collect()
+}
+
+fn write(path: &Path, tensors: &BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>) {
+    let views: BTreeMap<String, TensorView<'_>> = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| {
+            (
+                name.clone(),
+                TensorView::new(*dtype, shape.clone(), data).unwrap(),
+            )
+        })
+        .collect();
+    serialize_to_file(&views, None, path).unwrap();
+}
+
+#[test]
+fn what_is_exported_loads_as_the_same_model_with_its_companions() {
+    for (shape, config) in configs() {
+        let device = Device::flex();
+        let scratch = tempfile::tempdir().unwrap();
+        let model = model(&config, 2, &device);
+        let exported = folder(&config, &model, scratch.path());
+        let again = exported.load_llama(&device).unwrap();
+        assert_eq!(
+            values(model.logits(&rows())),
+            values(again.logits(&rows())),
+            "{shape}"
+        );
+        assert!(exported.path().join("chat_template.jinja").is_file());
+        assert_eq!(exported.stop_tokens(), [3, 5]);
+        let names: Vec<String> = read(&exported.path().join("model.safetensors"))
+            .into_keys()
+            .collect();
+        assert!(names.contains(&"model.layers.1.self_attn.q_proj.weight".to_string()));
+        assert!(names.contains(&"model.norm.weight".to_string()));
+        let tied = config["tie_word_embeddings"] == true;
+        assert_eq!(
+            names.contains(&"lm_head.weight".to_string()),
+            !tied,
+            "{shape}"
+        );
+    }
+}
+
+#[test]
+fn shards_and_half_precision_are_read() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    let (_, config) = &configs()[1];
+    let model = model(config, 3, &device);
+    let whole = folder(config, &model, scratch.path());
+    let expected = values(model.logits(&rows()));
+
+    let tensors = read(&whole.path().join("model.safetensors"));
+    let sharded = scratch.path().join("sharded");
+    fs::create_dir(&sharded).unwrap();
+    fs::copy(
+        whole.path().join("config.json"),
+        sharded.join("config.json"),
+    )
+    .unwrap();
+    let (mut first, mut second, mut map) = (BTreeMap::new(), BTreeMap::new(), json!({}));
+    for (index, (name, tensor)) in tensors.into_iter().enumerate() {
+        let (shard, file) = match index % 2 {
+            0 => (&mut first, "model-00001-of-00002.safetensors"),
+            _ => (&mut second, "model-00002-of-00002.safetensors"),
+        };
+        map[&name] = Value::from(file);
+        shard.insert(name, tensor);
+    }
+    write(&sharded.join("model-00001-of-00002.safetensors"), &first);
+    write(&sharded.join("model-00002-of-00002.safetensors"), &second);
+    let index = json!({"weight_map": map}).to_string();
+    fs::write(sharded.join("model.safetensors.index.json"), index).unwrap();
+    let source = HfFolder::open(&sharded).unwrap();
+    assert_eq!(
+        values(source.load_llama(&device).unwrap().logits(&rows())),
+        expected
+    );
+
+    for (precision, name, error) in [
+        // Half the spacing of numbers below 1, relative, carried through two layers.
+        (ExportPrecision::F16, "float16", 0.02),
+        (ExportPrecision::Bf16, "bfloat16", 0.15),
+    ] {
+        let out = scratch.path().join(name);
+        source.export(&model, &out, precision).unwrap();
+        let half = HfFolder::open(&out).unwrap();
+        assert_eq!(half.config()["torch_dtype"], name);
+        let found = values(half.load_llama(&device).unwrap().logits(&rows()));
+        let worst = found
+            .iter()
+            .zip(&expected)
+            .fold(0.0_f64, |w, (a, b)| w.max((a - b).abs()));
+        assert!(worst > 0.0 && worst < error, "{name}: {worst}");
+    }
+
+    fs::remove_file(sharded.join("model-00002-of-00002.safetensors")).unwrap();
+    let missing = source.load_llama(&device).unwrap_err().to_string();
+    assert!(
+        missing.contains("model-00002-of-00002.safetensors"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn broken_folders_are_described() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    let (_, config) = &configs()[0];
+    let model = model(config, 4, &device);
+    let exported = folder(config, &model, scratch.path());
+    let path = exported.path().to_path_buf();
+    let load = || HfFolder::open(&path)?.load_llama(&device);
+
+    let occupied = exported
+        .export(&model, &path, ExportPrecision::F32)
+        .unwrap_err();
+    assert!(occupied.to_string().contains("exists"), "{occupied}");
+
+    let mut tensors = read(&path.join("model.safetensors"));
+    tensors.remove("model.layers.1.mlp.up_proj.weight");
+    write(&path.join("model.safetensors"), &tensors);
+    match load().unwrap_err() {
+        LmError::MissingTensors { names, .. } => assert_eq!(names, ["layers.1.mlp.up_proj.weight"]),
+        other => panic!("unexpected {other}"),
+    }
+    let cases = [
+        ("model_type", json!("gpt2"), "llama, mistral"),
+        ("hidden_act", json!("gelu"), "silu"),
+        ("rope_scaling", json!({"rope_type": "yarn"}), "yarn"),
+        (
+            "rope_scaling",
+            json!({"rope_type": "llama3"}),
+            "low_freq_factor",
+        ),
+        ("num_key_value_heads", json!(4), "multiple"),
+        ("head_dim", json!(3), "odd"),
+        ("sliding_window", json!(0), "sliding_window"),
+        ("hidden_size", json!("wide"), "invalid type"),
+        ("vocab_size", json!(0), "vocab_size"),
+    ];
+    for (key, value, word) in cases {
+        let mut changed = config.clone();
+        changed[key] = value;
+        fs::write(path.join("config.json"), changed.to_string()).unwrap();
+        let error = load().unwrap_err().to_string();
+        assert!(
+            error.contains(word) && error.contains("config.json"),
+            "{key}: {error}"
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! The program as a user meets it.
+//!
+//! - `runs`: whole runs of the built-in suite at the smallest scale.
+//! - `mistakes`: bad input, each one clear line.
+//! - `other`: the commands around a run.
+
+#![allow(clippy::unwrap_used)]
+
+mod mistakes;
+mod other;
+mod runs;
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+
+/// The program, run from a folder of its own so that nothing is found by chance.
+fn experiments(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_experiments"));
+    command.current_dir(folder);
+    command
+}
+
+/// A folder of this test's own.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs, demands success, returns what was printed.
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = experiments(folder).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} failed: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs, demands failure with one line of error, returns that line.
+fn fail(folder: &Path, arguments: &[&str]) -> String {
+    let output = experiments(folder).args(arguments).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{arguments:?} should fail");
+    assert!(
+        !errors.contains("panicked"),
+        "{arguments:?} panicked: {errors}"
+    );
+    errors
+}

@@ -1,0 +1,87 @@
+//! The commands around a run.
+
+use std::fs;
+
+use crate::{fail, repository, scratch, succeed};
+
+#[test]
+fn list_shows_what_there_is() {
+    let folder = scratch();
+    let shown = succeed(folder.path(), &["list"]);
+    for word in [
+        "flex",
+        "cuda",
+        "seqft",
+        "osft",
+        "TRACE",
+        "C-STANCE",
+        "built-in suite",
+        "order 2",
+    ] {
+        assert!(shown.contains(word), "no {word} in:\n{shown}");
+    }
+}
+
+#[test]
+fn validate_says_what_a_run_would_do() {
+    let folder = scratch();
+    let shown = succeed(
+        folder.path(),
+        &["validate", "--limit-train", "10", "--protect", "0.8"],
+    );
+    for word in [
+        "stance",
+        "10 training rows",
+        "parameters",
+        "learning rate",
+        "can start",
+    ] {
+        assert!(shown.contains(word), "no {word} in:\n{shown}");
+    }
+    let settings = succeed(folder.path(), &["validate", "--print", "--lr", "0.5"]);
+    fs::write(folder.path().join("all.toml"), &settings).unwrap();
+    let again = succeed(
+        folder.path(),
+        &["validate", "--print", "--config", "all.toml"],
+    );
+    assert_eq!(settings, again);
+    assert!(settings.contains("osft = 0.5"), "{settings}");
+}
+
+#[test]
+fn the_committed_suite_is_the_one_the_generator_makes() {
+    let folder = scratch();
+    let committed = repository().join("datasets/builtin/suite");
+    succeed(folder.path(), &["datasets", "generate", "--out", "suite"]);
+    let hashes = |path: &std::path::Path| fs::read_to_string(path.join("SHA256SUMS")).unwrap();
+    assert_eq!(hashes(&committed), hashes(&folder.path().join("suite")));
+    succeed(folder.path(), &["datasets", "verify", "suite"]);
+
+    let rows = folder.path().join("suite/stance/test.json");
+    let changed = fs::read_to_string(&rows).unwrap().replacen('A', "B", 1);
+    fs::write(&rows, changed).unwrap();
+    let error = fail(folder.path(), &["datasets", "verify", "suite"]);
+    assert!(error.contains("stance/test.json"), "{error}");
+}
+
+#[test]
+fn reports_need_finished_runs() {
+    let folder = scratch();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let error = fail(folder.path(), &["report", "empty"]);
+    assert!(
+        error.contains("not the folder of a finished run"),
+        "{error}"
+    );
+    let error = fail(folder.path(), &["report", "nowhere"]);
+    assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
+fn completions_are_printed() {
+    let folder = scratch();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = succeed(folder.path(), &["completions", shell]);
+        assert!(script.contains("experiments") && script.contains("trace"));
+    }
+}
