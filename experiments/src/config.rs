@@ -128,8 +128,11 @@ impl RunConfig {
         if let Some(path) = overrides.file {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            let file: Table =
-                toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+            let file: Table = toml::from_str(&text).map_err(|error| {
+                let before = &text[..error.span().map_or(0, |span| span.start)];
+                let line = before.matches('\n').count() + 1;
+                anyhow!("{}, line {line}: {}", path.display(), error.message())
+            })?;
             // Checked apart, so that an error names the file it is in.
             let mut alone = table.clone();
             merge(&mut alone, file.clone());
@@ -194,8 +197,7 @@ impl RunConfig {
 fn parse(table: Table) -> Result<RunConfig> {
     serde_path_to_error::deserialize(table).map_err(|error| {
         let path = error.path().to_string();
-        let reason = error.into_inner().to_string();
-        let reason = reason.trim().to_string();
+        let reason = error.into_inner().message().to_string();
         match path.as_str() {
             "." | "" => anyhow!("{reason}"),
             _ => anyhow!("{path}: {reason}"),

@@ -48,7 +48,7 @@ pub fn write_report(
         writeln!(page, "{notes}\n")?;
     }
     writeln!(page, "## How this was made\n")?;
-    writeln!(page, "    {}\n", shown_command(&manifest.command))?;
+    writeln!(page, "    {}\n", manifest.command.join(" "))?;
     writeln!(
         page,
         "Version {}, Burn {}, revision `{}`, backend {}, {} cores. All settings are in \
@@ -56,15 +56,6 @@ pub fn write_report(
         manifest.version, manifest.burn, manifest.revision, manifest.backend, manifest.cores
     )?;
     folder.write("report.md", page.as_bytes())
-}
-
-/// The command as a reader would type it: the program by its name, not by where it happened to be.
-fn shown_command(command: &[String]) -> String {
-    let arguments = command.iter().skip(1).map(String::as_str);
-    std::iter::once("experiments")
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
@@ -81,23 +72,28 @@ fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
     heat_map(title, &panels)
 }
 
-/// Mean score over the tasks learned so far, after each task.
+/// Mean score over the tasks learned so far, after each task, with its deviation over seeds.
 fn learning_curves(summaries: &[Summary]) -> Result<String> {
     let tasks = &summaries[0].runs[0].tasks;
     let lines: Vec<Curve<'_>> = summaries
         .iter()
         .map(|summary| {
-            let scores = summary.mean_scores();
-            let points = (1..scores.len()).filter_map(|learned| {
-                let known: Option<Vec<f64>> = scores[learned][..learned].iter().copied().collect();
-                let known = known?;
-                let mean = known.iter().sum::<f64>() / known.len() as f64;
-                Some(((learned - 1) as f64, mean))
-            });
+            let (mut points, mut spread) = (Vec::new(), Vec::new());
+            for learned in 1..=tasks.len() {
+                let figure = summary.figure(|matrix| {
+                    let known: Option<Vec<f64>> =
+                        matrix.row(learned)[..learned].iter().copied().collect();
+                    Some(known?.iter().sum::<f64>() / learned as f64)
+                });
+                if let Some((mean, deviation)) = figure {
+                    points.push(((learned - 1) as f64, mean));
+                    spread.push(deviation);
+                }
+            }
             Curve {
                 label: &summary.method,
-                points: points.collect(),
-                spread: Vec::new(),
+                points,
+                spread,
             }
         })
         .collect();
@@ -106,7 +102,7 @@ fn learning_curves(summaries: &[Summary]) -> Result<String> {
         x_label: "task just learned",
         y_label: "score",
         x_ticks: tasks,
-        y_range: Some((0.0, 100.0)),
+        y_range: (0.0, 100.0),
         curves: &lines,
     })
 }

@@ -48,7 +48,7 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
 impl Summary {
     /// Mean and standard deviation over seeds of a figure of the matrix; `None` if any seed lacks
     /// it.
-    pub fn figure(&self, figure: fn(&ResultMatrix) -> Option<f64>) -> Option<(f64, f64)> {
+    pub fn figure(&self, figure: impl Fn(&ResultMatrix) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Option<Vec<f64>> = self.matrices.iter().map(figure).collect();
         metrics::mean_and_deviation(&values?)
     }
@@ -56,19 +56,9 @@ impl Summary {
     /// Mean matrix over seeds; a score that a seed lacks is missing.
     pub fn mean_scores(&self) -> Vec<Vec<Option<f64>>> {
         let count = self.matrices[0].task_count();
+        let score = |learned, task| Some(self.figure(|m| m.get(learned, task))?.0);
         (0..=count)
-            .map(|learned| {
-                (0..count)
-                    .map(|task| {
-                        let values: Option<Vec<f64>> = self
-                            .matrices
-                            .iter()
-                            .map(|matrix| matrix.get(learned, task))
-                            .collect();
-                        metrics::mean_and_deviation(&values?).map(|(mean, _)| mean)
-                    })
-                    .collect()
-            })
+            .map(|learned| (0..count).map(|task| score(learned, task)).collect())
             .collect()
     }
 

@@ -1,9 +1,9 @@
 //! The folder of a run.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use lm::folder::write_whole;
 
 /// Where runs go that are not told where.
 const DEFAULT_PARENT: &str = "runs";
@@ -49,15 +49,7 @@ impl RunFolder {
     ///
     /// If the folder cannot be written; whatever was there before is still there.
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
-        let target = self.0.join(name);
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-            file.write_all(contents)?;
-            file.as_file().sync_all()?;
-            file.persist(&target)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", target.display()))
+        Ok(write_whole(&self.0.join(name), contents)?)
     }
 }
 

@@ -26,9 +26,14 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of this process.
     pub fn new(title: String, backend: &str) -> Self {
+        // The program by its name, not by where it happened to be.
+        let arguments = std::env::args().skip(1);
+        let command = std::iter::once("experiments".to_string())
+            .chain(arguments)
+            .collect();
         Self {
             title,
-            command: std::env::args().collect(),
+            command,
             version: env!("CARGO_PKG_VERSION").to_string(),
             burn: "0.22.1".to_string(),
             revision: revision(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use write::ExportPrecision;
+pub use write::{ExportPrecision, write_whole};
 
 use crate::{LmError, TextTokenizer};
 

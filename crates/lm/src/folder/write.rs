@@ -73,8 +73,7 @@ impl HfFolder {
             _ => PathBuf::from("."),
         };
         std::fs::create_dir_all(&parent).map_err(LmError::io("create", &parent))?;
-        let scratch = tempfile::Builder::new()
-            .prefix(".export-")
+        let scratch = scratch()
             .tempdir_in(&parent)
             .map_err(LmError::io("create a folder in", &parent))?;
         let (dtype, name) = precision.dtype();
@@ -121,17 +120,36 @@ fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
     write_whole(path, format!("{text}\n").as_bytes())
 }
 
-/// Writes a file whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
+/// Writes a file whole or not at all, through a temporary one that is synchronized and renamed.
+///
+/// # Errors
+///
+/// [`LmError::Io`] if its folder cannot be written; what was there before is still there.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
     let parent = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file =
-        tempfile::NamedTempFile::new_in(parent).map_err(LmError::io("write in", parent))?;
+    let mut file = scratch()
+        .tempfile_in(parent)
+        .map_err(LmError::io("write in", parent))?;
     file.write_all(bytes)
         .and_then(|()| file.as_file().sync_all())
         .map_err(LmError::io("write", path))?;
     file.persist(path)
         .map_err(|error| LmError::io("write", path)(error.error))?;
     Ok(())
+}
+
+/// Temporary files and folders that end up with ordinary permissions: private ones, the default,
+/// would stay private after they are renamed.
+fn scratch() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As for any new file or folder, less the process's mask.
+        builder.permissions(std::fs::Permissions::from_mode(0o777));
+    }
+    builder
 }
 
 fn sync_all(folder: &Path) -> Result<(), LmError> {

@@ -21,11 +21,7 @@ const COLORS: [&str; 9] = [
 ];
 
 /// The answer and `count` wrong ones of its kind, shuffled, with the answer's position.
-fn options(
-    random: &mut Random,
-    fact: &Fact,
-    count: usize,
-) -> (Vec<&'static str>, usize) {
+fn options(random: &mut Random, fact: &Fact, count: usize) -> (Vec<&'static str>, usize) {
     let mut wrong: Vec<&str> = FACTS
         .iter()
         .filter(|other| other.kind == fact.kind)
