@@ -14,7 +14,7 @@ pub const END_OF_TEXT: &str = "<|endoftext|>";
 /// # Errors
 ///
 /// If the tokenizer library cannot train.
-pub fn train<'a>(documents: impl Iterator<Item = String> + Send, size: usize) -> Result<Tokenizer> {
+pub fn train(documents: impl Iterator<Item = String> + Send, size: usize) -> Result<Tokenizer> {
     let byte_level = ByteLevel::new(false, true, true);
     let mut tokenizer = Tokenizer::new(BPE::default());
     tokenizer

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use lm::{LanguageModel, TextTokenizer};
 
-use crate::trainer::{Step, TrainConfig, fit};
+use crate::trainer::{Course, Step, TrainConfig, fit};
 use crate::{ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskDiagnostics, evaluate};
 
 /// Which scores are measured.
@@ -154,11 +154,13 @@ pub fn run_sequence<M: LanguageModel>(
             model = fit(
                 prepared,
                 task.train.as_ref(),
-                task.epochs,
+                Course {
+                    config: &config.train,
+                    epochs: task.epochs,
+                    seed: task_seed(config.seed, index),
+                },
                 method,
                 &mut optimizer,
-                &config.train,
-                task_seed(config.seed, index),
                 &mut |step| on_event(Event::Stepped { task: index, step }),
             )?;
             let seconds = start.elapsed().as_secs_f64();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use burn::data::dataset::InMemDataset;
 use continual::Method;
 use continual::methods::SeqFt;
-use continual::trainer::{TrainConfig, fit, step_count};
+use continual::trainer::{Course, TrainConfig, fit, step_count};
 use lm::{Example, ExportPrecision, HfFolder, Llama, LlamaConfig, TextTokenizer};
 use serde_json::json;
 
@@ -57,11 +57,13 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let model = fit(
         model,
         &InMemDataset::new(rows),
-        1,
+        Course {
+            config: &settings,
+            epochs: 1,
+            seed: args.seed,
+        },
         &method,
         &mut optimizer,
-        &settings,
-        args.seed,
         &mut |step| progress.advance(1, &format!("loss {:.3}", step.loss)),
     )?;
     progress.finish();

@@ -25,6 +25,17 @@ pub struct Step {
     pub tokens: usize,
 }
 
+/// How one task is gone through.
+#[derive(Clone, Copy, Debug)]
+pub struct Course<'a> {
+    /// Settings of the training loop.
+    pub config: &'a TrainConfig,
+    /// How often the rows are gone through.
+    pub epochs: usize,
+    /// Decides the order of the rows.
+    pub seed: u64,
+}
+
 /// Number of optimizer steps for `rows` rows.
 pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
     epochs * rows.div_ceil(config.global_batch.max(1))
@@ -42,13 +53,16 @@ pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
 pub fn fit<M: LanguageModel>(
     mut model: M,
     rows: &dyn Dataset<Example>,
-    epochs: usize,
+    course: Course<'_>,
     method: &dyn Method<M>,
     optimizer: &mut ModuleOptimizer,
-    config: &TrainConfig,
-    seed: u64,
     on_step: &mut dyn FnMut(Step),
 ) -> Result<M, ContinualError> {
+    let Course {
+        config,
+        epochs,
+        seed,
+    } = course;
     config.validate()?;
     let rows = read(rows)?;
     let lengths: Vec<usize> = rows.iter().map(Example::len).collect();

@@ -73,7 +73,7 @@ impl HfFolder {
             _ => PathBuf::from("."),
         };
         std::fs::create_dir_all(&parent).map_err(LmError::io("create", &parent))?;
-        let scratch = scratch()
+        let scratch = scratch(0o777)
             .tempdir_in(&parent)
             .map_err(LmError::io("create a folder in", &parent))?;
         let (dtype, name) = precision.dtype();
@@ -127,7 +127,7 @@ fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
 /// [`LmError::Io`] if its folder cannot be written; what was there before is still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
     let parent = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = scratch()
+    let mut file = scratch(0o666)
         .tempfile_in(parent)
         .map_err(LmError::io("write in", parent))?;
     file.write_all(bytes)
@@ -140,14 +140,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
 
 /// Temporary files and folders that end up with ordinary permissions: private ones, the default,
 /// would stay private after they are renamed.
-fn scratch() -> tempfile::Builder<'static, 'static> {
+fn scratch(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".writing-");
+    #[cfg(not(unix))]
+    let _ = mode;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As for any new file or folder, less the process's mask.
-        builder.permissions(std::fs::Permissions::from_mode(0o777));
+        // Less the process's mask, as for any new file or folder.
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     builder
 }
