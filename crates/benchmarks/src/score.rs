@@ -7,11 +7,15 @@ use crate::metrics::{fuzzy_ratio, rouge_l, sari, undo_literals};
 /// A score in `[0, 100]`.
 ///
 /// As in TRACE, an empty answer scores 0 (SARI, which looks at the prompt too, scores it as it
-/// is), and the score of a task is the mean over its rows.
+/// is), and the score of a task is the mean over its rows. TRACE's scripts disagree on how much of
+/// an answer counts: those for trained models compare all of it, the one for in-context learning
+/// cuts at the first line break (numbers) or `<EOL>` (code) so that a model that does not stop is
+/// still scored. Here the cut is always made, and white space around an answer is dropped, since
+/// some tokenizers cannot write it; ROUGE-L and SARI read the answer as it is.
 ///
 /// # References
 ///
-/// `metrics.py` and `evaluations/` of BeyonderXX/TRACE.
+/// `metrics.py`, `evaluations/` and `inference/ICL.py` of BeyonderXX/TRACE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Score {
@@ -23,7 +27,8 @@ pub enum Score {
     RougeL,
     /// SARI of the answer as a simplification of the prompt.
     Sari,
-    /// Edit similarity of the first lines, after undoing the literals of code.
+    /// Edit similarity of the first lines, which also end at `<EOL>`, after undoing the literals of
+    /// code.
     FuzzyRatio,
 }
 
@@ -44,7 +49,7 @@ impl Score {
             Self::RougeL => 100.0 * rouge_l(reference, answer),
             Self::Sari => sari(prompt, answer, reference),
             Self::FuzzyRatio => {
-                let code = |text: &str| undo_literals(first_line(text));
+                let code = |text: &str| undo_literals(first_line(until_end_of_line(text)));
                 f64::from(fuzzy_ratio(&code(answer), &code(reference)))
             }
         }
@@ -71,6 +76,11 @@ impl Score {
 
 fn percent(right: bool) -> f64 {
     if right { 100.0 } else { 0.0 }
+}
+
+/// Py150's code is one line of text, in which `<EOL>` stands for a line break.
+fn until_end_of_line(code: &str) -> &str {
+    code.split("<EOL>").next().unwrap_or(code)
 }
 
 fn first_line(text: &str) -> &str {

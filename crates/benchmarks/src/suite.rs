@@ -31,8 +31,13 @@ pub struct TaskSpec {
     pub score: Score,
     /// Longest answer in tokens.
     pub max_new_tokens: usize,
-    /// How often the training rows are gone through.
+    /// How often the training rows are gone through; 1 if not given.
+    #[serde(default = "once")]
     pub epochs: usize,
+}
+
+fn once() -> usize {
+    1
 }
 
 impl Suite {

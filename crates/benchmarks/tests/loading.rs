@@ -67,6 +67,12 @@ fn a_suite_may_describe_itself() {
     assert_eq!(suite.order("a").unwrap()[0].epochs, 2);
     fs::write(
         root.path().join("suite.json"),
+        text.replace(", \"epochs\": 2", ""),
+    )
+    .unwrap();
+    assert_eq!(Suite::open(root.path()).unwrap().tasks[0].epochs, 1);
+    fs::write(
+        root.path().join("suite.json"),
         text.replace("epochs", "epoch"),
     )
     .unwrap();

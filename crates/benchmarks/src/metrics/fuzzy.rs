@@ -10,7 +10,8 @@ use regex::Regex;
 ///
 /// # References
 ///
-/// `fuzz.ratio` of fuzzywuzzy 0.18 with python-Levenshtein.
+/// `fuzz.ratio` of fuzzywuzzy 0.18 with python-Levenshtein (without it, difflib counts fewer
+/// characters as left in place). Two empty texts are 100 there, but TRACE skips them before.
 pub fn fuzzy_ratio(a: &str, b: &str) -> u8 {
     if a.is_empty() || b.is_empty() {
         return 0;
@@ -25,12 +26,21 @@ static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Puts the literals of Py150's normalized code back: `<STR_LIT:x>` is `x`, a bare `<NUM_LIT>` is
 /// `0`, and bare string and character literals are empty.
+///
+/// # References
+///
+/// `postprocess` in `evaluations/eval_Py150.py` of BeyonderXX/TRACE.
 pub fn undo_literals(code: &str) -> String {
     let bare = code
         .replace("<NUM_LIT>", "0")
         .replace("<STR_LIT>", "")
         .replace("<CHAR_LIT>", "");
-    LITERAL.replace_all(&bare, "$1").into_owned()
+    // One literal after another, as the original does: what one leaves behind may be the next.
+    let mut code = bare.clone();
+    for literal in LITERAL.captures_iter(&bare) {
+        code = code.replace(&literal[0], &literal[1]);
+    }
+    code
 }
 
 #[cfg(test)]
@@ -42,5 +52,6 @@ mod tests {
         let code = "f ( <STR_LIT> , <STR_LIT:a b> , <NUM_LIT> , <NUM_LIT:12> , <CHAR_LIT:c> )";
         assert_eq!(undo_literals(code), "f (  , a b , 0 , 12 , c )");
         assert_eq!(undo_literals("<STR_LIT:open"), "<STR_LIT:open");
+        assert_eq!(undo_literals("<STR_LIT:<NUM_LIT:1>> <NUM_LIT:1>"), "1 1");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::words;
+
 /// F score in `[0, 1]` of the longest common subsequences of words.
 ///
 /// Texts are split at full stops into sentences and at white space into words; for every sentence
@@ -39,7 +41,7 @@ fn sentences(text: &str) -> Vec<Vec<String>> {
     text.split('.')
         .filter(|sentence| !sentence.is_empty())
         .map(|sentence| {
-            let words: Vec<String> = sentence.split_whitespace().map(str::to_string).collect();
+            let words: Vec<String> = words(sentence).map(str::to_string).collect();
             match words.is_empty() {
                 true => vec![String::new()],
                 false => words,

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::words;
+
 /// SARI in `[0, 100]` of `answer` as a simplification of `source`, against one reference.
 ///
 /// The mean of three scores, each averaged over n-grams of one to four tokens: F1 of what is kept,
@@ -13,8 +15,8 @@ use regex::Regex;
 ///
 /// # References
 ///
-/// The `sari` metric of Hugging Face datasets (after tensor2tensor), with the tokenizer `13a` of
-/// sacrebleu.
+/// The `sari` metric of Hugging Face evaluate (after tensor2tensor), with the tokenizer `13a` of
+/// sacrebleu 2; it takes several references, of which TRACE gives one.
 pub fn sari(source: &str, answer: &str, reference: &str) -> f64 {
     let [source, answer, reference] = [source, answer, reference].map(tokens);
     let total: f64 = (1..=4)
@@ -150,7 +152,7 @@ fn tokens(text: &str) -> Vec<String> {
     for (pattern, replacement) in RULES.iter() {
         text = pattern.replace_all(&text, *replacement).into_owned();
     }
-    let words: Vec<String> = text.split_whitespace().map(str::to_string).collect();
+    let words: Vec<String> = words(&text).map(str::to_string).collect();
     match words.is_empty() {
         true => vec![String::new()],
         false => words,
