@@ -1,15 +1,20 @@
 //! Scores along a sequence as curves.
 
-use anyhow::{Result, ensure};
-use plotters::prelude::*;
+use std::ops::Range;
 
-use super::style::{FAINT, FONT, INK, SERIES, drawing};
+use anyhow::{Result, ensure};
+use plotters::chart::ChartContext;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use super::style::{Area, FAINT, FONT, INK, SERIES, drawing, fitted, font, text_width, write};
 
 /// A line of points.
 pub struct Curve<'a> {
     /// Its name in the legend.
     pub label: &'a str,
-    /// Its points, in order of x.
+    /// Its points, in order of x; those that are not finite are left out.
     pub points: Vec<(f64, f64)>,
     /// Half the height of the band around each point; empty for no band.
     pub spread: Vec<f64>,
@@ -23,108 +28,240 @@ pub struct CurvesPicture<'a> {
     pub x_label: &'a str,
     /// What y is.
     pub y_label: &'a str,
-    /// Labels of x = 0, 1, 2, …
+    /// Labels of x = 0, 1, 2, …; empty for plain numbers.
     pub x_ticks: &'a [String],
-    /// Ends of the y axis.
+    /// Ends of the y axis, which grows if points lie beyond them.
     pub y_range: (f64, f64),
     /// The curves.
     pub curves: &'a [Curve<'a>],
 }
 
+const PLOT_HEIGHT: i32 = 400;
+const MARGIN: i32 = 14;
+const Y_LABELS: i32 = 50;
+const TICK: f64 = 11.0;
+const ENTRY: f64 = 12.0;
+const ENTRY_HEIGHT: i32 = 22;
+const SAMPLE: i32 = 34;
+
 /// The picture as an SVG document.
 ///
 /// # Errors
 ///
-/// If no curve has a finite point.
+/// If no curve has a finite point, a band has not one value per point, or the ends of the y axis
+/// are not finite and in order.
 pub fn curves(picture: &CurvesPicture<'_>) -> Result<String> {
-    let finite = |curve: &Curve<'_>| {
-        curve
-            .points
-            .iter()
-            .any(|(x, y)| x.is_finite() && y.is_finite())
-    };
-    ensure!(
-        picture.curves.iter().any(finite) && !picture.x_ticks.is_empty(),
-        "there is no curve to draw"
-    );
-    let last = (picture.x_ticks.len() - 1).max(1) as f64;
-    let (low, high) = picture.y_range;
-    let width = (160 + 84 * picture.x_ticks.len() as u32).clamp(560, 1400);
+    let (x_axis, y_axis) = axes(picture)?;
+    let ticks = ticks(picture.x_ticks, x_axis.end);
+    let slot = if ticks.len() > 8 { 60 } else { 84 };
+    let left = MARGIN + Y_LABELS;
+    let width = (slot * ticks.len() as i32).max(text_width(picture.title, 16.0));
+    let width = left + width.max(480) + 2 * MARGIN;
+    let places = legend_places(picture.curves, width - left - MARGIN);
+    let rows = places.last().map_or(0, |place| place.1 + 1);
+    let height = PLOT_HEIGHT + rows * ENTRY_HEIGHT + MARGIN;
+
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (width, 400)).into_drawing_area();
+        let backend = SVGBackend::with_string(&mut svg, (width as u32, height as u32));
+        let area = backend.into_drawing_area();
         area.fill(&WHITE).map_err(drawing)?;
-        let mut chart = ChartBuilder::on(&area)
-            .caption(picture.title, (FONT, 15).into_font().color(&INK))
-            .margin(14)
-            .x_label_area_size(44)
-            .y_label_area_size(50)
-            .build_cartesian_2d(-0.2..last + 0.2, low..high)
+        write(
+            &area,
+            picture.title,
+            (left, 22),
+            font(16.0, INK),
+            HPos::Left,
+        )?;
+        let (plot, _) = area.split_vertically(PLOT_HEIGHT);
+        let pad = 0.03 * (x_axis.end - x_axis.start);
+        let mut chart = ChartBuilder::on(&plot)
+            .margin(MARGIN)
+            .margin_top(40)
+            .margin_right(2 * MARGIN)
+            .x_label_area_size(60)
+            .y_label_area_size(Y_LABELS)
+            .build_cartesian_2d(x_axis.start - pad..x_axis.end + pad, y_axis.clone())
             .map_err(drawing)?;
-        let label = |x: &f64| {
-            let near = x.round();
-            let tick = picture.x_ticks.get(near.max(0.0) as usize);
-            match tick.filter(|_| (x - near).abs() < 1e-6 && near >= 0.0) {
-                Some(name) => name.clone(),
-                None => String::new(),
-            }
-        };
+        let fine = y_axis.end - y_axis.start < 10.0;
         chart
             .configure_mesh()
             .x_desc(picture.x_label)
             .y_desc(picture.y_label)
-            .x_labels(picture.x_ticks.len() + 1)
-            .x_label_formatter(&label)
-            .y_label_formatter(&|y| format!("{y:.0}"))
+            .x_labels(0)
+            .y_label_formatter(&|y| format!("{y:.*}", if fine { 2 } else { 0 }))
             .y_max_light_lines(0)
-            .x_max_light_lines(0)
             .bold_line_style(FAINT)
             .axis_style(INK)
-            .label_style((FONT, 11).into_font().color(&INK))
+            .label_style((FONT, TICK).into_font().color(&INK))
+            .axis_desc_style((FONT, ENTRY).into_font().color(&INK))
             .draw()
             .map_err(drawing)?;
+        draw_ticks(&area, &mut chart, &ticks, &y_axis)?;
+        for (index, curve) in picture.curves.iter().enumerate() {
+            draw_band(&mut chart, curve, index, &y_axis)?;
+        }
         for (index, curve) in picture.curves.iter().enumerate() {
             let color = SERIES[index % SERIES.len()];
-            let points: Vec<(f64, f64)> = curve
-                .points
-                .iter()
-                .copied()
-                .filter(|(x, y)| x.is_finite() && y.is_finite())
-                .collect();
-            if curve.spread.len() == curve.points.len() {
-                let edge = |sign: f64| {
-                    let both = curve.points.iter().zip(&curve.spread);
-                    both.map(move |((x, y), s)| (*x, y + sign * s))
-                };
-                let mut band: Vec<(f64, f64)> = edge(1.0).collect();
-                band.extend(edge(-1.0).rev());
-                let band = Polygon::new(band, color.mix(0.15));
-                chart.draw_series([band]).map_err(drawing)?;
+            let line =
+                LineSeries::new(finite(curve).map(|(point, _)| point), color.stroke_width(2));
+            chart.draw_series(line).map_err(drawing)?;
+            for (point, _) in finite(curve) {
+                draw_marker(&area, index, chart.backend_coord(&point))?;
             }
-            let line = LineSeries::new(points.iter().copied(), color.stroke_width(2));
-            chart
-                .draw_series(line)
-                .map_err(drawing)?
-                .label(curve.label)
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], color.filled())
-                });
-            let markers = points
-                .iter()
-                .map(|&point| Circle::new(point, 4, color.filled()));
-            chart.draw_series(markers).map_err(drawing)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerLeft)
-            .background_style(WHITE.mix(0.85))
-            .border_style(FAINT)
-            .label_font((FONT, 12).into_font().color(&INK))
-            .draw()
-            .map_err(drawing)?;
+        for (index, (curve, (x, row))) in picture.curves.iter().zip(places).enumerate() {
+            let y = PLOT_HEIGHT + row * ENTRY_HEIGHT + ENTRY_HEIGHT / 2;
+            draw_entry(&area, index, curve.label, (left + x, y))?;
+        }
         area.present().map_err(drawing)?;
     }
     Ok(svg)
+}
+
+/// The points that can be drawn and the half-width of the band at each.
+fn finite<'a>(curve: &'a Curve<'_>) -> impl Iterator<Item = ((f64, f64), f64)> + 'a {
+    let spread = curve.spread.iter().copied().chain(std::iter::repeat(0.0));
+    let points = curve.points.iter().copied().zip(spread);
+    points
+        .filter(|((x, y), _)| x.is_finite() && y.is_finite())
+        .map(|(point, half)| (point, if half.is_finite() { half.abs() } else { 0.0 }))
+}
+
+/// Ends of both axes: what was asked for and every point.
+fn axes(picture: &CurvesPicture<'_>) -> Result<(Range<f64>, Range<f64>)> {
+    for curve in picture.curves {
+        ensure!(
+            curve.spread.is_empty() || curve.spread.len() == curve.points.len(),
+            "the band of {} has {} values, not {}: one per point",
+            curve.label,
+            curve.spread.len(),
+            curve.points.len()
+        );
+    }
+    let points = || {
+        picture
+            .curves
+            .iter()
+            .flat_map(finite)
+            .map(|(point, _)| point)
+    };
+    ensure!(points().next().is_some(), "there is no curve to draw");
+    let (low, high) = picture.y_range;
+    ensure!(
+        low.is_finite() && high.is_finite() && low < high,
+        "the y axis cannot go from {low} to {high}: the ends must be finite and in order"
+    );
+    let last = picture.x_ticks.len().saturating_sub(1).max(1) as f64;
+    let mut axes = (0.0..last, low..high);
+    for (x, y) in points() {
+        axes.0 = axes.0.start.min(x)..axes.0.end.max(x);
+        axes.1 = axes.1.start.min(y)..axes.1.end.max(y);
+    }
+    // Pixels are counted in i32 and lengths must not overflow.
+    let far = |axis: &Range<f64>| axis.start.abs().max(axis.end.abs()) > 1e12;
+    ensure!(
+        !far(&axes.0) && !far(&axes.1),
+        "a point lies further than 1e12 from 0"
+    );
+    Ok(axes)
+}
+
+/// Where x is labelled, and how.
+fn ticks(names: &[String], last: f64) -> Vec<(f64, String)> {
+    if names.is_empty() {
+        let step = (last / 10.0).ceil().max(1.0);
+        let places = (0..=10).map(|index| f64::from(index) * step);
+        let places = places.take_while(|x| *x <= last);
+        return places.map(|x| (x, format!("{x:.0}"))).collect();
+    }
+    let places = names.iter().enumerate();
+    places.map(|(x, name)| (x as f64, name.clone())).collect()
+}
+
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+fn draw_ticks(
+    area: &Area<'_>,
+    chart: &mut Chart<'_, '_>,
+    ticks: &[(f64, String)],
+    y_axis: &Range<f64>,
+) -> Result<()> {
+    let place = |chart: &Chart<'_, '_>, x: f64| chart.backend_coord(&(x, y_axis.start));
+    let spacing = match ticks {
+        [(first, _), (second, _), ..] => place(chart, *second).0 - place(chart, *first).0,
+        _ => 200,
+    };
+    let widest = ticks.iter().map(|(_, name)| text_width(name, TICK)).max();
+    let crowded = widest.unwrap_or(0) > spacing - 6;
+    for (index, (x, name)) in ticks.iter().enumerate() {
+        let line = PathElement::new([(*x, y_axis.start), (*x, y_axis.end)], FAINT);
+        chart.draw_series([line]).map_err(drawing)?;
+        // Every other name a line lower where neighbours would touch.
+        let (middle, bottom) = place(chart, *x);
+        let y = bottom + if crowded && index % 2 == 1 { 27 } else { 12 };
+        let name = fitted(name, TICK, 2 * spacing - 8);
+        write(area, &name, (middle, y), font(TICK, INK), HPos::Center)?;
+    }
+    Ok(())
+}
+
+fn draw_band(
+    chart: &mut Chart<'_, '_>,
+    curve: &Curve<'_>,
+    index: usize,
+    y_axis: &Range<f64>,
+) -> Result<()> {
+    if finite(curve).all(|(_, half)| half == 0.0) {
+        return Ok(());
+    }
+    let edge = |sign: f64| {
+        finite(curve)
+            .map(|((x, y), half)| (x, (y + sign * half).clamp(y_axis.start, y_axis.end)))
+            .collect::<Vec<_>>()
+    };
+    let mut outline = edge(1.0);
+    outline.extend(edge(-1.0).into_iter().rev());
+    let band = Polygon::new(outline, SERIES[index % SERIES.len()].mix(0.15));
+    chart.draw_series([band]).map_err(drawing)?;
+    Ok(())
+}
+
+/// A shape for each curve, so that they differ without colour too.
+fn draw_marker(area: &Area<'_>, index: usize, (x, y): (i32, i32)) -> Result<()> {
+    let fill = SERIES[index % SERIES.len()].filled();
+    let corners: &[(i32, i32)] = match index % 5 {
+        0 => return area.draw(&Circle::new((x, y), 4, fill)).map_err(drawing),
+        1 => &[(-4, -4), (4, -4), (4, 4), (-4, 4)],
+        2 => &[(0, -5), (5, 4), (-5, 4)],
+        3 => &[(0, -6), (6, 0), (0, 6), (-6, 0)],
+        _ => &[(0, 5), (5, -4), (-5, -4)],
+    };
+    let corners: Vec<_> = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
+    area.draw(&Polygon::new(corners, fill)).map_err(drawing)
+}
+
+/// Left end and row of each entry of the legend, beneath the plot where it covers nothing.
+fn legend_places(curves: &[Curve<'_>], width: i32) -> Vec<(i32, i32)> {
+    let (mut x, mut row) = (0, 0);
+    let mut places = Vec::new();
+    for curve in curves {
+        let entry = SAMPLE + text_width(curve.label, ENTRY) + 16;
+        if x > 0 && x + entry > width {
+            (x, row) = (0, row + 1);
+        }
+        places.push((x, row));
+        x += entry;
+    }
+    places
+}
+
+fn draw_entry(area: &Area<'_>, index: usize, label: &str, (x, y): (i32, i32)) -> Result<()> {
+    let style = SERIES[index % SERIES.len()].stroke_width(2);
+    let line = PathElement::new([(x, y), (x + SAMPLE - 8, y)], style);
+    area.draw(&line).map_err(drawing)?;
+    draw_marker(area, index, (x + (SAMPLE - 8) / 2, y))?;
+    write(area, label, (x + SAMPLE, y), font(ENTRY, INK), HPos::Left)
 }
 
 #[cfg(test)]
@@ -132,9 +269,8 @@ pub fn curves(picture: &CurvesPicture<'_>) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn picture(points: Vec<(f64, f64)>) -> Result<String> {
-        let ticks = ["one".to_string(), "two".to_string()];
-        let spread = vec![2.0; points.len()];
+    fn drawn(points: Vec<(f64, f64)>, spread: Vec<f64>, y_range: (f64, f64)) -> Result<String> {
+        let ticks = ["one".to_string(), "two & a half".to_string()];
         let curve = Curve {
             label: "a<b",
             points,
@@ -143,34 +279,65 @@ mod tests {
         curves(&CurvesPicture {
             title: "title",
             x_label: "task",
-            y_label: "score",
+            y_label: "mean",
             x_ticks: &ticks,
-            y_range: (0.0, 100.0),
+            y_range,
             curves: &[curve],
         })
     }
 
+    const PERCENT: (f64, f64) = (0.0, 100.0);
+
     #[test]
     fn a_picture_holds_its_labels_and_is_repeatable() {
-        let svg = picture(vec![(0.0, 90.0), (1.0, 40.0)]).unwrap();
-        for text in [
-            "title",
-            "task",
-            "score",
-            "one",
-            "two",
-            "a&lt;b",
-            "<polyline",
-            "<circle",
-        ] {
+        let picture = || drawn(vec![(0.0, 90.0), (1.0, 40.0)], vec![2.0, 3.0], PERCENT);
+        let svg = picture().unwrap();
+        for text in ["title", "task", "mean", "one", "two &amp; a half", "a&lt;b"] {
             assert!(svg.contains(text), "no {text} in {svg}");
         }
-        assert_eq!(svg, picture(vec![(0.0, 90.0), (1.0, 40.0)]).unwrap());
+        // One marker per point and one in the legend; one band.
+        assert_eq!(svg.matches("<circle").count(), 3);
+        assert_eq!(svg.matches("<polygon").count(), 1);
+        assert!(!svg.contains("a<b"));
+        assert_eq!(svg, picture().unwrap());
     }
 
     #[test]
-    fn nothing_to_draw_is_an_error() {
-        assert!(picture(vec![]).is_err());
-        assert!(picture(vec![(0.0, f64::NAN)]).is_err());
+    fn what_is_not_finite_is_left_out() {
+        let points = vec![(0.0, 90.0), (1.0, f64::NAN), (1.0, 50.0)];
+        let svg = drawn(points, vec![1.0, 1.0, f64::INFINITY], PERCENT).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 2 + 1);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn curves_differ_in_their_markers() {
+        let curve = |label| Curve {
+            label,
+            points: vec![(0.0, 1.0), (250.0, 2.0)],
+            spread: vec![],
+        };
+        let svg = curves(&CurvesPicture {
+            title: "",
+            x_label: "step",
+            y_label: "loss",
+            x_ticks: &[],
+            y_range: (0.0, 1.0),
+            curves: &[curve("round"), curve("square")],
+        });
+        let svg = svg.unwrap();
+        assert_eq!(svg.matches("<circle").count(), 3);
+        assert_eq!(svg.matches("<polygon").count(), 3);
+        assert!(svg.contains("250"), "x is not numbered");
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        assert!(drawn(vec![], vec![], PERCENT).is_err());
+        assert!(drawn(vec![(0.0, f64::NAN)], vec![], PERCENT).is_err());
+        assert!(drawn(vec![(0.0, 1e300)], vec![], PERCENT).is_err());
+        assert!(drawn(vec![(0.0, 5.0)], vec![], (1.0, 1.0)).is_err());
+        let error = drawn(vec![(0.0, 5.0)], vec![1.0, 1.0], PERCENT).unwrap_err();
+        assert!(error.to_string().contains("2 values, not 1"), "{error}");
     }
 }

@@ -1,7 +1,10 @@
-//! What the pictures share: fonts, colours, escaping of plotters' errors.
+//! What the pictures share: fonts, colours, and text that keeps to its place.
 
-use anyhow::{Error, anyhow};
-use plotters::style::RGBColor;
+use anyhow::{Error, Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::{DrawingArea, SVGBackend, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontTransform, IntoFont, RGBColor, TextStyle};
 
 /// Font family of all text; SVG viewers choose the face.
 pub const FONT: &str = "sans-serif";
@@ -9,6 +12,10 @@ pub const FONT: &str = "sans-serif";
 pub const INK: RGBColor = RGBColor(40, 40, 40);
 /// Colour of grid lines and empty cells.
 pub const FAINT: RGBColor = RGBColor(225, 225, 225);
+/// Colour of marks on empty cells.
+pub const DIM: RGBColor = RGBColor(150, 150, 150);
+/// Colour that stands out on every colour of the score scale.
+pub const ACCENT: RGBColor = RGBColor(240, 140, 0);
 
 /// Line colours that colour-blind readers can tell apart (Okabe and Ito).
 pub const SERIES: [RGBColor; 6] = [
@@ -29,6 +36,9 @@ const SCALE: [(u8, u8, u8); 5] = [
     (8, 48, 107),
 ];
 
+/// A drawing area in pixels.
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
 /// Colour of a score in `[0, 100]`.
 pub fn score_color(score: f64) -> RGBColor {
     let place = (score / 100.0).clamp(0.0, 1.0) * (SCALE.len() - 1) as f64;
@@ -39,16 +49,114 @@ pub fn score_color(score: f64) -> RGBColor {
     RGBColor(mix(low.0, high.0), mix(low.1, high.1), mix(low.2, high.2))
 }
 
-/// Colour of text on a cell of that score.
+/// Colour of text on a cell of that score: whichever of ink and white has more contrast.
 pub fn text_color(score: f64) -> RGBColor {
-    if score > 55.0 {
-        RGBColor(255, 255, 255)
+    let white = RGBColor(255, 255, 255);
+    let cell = luminance(score_color(score)) + 0.05;
+    if (luminance(white) + 0.05) / cell > cell / (luminance(INK) + 0.05) {
+        white
     } else {
         INK
     }
 }
 
+/// Relative luminance in `[0, 1]` as WCAG 2 defines it.
+fn luminance(RGBColor(red, green, blue): RGBColor) -> f64 {
+    let linear = |channel: u8| match f64::from(channel) / 255.0 {
+        value if value <= 0.04045 => value / 12.92,
+        value => ((value + 0.055) / 1.055).powf(2.4),
+    };
+    0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+}
+
+/// Width of a text in pixels, rather too large: the viewer's face is unknown.
+pub fn text_width(text: &str, size: f64) -> i32 {
+    let width = |letter: char| match letter {
+        'W' | 'M' | 'm' | 'w' | '@' | '%' | '…' => 1.0,
+        'i' | 'j' | 'l' | 'I' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | '(' | ')' | '-' => 0.42,
+        _ if letter.is_ascii_uppercase() => 0.76,
+        // Wide scripts fill a square; taking every other letter for one is safe.
+        _ if !letter.is_ascii() => 1.0,
+        _ => 0.64,
+    };
+    (text.chars().map(width).sum::<f64>() * size).ceil() as i32
+}
+
+/// The text, cut at the end if it is wider than so many pixels.
+pub fn fitted(text: &str, size: f64, width: i32) -> String {
+    if text_width(text, size) <= width {
+        return text.to_string();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    while kept.pop().is_some() {
+        let cut = format!("{}…", kept.iter().collect::<String>());
+        if text_width(&cut, size) <= width {
+            return cut;
+        }
+    }
+    "…".to_string()
+}
+
+/// Text in ink or another colour, of one size.
+pub fn font<'a>(size: f64, color: RGBColor) -> TextStyle<'a> {
+    (FONT, size).into_font().color(&color)
+}
+
+/// Writes a text centred vertically on a place.
+///
+/// # Errors
+///
+/// If the backend fails.
+pub fn write(
+    area: &Area<'_>,
+    text: &str,
+    place: (i32, i32),
+    style: TextStyle<'_>,
+    side: HPos,
+) -> Result<()> {
+    let style = style.pos(Pos::new(side, VPos::Center));
+    area.draw(&Text::new(text.to_string(), place, style))
+        .map_err(drawing)
+}
+
+/// Writes a text upwards from a place.
+///
+/// # Errors
+///
+/// If the backend fails.
+pub fn write_upwards(area: &Area<'_>, text: &str, place: (i32, i32), size: f64) -> Result<()> {
+    let turned = (FONT, size).into_font().transform(FontTransform::Rotate270);
+    let style = turned.color(&INK);
+    write(area, text, place, style, HPos::Left)
+}
+
 /// Plotters' errors borrow from the drawing; this one does not.
 pub fn drawing<E: std::fmt::Display>(error: E) -> Error {
     anyhow!("cannot draw the picture: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn higher_scores_are_darker_and_text_stands_out() {
+        for score in 0..100 {
+            let (here, next) = (f64::from(score), f64::from(score + 1));
+            assert!(luminance(score_color(here)) >= luminance(score_color(next)));
+            let (cell, text) = (luminance(score_color(here)), luminance(text_color(here)));
+            let contrast = (cell.max(text) + 0.05) / (cell.min(text) + 0.05);
+            // The best that ink and white allow on the cell between them is 3.8.
+            assert!(contrast > 3.7, "{contrast} at {score}");
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_to_its_width() {
+        assert_eq!(fitted("FOMC", 10.0, 100), "FOMC");
+        let cut = fitted("a very long name", 10.0, 60);
+        assert!(cut.starts_with("a very") && cut.ends_with('…'), "{cut}");
+        assert!(text_width(&cut, 10.0) <= 60);
+        assert_eq!(fitted("name", 10.0, 0), "…");
+    }
 }
