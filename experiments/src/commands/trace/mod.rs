@@ -49,14 +49,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let prepared = Prepared::load(&config, &base.tokenizer, Split::Test)?;
     let title = prepared.title(&config);
     println!("{title}\n");
-    let folder = RunFolder::create(args.out.as_deref(), "trace")?;
-    let manifest = Manifest::new(title, config.backend.name());
-    folder.write("config.toml", toml::to_string(&config)?.as_bytes())?;
-    folder.write(
-        "run.json",
-        serde_json::to_string_pretty(&manifest)?.as_bytes(),
-    )?;
-    let mut log = MetricsLog::create(&folder)?;
+    let (folder, manifest, mut log) = start("trace", title, &config, args)?;
 
     let runs = config.methods.len() * config.seeds.len();
     let progress = Progress::new((runs * execute::work(&config, &prepared)) as u64);
@@ -95,4 +88,20 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     println!("{}", summary_table(&summaries, false));
     println!("\nreport: {}", folder.path().join("report.md").display());
     Ok(())
+}
+
+/// The run's folder with everything that is known before the first step.
+fn start(
+    name: &str,
+    title: String,
+    config: &RunConfig,
+    args: &TraceArgs,
+) -> Result<(RunFolder, Manifest, MetricsLog)> {
+    let folder = RunFolder::create(args.out.as_deref(), name)?;
+    let manifest = Manifest::new(title, config.backend.name());
+    folder.write("config.toml", toml::to_string(config)?.as_bytes())?;
+    let json = serde_json::to_string_pretty(&manifest)?;
+    folder.write("run.json", json.as_bytes())?;
+    let log = MetricsLog::create(&folder)?;
+    Ok((folder, manifest, log))
 }

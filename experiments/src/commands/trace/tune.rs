@@ -5,11 +5,10 @@ use comfy_table::{Table, presets};
 use continual::metrics;
 
 use super::prepare::{Prepared, Split};
-use super::{Base, execute};
+use super::{Base, execute, start};
 use crate::cli::TraceArgs;
 use crate::config::{RunConfig, ScoringName};
 use crate::progress::Progress;
-use crate::run::{Manifest, MetricsLog, RunFolder};
 
 /// Tries every learning rate of the grid for every method; the one with the highest average
 /// accuracy on the validation split is the method's.
@@ -18,15 +17,8 @@ pub fn run(config: &RunConfig, base: &Base, args: &TraceArgs) -> Result<()> {
     config.scoring = ScoringName::Final;
     let mut prepared = Prepared::load(&config, &base.tokenizer, Split::Validation)?;
     prepared.general = None;
-    let folder = RunFolder::create(args.out.as_deref(), "tune")?;
     let title = format!("Tuning on validation rows: {}", prepared.title(&config));
-    let manifest = Manifest::new(title.clone(), config.backend.name());
-    folder.write("config.toml", toml::to_string(&config)?.as_bytes())?;
-    folder.write(
-        "run.json",
-        serde_json::to_string_pretty(&manifest)?.as_bytes(),
-    )?;
-    let mut log = MetricsLog::create(&folder)?;
+    let (folder, _, mut log) = start("tune", title.clone(), &config, args)?;
     println!("{title}\n");
 
     let runs = config.methods.len() * config.tune_grid.len() * config.seeds.len();
