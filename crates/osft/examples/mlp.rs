@@ -1,6 +1,6 @@
 //! OSFT on a hand-made perceptron: learn A, then B, protecting nothing or half of A's directions.
 //!
-//! `cargo run --release -p osft --example mlp`
+//! `cargo run --release --example mlp`
 
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams};
