@@ -86,6 +86,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         "general",
         "trainable",
         "leak in/out",
+        "change",
         "train s",
     ]);
     for summary in summaries {
@@ -104,10 +105,12 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             let leaks = summary.runs.iter().filter_map(|run| run.leak.as_ref());
             leaks.map(side).reduce(f64::max)
         };
-        let leak = match (leak(|l| l.leak_in), leak(|l| l.leak_out)) {
+        let leak_text = match (leak(|l| l.leak_in), leak(|l| l.leak_out)) {
             (Some(input), Some(output)) => format!("{input:.0e} / {output:.0e}"),
             _ => "–".to_string(),
         };
+        let change = leak(|l| l.relative_change);
+        let change = change.map_or("–".to_string(), |change| format!("{change:.2}"));
         table.add_row([
             summary.method.clone(),
             format!("{:.0e}", summary.learning_rate),
@@ -118,7 +121,8 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             number(summary.figure(metrics::learning_accuracy)),
             general,
             summary.runs[0].trainable_parameters.to_string(),
-            leak,
+            leak_text,
+            change,
             number(summary.over_runs(|run| Some(run.training_seconds))),
         ]);
     }
