@@ -20,6 +20,12 @@ impl Example {
         self.prompt.len() + self.answer.len()
     }
 
+    /// Number of answer tokens that can be predicted: all of them, less the first one where there is
+    /// no prompt to predict it from.
+    pub fn target_count(&self) -> usize {
+        self.len() - self.prompt.len().max(1).min(self.len())
+    }
+
     /// Whether there is no token at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

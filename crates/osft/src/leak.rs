@@ -24,6 +24,23 @@ pub struct LayerLeak {
     pub relative_change: f64,
 }
 
+impl LayerLeak {
+    /// The larger value of each figure; the path is that of the larger one-sided leak.
+    pub fn worst_of(self, other: Self) -> Self {
+        let one_sided = |leak: &Self| leak.leak_in.max(leak.leak_out);
+        Self {
+            leak_in: self.leak_in.max(other.leak_in),
+            leak_out: self.leak_out.max(other.leak_out),
+            leak_both: self.leak_both.max(other.leak_both),
+            relative_change: self.relative_change.max(other.relative_change),
+            path: match one_sided(&other) > one_sided(&self) {
+                true => other.path,
+                false => self.path,
+            },
+        }
+    }
+}
+
 /// Leaks of all targets of a split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeakReport {
@@ -35,18 +52,8 @@ impl LeakReport {
     /// The largest value of each figure over all layers; its path is that of the largest
     /// one-sided leak.
     pub fn worst(&self) -> LayerLeak {
-        let mut worst = LayerLeak::default();
-        for layer in &self.layers {
-            let one_sided = layer.leak_in.max(layer.leak_out);
-            if worst.path.is_empty() || one_sided > worst.leak_in.max(worst.leak_out) {
-                worst.path.clone_from(&layer.path);
-            }
-            worst.leak_in = worst.leak_in.max(layer.leak_in);
-            worst.leak_out = worst.leak_out.max(layer.leak_out);
-            worst.leak_both = worst.leak_both.max(layer.leak_both);
-            worst.relative_change = worst.relative_change.max(layer.relative_change);
-        }
-        worst
+        let layers = self.layers.iter().cloned();
+        layers.reduce(LayerLeak::worst_of).unwrap_or_default()
     }
 }
 

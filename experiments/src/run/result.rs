@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use continual::{ResultMatrix, SequenceOutcome};
-use osft::LayerLeak;
+use osft::{LayerLeak, LeakReport};
 use serde::{Deserialize, Serialize};
 
 use super::RunFolder;
@@ -51,17 +51,7 @@ impl RunResult {
                 .map(|d| d.trainable_parameters)
                 .max()
                 .unwrap_or(0),
-            leak: leaks.map(osft::LeakReport::worst).reduce(|a, b| LayerLeak {
-                leak_in: a.leak_in.max(b.leak_in),
-                leak_out: a.leak_out.max(b.leak_out),
-                leak_both: a.leak_both.max(b.leak_both),
-                relative_change: a.relative_change.max(b.relative_change),
-                path: if a.leak_in.max(a.leak_out) >= b.leak_in.max(b.leak_out) {
-                    a.path
-                } else {
-                    b.path
-                },
-            }),
+            leak: leaks.map(LeakReport::worst).reduce(LayerLeak::worst_of),
             training_seconds: run.training_seconds,
         }
     }

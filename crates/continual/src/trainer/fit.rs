@@ -121,14 +121,10 @@ fn gradients<M: LanguageModel>(
     micro_batch: usize,
 ) -> (f64, GradientsParams) {
     let mut accumulator = GradientsAccumulator::new();
-    // What the first token of a row without a prompt would be predicted from does not exist.
-    let targets = |example: &Example| {
-        example.answer.len() - usize::from(example.prompt.is_empty() && !example.answer.is_empty())
-    };
-    let total: usize = batch.iter().map(|example| targets(example)).sum();
+    let total: usize = batch.iter().map(|example| example.target_count()).sum();
     let mut sum = 0.0;
     for micro in batch.chunks(micro_batch) {
-        let predicted = micro.iter().filter(|example| targets(example) > 0);
+        let predicted = micro.iter().filter(|example| example.target_count() > 0);
         let examples: Vec<Example> = predicted.map(|&example| example.clone()).collect();
         if examples.is_empty() {
             continue;
