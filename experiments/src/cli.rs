@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::backend::Backend;
 use crate::config::{MethodName, Overrides, RunConfig};
+use crate::variant::OsftArgs;
 
 /// Continual learning of language models: learn tasks in sequence, measure what is forgotten.
 ///
@@ -111,7 +112,8 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   experiments trace
-  experiments trace --method osft --protect 0.8 --seeds 0,1,2
+  experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2
+  experiments trace --method seqft,osft --energy 0.99
   experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
   experiments trace --tune --method osft")]
 pub struct TraceArgs {
@@ -139,12 +141,16 @@ pub struct RunArgs {
     /// Where to compute [default: flex].
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
-    /// Methods to compare, separated by commas [default: seqft,osft].
+    /// Methods to compare, separated by commas [default: seqft,osft-paper,osft].
     #[arg(long, value_enum, value_delimiter = ',')]
     pub method: Vec<MethodName>,
-    /// Share of each target's directions that OSFT protects, from 0 (none) to 1 (all).
-    #[arg(long, value_name = "SHARE")]
-    pub protect: Option<f64>,
+    /// What `osft` splits and protects.
+    #[command(flatten)]
+    pub osft: OsftArgs,
+    /// Text file that stands for what the base model knows, one text per line [default: text that
+    /// the model generates itself].
+    #[arg(long, value_name = "FILE")]
+    pub calibration_text: Option<PathBuf>,
     /// Peak learning rate of every method [default: the method's tuned one].
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
@@ -223,10 +229,11 @@ impl RunArgs {
         put("limit_train", count(self.limit_train));
         put("limit_test", count(self.limit_test));
         put("epochs", count(self.epochs));
-        if let Some(share) = self.protect {
-            let share = Table::from_iter([("fixed".to_string(), Value::from(share))]);
-            let osft = Table::from_iter([("protected_share".to_string(), Value::from(share))]);
-            put("osft", Some(Value::from(osft)));
+        let osft = self.osft.table();
+        put("osft", (!osft.is_empty()).then_some(Value::Table(osft)));
+        if let Some(text) = path(&self.calibration_text) {
+            let calibration = Table::from_iter([("text".to_string(), text)]);
+            put("calibration", Some(Value::Table(calibration)));
         }
         if let Some(rate) = self.lr {
             let all = MethodName::value_variants().iter();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::backend::Backend;
+use crate::variant::check_calibration;
 
 /// Settings for the built-in suite and model; its learning rates were found by `trace --tune`.
 const BUILTIN: &str = include_str!("../configs/builtin.toml");
@@ -20,11 +21,13 @@ const GIVEN: &str = include_str!("../configs/given.toml");
 
 /// Continual-learning methods by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum MethodName {
     /// Sequential fine-tuning of all parameters.
     Seqft,
-    /// Orthogonal Subspace Fine-Tuning.
+    /// Orthogonal Subspace Fine-Tuning as the paper splits: by the singular values of the weights.
+    OsftPaper,
+    /// Orthogonal Subspace Fine-Tuning as configured; by default the best split found here.
     Osft,
 }
 
@@ -33,6 +36,7 @@ impl MethodName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Seqft => "seqft",
+            Self::OsftPaper => "osft-paper",
             Self::Osft => "osft",
         }
     }
@@ -96,8 +100,28 @@ pub struct RunConfig {
     pub learning_rates: BTreeMap<MethodName, f64>,
     /// Learning rates `--tune` tries for every method.
     pub tune_grid: Vec<f64>,
-    /// What OSFT splits and protects.
+    /// What the data to be kept is measured on.
+    pub calibration: CalibrationConfig,
+    /// What `osft` splits and protects.
     pub osft: OsftConfig,
+    /// What `osft-paper` splits and protects.
+    pub osft_paper: OsftConfig,
+}
+
+/// What OSFT measures the inputs of the layers on. Test rows never belong to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationConfig {
+    /// Text file that stands for what the base model knows, one text per line; text that the model
+    /// generates itself if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<PathBuf>,
+    /// Rows of the base model's text; 0 measures nothing.
+    pub base_rows: usize,
+    /// Tokens of a generated row; longest row of a text file.
+    pub base_tokens: usize,
+    /// Training rows of every learned task; 0 takes all.
+    pub rows_per_task: usize,
 }
 
 /// What may be given beside the defaults.
@@ -162,6 +186,15 @@ impl RunConfig {
         own.unwrap_or(self.train.learning_rate)
     }
 
+    /// What a method splits and protects; `None` for one that does not.
+    pub fn osft_config(&self, method: MethodName) -> Option<&OsftConfig> {
+        match method {
+            MethodName::Seqft => None,
+            MethodName::OsftPaper => Some(&self.osft_paper),
+            MethodName::Osft => Some(&self.osft),
+        }
+    }
+
     fn validate(&self) -> Result<()> {
         ensure!(
             !self.methods.is_empty(),
@@ -189,7 +222,17 @@ impl RunConfig {
                 .validate()
                 .with_context(|| format!("settings of {}", method.name()))?;
         }
-        self.osft.protected_share.protected_directions(1)?;
+        for (name, osft) in [("osft", &self.osft), ("osft_paper", &self.osft_paper)] {
+            osft.validate()
+                .with_context(|| format!("settings of {name}"))?;
+        }
+        for osft in self.methods.iter().filter_map(|&method| self.osft_config(method)) {
+            check_calibration(osft, self.calibration.base_rows)?;
+        }
+        ensure!(
+            self.calibration.base_tokens > 0,
+            "calibration.base_tokens must be at least 1"
+        );
         Ok(())
     }
 }
@@ -205,11 +248,16 @@ fn parse(table: Table) -> Result<RunConfig> {
     })
 }
 
+/// A table with one key that says which of several rules it is: replaced, never merged.
+const CHOICE: &str = "protected_share";
+
 /// Values of `over` replace those of `base`; tables are merged key by key.
 fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(table)) => merge(inner, table),
+            (Some(Value::Table(inner)), Value::Table(table)) if key != CHOICE => {
+                merge(inner, table);
+            }
             (_, value) => {
                 base.insert(key, value);
             }
@@ -262,7 +310,8 @@ mod tests {
     fn both_sets_of_defaults_are_valid() {
         for given in [false, true] {
             let config = RunConfig::resolve(given, &Overrides::default()).unwrap();
-            assert_eq!(config.methods, [MethodName::Seqft, MethodName::Osft]);
+            let all = [MethodName::Seqft, MethodName::OsftPaper, MethodName::Osft];
+            assert_eq!(config.methods, all);
             let text = toml::to_string(&config).unwrap();
             let again: RunConfig = toml::from_str(&text).unwrap();
             assert_eq!(toml::to_string(&again).unwrap(), text);
@@ -286,11 +335,24 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_another_rule_replaces_the_default() {
+        let config = resolve(&["osft.protected_share={ energy = 0.9 }"]).unwrap();
+        assert_eq!(config.osft.protected_share, osft::ShareRule::Energy(0.9));
+        let config = resolve(&["osft.protected_share=effective_rank"]).unwrap();
+        assert_eq!(config.osft.protected_share, osft::ShareRule::EffectiveRank);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let cases = [
             ("train.learning_rat=1", "learning_rat"),
             ("colour=1", "colour"),
             ("osft.protected_share={ fixed = 1.5 }", "1.5"),
+            ("osft.protected_share={ energy = 2 }", "2"),
+            ("osft.split=outputs", "outputs"),
+            ("osft.form=dense", "dense"),
+            ("calibration.base_tokens=0", "base_tokens"),
+            ("calibration.base_rows=0", "base_rows"),
             ("train.global_batch=0", "global_batch"),
             ("train.global_batch='x'", "global_batch"),
             ("methods=['lora']", "lora"),

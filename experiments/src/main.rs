@@ -9,6 +9,7 @@ mod progress;
 mod report;
 mod run;
 mod suite;
+mod variant;
 mod vocabulary;
 
 use std::process::ExitCode;

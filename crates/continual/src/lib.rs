@@ -5,6 +5,7 @@
 //! fills the [`ResultMatrix`], from which [`metrics`] computes what is reported. No data set and no
 //! model family is known here by name.
 
+mod calibrate;
 mod error;
 mod evaluate;
 mod matrix;
@@ -14,9 +15,10 @@ mod sequence;
 mod task;
 pub mod trainer;
 
+pub use calibrate::{CalibrationData, calibrate, generated_rows};
 pub use error::ContinualError;
 pub use evaluate::{Evaluation, evaluate};
 pub use matrix::ResultMatrix;
-pub use methods::{Method, TaskDiagnostics};
+pub use methods::{Method, TaskContext, TaskDiagnostics};
 pub use sequence::{Event, Scoring, SequenceConfig, SequenceOutcome, run_sequence};
 pub use task::{EvaluationSet, Question, Scorer, Task};

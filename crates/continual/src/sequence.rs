@@ -5,7 +5,10 @@ use std::time::Instant;
 use lm::{LanguageModel, TextTokenizer};
 
 use crate::trainer::{Course, Step, TrainConfig, fit};
-use crate::{ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskDiagnostics, evaluate};
+use crate::{
+    ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskContext, TaskDiagnostics,
+    evaluate,
+};
 
 /// Which scores are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,8 +153,14 @@ pub fn run_sequence<M: LanguageModel>(
             let task = &tasks[index];
             on_event(Event::TaskStarted { task: index });
             let start = Instant::now();
-            let (prepared, mut optimizer) = method.begin_task(model, config.train.optimizer())?;
-            model = fit(
+            let context = TaskContext {
+                index,
+                count: tasks.len(),
+                task,
+            };
+            let inner = config.train.optimizer();
+            let (prepared, mut optimizer) = method.begin_task(model, inner, context)?;
+            let trained = fit(
                 prepared,
                 task.train.as_ref(),
                 Course {
@@ -165,7 +174,8 @@ pub fn run_sequence<M: LanguageModel>(
             )?;
             let seconds = start.elapsed().as_secs_f64();
             training_seconds += seconds;
-            let report = method.end_task(&model)?;
+            let (learned_model, report) = method.end_task(trained, context)?;
+            model = learned_model;
             on_event(Event::TaskLearned {
                 task: index,
                 diagnostics: &report,

@@ -15,7 +15,7 @@ pub mod generate;
 pub mod llama;
 mod loss;
 mod model;
-pub mod projection;
+mod projection;
 mod tokenizer;
 
 pub use error::LmError;
@@ -24,4 +24,5 @@ pub use generate::{Decoding, GenerationOptions};
 pub use llama::{Llama, LlamaConfig};
 pub use loss::negative_log_likelihood;
 pub use model::{Example, LanguageModel};
+pub use projection::Observer;
 pub use tokenizer::TextTokenizer;

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::GenerationOptions;
+use crate::{GenerationOptions, Observer};
 
 /// One tokenized training row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub trait LanguageModel: Module {
     ///
     /// If no example has an answer token to predict.
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize);
+
+    /// Runs the model over examples and shows an observer what every linear layer of its blocks
+    /// sees; padding is not shown.
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer);
 
     /// Continues every prompt until a stop token or the limit; the stop token is not returned.
     ///

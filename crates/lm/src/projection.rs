@@ -1,16 +1,80 @@
 //! The one place where hidden states meet a weight matrix.
 //!
-//! Every linear map of every model family goes through [`project`], so that whatever needs to see
-//! the inputs and outputs of the layers has a single place to look.
+//! Every linear map of every model family goes through a [`Projector`], so that whatever needs to
+//! see the inputs and outputs of the layers has a single place to look.
 
+use burn::module::ParamId;
 use burn::nn::Linear;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Applies a linear layer.
-///
-/// # Shapes
-/// - `x`: `[batch, tokens, d_in]`
-/// - output: `[batch, tokens, d_out]`
-pub fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
-    linear.forward(x)
+/// Sees what goes into the linear layers of a model and what comes out.
+pub trait Observer {
+    /// Called once for all layers that take the same input, in the model's order.
+    ///
+    /// # Shapes
+    /// - `input`: `[n, d_in]`, real tokens only
+    /// - `outputs`: by the id of the layer's weight, `[n, d_out]`, without bias
+    fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]);
+}
+
+/// Applies linear layers, and shows them to an observer where there is one.
+#[derive(Default)]
+pub(crate) struct Projector<'a>(Option<Observed<'a>>);
+
+struct Observed<'a> {
+    observer: &'a mut dyn Observer,
+    /// Places of the real tokens among all, row after row.
+    real: Tensor<1, Int>,
+}
+
+impl<'a> Projector<'a> {
+    /// Shows the first `lengths[i]` tokens of row `i` of `width` tokens.
+    pub(crate) fn observed(
+        observer: &'a mut dyn Observer,
+        lengths: &[usize],
+        width: usize,
+        device: &Device,
+    ) -> Self {
+        let real: Vec<i32> = lengths
+            .iter()
+            .enumerate()
+            .flat_map(|(row, &length)| (0..length).map(move |token| (row * width + token) as i32))
+            .collect();
+        let count = real.len();
+        let real = Tensor::from_data(TensorData::new(real, [count]), device);
+        Self(Some(Observed { observer, real }))
+    }
+
+    /// Applies layers to the input that they share.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, tokens, d_in]`
+    /// - outputs: `[batch, tokens, d_out]`
+    pub(crate) fn project<const N: usize>(
+        &mut self,
+        layers: [&Linear; N],
+        x: Tensor<3>,
+    ) -> [Tensor<3>; N] {
+        let outputs = layers.map(|layer| layer.forward(x.clone()));
+        if let Some(Observed { observer, real }) = &mut self.0 {
+            let real = |x: Tensor<3>| {
+                let [batch, tokens, width] = x.dims();
+                x.reshape([batch * tokens, width]).select(0, real.clone())
+            };
+            let shown: Vec<(ParamId, Tensor<2>)> = layers
+                .iter()
+                .zip(&outputs)
+                .map(|(layer, output)| {
+                    let output = real(output.clone());
+                    let output = match &layer.bias {
+                        Some(bias) => output - bias.val().unsqueeze_dim(0),
+                        None => output,
+                    };
+                    (layer.weight.id, output)
+                })
+                .collect();
+            observer.projected(&real(x), &shown);
+        }
+        outputs
+    }
 }

@@ -36,6 +36,11 @@ impl TextTokenizer {
         })
     }
 
+    /// Number of tokens, special ones included.
+    pub fn vocabulary_size(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+
     /// Tokens that end a text.
     pub fn stop_tokens(&self) -> &[u32] {
         &self.stop_tokens

@@ -27,7 +27,7 @@ impl Mlp {
 
 fn learn(mut model: Mlp, share: f64, task: usize, device: &Device) -> Result<Mlp, OsftError> {
     let osft = Osft::split(&model, &OsftConfig::new().with_protected_share(share))?;
-    model = osft.freeze_others(model);
+    model = osft.prepare(model);
     let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
     for _ in 0..300 {
         let grads = model.loss(task, device).backward();

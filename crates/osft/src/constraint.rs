@@ -4,16 +4,30 @@ use burn::tensor::Tensor;
 
 use crate::Side;
 
-/// The changes `ΔW = N_P C N_Qᵀ` that a weight of shape `[d_in, d_out]` is allowed.
+/// Which part of a change is taken away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Removed {
+    /// What touches protected inputs *or* protected outputs: `ΔW = N_P C N_Qᵀ`.
+    #[default]
+    EitherSide,
+    /// What touches protected inputs *and* protected outputs: `P_h P_hᵀ ΔW Q_h Q_hᵀ`, the block of
+    /// the paper's equation 4. A side that protects nothing counts as the identity there.
+    Block,
+}
+
+/// The changes that a weight of shape `[d_in, d_out]` is allowed.
 ///
-/// `P` is the protected basis of the inputs, `Q` that of the outputs, `N` their complements. The
-/// matrix `C` holds the *core coordinates*, in which an optimizer runs.
+/// `P` is the protected basis of the inputs, `Q` that of the outputs, `N` their complements. An
+/// optimizer runs in *coordinates* of the change: the core matrix `C` of `N_P C N_Qᵀ` where
+/// [`Removed::EitherSide`] is taken away, the dense change where [`Removed::Block`] is.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     /// Directions of the inputs, of dimension `d_in`.
     pub input: Side,
     /// Directions of the outputs, of dimension `d_out`.
     pub output: Side,
+    /// Which part of a change is taken away.
+    pub removed: Removed,
 }
 
 impl Constraint {
@@ -22,44 +36,89 @@ impl Constraint {
         matches!((&self.input, &self.output), (Side::Open, Side::Open))
     }
 
-    /// Whether nothing can move.
+    /// Whether nothing can move. All directions of one side are enough, also for
+    /// [`Removed::Block`], whose equation would leave a longer side some freedom.
     pub fn is_closed(&self) -> bool {
         matches!(self.input, Side::Closed) || matches!(self.output, Side::Closed)
     }
 
-    /// Shape of the core coordinates of a weight of shape `[d_in, d_out]`.
+    /// Shape of the coordinates of a weight of shape `[d_in, d_out]`.
     pub fn core_shape(&self, [d_in, d_out]: [usize; 2]) -> [usize; 2] {
-        [self.input.coordinates(d_in), self.output.coordinates(d_out)]
+        match self.removed {
+            Removed::EitherSide => [self.input.coordinates(d_in), self.output.coordinates(d_out)],
+            Removed::Block => [d_in, d_out],
+        }
     }
 
-    /// Core coordinates of a dense gradient: `N_Pᵀ G N_Q`.
+    /// Coordinates of a dense gradient: `N_Pᵀ G N_Q`, or `G` without the protected block.
     ///
     /// # Shapes
     /// - `gradient`: `[d_in, d_out]`
     /// - output: [`core_shape`](Self::core_shape)
     pub fn lower(&self, gradient: Tensor<2>) -> Tensor<2> {
-        transposed(self.input.lower(gradient), |x| self.output.lower(x))
+        match self.removed {
+            Removed::EitherSide => {
+                transposed(self.input.lower(gradient), |x| self.output.lower(x))
+            }
+            Removed::Block => self.without_block(gradient),
+        }
     }
 
-    /// The dense change that core coordinates stand for: `N_P C N_Qᵀ`.
+    /// The dense change that coordinates stand for: `N_P C N_Qᵀ`, or the coordinates themselves.
     ///
     /// # Shapes
     /// - `core`: [`core_shape`](Self::core_shape)
     /// - output: `[d_in, d_out]`
     pub fn lift(&self, core: Tensor<2>) -> Tensor<2> {
-        transposed(self.input.lift(core), |x| self.output.lift(x))
+        match self.removed {
+            Removed::EitherSide => transposed(self.input.lift(core), |x| self.output.lift(x)),
+            Removed::Block => core,
+        }
     }
 
-    /// Core coordinates with everything removed that is not free.
+    /// Coordinates with everything removed that is not allowed.
     ///
     /// The identity where both sides are kept as free bases. Elsewhere the coordinates are the
-    /// weight's own, and an elementwise optimizer such as AdamW moves them back into the
-    /// protected directions at every step.
+    /// weight's own, and an elementwise optimizer such as AdamW moves them back into what is
+    /// protected at every step.
     ///
     /// # Shapes
     /// - `core` and output: [`core_shape`](Self::core_shape)
     pub fn constrain(&self, core: Tensor<2>) -> Tensor<2> {
-        transposed(self.input.constrain(core), |x| self.output.constrain(x))
+        match self.removed {
+            Removed::EitherSide => {
+                transposed(self.input.constrain(core), |x| self.output.constrain(x))
+            }
+            Removed::Block => self.without_block(core),
+        }
+    }
+
+    /// `X - P_h P_hᵀ X Q_h Q_hᵀ`
+    fn without_block(&self, x: Tensor<2>) -> Tensor<2> {
+        if self.is_open() {
+            return x;
+        }
+        // Where a side protects nothing its projector is the identity, not zero: the block is
+        // then all that touches the other side.
+        let part = |side: &Side, x: Tensor<2>| side.protected_part(x.clone()).unwrap_or(x);
+        let block = part(&self.input, x.clone());
+        let block = transposed(block, |block| part(&self.output, block));
+        x - block
+    }
+
+    /// Numbers that can change independently in a weight of shape `[d_in, d_out]`, of whose
+    /// directions `k_in` and `k_out` are protected.
+    pub(crate) fn degrees_of_freedom(
+        removed: Removed,
+        [d_in, d_out]: [usize; 2],
+        [k_in, k_out]: [usize; 2],
+    ) -> usize {
+        let free = (d_in - k_in) * (d_out - k_out);
+        match (removed, k_in, k_out) {
+            (Removed::EitherSide, ..) | (_, 0, _) | (_, _, 0) => free,
+            (Removed::Block, ..) if k_in == d_in || k_out == d_out => 0,
+            (Removed::Block, ..) => d_in * d_out - k_in * k_out,
+        }
     }
 }
 

@@ -1,10 +1,13 @@
-//! The singular value decomposition behind a split, on the host and in f64.
+//! The decompositions behind a split, on the host and in f64.
 //!
 //! f64 because the bases are used as exact projectors: an f32 decomposition leaves them
 //! orthonormal only to about 1e-5, which would be the leak of every later step.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{
+    ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
+};
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::{Mat, Par, Spec};
 
@@ -27,18 +30,13 @@ pub(crate) struct Decomposition {
     pub values: Vec<f64>,
 }
 
-/// Decomposes a row-major `[d_in, d_out]` matrix of finite values.
+/// Decomposes a matrix of finite values.
 ///
 /// The result depends on the values alone: it runs on one thread (layers are what runs in
 /// parallel), and each pair of vectors has the sign that makes the largest component of the input
 /// vector positive. `None` if the iteration does not converge.
-pub(crate) fn decompose(
-    values: &[f64],
-    d_in: usize,
-    d_out: usize,
-    vectors: Vectors,
-) -> Option<Decomposition> {
-    let matrix = Mat::from_fn(d_in, d_out, |i, j| values[i * d_out + j]);
+pub(crate) fn decompose(matrix: &Mat<f64>, vectors: Vectors) -> Option<Decomposition> {
+    let (d_in, d_out) = (matrix.nrows(), matrix.ncols());
     let r = d_in.min(d_out);
     let (columns_in, columns_out, compute) = match vectors {
         Vectors::Thin => (r, r, ComputeSvdVectors::Thin),
@@ -73,6 +71,38 @@ pub(crate) fn decompose(
         output,
         values,
     })
+}
+
+/// Eigenvalues of a symmetric matrix, descending, and its eigenvectors in the same order.
+///
+/// One thread and fixed signs, as [`decompose`]. Negative eigenvalues, which a second moment has
+/// by rounding only, become 0. `None` if the iteration does not converge.
+pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
+    let d = matrix.nrows();
+    let mut diagonal = Diag::zeros(d);
+    let mut ascending = Mat::zeros(d, d);
+    let params = Spec::<SelfAdjointEvdParams, f64>::default();
+    let compute = ComputeEigenvectors::Yes;
+    let scratch = self_adjoint_evd_scratch::<f64>(d, compute, Par::Seq, params);
+    let mut memory = MemBuffer::new(scratch);
+    self_adjoint_evd(
+        matrix.as_ref(),
+        diagonal.as_mut(),
+        Some(ascending.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        params,
+    )
+    .ok()?;
+    let ascending_values = diagonal.column_vector();
+    let values = (0..d).rev().map(|i| ascending_values[i].max(0.0)).collect();
+    let mut vectors = Mat::from_fn(d, d, |i, j| ascending[(i, d - 1 - j)]);
+    for column in 0..d {
+        if largest_is_negative(&vectors, column) {
+            negate(&mut vectors, column);
+        }
+    }
+    Some((values, vectors))
 }
 
 /// Pairs are flipped together; vectors of the null space, which have no partner, on their own.
@@ -128,7 +158,8 @@ mod tests {
 
     fn check(values: &[f64], d_in: usize, d_out: usize) {
         for vectors in [Vectors::Thin, Vectors::Full] {
-            let split = decompose(values, d_in, d_out, vectors).unwrap();
+            let matrix = Mat::from_fn(d_in, d_out, |i, j| values[i * d_out + j]);
+            let split = decompose(&matrix, vectors).unwrap();
             // f64 round-off of a product of at most some dozens of terms.
             assert!(orthonormality_error(&split.input) < 1e-12);
             assert!(orthonormality_error(&split.output) < 1e-12);
@@ -157,6 +188,20 @@ mod tests {
         ) {
             check(&seed[..d_in * d_out], d_in, d_out);
         }
+    }
+
+    #[test]
+    fn eigenvectors_rebuild_a_second_moment_largest_first() {
+        let rows = Mat::from_fn(5, 7, |i, j| ((i * 7 + j) as f64 * 0.37).sin());
+        let moment = rows.transpose() * &rows;
+        let (values, vectors) = eigen(&moment).unwrap();
+        assert!(orthonormality_error(&vectors) < 1e-12);
+        assert!(values.windows(2).all(|pair| pair[0] >= pair[1]));
+        // Five rows span five directions: the last two carry rounding alone.
+        assert!(values[4] > 1e-3 && values[5..].iter().all(|&value| value < 1e-12));
+        let scaled = Mat::from_fn(7, 7, |i, j| vectors[(i, j)] * values[j]);
+        let rebuilt = scaled * vectors.transpose();
+        assert!((rebuilt - moment).norm_max() < 1e-12);
     }
 
     #[test]

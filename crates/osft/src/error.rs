@@ -79,6 +79,63 @@ pub enum OsftError {
         /// Path of the layer.
         layer: String,
     },
+    /// A source or a rule looks at the layers' inputs, and nothing is known of them.
+    #[error(
+        "this split looks at the inputs of the layers: calibrate first (see `Calibrator`) and \
+         split with the calibration in its context"
+    )]
+    NotCalibrated,
+    /// A target was never observed by the calibration pass.
+    #[error("layer {layer:?} was not observed: pass every target's inputs to the calibrator")]
+    NotObserved {
+        /// Path of the layer.
+        layer: String,
+    },
+    /// The inputs of a layer hold NaN or infinite values.
+    #[error(
+        "layer {layer:?} saw inputs that are not finite: the module or the calibration data is \
+         broken"
+    )]
+    NonFiniteInputs {
+        /// Path of the layer.
+        layer: String,
+    },
+    /// A calibration belongs to another module, or to other targets.
+    #[error(
+        "the calibration does not fit layer {layer:?}: it was made from another module, or for \
+         other targets"
+    )]
+    OtherCalibration {
+        /// Path of the first layer that does not fit.
+        layer: String,
+    },
+    /// A source of calibration data was given a weight that is none.
+    #[error("source weight {weight} must be positive and finite")]
+    InvalidSourceWeight {
+        /// The weight as given.
+        weight: f64,
+    },
+    /// A saved state has another version of the layout.
+    #[error(
+        "the saved {kind} has format version {found}, this version reads {supported}: make it \
+         anew, or use the version that wrote it"
+    )]
+    OtherFormat {
+        /// What was saved.
+        kind: &'static str,
+        /// Version found.
+        found: u32,
+        /// Version that can be read.
+        supported: u32,
+    },
+    /// Bytes are not the saved state they should be.
+    #[error("not a saved {kind}: {reason}")]
+    BrokenState {
+        /// What was expected.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A module is measured against a split that was not made from it.
     #[error(
         "layer {layer:?} of the split is not in the module, or not with shape [{d_in}, {d_out}]: \

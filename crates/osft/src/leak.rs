@@ -1,13 +1,16 @@
-//! What leaked: the part of a change that lies where nothing should move.
+//! What leaked: the part of a change that lies where nothing should move, and what the change does
+//! to the inputs that were measured.
 
 use burn::tensor::Tensor;
+use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use crate::LayerSplit;
+use crate::calibration::Moment;
 use crate::constraint::transposed;
 
-/// Leak of one layer's change `ΔW` since the split. All are ratios of Frobenius norms, 0 where
-/// the layer did not move.
+/// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms, 0
+/// where the layer did not move.
 ///
 /// Rounding alone leaks about `2⁻²⁴ √steps ‖W‖ / ‖ΔW‖` in f32.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,45 @@ pub struct LayerLeak {
     pub leak_both: f64,
     /// `‖ΔW‖ / ‖W‖`, relative to the weight at the split (to 1 where that is zero).
     pub relative_change: f64,
+    /// What the change does to the calibrated inputs; absent without calibration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<OutputChange>,
+}
+
+/// How far a change `ΔW` moves the outputs of a layer, over inputs `x` distributed as measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutputChange {
+    /// `E‖x ΔW‖² = tr(ΔWᵀ Σ ΔW)`.
+    pub measured: f64,
+    /// `(1 - ε) tr(Σ) ‖ΔW‖_F²`, with `ε` the share of the inputs' energy that is protected:
+    /// what a change inside the free input directions cannot exceed. Where `Σ` is a sketch, the
+    /// energy that it may hide counts as unprotected.
+    pub bound: f64,
+    /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split (to 1 where those are zero).
+    pub relative: f64,
+}
+
+impl OutputChange {
+    /// The larger value of each figure.
+    pub fn worst_of(self, other: Self) -> Self {
+        Self {
+            measured: self.measured.max(other.measured),
+            bound: self.bound.max(other.bound),
+            relative: self.relative.max(other.relative),
+        }
+    }
+
+    /// # Shapes
+    /// - `change`: `[d_in, d_out]`
+    pub(crate) fn new(moment: &Moment, change: &Mat<f64>, outputs: f64, bound: f64) -> Self {
+        let hidden = moment.sketch_error() * change.squared_norm_l2();
+        let measured = moment.energy_of(change) + hidden;
+        Self {
+            measured,
+            bound,
+            relative: (measured / if outputs > 0.0 { outputs } else { 1.0 }).sqrt(),
+        }
+    }
 }
 
 impl LayerLeak {
@@ -36,6 +78,10 @@ impl LayerLeak {
             path: match one_sided(&other) > one_sided(&self) {
                 true => other.path,
                 false => self.path,
+            },
+            outputs: match (self.outputs, other.outputs) {
+                (Some(own), Some(other)) => Some(own.worst_of(other)),
+                (own, other) => own.or(other),
             },
         }
     }
@@ -69,6 +115,10 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         } else {
             size
         },
+        outputs: layer.inputs.as_ref().map(|inputs| {
+            let bound = inputs.unprotected * size * size;
+            OutputChange::new(&inputs.moment, &to_host(&change), inputs.outputs, bound)
+        }),
         ..LayerLeak::default()
     };
     if size > 0.0 {
@@ -91,4 +141,10 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
 fn norm(tensor: Tensor<2>) -> f64 {
     let squares: f64 = tensor.into_data().iter::<f64>().map(|v| v * v).sum();
     squares.sqrt()
+}
+
+pub(crate) fn to_host(tensor: &Tensor<2>) -> Mat<f64> {
+    let [rows, columns] = tensor.dims();
+    let values: Vec<f64> = tensor.clone().into_data().iter::<f64>().collect();
+    Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
 }

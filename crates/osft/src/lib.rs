@@ -15,7 +15,7 @@
 //! let model = LinearConfig::new(8, 4).init(&device);
 //!
 //! let osft = Osft::split(&model, &OsftConfig::new().with_protected_share(0.5))?;
-//! let mut model = osft.freeze_others(model);
+//! let mut model = osft.prepare(model);
 //! let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
 //!
 //! let loss = model.forward(Tensor::<2>::ones([2, 8], &device)).square().mean();
@@ -42,22 +42,36 @@
 //! "Sculpting Subspaces: Constrained Full Fine-Tuning in LLMs for Continual Learning",
 //! <https://arxiv.org/abs/2504.07097>.
 
+mod archive;
+mod calibration;
 mod config;
 mod constraint;
 mod decompose;
 mod error;
+mod form;
+mod importance;
+mod known;
+mod layer;
 mod leak;
-mod optimizer;
+mod osft;
+mod share;
 mod side;
-mod split;
+mod since_base;
+mod source;
+mod state;
 mod table;
 mod targets;
 
-pub use config::{OsftConfig, ProtectedShare};
-pub use constraint::Constraint;
+pub use calibration::{Calibration, Calibrator, Moment, Source};
+pub use config::{Decay, Form, OsftConfig, Others, SplitSource};
+pub use constraint::{Constraint, Removed};
 pub use error::OsftError;
-pub use leak::{LayerLeak, LeakReport};
-pub use optimizer::{CoreOptimizer, CoreState};
+pub use form::{CoreOptimizer, CoreState, FactoredForm, FreeFactors};
+pub use importance::ImportanceMeasure;
+pub use layer::{LayerSplit, LayerSummary};
+pub use leak::{LayerLeak, LeakReport, OutputChange};
+pub use osft::{Osft, SplitContext};
+pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
 pub use side::Side;
-pub use split::{LayerSplit, Osft};
+pub use since_base::{LayerChange, SinceBase};
 pub use targets::TargetPatterns;

@@ -5,40 +5,60 @@ use std::fmt;
 use crate::Osft;
 
 /// Prints one line per layer: shape, protected directions per side, free degrees of freedom and
-/// the share of the weight's energy that is protected.
+/// the share of the decomposed energy that is protected; where they are known also the layer's
+/// importance, the share of its inputs' energy that is protected, and directions that do not exist.
 impl fmt::Display for Osft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .layers()
-            .iter()
-            .map(|layer| layer.path.len())
-            .chain([5])
-            .max()
-            .unwrap_or(5);
-        writeln!(
+        let layers = self.summary();
+        let width = layers.iter().map(|layer| layer.path.len()).max();
+        let width = width.unwrap_or(0).max(5);
+        let importance = layers.iter().any(|layer| layer.importance.is_some());
+        let inputs = layers.iter().any(|l| l.protected_input_energy.is_some());
+        let lost = layers.iter().any(|layer| layer.lost_directions > 0);
+        write!(
             f,
             "{:width$}  {:>11}  {:>11}  {:>11}  {:>10}  {:>7}",
             "layer", "shape", "k_in/d_in", "k_out/d_out", "free", "energy"
         )?;
-        for layer in self.layers() {
+        for (title, shown) in [("inputs", inputs), ("importance", importance), ("lost", lost)] {
+            if shown {
+                write!(f, "  {title:>10}")?;
+            }
+        }
+        writeln!(f)?;
+        for layer in &layers {
             let [d_in, d_out] = layer.shape;
-            writeln!(
+            write!(
                 f,
                 "{:width$}  {:>11}  {:>11}  {:>11}  {:>10}  {:>7.4}",
                 layer.path,
                 format!("{d_in}x{d_out}"),
                 format!("{}/{d_in}", layer.k_in),
                 format!("{}/{d_out}", layer.k_out),
-                layer.free_parameters(),
-                layer.protected_energy(),
+                layer.free_parameters,
+                layer.protected_energy,
             )?;
+            if inputs {
+                write!(f, "  {:>10.4}", layer.protected_input_energy.unwrap_or(0.0))?;
+            }
+            if importance {
+                write!(f, "  {:>10.3}", layer.importance.unwrap_or(1.0))?;
+            }
+            if lost {
+                write!(f, "  {:>10}", layer.lost_directions)?;
+            }
+            writeln!(f)?;
         }
-        let total: usize = self.layers().iter().map(|l| l.shape[0] * l.shape[1]).sum();
+        let total: usize = layers.iter().map(|l| l.shape[0] * l.shape[1]).sum();
         write!(
             f,
             "{} layers, {} of {total} degrees of freedom are free",
-            self.layers().len(),
+            layers.len(),
             self.free_parameters()
-        )
+        )?;
+        for warning in self.warnings() {
+            write!(f, "\nwarning: {warning}")?;
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor};
+use faer::Mat;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,11 @@ impl TargetPatterns {
     /// The patterns as given.
     pub fn patterns(&self) -> &[String] {
         &self.0
+    }
+
+    /// Checks that every pattern is a regular expression and that there is one.
+    pub(crate) fn validate(&self) -> Result<(), OsftError> {
+        self.compile().map(|_| ())
     }
 
     fn compile(&self) -> Result<Vec<(&str, Regex)>, OsftError> {
@@ -52,8 +58,8 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    /// The weight's values in row-major order, checked to be finite.
-    pub(crate) fn to_host(&self) -> Result<Vec<f64>, OsftError> {
+    /// The weight's values, checked to be finite.
+    pub(crate) fn to_host(&self) -> Result<Mat<f64>, OsftError> {
         let [d_in, d_out] = self.value.dims();
         if d_in == 0 || d_out == 0 {
             let layer = self.path.clone();
@@ -70,7 +76,7 @@ impl Weight {
         let values: Vec<f64> = data.iter::<f64>().collect();
         let broken = || values.iter().enumerate().filter(|(_, v)| !v.is_finite());
         match broken().next() {
-            None => Ok(values),
+            None => Ok(Mat::from_fn(d_in, d_out, |i, j| values[i * d_out + j])),
             Some((first, _)) => Err(OsftError::NonFinite {
                 layer: self.path.clone(),
                 count: broken().count(),

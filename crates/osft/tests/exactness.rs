@@ -49,7 +49,7 @@ fn leak_stays_at_rounding<O: Optimizer>(inner: O, name: &str) {
             let osft = Osft::split(&model, &config(share)).unwrap();
             let start = weights_of(&model);
             let mut optimizer = osft.optimizer(inner.clone());
-            let model = osft.freeze_others(model);
+            let model = osft.prepare(model);
             let (model, _) = train(model, &mut optimizer, 1e-3, 0..STEPS, &device);
 
             let report = osft.leaks(&model).unwrap();
@@ -90,7 +90,7 @@ fn share_zero_is_plain_fine_tuning_bit_for_bit() {
         let device = device.autodiff();
         let model = Mlp::new(3, &device);
         let osft = Osft::split(&model, &config(0.0)).unwrap();
-        let model = osft.freeze_others(model);
+        let model = osft.prepare(model);
         let inner = AdamWConfig::new().build();
         let (_, plain) = train(
             model.clone(),
@@ -115,7 +115,7 @@ fn share_one_changes_nothing() {
         let model = Mlp::new(4, &device);
         let osft = Osft::split(&model, &config(1.0)).unwrap();
         assert_eq!(osft.free_parameters(), 0);
-        let model = osft.freeze_others(model);
+        let model = osft.prepare(model);
         let before = weights_of(&model);
         let mut optimizer = osft.optimizer(AdamWConfig::new().build());
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..5, &device);
@@ -131,7 +131,7 @@ fn every_target_moves_in_one_step_and_nothing_else_does() {
         let model = Mlp::new(5, &device);
         let config = config(0.5).with_targets(["^(first|last)\\.weight$"]);
         let osft = Osft::split(&model, &config).unwrap();
-        let model = osft.freeze_others(model);
+        let model = osft.prepare(model);
         let before = model.clone();
         let mut optimizer = osft.optimizer(AdamWConfig::new().build());
         let (model, _) = train(model, &mut optimizer, 1e-3, 0..1, &device);
@@ -153,7 +153,7 @@ fn a_task_switch_keeps_the_learned_weights_bit_for_bit() {
         let model = Mlp::new(6, &device);
         let osft = Osft::split(&model, &config(0.5)).unwrap();
         let mut optimizer = osft.optimizer(AdamWConfig::new().build());
-        let model = osft.freeze_others(model);
+        let model = osft.prepare(model);
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..20, &device);
         let learned = weights_of(&model);
         let next = osft.resplit(&model).unwrap();
@@ -171,7 +171,7 @@ fn projecting_first_and_projecting_in_the_step_agree() {
         for share in [0.3, 0.8] {
             let model = Mlp::new(8, &device);
             let osft = Osft::split(&model, &config(share)).unwrap();
-            let model = osft.freeze_others(model);
+            let model = osft.prepare(model);
             let stepped = |project: bool| {
                 let (x, y) = batch(1, &device);
                 let loss = (model.forward(x) - y).square().mean();
@@ -200,7 +200,7 @@ fn an_optimizer_reloaded_from_its_record_takes_the_same_next_steps() {
         let osft = Osft::split(&model, &config(0.8)).unwrap();
         let inner = AdamWConfig::new().build();
         let mut optimizer = osft.optimizer(inner.clone());
-        let model = osft.freeze_others(model);
+        let model = osft.prepare(model);
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..10, &device);
         let bytes = optimizer.into_bytes().unwrap();
         let mut reloaded = osft.optimizer(inner).from_bytes(bytes).unwrap();

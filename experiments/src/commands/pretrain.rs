@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use burn::data::dataset::InMemDataset;
-use continual::Method;
 use continual::methods::SeqFt;
 use continual::trainer::{Course, TrainConfig, fit, step_count};
 use lm::{Example, ExportPrecision, HfFolder, Llama, LlamaConfig, TextTokenizer};
@@ -52,8 +51,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let tokens: usize = rows.iter().map(Example::len).sum();
     println!("{} documents, {tokens} tokens", rows.len());
     let progress = Progress::new(step_count(rows.len(), 1, &settings) as u64);
-    let mut method = SeqFt;
-    let (model, mut optimizer) = method.begin_task(model, settings.optimizer())?;
+    let mut optimizer = settings.optimizer().into();
     let model = fit(
         model,
         &InMemDataset::new(rows),
@@ -62,7 +60,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
             epochs: 1,
             seed: args.seed,
         },
-        &method,
+        &SeqFt,
         &mut optimizer,
         &mut |step| progress.advance(1, &format!("loss {:.3}", step.loss)),
     )?;

@@ -36,15 +36,22 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     println!("\nmodel: {parameters} parameters");
     for &method in &config.methods {
         let trainable = match method {
-            MethodName::Seqft => parameters,
+            MethodName::Seqft => Some(parameters),
             // The targets are looked up, which is what most often goes wrong; counting needs no
-            // split.
-            MethodName::Osft => Osft::free_parameters_of(&base.model, &config.osft)?,
+            // split, unless the share follows from what is decomposed.
+            _ => match config.osft_config(method) {
+                Some(osft) => Osft::free_parameters_of(&base.model, osft)?,
+                None => None,
+            },
+        };
+        let (count, trainable) = match trainable {
+            Some(count) => (format!("{count} trainable"), count),
+            None => ("at most all of the targets trainable".to_string(), parameters),
         };
         // Weights, gradients, and two moments per number that trains.
         let megabytes = (2 * parameters + 2 * trainable) * 4 / 1_000_000;
         println!(
-            "{}: {trainable} trainable, learning rate {:e}, {} runs of {steps} steps, at least \
+            "{}: {count}, learning rate {:e}, {} runs of {steps} steps, at least \
              {megabytes} MB",
             method.name(),
             config.learning_rate(method),

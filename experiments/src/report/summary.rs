@@ -87,6 +87,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         "trainable",
         "leak in/out",
         "change",
+        "outputs",
         "train s",
     ]);
     for summary in summaries {
@@ -111,6 +112,8 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         };
         let change = leak(|l| l.relative_change);
         let change = change.map_or("–".to_string(), |change| format!("{change:.2}"));
+        let outputs = summary.over_runs(|run| run.output_change);
+        let outputs = outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}"));
         table.add_row([
             summary.method.clone(),
             format!("{:.0e}", summary.learning_rate),
@@ -123,6 +126,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             summary.runs[0].trainable_parameters.to_string(),
             leak_text,
             change,
+            outputs,
             number(summary.over_runs(|run| Some(run.training_seconds))),
         ]);
     }

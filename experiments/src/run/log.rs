@@ -73,7 +73,10 @@ fn describe(event: &Event<'_>) -> Value {
             "task": task,
             "seconds": seconds,
             "trainable_parameters": diagnostics.trainable_parameters,
+            "split": diagnostics.split,
             "leaks": diagnostics.leaks,
+            "since_base": diagnostics.since_base,
+            "warnings": diagnostics.warnings,
         }),
         Event::Scored {
             learned,

@@ -1,11 +1,13 @@
 //! What a run leaves behind: one folder, every file whole or not at all.
 
 mod folder;
+mod layers;
 mod log;
 mod manifest;
 mod result;
 
 pub use folder::RunFolder;
+pub use layers::{layers_csv, layers_table};
 pub use log::MetricsLog;
 pub use manifest::Manifest;
 pub use result::RunResult;

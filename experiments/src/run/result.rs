@@ -28,6 +28,10 @@ pub struct RunResult {
     pub trainable_parameters: usize,
     /// The largest leaks over all layers and tasks, for methods that bound them.
     pub leak: Option<LayerLeak>,
+    /// Mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)`, the relative change of a layer's outputs since
+    /// the base model over the base model's own inputs; absent where nothing was calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_change: Option<f64>,
     /// Training time over all tasks, splits included.
     pub training_seconds: f64,
 }
@@ -52,6 +56,14 @@ impl RunResult {
                 .max()
                 .unwrap_or(0),
             leak: leaks.map(LeakReport::worst).reduce(LayerLeak::worst_of),
+            output_change: run
+                .diagnostics
+                .last()
+                .and_then(|d| d.since_base.as_ref())
+                .map(|layers| {
+                    let sum: f64 = layers.iter().map(|layer| layer.outputs.relative).sum();
+                    sum / layers.len().max(1) as f64
+                }),
             training_seconds: run.training_seconds,
         }
     }
@@ -81,7 +93,8 @@ impl RunResult {
         Ok(matrix)
     }
 
-    fn stem(&self) -> String {
+    /// What its files are called.
+    pub fn stem(&self) -> String {
         format!("{}-seed{}", self.method.replace(' ', "-"), self.seed)
     }
 

@@ -3,14 +3,14 @@
 mod osft;
 mod seqft;
 
-use ::osft::LeakReport;
+use ::osft::{LayerChange, LayerSummary, LeakReport};
 use burn::module::Module;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 
 pub use self::osft::OsftMethod;
 pub use seqft::SeqFt;
 
-use crate::ContinualError;
+use crate::{ContinualError, Task};
 
 /// What a method has to say about a task it has just learned.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,8 +19,25 @@ pub struct TaskDiagnostics {
     pub trainable_parameters: usize,
     /// How much of the change lies where nothing should move.
     pub leaks: Option<LeakReport>,
-    /// A table of what was done per layer.
+    /// How far the layers' outputs have moved since the base model, over its own inputs.
+    pub since_base: Option<Vec<LayerChange>>,
+    /// The split of every target, for methods that split.
+    pub split: Vec<LayerSummary>,
+    /// A table of the split.
     pub table: Option<String>,
+    /// What was not as it should be, in sentences for a person.
+    pub warnings: Vec<String>,
+}
+
+/// Where in a sequence a task stands.
+#[derive(Clone, Copy)]
+pub struct TaskContext<'a> {
+    /// Its index, from 0.
+    pub index: usize,
+    /// Number of tasks in the sequence.
+    pub count: usize,
+    /// The task.
+    pub task: &'a Task,
 }
 
 /// A continual-learning method.
@@ -41,6 +58,7 @@ pub trait Method<M: Module> {
         &mut self,
         model: M,
         inner: AdamW,
+        context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError>;
 
     /// Removes from the gradients of a step what the method does not allow.
@@ -48,10 +66,14 @@ pub trait Method<M: Module> {
         grads
     }
 
-    /// Looks at the model after the last step of the task.
+    /// Takes from the model what was attached for the task, and looks at what the task did.
     ///
     /// # Errors
     ///
     /// What the method cannot measure.
-    fn end_task(&mut self, model: &M) -> Result<TaskDiagnostics, ContinualError>;
+    fn end_task(
+        &mut self,
+        model: M,
+        context: TaskContext<'_>,
+    ) -> Result<(M, TaskDiagnostics), ContinualError>;
 }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::{AdamW, ModuleOptimizer};
 
-use super::{Method, TaskDiagnostics};
+use super::{Method, TaskContext, TaskDiagnostics};
 use crate::ContinualError;
 
 /// Sequential fine-tuning (SeqFT) of all parameters.
@@ -19,14 +19,20 @@ impl<M: Module> Method<M> for SeqFt {
         &mut self,
         model: M,
         inner: AdamW,
+        _context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
         Ok((model.unfreeze(), inner.into()))
     }
 
-    fn end_task(&mut self, model: &M) -> Result<TaskDiagnostics, ContinualError> {
-        Ok(TaskDiagnostics {
+    fn end_task(
+        &mut self,
+        model: M,
+        _context: TaskContext<'_>,
+    ) -> Result<(M, TaskDiagnostics), ContinualError> {
+        let diagnostics = TaskDiagnostics {
             trainable_parameters: model.num_params(),
             ..TaskDiagnostics::default()
-        })
+        };
+        Ok((model, diagnostics))
     }
 }

@@ -64,7 +64,7 @@ pub fn fit<M: LanguageModel>(
         seed,
     } = course;
     config.validate()?;
-    let rows = read(rows)?;
+    let rows = read_rows(rows)?;
     let lengths: Vec<usize> = rows.iter().map(Example::len).collect();
     let steps = step_count(rows.len(), epochs, config);
     let mut schedule = scheduler(config, steps)?;
@@ -103,7 +103,14 @@ pub fn fit<M: LanguageModel>(
     Ok(model)
 }
 
-fn read(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, ContinualError> {
+/// All rows of a data set.
+///
+/// # Errors
+///
+/// [`ContinualError::Row`] for the first one that cannot be read.
+pub(crate) fn read_rows(
+    rows: &dyn Dataset<Example>,
+) -> Result<Vec<Example>, ContinualError> {
     (0..rows.len())
         .map(|row| {
             rows.get(row).map_err(|error| ContinualError::Row {

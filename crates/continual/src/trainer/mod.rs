@@ -9,4 +9,5 @@ mod schedule;
 pub use batches::global_batches;
 pub use clip::{clip_by_global_norm, global_norm};
 pub use config::{Schedule, TrainConfig};
+pub(crate) use fit::read_rows;
 pub use fit::{Course, Step, fit, step_count};

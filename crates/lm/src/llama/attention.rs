@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, activation::softmax};
 
 use super::LlamaConfig;
 use super::rope::Rope;
-use crate::projection::project;
+use crate::projection::Projector;
 
 /// Keys and values of the tokens seen so far, of one layer.
 ///
@@ -71,6 +71,7 @@ impl Attention {
         rope: &Rope,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
+        projector: &mut Projector<'_>,
     ) -> Tensor<3> {
         let [batch, tokens, _] = x.dims();
         let heads = |x: Tensor<3>, count: usize| {
@@ -78,9 +79,11 @@ impl Attention {
                 .swap_dims(1, 2)
         };
         let query_heads = self.key_value_heads * self.groups;
-        let query = heads(project(&self.q_proj, x.clone()), query_heads);
-        let key = heads(project(&self.k_proj, x.clone()), self.key_value_heads);
-        let value = heads(project(&self.v_proj, x), self.key_value_heads);
+        let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let [query, key, value] = projector.project(layers, x);
+        let query = heads(query, query_heads);
+        let key = heads(key, self.key_value_heads);
+        let value = heads(value, self.key_value_heads);
         let key = rope.rotate(key);
         let (key, value) = match cache {
             Some(cache) => cache.extend(key, value),
@@ -107,6 +110,7 @@ impl Attention {
             .reshape([batch, query_heads, tokens, self.head_width])
             .swap_dims(1, 2)
             .reshape([batch, tokens, query_heads * self.head_width]);
-        project(&self.o_proj, context)
+        let [output] = projector.project([&self.o_proj], context);
+        output
     }
 }

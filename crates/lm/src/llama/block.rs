@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, activation::silu};
 use super::LlamaConfig;
 use super::attention::{Attention, LayerCache};
 use super::rope::Rope;
-use crate::projection::project;
+use crate::projection::Projector;
 
 /// `down(silu(gate(x)) · up(x))`
 #[derive(Module, Debug)]
@@ -31,9 +31,10 @@ impl Mlp {
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let gate = silu(project(&self.gate_proj, x.clone()));
-        project(&self.down_proj, gate * project(&self.up_proj, x))
+    fn forward(&self, x: Tensor<3>, projector: &mut Projector<'_>) -> Tensor<3> {
+        let [gate, up] = projector.project([&self.gate_proj, &self.up_proj], x);
+        let [output] = projector.project([&self.down_proj], silu(gate) * up);
+        output
     }
 }
 
@@ -68,10 +69,12 @@ impl Block {
         rope: &Rope,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
+        projector: &mut Projector<'_>,
     ) -> Tensor<3> {
         let normed = self.input_layernorm.forward(x.clone());
-        let x = x + self.self_attn.forward(normed, rope, mask, cache);
+        let attended = self.self_attn.forward(normed, rope, mask, cache, projector);
+        let x = x + attended;
         let normed = self.post_attention_layernorm.forward(x.clone());
-        x + self.mlp.forward(normed)
+        x + self.mlp.forward(normed, projector)
     }
 }

@@ -7,6 +7,7 @@ use super::attention::LayerCache;
 use super::layout::Layout;
 use crate::GenerationOptions;
 use crate::generate::Chooser;
+use crate::projection::Projector;
 
 pub(super) fn generate(
     model: &Llama,
@@ -42,7 +43,7 @@ pub(super) fn generate(
         let layout = Layout::left_padded(&padding, past, length - past);
         let ids = rows.iter().flat_map(|row| row[past..].iter().copied());
         let layers = options.use_cache.then_some(&mut cache);
-        let hidden = model.hidden(ids.collect(), &layout, layers);
+        let hidden = model.hidden(ids.collect(), &layout, layers, &mut Projector::default());
         let [batch, tokens, width] = hidden.dims();
         let last = hidden.narrow(1, tokens - 1, 1).reshape([batch, width]);
         let chosen = chooser.choose(model.head(last));

@@ -9,7 +9,8 @@ use super::attention::LayerCache;
 use super::block::Block;
 use super::layout::Layout;
 use super::rope::Rope;
-use crate::{Example, GenerationOptions, LanguageModel, negative_log_likelihood};
+use crate::projection::Projector;
+use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
 
 /// A LLaMA-family causal language model.
 #[derive(Module, Debug)]
@@ -61,7 +62,7 @@ impl Llama {
     /// - `rows`: token ids; shorter rows are padded with token 0
     /// - output: `[batch, longest row, vocabulary]`
     pub fn logits(&self, rows: &[Vec<u32>]) -> Tensor<3> {
-        let hidden = self.hidden_right_padded(rows);
+        let hidden = self.hidden_right_padded(rows, &mut Projector::default());
         let [batch, tokens, width] = hidden.dims();
         self.head(hidden.reshape([batch * tokens, width])).reshape([
             batch,
@@ -78,7 +79,7 @@ impl Llama {
     /// # Shapes
     /// - output: `[1]`
     pub fn loss_at(&self, rows: &[Vec<u32>], targets: &[(usize, usize, u32)]) -> Tensor<1> {
-        let hidden = self.hidden_right_padded(rows);
+        let hidden = self.hidden_right_padded(rows, &mut Projector::default());
         let [batch, tokens, width] = hidden.dims();
         let places: Vec<i32> = targets
             .iter()
@@ -91,13 +92,17 @@ impl Llama {
         negative_log_likelihood(self.head(chosen), &tokens_to_predict)
     }
 
-    fn hidden_right_padded(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+    fn hidden_right_padded(
+        &self,
+        rows: &[Vec<u32>],
+        projector: &mut Projector<'_>,
+    ) -> Tensor<3> {
         let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
         let ids = rows.iter().flat_map(|row| {
             let padding = std::iter::repeat_n(0, tokens - row.len());
             row.iter().copied().chain(padding)
         });
-        self.hidden(ids.collect(), &Layout::right_padded(tokens), None)
+        self.hidden(ids.collect(), &Layout::right_padded(tokens), None, projector)
     }
 
     /// Final hidden states of `ids`, row after row, each of `layout`'s number of tokens.
@@ -109,6 +114,7 @@ impl Llama {
         ids: Vec<u32>,
         layout: &Layout,
         mut cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut Projector<'_>,
     ) -> Tensor<3> {
         // The parameter's device carries its autodiff context, which the inputs must share.
         let device = self.embed_tokens.weight.val().device();
@@ -123,7 +129,7 @@ impl Llama {
         let mut x = self.embed_tokens.forward(ids);
         for (index, block) in self.layers.iter().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = block.forward(x, &rope, mask.as_ref(), cache);
+            x = block.forward(x, &rope, mask.as_ref(), cache, projector);
         }
         self.norm.forward(x)
     }
@@ -141,10 +147,7 @@ impl Llama {
 
 impl LanguageModel for Llama {
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
-        let rows: Vec<Vec<u32>> = examples
-            .iter()
-            .map(|example| [example.prompt.as_slice(), &example.answer].concat())
-            .collect();
+        let rows = joined(examples);
         let mut targets = Vec::new();
         for (row, example) in examples.iter().enumerate() {
             for (offset, &token) in example.answer.iter().enumerate() {
@@ -161,4 +164,26 @@ impl LanguageModel for Llama {
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
         super::decode::generate(self, prompts, options)
     }
+
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
+        let rows = joined(examples);
+        let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        if longest == 0 {
+            return;
+        }
+        // Without a graph: nothing is differentiated.
+        let model = self.valid();
+        let device = model.embed_tokens.weight.val().device();
+        let mut projector = Projector::observed(observer, &lengths, longest, &device);
+        model.hidden_right_padded(&rows, &mut projector);
+    }
+}
+
+/// Prompts and answers as the rows that the model reads.
+fn joined(examples: &[Example]) -> Vec<Vec<u32>> {
+    examples
+        .iter()
+        .map(|example| [example.prompt.as_slice(), &example.answer].concat())
+        .collect()
 }

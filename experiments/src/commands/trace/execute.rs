@@ -2,15 +2,15 @@
 
 use anyhow::{Context, Result};
 use continual::methods::{OsftMethod, SeqFt};
-use continual::{Event, Method, Scoring, SequenceConfig, run_sequence};
+use continual::{CalibrationData, Event, Method, Scoring, SequenceConfig, run_sequence};
 use lm::Llama;
-use osft::ProtectedShare;
 
 use super::Base;
 use super::prepare::Prepared;
 use crate::config::{MethodName, RunConfig};
 use crate::progress::Progress;
-use crate::run::RunResult;
+use crate::run::{RunResult, layers_csv, layers_table};
+use crate::variant::label;
 
 /// What one method with one seed gave.
 pub struct Outcome {
@@ -18,6 +18,10 @@ pub struct Outcome {
     pub result: RunResult,
     /// The split of the first task, layer by layer.
     pub split_table: Option<String>,
+    /// What the last task did, layer by layer.
+    pub change_table: Option<String>,
+    /// What every task did, layer by layer.
+    pub layers_csv: String,
 }
 
 /// Rows that one run trains on and questions that it answers: the unit of progress.
@@ -53,7 +57,7 @@ pub fn sequence(
     progress: &Progress,
     on_event: &mut dyn FnMut(&str, &Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
-    let (label, mut implementation) = implementation(config, method);
+    let (label, mut implementation) = implementation(config, method, base.calibration.as_ref());
     let settings = SequenceConfig {
         train: config.train_config(method),
         scoring: config.scoring.into(),
@@ -104,6 +108,9 @@ pub fn sequence(
                         let worst = leaks.worst();
                         format!(", leak {:.0e} / {:.0e}", worst.leak_in, worst.leak_out)
                     });
+                    for warning in &diagnostics.warnings {
+                        progress.line(&format!("{label}: warning: {warning}"));
+                    }
                     progress.line(&format!(
                         "{label}: learned {} in {seconds:.1} s{leak}",
                         name(*task)
@@ -121,20 +128,26 @@ pub fn sequence(
     Ok(Outcome {
         result: RunResult::new(&label, seed, config.learning_rate(method), &outcome),
         split_table: outcome.diagnostics.first().and_then(|d| d.table.clone()),
+        change_table: layers_table(&outcome.diagnostics),
+        layers_csv: layers_csv(outcome.matrix.tasks(), &outcome.diagnostics)?,
     })
 }
 
 /// The method and its name in reports.
-fn implementation(config: &RunConfig, method: MethodName) -> (String, Box<dyn Method<Llama>>) {
-    match method {
-        MethodName::Seqft => (method.name().to_string(), Box::new(SeqFt)),
-        MethodName::Osft => {
-            let share = match config.osft.protected_share {
-                ProtectedShare::Fixed(share) => format!("{share}"),
-                other => format!("{other:?}"),
+fn implementation(
+    config: &RunConfig,
+    method: MethodName,
+    calibration: Option<&CalibrationData>,
+) -> (String, Box<dyn Method<Llama>>) {
+    match config.osft_config(method) {
+        None => (method.name().to_string(), Box::new(SeqFt)),
+        Some(osft) => {
+            let method = OsftMethod::new(osft.clone());
+            let method = match calibration {
+                Some(data) => method.with_calibration(data.clone()),
+                None => method,
             };
-            let label = format!("{} weights core {share}", method.name());
-            (label, Box::new(OsftMethod::new(config.osft.clone())))
+            (label(osft), Box::new(method))
         }
     }
 }

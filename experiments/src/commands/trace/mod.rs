@@ -1,11 +1,13 @@
 //! `experiments trace`: learn the tasks of a suite in sequence, by several methods.
 
+pub(crate) mod calibration;
 mod execute;
 mod prepare;
 mod tune;
 
 use anyhow::Result;
 use burn::tensor::Device;
+use continual::CalibrationData;
 use lm::{HfFolder, Llama, TextTokenizer};
 
 use crate::cli::TraceArgs;
@@ -21,6 +23,8 @@ pub(crate) struct Base {
     pub model: Llama,
     /// Its tokenizer.
     pub tokenizer: TextTokenizer,
+    /// What OSFT measures the inputs of the layers on.
+    pub calibration: Option<CalibrationData>,
 }
 
 impl Base {
@@ -34,7 +38,15 @@ impl Base {
         Ok(Self {
             tokenizer: folder.tokenizer()?,
             model: folder.load_llama(device)?,
+            calibration: None,
         })
+    }
+
+    /// Opens the model together with what OSFT calibrates on.
+    pub fn open_calibrated(config: &RunConfig, device: &Device) -> Result<Self> {
+        let mut base = Self::open(config, device)?;
+        base.calibration = calibration::data(config, &base.model, &base.tokenizer)?;
+        Ok(base)
     }
 }
 
@@ -42,7 +54,7 @@ impl Base {
 pub fn run(args: &TraceArgs) -> Result<()> {
     let config = args.run.resolve()?;
     let device = config.backend.device()?.autodiff();
-    let base = Base::open(&config, &device)?;
+    let base = Base::open_calibrated(&config, &device)?;
     if args.tune {
         return tune::run(&config, &base, args);
     }
@@ -70,7 +82,16 @@ pub fn run(args: &TraceArgs) -> Result<()> {
             if let Some(table) = outcome.split_table.filter(|_| seed == config.seeds[0]) {
                 let name = &outcome.result.method;
                 tables.push_str(&format!("## Split of {name} for the first task\n\n"));
-                tables.push_str(&format!("```text\n{table}\n```\n"));
+                tables.push_str(&format!("```text\n{table}\n```\n\n"));
+            }
+            if let Some(table) = outcome.change_table.filter(|_| seed == config.seeds[0]) {
+                let name = &outcome.result.method;
+                tables.push_str(&format!("## What the last task of {name} moved\n\n"));
+                tables.push_str(&format!("```text\n{table}```\n\n"));
+            }
+            if !outcome.layers_csv.is_empty() {
+                let file = format!("layers-{}.csv", outcome.result.stem());
+                folder.write(&file, outcome.layers_csv.as_bytes())?;
             }
             results.push(outcome.result);
         }

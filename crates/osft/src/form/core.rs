@@ -1,19 +1,23 @@
-//! The `core` form of the constraint: an optimizer around any Burn optimizer.
+//! The `core` and `weight` forms of the constraint: an optimizer around any Burn optimizer.
 
 use std::sync::Arc;
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Constraint, LayerSplit};
+use crate::{Constraint, Decay, LayerSplit};
 
-/// Runs an inner optimizer in the core coordinates of one weight.
+/// Runs an inner optimizer in the coordinates of one weight's change.
 ///
-/// With `N_P` and `N_Q` the free directions on the two sides, a step is
+/// In the `core` form, with `N_P` and `N_Q` the free directions on the two sides, a step is
 /// `c ← inner(c, N_Pᵀ G N_Q)`, `W ← W₀ + N_P c N_Qᵀ`, with `c = 0` and `W = W₀` at the split. The
 /// change never leaves the free space, whatever the inner optimizer does to its gradient, and the
-/// inner state (moments) has the shape of the core. Decoupled weight decay acts on `c`, hence
-/// decays the change since the split rather than old knowledge.
+/// inner state (moments) has the shape of the core. In the `weight` form `c` is the dense change,
+/// and the paper's block is removed from the gradient before the step and from `c` after it.
+///
+/// Decoupled weight decay acts on `c`, hence decays the change since the split rather than old
+/// knowledge; with [`Decay::Weight`] the coordinates start at those of `W₀` instead of zero, and
+/// what is free decays.
 ///
 /// `W` is rebuilt from `W₀` rather than incremented: the rounding of an increment is not in the
 /// free space, and it adds up (after 200 small steps to a leak of 1e-5, against 1e-7 this way).
@@ -25,16 +29,30 @@ use crate::{Constraint, LayerSplit};
 pub struct CoreOptimizer<O> {
     inner: O,
     constraint: Arc<Constraint>,
+    /// The weight at the split.
     start: Tensor<2>,
+    decay: Decay,
 }
 
 impl<O: Optimizer> CoreOptimizer<O> {
     /// An optimizer for the weight that a split was made from.
-    pub fn new(inner: O, layer: &LayerSplit) -> Self {
+    pub fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
         Self {
             inner,
             constraint: layer.constraint.clone(),
             start: layer.start.clone(),
+            decay,
+        }
+    }
+
+    /// Coordinates at the split, in the inner optimizer's eyes.
+    fn origin(&self, start: &Tensor<2>) -> Tensor<2> {
+        match self.decay {
+            Decay::Change => {
+                let shape = self.constraint.core_shape(start.dims());
+                Tensor::zeros(shape, &start.device())
+            }
+            Decay::Weight => self.constraint.lower(start.clone()),
         }
     }
 }
@@ -42,8 +60,8 @@ impl<O: Optimizer> CoreOptimizer<O> {
 /// State of a [`CoreOptimizer`].
 #[derive(Clone)]
 pub struct CoreState<S> {
-    /// The coordinates reached so far, zero at the split; absent for a weight that protects
-    /// nothing. Shape: [`Constraint::core_shape`].
+    /// The coordinates reached so far; absent for a weight that protects nothing. Shape:
+    /// [`Constraint::core_shape`].
     core: Option<Tensor<2>>,
     inner: Option<S>,
 }
@@ -85,11 +103,15 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
         } else {
             self.constraint.lower(grad)
         };
-        let core = core.unwrap_or_else(|| Tensor::zeros(core_shape, &weight.device()));
+        let start = self.start.clone().to_device(&weight.device());
+        let core = core.unwrap_or_else(|| self.origin(&start));
         let (stepped, inner) = self.inner.step(lr, core, grad, inner_state);
         let core = self.constraint.constrain(stepped);
-        let start = self.start.clone().to_device(&weight.device());
-        let weight = start + self.constraint.lift(core.clone());
+        let change = match self.decay {
+            Decay::Change => core.clone(),
+            Decay::Weight => core.clone() - self.origin(&start),
+        };
+        let weight = start + self.constraint.lift(change);
         let state = CoreState {
             core: Some(core),
             inner,

@@ -1,0 +1,154 @@
+//! Saved state: a header and tensors in one safetensors file, with a kind and a format version.
+
+use std::collections::HashMap;
+
+use burn::tensor::{DType, TensorData};
+use faer::Mat;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::OsftError;
+
+/// Key of the header among the file's own metadata.
+const KEY: &str = "osft";
+
+/// What kind of state a file holds, in which version of its layout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Format {
+    pub kind: &'static str,
+    pub version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Label {
+    kind: String,
+    format_version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header<H> {
+    content: H,
+}
+
+/// Tensors by name, as they are written.
+pub(crate) type Tensors = Vec<(String, TensorData)>;
+
+/// Tensors by name, as they were read.
+pub(crate) struct Stored {
+    format: Format,
+    tensors: HashMap<String, TensorData>,
+}
+
+impl Stored {
+    pub(crate) fn take(&mut self, name: &str) -> Result<TensorData, OsftError> {
+        let format = self.format;
+        self.tensors.remove(name).ok_or_else(|| broken(format, format!("no tensor {name:?}")))
+    }
+
+    /// A tensor of two dimensions as a matrix.
+    pub(crate) fn take_matrix(&mut self, name: &str) -> Result<Mat<f64>, OsftError> {
+        let data = self.take(name)?;
+        let [rows, columns] = data.shape()[..] else {
+            return Err(broken(self.format, format!("{name:?} is not a matrix")));
+        };
+        let values: Vec<f64> = data.iter::<f64>().collect();
+        Ok(Mat::from_fn(rows, columns, |i, j| values[i * columns + j]))
+    }
+}
+
+fn broken(format: Format, reason: String) -> OsftError {
+    OsftError::BrokenState {
+        kind: format.kind,
+        reason,
+    }
+}
+
+/// A matrix as it is written, row by row.
+pub(crate) fn matrix_data(matrix: &Mat<f64>) -> TensorData {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let values = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)]));
+    TensorData::new(values.collect::<Vec<f64>>(), [rows, columns])
+}
+
+pub(crate) fn pack<H: Serialize>(
+    format: Format,
+    header: &H,
+    tensors: &Tensors,
+) -> Result<Vec<u8>, OsftError> {
+    let failed = |error: &dyn std::fmt::Display| broken(format, error.to_string());
+    #[derive(Serialize)]
+    struct Whole<'a, H> {
+        #[serde(flatten)]
+        label: Label,
+        content: &'a H,
+    }
+    let whole = Whole {
+        label: Label {
+            kind: format.kind.to_string(),
+            format_version: format.version,
+        },
+        content: header,
+    };
+    let text = serde_json::to_string(&whole).map_err(|error| failed(&error))?;
+    let views = tensors
+        .iter()
+        .map(|(name, data)| {
+            let dtype = match data.dtype() {
+                DType::F32 => Dtype::F32,
+                DType::F64 => Dtype::F64,
+                other => return Err(broken(format, format!("{name:?} is stored as {other:?}"))),
+            };
+            let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes())
+                .map_err(|error| failed(&error))?;
+            Ok((name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let metadata = HashMap::from([(KEY.to_string(), text)]);
+    safetensors::serialize(views, Some(metadata)).map_err(|error| failed(&error))
+}
+
+/// # Errors
+///
+/// [`OsftError::OtherFormat`] for another version, [`OsftError::BrokenState`] for anything that is
+/// not such a file.
+pub(crate) fn unpack<H: DeserializeOwned>(
+    format: Format,
+    bytes: &[u8],
+) -> Result<(H, Stored), OsftError> {
+    let failed = |error: &dyn std::fmt::Display| broken(format, error.to_string());
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| failed(&error))?;
+    let text = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
+    let Some(text) = text else {
+        return Err(broken(format, "it was not written by this library".to_string()));
+    };
+    // The label first: another version may have another header.
+    let label: Label = serde_json::from_str(text).map_err(|error| failed(&error))?;
+    if label.kind != format.kind {
+        return Err(broken(format, format!("it holds a saved {}", label.kind)));
+    }
+    if label.format_version != format.version {
+        return Err(OsftError::OtherFormat {
+            kind: format.kind,
+            found: label.format_version,
+            supported: format.version,
+        });
+    }
+    let header: Header<H> = serde_json::from_str(text).map_err(|error| failed(&error))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| failed(&error))?;
+    let mut tensors = HashMap::new();
+    for (name, view) in file.tensors() {
+        let data = match view.dtype() {
+            Dtype::F32 => TensorData::new(numbers(view.data(), f32::from_le_bytes), view.shape()),
+            Dtype::F64 => TensorData::new(numbers(view.data(), f64::from_le_bytes), view.shape()),
+            other => return Err(broken(format, format!("{name:?} is stored as {other:?}"))),
+        };
+        tensors.insert(name, data);
+    }
+    Ok((header.content, Stored { format, tensors }))
+}
+
+fn numbers<T, const N: usize>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    chunks.iter().map(|chunk| read(*chunk)).collect()
+}

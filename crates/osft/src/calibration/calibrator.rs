@@ -1,0 +1,262 @@
+//! The calibration pass: sums over the inputs of every target, as a module runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::module::{Module, ParamId};
+use burn::tensor::Tensor;
+use faer::Mat;
+
+use super::moment::{Moment, Second};
+use super::sketch::Sketch;
+use super::{Calibration, LayerCalibration, Source};
+use crate::importance::linear_cka;
+use crate::targets::select;
+use crate::{OsftError, TargetPatterns};
+
+/// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.
+const MAX_DENSE_DIMENSION: usize = 4096;
+/// Rows of the sketch that is held above it, by default.
+const SKETCH_ROWS: usize = 512;
+
+/// Sums up what the targets of a module see.
+///
+/// Run the module over the data to be kept and call [`observe`](Self::observe) for every target
+/// on the way; [`finish`](Self::finish) turns the sums into a [`Calibration`]. Only sums are held,
+/// never activations, and one matrix for all layers that share their input.
+///
+/// ```
+/// use burn::{module::Module, nn::LinearConfig, tensor::{Device, Distribution, Tensor}};
+/// use osft::{Calibrator, Osft, OsftConfig, ShareRule, SplitSource, SplitContext};
+///
+/// # fn main() -> Result<(), osft::OsftError> {
+/// let device = Device::flex();
+/// let layer = LinearConfig::new(8, 4).with_bias(false).init(&device);
+/// let config = OsftConfig::new()
+///     .with_split(SplitSource::Inputs)
+///     .with_share_rule(ShareRule::Energy(0.95));
+///
+/// let mut calibrator = Calibrator::new(&layer, &config.targets)?;
+/// for _ in 0..4 {
+///     let x = Tensor::<2>::random([32, 8], Distribution::Default, &device);
+///     let y = layer.forward(x.clone());
+///     calibrator.observe(&x, &[(layer.weight.id, y)]);
+/// }
+/// let calibration = calibrator.finish("base", &layer)?;
+///
+/// let context = SplitContext::new().with_calibration(&calibration);
+/// let osft = Osft::split_in(&layer, &config, &context)?;
+/// assert!(osft.layers()[0].k_in < 8);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Calibrator {
+    targets: TargetPatterns,
+    paths: HashMap<ParamId, String>,
+    groups: Vec<Sums>,
+    group_of: HashMap<ParamId, usize>,
+    cosines: HashMap<ParamId, (f64, usize)>,
+    max_dense_dimension: usize,
+    sketch_rows: usize,
+}
+
+/// Sums over the inputs of the layers that share them.
+#[derive(Debug)]
+struct Sums {
+    rows: usize,
+    sum: Vec<f64>,
+    squares: f64,
+    second: Second,
+}
+
+impl Calibrator {
+    /// A pass over the targets of a module.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::NoPattern`].
+    pub fn new<M: Module>(module: &M, targets: &TargetPatterns) -> Result<Self, OsftError> {
+        let selected = select(module, targets)?;
+        Ok(Self {
+            targets: targets.clone(),
+            paths: selected.into_iter().map(|w| (w.id, w.path)).collect(),
+            groups: Vec::new(),
+            group_of: HashMap::new(),
+            cosines: HashMap::new(),
+            max_dense_dimension: MAX_DENSE_DIMENSION,
+            sketch_rows: SKETCH_ROWS,
+        })
+    }
+
+    /// Holds the second moment of inputs wider than `max_dense_dimension` as a sketch of
+    /// `sketch_rows` rows. 4096 and 512 by default.
+    pub fn with_sketch(mut self, max_dense_dimension: usize, sketch_rows: usize) -> Self {
+        self.max_dense_dimension = max_dense_dimension;
+        self.sketch_rows = sketch_rows;
+        self
+    }
+
+    /// Adds inputs, with the output (without bias) of every layer that takes them. Layers that
+    /// are not targets are passed over. Leave padding out.
+    ///
+    /// Name the layers that share an input together, and the same ones in every call.
+    ///
+    /// # Shapes
+    /// - `input`: `[n, d_in]`
+    /// - outputs: `[n, d_out]`
+    ///
+    /// # Panics
+    ///
+    /// If a layer is named with other layers than before.
+    pub fn observe(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
+        let outputs: Vec<&(ParamId, Tensor<2>)> = outputs
+            .iter()
+            .filter(|(id, _)| self.paths.contains_key(id))
+            .collect();
+        let Some((first, _)) = outputs.first() else {
+            return;
+        };
+        let input = input.clone().inner();
+        let [rows, dimension] = input.dims();
+        if rows == 0 {
+            return;
+        }
+        let group = match self.group_of.get(first) {
+            Some(&group) => group,
+            None => {
+                self.groups.push(self.sums(dimension));
+                self.groups.len() - 1
+            }
+        };
+        for (id, output) in outputs {
+            let known = *self.group_of.entry(*id).or_insert(group);
+            assert_eq!(known, group, "{} shares another input", self.paths[id]);
+            let sum = cosine_sum(input.clone(), output.clone().inner());
+            let (total, count) = self.cosines.entry(*id).or_default();
+            *total += sum;
+            *count += rows;
+        }
+        self.groups[group].add(input);
+    }
+
+    fn sums(&self, dimension: usize) -> Sums {
+        let second = if dimension <= self.max_dense_dimension {
+            Second::Dense(Mat::zeros(dimension, dimension))
+        } else {
+            Second::Sketched(Sketch::new(self.sketch_rows, dimension))
+        };
+        Sums {
+            rows: 0,
+            sum: vec![0.0; dimension],
+            squares: 0.0,
+            second,
+        }
+    }
+
+    /// The moments of what was observed, as one source of data called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`],
+    /// and those of [`new`](Self::new).
+    pub fn finish<M: Module>(self, name: &str, module: &M) -> Result<Calibration, OsftError> {
+        let tokens = self.groups.iter().map(|sums| sums.rows).max().unwrap_or(0);
+        let moments = self.groups.into_iter().map(Sums::normalized);
+        let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
+        let mut layers = Vec::new();
+        for weight in select(module, &self.targets)? {
+            let Some(&moment) = self.group_of.get(&weight.id) else {
+                return Err(OsftError::NotObserved { layer: weight.path });
+            };
+            if !moments[moment].is_finite() {
+                return Err(OsftError::NonFiniteInputs { layer: weight.path });
+            }
+            let cosine = self.cosines.get(&weight.id);
+            let cosine = cosine.map_or(0.0, |&(sum, count)| sum / count.max(1) as f64);
+            layers.push(LayerCalibration {
+                linear_cka: linear_cka(&moments[moment], &weight.to_host()?),
+                path: weight.path,
+                moment,
+                cosine,
+            });
+        }
+        Ok(Calibration {
+            sources: vec![Source {
+                name: name.to_string(),
+                tokens,
+                weight: 1.0,
+            }],
+            moments,
+            layers,
+        })
+    }
+}
+
+impl Sums {
+    fn add(&mut self, input: Tensor<2>) {
+        let [rows, dimension] = input.dims();
+        self.rows += rows;
+        let product = match &self.second {
+            Second::Dense(_) => Some(input.clone().transpose().matmul(input.clone())),
+            Second::Sketched(_) => None,
+        };
+        let host: Vec<f64> = input.into_data().iter::<f64>().collect();
+        for row in host.chunks(dimension.max(1)) {
+            for (sum, value) in self.sum.iter_mut().zip(row) {
+                *sum += value;
+                self.squares += value * value;
+            }
+        }
+        match &mut self.second {
+            Second::Dense(moment) => {
+                let product = product.map(Tensor::into_data);
+                let values = product.iter().flat_map(|data| data.iter::<f64>());
+                for (index, value) in values.enumerate() {
+                    moment[(index / dimension, index % dimension)] += value;
+                }
+            }
+            Second::Sketched(sketch) => {
+                host.chunks(dimension).for_each(|row| sketch.push(row));
+            }
+        }
+    }
+
+    fn normalized(mut self) -> Moment {
+        let factor = 1.0 / self.rows.max(1) as f64;
+        match &mut self.second {
+            // Averaged with its transpose: a product is symmetric only up to rounding.
+            Second::Dense(moment) => {
+                *moment = Mat::from_fn(moment.nrows(), moment.ncols(), |i, j| {
+                    (moment[(i, j)] + moment[(j, i)]) * 0.5 * factor
+                });
+            }
+            Second::Sketched(sketch) => {
+                sketch.shrink();
+                sketch.scale(factor);
+            }
+        }
+        let trace = match &self.second {
+            Second::Dense(moment) => (0..moment.nrows()).map(|i| moment[(i, i)]).sum(),
+            Second::Sketched(_) => self.squares * factor,
+        };
+        Moment {
+            mean: self.sum.iter().map(|value| value * factor).collect(),
+            trace,
+            second: self.second,
+        }
+    }
+}
+
+/// Sum over rows of `cos(x, y)`, both cut to their first `min(d_in, d_out)` entries; a row whose
+/// input or output is zero there counts as 0.
+fn cosine_sum(x: Tensor<2>, y: Tensor<2>) -> f64 {
+    let [rows, d_in] = x.dims();
+    let r = d_in.min(y.dims()[1]);
+    let x = x.slice([0..rows, 0..r]);
+    let y = y.slice([0..rows, 0..r]);
+    let dot = (x.clone() * y.clone()).sum_dim(1);
+    let lengths = x.square().sum_dim(1).sqrt() * y.square().sum_dim(1).sqrt();
+    let cosines = dot / lengths.clamp_min(f32::MIN_POSITIVE);
+    cosines.into_data().iter::<f64>().sum()
+}

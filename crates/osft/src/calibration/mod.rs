@@ -1,0 +1,135 @@
+//! What the layers of a network see: moments of their inputs, one for all data to be kept.
+
+mod calibrator;
+mod file;
+mod moment;
+mod sketch;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use calibrator::Calibrator;
+pub use moment::Moment;
+pub(crate) use moment::Spectrum;
+
+use crate::OsftError;
+
+/// One body of data that was gone through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name in reports.
+    pub name: String,
+    /// Number of inputs that each layer saw.
+    pub tokens: usize,
+    /// Its weight among the sources.
+    pub weight: f64,
+}
+
+/// What is known of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LayerCalibration {
+    pub path: String,
+    /// Which of the moments its inputs have.
+    pub moment: usize,
+    /// Mean over the latest source's tokens of `cos(x, y)`.
+    pub cosine: f64,
+    /// Linear CKA between inputs and outputs on the latest source.
+    pub linear_cka: f64,
+}
+
+/// Moments of the inputs of every target, over one or more sources of data.
+///
+/// Made by a [`Calibrator`]; [`absorb`](Self::absorb) adds a source. Its size does not depend on
+/// the number of sources: what is held is their weighted mean, each source normalized by its own
+/// tokens. No data is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) moments: Vec<Arc<Moment>>,
+    pub(crate) layers: Vec<LayerCalibration>,
+}
+
+impl Calibration {
+    /// The same with that weight among the sources it is joined with.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::InvalidSourceWeight`] unless the weight is positive and finite.
+    pub fn with_weight(mut self, weight: f64) -> Result<Self, OsftError> {
+        if !(weight > 0.0 && weight.is_finite()) {
+            return Err(OsftError::InvalidSourceWeight { weight });
+        }
+        let factor = weight / self.weight();
+        for source in &mut self.sources {
+            source.weight *= factor;
+        }
+        Ok(self)
+    }
+
+    /// Adds what another pass has seen; importance is the other's from now on, since the paper
+    /// takes it from the task before.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherCalibration`] if the layers of the two are not the same.
+    pub fn absorb(&mut self, newer: &Self) -> Result<(), OsftError> {
+        let same = |a: &LayerCalibration, b: &LayerCalibration| {
+            (a.path.as_str(), a.moment) == (b.path.as_str(), b.moment)
+        };
+        let mismatch = self
+            .layers
+            .iter()
+            .zip(&newer.layers)
+            .find(|(a, b)| !same(a, b))
+            .map(|(a, _)| a.path.clone())
+            .or_else(|| (self.layers.len() != newer.layers.len()).then(|| "…".to_string()));
+        if let Some(layer) = mismatch {
+            return Err(OsftError::OtherCalibration { layer });
+        }
+        let total = self.weight() + newer.weight();
+        let (own, other) = (self.weight() / total, newer.weight() / total);
+        let mixed: Option<Vec<Arc<Moment>>> = self
+            .moments
+            .iter()
+            .zip(&newer.moments)
+            .map(|(moment, new)| Some(Arc::new(Moment::clone(moment).mixed(own, new, other)?)))
+            .collect();
+        let Some(moments) = mixed else {
+            let layer = self.layers.first().map(|layer| layer.path.clone());
+            let layer = layer.unwrap_or_default();
+            return Err(OsftError::OtherCalibration { layer });
+        };
+        self.moments = moments;
+        self.sources.extend(newer.sources.iter().cloned());
+        self.layers.clone_from(&newer.layers);
+        Ok(())
+    }
+
+    /// The data it was made from, oldest first.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Sum of the sources' weights.
+    pub fn weight(&self) -> f64 {
+        self.sources.iter().map(|source| source.weight).sum()
+    }
+
+    /// The moment of a layer's inputs.
+    pub fn moment(&self, path: &str) -> Option<&Moment> {
+        self.shared_moment(path).map(Arc::as_ref)
+    }
+
+    pub(crate) fn shared_moment(&self, path: &str) -> Option<&Arc<Moment>> {
+        let layer = self.layers.iter().find(|layer| layer.path == path)?;
+        self.moments.get(layer.moment)
+    }
+
+    /// Mean `cos(x, y)` and linear CKA per layer on the latest source, by path.
+    pub(crate) fn by_path(&self) -> BTreeMap<&str, &LayerCalibration> {
+        let layers = self.layers.iter();
+        layers.map(|layer| (layer.path.as_str(), layer)).collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! The second moment of a layer's inputs.
+
+use faer::{Mat, Scale};
+
+use super::sketch::Sketch;
+use crate::decompose::{Vectors, decompose, eigen};
+
+/// `Σ = E[xᵀ x]` of the inputs `x` of one or more layers, with their mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// `E[x]`, `[d]`.
+    pub(crate) mean: Vec<f64>,
+    /// `tr(Σ) = E[‖x‖²]`, exact even where `Σ` is a sketch.
+    pub(crate) trace: f64,
+    pub(crate) second: Second,
+}
+
+/// How `Σ` is held.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Second {
+    /// `[d, d]`
+    Dense(Mat<f64>),
+    Sketched(Sketch),
+}
+
+/// Eigenvalues of a moment, descending, with their vectors as columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Spectrum {
+    pub values: Vec<f64>,
+    /// `[d, values.len()]`; complete where the moment is dense.
+    pub vectors: Mat<f64>,
+}
+
+impl Moment {
+    /// Dimension of the inputs.
+    pub fn dimension(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// `tr(Σ)`, the mean squared length of the inputs.
+    pub fn trace(&self) -> f64 {
+        self.trace
+    }
+
+    /// What `Σ` may hold in any one direction beyond what is known of it; 0 unless sketched.
+    pub fn sketch_error(&self) -> f64 {
+        match &self.second {
+            Second::Dense(_) => 0.0,
+            Second::Sketched(sketch) => sketch.shrinkage(),
+        }
+    }
+
+    /// `tr(Aᵀ Σ A)`, the mean squared length of `x A`; a lower bound within
+    /// `sketch_error · ‖A‖_F²` where `Σ` is a sketch.
+    pub(crate) fn energy_of(&self, a: &Mat<f64>) -> f64 {
+        match &self.second {
+            Second::Dense(moment) => {
+                let product = moment * a;
+                let columns = 0..a.ncols();
+                columns
+                    .flat_map(|j| (0..a.nrows()).map(move |i| (i, j)))
+                    .map(|(i, j)| product[(i, j)] * a[(i, j)])
+                    .sum::<f64>()
+                    .max(0.0)
+            }
+            Second::Sketched(sketch) => (sketch.matrix() * a).squared_norm_l2(),
+        }
+    }
+
+    /// `None` if the decomposition does not converge.
+    pub(crate) fn spectrum(&self) -> Option<Spectrum> {
+        match &self.second {
+            Second::Dense(moment) => {
+                let (values, vectors) = eigen(moment)?;
+                Some(Spectrum { values, vectors })
+            }
+            Second::Sketched(sketch) => {
+                let parts = decompose(&sketch.matrix().transpose().to_owned(), Vectors::Thin)?;
+                Some(Spectrum {
+                    values: parts.values.iter().map(|s| s * s).collect(),
+                    vectors: parts.input,
+                })
+            }
+        }
+    }
+
+    /// `Σ - μᵀ μ`, `[d, d]`.
+    pub(crate) fn covariance(&self) -> Mat<f64> {
+        let moment = match &self.second {
+            Second::Dense(moment) => moment.clone(),
+            Second::Sketched(sketch) => {
+                let rows = sketch.matrix();
+                rows.transpose() * &rows
+            }
+        };
+        Mat::from_fn(self.dimension(), self.dimension(), |i, j| {
+            moment[(i, j)] - self.mean[i] * self.mean[j]
+        })
+    }
+
+    pub(crate) fn is_finite(&self) -> bool {
+        self.trace.is_finite() && self.mean.iter().all(|value| value.is_finite())
+    }
+
+    /// This moment times `own` plus another times `other`; `None` if they do not fit together.
+    pub(crate) fn mixed(mut self, own: f64, newer: &Self, other: f64) -> Option<Self> {
+        if self.dimension() != newer.dimension() {
+            return None;
+        }
+        for (value, new) in self.mean.iter_mut().zip(&newer.mean) {
+            *value = *value * own + new * other;
+        }
+        self.trace = self.trace * own + newer.trace * other;
+        match (&mut self.second, &newer.second) {
+            (Second::Dense(own_moment), Second::Dense(new_moment)) => {
+                *own_moment = Scale(own) * &*own_moment + Scale(other) * new_moment;
+            }
+            (Second::Sketched(own_sketch), Second::Sketched(new_sketch)) => {
+                own_sketch.scale(own);
+                own_sketch.absorb(new_sketch, other);
+                own_sketch.shrink();
+            }
+            _ => return None,
+        }
+        Some(self)
+    }
+}

@@ -1,0 +1,163 @@
+//! A second moment in a fixed number of rows, for layers whose `d × d` matrix is too large.
+
+use faer::Mat;
+
+use crate::decompose::eigen;
+
+/// Frequent Directions: `sketch_rows` rows `B` with `0 ⪯ XᵀX - BᵀB ⪯ shrinkage · I`, whatever the
+/// rows of `X` that were added.
+///
+/// # References
+///
+/// Liberty, "Simple and deterministic matrix sketching", KDD 2013; Ghashami et al., "Frequent
+/// Directions", SIAM J. Comput. 2016.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sketch {
+    /// `[up to 2 · sketch_rows, d]`; at most `sketch_rows` rows after [`shrink`](Self::shrink).
+    rows: Vec<Vec<f64>>,
+    sketch_rows: usize,
+    dimension: usize,
+    shrinkage: f64,
+}
+
+impl Sketch {
+    pub(crate) fn new(sketch_rows: usize, dimension: usize) -> Self {
+        Self {
+            rows: Vec::new(),
+            sketch_rows: sketch_rows.max(1),
+            dimension,
+            shrinkage: 0.0,
+        }
+    }
+
+    /// A sketch that was stored: its rows, `[n, d]`, and its error bound.
+    pub(crate) fn from_parts(rows: &Mat<f64>, sketch_rows: usize, shrinkage: f64) -> Self {
+        let mut sketch = Self::new(sketch_rows, rows.ncols());
+        for i in 0..rows.nrows() {
+            sketch.push(&rows.row(i).iter().copied().collect::<Vec<_>>());
+        }
+        sketch.shrinkage += shrinkage;
+        sketch
+    }
+
+    /// Adds one row of inputs.
+    pub(crate) fn push(&mut self, row: &[f64]) {
+        if row.iter().all(|&value| value == 0.0) {
+            return;
+        }
+        self.rows.push(row.to_vec());
+        if self.rows.len() >= 2 * self.sketch_rows {
+            self.shrink();
+        }
+    }
+
+    /// Adds what another sketch has seen, times `factor`.
+    pub(crate) fn absorb(&mut self, other: &Self, factor: f64) {
+        for row in &other.rows {
+            let scaled: Vec<f64> = row.iter().map(|value| value * factor.sqrt()).collect();
+            self.push(&scaled);
+        }
+        self.shrinkage += other.shrinkage * factor;
+    }
+
+    /// Scales the moment by `factor >= 0`.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        for value in self.rows.iter_mut().flatten() {
+            *value *= factor.sqrt();
+        }
+        self.shrinkage *= factor;
+    }
+
+    /// Back to at most `sketch_rows` rows: the spectrum is lowered by its first value beyond them.
+    ///
+    /// By the Gram matrix of the rows, which is small where `d` is large; what its squaring loses
+    /// lies at the end of the spectrum, which is lowered anyway.
+    pub(crate) fn shrink(&mut self) {
+        if self.rows.len() <= self.sketch_rows {
+            return;
+        }
+        let rows = self.matrix();
+        // Not converging is not known to happen on finite rows; keeping them all stays correct.
+        let Some((squares, vectors)) = eigen(&(&rows * rows.transpose())) else {
+            return;
+        };
+        let lowered = squares[self.sketch_rows];
+        self.shrinkage += lowered;
+        let kept = squares.iter().take(self.sketch_rows);
+        let kept = kept.take_while(|&&square| square > lowered).count();
+        let factors = Mat::from_fn(kept, rows.nrows(), |i, j| {
+            vectors[(j, i)] * ((squares[i] - lowered) / squares[i]).sqrt()
+        });
+        let lower = factors * rows;
+        self.rows = lower
+            .row_iter()
+            .map(|row| row.iter().copied().collect())
+            .collect();
+    }
+
+    /// The rows `B`, `[n, d]`.
+    pub(crate) fn matrix(&self) -> Mat<f64> {
+        Mat::from_fn(self.rows.len(), self.dimension, |i, j| self.rows[i][j])
+    }
+
+    /// What the moment may hold beyond `BᵀB`, in any one direction.
+    pub(crate) fn shrinkage(&self) -> f64 {
+        self.shrinkage
+    }
+
+    pub(crate) fn sketch_rows(&self) -> usize {
+        self.sketch_rows
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Extreme eigenvalues of `XᵀX - BᵀB`.
+    fn error(rows: &[Vec<f64>], sketch: &Sketch) -> (f64, f64) {
+        let d = sketch.dimension;
+        let x = Mat::from_fn(rows.len(), d, |i, j| rows[i][j]);
+        let b = sketch.matrix();
+        let difference = x.transpose() * &x - b.transpose() * &b;
+        // `eigen` cuts at 0, so the smallest is found as the largest of the negative.
+        let largest = eigen(&difference).unwrap().0[0];
+        let smallest = eigen(&(-difference)).unwrap().0[0];
+        (-smallest, largest)
+    }
+
+    proptest! {
+        #[test]
+        fn the_error_is_positive_and_below_the_stated_shrinkage(
+            values in prop::collection::vec(-3.0f64..3.0, 6 * 40),
+            sketch_rows in 1usize..8,
+        ) {
+            let rows: Vec<Vec<f64>> = values.chunks(6).map(<[f64]>::to_vec).collect();
+            let (first, second) = rows.split_at(17);
+            let mut sketch = Sketch::new(sketch_rows, 6);
+            let mut other = Sketch::new(sketch_rows, 6);
+            first.iter().for_each(|row| sketch.push(row));
+            second.iter().for_each(|row| other.push(row));
+            sketch.absorb(&other, 1.0);
+            sketch.shrink();
+            prop_assert!(sketch.matrix().nrows() <= sketch_rows);
+            let (smallest, largest) = error(&rows, &sketch);
+            prop_assert!(smallest > -1e-9, "not below the moment: {smallest}");
+            prop_assert!(largest <= sketch.shrinkage() + 1e-9);
+        }
+    }
+
+    #[test]
+    fn few_directions_are_kept_exactly() {
+        let rows: Vec<Vec<f64>> = (0..30)
+            .map(|i| vec![f64::from(i), 0.0, -2.0 * f64::from(i), 0.0])
+            .collect();
+        let mut sketch = Sketch::new(2, 4);
+        rows.iter().for_each(|row| sketch.push(row));
+        sketch.shrink();
+        assert!(sketch.shrinkage() < 1e-9);
+        assert!(error(&rows, &sketch).1 < 1e-8);
+    }
+}

@@ -1,0 +1,9 @@
+//! The forms of the constraint: how a weight is kept inside what is free. One file each, but for
+//! `weight`, which is `core` in the coordinates of the dense change.
+
+mod core;
+mod factored;
+
+pub use self::core::{CoreOptimizer, CoreState};
+pub(crate) use factored::{Axis, FactorIds, FactorOptimizer, Factors, free_part};
+pub use factored::{FactoredForm, FreeFactors};

@@ -1,0 +1,115 @@
+//! How much of what goes into a layer comes out of it again.
+
+use faer::Mat;
+use serde::{Deserialize, Serialize};
+
+use crate::Calibration;
+use crate::calibration::Moment;
+
+/// Measure of a layer's importance, behind [`ShareRule::Adaptive`](crate::ShareRule::Adaptive).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ImportanceMeasure {
+    /// Mean over tokens of `cos(x, y)`, both cut to their first `min(d_in, d_out)` entries: the
+    /// paper leaves layers that are not square undefined, and so do the authors' comments.
+    #[default]
+    Cosine,
+    /// Linear centered kernel alignment of inputs and outputs, for layers of any shape.
+    LinearCka,
+}
+
+/// Below this mean over layers a score says nothing: cosines of unrelated vectors of some thousand
+/// entries are of that size, and dividing by their mean turns noise into shares.
+const DEGENERATE_MEAN: f64 = 0.01;
+
+/// Importance of every layer of a calibration, in its order: negative scores count as 0, and the
+/// mean over layers is 1. `None` where the scores' mean is degenerate.
+///
+/// # References
+///
+/// arXiv 2504.07097, section 3.3; the cosine is AdaSVD's measure.
+pub(crate) fn importance(calibration: &Calibration, measure: ImportanceMeasure) -> Option<Vec<f64>> {
+    let scores: Vec<f64> = calibration
+        .layers
+        .iter()
+        .map(|layer| match measure {
+            ImportanceMeasure::Cosine => layer.cosine,
+            ImportanceMeasure::LinearCka => layer.linear_cka,
+        })
+        .map(|score| score.max(0.0))
+        .collect();
+    let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+    (mean.is_finite() && mean >= DEGENERATE_MEAN)
+        .then(|| scores.iter().map(|score| score / mean).collect())
+}
+
+/// Linear CKA between the inputs `x` of a layer and its outputs `x W`, in `[0, 1]`; 0 where either
+/// is constant. Exact from the moment alone, since the outputs' covariance follows from the
+/// inputs'.
+///
+/// # Shapes
+/// - `weight`: `[d_in, d_out]`
+///
+/// # References
+///
+/// Kornblith et al., "Similarity of Neural Network Representations Revisited", ICML 2019:
+/// `‖YᵀX‖_F² / (‖XᵀX‖_F ‖YᵀY‖_F)` of centered columns.
+pub(crate) fn linear_cka(moment: &Moment, weight: &Mat<f64>) -> f64 {
+    let inputs = moment.covariance();
+    let cross = weight.transpose() * &inputs;
+    let outputs = &cross * weight;
+    let size = inputs.norm_l2() * outputs.norm_l2();
+    if size > 0.0 {
+        cross.squared_norm_l2() / size
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::calibration::{LayerCalibration, Source};
+
+    fn calibration(cosines: &[f64]) -> Calibration {
+        Calibration {
+            sources: vec![Source {
+                name: "test".to_string(),
+                tokens: 1,
+                weight: 1.0,
+            }],
+            moments: Vec::new(),
+            layers: cosines
+                .iter()
+                .map(|&cosine| LayerCalibration {
+                    path: String::new(),
+                    moment: 0,
+                    cosine,
+                    linear_cka: cosine,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn negative_scores_become_zero_before_the_mean_is_taken() {
+        let found = importance(&calibration(&[-0.5, 0.2, 0.4]), ImportanceMeasure::Cosine);
+        let expected = [0.0, 1.0, 2.0];
+        for (found, expected) in found.unwrap().into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_mean_near_zero_is_degenerate() {
+        for scores in [vec![-0.5, -0.1], vec![0.004, 0.003], vec![f64::NAN], vec![]] {
+            for measure in [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka] {
+                let found = importance(&calibration(&scores), measure);
+                // A NaN score is cut to 0, like a negative one.
+                assert_eq!(found, None, "{scores:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Splitting a module, and what is done with the split during and between tasks.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ParamGroup, ParamId};
+use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use crate::form::{Axis, FactorOptimizer, free_part};
+use crate::known::Known;
+use crate::leak::{LeakReport, measure};
+use crate::share::floored;
+use crate::source::Layer;
+use crate::targets::{select, weights};
+use crate::{
+    Calibration, Constraint, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
+    OsftConfig, OsftError,
+    Others, ShareRule, SplitSource,
+};
+
+/// What a split may look at beside the weights.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SplitContext<'a> {
+    pub(crate) calibration: Option<&'a Calibration>,
+    task: usize,
+    tasks: usize,
+}
+
+impl<'a> SplitContext<'a> {
+    /// Nothing but the weights, on the first task.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the moments of what is to be kept.
+    pub fn with_calibration(mut self, calibration: &'a Calibration) -> Self {
+        self.calibration = Some(calibration);
+        self
+    }
+
+    /// Before task number `task`, from 0, of `tasks`: what a schedule over tasks follows.
+    pub fn for_task(mut self, task: usize, tasks: usize) -> Self {
+        (self.task, self.tasks) = (task, tasks);
+        self
+    }
+
+    fn progress(&self) -> f64 {
+        let last = self.tasks.saturating_sub(1);
+        if last == 0 {
+            0.0
+        } else {
+            self.task.min(last) as f64 / last as f64
+        }
+    }
+}
+
+/// A module's split into protected and free directions.
+///
+/// Made at the start of a task from the weights as they are. The task is trained on the module
+/// that [`prepare`](Self::prepare) returns, with [`optimizer`](Self::optimizer), and
+/// [`finish`](Self::finish) returns it as it was before; the next task starts from a new split.
+#[derive(Clone, Debug)]
+pub struct Osft {
+    pub(crate) config: OsftConfig,
+    pub(crate) layers: Vec<LayerSplit>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Osft {
+    /// Splits the target weights of a module, in parallel over layers.
+    ///
+    /// # Errors
+    ///
+    /// As [`split_in`](Self::split_in); a source or a rule that needs calibration is
+    /// [`OsftError::NotCalibrated`] here.
+    ///
+    /// # References
+    ///
+    /// arXiv 2504.07097, section 3.2: the top singular directions of each weight are protected.
+    pub fn split<M: Module>(module: &M, config: &OsftConfig) -> Result<Self, OsftError> {
+        Self::split_in(module, config, &SplitContext::new())
+    }
+
+    /// Splits the target weights of a module by what is known of its inputs and of the sequence
+    /// of tasks.
+    ///
+    /// The module is only read: what was learned stays in its weights. A split for the next task
+    /// is made from the weights as they are then, with a new optimizer, since moments of the old
+    /// coordinates mean nothing in the new ones.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::ShareOutOfRange`],
+    /// [`OsftError::NonFinite`] and [`OsftError::UnsupportedDType`] naming the layer,
+    /// [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`],
+    /// [`OsftError::NoConvergence`].
+    pub fn split_in<M: Module>(
+        module: &M,
+        config: &OsftConfig,
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        config.validate()?;
+        let targets = select(module, &config.targets)?;
+        let known = Known::new(&targets, config, context)?;
+        let layers = targets
+            .par_iter()
+            .enumerate()
+            .map(|(index, target)| {
+                let weight = target.to_host()?;
+                let moment = known.moments.get(index);
+                let layer = Layer {
+                    weight: &weight,
+                    inputs: moment.zip(known.spectra.get(index)).map(|(moment, spectrum)| {
+                        (moment.as_ref(), spectrum.as_ref())
+                    }),
+                    importance: known.importance.get(index).copied(),
+                    progress: context.progress(),
+                };
+                LayerSplit::new(target, &layer, moment.cloned(), config)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            config: config.clone(),
+            layers,
+            warnings: known.warnings,
+        })
+    }
+
+    /// Free degrees of freedom that a split would leave, without decomposing anything; `None`
+    /// where the rule, or the source, decides by what it decomposes.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::ShareOutOfRange`].
+    pub fn free_parameters_of<M: Module>(
+        module: &M,
+        config: &OsftConfig,
+    ) -> Result<Option<usize>, OsftError> {
+        config.validate()?;
+        let targets = select(module, &config.targets)?;
+        let ShareRule::Fixed(share) = config.protected_share else {
+            return Ok(None);
+        };
+        if config.split == SplitSource::Both {
+            return Ok(None);
+        }
+        let removed = config.form.removed();
+        let free = targets.iter().map(|weight| {
+            let shape = weight.value.dims();
+            let protected = match config.split {
+                SplitSource::Inputs => [floored(share, shape[0]), 0],
+                _ => [floored(share, shape[0].min(shape[1])); 2],
+            };
+            Constraint::degrees_of_freedom(removed, shape, protected)
+        });
+        Ok(Some(free.sum()))
+    }
+
+    /// The configuration of the split.
+    pub fn config(&self) -> &OsftConfig {
+        &self.config
+    }
+
+    /// The split of every target, in the module's order.
+    pub fn layers(&self) -> &[LayerSplit] {
+        &self.layers
+    }
+
+    /// Free degrees of freedom over all targets.
+    pub fn free_parameters(&self) -> usize {
+        self.layers.iter().map(LayerSplit::free_parameters).sum()
+    }
+
+    /// Numbers that an optimizer of the targets holds moments of.
+    pub fn trainable_parameters(&self) -> usize {
+        let layers = self.layers.iter();
+        layers.map(LayerSplit::trainable_parameters).sum()
+    }
+
+    /// The split in numbers, layer by layer.
+    pub fn summary(&self) -> Vec<LayerSummary> {
+        self.layers.iter().map(LayerSplit::summary).collect()
+    }
+
+    /// What was not as it should be, in sentences for a person.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The module as it is trained: everything that is not a target is frozen or not, as
+    /// configured, and the factored forms are attached.
+    pub fn prepare<M: Module>(&self, module: M) -> M {
+        let ids: Vec<ParamId> = self.layers.iter().map(|layer| layer.id).collect();
+        let module = match self.config.others {
+            Others::Frozen => {
+                let others = ParamGroup::all().exclude(ParamGroup::from_ids(ids.clone()));
+                module.freeze_group(others)
+            }
+            Others::Trained => module.unfreeze(),
+        };
+        match self.config.form.is_factored() {
+            true => {
+                // A layer without free directions has no factors either.
+                let closed = self.layers.iter().filter(|layer| layer.factors.is_none());
+                let closed = closed.map(|layer| layer.id).collect();
+                module
+                    .freeze_group(ParamGroup::from_ids(closed))
+                    .apply_reparameterization(self.reparameterizer())
+            }
+            false => module.unfreeze_group(ParamGroup::from_ids(ids)),
+        }
+    }
+
+    /// The module after the last step: factors are merged into the weights they came from. The
+    /// same module where there are none.
+    pub fn finish<M: Module>(&self, module: M) -> M {
+        match self.config.form.is_factored() {
+            true => module.materialize(),
+            false => module,
+        }
+    }
+
+    /// What attaches the free factors of a factored form to a module;
+    /// [`prepare`](Self::prepare) uses it.
+    pub fn reparameterizer(&self) -> FactoredForm {
+        FactoredForm::new(self.layers.iter())
+    }
+
+    /// An optimizer that moves the targets inside their free directions by `inner`, and every
+    /// other parameter that has a gradient by `inner` as it is.
+    pub fn optimizer<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
+        let reproject = self.config.form == Form::FactoredReprojected;
+        let decay = self.config.decay;
+        let mut optimizer: ModuleOptimizer = inner.clone().into();
+        for layer in &self.layers {
+            if let Some(factors) = &layer.factors {
+                for (id, factor) in
+                    FactorOptimizer::of_layer(&inner, layer, factors, reproject, decay)
+                {
+                    optimizer = optimizer.with_group(ParamGroup::from_ids(vec![id]), factor, None);
+                }
+            } else {
+                let core = CoreOptimizer::new(inner.clone(), layer, decay);
+                optimizer = optimizer.with_group(ParamGroup::from_ids(vec![layer.id]), core, None);
+            }
+        }
+        optimizer
+    }
+
+    /// Replaces the gradients of the targets by what the constraint leaves of them, in the
+    /// coordinates in which the optimizer runs.
+    ///
+    /// Optional: the optimizer projects a gradient itself. Call it before anything that measures
+    /// gradients, such as clipping by global norm, so that parts which are thrown away anyway do
+    /// not count.
+    pub fn project(&self, mut grads: GradientsParams) -> GradientsParams {
+        for layer in &self.layers {
+            if let Some(factors) = &layer.factors {
+                let sides = [
+                    (factors.ids.input, &layer.constraint.input, Axis::Rows),
+                    (factors.ids.output, &layer.constraint.output, Axis::Columns),
+                ];
+                for (id, side, axis) in sides {
+                    if let Some(grad) = grads.remove::<2>(id) {
+                        grads.register(id, free_part(side, axis, grad));
+                    }
+                }
+                continue;
+            }
+            let Some(grad) = grads.remove::<2>(layer.id) else {
+                continue;
+            };
+            // A frozen layer's gradient is dropped, not registered.
+            if !layer.constraint.is_closed() {
+                grads.register(layer.id, layer.constraint.lower(grad));
+            }
+        }
+        grads
+    }
+
+    /// How much of every target's change since the split lies in its protected directions.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`] if a target is not in the module.
+    pub fn leaks<M: Module>(&self, module: &M) -> Result<LeakReport, OsftError> {
+        // Factors that are attached count as part of the weight.
+        let merged = module.clone().materialize();
+        let mut now: HashMap<ParamId, Tensor<2>> = weights(&merged)
+            .into_iter()
+            .map(|weight| (weight.id, weight.value))
+            .collect();
+        let layers = self.layers.iter().map(|layer| {
+            let value = now.remove(&layer.id).filter(|v| v.dims() == layer.shape);
+            match value {
+                Some(value) => Ok(measure(layer, value)),
+                None => Err(OsftError::OtherModule {
+                    layer: layer.path.clone(),
+                    d_in: layer.shape[0],
+                    d_out: layer.shape[1],
+                }),
+            }
+        });
+        Ok(LeakReport {
+            layers: layers.collect::<Result<_, _>>()?,
+        })
+    }
+}

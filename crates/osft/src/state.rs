@@ -1,0 +1,242 @@
+//! A split as bytes, to be taken up again by another run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::module::{Module, ParamId};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::archive::{Format, Stored, Tensors, pack, unpack};
+use crate::constraint::{Constraint, Removed};
+use crate::form::{FactorIds, Factors};
+use crate::layer::InputEnergy;
+use crate::targets::{Weight, weights};
+use crate::{LayerSplit, Osft, OsftConfig, OsftError, Side, SplitContext};
+
+const FORMAT: Format = Format {
+    kind: "split",
+    version: 1,
+};
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    config: OsftConfig,
+    layers: Vec<LayerHeader>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
+    path: String,
+    shape: [usize; 2],
+    k_in: usize,
+    k_out: usize,
+    lost_directions: usize,
+    energies: Vec<f64>,
+    total_energy: f64,
+    importance: Option<f64>,
+    removed_block: bool,
+    /// Kinds of the two sides.
+    sides: [SideKind; 2],
+    /// Unprotected input energy and mean squared output, where calibrated.
+    input_energy: Option<[f64; 2]>,
+    /// Identities under which an optimizer keeps the state of the factors.
+    factors: Option<[u64; 3]>,
+}
+
+/// Which basis of a side is kept. Saved, not decided again: the coordinates of an optimizer's
+/// moments depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SideKind {
+    Open,
+    Free,
+    Protected,
+    Closed,
+}
+
+impl Osft {
+    /// The split as the bytes of one safetensors file, the weights it was made from included.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::BrokenState`] if it cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
+        let mut tensors = Tensors::new();
+        let mut layers = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let name = |what: &str| format!("{index}.{what}");
+            tensors.push((name("start"), layer.start.clone().into_data()));
+            let mut side = |what: &str, side: &Side| {
+                let (kind, basis) = match side {
+                    Side::Open => (SideKind::Open, None),
+                    Side::Free(basis) => (SideKind::Free, Some(basis)),
+                    Side::Protected(basis) => (SideKind::Protected, Some(basis)),
+                    Side::Closed => (SideKind::Closed, None),
+                };
+                if let Some(basis) = basis {
+                    tensors.push((name(what), basis.clone().into_data()));
+                }
+                kind
+            };
+            let sides = [
+                side("input", &layer.constraint.input),
+                side("output", &layer.constraint.output),
+            ];
+            if let Some(factors) = &layer.factors {
+                tensors.push((name("factor.input"), factors.input.clone().into_data()));
+                tensors.push((name("factor.scale"), factors.scale.clone().into_data()));
+                tensors.push((name("factor.output"), factors.output.clone().into_data()));
+            }
+            layers.push(LayerHeader {
+                path: layer.path.clone(),
+                shape: layer.shape,
+                k_in: layer.k_in,
+                k_out: layer.k_out,
+                lost_directions: layer.lost_directions,
+                energies: layer.energies.clone(),
+                total_energy: layer.total_energy,
+                importance: layer.importance,
+                removed_block: layer.constraint.removed == Removed::Block,
+                sides,
+                input_energy: layer.inputs.as_ref().map(|i| [i.unprotected, i.outputs]),
+                factors: layer.factors.as_ref().map(|factors| {
+                    let FactorIds {
+                        input,
+                        scale,
+                        output,
+                    } = factors.ids;
+                    [input.val(), scale.val(), output.val()]
+                }),
+            });
+        }
+        let header = Header {
+            config: self.config.clone(),
+            layers,
+            warnings: self.warnings.clone(),
+        };
+        pack(FORMAT, &header, &tensors)
+    }
+
+    /// A split that was saved, for a module whose target weights have the same paths and shapes.
+    ///
+    /// The module is not changed: load its own weights, and the optimizer's state, beside it. What
+    /// the inputs' moments say is only measured on if the context has the calibration.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherFormat`] if another version of the layout wrote it,
+    /// [`OsftError::BrokenState`] if it is no saved split, [`OsftError::OtherModule`],
+    /// [`OsftError::OtherCalibration`].
+    pub fn from_bytes<M: Module>(
+        bytes: &[u8],
+        module: &M,
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        let (header, mut tensors) = unpack::<Header>(FORMAT, bytes)?;
+        let targets: HashMap<String, Weight> = weights(module)
+            .into_iter()
+            .map(|weight| (weight.path.clone(), weight))
+            .collect();
+        let layers = header
+            .layers
+            .into_iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                let target = targets.get(&layer.path);
+                match target.filter(|target| target.value.dims() == layer.shape) {
+                    Some(target) => restored(index, layer, target, &mut tensors, context),
+                    None => Err(OsftError::OtherModule {
+                        layer: layer.path,
+                        d_in: layer.shape[0],
+                        d_out: layer.shape[1],
+                    }),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            config: header.config,
+            layers,
+            warnings: header.warnings,
+        })
+    }
+}
+
+fn restored(
+    index: usize,
+    layer: LayerHeader,
+    target: &Weight,
+    tensors: &mut Stored,
+    context: &SplitContext<'_>,
+) -> Result<LayerSplit, OsftError> {
+    let device = target.value.device();
+    let name = |what: &str| format!("{index}.{what}");
+    let input = side(layer.sides[0], &name("input"), tensors, &device)?;
+    let output = side(layer.sides[1], &name("output"), tensors, &device)?;
+    let factors = match layer.factors {
+        Some([input, scale, output]) => Some(Factors {
+            ids: FactorIds {
+                input: ParamId::from(input),
+                scale: ParamId::from(scale),
+                output: ParamId::from(output),
+            },
+            input: Tensor::from_data(tensors.take(&name("factor.input"))?, &device),
+            scale: Tensor::from_data(tensors.take(&name("factor.scale"))?, &device),
+            output: Tensor::from_data(tensors.take(&name("factor.output"))?, &device),
+        }),
+        None => None,
+    };
+    let inputs = match (layer.input_energy, context.calibration) {
+        (Some([unprotected, outputs]), Some(calibration)) => {
+            let moment = calibration.shared_moment(&layer.path);
+            let moment = moment.filter(|moment| moment.dimension() == layer.shape[0]);
+            let Some(moment) = moment else {
+                return Err(OsftError::OtherCalibration { layer: layer.path });
+            };
+            Some(InputEnergy {
+                moment: moment.clone(),
+                unprotected,
+                outputs,
+            })
+        }
+        _ => None,
+    };
+    Ok(LayerSplit {
+        path: layer.path,
+        id: target.id,
+        shape: layer.shape,
+        k_in: layer.k_in,
+        k_out: layer.k_out,
+        lost_directions: layer.lost_directions,
+        energies: layer.energies,
+        total_energy: layer.total_energy,
+        importance: layer.importance,
+        constraint: Arc::new(Constraint {
+            input,
+            output,
+            removed: match layer.removed_block {
+                true => Removed::Block,
+                false => Removed::EitherSide,
+            },
+        }),
+        inputs,
+        factors,
+        start: Tensor::from_data(tensors.take(&name("start"))?, &device),
+    })
+}
+
+fn side(
+    kind: SideKind,
+    name: &str,
+    tensors: &mut Stored,
+    device: &Device,
+) -> Result<Side, OsftError> {
+    let mut basis = || Ok(Tensor::from_data(tensors.take(name)?, device));
+    Ok(match kind {
+        SideKind::Open => Side::Open,
+        SideKind::Free => Side::Free(basis()?),
+        SideKind::Protected => Side::Protected(basis()?),
+        SideKind::Closed => Side::Closed,
+    })
+}
