@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use toml::{Table, Value};
 
 use crate::backend::Backend;
+use crate::commands::study::Part;
 use crate::config::{MethodName, Overrides, RunConfig};
 use crate::variant::OsftArgs;
 
@@ -39,6 +40,9 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show finished runs side by side.
     Report(ReportArgs),
+    /// Compare many variants at many learning rates: what they keep against what they learn.
+    #[command(subcommand)]
+    Study(StudyCommand),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }
@@ -67,6 +71,48 @@ pub struct ReportArgs {
     /// Also write report.md and its pictures to this folder.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// What to do with a study.
+#[derive(Debug, Subcommand)]
+pub enum StudyCommand {
+    /// Run what a plan names and has not been run yet.
+    Run(StudyRunArgs),
+    /// Report on what was run so far.
+    Report(StudyReportArgs),
+}
+
+/// Arguments of `study run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments study run results/splits/choose.toml --out results/splits/choose
+  experiments study run plan.toml --out study --part 1/2 & experiments study run plan.toml --out study --part 2/2")]
+pub struct StudyRunArgs {
+    /// TOML file: title, rows, seeds, learning_rates, [run] settings, [[variants]].
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Folder with one file per run; those that are there are not run again.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only every N-th run, starting from number I: several processes share a plan.
+    #[arg(long, value_name = "I/N")]
+    pub part: Option<Part>,
+    /// Answer the general-knowledge probe too.
+    #[arg(long)]
+    pub general: bool,
+}
+
+/// Arguments of `study report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  experiments study report results/splits/choose.toml --out results/splits/choose")]
+pub struct StudyReportArgs {
+    /// The plan that was run.
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Folder of its runs; the report is written there.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// Arguments of `completions`.

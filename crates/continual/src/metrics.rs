@@ -44,6 +44,17 @@ pub fn forgetting(matrix: &ResultMatrix) -> Option<f64> {
     }))
 }
 
+/// Retention: mean over `j < T` of `100 R[T][j] / R[j][j]`, the share of what was learned that is
+/// left after the last task, in percent; tasks of which nothing was learned are left out.
+pub fn retention(matrix: &ResultMatrix) -> Option<f64> {
+    let last = matrix.task_count();
+    let pairs = (0..last.saturating_sub(1))
+        .map(|j| Some((matrix.get(j + 1, j)?, matrix.get(last, j)?)))
+        .collect::<Option<Vec<_>>>()?;
+    let learned = pairs.into_iter().filter(|(learned, _)| *learned > 0.0);
+    mean(learned.map(|(learned, kept)| Some(100.0 * kept / learned)))
+}
+
 /// Learning: mean over tasks of the score right after each was learned, `1/T Σ_j R[j][j]`.
 /// Methods are only comparable in what they keep where they learned equally much.
 pub fn learning_accuracy(matrix: &ResultMatrix) -> Option<f64> {
@@ -117,6 +128,7 @@ mod tests {
         // The best score on the first task came after the second one was learned.
         close(forgetting(&matrix), ((85.0 - 50.0) + (90.0 - 70.0)) / 2.0);
         close(learning_accuracy(&matrix), (80.0 + 90.0 + 95.0) / 3.0);
+        close(retention(&matrix), (5000.0 / 80.0 + 7000.0 / 90.0) / 2.0);
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub mod datasets;
 pub mod list;
 pub mod pretrain;
 pub mod report;
+pub mod study;
 pub mod trace;
 pub mod validate;

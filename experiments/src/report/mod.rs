@@ -6,5 +6,6 @@ mod page;
 mod style;
 mod summary;
 
+pub(crate) use curves::{Curve, CurvesPicture, curves};
 pub use page::write_report;
 pub use summary::{Summary, matrix_table, summarize, summary_table};

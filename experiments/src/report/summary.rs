@@ -62,6 +62,11 @@ impl Summary {
             .collect()
     }
 
+    /// Mean and standard deviation over seeds of [`RunResult::output_change`].
+    pub fn output_change(&self) -> Option<(f64, f64)> {
+        self.over_runs(|run| run.output_change)
+    }
+
     fn over_runs(&self, figure: impl Fn(&RunResult) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Option<Vec<f64>> = self.runs.iter().map(figure).collect();
         metrics::mean_and_deviation(&values?)
@@ -112,7 +117,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         };
         let change = leak(|l| l.relative_change);
         let change = change.map_or("–".to_string(), |change| format!("{change:.2}"));
-        let outputs = summary.over_runs(|run| run.output_change);
+        let outputs = summary.output_change();
         let outputs = outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}"));
         table.add_row([
             summary.method.clone(),

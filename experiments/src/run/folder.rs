@@ -38,6 +38,17 @@ impl RunFolder {
         Ok(Self(path))
     }
 
+    /// A folder that may hold results already; created if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be created.
+    pub fn reopen(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("cannot create the folder {}", path.display()))?;
+        Ok(Self(path.to_path_buf()))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0

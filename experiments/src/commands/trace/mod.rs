@@ -1,7 +1,7 @@
 //! `experiments trace`: learn the tasks of a suite in sequence, by several methods.
 
 pub(crate) mod calibration;
-mod execute;
+pub(crate) mod execute;
 mod prepare;
 mod tune;
 
@@ -45,8 +45,14 @@ impl Base {
     /// Opens the model together with what OSFT calibrates on.
     pub fn open_calibrated(config: &RunConfig, device: &Device) -> Result<Self> {
         let mut base = Self::open(config, device)?;
-        base.calibration = calibration::data(config, &base.model, &base.tokenizer)?;
+        base.calibrate(config)?;
         Ok(base)
+    }
+
+    /// Gets the calibration data of a configuration, where it asks for some.
+    pub fn calibrate(&mut self, config: &RunConfig) -> Result<()> {
+        self.calibration = calibration::data(config, &self.model, &self.tokenizer)?;
+        Ok(())
     }
 }
 

@@ -1,0 +1,101 @@
+//! `experiments study`: many variants at many learning rates, compared at equal learning.
+
+mod page;
+mod plan;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+pub use plan::Part;
+use plan::{Plan, variant_label};
+
+use super::trace::{Base, Prepared, execute};
+use crate::cli::{StudyCommand, StudyRunArgs};
+use crate::progress::Progress;
+use crate::run::{RunFolder, RunResult};
+
+/// Runs a plan, or reports on what was run.
+pub fn run(command: &StudyCommand) -> Result<()> {
+    match command {
+        StudyCommand::Run(args) => execute_plan(args),
+        StudyCommand::Report(args) => page::report(&args.plan, &args.out),
+    }
+}
+
+/// One file per run; what is there already is not run again, so a study that was stopped goes on.
+fn execute_plan(args: &StudyRunArgs) -> Result<()> {
+    let plan = Plan::read(&args.plan)?;
+    let first = plan.variants.first().context("the plan has no variant")?;
+    let device = first.config.backend.device()?.autodiff();
+    // The text to calibrate on is the same for all variants, and generated for the first that
+    // needs one.
+    let mut base = Base::open(&first.config, &device)?;
+    let mut prepared = Prepared::load(&first.config, &base.tokenizer, plan.rows)?;
+    if !args.general {
+        prepared.general = None;
+    }
+    let folder = RunFolder::reopen(&args.out)?;
+    println!("{}: {}\n", plan.title, prepared.title(&first.config));
+
+    let mut missing = Vec::new();
+    let mut index = 0;
+    for &seed in &plan.seeds {
+        for variant in &plan.variants {
+            for &rate in &variant.learning_rates {
+                let name = file_name(&variant_label(variant), rate, seed);
+                if args.part.is_none_or(|part| part.takes(index)) && !exists(&folder, &name) {
+                    missing.push((variant, rate, seed, name));
+                }
+                index += 1;
+            }
+        }
+    }
+    println!("{} of {index} runs to do here", missing.len());
+    let work = execute::work(&first.config, &prepared);
+    let progress = Progress::new((missing.len() * work) as u64);
+    for (variant, rate, seed, name) in missing {
+        let mut config = variant.config.clone();
+        config.learning_rates.insert(variant.method, rate);
+        ensure!(
+            (&config.model, &config.data, &config.order)
+                == (&first.config.model, &first.config.data, &first.config.order),
+            "all variants of a study share model, data and order"
+        );
+        if base.calibration.is_none() {
+            base.calibrate(&config)?;
+        }
+        let outcome = execute::sequence(
+            &config,
+            &base,
+            &prepared,
+            variant.method,
+            seed,
+            &progress,
+            &mut |_, _| Ok(()),
+        );
+        match outcome {
+            Ok(outcome) => {
+                let json = serde_json::to_string_pretty(&outcome.result)?;
+                folder.write(&name, json.as_bytes())?;
+            }
+            // A rate that diverges is a result, not the end of the study.
+            Err(error) => progress.line(&format!("lr {rate:e}: {error:#}")),
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+fn exists(folder: &RunFolder, name: &str) -> bool {
+    folder.path().join(name).is_file()
+}
+
+fn file_name(label: &str, rate: f64, seed: u64) -> String {
+    format!("result-{}-lr{rate:e}-seed{seed}.json", label.replace(' ', "-"))
+}
+
+/// Everything that was run so far.
+fn results(folder: &Path) -> Result<Vec<RunResult>> {
+    RunResult::read_all(folder)
+}

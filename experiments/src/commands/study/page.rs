@@ -1,0 +1,190 @@
+//! Report of a study: a table of all variants and retention against learning as pictures.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table, presets};
+use continual::metrics;
+
+use super::plan::{Plan, variant_label};
+use crate::report::{Curve, CurvesPicture, Summary, curves, summarize};
+use crate::run::{Manifest, RunFolder};
+
+const LEGEND: &str = "\
+Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
+`100/(T-1) Σ_{j<T} R[T][j] / R[j][j]`: the share of it that is left after the last task. AA, BWT: as \
+in every report. Outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, over \
+the base model's own inputs. Free: degrees of freedom that training had, of the targets' (for plain \
+fine-tuning: of all). ± is the standard deviation over seeds. In bold, for every variant, the \
+learning rate with the highest AA.";
+
+/// Writes `report.md`, `study.csv` and one picture per group of variants into the study's folder.
+pub fn report(plan: &Path, out: &Path) -> Result<()> {
+    let plan = Plan::read(plan)?;
+    let folder = RunFolder::reopen(out)?;
+    let summaries = summarize(&super::results(out)?)?;
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for variant in &plan.variants {
+        let label = variant_label(variant);
+        let mut rates: Vec<&Summary> = summaries.iter().filter(|s| s.method == label).collect();
+        rates.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
+        if !rates.is_empty() {
+            groups.push(Group {
+                label,
+                pictures: &variant.pictures,
+                rates,
+            });
+        }
+    }
+    folder.write("study.csv", csv(&groups)?.as_bytes())?;
+
+    let manifest = Manifest::new(plan.title.clone(), "");
+    let mut page = String::new();
+    writeln!(page, "# {}\n", plan.title)?;
+    writeln!(page, "{}\n\n{LEGEND}\n", table(&groups, true))?;
+    let mut pictures: Vec<&String> = groups.iter().flat_map(|g| g.pictures.iter()).collect();
+    pictures.dedup();
+    let mut drawn: Vec<&String> = Vec::new();
+    for name in pictures {
+        if drawn.contains(&name) {
+            continue;
+        }
+        let file = format!("{}.svg", name.replace(' ', "-"));
+        folder.write(&file, picture(name, &groups)?.as_bytes())?;
+        writeln!(page, "![{name}]({file})\n")?;
+        drawn.push(name);
+    }
+    writeln!(
+        page,
+        "The runs, one file each, are `result-*.json`; all figures of the table are in `study.csv`. \
+         Version {}, Burn {}.",
+        manifest.version, manifest.burn
+    )?;
+    folder.write("report.md", page.as_bytes())?;
+    println!("{}", table(&groups, false));
+    println!("\nreport: {}", folder.path().join("report.md").display());
+    Ok(())
+}
+
+/// A variant at all its learning rates.
+struct Group<'a> {
+    label: String,
+    pictures: &'a [String],
+    rates: Vec<&'a Summary>,
+}
+
+impl Group<'_> {
+    fn best_rate(&self) -> Option<f64> {
+        self.rates
+            .iter()
+            .filter_map(|s| Some((s.learning_rate, s.figure(metrics::average_accuracy)?.0)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|(rate, _)| rate)
+    }
+}
+
+fn table(groups: &[Group<'_>], markdown: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(match markdown {
+        true => presets::ASCII_MARKDOWN,
+        false => presets::UTF8_FULL_CONDENSED,
+    });
+    table.set_header([
+        "variant", "lr", "seeds", "free", "learning", "retained %", "AA", "BWT", "outputs",
+    ]);
+    for group in groups {
+        for summary in &group.rates {
+            let bold = markdown && group.best_rate() == Some(summary.learning_rate);
+            let shown = |value: Option<(f64, f64)>| {
+                let text = match value {
+                    None => "–".to_string(),
+                    Some((mean, _)) if summary.runs.len() == 1 => format!("{mean:.1}"),
+                    Some((mean, deviation)) => format!("{mean:.1} ± {deviation:.1}"),
+                };
+                if bold { format!("**{text}**") } else { text }
+            };
+            let outputs = summary.output_change();
+            table.add_row([
+                group.label.clone(),
+                format!("{:.0e}", summary.learning_rate),
+                summary.runs.len().to_string(),
+                summary.runs[0].trainable_parameters.to_string(),
+                shown(summary.figure(metrics::learning_accuracy)),
+                shown(summary.figure(metrics::retention)),
+                shown(summary.figure(metrics::average_accuracy)),
+                shown(summary.figure(metrics::backward_transfer)),
+                outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}")),
+            ]);
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+fn csv(groups: &[Group<'_>]) -> Result<String> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record([
+        "variant", "learning_rate", "seeds", "free", "learning", "learning_sd", "retained",
+        "retained_sd", "aa", "aa_sd", "bwt", "bwt_sd", "outputs",
+    ])?;
+    for group in groups {
+        for summary in &group.rates {
+            let mut row = vec![
+                group.label.clone(),
+                format!("{:e}", summary.learning_rate),
+                summary.runs.len().to_string(),
+                summary.runs[0].trainable_parameters.to_string(),
+            ];
+            let figures = [
+                summary.figure(metrics::learning_accuracy),
+                summary.figure(metrics::retention),
+                summary.figure(metrics::average_accuracy),
+                summary.figure(metrics::backward_transfer),
+            ];
+            for figure in figures {
+                let (mean, deviation) = figure.unzip();
+                let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.3}"));
+                row.extend([number(mean), number(deviation)]);
+            }
+            let outputs = summary.output_change();
+            row.push(outputs.map_or(String::new(), |(mean, _)| format!("{mean:.5}")));
+            csv.write_record(row)?;
+        }
+    }
+    Ok(String::from_utf8(csv.into_inner()?)?)
+}
+
+/// Retention against learning, one curve per variant over its learning rates.
+fn picture(name: &str, groups: &[Group<'_>]) -> Result<String> {
+    let lines: Vec<Curve<'_>> = groups
+        .iter()
+        .filter(|group| group.pictures.iter().any(|own| own == name))
+        .map(|group| {
+            let (mut points, mut spread) = (Vec::new(), Vec::new());
+            for summary in &group.rates {
+                let learning = summary.figure(metrics::learning_accuracy);
+                let retained = summary.figure(metrics::retention);
+                if let (Some((x, _)), Some((y, deviation))) = (learning, retained) {
+                    points.push((x, y));
+                    spread.push(deviation);
+                }
+            }
+            Curve {
+                label: &group.label,
+                points,
+                spread,
+            }
+        })
+        .collect();
+    curves(&CurvesPicture {
+        title: &format!("Retention against learning: {name}"),
+        x_label: "learning: mean score right after each task",
+        y_label: "retained after the last task, %",
+        x_ticks: &[],
+        y_range: (0.0, 100.0),
+        curves: &lines,
+    })
+}
