@@ -40,6 +40,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show finished runs side by side.
     Report(ReportArgs),
+    /// Show what a split would protect in a model: spectra, importance, shares, free directions.
+    Inspect(InspectArgs),
     /// Compare many variants at many learning rates: what they keep against what they learn.
     #[command(subcommand)]
     Study(StudyCommand),
@@ -69,6 +71,43 @@ pub struct ReportArgs {
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
     /// Also write report.md and its pictures to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments inspect
+  experiments inspect --model SmolLM2-135M --text notes.txt --energy 0.99
+  experiments inspect --osft-split weights --share adaptive --out inspected")]
+pub struct InspectArgs {
+    /// Hugging Face folder of the model [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Text file to run the model on, one text per line [default: text that it generates itself].
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// Texts to run it on; a fifth of them is kept for the truncation probe.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(5..))]
+    pub rows: u32,
+    /// Longest text in tokens.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
+    pub tokens: u32,
+    /// The split to show.
+    #[command(flatten)]
+    pub osft: OsftArgs,
+    /// Parameters that are split, as regular expressions over their paths; may be repeated
+    /// [default: the projections of attention and feed-forward].
+    #[arg(long, value_name = "PATTERN")]
+    pub target: Vec<String>,
+    /// Leave out the truncation probe, which decomposes the model ten times.
+    #[arg(long)]
+    pub no_probe: bool,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub backend: Backend,
+    /// Also write report.md and its pictures to this folder; must be empty or not exist.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

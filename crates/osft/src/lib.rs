@@ -61,6 +61,7 @@ mod source;
 mod state;
 mod table;
 mod targets;
+mod truncate;
 
 pub use calibration::{Calibration, Calibrator, Moment, Source};
 pub use config::{Decay, Form, OsftConfig, Others, SplitSource};

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod datasets;
+pub mod inspect;
 pub mod list;
 pub mod pretrain;
 pub mod report;
