@@ -226,7 +226,11 @@ impl RunConfig {
             osft.validate()
                 .with_context(|| format!("settings of {name}"))?;
         }
-        for osft in self.methods.iter().filter_map(|&method| self.osft_config(method)) {
+        for osft in self
+            .methods
+            .iter()
+            .filter_map(|&method| self.osft_config(method))
+        {
             check_calibration(osft, self.calibration.base_rows)?;
         }
         ensure!(

@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use osft::{AdaptiveShare, Form, ImportanceMeasure, OsftConfig, ShareRule, ShareSchedule, SplitSource};
+use osft::{
+    AdaptiveShare, Form, ImportanceMeasure, OsftConfig, ShareRule, ShareSchedule, SplitSource,
+};
 use toml::{Table, Value};
 
 /// Where the protected directions come from.
@@ -143,7 +145,10 @@ pub fn label(config: &OsftConfig) -> String {
         Form::FactoredReprojected => "factored-reprojected",
         _ => "form",
     };
-    format!("osft {split} {form} {}", share_label(&config.protected_share))
+    format!(
+        "osft {split} {form} {}",
+        share_label(&config.protected_share)
+    )
 }
 
 /// Name of a rule in reports.

@@ -9,6 +9,7 @@
 mod mistakes;
 mod other;
 mod runs;
+mod variants;
 
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ use crate::{experiments, fail, repository, scratch};
 #[test]
 fn settings_that_make_no_sense_are_named() {
     let folder = scratch();
-    let cases: [(&[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str]); 14] = [
         (&["--set", "colour=red"], &["colour"]),
         (&["--set", "train.learning_rat=1"], &["learning_rat"]),
         (&["--set", "nonsense"], &["key=value"]),
@@ -15,7 +15,12 @@ fn settings_that_make_no_sense_are_named() {
             &["--set", "train.global_batch=0"],
             &["global_batch", "at least 1"],
         ),
-        (&["--protect", "1.5"], &["1.5", "[0, 1]"]),
+        (&["--energy", "1.5"], &["1.5", "[0, 1]"]),
+        (
+            &["--set", "calibration.base_rows=0"],
+            &["osft inputs", "calibration.base_rows"],
+        ),
+        (&["--calibration-text", "nowhere.txt"], &["nowhere.txt"]),
         (&["--lr", "0"], &["learning_rate"]),
         (&["--order", "3"], &["no order 3"]),
         (&["--order", "stanc"], &["did you mean \"stance\""]),
@@ -156,7 +161,14 @@ fn usage_errors_exit_with_2_and_help_teaches() {
     let output = experiments(folder.path()).arg("trase").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("trace"));
-    for command in ["trace", "validate", "report", "pretrain", "completions"] {
+    for command in [
+        "trace",
+        "validate",
+        "inspect",
+        "report",
+        "pretrain",
+        "completions",
+    ] {
         let output = experiments(folder.path())
             .args([command, "--help"])
             .output()

@@ -27,13 +27,14 @@ fn validate_says_what_a_run_would_do() {
     let folder = scratch();
     let shown = succeed(
         folder.path(),
-        &["validate", "--limit-train", "10", "--protect", "0.8"],
+        &["validate", "--limit-train", "10", "--share", "0.8"],
     );
     for word in [
         "stance",
         "10 training rows",
         "parameters",
         "learning rate",
+        "osft-paper",
         "can start",
     ] {
         assert!(shown.contains(word), "no {word} in:\n{shown}");

@@ -43,6 +43,7 @@ fn a_run_leaves_everything_that_a_report_needs() {
         "general",
         "leak",
         "osft weights core 0.5",
+        "osft inputs core energy",
         "report.md",
     ] {
         assert!(shown.contains(column), "no {column} in:\n{shown}");
@@ -78,6 +79,24 @@ fn a_run_leaves_everything_that_a_report_needs() {
         result(&out, "result-seqft-seed0.json")["general"][0]
     );
 
+    // Two tasks of 28 layers and a header; the last columns say what moved since the base model.
+    let layers = fs::read_to_string(out.join("layers-osft-weights-core-0.5-seed0.csv")).unwrap();
+    assert_eq!(layers.lines().count(), 1 + 2 * 28);
+    for line in layers.lines().skip(1) {
+        let last: Vec<f64> = line
+            .rsplit(',')
+            .take(3)
+            .map(|field| field.parse().unwrap())
+            .collect();
+        let [relative, bound, measured] = last[..] else {
+            panic!("{line}");
+        };
+        assert!(
+            measured > 0.0 && measured <= bound && relative < 1.0,
+            "{line}"
+        );
+    }
+
     let log = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
     let events: Vec<Value> = log
         .lines()
@@ -103,7 +122,7 @@ fn a_seed_repeats_a_run_on_each_backend_and_the_backends_agree() {
             "--seeds",
             seed,
             "--method",
-            "osft",
+            "osft-paper",
         ];
         run(folder.path(), &more);
         let name = format!("result-osft-weights-core-0.5-seed{seed}.json");
@@ -148,7 +167,16 @@ fn several_seeds_are_joined_with_their_spread() {
     assert!(shown.contains('±'), "{shown}");
     let again = run(
         folder.path(),
-        &["--method", "osft", "--protect", "0.8", "--out", "other"],
+        &[
+            "--method",
+            "osft",
+            "--osft-split",
+            "weights",
+            "--share",
+            "0.8",
+            "--out",
+            "other",
+        ],
     );
     assert!(again.contains("osft weights core 0.8"));
     let joined = succeed(
@@ -213,7 +241,16 @@ fn a_model_pretrained_here_can_be_used_and_exported_layouts_match() {
     }
     let shown = run(
         folder.path(),
-        &["--model", "base", "--method", "osft", "--out", "run"],
+        &[
+            "--model",
+            "base",
+            "--method",
+            "osft",
+            "--set",
+            "calibration.base_rows=8",
+            "--out",
+            "run",
+        ],
     );
     assert!(shown.contains("on base:"), "{shown}");
 }

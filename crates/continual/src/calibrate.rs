@@ -122,5 +122,7 @@ fn extended<M: LanguageModel>(
     };
     let continuations = model.generate(prompts, &options);
     let pairs = prompts.iter().zip(continuations);
-    pairs.map(|(prompt, text)| [prompt.as_slice(), &text].concat()).collect()
+    pairs
+        .map(|(prompt, text)| [prompt.as_slice(), &text].concat())
+        .collect()
 }

@@ -43,7 +43,9 @@ pub(crate) struct Stored {
 impl Stored {
     pub(crate) fn take(&mut self, name: &str) -> Result<TensorData, OsftError> {
         let format = self.format;
-        self.tensors.remove(name).ok_or_else(|| broken(format, format!("no tensor {name:?}")))
+        self.tensors
+            .remove(name)
+            .ok_or_else(|| broken(format, format!("no tensor {name:?}")))
     }
 
     /// A tensor of two dimensions as a matrix.
@@ -120,7 +122,10 @@ pub(crate) fn unpack<H: DeserializeOwned>(
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| failed(&error))?;
     let text = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
     let Some(text) = text else {
-        return Err(broken(format, "it was not written by this library".to_string()));
+        return Err(broken(
+            format,
+            "it was not written by this library".to_string(),
+        ));
     };
     // The label first: another version may have another header.
     let label: Label = serde_json::from_str(text).map_err(|error| failed(&error))?;

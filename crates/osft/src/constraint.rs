@@ -57,9 +57,7 @@ impl Constraint {
     /// - output: [`core_shape`](Self::core_shape)
     pub fn lower(&self, gradient: Tensor<2>) -> Tensor<2> {
         match self.removed {
-            Removed::EitherSide => {
-                transposed(self.input.lower(gradient), |x| self.output.lower(x))
-            }
+            Removed::EitherSide => transposed(self.input.lower(gradient), |x| self.output.lower(x)),
             Removed::Block => self.without_block(gradient),
         }
     }

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn eigenvectors_rebuild_a_second_moment_largest_first() {
-        let rows = Mat::from_fn(5, 7, |i, j| ((i * 7 + j) as f64 * 0.37).sin());
+        let rows = Mat::from_fn(5, 7, |i, j| ((i * i + 3 * i * j + j) as f64 * 0.37).sin());
         let moment = rows.transpose() * &rows;
         let (values, vectors) = eigen(&moment).unwrap();
         assert!(orthonormality_error(&vectors) < 1e-12);

@@ -29,7 +29,10 @@ const DEGENERATE_MEAN: f64 = 0.01;
 /// # References
 ///
 /// arXiv 2504.07097, section 3.3; the cosine is AdaSVD's measure.
-pub(crate) fn importance(calibration: &Calibration, measure: ImportanceMeasure) -> Option<Vec<f64>> {
+pub(crate) fn importance(
+    calibration: &Calibration,
+    measure: ImportanceMeasure,
+) -> Option<Vec<f64>> {
     let scores: Vec<f64> = calibration
         .layers
         .iter()

@@ -61,9 +61,11 @@ impl Known {
                 .collect();
             for (target, &index) in targets.iter().zip(&moment_of) {
                 let spectrum = spectra.get(index).cloned().flatten();
-                found.spectra.push(spectrum.ok_or_else(|| OsftError::NoConvergence {
-                    layer: target.path.clone(),
-                })?);
+                found
+                    .spectra
+                    .push(spectrum.ok_or_else(|| OsftError::NoConvergence {
+                        layer: target.path.clone(),
+                    })?);
             }
         }
         if let Some(adaptive) = adaptive {
@@ -71,8 +73,14 @@ impl Known {
                 Some(values) => targets
                     .iter()
                     .map(|target| {
-                        let place = calibration.layers.iter().position(|l| l.path == target.path);
-                        place.and_then(|place| values.get(place)).copied().unwrap_or(1.0)
+                        let place = calibration
+                            .layers
+                            .iter()
+                            .position(|l| l.path == target.path);
+                        place
+                            .and_then(|place| values.get(place))
+                            .copied()
+                            .unwrap_or(1.0)
                     })
                     .collect(),
                 None => {

@@ -82,7 +82,12 @@ pub(crate) struct InputEnergy {
 
 impl InputEnergy {
     /// `input` holds `k_in` protected directions in its first columns.
-    pub(crate) fn new(moment: Arc<Moment>, input: &Mat<f64>, k_in: usize, weight: &Mat<f64>) -> Self {
+    pub(crate) fn new(
+        moment: Arc<Moment>,
+        input: &Mat<f64>,
+        k_in: usize,
+        weight: &Mat<f64>,
+    ) -> Self {
         let basis = input.subcols(0, k_in).to_owned();
         let protected = moment.energy_of(&basis);
         let unprotected = (moment.trace() - protected).max(0.0);
@@ -112,8 +117,8 @@ impl LayerSplit {
             true => Some(factors(layer.weight, &found, &device).ok_or_else(failed)?),
             false => None,
         };
-        let inputs = moment
-            .map(|moment| InputEnergy::new(moment, &found.input, found.k_in, layer.weight));
+        let inputs =
+            moment.map(|moment| InputEnergy::new(moment, &found.input, found.k_in, layer.weight));
         Ok(Self {
             path: target.path.clone(),
             id: target.id,
@@ -195,9 +200,16 @@ fn is_closed(found: &Directions) -> bool {
 }
 
 /// The free part of a weight as factors, from bases that are complete.
-fn factors(weight: &Mat<f64>, found: &Directions, device: &burn::tensor::Device) -> Option<Factors> {
+fn factors(
+    weight: &Mat<f64>,
+    found: &Directions,
+    device: &burn::tensor::Device,
+) -> Option<Factors> {
     let free = |basis: &Mat<f64>, k: usize| basis.subcols(k, basis.nrows() - k).to_owned();
-    let (input, output) = (free(&found.input, found.k_in), free(&found.output, found.k_out));
+    let (input, output) = (
+        free(&found.input, found.k_in),
+        free(&found.output, found.k_out),
+    );
     let core = input.transpose() * weight * &output;
     Factors::of_core(&input, &output, &core, device)
 }

@@ -15,8 +15,7 @@ use crate::source::Layer;
 use crate::targets::{select, weights};
 use crate::{
     Calibration, Constraint, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
-    OsftConfig, OsftError,
-    Others, ShareRule, SplitSource,
+    OsftConfig, OsftError, Others, ShareRule, SplitSource,
 };
 
 /// What a split may look at beside the weights.
@@ -111,9 +110,9 @@ impl Osft {
                 let moment = known.moments.get(index);
                 let layer = Layer {
                     weight: &weight,
-                    inputs: moment.zip(known.spectra.get(index)).map(|(moment, spectrum)| {
-                        (moment.as_ref(), spectrum.as_ref())
-                    }),
+                    inputs: moment
+                        .zip(known.spectra.get(index))
+                        .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
                     importance: known.importance.get(index).copied(),
                     progress: context.progress(),
                 };

@@ -234,12 +234,16 @@ mod tests {
             ..facts(&energies)
         };
         assert_eq!(ShareRule::Energy(0.99).protected_directions(&known), 5);
-        assert_eq!(ShareRule::Energy(0.5).protected_directions(&facts(&[0.0; 3])), 0);
+        assert_eq!(
+            ShareRule::Energy(0.5).protected_directions(&facts(&[0.0; 3])),
+            0
+        );
     }
 
     #[test]
     fn the_effective_rank_counts_equal_directions() {
-        let rank = |energies: &[f64]| ShareRule::EffectiveRank.protected_directions(&facts(energies));
+        let rank =
+            |energies: &[f64]| ShareRule::EffectiveRank.protected_directions(&facts(energies));
         assert_eq!(rank(&[9.0; 7]), 7);
         assert_eq!(rank(&[4.0, 4.0, 0.0, 0.0]), 2);
         assert_eq!(rank(&[0.0; 3]), 0);

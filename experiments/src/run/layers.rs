@@ -82,7 +82,15 @@ pub fn layers_table(diagnostics: &[TaskDiagnostics]) -> Option<String> {
     let _ = writeln!(
         text,
         "{:width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>10}  {:>10}  {:>10}",
-        "layer", "leak in", "leak out", "both", "change", "E|x dW|^2", "at most", "since base", "at most"
+        "layer",
+        "leak in",
+        "leak out",
+        "both",
+        "change",
+        "E|x dW|^2",
+        "at most",
+        "since base",
+        "at most"
     );
     let number = |value: Option<f64>| value.map_or("–".to_string(), |v| format!("{v:.1e}"));
     for (index, leak) in leaks.iter().enumerate() {

@@ -108,9 +108,7 @@ pub fn fit<M: LanguageModel>(
 /// # Errors
 ///
 /// [`ContinualError::Row`] for the first one that cannot be read.
-pub(crate) fn read_rows(
-    rows: &dyn Dataset<Example>,
-) -> Result<Vec<Example>, ContinualError> {
+pub(crate) fn read_rows(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, ContinualError> {
     (0..rows.len())
         .map(|row| {
             rows.get(row).map_err(|error| ContinualError::Row {

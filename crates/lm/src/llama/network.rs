@@ -92,17 +92,18 @@ impl Llama {
         negative_log_likelihood(self.head(chosen), &tokens_to_predict)
     }
 
-    fn hidden_right_padded(
-        &self,
-        rows: &[Vec<u32>],
-        projector: &mut Projector<'_>,
-    ) -> Tensor<3> {
+    fn hidden_right_padded(&self, rows: &[Vec<u32>], projector: &mut Projector<'_>) -> Tensor<3> {
         let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
         let ids = rows.iter().flat_map(|row| {
             let padding = std::iter::repeat_n(0, tokens - row.len());
             row.iter().copied().chain(padding)
         });
-        self.hidden(ids.collect(), &Layout::right_padded(tokens), None, projector)
+        self.hidden(
+            ids.collect(),
+            &Layout::right_padded(tokens),
+            None,
+            projector,
+        )
     }
 
     /// Final hidden states of `ids`, row after row, each of `layout`'s number of tokens.

@@ -94,7 +94,11 @@ impl Calibration {
                 second,
             }));
         }
-        if header.layers.iter().any(|layer| layer.moment >= moments.len()) {
+        if header
+            .layers
+            .iter()
+            .any(|layer| layer.moment >= moments.len())
+        {
             return Err(broken("a layer has no moment"));
         }
         Ok(Self {

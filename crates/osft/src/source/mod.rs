@@ -40,7 +40,13 @@ pub(crate) struct Layer<'a> {
 
 impl Layer<'_> {
     /// Protected directions of a spectrum by the configured rule.
-    fn protected(&self, config: &OsftConfig, directions: usize, energies: &[f64], total: f64) -> usize {
+    fn protected(
+        &self,
+        config: &OsftConfig,
+        directions: usize,
+        energies: &[f64],
+        total: f64,
+    ) -> usize {
         config.protected_share.protected_directions(&LayerFacts {
             directions,
             energies,
@@ -81,7 +87,11 @@ fn completed(basis: Mat<f64>, k: usize, form: Form) -> Option<Mat<f64>> {
     let protected = basis.subcols(0, k).to_owned();
     let complement = decompose(&protected, Vectors::Full)?.input;
     Some(Mat::from_fn(d, d, |i, j| {
-        if j < k { protected[(i, j)] } else { complement[(i, j)] }
+        if j < k {
+            protected[(i, j)]
+        } else {
+            complement[(i, j)]
+        }
     }))
 }
 

@@ -15,12 +15,10 @@ pub(super) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Direc
     let r = d_in.min(d_out);
     // The decomposition of the longer side is only completed where its complement is needed,
     // which a rule over sizes alone can say beforehand.
-    let full = config.form.is_factored()
-        || config.protected_share.needs_spectrum()
-        || {
-            let k = layer.protected(config, r, &[], 0.0);
-            keeps_free_basis(d_in, k) || keeps_free_basis(d_out, k)
-        };
+    let full = config.form.is_factored() || config.protected_share.needs_spectrum() || {
+        let k = layer.protected(config, r, &[], 0.0);
+        keeps_free_basis(d_in, k) || keeps_free_basis(d_out, k)
+    };
     let vectors = if full { Vectors::Full } else { Vectors::Thin };
     let parts = decompose(layer.weight, vectors)?;
     let energies = squares(&parts.values);

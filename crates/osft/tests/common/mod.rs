@@ -29,6 +29,9 @@ impl Mlp {
             let scale = (1.0 / d_in as f32).sqrt() * 1.7;
             let values = noise(seed * 31 + n, d_in * d_out, scale);
             linear.weight = Param::from_data(TensorData::new(values, [d_in, d_out]), device);
+            // Drawn here too: a device's own random stream is not the test's.
+            let bias = noise(seed * 57 + n, d_out, 0.1);
+            linear.bias = Some(Param::from_data(TensorData::new(bias, [d_out]), device));
             linear
         };
         Self {

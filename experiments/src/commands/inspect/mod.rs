@@ -30,7 +30,9 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         None => builtin::model()?,
     };
     let name = match &args.model {
-        Some(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        Some(path) => path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned()),
         None => Some("the built-in model".to_string()),
     };
     let folder = match &args.out {
@@ -70,7 +72,15 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         println!("{}", probe.table());
     }
     if let Some(folder) = folder {
-        write(&folder, args, &title, &split, &weights, &inputs, probe.as_ref())?;
+        write(
+            &folder,
+            args,
+            &title,
+            &split,
+            &weights,
+            &inputs,
+            probe.as_ref(),
+        )?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())
@@ -142,15 +152,25 @@ fn write(
     ] {
         let picture = spectra::picture(what, spectrum).context("cannot draw the spectra")?;
         folder.write(file, picture.as_bytes())?;
-        writeln!(page, "![Energy held by the {what}' largest directions]({file})\n")?;
+        writeln!(
+            page,
+            "![Energy held by the {what}' largest directions]({file})\n"
+        )?;
     }
     if let Some(probe) = probe {
         folder.write("truncation.svg", probe.picture()?.as_bytes())?;
         writeln!(page, "## Truncation probe\n\n{}\n", probe::LEGEND)?;
         writeln!(page, "```text\n{}\n```\n", probe.table())?;
-        writeln!(page, "![Loss without the smallest directions](truncation.svg)\n")?;
+        writeln!(
+            page,
+            "![Loss without the smallest directions](truncation.svg)\n"
+        )?;
     }
-    writeln!(page, "## How this was made\n\n    {}\n", manifest.command.join(" "))?;
+    writeln!(
+        page,
+        "## How this was made\n\n    {}\n",
+        manifest.command.join(" ")
+    )?;
     writeln!(
         page,
         "Version {}, Burn {}, revision `{}`, backend {}.",

@@ -40,7 +40,10 @@ pub fn run(
     let whole = loss(model, texts)?;
     progress.advance(1, "loss of the whole model");
     let mut losses = [Vec::new(), Vec::new()];
-    for (source, losses) in [SplitSource::Weights, SplitSource::Inputs].into_iter().zip(&mut losses) {
+    for (source, losses) in [SplitSource::Weights, SplitSource::Inputs]
+        .into_iter()
+        .zip(&mut losses)
+    {
         for share in SHARES {
             let config = config
                 .clone()
@@ -71,7 +74,10 @@ fn loss(model: &Llama, texts: &[Example]) -> Result<f64> {
             answer: [text.prompt.as_slice(), &text.answer].concat(),
         })
         .collect();
-    ensure!(!texts.is_empty(), "no text of two tokens or more is left for the probe");
+    ensure!(
+        !texts.is_empty(),
+        "no text of two tokens or more is left for the probe"
+    );
     let model = model.valid();
     let (mut sum, mut count) = (0.0, 0);
     for batch in texts.chunks(BATCH) {

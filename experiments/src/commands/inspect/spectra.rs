@@ -52,7 +52,13 @@ fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
 pub fn table(weights: &Osft, inputs: &Osft) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["layer", "weights 90 %", "weights 99 %", "inputs 90 %", "inputs 99 %"]);
+    table.set_header([
+        "layer",
+        "weights 90 %",
+        "weights 99 %",
+        "inputs 90 %",
+        "inputs 99 %",
+    ]);
     let (weights, inputs) = (by_kind(weights), by_kind(inputs));
     for (kind, layers) in &weights {
         let share = |layers: &[&LayerSplit], energy: f64| {
@@ -82,7 +88,12 @@ pub fn picture(what: &str, split: &Osft) -> Result<String> {
             label: kind,
             points: (0..=POINTS)
                 .map(|point| point as f64 / POINTS as f64)
-                .map(|share| (100.0 * share, 100.0 * mean(layers, |layer| held(layer, share))))
+                .map(|share| {
+                    (
+                        100.0 * share,
+                        100.0 * mean(layers, |layer| held(layer, share)),
+                    )
+                })
                 .collect(),
             spread: Vec::new(),
         })

@@ -92,7 +92,10 @@ fn exists(folder: &RunFolder, name: &str) -> bool {
 }
 
 fn file_name(label: &str, rate: f64, seed: u64) -> String {
-    format!("result-{}-lr{rate:e}-seed{seed}.json", label.replace(' ', "-"))
+    format!(
+        "result-{}-lr{rate:e}-seed{seed}.json",
+        label.replace(' ', "-")
+    )
 }
 
 /// Everything that was run so far.

@@ -51,9 +51,11 @@ pub fn report(plan: &Path, out: &Path) -> Result<()> {
             continue;
         }
         let file = format!("{}.svg", name.replace(' ', "-"));
-        folder.write(&file, picture(name, &groups)?.as_bytes())?;
-        writeln!(page, "![{name}]({file})\n")?;
         drawn.push(name);
+        if let Some(svg) = picture(name, &groups)? {
+            folder.write(&file, svg.as_bytes())?;
+            writeln!(page, "![{name}]({file})\n")?;
+        }
     }
     writeln!(
         page,
@@ -91,7 +93,15 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
         false => presets::UTF8_FULL_CONDENSED,
     });
     table.set_header([
-        "variant", "lr", "seeds", "free", "learning", "retained %", "AA", "BWT", "outputs",
+        "variant",
+        "lr",
+        "seeds",
+        "free",
+        "learning",
+        "retained %",
+        "AA",
+        "BWT",
+        "outputs",
     ]);
     for group in groups {
         for summary in &group.rates {
@@ -127,8 +137,19 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
 fn csv(groups: &[Group<'_>]) -> Result<String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([
-        "variant", "learning_rate", "seeds", "free", "learning", "learning_sd", "retained",
-        "retained_sd", "aa", "aa_sd", "bwt", "bwt_sd", "outputs",
+        "variant",
+        "learning_rate",
+        "seeds",
+        "free",
+        "learning",
+        "learning_sd",
+        "retained",
+        "retained_sd",
+        "aa",
+        "aa_sd",
+        "bwt",
+        "bwt_sd",
+        "outputs",
     ])?;
     for group in groups {
         for summary in &group.rates {
@@ -157,8 +178,9 @@ fn csv(groups: &[Group<'_>]) -> Result<String> {
     Ok(String::from_utf8(csv.into_inner()?)?)
 }
 
-/// Retention against learning, one curve per variant over its learning rates.
-fn picture(name: &str, groups: &[Group<'_>]) -> Result<String> {
+/// Retention against learning, one curve per variant over its learning rates; `None` where no
+/// variant learned anything that could be retained.
+fn picture(name: &str, groups: &[Group<'_>]) -> Result<Option<String>> {
     let lines: Vec<Curve<'_>> = groups
         .iter()
         .filter(|group| group.pictures.iter().any(|own| own == name))
@@ -179,12 +201,16 @@ fn picture(name: &str, groups: &[Group<'_>]) -> Result<String> {
             }
         })
         .collect();
-    curves(&CurvesPicture {
+    if lines.iter().all(|line| line.points.is_empty()) {
+        return Ok(None);
+    }
+    let svg = curves(&CurvesPicture {
         title: &format!("Retention against learning: {name}"),
         x_label: "learning: mean score right after each task",
         y_label: "retained after the last task, %",
         x_ticks: &[],
         y_range: (0.0, 100.0),
         curves: &lines,
-    })
+    })?;
+    Ok(Some(svg))
 }

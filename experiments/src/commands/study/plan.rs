@@ -91,7 +91,10 @@ impl Plan {
 
     fn resolve(file: PlanFile) -> Result<Self> {
         ensure!(!file.seeds.is_empty(), "seeds is empty: name at least one");
-        ensure!(!file.variants.is_empty(), "variants is empty: name at least one");
+        ensure!(
+            !file.variants.is_empty(),
+            "variants is empty: name at least one"
+        );
         let variants = file
             .variants
             .iter()
@@ -226,7 +229,9 @@ mod tests {
         assert_eq!(plan.variants[1].learning_rates, [1e-3, 3e-3]);
         assert!(plan.variants.iter().all(|v| v.config.order == "2"));
         let broken = text.replace("0.25", "1.25");
-        let error = Plan::resolve(toml::from_str(&broken).unwrap()).err().unwrap();
+        let error = Plan::resolve(toml::from_str(&broken).unwrap())
+            .err()
+            .unwrap();
         assert!(format!("{error:#}").contains("variant 2"), "{error:#}");
     }
 }

@@ -24,7 +24,10 @@ pub fn data<M: LanguageModel>(
         base_tokens,
         rows_per_task,
     } = &config.calibration;
-    let wanted = config.methods.iter().any(|&method| config.osft_config(method).is_some());
+    let wanted = config
+        .methods
+        .iter()
+        .any(|&method| config.osft_config(method).is_some());
     if *base_rows == 0 || !wanted {
         return Ok(None);
     }
@@ -75,7 +78,10 @@ pub fn read_text(
 ) -> Result<Vec<Example>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the calibration text {}", path.display()))?;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     ensure!(
         !lines.is_empty(),
         "the calibration text {} has no line with text",

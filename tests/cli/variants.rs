@@ -1,0 +1,165 @@
+//! Variants of OSFT: how they are typed, looked at and compared.
+
+use std::fs;
+
+use crate::{experiments, repository, scratch, succeed};
+
+#[test]
+fn flags_choose_source_form_and_share() {
+    let folder = scratch();
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["--osft-split", "both"], &["split = \"both\""]),
+        (
+            &["--osft-form", "factored-reprojected"],
+            &["form = \"factored_reprojected\""],
+        ),
+        (&["--share", "0.1..0.8"], &["first = 0.1", "last = 0.8"]),
+        (
+            &["--share", "adaptive-cka"],
+            &["importance = \"linear_cka\"", "max = 0.8"],
+        ),
+        (&["--energy", "0.95"], &["energy = 0.95"]),
+    ];
+    for (arguments, lines) in cases {
+        let all = [&["validate", "--print"], arguments].concat();
+        let settings = succeed(folder.path(), &all);
+        // What is typed changes `osft` and leaves the paper's variant alone.
+        let (own, paper) = settings.split_once("[osft_paper]").unwrap();
+        for line in lines {
+            assert!(own.contains(line), "{arguments:?}: no {line} in\n{own}");
+        }
+        assert!(paper.contains("fixed = 0.5"), "{paper}");
+    }
+    for conflict in [
+        ["--share", "0.5", "--energy", "0.9"],
+        ["--share", "half", "--seeds", "0"],
+    ] {
+        let mut command = experiments(folder.path());
+        let output = command.arg("validate").args(conflict).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{conflict:?}");
+    }
+}
+
+#[test]
+fn inspect_shows_the_split_and_what_the_rest_carries() {
+    let folder = scratch();
+    fs::write(
+        folder.path().join("notes.txt"),
+        "A red fox runs.\n\nIt was a cold day in the north.\nShe sold nine apples.\n".repeat(5),
+    )
+    .unwrap();
+    let arguments = [
+        "inspect",
+        "--text",
+        "notes.txt",
+        "--rows",
+        "10",
+        "--share",
+        "0.5",
+        "--out",
+        "seen",
+    ];
+    let shown = succeed(folder.path(), &arguments);
+    for word in [
+        "osft inputs core 0.5",
+        "layers.3.mlp.down_proj.weight",
+        "192/384",
+        "inputs 99 %",
+        "directions kept",
+    ] {
+        assert!(shown.contains(word), "no {word} in\n{shown}");
+    }
+    for file in ["report.md", "weights.svg", "inputs.svg", "truncation.svg"] {
+        assert!(folder.path().join("seen").join(file).is_file(), "no {file}");
+    }
+    let adaptive = succeed(
+        folder.path(),
+        &[
+            "inspect",
+            "--rows",
+            "10",
+            "--tokens",
+            "12",
+            "--osft-split",
+            "weights",
+            "--share",
+            "adaptive",
+            "--no-probe",
+        ],
+    );
+    assert!(adaptive.contains("importance"), "{adaptive}");
+    assert!(!adaptive.contains("directions kept"), "{adaptive}");
+}
+
+#[test]
+fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
+    let folder = scratch();
+    let plan = r#"
+        title = "Two variants"
+        rows = "validation"
+        seeds = [0]
+        learning_rates = [1e-3]
+        [run]
+        order = "stance,sums"
+        limit_train = 16
+        limit_test = 4
+        epochs = 1
+        scoring = "final"
+        [[variants]]
+        method = "seqft"
+        pictures = ["all"]
+        [[variants]]
+        method = "osft"
+        osft = { split = "weights", protected_share = { fixed = 0.5 } }
+        pictures = ["all"]
+    "#;
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let part = |part: &str| {
+        let arguments = [
+            "study",
+            "run",
+            "plan.toml",
+            "--out",
+            "study",
+            "--part",
+            part,
+        ];
+        succeed(folder.path(), &arguments)
+    };
+    assert!(part("1/2").contains("1 of 2 runs to do here"));
+    assert!(part("2/2").contains("1 of 2 runs to do here"));
+    assert!(part("1/1").contains("0 of 2 runs to do here"));
+    let shown = succeed(
+        folder.path(),
+        &["study", "report", "plan.toml", "--out", "study"],
+    );
+    assert!(
+        shown.contains("seqft") && shown.contains("osft weights core 0.5"),
+        "{shown}"
+    );
+    let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 3);
+    assert!(folder.path().join("study/report.md").is_file());
+}
+
+#[test]
+fn the_plans_behind_the_committed_studies_can_be_read() {
+    let folder = scratch();
+    let plans = repository().join("results/splits");
+    let mut count = 0;
+    for entry in fs::read_dir(plans).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            count += 1;
+            // A part that takes no run reads the plan and does nothing.
+            let plan = path.to_str().unwrap();
+            let arguments = ["study", "run", plan, "--out", "x", "--part", "9999/9999"];
+            let shown = succeed(folder.path(), &arguments);
+            assert!(shown.contains("0 of "), "{shown}");
+        }
+    }
+    assert!(count > 0);
+}
