@@ -198,16 +198,12 @@ impl Osft {
             }
             Others::Trained => module.unfreeze(),
         };
+        // Also layers without any free direction: a module in which nothing tracks gradients has no
+        // backward pass. The optimizer does not move them.
+        let module = module.unfreeze_group(ParamGroup::from_ids(ids));
         match self.config.form.is_factored() {
-            true => {
-                // A layer without free directions has no factors either.
-                let closed = self.layers.iter().filter(|layer| layer.factors.is_none());
-                let closed = closed.map(|layer| layer.id).collect();
-                module
-                    .freeze_group(ParamGroup::from_ids(closed))
-                    .apply_reparameterization(self.reparameterizer())
-            }
-            false => module.unfreeze_group(ParamGroup::from_ids(ids)),
+            true => module.apply_reparameterization(self.reparameterizer()),
+            false => module,
         }
     }
 

@@ -1,0 +1,291 @@
+//! What each form of the constraint lets through.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::Param;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use common::{Mlp, backends, batch, noise, weights_of};
+use osft::{Decay, Form, FreeFactors, Osft, OsftConfig, Others};
+use proptest::prelude::*;
+
+use common::host::{host, svd};
+
+const FORMS: [Form; 4] = [
+    Form::Core,
+    Form::Weight,
+    Form::Factored,
+    Form::FactoredReprojected,
+];
+
+fn linear(seed: u64, d_in: usize, d_out: usize, device: &Device) -> Linear {
+    let mut linear = LinearConfig::new(d_in, d_out).with_bias(false).init(device);
+    let values = noise(seed, d_in * d_out, 1.0);
+    linear.weight = Param::from_data(TensorData::new(values, [d_in, d_out]), device);
+    linear
+}
+
+fn adamw() -> impl Optimizer {
+    AdamWConfig::new().with_weight_decay(0.0).build()
+}
+
+/// Steps on the perceptron's noise, with the gradients projected as a trainer would.
+fn train(mut model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, device: &Device) -> Mlp {
+    for step in 0..60 {
+        let (x, y) = batch(step, device);
+        let loss = (model.forward(x) - y).square().sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(1e-2, model, osft.project(grads));
+    }
+    osft.finish(model)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Equation 4 of the paper, against a decomposition made here.
+    #[test]
+    fn weight_removes_exactly_the_block_of_the_equation(
+        d_in in 1usize..14,
+        d_out in 1usize..14,
+        share in 0.0f64..0.999,
+        seed in 0u64..1000,
+    ) {
+        for (backend, device) in backends() {
+            let layer = linear(seed, d_in, d_out, &device);
+            let config = OsftConfig::new().with_protected_share(share).with_form(Form::Weight);
+            let osft = Osft::split(&layer, &config).unwrap();
+            let k = osft.layers()[0].k_in;
+            prop_assume!(k < d_in.min(d_out));
+            let parts = svd(&host(&layer.weight.val()));
+            let (p, q) = (parts.U().subcols(0, k), parts.V().subcols(0, k));
+            let gradient = Tensor::<2>::from_data(
+                TensorData::new(noise(seed + 7, d_in * d_out, 1.0), [d_in, d_out]),
+                &device,
+            );
+            let g = host(&gradient);
+            let expected = &g - p * (p.transpose() * &g * q) * q.transpose();
+            let constraint = &osft.layers()[0].constraint;
+            // A step's gradient and, after it, the change it led to go through the same removal.
+            for found in [constraint.lower(gradient.clone()), constraint.constrain(gradient)] {
+                // Products of at most 14 terms in f32, of numbers up to 1.
+                let error = (host(&found) - &expected).norm_max();
+                prop_assert!(error < 5e-6, "{} {}x{} k {}: {}", backend, d_in, d_out, k, error);
+            }
+        }
+    }
+}
+
+#[test]
+fn weight_lets_the_other_blocks_move_and_only_them() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for share in [0.3, 0.8] {
+            let model = Mlp::new(5, &device);
+            let config = OsftConfig::new().with_protected_share(share);
+            let osft = Osft::split(&model, &config.with_form(Form::Weight)).unwrap();
+            let model = osft.prepare(model);
+            let model = train(model, &osft, &mut osft.optimizer(adamw()), &device);
+            for leak in osft.leaks(&model).unwrap().layers {
+                // Rounding of W₀ + c in f32, with changes of about the size of the weights.
+                assert!(leak.leak_both < 2e-6, "{backend} {share}: {leak:?}");
+                let others = leak.leak_in.min(leak.leak_out);
+                assert!(others > 1e-2, "{backend} {share}: {leak:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn forms_that_bound_both_sides_leak_rounding_alone_and_factored_leaks_more() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let worst = |form| {
+            let model = Mlp::new(6, &device);
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            let model = osft.prepare(model);
+            let model = train(model, &osft, &mut osft.optimizer(adamw()), &device);
+            let worst = osft.leaks(&model).unwrap().worst();
+            worst.leak_in.max(worst.leak_out)
+        };
+        // f32 rounding of the projected factors, some dozen times 2⁻²⁴.
+        assert!(worst(Form::Core) < 2e-6, "{backend}");
+        assert!(worst(Form::FactoredReprojected) < 1e-5, "{backend}");
+        // AdamW scales every element on its own and so turns the factors.
+        assert!(worst(Form::Factored) > 1e-2, "{backend}");
+    }
+}
+
+#[test]
+fn factors_start_at_the_module_and_are_merged_into_it() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in [Form::Factored, Form::FactoredReprojected] {
+            let model = Mlp::new(7, &device);
+            let (x, _) = batch(0, &device);
+            let before = model.forward(x.clone()).into_data();
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            let ids = [model.first.weight.id, model.last.weight.id];
+            let prepared = osft.prepare(model);
+            assert!(
+                prepared
+                    .first
+                    .weight
+                    .reparameterization::<FreeFactors>()
+                    .is_some()
+            );
+            let after = prepared.forward(x).into_data();
+            for (a, b) in before.iter::<f64>().zip(after.iter::<f64>()) {
+                // One more rounding of every weight.
+                assert!((a - b).abs() < 1e-5, "{backend}: {a} {b}");
+            }
+            let optimizer = &mut osft.optimizer(adamw());
+            let start = weights_of(&osft.finish(prepared.clone()));
+            let model = train(prepared, &osft, optimizer, &device);
+            assert!(
+                model
+                    .first
+                    .weight
+                    .reparameterization::<FreeFactors>()
+                    .is_none()
+            );
+            assert_eq!(ids, [model.first.weight.id, model.last.weight.id]);
+            assert_ne!(start, weights_of(&model), "{backend}: nothing was trained");
+        }
+    }
+}
+
+#[test]
+fn share_one_freezes_and_share_zero_frees_in_every_form() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in FORMS {
+            for (share, moves) in [(1.0, false), (0.0, true)] {
+                let model = Mlp::new(8, &device);
+                let before = weights_of(&model);
+                let config = OsftConfig::new()
+                    .with_protected_share(share)
+                    .with_form(form);
+                let osft = Osft::split(&model, &config).unwrap();
+                let optimizer = &mut osft.optimizer(adamw());
+                let model = train(osft.prepare(model), &osft, optimizer, &device);
+                let moved = weights_of(&model) != before;
+                assert_eq!(moved, moves, "{backend} {form:?} share {share}");
+                if !moves {
+                    assert_eq!(
+                        (osft.free_parameters(), osft.trainable_parameters()),
+                        (0, 0)
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parameters_are_counted_by_form() {
+    // A layer of 6 x 10 with 3 directions protected on both sides: 3 of 6 are free on one side, 7
+    // of 10 on the other, whose coordinates are its own ten.
+    let device = Device::flex();
+    let layer = linear(1, 6, 10, &device);
+    let cases = [
+        (Form::Core, 3 * 7, 3 * 10),
+        (Form::Weight, 6 * 10 - 3 * 3, 6 * 10),
+        (Form::Factored, 3 * 7, 3 * (6 + 1 + 10)),
+        (Form::FactoredReprojected, 3 * 7, 3 * (6 + 1 + 10)),
+    ];
+    for (form, free, trainable) in cases {
+        let config = OsftConfig::new().with_form(form);
+        let osft = Osft::split(&layer, &config).unwrap();
+        assert_eq!(osft.free_parameters(), free, "{form:?}");
+        assert_eq!(osft.trainable_parameters(), trainable, "{form:?}");
+        assert_eq!(
+            Osft::free_parameters_of(&layer, &config).unwrap(),
+            Some(free)
+        );
+    }
+}
+
+#[test]
+fn decay_pulls_the_change_or_the_free_part() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in FORMS {
+            for decay in [Decay::Change, Decay::Weight] {
+                let layer = linear(3, 8, 8, &device);
+                let start = host(&layer.weight.val().inner());
+                let config = OsftConfig::new().with_form(form).with_decay(decay);
+                let osft = Osft::split(&layer, &config).unwrap();
+                let inner = AdamWConfig::new().with_weight_decay(0.5).build();
+                let mut optimizer = osft.optimizer(inner);
+                let mut layer = osft.prepare(layer);
+                for _ in 0..5 {
+                    let x = Tensor::<2>::ones([2, 8], &device);
+                    let loss = (layer.forward(x) * 0.0).sum();
+                    let grads = GradientsParams::from_grads(loss.backward(), &layer);
+                    layer = optimizer.step(0.1, layer, grads);
+                }
+                let layer = osft.finish(layer);
+                let change = host(&layer.weight.val().inner()) - &start;
+                let parts = svd(&start);
+                let (p, q) = (parts.U().subcols(0, 4), parts.V().subcols(0, 4));
+                let protected = (p.transpose() * &start * q).norm_l2();
+                let moved = (p.transpose() * &change * q).norm_l2();
+                let case = format!("{backend} {form:?} {decay:?}");
+                // f32 rounding of the factors' product, or exactly nothing.
+                assert!(
+                    moved < 1e-6 * protected,
+                    "{case}: what is protected decayed"
+                );
+                match decay {
+                    Decay::Change => assert!(change.norm_l2() < 1e-6 * start.norm_l2(), "{case}"),
+                    // Five steps of 1 - 0.1 · 0.5 leave 0.774 of it; of a product of three, less.
+                    Decay::Weight => assert!(change.norm_l2() > 0.05 * start.norm_l2(), "{case}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_target_trains_only_if_it_is_allowed_to() {
+    let device = Device::flex().autodiff();
+    let bias = |model: &Mlp| model.first.bias.as_ref().unwrap().val().inner().into_data();
+    for (others, moves) in [(Others::Frozen, false), (Others::Trained, true)] {
+        for form in FORMS {
+            let model = Mlp::new(9, &device);
+            let before = bias(&model);
+            let config = OsftConfig::new().with_form(form).with_others(others);
+            let osft = Osft::split(&model, &config).unwrap();
+            let optimizer = &mut osft.optimizer(adamw());
+            let model = train(osft.prepare(model), &osft, optimizer, &device);
+            assert_eq!(bias(&model) != before, moves, "{others:?} {form:?}");
+            // What trains beside the targets changes nothing about the targets' guarantee.
+            if form == Form::Core {
+                assert!(osft.leaks(&model).unwrap().worst().leak_in < 2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn truncation_leaves_what_is_protected() {
+    let device = Device::flex();
+    let layer = linear(11, 9, 6, &device);
+    let start = host(&layer.weight.val());
+    let osft = Osft::split(&layer, &OsftConfig::new().with_protected_share(0.5)).unwrap();
+    let cut = osft.truncate(layer.clone());
+    assert_eq!(cut.weight.id, layer.weight.id);
+    let parts = svd(&start);
+    let s = parts.S().column_vector();
+    let expected = faer::Mat::from_fn(9, 6, |i, j| {
+        (0..3)
+            .map(|c| parts.U()[(i, c)] * s[c] * parts.V()[(j, c)])
+            .sum::<f64>()
+    });
+    // Sums of three products in f32.
+    assert!((host(&cut.weight.val()) - expected).norm_max() < 2e-6);
+}
