@@ -57,6 +57,25 @@ impl Stored {
         let values: Vec<f64> = data.iter::<f64>().collect();
         Ok(Mat::from_fn(rows, columns, |i, j| values[i * columns + j]))
     }
+
+    /// Exactly `N` numbers.
+    pub(crate) fn take_numbers<const N: usize>(
+        &mut self,
+        name: &str,
+    ) -> Result<[f64; N], OsftError> {
+        let values = self.take_vector(name)?;
+        let count = values.len();
+        values.try_into().map_err(|_| {
+            broken(
+                self.format,
+                format!("{name:?} holds {count} numbers, not {N}"),
+            )
+        })
+    }
+
+    pub(crate) fn take_vector(&mut self, name: &str) -> Result<Vec<f64>, OsftError> {
+        Ok(self.take(name)?.iter::<f64>().collect())
+    }
 }
 
 fn broken(format: Format, reason: String) -> OsftError {
@@ -64,6 +83,11 @@ fn broken(format: Format, reason: String) -> OsftError {
         kind: format.kind,
         reason,
     }
+}
+
+/// Numbers as they are written: as a tensor, since JSON may change their last digit.
+pub(crate) fn vector_data(values: &[f64]) -> TensorData {
+    TensorData::new(values.to_vec(), [values.len()])
 }
 
 /// A matrix as it is written, row by row.

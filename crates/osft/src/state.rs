@@ -7,7 +7,7 @@ use burn::module::{Module, ParamId};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Format, Stored, Tensors, pack, unpack};
+use crate::archive::{Format, Stored, Tensors, pack, unpack, vector_data};
 use crate::constraint::{Constraint, Removed};
 use crate::form::{FactorIds, Factors};
 use crate::layer::InputEnergy;
@@ -33,14 +33,11 @@ struct LayerHeader {
     k_in: usize,
     k_out: usize,
     lost_directions: usize,
-    energies: Vec<f64>,
-    total_energy: f64,
-    importance: Option<f64>,
+    has_importance: bool,
+    has_input_energy: bool,
     removed_block: bool,
     /// Kinds of the two sides.
     sides: [SideKind; 2],
-    /// Unprotected input energy and mean squared output, where calibrated.
-    input_energy: Option<[f64; 2]>,
     /// Identities under which an optimizer keeps the state of the factors.
     factors: Option<[u64; 3]>,
 }
@@ -68,6 +65,15 @@ impl Osft {
         for (index, layer) in self.layers.iter().enumerate() {
             let name = |what: &str| format!("{index}.{what}");
             tensors.push((name("start"), layer.start.clone().into_data()));
+            tensors.push((name("energies"), vector_data(&layer.energies)));
+            let inputs = layer.inputs.as_ref();
+            let numbers = [
+                layer.total_energy,
+                layer.importance.unwrap_or(0.0),
+                inputs.map_or(0.0, |inputs| inputs.unprotected),
+                inputs.map_or(0.0, |inputs| inputs.outputs),
+            ];
+            tensors.push((name("numbers"), vector_data(&numbers)));
             let mut side = |what: &str, side: &Side| {
                 let (kind, basis) = match side {
                     Side::Open => (SideKind::Open, None),
@@ -95,12 +101,10 @@ impl Osft {
                 k_in: layer.k_in,
                 k_out: layer.k_out,
                 lost_directions: layer.lost_directions,
-                energies: layer.energies.clone(),
-                total_energy: layer.total_energy,
-                importance: layer.importance,
+                has_importance: layer.importance.is_some(),
+                has_input_energy: layer.inputs.is_some(),
                 removed_block: layer.constraint.removed == Removed::Block,
                 sides,
-                input_energy: layer.inputs.as_ref().map(|i| [i.unprotected, i.outputs]),
                 factors: layer.factors.as_ref().map(|factors| {
                     let FactorIds {
                         input,
@@ -187,8 +191,10 @@ fn restored(
         }),
         None => None,
     };
-    let inputs = match (layer.input_energy, context.calibration) {
-        (Some([unprotected, outputs]), Some(calibration)) => {
+    let numbers = tensors.take_numbers(&name("numbers"))?;
+    let [total_energy, importance, unprotected, outputs] = numbers;
+    let inputs = match (layer.has_input_energy, context.calibration) {
+        (true, Some(calibration)) => {
             let moment = calibration.shared_moment(&layer.path);
             let moment = moment.filter(|moment| moment.dimension() == layer.shape[0]);
             let Some(moment) = moment else {
@@ -209,9 +215,9 @@ fn restored(
         k_in: layer.k_in,
         k_out: layer.k_out,
         lost_directions: layer.lost_directions,
-        energies: layer.energies,
-        total_energy: layer.total_energy,
-        importance: layer.importance,
+        energies: tensors.take_vector(&name("energies"))?,
+        total_energy,
+        importance: layer.has_importance.then_some(importance),
         constraint: Arc::new(Constraint {
             input,
             output,

@@ -8,7 +8,7 @@ use super::moment::{Moment, Second};
 use super::sketch::Sketch;
 use super::{Calibration, LayerCalibration, Source};
 use crate::OsftError;
-use crate::archive::{Format, Tensors, matrix_data, pack, unpack};
+use crate::archive::{Format, Tensors, matrix_data, pack, unpack, vector_data};
 
 const FORMAT: Format = Format {
     kind: "calibration",
@@ -17,17 +17,22 @@ const FORMAT: Format = Format {
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    sources: Vec<Source>,
-    layers: Vec<LayerCalibration>,
-    moments: Vec<MomentHeader>,
+    sources: Vec<SourceHeader>,
+    layers: Vec<LayerHeader>,
+    /// Rows of every moment's sketch; none where it is exact.
+    sketch_rows: Vec<Option<usize>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct MomentHeader {
-    mean: Vec<f64>,
-    trace: f64,
-    /// Rows and error bound of a sketch; absent where the moment is exact.
-    sketch: Option<(usize, f64)>,
+struct SourceHeader {
+    name: String,
+    tokens: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
+    path: String,
+    moment: usize,
 }
 
 impl Calibration {
@@ -38,26 +43,39 @@ impl Calibration {
     /// [`OsftError::BrokenState`] if it cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
         let mut tensors = Tensors::new();
-        let mut moments = Vec::new();
+        let mut sketch_rows = Vec::new();
         for (index, moment) in self.moments.iter().enumerate() {
-            let (matrix, sketch) = match &moment.second {
+            let (matrix, rows) = match &moment.second {
                 Second::Dense(matrix) => (matrix_data(matrix), None),
                 Second::Sketched(sketch) => {
-                    let bounds = (sketch.sketch_rows(), sketch.shrinkage());
-                    (matrix_data(&sketch.matrix()), Some(bounds))
+                    (matrix_data(&sketch.matrix()), Some(sketch.sketch_rows()))
                 }
             };
-            tensors.push((index.to_string(), matrix));
-            moments.push(MomentHeader {
-                mean: moment.mean.clone(),
-                trace: moment.trace,
-                sketch,
-            });
+            let numbers = [moment.trace, moment.sketch_error()];
+            tensors.push((format!("{index}.moment"), matrix));
+            tensors.push((format!("{index}.mean"), vector_data(&moment.mean)));
+            tensors.push((format!("{index}.numbers"), vector_data(&numbers)));
+            sketch_rows.push(rows);
         }
+        let vector = |values: Vec<f64>| vector_data(&values);
+        let weights = self.sources.iter().map(|source| source.weight).collect();
+        let cosines = self.layers.iter().map(|layer| layer.cosine).collect();
+        let cka = self.layers.iter().map(|layer| layer.linear_cka).collect();
+        tensors.push(("source.weights".to_string(), vector(weights)));
+        tensors.push(("layer.cosines".to_string(), vector(cosines)));
+        tensors.push(("layer.linear_cka".to_string(), vector(cka)));
+        let source = |source: &Source| SourceHeader {
+            name: source.name.clone(),
+            tokens: source.tokens,
+        };
+        let layer = |layer: &LayerCalibration| LayerHeader {
+            path: layer.path.clone(),
+            moment: layer.moment,
+        };
         let header = Header {
-            sources: self.sources.clone(),
-            layers: self.layers.clone(),
-            moments,
+            sources: self.sources.iter().map(source).collect(),
+            layers: self.layers.iter().map(layer).collect(),
+            sketch_rows,
         };
         pack(FORMAT, &header, &tensors)
     }
@@ -75,24 +93,36 @@ impl Calibration {
             reason: reason.to_string(),
         };
         let mut moments = Vec::new();
-        for (index, moment) in header.moments.into_iter().enumerate() {
-            let matrix = tensors.take_matrix(&index.to_string())?;
-            let dimension = moment.mean.len();
-            if matrix.ncols() != dimension {
+        for (index, sketch_rows) in header.sketch_rows.iter().enumerate() {
+            let matrix = tensors.take_matrix(&format!("{index}.moment"))?;
+            let mean = tensors.take_vector(&format!("{index}.mean"))?;
+            let [trace, shrinkage] = tensors.take_numbers(&format!("{index}.numbers"))?;
+            if matrix.ncols() != mean.len() {
                 return Err(broken("a moment has not the dimension of its mean"));
             }
-            let second = match moment.sketch {
-                Some((rows, shrinkage)) => {
-                    Second::Sketched(Sketch::from_parts(&matrix, rows, shrinkage))
-                }
-                None if matrix.nrows() == dimension => Second::Dense(matrix),
+            let second = match sketch_rows {
+                Some(rows) => Second::Sketched(Sketch::from_parts(&matrix, *rows, shrinkage)),
+                None if matrix.nrows() == mean.len() => Second::Dense(matrix),
                 None => return Err(broken("a moment is not square")),
             };
             moments.push(Arc::new(Moment {
-                mean: moment.mean,
-                trace: moment.trace,
+                mean,
+                trace,
                 second,
             }));
+        }
+        let weights = tensors.take_vector("source.weights")?;
+        let cosines = tensors.take_vector("layer.cosines")?;
+        let cka = tensors.take_vector("layer.linear_cka")?;
+        let counts = [weights.len(), cosines.len(), cka.len()];
+        if counts
+            != [
+                header.sources.len(),
+                header.layers.len(),
+                header.layers.len(),
+            ]
+        {
+            return Err(broken("not one number per source and layer"));
         }
         if header
             .layers
@@ -101,10 +131,25 @@ impl Calibration {
         {
             return Err(broken("a layer has no moment"));
         }
+        let sources = header.sources.into_iter().zip(weights);
+        let layers = header.layers.into_iter().zip(cosines.into_iter().zip(cka));
         Ok(Self {
-            sources: header.sources,
+            sources: sources
+                .map(|(source, weight)| Source {
+                    name: source.name,
+                    tokens: source.tokens,
+                    weight,
+                })
+                .collect(),
             moments,
-            layers: header.layers,
+            layers: layers
+                .map(|(layer, (cosine, linear_cka))| LayerCalibration {
+                    path: layer.path,
+                    moment: layer.moment,
+                    cosine,
+                    linear_cka,
+                })
+                .collect(),
         })
     }
 }

@@ -8,8 +8,6 @@ mod sketch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 pub use calibrator::Calibrator;
 pub use moment::Moment;
 pub(crate) use moment::Spectrum;
@@ -17,7 +15,7 @@ pub(crate) use moment::Spectrum;
 use crate::OsftError;
 
 /// One body of data that was gone through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// Its name in reports.
     pub name: String,
@@ -28,7 +26,7 @@ pub struct Source {
 }
 
 /// What is known of one layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LayerCalibration {
     pub path: String,
     /// Which of the moments its inputs have.

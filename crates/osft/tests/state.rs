@@ -1,0 +1,175 @@
+//! Saved splits and calibrations: another run takes the same next step, or says why it cannot.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use common::{Mlp, backends, batch, weights_of};
+use osft::{
+    Calibration, Calibrator, Form, Osft, OsftConfig, OsftError, ShareRule, SplitContext,
+    SplitSource,
+};
+
+fn step(model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, seed: u64, at: &Device) -> Mlp {
+    let (x, y) = batch(seed, at);
+    let loss = (model.forward(x) - y).square().sum();
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    optimizer.step(1e-2, model, osft.project(grads))
+}
+
+fn calibration(model: &Mlp, device: &Device, sketch: bool) -> Calibration {
+    let targets = OsftConfig::new().targets;
+    let mut calibrator = Calibrator::new(model, &targets).unwrap();
+    if sketch {
+        calibrator = calibrator.with_sketch(8, 5);
+    }
+    for seed in 0..6 {
+        let (x, _) = batch(seed, device);
+        let mut x: Tensor<2> = x;
+        for layer in [&model.first, &model.middle, &model.last] {
+            let y = layer.forward(x.clone());
+            calibrator.observe(&x, &[(layer.weight.id, y.clone())]);
+            x = y.tanh();
+        }
+    }
+    calibrator.finish("noise", model).unwrap()
+}
+
+#[test]
+fn another_run_takes_the_same_next_steps() {
+    let forms = [
+        Form::Core,
+        Form::Weight,
+        Form::Factored,
+        Form::FactoredReprojected,
+    ];
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in forms {
+            for source in [SplitSource::Weights, SplitSource::Inputs, SplitSource::Both] {
+                let case = format!("{backend} {form:?} {source:?}");
+                let adamw = || AdamWConfig::new().with_weight_decay(0.01).build();
+                let model = Mlp::new(11, &device);
+                let known = calibration(&model, &device, false);
+                let context = SplitContext::new().with_calibration(&known);
+                let config = OsftConfig::new().with_form(form).with_split(source);
+                let osft = Osft::split_in(&model, &config, &context).unwrap();
+                let mut optimizer = osft.optimizer(adamw());
+                let mut model = osft.prepare(model);
+                for seed in 0..5 {
+                    model = step(model, &osft, &mut optimizer, seed, &device);
+                }
+                let split = osft.to_bytes().unwrap();
+                let moments = optimizer.into_bytes().unwrap();
+                let record = model.clone().into_record();
+                for seed in 5..10 {
+                    model = step(model, &osft, &mut optimizer, seed, &device);
+                }
+                let expected = osft.finish(model);
+
+                // Another process: a module of the same shape, the split, the factors attached,
+                // then the weights and the optimizer's state.
+                let fresh = Mlp::new(99, &device);
+                let again = Osft::from_bytes(&split, &fresh, &context).unwrap();
+                assert_eq!(again.summary(), osft.summary(), "{case}");
+                let fresh = again.prepare(fresh).load_record(record);
+                let again = Osft::from_bytes(&split, &fresh, &context).unwrap();
+                let mut optimizer = again.optimizer(adamw()).from_bytes(moments).unwrap();
+                let mut model = fresh;
+                for seed in 5..10 {
+                    model = step(model, &again, &mut optimizer, seed, &device);
+                }
+                let found = again.finish(model);
+                assert_eq!(weights_of(&found), weights_of(&expected), "{case}");
+                let leaks = [osft.leaks(&expected).unwrap(), again.leaks(&found).unwrap()];
+                assert_eq!(leaks[0], leaks[1], "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn calibrations_come_back_as_they_were() {
+    for (_, device) in backends() {
+        let model = Mlp::new(12, &device);
+        for sketch in [false, true] {
+            let mut saved = calibration(&model, &device, sketch);
+            saved.absorb(&calibration(&model, &device, sketch)).unwrap();
+            let read = Calibration::from_bytes(&saved.to_bytes().unwrap()).unwrap();
+            assert_eq!(read, saved, "sketch: {sketch}");
+        }
+    }
+}
+
+#[test]
+fn other_versions_and_other_bytes_are_typed_errors() {
+    let device = Device::flex();
+    let model = Mlp::new(13, &device);
+    let context = SplitContext::new();
+    let split = Osft::split(&model, &OsftConfig::new())
+        .unwrap()
+        .to_bytes()
+        .unwrap();
+    let known = calibration(&model, &device, false).to_bytes().unwrap();
+    let read = |bytes: &[u8]| Osft::from_bytes(bytes, &model, &context).map(|_| ());
+
+    let newer = |bytes: &[u8]| {
+        // The header is JSON inside JSON: its quotes are escaped.
+        let label = br#"format_version\":1"#;
+        let place = bytes
+            .windows(label.len())
+            .position(|window| window == label);
+        let mut bytes = bytes.to_vec();
+        bytes[place.unwrap() + label.len() - 1] = b'7';
+        bytes
+    };
+    match read(&newer(&split)) {
+        Err(error @ OsftError::OtherFormat { found: 7, .. }) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("version 7") && text.contains("reads 1"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(
+        Calibration::from_bytes(&newer(&known)),
+        Err(OsftError::OtherFormat { found: 7, .. })
+    ));
+    for bytes in [
+        &split[..split.len() / 2],
+        b"",
+        b"no tensors in here",
+        &known,
+    ] {
+        assert!(matches!(read(bytes), Err(OsftError::BrokenState { .. })));
+    }
+    let other = burn::nn::LinearConfig::new(16, 16).init(&device);
+    assert!(matches!(
+        Osft::from_bytes(&split, &other, &context),
+        Err(OsftError::OtherModule { .. })
+    ));
+}
+
+#[test]
+fn a_split_without_its_calibration_still_bounds_leaks() {
+    let device = Device::flex().autodiff();
+    let model = Mlp::new(14, &device);
+    let known = calibration(&model, &device, false);
+    let config = OsftConfig::new()
+        .with_split(SplitSource::Inputs)
+        .with_share_rule(ShareRule::Energy(0.9));
+    let with = SplitContext::new().with_calibration(&known);
+    let osft = Osft::split_in(&model, &config, &with).unwrap();
+    let bytes = osft.to_bytes().unwrap();
+    let bare = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
+    let leaks = bare.leaks(&model).unwrap();
+    assert!(leaks.layers.iter().all(|layer| layer.outputs.is_none()));
+    let full = Osft::from_bytes(&bytes, &model, &with).unwrap();
+    let leaks = full.leaks(&model).unwrap();
+    assert!(leaks.layers.iter().all(|layer| layer.outputs.is_some()));
+}
