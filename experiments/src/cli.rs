@@ -45,6 +45,8 @@ pub enum Command {
     /// Compare many variants at many learning rates: what they keep against what they learn.
     #[command(subcommand)]
     Study(StudyCommand),
+    /// Run the same small job on every backend and compare the results number by number.
+    Portability(PortabilityArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }
@@ -152,6 +154,24 @@ pub struct StudyReportArgs {
     /// Folder of its runs; the report is written there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+}
+
+/// Arguments of `portability`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments portability
+  experiments portability --backends ndarray,flex,wgpu --strict --out portability")]
+pub struct PortabilityArgs {
+    /// Backends to compare, separated by commas; the first one that runs is the reference
+    /// [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub backends: Vec<Backend>,
+    /// Fail if a backend is not there; it is listed as not run otherwise.
+    #[arg(long)]
+    pub strict: bool,
+    /// Also write report.md and portability.json to this folder; must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.
