@@ -79,6 +79,34 @@ fn reports_need_finished_runs() {
 }
 
 #[test]
+fn backends_are_compared_and_missing_ones_do_not_pass() {
+    let folder = scratch();
+    let arguments = [
+        "portability",
+        "--backends",
+        "ndarray,flex,cuda",
+        "--out",
+        "port",
+    ];
+    let shown = succeed(folder.path(), &arguments);
+    assert!(
+        shown.contains("core: leak") && !shown.contains("FAIL"),
+        "{shown}"
+    );
+    assert!(shown.contains("cuda: not run"), "{shown}");
+    let json = fs::read_to_string(folder.path().join("port/portability.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let compared = &json["comparison"]["backends"];
+    assert_eq!(compared, &serde_json::json!(["ndarray", "flex"]));
+    assert!(folder.path().join("port/report.md").is_file());
+
+    let strict = ["portability", "--backends", "ndarray,flex,cuda", "--strict"];
+    assert!(fail(folder.path(), &strict).contains("cuda was not run"));
+    let alone = ["portability", "--backends", "flex"];
+    assert!(fail(folder.path(), &alone).contains("fewer than two backends"));
+}
+
+#[test]
 fn completions_are_printed() {
     let folder = scratch();
     for shell in ["bash", "zsh", "fish"] {
