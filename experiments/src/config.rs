@@ -122,6 +122,9 @@ pub struct CalibrationConfig {
     pub base_tokens: usize,
     /// Training rows of every learned task; 0 takes all.
     pub rows_per_task: usize,
+    /// Whether what was measured is saved with the run; its size is that of the layers' second
+    /// moments, `8 d_in²` bytes each.
+    pub save: bool,
 }
 
 /// What may be given beside the defaults.

@@ -145,6 +145,9 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
 #[test]
 fn the_plans_behind_the_committed_studies_can_be_read() {
     let folder = scratch();
+    // One of them is about a suite of another seed, which its comment says how to generate.
+    let generate = ["datasets", "generate", "--seed", "1", "--out", "suite1"];
+    succeed(folder.path(), &generate);
     let plans = repository().join("results/splits");
     let mut count = 0;
     for entry in fs::read_dir(plans).unwrap() {

@@ -66,6 +66,16 @@ pub trait Method<M: Module> {
         grads
     }
 
+    /// What the method carries from task to task beside the weights, as files by name: what
+    /// another run needs to go on from here.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be written.
+    fn state_files(&self) -> Result<Vec<(String, Vec<u8>)>, ContinualError> {
+        Ok(Vec::new())
+    }
+
     /// Takes from the model what was attached for the task, and looks at what the task did.
     ///
     /// # Errors

@@ -46,11 +46,6 @@ impl OsftMethod {
         self.data = Some(data);
         self
     }
-
-    /// Everything measured so far.
-    pub fn calibration(&self) -> Option<&Calibration> {
-        self.known.as_ref().map(|known| &known.calibration)
-    }
 }
 
 impl<M: LanguageModel> Method<M> for OsftMethod {
@@ -87,6 +82,16 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         match &self.split {
             Some(split) => split.project(grads),
             None => grads,
+        }
+    }
+
+    fn state_files(&self) -> Result<Vec<(String, Vec<u8>)>, ContinualError> {
+        match &self.known {
+            Some(known) => {
+                let bytes = known.calibration.to_bytes()?;
+                Ok(vec![("calibration.safetensors".to_string(), bytes)])
+            }
+            None => Ok(Vec::new()),
         }
     }
 

@@ -57,6 +57,7 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
     for (variant, rate, seed, name) in missing {
         let mut config = variant.config.clone();
         config.learning_rates.insert(variant.method, rate);
+        config.calibration.save = false;
         ensure!(
             (&config.model, &config.data, &config.order)
                 == (&first.config.model, &first.config.data, &first.config.order),

@@ -23,6 +23,7 @@ pub fn data<M: LanguageModel>(
         base_rows,
         base_tokens,
         rows_per_task,
+        ..
     } = &config.calibration;
     let wanted = config
         .methods

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub change_table: Option<String>,
     /// What every task did, layer by layer.
     pub layers_csv: String,
+    /// What the method carries from task to task, as files by name.
+    pub state_files: Vec<(String, Vec<u8>)>,
 }
 
 /// Rows that one run trains on and questions that it answers: the unit of progress.
@@ -130,6 +132,10 @@ pub fn sequence(
         split_table: outcome.diagnostics.first().and_then(|d| d.table.clone()),
         change_table: layers_table(&outcome.diagnostics),
         layers_csv: layers_csv(outcome.matrix.tasks(), &outcome.diagnostics)?,
+        state_files: match config.calibration.save {
+            true => implementation.state_files()?,
+            false => Vec::new(),
+        },
     })
 }
 

@@ -95,6 +95,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
                 tables.push_str(&format!("## What the last task of {name} moved\n\n"));
                 tables.push_str(&format!("```text\n{table}```\n\n"));
             }
+            for (name, bytes) in &outcome.state_files {
+                folder.write(&format!("{}-{name}", outcome.result.stem()), bytes)?;
+            }
             if !outcome.layers_csv.is_empty() {
                 let file = format!("layers-{}.csv", outcome.result.stem());
                 folder.write(&file, outcome.layers_csv.as_bytes())?;

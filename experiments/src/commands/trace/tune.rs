@@ -15,6 +15,7 @@ use crate::progress::Progress;
 pub fn run(config: &RunConfig, base: &Base, args: &TraceArgs) -> Result<()> {
     let mut config = config.clone();
     config.scoring = ScoringName::Final;
+    config.calibration.save = false;
     let mut prepared = Prepared::load(&config, &base.tokenizer, Split::Validation)?;
     prepared.general = None;
     let title = format!("Tuning on validation rows: {}", prepared.title(&config));
