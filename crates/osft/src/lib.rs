@@ -27,6 +27,24 @@
 //! # }
 //! ```
 //!
+//! # Choices
+//!
+//! [`OsftConfig`] says, each apart from the others,
+//!
+//! - where the protected directions come from, [`SplitSource`]: the singular values of the
+//!   weights (the paper), or the second moment of the layers' inputs, which a [`Calibrator`]
+//!   measures and a [`SplitContext`] hands on;
+//! - how many are protected, [`ShareRule`]: a fixed share, the paper's adaptive one, an energy, the
+//!   effective rank, a schedule over tasks;
+//! - how a weight is kept inside the rest, [`Form`]: in core coordinates, by the paper's
+//!   equation, or as the factors of the paper's algorithm;
+//! - what happens to everything else, [`Others`], and what weight decay pulls towards, [`Decay`].
+//!
+//! Afterwards [`Osft::leaks`] says how much of the change lies where nothing should move and, over
+//! inputs as they were measured, how far the layers' outputs moved ([`OutputChange`]);
+//! [`SinceBase`] says so for a whole sequence of tasks. [`Osft::to_bytes`] and
+//! [`Calibration::to_bytes`] save what another run needs.
+//!
 //! # Conventions
 //!
 //! Burn holds a weight as `[d_in, d_out]` (`y = x W + b`), the transpose of PyTorch's layout, so
