@@ -14,8 +14,9 @@ use crate::variant::OsftArgs;
 
 /// Continual learning of language models: learn tasks in sequence, measure what is forgotten.
 ///
-/// `experiments trace` with no further argument teaches a small built-in model eight small tasks,
-/// once by plain fine-tuning and once by OSFT, and shows what each method kept.
+/// `experiments trace` with no further argument teaches a small built-in model eight small tasks by
+/// plain fine-tuning, by OSFT with the paper's split and by OSFT with a split that sees the layers'
+/// inputs, and shows what each kept.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {

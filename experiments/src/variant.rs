@@ -136,14 +136,12 @@ pub fn label(config: &OsftConfig) -> String {
         SplitSource::Weights => "weights",
         SplitSource::Inputs => "inputs",
         SplitSource::Both => "both",
-        _ => "split",
     };
     let form = match config.form {
         Form::Core => "core",
         Form::Weight => "weight",
         Form::Factored => "factored",
         Form::FactoredReprojected => "factored-reprojected",
-        _ => "form",
     };
     format!(
         "osft {split} {form} {}",
@@ -160,9 +158,8 @@ pub fn share_label(rule: &ShareRule) -> String {
         ShareRule::Schedule(ShareSchedule { first, last }) => format!("{first}..{last}"),
         ShareRule::Adaptive(adaptive) => match adaptive.importance {
             ImportanceMeasure::LinearCka => "adaptive-cka".to_string(),
-            _ => "adaptive".to_string(),
+            ImportanceMeasure::Cosine => "adaptive".to_string(),
         },
-        _ => "share".to_string(),
     }
 }
 

@@ -7,7 +7,6 @@ use crate::{OsftError, Removed, ShareRule, TargetPatterns};
 /// Where the protected directions come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum SplitSource {
     /// The top singular directions of the weight, on both sides: the paper's split. Needs no data,
     /// and bounds nothing by itself: inputs may have their energy where the weight is small.
@@ -30,7 +29,6 @@ impl SplitSource {
 /// How a weight is kept inside what is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Form {
     /// `W = W₀ + N_P C N_Qᵀ`: the optimizer runs in `C`. Nothing leaks, whatever the optimizer.
     #[default]

@@ -9,7 +9,6 @@ use crate::calibration::Moment;
 /// Measure of a layer's importance, behind [`ShareRule::Adaptive`](crate::ShareRule::Adaptive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum ImportanceMeasure {
     /// Mean over tokens of `cos(x, y)`, both cut to their first `min(d_in, d_out)` entries: the
     /// paper leaves layers that are not square undefined, and so do the authors' comments.

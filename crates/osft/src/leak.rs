@@ -35,9 +35,10 @@ pub struct LayerLeak {
 pub struct OutputChange {
     /// `E‖x ΔW‖² = tr(ΔWᵀ Σ ΔW)`.
     pub measured: f64,
-    /// `(1 - ε) tr(Σ) ‖ΔW‖_F²`, with `ε` the share of the inputs' energy that is protected:
-    /// what a change inside the free input directions cannot exceed. Where `Σ` is a sketch, the
-    /// energy that it may hide counts as unprotected.
+    /// What it cannot exceed: `(1 - ε) tr(Σ) ‖ΔW‖_F²` for a change inside the free input
+    /// directions, with `ε` the share of the inputs' energy that is protected. Where a change
+    /// leaks, `(√((1 - ε) tr(Σ)) ‖N_Pᵀ ΔW‖ + √(ε tr(Σ)) ‖P_hᵀ ΔW‖)²`. The energy that a sketch
+    /// may hide counts as unprotected.
     pub bound: f64,
     /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split (to 1 where those are zero).
     pub relative: f64,
@@ -115,16 +116,12 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         } else {
             size
         },
-        outputs: layer.inputs.as_ref().map(|inputs| {
-            let bound = inputs.unprotected * size * size;
-            OutputChange::new(&inputs.moment, &to_host(&change), inputs.outputs, bound)
-        }),
         ..LayerLeak::default()
     };
     if size > 0.0 {
         let [input, output] = [&layer.constraint.input, &layer.constraint.output];
         let protected_in = input.protected_part(change.clone());
-        let protected_out = output.protected_part(change.transpose());
+        let protected_out = output.protected_part(change.clone().transpose());
         let protected_both = protected_in
             .clone()
             .filter(|_| protected_out.is_some())
@@ -134,6 +131,18 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         leak.leak_out = ratio(protected_out);
         leak.leak_both = ratio(protected_both);
     }
+    leak.outputs = layer.inputs.as_ref().map(|inputs| {
+        let protected = (inputs.moment.trace() - inputs.unprotected).max(0.0);
+        let reaches = |energy: f64, part: f64| energy.sqrt() * part * size;
+        let outside = (1.0 - leak.leak_in.powi(2)).max(0.0).sqrt();
+        let length = reaches(inputs.unprotected, outside) + reaches(protected, leak.leak_in);
+        OutputChange::new(
+            &inputs.moment,
+            &to_host(&change),
+            inputs.outputs,
+            length.powi(2),
+        )
+    });
     leak
 }
 

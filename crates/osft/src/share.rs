@@ -7,7 +7,6 @@ use crate::{ImportanceMeasure, OsftError};
 /// Rule for the number of protected directions of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum ShareRule {
     /// The same fraction of directions, in `[0, 1]`, in every layer.
     Fixed(f64),

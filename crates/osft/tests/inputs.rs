@@ -167,6 +167,30 @@ fn the_measured_output_change_is_the_mean_over_the_inputs_and_stays_below_its_bo
 }
 
 #[test]
+fn the_bound_holds_where_a_form_leaks_too() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in [Form::Weight, Form::Factored] {
+            let network = Network::new(&device);
+            let x = inputs(5, 400, &device);
+            let base = calibrated(&network, "base", std::slice::from_ref(&x));
+            // The weights' split, which knows nothing of the inputs.
+            let osft = split(&network, &OsftConfig::new().with_form(form), &base);
+            let network = train(network, &osft, &device);
+            let leaks = osft.leaks(&network).unwrap();
+            assert!(leaks.worst().leak_in > 1e-2, "{backend} {form:?}");
+            for layer in leaks.layers {
+                let found = layer.outputs.unwrap();
+                assert!(
+                    found.measured > 0.0 && found.measured <= found.bound,
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn energy_protects_the_fewest_directions_and_their_outputs_do_not_move() {
     for (backend, device) in backends() {
         let device = device.autodiff();
