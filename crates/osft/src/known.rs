@@ -1,11 +1,11 @@
 //! What a calibration says about the targets of a split, looked up and decomposed once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::calibration::{Moment, Spectrum};
-use crate::importance::importance;
 use crate::targets::Weight;
 use crate::{OsftConfig, OsftError, ShareRule, SplitContext};
 
@@ -69,20 +69,15 @@ impl Known {
             }
         }
         if let Some(adaptive) = adaptive {
-            found.importance = match importance(calibration, adaptive.importance) {
-                Some(values) => targets
-                    .iter()
-                    .map(|target| {
-                        let place = calibration
-                            .layers
-                            .iter()
-                            .position(|l| l.path == target.path);
-                        place
-                            .and_then(|place| values.get(place))
-                            .copied()
-                            .unwrap_or(1.0)
-                    })
-                    .collect(),
+            found.importance = match calibration.importance(adaptive.importance) {
+                Some(values) => {
+                    let values: HashMap<&str, f64> = values.into_iter().collect();
+                    let of = |target: &Weight| values.get(target.path.as_str()).copied();
+                    targets
+                        .iter()
+                        .map(|target| of(target).unwrap_or(1.0))
+                        .collect()
+                }
                 None => {
                     found.warnings.push(format!(
                         "the importance of the layers is degenerate (its mean is not above 0.01): \

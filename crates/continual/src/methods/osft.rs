@@ -1,6 +1,6 @@
 //! OSFT: protect directions of every target weight, train inside the rest.
 
-use ::osft::{Calibration, Osft, OsftConfig, SinceBase, SplitContext};
+use ::osft::{Calibration, Osft, OsftConfig, Others, SinceBase, SplitContext};
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 use lm::LanguageModel;
 
@@ -117,8 +117,18 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             let learned = calibrate(&model, targets, &context.task.name, &rows, data.batch)?;
             known.calibration.absorb(&learned)?;
         }
+        let beside_targets = match self.config.others {
+            Others::Frozen => 0,
+            Others::Trained => {
+                let targets = split
+                    .layers()
+                    .iter()
+                    .map(|layer| layer.shape[0] * layer.shape[1]);
+                model.num_params() - targets.sum::<usize>()
+            }
+        };
         let diagnostics = TaskDiagnostics {
-            trainable_parameters: split.free_parameters(),
+            trainable_parameters: split.free_parameters() + beside_targets,
             split: split.summary(),
             table: Some(split.to_string()),
             warnings: split.warnings().to_vec(),

@@ -12,7 +12,8 @@ pub use calibrator::Calibrator;
 pub use moment::Moment;
 pub(crate) use moment::Spectrum;
 
-use crate::OsftError;
+use crate::importance::importance;
+use crate::{ImportanceMeasure, OsftError};
 
 /// One body of data that was gone through.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +119,14 @@ impl Calibration {
     /// The moment of a layer's inputs.
     pub fn moment(&self, path: &str) -> Option<&Moment> {
         self.shared_moment(path).map(Arc::as_ref)
+    }
+
+    /// Importance of every layer, by path and in the module's order: scores on the latest source,
+    /// negative ones counted as 0, relative to their mean. `None` where that mean is degenerate.
+    pub fn importance(&self, measure: ImportanceMeasure) -> Option<Vec<(&str, f64)>> {
+        let values = importance(self, measure)?;
+        let paths = self.layers.iter().map(|layer| layer.path.as_str());
+        Some(paths.zip(values).collect())
     }
 
     pub(crate) fn shared_moment(&self, path: &str) -> Option<&Arc<Moment>> {

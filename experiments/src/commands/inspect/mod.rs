@@ -61,8 +61,8 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     println!("{title}\n\n{split}\n");
     let weights = spectra_of(&model, &config, &calibration, SplitSource::Weights)?;
     let inputs = spectra_of(&model, &config, &calibration, SplitSource::Inputs)?;
-    let table = spectra::table(&weights, &inputs);
-    println!("Share of the directions that holds 90 / 99 % of the energy:\n{table}\n");
+    let table = spectra::table(&weights, &inputs, &calibration);
+    println!("Directions, in percent, that hold 90 / 99 % of the energy; importance:\n{table}\n");
 
     let probe = match args.no_probe {
         true => None,
@@ -72,15 +72,14 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         println!("{}", probe.table());
     }
     if let Some(folder) = folder {
-        write(
-            &folder,
-            args,
-            &title,
-            &split,
-            &weights,
-            &inputs,
-            probe.as_ref(),
-        )?;
+        let shown = Shown {
+            split: &split,
+            weights: &weights,
+            inputs: &inputs,
+            table: &table,
+            probe: probe.as_ref(),
+        };
+        write(&folder, args, &title, &shown)?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())
@@ -127,15 +126,23 @@ fn spectra_of(
     Ok(Osft::split_in(model, &config, &context)?)
 }
 
-fn write(
-    folder: &RunFolder,
-    args: &InspectArgs,
-    title: &str,
-    split: &Osft,
-    weights: &Osft,
-    inputs: &Osft,
-    probe: Option<&probe::Probe>,
-) -> Result<()> {
+/// What a report shows.
+struct Shown<'a> {
+    split: &'a Osft,
+    weights: &'a Osft,
+    inputs: &'a Osft,
+    table: &'a str,
+    probe: Option<&'a probe::Probe>,
+}
+
+fn write(folder: &RunFolder, args: &InspectArgs, title: &str, shown: &Shown<'_>) -> Result<()> {
+    let Shown {
+        split,
+        weights,
+        inputs,
+        table,
+        probe,
+    } = shown;
     let manifest = Manifest::new(title.to_string(), args.backend.name());
     let mut page = String::new();
     writeln!(page, "# {title}\n\n```text\n{split}\n```\n")?;
@@ -143,9 +150,10 @@ fn write(
     writeln!(
         page,
         "Share of the directions, in percent, that holds 90 / 99 % of the energy, mean over blocks: \
-         of the weight's squared singular values, and of the second moment of its inputs.\n"
+         of the weight's squared singular values, and of the second moment of its inputs; importance of \
+         the layers, relative to the mean.\n"
     )?;
-    writeln!(page, "```text\n{}\n```\n", spectra::table(weights, inputs))?;
+    writeln!(page, "```text\n{}\n```\n", table)?;
     for (file, what, spectrum) in [
         ("weights.svg", "weights", weights),
         ("inputs.svg", "inputs", inputs),

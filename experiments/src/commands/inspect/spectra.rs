@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use osft::{LayerSplit, Osft};
+use osft::{Calibration, ImportanceMeasure, LayerSplit, Osft};
 
 use crate::report::{Curve, CurvesPicture, curves};
 
@@ -48,8 +48,9 @@ fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
     layers.iter().map(|layer| figure(layer)).sum::<f64>() / layers.len().max(1) as f64
 }
 
-/// Share of the directions, in percent, that holds 90 and 99 % of the energy, per kind of layer.
-pub fn table(weights: &Osft, inputs: &Osft) -> String {
+/// Share of the directions, in percent, that holds 90 and 99 % of the energy, and importance
+/// relative to the mean over all layers, per kind of layer.
+pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
@@ -58,7 +59,11 @@ pub fn table(weights: &Osft, inputs: &Osft) -> String {
         "weights 99 %",
         "inputs 90 %",
         "inputs 99 %",
+        "importance, cosine",
+        "importance, CKA",
     ]);
+    let measures = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
+    let importance = measures.map(|measure| calibration.importance(measure));
     let (weights, inputs) = (by_kind(weights), by_kind(inputs));
     for (kind, layers) in &weights {
         let share = |layers: &[&LayerSplit], energy: f64| {
@@ -71,12 +76,25 @@ pub fn table(weights: &Osft, inputs: &Osft) -> String {
             share(layers, 0.99),
             share(own, 0.9),
             share(own, 0.99),
+            relative(&importance[0], layers),
+            relative(&importance[1], layers),
         ]);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+fn relative(importance: &Option<Vec<(&str, f64)>>, layers: &[&LayerSplit]) -> String {
+    let Some(all) = importance else {
+        return "degenerate".to_string();
+    };
+    let of = |layer: &LayerSplit| all.iter().find(|(path, _)| *path == layer.path);
+    format!(
+        "{:.2}",
+        mean(layers, |layer| of(layer).map_or(0.0, |(_, value)| *value))
+    )
 }
 
 /// Energy held against the share of the largest directions, one curve per kind of layer.
