@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 pub mod host;
+pub mod network;
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};

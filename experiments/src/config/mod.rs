@@ -1,68 +1,27 @@
 //! The settings of a run: defaults, a TOML file, `--set`, flags, in that order.
 
+mod names;
+mod table;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use clap::ValueEnum;
-use continual::Scoring;
+use anyhow::{Context, Result, anyhow, ensure};
 use continual::trainer::TrainConfig;
 use osft::OsftConfig;
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Table;
+
+pub use names::{CalibrationConfig, MethodName, ScoringName};
+use table::{merge, set};
 
 use crate::backend::Backend;
 use crate::variant::check_calibration;
 
 /// Settings for the built-in suite and model; its learning rates were found by `trace --tune`.
-const BUILTIN: &str = include_str!("../configs/builtin.toml");
+const BUILTIN: &str = include_str!("../../configs/builtin.toml");
 /// Settings for a model and data of the user's.
-const GIVEN: &str = include_str!("../configs/given.toml");
-
-/// Continual-learning methods by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MethodName {
-    /// Sequential fine-tuning of all parameters.
-    Seqft,
-    /// Orthogonal Subspace Fine-Tuning as the paper splits: by the singular values of the weights.
-    OsftPaper,
-    /// Orthogonal Subspace Fine-Tuning as configured; by default the best split found here.
-    Osft,
-}
-
-impl MethodName {
-    /// Name in files and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Seqft => "seqft",
-            Self::OsftPaper => "osft-paper",
-            Self::Osft => "osft",
-        }
-    }
-}
-
-/// Which scores are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScoringName {
-    /// What AA, BWT, FWT and forgetting need.
-    Needed,
-    /// Only what AA and BWT need.
-    Final,
-    /// Every task after every task.
-    Full,
-}
-
-impl From<ScoringName> for Scoring {
-    fn from(name: ScoringName) -> Self {
-        match name {
-            ScoringName::Needed => Self::Needed,
-            ScoringName::Final => Self::Final,
-            ScoringName::Full => Self::Full,
-        }
-    }
-}
+const GIVEN: &str = include_str!("../../configs/given.toml");
 
 /// All settings of a `trace` run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,25 +65,6 @@ pub struct RunConfig {
     pub osft: OsftConfig,
     /// What `osft-paper` splits and protects.
     pub osft_paper: OsftConfig,
-}
-
-/// What OSFT measures the inputs of the layers on. Test rows never belong to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationConfig {
-    /// Text file that stands for what the base model knows, one text per line; text that the model
-    /// generates itself if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<PathBuf>,
-    /// Rows of the base model's text; 0 measures nothing.
-    pub base_rows: usize,
-    /// Tokens of a generated row; longest row of a text file.
-    pub base_tokens: usize,
-    /// Training rows of every learned task; 0 takes all.
-    pub rows_per_task: usize,
-    /// Whether what was measured is saved with the run; its size is that of the layers' second
-    /// moments, `8 d_in²` bytes each.
-    pub save: bool,
 }
 
 /// What may be given beside the defaults.
@@ -253,48 +193,6 @@ fn parse(table: Table) -> Result<RunConfig> {
             _ => anyhow!("{path}: {reason}"),
         }
     })
-}
-
-/// A table with one key that says which of several rules it is: replaced, never merged.
-const CHOICE: &str = "protected_share";
-
-/// Values of `over` replace those of `base`; tables are merged key by key.
-fn merge(base: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (base.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(table)) if key != CHOICE => {
-                merge(inner, table);
-            }
-            (_, value) => {
-                base.insert(key, value);
-            }
-        }
-    }
-}
-
-/// `train.epochs=3`: the value is TOML, or a plain string if it is not.
-fn set(table: &mut Table, pair: &str) -> Result<()> {
-    let Some((key, text)) = pair.split_once('=') else {
-        bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
-    };
-    let value = toml::from_str::<Table>(&format!("value = {text}"))
-        .ok()
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_string()));
-    let mut over = value;
-    for part in key.trim().rsplit('.') {
-        ensure!(
-            !part.is_empty(),
-            "--set {pair:?}: the key has an empty part"
-        );
-        let mut table = Table::new();
-        table.insert(part.to_string(), over);
-        over = Value::Table(table);
-    }
-    if let Value::Table(over) = over {
-        merge(table, over);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,160 @@
+//! A model of a few thousand parameters and two tasks for it.
+
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::data::dataset::InMemDataset;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use continual::trainer::{Step, TrainConfig};
+use continual::{
+    EvaluationSet, Event, Method, Question, Scorer, Scoring, SequenceConfig, SequenceOutcome, Task,
+    run_sequence,
+};
+use lm::{Example, Llama, LlamaConfig, TextTokenizer};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+pub const WORDS: [&str; 12] = [
+    "<end>", "a", "b", "c", "d", "e", "up", "down", "v", "w", "x", "y",
+];
+
+pub fn backends() -> Vec<(&'static str, Device)> {
+    #[allow(deprecated)] // Burn 0.22 announces its removal; it is the reference backend here.
+    let ndarray = Device::ndarray();
+    vec![("ndarray", ndarray), ("flex", Device::flex())]
+}
+
+pub fn tokenizer() -> TextTokenizer {
+    let vocabulary: serde_json::Map<_, _> = (0..WORDS.len())
+        .map(|id| (WORDS[id].to_string(), json!(id)))
+        .collect();
+    let file = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+        "added_tokens": [{"id": 0, "content": "<end>", "special": true, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false}],
+        "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<end>"}
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, file.to_string()).unwrap();
+    TextTokenizer::open(&path, vec![0]).unwrap()
+}
+
+/// The same weights every time: drawn on the host, since the random stream of a device is shared
+/// with the tests that run beside this one.
+pub fn model(device: &Device) -> Llama {
+    struct Draw(ChaCha8Rng, Device);
+    impl ModuleMapper for Draw {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.dims();
+            let centre = if D == 1 { 1.0 } else { 0.0 };
+            let draws = (0..shape.iter().product()).map(|_| self.0.random::<f32>() - 0.5);
+            let values: Vec<f32> = draws.map(|draw| centre + 0.5 * draw).collect();
+            let values = Tensor::from_data(TensorData::new(values, shape), &self.1);
+            Param::initialized(param.id, values)
+        }
+    }
+    let config = json!({
+        "model_type": "llama", "vocab_size": WORDS.len(), "hidden_size": 16,
+        "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "tie_word_embeddings": true
+    });
+    let config = LlamaConfig::from_json(&config, Path::new("config.json")).unwrap();
+    let mut draw = Draw(ChaCha8Rng::seed_from_u64(5), device.clone());
+    Llama::new(&config, device).map(&mut draw).unfreeze()
+}
+
+pub struct ExactMatch;
+
+impl Scorer for ExactMatch {
+    fn score(&self, _prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
+        let right = answers.iter().zip(references).filter(|(a, b)| a == b);
+        100.0 * right.count() as f64 / answers.len() as f64
+    }
+}
+
+/// `up a` is `v`, `down a` is `w`, …: the two tasks differ in their first word alone.
+pub fn task(name: &str, answers: [&str; 5], tokenizer: &TextTokenizer) -> Task {
+    let rows: Vec<(String, &str)> = WORDS[1..6]
+        .iter()
+        .zip(answers)
+        .map(|(letter, answer)| (format!("{name} {letter}"), answer))
+        .collect();
+    let example = |(prompt, answer): &(String, &str)| tokenizer.example(prompt, answer, 8).unwrap();
+    let examples: Vec<Example> = rows.iter().cycle().take(40).map(example).collect();
+    let questions = rows.iter().map(|(prompt, answer)| Question {
+        prompt: prompt.clone(),
+        tokens: tokenizer.prompt(prompt, 8, 2).unwrap(),
+        reference: answer.to_string(),
+    });
+    Task {
+        name: name.to_string(),
+        train: Arc::new(InMemDataset::new(examples)),
+        evaluation: EvaluationSet {
+            questions: questions.collect(),
+            scorer: Arc::new(ExactMatch),
+            max_new_tokens: 2,
+        },
+        epochs: 8,
+    }
+}
+
+pub fn tasks(tokenizer: &TextTokenizer) -> Vec<Task> {
+    vec![
+        task("up", ["v", "w", "v", "w", "x"], tokenizer),
+        task("down", ["w", "v", "y", "x", "v"], tokenizer),
+    ]
+}
+
+pub fn config(train: TrainConfig) -> SequenceConfig {
+    SequenceConfig {
+        train: TrainConfig {
+            learning_rate: 1e-2,
+            global_batch: 8,
+            ..train
+        },
+        scoring: Scoring::Needed,
+        evaluation_batch: 3,
+        seed: 1,
+    }
+}
+
+pub fn run(
+    device: &Device,
+    method: &mut dyn Method<Llama>,
+    config: &SequenceConfig,
+) -> (SequenceOutcome<Llama>, Vec<Step>) {
+    let tokenizer = tokenizer();
+    let mut steps = Vec::new();
+    let outcome = run_sequence(
+        model(&device.clone().autodiff()),
+        &tokenizer,
+        &tasks(&tokenizer),
+        Some(&tasks(&tokenizer)[0].evaluation),
+        method,
+        config,
+        &mut |event| {
+            if let Event::Stepped { step, .. } = event {
+                steps.push(step);
+            }
+        },
+    );
+    (outcome.unwrap(), steps)
+}
+
+pub fn weights<M: Module>(module: &M) -> Vec<f32> {
+    struct All(Vec<f32>);
+    impl ModuleVisitor for All {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().into_data().iter::<f32>());
+        }
+    }
+    let mut all = All(Vec::new());
+    module.visit(&mut all);
+    all.0
+}

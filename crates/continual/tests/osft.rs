@@ -1,0 +1,99 @@
+//! OSFT under the protocol: what moves, what is measured, what is saved.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::Module;
+use continual::methods::OsftMethod;
+use continual::trainer::TrainConfig;
+use continual::{CalibrationData, Method, generated_rows};
+use lm::Llama;
+use osft::{Calibration, Form, OsftConfig, ShareRule, SplitSource};
+
+use common::*;
+
+#[test]
+fn osft_moves_only_its_targets_and_reports_its_leak() {
+    for (backend, device) in backends() {
+        let osft = |share: f64| {
+            let config = OsftConfig::new()
+                .with_targets(["_proj\\.weight$"])
+                .with_protected_share(share);
+            OsftMethod::new(config)
+        };
+        let settings = config(TrainConfig::default());
+        let (frozen, _) = run(&device, &mut osft(1.0), &settings);
+        assert_eq!(
+            weights(&frozen.model),
+            weights(&model(&device)),
+            "{backend}"
+        );
+        let (half, _) = run(&device, &mut osft(0.5), &settings);
+        assert_eq!(half.diagnostics.len(), 2);
+        for task in &half.diagnostics {
+            let leak = task.leaks.as_ref().unwrap().worst();
+            assert!(leak.relative_change > 1e-2, "{backend}: {leak:?}");
+            assert!(
+                leak.leak_in < 1e-5 && leak.leak_out < 1e-5,
+                "{backend}: {leak:?}"
+            );
+            assert!(task.trainable_parameters < half.model.num_params());
+        }
+    }
+}
+
+#[test]
+fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
+    for (backend, device) in backends() {
+        for form in [Form::Core, Form::Weight, Form::FactoredReprojected] {
+            let start = model(&device);
+            let base = generated_rows(&start, WORDS.len(), 10, 6, 3, &mut |_| {});
+            assert_eq!(base.len(), 10);
+            assert!(base.iter().all(|row| row.prompt.len() == 6));
+            let config_of = OsftConfig::new()
+                .with_targets(["_proj\\.weight$"])
+                .with_split(SplitSource::Inputs)
+                .with_share_rule(ShareRule::Energy(0.8))
+                .with_form(form);
+            let mut method = OsftMethod::new(config_of).with_calibration(CalibrationData {
+                base_name: "generated".to_string(),
+                base,
+                rows_per_task: 7,
+                batch: 4,
+            });
+            let (outcome, _) = run(&device, &mut method, &config(TrainConfig::default()));
+            let case = format!("{backend} {form:?}");
+            for task in &outcome.diagnostics {
+                let leaks = task.leaks.as_ref().unwrap();
+                assert!(leaks.worst().leak_in < 1e-5, "{case}: {:?}", leaks.worst());
+                let moved = leaks.layers.iter().map(|layer| layer.outputs.unwrap());
+                let since = task
+                    .since_base
+                    .as_ref()
+                    .unwrap()
+                    .iter()
+                    .map(|layer| layer.outputs);
+                for change in moved.chain(since) {
+                    assert!(change.measured > 0.0, "{case}: nothing moved");
+                    assert!(change.measured <= change.bound, "{case}: {change:?}");
+                }
+                assert_eq!(task.split.len(), 7);
+            }
+            // Factors are merged and the base model's parameters are the only ones left.
+            assert_eq!(outcome.model.num_params(), start.num_params());
+
+            let files = Method::<Llama>::state_files(&method).unwrap();
+            let [(name, bytes)] = &files[..] else {
+                panic!("{case}: {} files", files.len());
+            };
+            assert_eq!(name, "calibration.safetensors");
+            let known = Calibration::from_bytes(bytes).unwrap();
+            let names: Vec<&str> = known.sources().iter().map(|s| s.name.as_str()).collect();
+            assert_eq!(names, ["generated", "up", "down"]);
+            // Ten rows of six tokens, then seven rows of a two-word prompt, an answer and the end.
+            let tokens: Vec<usize> = known.sources().iter().map(|s| s.tokens).collect();
+            assert_eq!(tokens, [60, 28, 28]);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Arguments of the commands that run, or check, a sequence of tasks.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use toml::{Table, Value};
+
+use crate::backend::Backend;
+use crate::config::{MethodName, Overrides, RunConfig};
+use crate::variant::OsftArgs;
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments validate --model SmolLM2-135M --data TRACE-Benchmark
+  experiments validate --print > my.toml")]
+pub struct ValidateArgs {
+    /// Settings of the run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print all settings as TOML and do nothing else.
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments trace
+  experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2
+  experiments trace --method seqft,osft --energy 0.99
+  experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
+  experiments trace --tune --method osft")]
+pub struct TraceArgs {
+    /// Settings of the run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Folder for the results; must be empty or not exist [default: runs/trace-N].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Instead of reporting on the test rows, find learning rates on the validation rows: the
+    /// same grid (`tune_grid`) for every method.
+    #[arg(long)]
+    pub tune: bool,
+}
+
+/// Settings that a run is made of.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Hugging Face folder of the base model [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Folder of a suite in TRACE's layout [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where to compute [default: flex].
+    #[arg(long, value_enum)]
+    pub backend: Option<Backend>,
+    /// Methods to compare, separated by commas [default: seqft,osft-paper,osft].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub method: Vec<MethodName>,
+    /// What `osft` splits and protects.
+    #[command(flatten)]
+    pub osft: OsftArgs,
+    /// Text file that stands for what the base model knows, one text per line [default: text that
+    /// the model generates itself].
+    #[arg(long, value_name = "FILE")]
+    pub calibration_text: Option<PathBuf>,
+    /// Peak learning rate of every method [default: the method's tuned one].
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Order of the tasks: a stored one by number, or names separated by commas [default: 1].
+    #[arg(long)]
+    pub order: Option<String>,
+    /// Seeds, separated by commas; more than one gives mean ± standard deviation [default: 0].
+    #[arg(long, value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Longest row in tokens; longer ones lose their beginning.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_length: Option<usize>,
+    /// Only the first training rows of each task.
+    #[arg(long, value_name = "ROWS")]
+    pub limit_train: Option<usize>,
+    /// Only the first test (or validation) rows of each task.
+    #[arg(long, value_name = "ROWS")]
+    pub limit_test: Option<usize>,
+    /// Epochs of every task [default: the suite's].
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// TOML file with settings; `experiments validate --print` shows all of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One setting, over the file, for instance `train.global_batch=8`; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl RunArgs {
+    /// The settings these arguments stand for.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunConfig::resolve`].
+    pub fn resolve(&self) -> Result<RunConfig> {
+        let given = self.model.is_some() || self.data.is_some();
+        let overrides = Overrides {
+            file: self.config.as_deref(),
+            set: &self.set,
+            flags: self.flags(),
+        };
+        RunConfig::resolve(given, &overrides)
+    }
+
+    /// What was typed as flags, under the names of the settings.
+    fn flags(&self) -> Table {
+        let mut flags = Table::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                flags.insert(key.to_string(), value);
+            }
+        };
+        let list = |values: Vec<Value>| (!values.is_empty()).then_some(Value::Array(values));
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map(|path| Value::from(path.to_string_lossy().into_owned()))
+        };
+        let count = |count: Option<usize>| count.map(|n| Value::from(n as i64));
+        put("model", path(&self.model));
+        put("data", path(&self.data));
+        put(
+            "backend",
+            self.backend.map(|backend| Value::from(backend.name())),
+        );
+        put(
+            "methods",
+            list(self.method.iter().map(|m| Value::from(m.name())).collect()),
+        );
+        put("order", self.order.clone().map(Value::from));
+        put(
+            "seeds",
+            list(self.seeds.iter().map(|&s| Value::from(s as i64)).collect()),
+        );
+        put("max_length", count(self.max_length));
+        put("limit_train", count(self.limit_train));
+        put("limit_test", count(self.limit_test));
+        put("epochs", count(self.epochs));
+        let osft = self.osft.table();
+        put("osft", (!osft.is_empty()).then_some(Value::Table(osft)));
+        if let Some(text) = path(&self.calibration_text) {
+            let calibration = Table::from_iter([("text".to_string(), text)]);
+            put("calibration", Some(Value::Table(calibration)));
+        }
+        if let Some(rate) = self.lr {
+            let all = MethodName::value_variants().iter();
+            let rates = all
+                .map(|m| (m.name().to_string(), Value::from(rate)))
+                .collect();
+            put("learning_rates", Some(Value::Table(rates)));
+        }
+        flags
+    }
+}

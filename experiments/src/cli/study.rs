@@ -1,0 +1,106 @@
+//! Arguments of the commands that compare: studies, backends, what a split sees in a model.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::backend::Backend;
+use crate::commands::study::Part;
+use crate::variant::OsftArgs;
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments inspect
+  experiments inspect --model SmolLM2-135M --text notes.txt --energy 0.99
+  experiments inspect --osft-split weights --share adaptive --out inspected")]
+pub struct InspectArgs {
+    /// Hugging Face folder of the model [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Text file to run the model on, one text per line [default: text that it generates itself].
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// Texts to run it on; a fifth of them is kept for the truncation probe.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(5..))]
+    pub rows: u32,
+    /// Longest text in tokens.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
+    pub tokens: u32,
+    /// The split to show.
+    #[command(flatten)]
+    pub osft: OsftArgs,
+    /// Parameters that are split, as regular expressions over their paths; may be repeated
+    /// [default: the projections of attention and feed-forward].
+    #[arg(long, value_name = "PATTERN")]
+    pub target: Vec<String>,
+    /// Leave out the truncation probe, which decomposes the model ten times.
+    #[arg(long)]
+    pub no_probe: bool,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub backend: Backend,
+    /// Also write report.md and its pictures to this folder; must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What to do with a study.
+#[derive(Debug, Subcommand)]
+pub enum StudyCommand {
+    /// Run what a plan names and has not been run yet.
+    Run(StudyRunArgs),
+    /// Report on what was run so far.
+    Report(StudyReportArgs),
+}
+
+/// Arguments of `study run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments study run results/splits/choose.toml --out results/splits/choose
+  experiments study run plan.toml --out study --part 1/2 & experiments study run plan.toml --out study --part 2/2")]
+pub struct StudyRunArgs {
+    /// TOML file: title, rows, seeds, learning_rates, [run] settings, [[variants]].
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Folder with one file per run; those that are there are not run again.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only every N-th run, starting from number I: several processes share a plan.
+    #[arg(long, value_name = "I/N")]
+    pub part: Option<Part>,
+    /// Answer the general-knowledge probe too.
+    #[arg(long)]
+    pub general: bool,
+}
+
+/// Arguments of `study report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  experiments study report results/splits/choose.toml --out results/splits/choose")]
+pub struct StudyReportArgs {
+    /// The plan that was run.
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Folder of its runs; the report is written there.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `portability`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments portability
+  experiments portability --backends ndarray,flex,wgpu --strict --out portability")]
+pub struct PortabilityArgs {
+    /// Backends to compare, separated by commas; the first one that runs is the reference
+    /// [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub backends: Vec<Backend>,
+    /// Fail if a backend is not there; it is listed as not run otherwise.
+    #[arg(long)]
+    pub strict: bool,
+    /// Also write report.md and portability.json to this folder; must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

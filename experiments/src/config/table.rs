@@ -1,0 +1,46 @@
+//! Settings as TOML tables: one over another, one key at a time.
+
+use anyhow::{Result, bail, ensure};
+use toml::{Table, Value};
+
+/// A table with one key that says which of several rules it is: replaced, never merged.
+const CHOICE: &str = "protected_share";
+
+/// Values of `over` replace those of `base`; tables are merged key by key.
+pub(super) fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(table)) if key != CHOICE => {
+                merge(inner, table);
+            }
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `train.epochs=3`: the value is TOML, or a plain string if it is not.
+pub(super) fn set(table: &mut Table, pair: &str) -> Result<()> {
+    let Some((key, text)) = pair.split_once('=') else {
+        bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
+    };
+    let value = toml::from_str::<Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_string()));
+    let mut over = value;
+    for part in key.trim().rsplit('.') {
+        ensure!(
+            !part.is_empty(),
+            "--set {pair:?}: the key has an empty part"
+        );
+        let mut table = Table::new();
+        table.insert(part.to_string(), over);
+        over = Value::Table(table);
+    }
+    if let Value::Table(over) = over {
+        merge(table, over);
+    }
+    Ok(())
+}
