@@ -60,7 +60,7 @@ pub enum StudyCommand {
   experiments study run results/splits/choose.toml --out results/splits/choose
   experiments study run plan.toml --out study --part 1/2 & experiments study run plan.toml --out study --part 2/2")]
 pub struct StudyRunArgs {
-    /// TOML file: title, rows, seeds, learning_rates, [run] settings, [[variants]].
+    /// TOML file with title, rows, seeds, learning rates, settings of every run and the variants.
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
     /// Folder with one file per run; those that are there are not run again.

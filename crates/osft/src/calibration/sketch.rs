@@ -10,7 +10,7 @@ use crate::decompose::eigen;
 /// # References
 ///
 /// Liberty, "Simple and deterministic matrix sketching", KDD 2013; Ghashami et al., "Frequent
-/// Directions", SIAM J. Comput. 2016.
+/// Directions", SIAM Journal on Computing, 2016.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sketch {
     /// `[up to 2 · sketch_rows, d]`; at most `sketch_rows` rows after [`shrink`](Self::shrink).
