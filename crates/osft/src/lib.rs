@@ -93,4 +93,4 @@ pub use osft::{Osft, SplitContext};
 pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
 pub use side::Side;
 pub use since_base::{LayerChange, SinceBase};
-pub use targets::TargetPatterns;
+pub use targets::{SelectedTarget, TargetPatterns};

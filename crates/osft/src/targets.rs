@@ -27,6 +27,22 @@ impl TargetPatterns {
         &self.0
     }
 
+    /// The parameters of a module that the patterns select, in its order.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::InvalidPattern`],
+    /// [`OsftError::NoPattern`].
+    pub fn selected<M: Module>(&self, module: &M) -> Result<Vec<SelectedTarget>, OsftError> {
+        let weights = select(module, self)?.into_iter();
+        let target = |weight: Weight| SelectedTarget {
+            shape: weight.value.dims(),
+            path: weight.path,
+            id: weight.id,
+        };
+        Ok(weights.map(target).collect())
+    }
+
     /// Checks that every pattern is a regular expression and that there is one.
     pub(crate) fn validate(&self) -> Result<(), OsftError> {
         self.compile().map(|_| ())
@@ -47,6 +63,17 @@ impl TargetPatterns {
             })
             .collect()
     }
+}
+
+/// A parameter that was selected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedTarget {
+    /// Its path in the module.
+    pub path: String,
+    /// Its identity.
+    pub id: ParamId,
+    /// `[d_in, d_out]`
+    pub shape: [usize; 2],
 }
 
 /// A rank-2 parameter of a module, detached from any graph.

@@ -37,9 +37,11 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     for &method in &config.methods {
         let trainable = match method {
             MethodName::Seqft => Some(parameters),
-            // The targets are looked up, which is what most often goes wrong; counting needs no
-            // split, unless the share follows from what is decomposed.
-            _ => match config.osft_config(method) {
+            // The targets are looked up, which is what most often goes wrong.
+            MethodName::Lora => Some(config.lora.adapter_parameters(&base.model)?),
+            MethodName::OLora => Some(config.o_lora.adapter_parameters(&base.model)?),
+            // Counting needs no split, unless the share follows from what is decomposed.
+            MethodName::OsftPaper | MethodName::Osft => match config.osft_config(method) {
                 Some(osft) => Osft::free_parameters_of(&base.model, osft)?,
                 None => None,
             },

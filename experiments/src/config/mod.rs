@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use continual::methods::LoraConfig;
 use continual::trainer::TrainConfig;
 use osft::OsftConfig;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,10 @@ pub struct RunConfig {
     pub osft: OsftConfig,
     /// What `osft-paper` splits and protects.
     pub osft_paper: OsftConfig,
+    /// Adapters of `lora`.
+    pub lora: LoraConfig,
+    /// Adapters of `o-lora`.
+    pub o_lora: LoraConfig,
 }
 
 /// What may be given beside the defaults.
@@ -132,7 +137,7 @@ impl RunConfig {
     /// What a method splits and protects; `None` for one that does not.
     pub fn osft_config(&self, method: MethodName) -> Option<&OsftConfig> {
         match method {
-            MethodName::Seqft => None,
+            MethodName::Seqft | MethodName::Lora | MethodName::OLora => None,
             MethodName::OsftPaper => Some(&self.osft_paper),
             MethodName::Osft => Some(&self.osft),
         }

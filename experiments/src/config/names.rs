@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 pub enum MethodName {
     /// Sequential fine-tuning of all parameters.
     Seqft,
+    /// One low-rank adapter, trained through all tasks.
+    Lora,
+    /// A new low-rank adapter per task, kept orthogonal to those before it.
+    OLora,
     /// Orthogonal Subspace Fine-Tuning as the paper splits: by the singular values of the weights.
     OsftPaper,
     /// Orthogonal Subspace Fine-Tuning as configured; by default the best split found here.
@@ -23,6 +27,8 @@ impl MethodName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Seqft => "seqft",
+            Self::Lora => "lora",
+            Self::OLora => "o-lora",
             Self::OsftPaper => "osft-paper",
             Self::Osft => "osft",
         }

@@ -1,12 +1,15 @@
 //! Methods: how the weights may move while a task is learned. One file each.
 
+mod lora;
 mod osft;
 mod seqft;
 
 use ::osft::{LayerChange, LayerSummary, LeakReport};
 use burn::module::Module;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
 
+pub use self::lora::{LoraConfig, LoraMethod};
 pub use self::osft::OsftMethod;
 pub use seqft::SeqFt;
 
@@ -60,6 +63,14 @@ pub trait Method<M: Module> {
         inner: AdamW,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError>;
+
+    /// What is added to the loss of every step, on the model as it is.
+    ///
+    /// # Shapes
+    /// - output: `[1]`
+    fn penalty(&self, _model: &M) -> Option<Tensor<1>> {
+        None
+    }
 
     /// Removes from the gradients of a step what the method does not allow.
     fn project(&self, grads: GradientsParams) -> GradientsParams {

@@ -76,7 +76,7 @@ pub fn fit<M: LanguageModel>(
         for batch in global_batches(&lengths, config.global_batch, epoch_seed) {
             step += 1;
             let batch: Vec<&Example> = batch.iter().map(|&row| &rows[row]).collect();
-            let (loss, grads) = gradients(&model, &batch, config.micro_batch);
+            let (loss, grads) = gradients(&model, &batch, config.micro_batch, method);
             let mut grads = method.project(grads);
             let gradient_norm = clip_by_global_norm(&model, &mut grads, config.max_gradient_norm);
             let rate = schedule.step();
@@ -119,11 +119,13 @@ pub(crate) fn read_rows(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, Con
         .collect()
 }
 
-/// Mean loss of a step and its gradients, accumulated over micro-batches.
+/// Mean loss of a step and its gradients, accumulated over micro-batches; the method's penalty
+/// is part of the gradients, not of the loss.
 fn gradients<M: LanguageModel>(
     model: &M,
     batch: &[&Example],
     micro_batch: usize,
+    method: &dyn Method<M>,
 ) -> (f64, GradientsParams) {
     let mut accumulator = GradientsAccumulator::new();
     let total: usize = batch.iter().map(|example| example.target_count()).sum();
@@ -138,6 +140,10 @@ fn gradients<M: LanguageModel>(
         let loss = loss / total as f64;
         sum += f64::from(loss.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(loss.backward(), model);
+        accumulator.accumulate(model, grads);
+    }
+    if let Some(penalty) = method.penalty(model) {
+        let grads = GradientsParams::from_grads(penalty.backward(), model);
         accumulator.accumulate(model, grads);
     }
     (sum, accumulator.grads())

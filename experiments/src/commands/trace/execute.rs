@@ -1,9 +1,10 @@
 //! One method on one sequence, with progress.
 
 use anyhow::{Context, Result};
-use continual::methods::{OsftMethod, SeqFt};
+use continual::methods::{LoraMethod, OsftMethod, SeqFt};
 use continual::{CalibrationData, Event, Method, Scoring, SequenceConfig, run_sequence};
 use lm::Llama;
+use osft::OsftConfig;
 
 use super::Base;
 use super::prepare::Prepared;
@@ -59,7 +60,8 @@ pub fn sequence(
     progress: &Progress,
     on_event: &mut dyn FnMut(&str, &Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
-    let (label, mut implementation) = implementation(config, method, base.calibration.as_ref());
+    let (label, mut implementation) =
+        implementation(config, method, seed, base.calibration.as_ref())?;
     let settings = SequenceConfig {
         train: config.train_config(method),
         scoring: config.scoring.into(),
@@ -143,17 +145,27 @@ pub fn sequence(
 fn implementation(
     config: &RunConfig,
     method: MethodName,
+    seed: u64,
     calibration: Option<&CalibrationData>,
-) -> (String, Box<dyn Method<Llama>>) {
-    match config.osft_config(method) {
-        None => (method.name().to_string(), Box::new(SeqFt)),
-        Some(osft) => {
-            let method = OsftMethod::new(osft.clone());
-            let method = match calibration {
-                Some(data) => method.with_calibration(data.clone()),
-                None => method,
-            };
-            (label(osft), Box::new(method))
-        }
-    }
+) -> Result<(String, Box<dyn Method<Llama>>)> {
+    let named =
+        |implementation: Box<dyn Method<Llama>>| (method.name().to_string(), implementation);
+    let osft = |config: &OsftConfig| -> (String, Box<dyn Method<Llama>>) {
+        let method = OsftMethod::new(config.clone());
+        let method = match calibration {
+            Some(data) => method.with_calibration(data.clone()),
+            None => method,
+        };
+        (label(config), Box::new(method))
+    };
+    Ok(match method {
+        MethodName::Seqft => named(Box::new(SeqFt)),
+        MethodName::Lora => named(Box::new(LoraMethod::sequential(config.lora.clone(), seed)?)),
+        MethodName::OLora => named(Box::new(LoraMethod::orthogonal(
+            config.o_lora.clone(),
+            seed,
+        )?)),
+        MethodName::OsftPaper => osft(&config.osft_paper),
+        MethodName::Osft => osft(&config.osft),
+    })
 }

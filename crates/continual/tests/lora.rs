@@ -1,0 +1,189 @@
+//! Low-rank adapters: they start as nothing, go on or stay behind, and keep out of each other's way.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use continual::methods::{LoraConfig, LoraMethod};
+use continual::trainer::TrainConfig;
+use continual::{Method, Task, TaskContext};
+use lm::Llama;
+use osft::TargetPatterns;
+
+use common::*;
+
+fn settings(orthogonality: f64) -> LoraConfig {
+    LoraConfig {
+        targets: TargetPatterns::new([r"(q|v)_proj\.weight$"]),
+        adapter_rank: 3,
+        alpha: 6.0,
+        orthogonality,
+    }
+}
+
+fn context(tasks: &[Task], index: usize) -> TaskContext<'_> {
+    TaskContext {
+        index,
+        count: tasks.len(),
+        task: &tasks[index],
+    }
+}
+
+/// Matrices that are being trained, in the model's order.
+fn trained(model: &Llama) -> Vec<Tensor<2>> {
+    struct Collect(Vec<Tensor<2>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() {
+                let value = param.val();
+                let dims = value.dims();
+                self.0.push(value.reshape([dims[0], dims[1]]));
+            }
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    model.visit(&mut collect);
+    collect.0
+}
+
+fn host(tensor: &Tensor<2>) -> Vec<f64> {
+    tensor.clone().inner().into_data().iter::<f64>().collect()
+}
+
+#[test]
+fn an_adapter_changes_nothing_at_first_and_is_all_that_trains() {
+    for (backend, device) in backends() {
+        let tasks = tasks(&tokenizer());
+        let start = model(&device.clone().autodiff());
+        let rows = vec![vec![6, 1, 8], vec![7, 2]];
+        let before: Vec<f64> = start.logits(&rows).into_data().iter().collect();
+        let mut method = LoraMethod::sequential(settings(0.0), 4).unwrap();
+        let inner = TrainConfig::default().optimizer();
+        let (prepared, _) = method.begin_task(start, inner, context(&tasks, 0)).unwrap();
+        let after: Vec<f64> = prepared.logits(&rows).into_data().iter().collect();
+        assert_eq!(before, after, "{backend}: B starts at zero");
+        let factors = trained(&prepared);
+        // One layer, two targets of 16 x 16, two factors each.
+        let shapes: Vec<[usize; 2]> = factors.iter().map(Tensor::dims).collect();
+        assert_eq!(shapes, [[16, 3], [3, 16], [16, 3], [3, 16]]);
+        assert!(host(&factors[0]).iter().all(|value| value.abs() <= 0.25));
+        let count = settings(0.0).adapter_parameters(&prepared).unwrap();
+        assert_eq!(count, 4 * 3 * 16);
+    }
+}
+
+#[test]
+fn adapters_learn_and_leave_a_plain_model_behind() {
+    for (backend, device) in backends() {
+        for orthogonal in [false, true] {
+            let mut method = match orthogonal {
+                true => LoraMethod::orthogonal(settings(0.5), 4).unwrap(),
+                false => LoraMethod::sequential(settings(0.0), 4).unwrap(),
+            };
+            let (outcome, steps) = run(&device, &mut method, &config(TrainConfig::default()));
+            let (first, last) = (steps.first().unwrap().loss, steps.last().unwrap().loss);
+            assert!(last < 0.7 * first, "{backend}: {first} to {last}");
+            let plain = model(&device);
+            assert_eq!(outcome.model.num_params(), plain.num_params());
+            assert_eq!(outcome.diagnostics[1].trainable_parameters, 4 * 3 * 16);
+            struct NoAdapter;
+            impl ModuleVisitor for NoAdapter {
+                fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                    assert!(param.reparameterization::<LoraAdapter>().is_none());
+                }
+            }
+            outcome.model.visit(&mut NoAdapter);
+        }
+    }
+}
+
+#[test]
+fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
+    for (backend, device) in backends() {
+        let tasks = tasks(&tokenizer());
+        let inner = TrainConfig::default().optimizer();
+        let mut method = LoraMethod::orthogonal(settings(0.5), 4).unwrap();
+        let start = model(&device.clone().autodiff());
+        let (first, _) = method
+            .begin_task(start, inner.clone(), context(&tasks, 0))
+            .unwrap();
+        assert!(
+            method.penalty(&first).is_none(),
+            "there is nothing to be orthogonal to"
+        );
+        let earlier = trained(&first);
+        let (merged, _) = method.end_task(first, context(&tasks, 0)).unwrap();
+        let (mut second, mut optimizer) = method
+            .begin_task(merged, inner, context(&tasks, 1))
+            .unwrap();
+
+        let overlap = |model: &Llama| -> f64 {
+            let now = trained(model);
+            [0, 2]
+                .into_iter()
+                .map(|factor| {
+                    let (old, new) = (host(&earlier[factor]), host(&now[factor]));
+                    let entry = |i: usize, j: usize| -> f64 {
+                        (0..16).map(|row| old[row * 3 + i] * new[row * 3 + j]).sum()
+                    };
+                    let all = (0..3).flat_map(|i| (0..3).map(move |j| (i, j)));
+                    all.map(|(i, j)| entry(i, j).abs()).sum::<f64>()
+                })
+                .sum()
+        };
+        let penalty = |model: &Llama| method.penalty(model).unwrap();
+        let found = f64::from(penalty(&second).into_scalar::<f32>());
+        // A sum of eighteen products of sixteen terms in f32.
+        assert!(
+            (found - 0.5 * overlap(&second)).abs() < 1e-5,
+            "{backend}: {found}"
+        );
+
+        let before = overlap(&second);
+        for _ in 0..60 {
+            let grads = GradientsParams::from_grads(penalty(&second).backward(), &second);
+            second = optimizer.step(2e-3, second, grads);
+        }
+        let after = overlap(&second);
+        assert!(after < 0.3 * before, "{backend}: {before} to {after}");
+    }
+}
+
+#[test]
+fn a_sequential_adapter_goes_on_and_an_orthogonal_one_begins_anew() {
+    let (_, device) = backends().remove(1);
+    let tasks = tasks(&tokenizer());
+    for orthogonal in [false, true] {
+        let mut method = match orthogonal {
+            true => LoraMethod::orthogonal(settings(0.5), 4).unwrap(),
+            false => LoraMethod::sequential(settings(0.5), 4).unwrap(),
+        };
+        let inner = || TrainConfig::default().optimizer();
+        let start = model(&device.clone().autodiff());
+        let (first, _) = method
+            .begin_task(start, inner(), context(&tasks, 0))
+            .unwrap();
+        let before = host(&trained(&first)[0]);
+        let (merged, _) = method.end_task(first, context(&tasks, 0)).unwrap();
+        let (second, _) = method
+            .begin_task(merged, inner(), context(&tasks, 1))
+            .unwrap();
+        assert_eq!(host(&trained(&second)[0]) != before, orthogonal);
+        assert_eq!(method.penalty(&second).is_some(), orthogonal);
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let mut broken = settings(0.0);
+    broken.adapter_rank = 0;
+    let error = LoraMethod::sequential(broken, 0).unwrap_err().to_string();
+    assert!(error.contains("adapter_rank = 0"), "{error}");
+    let error = LoraMethod::orthogonal(settings(-1.0), 0)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("orthogonality"), "{error}");
+}
