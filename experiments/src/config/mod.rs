@@ -181,6 +181,10 @@ impl RunConfig {
         {
             check_calibration(osft, self.calibration.base_rows)?;
         }
+        for (name, lora) in [("lora", &self.lora), ("o_lora", &self.o_lora)] {
+            lora.validate()
+                .with_context(|| format!("settings of {name}"))?;
+        }
         ensure!(
             self.calibration.base_tokens > 0,
             "calibration.base_tokens must be at least 1"
@@ -265,7 +269,9 @@ mod tests {
             ("calibration.base_rows=0", "base_rows"),
             ("train.global_batch=0", "global_batch"),
             ("train.global_batch='x'", "global_batch"),
-            ("methods=['lora']", "lora"),
+            ("methods=['ewc']", "ewc"),
+            ("o_lora.adapter_rank=0", "adapter_rank"),
+            ("lora.alpha=-1", "alpha"),
             ("methods=[]", "methods"),
             ("seeds=[]", "seeds"),
             ("max_length=1", "max_length"),

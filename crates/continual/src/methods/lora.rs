@@ -31,6 +31,37 @@ pub struct LoraConfig {
 }
 
 impl LoraConfig {
+    /// Checks every setting that can be checked without a module.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::InvalidSetting`] for the first one out of range.
+    pub fn validate(&self) -> Result<(), ContinualError> {
+        let checks = [
+            (
+                "adapter_rank",
+                self.adapter_rank as f64,
+                self.adapter_rank > 0,
+                "at least 1",
+            ),
+            ("alpha", self.alpha, self.alpha > 0.0, "above 0"),
+            (
+                "orthogonality",
+                self.orthogonality,
+                self.orthogonality >= 0.0,
+                "0 or above",
+            ),
+        ];
+        if let Some((name, found, _, expected)) = checks.into_iter().find(|check| !check.2) {
+            return Err(ContinualError::InvalidSetting {
+                name,
+                found: found.to_string(),
+                expected,
+            });
+        }
+        Ok(())
+    }
+
     /// Numbers that the adapters of a module hold.
     ///
     /// # Errors
@@ -100,28 +131,7 @@ impl LoraMethod {
     }
 
     fn new(config: LoraConfig, course: Course, seed: u64) -> Result<Self, ContinualError> {
-        let checks = [
-            (
-                "adapter_rank",
-                config.adapter_rank as f64,
-                config.adapter_rank > 0,
-                "at least 1",
-            ),
-            ("alpha", config.alpha, config.alpha > 0.0, "above 0"),
-            (
-                "orthogonality",
-                config.orthogonality,
-                config.orthogonality >= 0.0,
-                "0 or above",
-            ),
-        ];
-        if let Some((name, found, _, expected)) = checks.into_iter().find(|check| !check.2) {
-            return Err(ContinualError::InvalidSetting {
-                name,
-                found: found.to_string(),
-                expected,
-            });
-        }
+        config.validate()?;
         Ok(Self {
             config,
             course,
