@@ -54,7 +54,8 @@ pub fn write_report(
     writeln!(
         page,
         "Version {}, Burn {}, revision `{}`, backend {}, {} cores. All settings are in \
-         `config.toml`, every step and score in `metrics.jsonl`, the matrices in `matrix-*.csv`.",
+         `config.toml`, every step and score in `metrics.jsonl`, the matrices in `matrix-*.csv`, what \
+         every task did to every layer in `layers-*.csv`.",
         manifest.version, manifest.burn, manifest.revision, manifest.backend, manifest.cores
     )?;
     folder.write("report.md", page.as_bytes())

@@ -62,6 +62,11 @@ impl Summary {
             .collect()
     }
 
+    /// Mean and standard deviation over seeds of the general-knowledge probe after the last task.
+    pub fn general_after(&self) -> Option<(f64, f64)> {
+        self.over_runs(|run| run.general.map(|(_, after)| after))
+    }
+
     /// Mean and standard deviation over seeds of [`RunResult::output_change`].
     pub fn output_change(&self) -> Option<(f64, f64)> {
         self.over_runs(|run| run.output_change)
@@ -102,7 +107,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             Some((mean, deviation)) => format!("{mean:.1} ± {deviation:.1}"),
         };
         let before = summary.over_runs(|run| run.general.map(|(before, _)| before));
-        let after = summary.over_runs(|run| run.general.map(|(_, after)| after));
+        let after = summary.general_after();
         let general = match before {
             None => "–".to_string(),
             Some((before, _)) => format!("{before:.1} → {}", number(after)),

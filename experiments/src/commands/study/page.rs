@@ -14,7 +14,7 @@ use crate::run::{Manifest, RunFolder};
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
 `100/(T-1) Σ_{j<T} R[T][j] / R[j][j]`: the share of it that is left after the last task. AA, BWT: as \
-in every report. Outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, over \
+in every report. General: the knowledge probe after the last task, where it was asked. Outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, over \
 the base model's own inputs. Free: degrees of freedom that training had, of the targets' (for plain \
 fine-tuning: of all). ± is the standard deviation over seeds. In bold, for every variant, the \
 learning rate with the highest AA.";
@@ -101,6 +101,7 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
         "retained %",
         "AA",
         "BWT",
+        "general",
         "outputs",
     ]);
     for group in groups {
@@ -124,6 +125,7 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
                 shown(summary.figure(metrics::retention)),
                 shown(summary.figure(metrics::average_accuracy)),
                 shown(summary.figure(metrics::backward_transfer)),
+                shown(summary.general_after()),
                 outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}")),
             ]);
         }
@@ -149,6 +151,8 @@ fn csv(groups: &[Group<'_>]) -> Result<String> {
         "aa_sd",
         "bwt",
         "bwt_sd",
+        "general",
+        "general_sd",
         "outputs",
     ])?;
     for group in groups {
@@ -164,6 +168,7 @@ fn csv(groups: &[Group<'_>]) -> Result<String> {
                 summary.figure(metrics::retention),
                 summary.figure(metrics::average_accuracy),
                 summary.figure(metrics::backward_transfer),
+                summary.general_after(),
             ];
             for figure in figures {
                 let (mean, deviation) = figure.unzip();
