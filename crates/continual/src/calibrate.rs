@@ -15,6 +15,8 @@ pub struct CalibrationData {
     pub base_name: String,
     /// Rows that stand for what the base model knows.
     pub base: Vec<Example>,
+    /// Weight of the base model's rows among the sources, each task having weight 1; above 0.
+    pub base_weight: f64,
     /// Training rows of every learned task that are gone through.
     pub rows_per_task: usize,
     /// Rows per forward pass.

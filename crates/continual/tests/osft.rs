@@ -59,6 +59,7 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             let mut method = OsftMethod::new(config_of).with_calibration(CalibrationData {
                 base_name: "generated".to_string(),
                 base,
+                base_weight: 2.0,
                 rows_per_task: 7,
                 batch: 4,
             });
@@ -94,6 +95,8 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             // Ten rows of six tokens, then seven rows of a two-word prompt, an answer and the end.
             let tokens: Vec<usize> = known.sources().iter().map(|s| s.tokens).collect();
             assert_eq!(tokens, [60, 28, 28]);
+            let weights: Vec<f64> = known.sources().iter().map(|s| s.weight).collect();
+            assert_eq!(weights, [2.0, 1.0, 1.0]);
         }
     }
 }

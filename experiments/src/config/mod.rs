@@ -185,6 +185,11 @@ impl RunConfig {
             lora.validate()
                 .with_context(|| format!("settings of {name}"))?;
         }
+        let base_weight = self.calibration.base_weight;
+        ensure!(
+            base_weight > 0.0 && base_weight.is_finite(),
+            "calibration.base_weight = {base_weight} must be above 0"
+        );
         ensure!(
             self.calibration.base_tokens > 0,
             "calibration.base_tokens must be at least 1"
@@ -267,6 +272,7 @@ mod tests {
             ("osft.form=dense", "dense"),
             ("calibration.base_tokens=0", "base_tokens"),
             ("calibration.base_rows=0", "base_rows"),
+            ("calibration.base_weight=0", "base_weight"),
             ("train.global_batch=0", "global_batch"),
             ("train.global_batch='x'", "global_batch"),
             ("methods=['ewc']", "ewc"),

@@ -69,6 +69,8 @@ pub struct CalibrationConfig {
     pub base_rows: usize,
     /// Tokens of a generated row; longest row of a text file.
     pub base_tokens: usize,
+    /// Weight of the base model's text among the sources, each learned task having weight 1.
+    pub base_weight: f64,
     /// Training rows of every learned task; 0 takes all.
     pub rows_per_task: usize,
     /// Whether what was measured is saved with the run; its size is that of the layers' second

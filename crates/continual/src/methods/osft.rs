@@ -61,7 +61,8 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
         if let (None, Some(data)) = (&self.known, &self.data) {
             let targets = &self.config.targets;
-            let base = calibrate(&model, targets, &data.base_name, &data.base, data.batch)?;
+            let base = calibrate(&model, targets, &data.base_name, &data.base, data.batch)?
+                .with_weight(data.base_weight)?;
             self.known = Some(Known {
                 since_base: SinceBase::new(&model, targets, &base)?,
                 calibration: base,

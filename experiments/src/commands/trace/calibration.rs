@@ -22,6 +22,7 @@ pub fn data<M: LanguageModel>(
         text,
         base_rows,
         base_tokens,
+        base_weight,
         rows_per_task,
         ..
     } = &config.calibration;
@@ -45,6 +46,7 @@ pub fn data<M: LanguageModel>(
     Ok(Some(CalibrationData {
         base_name,
         base,
+        base_weight: *base_weight,
         rows_per_task: *rows_per_task,
         batch: config.evaluation_batch,
     }))
