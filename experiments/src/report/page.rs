@@ -49,14 +49,11 @@ pub fn write_report(
     if !notes.is_empty() {
         writeln!(page, "{notes}\n")?;
     }
-    writeln!(page, "## How this was made\n")?;
-    writeln!(page, "    {}\n", manifest.command.join(" "))?;
     writeln!(
         page,
-        "Version {}, Burn {}, revision `{}`, backend {}, {} cores. All settings are in \
-         `config.toml`, every step and score in `metrics.jsonl`, the matrices in `matrix-*.csv`, what \
-         every task did to every layer in `layers-*.csv`.",
-        manifest.version, manifest.burn, manifest.revision, manifest.backend, manifest.cores
+        "{} All settings are in `config.toml`, every step and score in `metrics.jsonl`, the matrices \
+         in `matrix-*.csv`, what every task did to every layer in `layers-*.csv`.",
+        manifest.origin()
     )?;
     folder.write("report.md", page.as_bytes())
 }

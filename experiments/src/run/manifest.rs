@@ -43,6 +43,21 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// The last section of a report: command, versions, revision, machine.
+    pub fn origin(&self) -> String {
+        format!(
+            "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} cores.",
+            self.command.join(" "),
+            self.version,
+            self.burn,
+            self.revision,
+            self.backend,
+            self.cores
+        )
+    }
+}
+
 fn revision() -> String {
     let git = |arguments: &[&str]| {
         Command::new("git")

@@ -174,15 +174,6 @@ fn write(folder: &RunFolder, args: &InspectArgs, title: &str, shown: &Shown<'_>)
             "![Loss without the smallest directions](truncation.svg)\n"
         )?;
     }
-    writeln!(
-        page,
-        "## How this was made\n\n    {}\n",
-        manifest.command.join(" ")
-    )?;
-    writeln!(
-        page,
-        "Version {}, Burn {}, revision `{}`, backend {}.",
-        manifest.version, manifest.burn, manifest.revision, manifest.backend
-    )?;
+    writeln!(page, "{}", manifest.origin())?;
     folder.write("report.md", page.as_bytes())
 }

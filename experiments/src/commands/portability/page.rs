@@ -86,16 +86,7 @@ pub fn write(
     for line in remarks(results) {
         writeln!(page, "- {line}")?;
     }
-    writeln!(
-        page,
-        "\n{LEGEND}\n\n## How this was made\n\n    {}\n",
-        manifest.command.join(" ")
-    )?;
-    writeln!(
-        page,
-        "Version {}, Burn {}, revision `{}`, {} cores.",
-        manifest.version, manifest.burn, manifest.revision, manifest.cores
-    )?;
+    writeln!(page, "\n{LEGEND}\n\n{}", manifest.origin())?;
     folder.write("report.md", page.as_bytes())?;
     let json = json!({
         "manifest": manifest,
