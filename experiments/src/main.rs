@@ -5,6 +5,7 @@ mod builtin;
 mod cli;
 mod commands;
 mod config;
+mod interrupt;
 mod progress;
 mod report;
 mod run;
@@ -37,6 +38,10 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interrupt::is_interruption(&error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -12,6 +12,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 pub struct Progress {
     bar: ProgressBar,
     printed: Cell<Instant>,
+    /// Steps that an earlier process did.
+    skipped: Cell<u64>,
 }
 
 impl Progress {
@@ -26,7 +28,15 @@ impl Progress {
         Self {
             bar,
             printed: Cell::new(Instant::now()),
+            skipped: Cell::new(0),
         }
+    }
+
+    /// Some steps were done before: they say nothing of the speed.
+    pub fn skip(&self, steps: u64) {
+        self.skipped.set(self.skipped.get() + steps);
+        self.bar.inc(steps);
+        self.bar.reset_eta();
     }
 
     /// Some steps are done.
@@ -35,10 +45,14 @@ impl Progress {
         self.bar.set_message(message.to_string());
         if self.bar.is_hidden() && self.printed.get().elapsed() >= INTERVAL {
             self.printed.set(Instant::now());
-            let done = self.bar.position() as f64 / self.bar.length().unwrap_or(1).max(1) as f64;
+            let (at, all) = (self.bar.position(), self.bar.length().unwrap_or(1).max(1));
+            let done = at as f64 / all as f64;
             // A hidden bar does not estimate, so the mean speed so far has to do.
-            let elapsed = self.bar.elapsed();
-            let left = elapsed.mul_f64((1.0 - done).max(0.0) / done.max(1e-6));
+            let own = at.saturating_sub(self.skipped.get()).max(1) as f64;
+            let left = self
+                .bar
+                .elapsed()
+                .mul_f64(all.saturating_sub(at) as f64 / own);
             eprintln!(
                 "{:3.0} % · {} left · {message}",
                 100.0 * done,

@@ -2,12 +2,14 @@
 //!
 //! - `runs`: whole runs of the built-in suite at the smallest scale.
 //! - `mistakes`: bad input, each one clear line.
+//! - `resume`: runs that are killed or stopped, and go on.
 //! - `other`: the commands around a run.
 
 #![allow(clippy::unwrap_used)]
 
 mod mistakes;
 mod other;
+mod resume;
 mod runs;
 mod variants;
 
@@ -15,9 +17,13 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_experiments"))
+}
+
 /// The program, run from a folder of its own so that nothing is found by chance.
 fn experiments(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_experiments"));
+    let mut command = Command::new(program());
     command.current_dir(folder);
     command
 }

@@ -55,7 +55,7 @@ fn a_run_leaves_everything_that_a_report_needs() {
         "report.md",
         "matrix.svg",
         "curves.svg",
-        "osft-weights-core-0.5-seed0-calibration.safetensors",
+        "osft-weights-core-0.5-seed0-calibration-2.safetensors",
     ] {
         assert!(out.join(file).is_file(), "no {file}");
     }

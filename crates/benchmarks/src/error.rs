@@ -43,6 +43,21 @@ pub enum BenchmarkError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A row's answer is none of the task's.
+    #[error(
+        "{}, row {row} (from 0): unknown label {found:?}; the task's answers are {labels}",
+        path.display()
+    )]
+    UnknownLabel {
+        /// The file.
+        path: PathBuf,
+        /// Index of the row.
+        row: usize,
+        /// Its answer.
+        found: String,
+        /// The task's answers.
+        labels: String,
+    },
     /// A file holds no row.
     #[error("{} holds no row", path.display())]
     Empty {

@@ -5,13 +5,17 @@
 //! itself in a `suite.json`. Scores agree with the Python packages that TRACE uses.
 
 mod error;
+mod flaws;
 mod load;
 pub mod metrics;
+mod published;
 mod score;
 mod suite;
 mod trace;
 
 pub use error::BenchmarkError;
-pub use load::{Limits, Row, TaskRows, load_rows, load_task};
+pub use flaws::{Flaw, Split, flaws, repaired};
+pub use load::{Row, TaskRows, load_rows, load_task};
+pub use published::{Published, PublishedRow, PublishedSource, published};
 pub use score::Score;
 pub use suite::{Suite, TaskSpec};

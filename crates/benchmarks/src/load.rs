@@ -29,36 +29,31 @@ pub struct TaskRows {
     pub test: Vec<Row>,
 }
 
-/// How many rows of each split are used, always the first ones; `None` is all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Rows of `train.json`.
-    pub train: Option<usize>,
-    /// Rows of `eval.json`.
-    pub validation: Option<usize>,
-    /// Rows of `test.json`.
-    pub test: Option<usize>,
-}
-
 /// Reads the three splits of a task of the suite in `folder`.
 ///
 /// # Errors
 ///
-/// As [`load_rows`].
-pub fn load_task(
-    folder: &Path,
-    task: &TaskSpec,
-    limits: Limits,
-) -> Result<TaskRows, BenchmarkError> {
-    let split = |name: &str, limit: Option<usize>| {
-        let mut rows = load_rows(&folder.join(&task.name).join(name))?;
-        rows.truncate(limit.unwrap_or(usize::MAX));
-        Ok(rows)
+/// As [`load_rows`], and [`BenchmarkError::UnknownLabel`] if the task has fixed answers and a row has
+/// another one.
+pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkError> {
+    let split = |name: &str| {
+        let path = folder.join(&task.name).join(name);
+        let rows = load_rows(&path)?;
+        let unknown = |row: &Row| !task.labels.iter().any(|label| label == row.answer.trim());
+        match rows.iter().position(unknown) {
+            Some(row) if !task.labels.is_empty() => Err(BenchmarkError::UnknownLabel {
+                path,
+                row,
+                found: rows[row].answer.clone(),
+                labels: task.labels.join(", "),
+            }),
+            _ => Ok(rows),
+        }
     };
     Ok(TaskRows {
-        train: split("train.json", limits.train)?,
-        validation: split("eval.json", limits.validation)?,
-        test: split("test.json", limits.test)?,
+        train: split("train.json")?,
+        validation: split("eval.json")?,
+        test: split("test.json")?,
     })
 }
 

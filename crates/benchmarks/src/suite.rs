@@ -34,6 +34,9 @@ pub struct TaskSpec {
     /// How often the training rows are gone through; 1 if not given.
     #[serde(default = "once")]
     pub epochs: usize,
+    /// The answers there are, in a task of fixed ones; a row with another one is an error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 fn once() -> usize {

@@ -30,6 +30,9 @@ const SECOND_ORDER: [&str; 8] = [
     "ScienceQA",
 ];
 
+/// Tasks whose answers are the letters of their prompts.
+const LETTERS: [(&str, [&str; 3]); 2] = [("C-STANCE", ["A", "B", "C"]), ("FOMC", ["A", "B", "C"])];
+
 /// # References
 ///
 /// TRACE (arXiv 2310.06762) and the scripts of its repository, BeyonderXX/TRACE.
@@ -45,6 +48,11 @@ pub(crate) fn suite() -> Suite {
                 score,
                 max_new_tokens,
                 epochs,
+                labels: LETTERS
+                    .iter()
+                    .filter(|(task, _)| *task == name)
+                    .flat_map(|(_, labels)| labels.map(ToString::to_string))
+                    .collect(),
             })
             .collect(),
         orders: vec![owned(&first), owned(&SECOND_ORDER)],

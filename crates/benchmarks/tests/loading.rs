@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use benchmarks::{BenchmarkError, Limits, Row, Suite, load_rows, load_task};
+use benchmarks::{BenchmarkError, Row, Suite, load_rows, load_task};
 use proptest::prelude::*;
 
 const TRACE: [&str; 8] = [
@@ -43,17 +43,32 @@ fn a_folder_in_the_layout_of_trace_is_trace() {
         TRACE
     );
     assert_eq!(suite.order("2").unwrap()[0].name, "NumGLUE-cm");
-    let limits = Limits {
-        train: Some(1),
-        ..Limits::default()
-    };
-    let task = load_task(root.path(), order[0], limits).unwrap();
+    let task = load_task(root.path(), order[0]).unwrap();
     assert_eq!(
         (task.train.len(), task.validation.len(), task.test.len()),
-        (1, 2, 2)
+        (2, 2, 2)
     );
     assert!(task.train[0].prompt.starts_with("文本"));
     assert_eq!(task.test[1].answer, "C");
+}
+
+#[test]
+fn an_answer_that_is_no_label_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let rows = r#"[{"prompt": "p", "answer": "A"}, {"prompt": "q", "answer": "-"}]"#;
+    for task in TRACE {
+        write_task(root.path(), task, rows);
+    }
+    let suite = Suite::trace();
+    let load = |name: &str| load_task(root.path(), suite.order(name).unwrap()[0]);
+    match load("FOMC") {
+        Err(error @ BenchmarkError::UnknownLabel { row: 1, .. }) => {
+            let text = error.to_string();
+            assert!(text.contains("\"-\"") && text.contains("A, B, C"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(load("NumGLUE-cm").is_ok(), "its answers are not fixed");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What can go wrong while tasks are learned.
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
 use lm::LmError;
 use osft::OsftError;
 use thiserror::Error;
@@ -28,10 +31,12 @@ pub enum ContinualError {
     },
     /// The loss or a gradient is NaN or infinite.
     #[error(
-        "training diverged at step {step} (loss {loss}, gradient norm {gradient_norm}): lower the \
-         learning rate, now {learning_rate:e}, or clip gradients"
+        "training diverged at step {step} of task {task:?} (loss {loss}, gradient norm \
+         {gradient_norm}): lower the learning rate, now {learning_rate:e}, or clip gradients"
     )]
     Diverged {
+        /// The task.
+        task: String,
         /// Step within the task, from 1.
         step: usize,
         /// Loss of that step.
@@ -49,10 +54,63 @@ pub enum ContinualError {
         /// The data set's reason.
         reason: String,
     },
+    /// A file or folder of a checkpoint cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was to be done.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A part of a checkpoint could not be made.
+    #[error("cannot write {}: {reason}", path.display())]
+    Unsaved {
+        /// The file it was to be.
+        path: PathBuf,
+        /// What kept it from being written.
+        reason: String,
+    },
+    /// A part of a checkpoint does not hold what it should.
+    #[error("{} cannot be taken up: {reason}", path.display())]
+    BrokenCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The run was asked to stop, and what another process needs to go on has been saved.
+    #[error("interrupted")]
+    Interrupted,
     /// The split of a model failed.
     #[error(transparent)]
     Osft(#[from] OsftError),
     /// A text could not be tokenized.
     #[error(transparent)]
     Lm(#[from] LmError),
+}
+
+impl ContinualError {
+    /// For `map_err`: what was to be done with which file.
+    pub(crate) fn io(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// For `map_err`: the file that could not be made.
+    pub(crate) fn saving<E: Display>(path: &Path) -> impl FnOnce(E) -> Self + use<E> {
+        let path = path.to_path_buf();
+        move |error| Self::Unsaved {
+            path,
+            reason: error.to_string(),
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! Greedy answers of a model, scored.
+//! Answers of a model, scored.
 
-use lm::{GenerationOptions, LanguageModel, TextTokenizer};
+use lm::{Decoding, GenerationOptions, LanguageModel, TextTokenizer};
 
 use crate::{ContinualError, EvaluationSet};
 
@@ -13,26 +13,44 @@ pub struct Evaluation {
     pub answers: Vec<String>,
 }
 
-/// Answers every question greedily, `batch` at a time, and scores the answers.
+/// Answers every question, `batch` at a time, and scores the answers.
 ///
 /// Questions of similar length are answered together; the batch size changes no answer beyond
-/// rounding.
+/// rounding, unless answers are drawn. `on_answers` is told how many more are answered, and ends it all with its error.
 ///
 /// # Errors
 ///
-/// [`ContinualError::Lm`] if an answer cannot be decoded.
+/// [`ContinualError::Lm`] if an answer cannot be decoded, and what `on_answers` returns.
 pub fn evaluate<M: LanguageModel>(
     model: &M,
     tokenizer: &TextTokenizer,
     set: &EvaluationSet,
     batch: usize,
+    decoding: Decoding,
+    on_answers: &mut dyn FnMut(usize) -> Result<(), ContinualError>,
 ) -> Result<Evaluation, ContinualError> {
     let model = model.valid();
-    let options = GenerationOptions::greedy(set.max_new_tokens, tokenizer.stop_tokens().to_vec());
+    let stop = tokenizer.stop_tokens().to_vec();
+    let mut options = GenerationOptions::greedy(set.max_new_tokens, stop);
     let mut order: Vec<usize> = (0..set.questions.len()).collect();
     order.sort_by_key(|&index| set.questions[index].tokens.len());
     let mut answers = vec![String::new(); set.questions.len()];
-    for indices in order.chunks(batch.max(1)) {
+    for (number, indices) in order.chunks(batch.max(1)).enumerate() {
+        options.decoding = match decoding {
+            Decoding::Greedy => Decoding::Greedy,
+            // Batches that drew from one stream would draw alike.
+            Decoding::Sample {
+                temperature,
+                top_k,
+                top_p,
+                seed,
+            } => Decoding::Sample {
+                temperature,
+                top_k,
+                top_p,
+                seed: seed.wrapping_add(number as u64),
+            },
+        };
         let prompts: Vec<Vec<u32>> = indices
             .iter()
             .map(|&index| set.questions[index].tokens.clone())
@@ -40,6 +58,7 @@ pub fn evaluate<M: LanguageModel>(
         for (&index, ids) in indices.iter().zip(model.generate(&prompts, &options)) {
             answers[index] = tokenizer.decode(&ids, true)?;
         }
+        on_answers(indices.len())?;
     }
     let texts = |field: fn(&crate::Question) -> &str| -> Vec<&str> {
         set.questions.iter().map(field).collect()

@@ -1,11 +1,12 @@
 //! The continual-learning protocol: tasks in sequence, methods, trainer, result matrix.
 //!
 //! A [`Task`] is tokenized rows and a way to score answers; a [`Method`] says how
-//! weights may move during a task; [`run_sequence`] trains a model on one task after another and
+//! weights may move during a task; a [`Sequence`] trains a model on one task after another and
 //! fills the [`ResultMatrix`], from which [`metrics`] computes what is reported. No data set and no
 //! model family is known here by name.
 
 mod calibrate;
+pub mod checkpoint;
 mod error;
 mod evaluate;
 mod matrix;
@@ -20,5 +21,7 @@ pub use error::ContinualError;
 pub use evaluate::{Evaluation, evaluate};
 pub use matrix::ResultMatrix;
 pub use methods::{Method, TaskContext, TaskDiagnostics};
-pub use sequence::{Event, Scoring, SequenceConfig, SequenceOutcome, run_sequence};
+pub use sequence::{
+    Event, Keeper, Pause, Protocol, Scoring, Sequence, SequenceConfig, SequenceOutcome, Unkept,
+};
 pub use task::{EvaluationSet, Question, Scorer, Task};

@@ -40,6 +40,8 @@ pub struct Task {
     pub name: String,
     /// Rows to train on.
     pub train: Arc<dyn Dataset<Example>>,
+    /// Rows whose loss is watched while training, if it is; never those of the score.
+    pub validation: Option<Arc<dyn Dataset<Example>>>,
     /// Rows the score is reported on (of the test split, or of the validation split while
     /// settings are being tuned).
     pub evaluation: EvaluationSet,

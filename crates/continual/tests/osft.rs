@@ -84,12 +84,21 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             // Factors are merged and the base model's parameters are the only ones left.
             assert_eq!(outcome.model.num_params(), start.num_params());
 
-            let files = Method::<Llama>::state_files(&method).unwrap();
-            let [(name, bytes)] = &files[..] else {
-                panic!("{case}: {} files", files.len());
-            };
-            assert_eq!(name, "calibration.safetensors");
-            let known = Calibration::from_bytes(bytes).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let mut names = Vec::new();
+            for part in Method::<Llama>::state(&method) {
+                names.push(part.name().to_string());
+                let path = folder.path().join(part.name());
+                part.write_to(&path).unwrap();
+            }
+            let all = [
+                "base-calibration.safetensors",
+                "calibration-2.safetensors",
+                "since-base-2.json",
+            ];
+            assert_eq!(names, all, "{case}");
+            let bytes = std::fs::read(folder.path().join(all[1])).unwrap();
+            let known = Calibration::from_bytes(&bytes).unwrap();
             let names: Vec<&str> = known.sources().iter().map(|s| s.name.as_str()).collect();
             assert_eq!(names, ["generated", "up", "down"]);
             // Ten rows of six tokens, then seven rows of a two-word prompt, an answer and the end.

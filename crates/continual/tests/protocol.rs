@@ -9,9 +9,12 @@ use std::sync::Arc;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
-use continual::methods::SeqFt;
-use continual::trainer::{Schedule, TrainConfig};
-use continual::{ContinualError, SequenceConfig, Task, run_sequence};
+use continual::methods::{MultiTaskFt, PerTaskFt, SeqFt};
+use continual::trainer::{Schedule, TrainConfig, ValidationConfig};
+use continual::{
+    ContinualError, Event, Method, Protocol, Sequence, SequenceConfig, Task, TaskContext,
+};
+use lm::LanguageModel;
 
 use common::*;
 
@@ -112,18 +115,14 @@ fn tasks_without_rows_and_bad_settings_are_errors() {
     let tokenizer = tokenizer();
     let device = Device::flex().autodiff();
     let attempt = |tasks: &[Task], config: &SequenceConfig| {
-        let mut method = SeqFt;
-        run_sequence(
-            model(&device),
-            &tokenizer,
+        let sequence = Sequence {
+            tokenizer: &tokenizer,
             tasks,
-            None,
-            &mut method,
+            general: None,
             config,
-            &mut |_| {},
-        )
-        .map(|_| ())
-        .unwrap_err()
+        };
+        let outcome = sequence.run(model(&device), &mut SeqFt, &mut |_| {});
+        outcome.map(|_| ()).unwrap_err()
     };
     let mut empty = tasks(&tokenizer);
     empty[1].train = Arc::new(InMemDataset::new(vec![]));
@@ -150,20 +149,135 @@ fn divergence_stops_before_the_weights_are_touched() {
         }
     }
     broken = broken.map(&mut Spoil);
-    let mut method = SeqFt;
-    let error = run_sequence(
-        broken,
-        &tokenizer,
-        &tasks(&tokenizer),
-        None,
-        &mut method,
+    let tasks = tasks(&tokenizer);
+    let sequence = Sequence {
+        tokenizer: &tokenizer,
+        tasks: &tasks,
+        general: None,
+        config: &config(TrainConfig::default()),
+    };
+    let error = sequence.run(broken, &mut SeqFt, &mut |_| {}).map(|_| ());
+    match error.unwrap_err() {
+        ContinualError::Diverged { step: 1, task, .. } => assert_eq!(task, "up"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn independent_models_are_scored_on_their_own_task_alone() {
+    let (_, device) = backends().remove(1);
+    let (apart, steps) = run(
+        &device,
+        &mut PerTaskFt::new(),
         &config(TrainConfig::default()),
-        &mut |_| {},
-    )
-    .map(|_| ())
-    .unwrap_err();
-    assert!(
-        matches!(error, ContinualError::Diverged { step: 1, .. }),
-        "{error}"
     );
+    assert_eq!(apart.protocol, Protocol::Independent);
+    let matrix = &apart.matrix;
+    assert_eq!(matrix.row(1), [Some(100.0), None]);
+    assert_eq!(matrix.row(2), [Some(100.0), Some(100.0)]);
+    assert_eq!(apart.general, None);
+    assert_eq!(steps.len(), 2 * 8 * 5);
+    // Whatever a task left, the next one is given the base model.
+    let tasks = tasks(&tokenizer());
+    let mut method = PerTaskFt::new();
+    let start = model(&device.clone().autodiff());
+    let trained = with_weights(start.clone(), &weights(&apart.model));
+    for (index, given) in [start.clone(), trained].into_iter().enumerate() {
+        let context = TaskContext {
+            index,
+            count: 2,
+            task: &tasks[index],
+        };
+        let inner = TrainConfig::default().optimizer();
+        let (prepared, _) = method.begin_task(given, inner, context).unwrap();
+        assert_eq!(weights(&prepared), weights(&start));
+    }
+}
+
+#[test]
+fn all_tasks_at_once_take_as_many_steps_and_are_scored_at_the_end() {
+    let (_, device) = backends().remove(1);
+    let (joint, steps) = run(&device, &mut MultiTaskFt, &config(TrainConfig::default()));
+    assert_eq!(joint.protocol, Protocol::Joint);
+    assert_eq!(steps.len(), 2 * 8 * 5);
+    assert_eq!(steps[79].steps, 80);
+    assert!(joint.matrix.row(0).iter().all(Option::is_some));
+    assert_eq!(joint.matrix.row(1), [None, None]);
+    assert_eq!(joint.matrix.row(2), [Some(100.0), Some(100.0)]);
+    assert_eq!(joint.general.unwrap().1, 100.0);
+    assert_eq!(joint.diagnostics.len(), 1);
+}
+
+#[test]
+fn a_task_ends_early_and_with_its_best_weights() {
+    let (_, device) = backends().remove(1);
+    let tokenizer = tokenizer();
+    let run = |validation: ValidationConfig, answers: [&str; 5]| {
+        let mut tasks = tasks(&tokenizer);
+        tasks.truncate(1);
+        tasks[0].validation = Some(task("up", answers, &tokenizer).train);
+        let settings = config(TrainConfig {
+            validation,
+            ..TrainConfig::default()
+        });
+        let sequence = Sequence {
+            tokenizer: &tokenizer,
+            tasks: &tasks,
+            general: None,
+            config: &settings,
+        };
+        let (mut steps, mut losses) = (0, Vec::new());
+        let start = model(&device.clone().autodiff());
+        let mut on_event = |event: Event<'_>| match event {
+            Event::Stepped { .. } => steps += 1,
+            Event::Validated {
+                loss, steps_done, ..
+            } => losses.push((steps_done, loss)),
+            _ => {}
+        };
+        let outcome = sequence.run(start, &mut SeqFt, &mut on_event).unwrap();
+        (steps, losses, weights(&outcome.model))
+    };
+    let right = ["v", "w", "v", "w", "x"];
+    let wrong = ["y", "y", "y", "y", "y"];
+    let watched = ValidationConfig {
+        every_epochs: 2,
+        ..ValidationConfig::default()
+    };
+    let (steps, losses, last) = run(watched, right);
+    assert_eq!(steps, 40);
+    let at: Vec<usize> = losses.iter().map(|(at, _)| *at).collect();
+    assert_eq!(at, [10, 20, 30, 40]);
+    assert!(losses[3].1 < 0.2 * losses[0].1, "{losses:?}");
+
+    // Rows that contradict the training rows get worse from the first measurement on, or soon after.
+    let every = ValidationConfig {
+        every_epochs: 1,
+        patience: 2,
+        keep_best: false,
+    };
+    let (steps, losses, _) = run(every, wrong);
+    let best = losses
+        .iter()
+        .map(|(_, loss)| *loss)
+        .fold(f64::MAX, f64::min);
+    assert!(steps < 40, "{losses:?}");
+    let lowest = losses.iter().position(|(_, loss)| *loss == best).unwrap();
+    assert_eq!(losses.len(), lowest + 3, "two more measurements");
+    let keeping = ValidationConfig {
+        keep_best: true,
+        ..every
+    };
+    let (_, again, kept) = run(keeping, wrong);
+    assert_eq!(losses, again);
+    assert_ne!(kept, last);
+    // What is kept is what a run of that many epochs ends with only if the schedule is the same, so
+    // the kept weights are measured instead: they have the lowest loss.
+    let mut held = model(&device);
+    held = with_weights(held, &kept);
+    let rows = task("up", wrong, &tokenizer).train;
+    let rows: Vec<_> = (0..rows.len()).map(|row| rows.get(row).unwrap()).collect();
+    let (sum, count) = held.answer_loss(&rows);
+    let found = f64::from(sum.into_scalar::<f32>()) / count as f64;
+    assert!((found - best).abs() < 1e-5, "{found} {best}");
 }

@@ -72,6 +72,28 @@ impl SinceBase {
         })
     }
 
+    /// The calibration of the base model's inputs.
+    pub fn base(&self) -> &Calibration {
+        &self.base
+    }
+
+    /// What the bounds are made of so far, `Σ_t √bound_t` per target in the module's order.
+    pub fn length_bounds(&self) -> Vec<f64> {
+        self.targets.iter().map(|t| t.length_bound).collect()
+    }
+
+    /// Goes on from what [`length_bounds`](Self::length_bounds) was; `None` if it is not one number
+    /// per target.
+    pub fn with_length_bounds(mut self, bounds: &[f64]) -> Option<Self> {
+        if bounds.len() != self.targets.len() {
+            return None;
+        }
+        for (target, bound) in self.targets.iter_mut().zip(bounds) {
+            target.length_bound = *bound;
+        }
+        Some(self)
+    }
+
     /// Adds a task that has been learned.
     ///
     /// `weight` is that of all sources in the calibration that the task's split was made from.

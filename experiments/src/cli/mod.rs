@@ -80,6 +80,21 @@ pub enum DatasetsCommand {
     Generate(GenerateArgs),
     /// Compare a suite's files with their recorded hashes.
     Verify(VerifyArgs),
+    /// Look for flaws of a suite's rows: shared between splits, repeated, contradictory, unseen
+    /// labels.
+    Check(CheckArgs),
+}
+
+/// Arguments of `datasets check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  experiments datasets check TRACE-Benchmark")]
+pub struct CheckArgs {
+    /// Folder of a suite in TRACE's layout.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Exit with an error if there is any flaw.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Arguments of `datasets generate`.

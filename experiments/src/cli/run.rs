@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use toml::{Table, Value};
 
 use crate::backend::Backend;
-use crate::config::{MethodName, Overrides, RunConfig};
+use crate::config::{MethodName, Overrides, Preset, RunConfig};
 use crate::variant::OsftArgs;
 
 /// Arguments of `validate`.
@@ -31,7 +31,8 @@ pub struct ValidateArgs {
   experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2
   experiments trace --method seqft,osft --energy 0.99
   experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
-  experiments trace --tune --method osft")]
+  experiments trace --tune --method osft
+  experiments trace --resume runs/trace-1")]
 pub struct TraceArgs {
     /// Settings of the run.
     #[command(flatten)]
@@ -39,6 +40,9 @@ pub struct TraceArgs {
     /// Folder for the results; must be empty or not exist [default: runs/trace-N].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the run in this folder, which was stopped; its settings are those it has.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "tune"])]
+    pub resume: Option<PathBuf>,
     /// Instead of reporting on the test rows, find learning rates on the validation rows: the
     /// same grid (`tune_grid`) for every method.
     #[arg(long)]
@@ -88,6 +92,18 @@ pub struct RunArgs {
     /// Epochs of every task [default: the suite's].
     #[arg(long)]
     pub epochs: Option<usize>,
+    /// Measure the loss on validation rows every so many epochs.
+    #[arg(long, value_name = "EPOCHS")]
+    pub validate_every: Option<usize>,
+    /// End a task after so many validation losses that are not lower.
+    #[arg(long, value_name = "TIMES")]
+    pub patience: Option<usize>,
+    /// End a task with the weights of the lowest validation loss.
+    #[arg(long)]
+    pub keep_best: bool,
+    /// Published settings, over the defaults.
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub preset: Option<Preset>,
     /// TOML file with settings; `experiments validate --print` shows all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -104,12 +120,25 @@ impl RunArgs {
     /// As [`RunConfig::resolve`].
     pub fn resolve(&self) -> Result<RunConfig> {
         let given = self.model.is_some() || self.data.is_some();
-        let overrides = Overrides {
+        RunConfig::resolve(given, &self.overrides())
+    }
+
+    /// The settings with these arguments over those of a run.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunConfig::resolve_over`].
+    pub fn resolve_over(&self, saved: Table) -> Result<RunConfig> {
+        RunConfig::resolve_over(saved, &self.overrides())
+    }
+
+    fn overrides(&self) -> Overrides<'_> {
+        Overrides {
+            preset: self.preset,
             file: self.config.as_deref(),
             set: &self.set,
             flags: self.flags(),
-        };
-        RunConfig::resolve(given, &overrides)
+        }
     }
 
     /// What was typed as flags, under the names of the settings.
@@ -150,6 +179,22 @@ impl RunArgs {
         if let Some(text) = path(&self.calibration_text) {
             let calibration = Table::from_iter([("text".to_string(), text)]);
             put("calibration", Some(Value::Table(calibration)));
+        }
+        let mut validation = Table::new();
+        let watched = self.patience.is_some() || self.keep_best;
+        // Either needs a loss to go by.
+        if let Some(every) = count(self.validate_every.or(watched.then_some(1))) {
+            validation.insert("every_epochs".to_string(), every);
+        }
+        if let Some(patience) = count(self.patience) {
+            validation.insert("patience".to_string(), patience);
+        }
+        if self.keep_best {
+            validation.insert("keep_best".to_string(), Value::from(true));
+        }
+        if !validation.is_empty() {
+            let train = Table::from_iter([("validation".to_string(), Value::Table(validation))]);
+            put("train", Some(Value::Table(train)));
         }
         if let Some(rate) = self.lr {
             let all = MethodName::value_variants().iter();

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use benchmarks::{Score, Suite, TaskSpec};
+use benchmarks::{Score, Suite, TaskSpec, flaws, load_task, repaired};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::cli::{DatasetsCommand, GenerateArgs, VerifyArgs};
+use crate::cli::{CheckArgs, DatasetsCommand, GenerateArgs, VerifyArgs};
 use crate::suite::{Sizes, generate};
 
 /// Hashes of the files of a suite, in the form of `sha256sum`.
@@ -31,6 +31,7 @@ pub fn run(command: &DatasetsCommand) -> Result<()> {
     match command {
         DatasetsCommand::Generate(args) => write_suite(args),
         DatasetsCommand::Verify(args) => verify(args),
+        DatasetsCommand::Check(args) => check(args),
     }
 }
 
@@ -69,6 +70,7 @@ fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
             score: score(task.score)?,
             max_new_tokens: task.max_new_tokens,
             epochs: epochs(task.name)?,
+            labels: Vec::new(),
         });
         for (split, rows) in [
             ("train", &task.train),
@@ -147,4 +149,36 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 fn matches_hash(path: &Path, expected: &str) -> Result<bool> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(hash(&bytes) == expected)
+}
+
+/// Prints the rows of every task and what is wrong with them.
+fn check(args: &CheckArgs) -> Result<()> {
+    let suite = Suite::open(&args.folder)?;
+    let mut count = 0;
+    println!("{}: {} tasks", suite.name, suite.tasks.len());
+    for task in &suite.tasks {
+        let rows = load_task(&args.folder, task)?;
+        println!(
+            "\n{}: {} train, {} eval, {} test rows",
+            task.name,
+            rows.train.len(),
+            rows.validation.len(),
+            rows.test.len()
+        );
+        let found = flaws(&rows);
+        count += found.len();
+        for flaw in found {
+            println!("  {flaw}");
+        }
+        for change in repaired(rows).1 {
+            println!("  a run with flaws = \"repair\" has {change}");
+        }
+    }
+    println!("\n{count} flaws");
+    ensure!(
+        !args.strict || count == 0,
+        "{} has {count} flaws",
+        args.folder.display()
+    );
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use burn::data::dataset::InMemDataset;
 use continual::methods::SeqFt;
-use continual::trainer::{Course, TrainConfig, fit, step_count};
+use continual::trainer::{Course, Moment, TrainConfig, Training, fit, step_count};
 use lm::{Example, ExportPrecision, HfFolder, Llama, LlamaConfig, TextTokenizer};
 use serde_json::json;
 
@@ -51,19 +51,22 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let tokens: usize = rows.iter().map(Example::len).sum();
     println!("{} documents, {tokens} tokens", rows.len());
     let progress = Progress::new(step_count(rows.len(), 1, &settings) as u64);
-    let mut optimizer = settings.optimizer().into();
-    let model = fit(
-        model,
-        &InMemDataset::new(rows),
-        Course {
-            config: &settings,
-            epochs: 1,
-            seed: args.seed,
-        },
-        &SeqFt,
-        &mut optimizer,
-        &mut |step| progress.advance(1, &format!("loss {:.3}", step.loss)),
-    )?;
+    let rows = InMemDataset::new(rows);
+    let course = Course {
+        task: "the mixture",
+        config: &settings,
+        rows: &rows,
+        validation: None,
+        epochs: 1,
+        seed: args.seed,
+    };
+    let start = Training::new(model, settings.optimizer().into());
+    let model = fit(start, course, &SeqFt, &mut |moment| {
+        if let Moment::Stepped(step) = moment {
+            progress.advance(1, &format!("loss {:.3}", step.loss));
+        }
+        Ok(())
+    })?;
     progress.finish();
     source.export(&model, &args.out, ExportPrecision::F32)?;
     println!("wrote {}", args.out.display());

@@ -1,6 +1,7 @@
 //! `experiments report`: finished runs side by side.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use benchmarks::{Suite, published};
 
 use crate::cli::ReportArgs;
 use crate::report::{matrix_table, summarize, summary_table, write_report};
@@ -12,11 +13,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     let mut titles = Vec::new();
     for folder in &args.runs {
         results.extend(RunResult::read_all(folder)?);
-        let path = folder.join("run.json");
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let manifest: Manifest =
-            serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        let manifest = Manifest::read(folder)?;
         if !titles.contains(&manifest.title) {
             titles.push(manifest.title);
         }
@@ -40,7 +37,21 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     if let Some(out) = &args.out {
         let folder = RunFolder::create(Some(out), "report")?;
         let manifest = Manifest::new(titles.join("; "), "as in the runs");
-        write_report(&folder, &manifest, &summaries, "")?;
+        // A report knows the tasks, not the suite; TRACE's are known by name.
+        let trace = Suite::trace();
+        let known = |task: &String| trace.tasks.iter().any(|spec| spec.name == *task);
+        let published = results[0]
+            .tasks
+            .iter()
+            .all(known)
+            .then(|| published(&trace));
+        write_report(
+            &folder,
+            &manifest,
+            &summaries,
+            published.flatten().as_ref(),
+            "",
+        )?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())

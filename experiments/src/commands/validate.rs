@@ -36,7 +36,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     println!("\nmodel: {parameters} parameters");
     for &method in &config.methods {
         let trainable = match method {
-            MethodName::Seqft => Some(parameters),
+            MethodName::Seqft | MethodName::PerTask | MethodName::MultiTask => Some(parameters),
             // The targets are looked up, which is what most often goes wrong.
             MethodName::Lora => Some(config.lora.adapter_parameters(&base.model)?),
             MethodName::OLora => Some(config.o_lora.adapter_parameters(&base.model)?),

@@ -1,6 +1,7 @@
 //! The settings of a run: defaults, a TOML file, `--set`, flags, in that order.
 
 mod names;
+mod preset;
 mod table;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,11 @@ use osft::OsftConfig;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-pub use names::{CalibrationConfig, MethodName, ScoringName};
+pub use names::{
+    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, MethodName, ScoringName,
+};
+pub use preset::Preset;
+pub use table::differences;
 use table::{merge, set};
 
 use crate::backend::Backend;
@@ -50,10 +55,17 @@ pub struct RunConfig {
     pub limit_test: usize,
     /// Epochs of every task; 0 takes the suite's own numbers.
     pub epochs: usize,
+    /// Epochs of single tasks by name, in place of the suite's own numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_epochs: BTreeMap<String, usize>,
+    /// What is done about flaws of the data.
+    pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
     /// Questions answered at a time.
     pub evaluation_batch: usize,
+    /// How answers are generated.
+    pub decoding: DecodingConfig,
     /// The training loop; its `learning_rate` is replaced by the method's own.
     pub train: TrainConfig,
     /// Peak learning rate by method.
@@ -62,6 +74,8 @@ pub struct RunConfig {
     pub tune_grid: Vec<f64>,
     /// What the data to be kept is measured on.
     pub calibration: CalibrationConfig,
+    /// When the run is saved on the way.
+    pub checkpoints: CheckpointConfig,
     /// What `osft` splits and protects.
     pub osft: OsftConfig,
     /// What `osft-paper` splits and protects.
@@ -75,6 +89,8 @@ pub struct RunConfig {
 /// What may be given beside the defaults.
 #[derive(Debug, Default)]
 pub struct Overrides<'a> {
+    /// Published settings.
+    pub preset: Option<Preset>,
     /// A TOML file.
     pub file: Option<&'a Path>,
     /// `key=value` pairs, keys dotted.
@@ -96,6 +112,18 @@ impl RunConfig {
                 &mut table,
                 toml::from_str(GIVEN).context("default settings")?,
             );
+        }
+        Self::resolve_over(table, overrides)
+    }
+
+    /// Settings in full, with overrides on top.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_over(mut table: Table, overrides: &Overrides<'_>) -> Result<Self> {
+        if let Some(preset) = overrides.preset {
+            merge(&mut table, preset.table()?);
         }
         if let Some(path) = overrides.file {
             let text = std::fs::read_to_string(path)
@@ -137,7 +165,11 @@ impl RunConfig {
     /// What a method splits and protects; `None` for one that does not.
     pub fn osft_config(&self, method: MethodName) -> Option<&OsftConfig> {
         match method {
-            MethodName::Seqft | MethodName::Lora | MethodName::OLora => None,
+            MethodName::Seqft
+            | MethodName::Lora
+            | MethodName::OLora
+            | MethodName::PerTask
+            | MethodName::MultiTask => None,
             MethodName::OsftPaper => Some(&self.osft_paper),
             MethodName::Osft => Some(&self.osft),
         }
@@ -190,6 +222,16 @@ impl RunConfig {
             base_weight > 0.0 && base_weight.is_finite(),
             "calibration.base_weight = {base_weight} must be above 0"
         );
+        let temperature = self.decoding.temperature;
+        ensure!(
+            temperature >= 0.0 && temperature.is_finite(),
+            "decoding.temperature = {temperature} must be 0 (greedy) or above"
+        );
+        let minutes = self.checkpoints.every_minutes;
+        ensure!(
+            minutes >= 0.0 && minutes.is_finite(),
+            "checkpoints.every_minutes = {minutes} must be 0 or above"
+        );
         ensure!(
             self.calibration.base_tokens > 0,
             "calibration.base_tokens must be at least 1"
@@ -212,6 +254,8 @@ fn parse(table: Table) -> Result<RunConfig> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     fn resolve(pairs: &[&str]) -> Result<RunConfig> {
@@ -235,6 +279,37 @@ mod tests {
             let again: RunConfig = toml::from_str(&text).unwrap();
             assert_eq!(toml::to_string(&again).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn presets_are_valid_and_differ_from_the_defaults() {
+        for preset in Preset::value_variants() {
+            let overrides = Overrides {
+                preset: Some(*preset),
+                ..Overrides::default()
+            };
+            let config = RunConfig::resolve(true, &overrides).unwrap();
+            assert_eq!(config.train.global_batch, 128);
+            assert_eq!(config.task_epochs.len(), 8);
+            assert_eq!(config.decoding.temperature, 0.1);
+            assert_eq!(config.learning_rate(MethodName::Seqft), 1e-5);
+        }
+    }
+
+    #[test]
+    fn differences_name_both_values() {
+        let table = |text: &str| toml::from_str::<Table>(text).unwrap();
+        let there = table("a = 1\nb = { c = 2, d = 3 }\nprotected_share = { fixed = 0.5 }");
+        let here = table("a = 1\nb = { c = 4 }\nprotected_share = { energy = 0.9 }\ne = 'x'");
+        let found = differences(&there, &here);
+        let expected = [
+            "b.c is 2 there, 4 here",
+            "b.d is 3 there, not set here",
+            "protected_share is { fixed = 0.5 } there, { energy = 0.9 } here",
+            "e is not set there, \"x\" here",
+        ];
+        assert_eq!(found, expected);
+        assert!(differences(&there, &there).is_empty());
     }
 
     #[test]

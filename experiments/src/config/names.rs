@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use continual::Scoring;
+use continual::{Protocol, Scoring};
+use lm::Decoding;
 use serde::{Deserialize, Serialize};
 
 /// Continual-learning methods by name.
@@ -16,6 +17,10 @@ pub enum MethodName {
     Lora,
     /// A new low-rank adapter per task, kept orthogonal to those before it.
     OLora,
+    /// Fine-tuning of all parameters from the base model, one model per task: for comparison.
+    PerTask,
+    /// Fine-tuning of all parameters on all tasks at once: for comparison.
+    MultiTask,
     /// Orthogonal Subspace Fine-Tuning as the paper splits: by the singular values of the weights.
     OsftPaper,
     /// Orthogonal Subspace Fine-Tuning as configured; by default the best split found here.
@@ -29,8 +34,19 @@ impl MethodName {
             Self::Seqft => "seqft",
             Self::Lora => "lora",
             Self::OLora => "o-lora",
+            Self::PerTask => "per-task",
+            Self::MultiTask => "multi-task",
             Self::OsftPaper => "osft-paper",
             Self::Osft => "osft",
+        }
+    }
+
+    /// How it goes through the tasks.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::PerTask => Protocol::Independent,
+            Self::MultiTask => Protocol::Joint,
+            _ => Protocol::Sequential,
         }
     }
 }
@@ -55,6 +71,51 @@ impl From<ScoringName> for Scoring {
             ScoringName::Full => Self::Full,
         }
     }
+}
+
+/// What is done about flaws of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlawsName {
+    /// Test rows are neither trained nor tuned on, and validation rows are not trained on.
+    Repair,
+    /// The rows are used as they are: what published numbers were measured with.
+    Keep,
+}
+
+/// How answers are generated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodingConfig {
+    /// Temperature of the softmax that tokens are drawn from; 0 always takes the likeliest one.
+    pub temperature: f64,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl DecodingConfig {
+    /// As generation asks for it.
+    pub fn decoding(&self) -> Decoding {
+        if self.temperature == 0.0 {
+            return Decoding::Greedy;
+        }
+        Decoding::Sample {
+            temperature: self.temperature,
+            top_k: 0,
+            top_p: 1.0,
+            seed: self.seed,
+        }
+    }
+}
+
+/// When a run is saved so that `--resume` goes on with it; it always is after a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Minutes between two checkpoints while a task is learned.
+    pub every_minutes: f64,
+    /// Steps between two checkpoints while a task is learned; 0 goes by the minutes alone.
+    pub every_steps: usize,
 }
 
 /// What OSFT measures the inputs of the layers on. Test rows never belong to it.

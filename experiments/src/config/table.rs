@@ -44,3 +44,28 @@ pub(super) fn set(table: &mut Table, pair: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// Settings of two tables that are not the same, with both values.
+pub fn differences(there: &Table, here: &Table) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", there, here, &mut found);
+    found
+}
+
+fn compare(prefix: &str, there: &Table, here: &Table, found: &mut Vec<String>) {
+    let shown = |value: Option<&Value>| value.map_or("not set".to_string(), Value::to_string);
+    let only_here = here.keys().filter(|key| !there.contains_key(*key));
+    for key in there.keys().chain(only_here) {
+        match (there.get(key), here.get(key)) {
+            (Some(Value::Table(a)), Some(Value::Table(b))) if key != CHOICE => {
+                compare(&format!("{prefix}{key}."), a, b, found);
+            }
+            (a, b) if a != b => found.push(format!(
+                "{prefix}{key} is {} there, {} here",
+                shown(a),
+                shown(b)
+            )),
+            _ => {}
+        }
+    }
+}

@@ -3,9 +3,11 @@
 mod curves;
 mod heat_map;
 mod page;
+mod published;
 mod style;
 mod summary;
 
 pub(crate) use curves::{Curve, CurvesPicture, curves};
 pub use page::write_report;
+pub use published::published_section;
 pub use summary::{Summary, matrix_table, summarize, summary_table};

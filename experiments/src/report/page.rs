@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use benchmarks::Published;
 
 use super::curves::{Curve, CurvesPicture, curves};
 use super::heat_map::{MatrixPicture, heat_map};
-use super::{Summary, summary_table};
+use super::{Summary, published_section, summary_table};
 use crate::run::{Manifest, RunFolder};
 
 /// What the columns of the table mean.
@@ -29,6 +30,7 @@ pub fn write_report(
     folder: &RunFolder,
     manifest: &Manifest,
     summaries: &[Summary],
+    published: Option<&Published>,
     notes: &str,
 ) -> Result<()> {
     folder.write(
@@ -46,6 +48,12 @@ pub fn write_report(
         page,
         "![Mean score of the tasks learned so far](curves.svg)\n"
     )?;
+    if let Some(published) = published {
+        writeln!(page, "{}", published_section(published))?;
+    }
+    for line in &manifest.data {
+        writeln!(page, "Data: {line}.\n")?;
+    }
     if !notes.is_empty() {
         writeln!(page, "{notes}\n")?;
     }
@@ -80,7 +88,7 @@ fn learning_curves(summaries: &[Summary]) -> Result<String> {
         .map(|summary| {
             let (mut points, mut spread) = (Vec::new(), Vec::new());
             for learned in 1..=tasks.len() {
-                let figure = summary.figure(|matrix| {
+                let figure = summary.sequential_figure(|matrix| {
                     let known: Option<Vec<f64>> =
                         matrix.row(learned)[..learned].iter().copied().collect();
                     Some(known?.iter().sum::<f64>() / learned as f64)

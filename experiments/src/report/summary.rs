@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use continual::{ResultMatrix, metrics};
+use continual::{Protocol, ResultMatrix, metrics};
 
 use crate::run::RunResult;
 
@@ -51,6 +51,18 @@ impl Summary {
     pub fn figure(&self, figure: impl Fn(&ResultMatrix) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Option<Vec<f64>> = self.matrices.iter().map(figure).collect();
         metrics::mean_and_deviation(&values?)
+    }
+
+    /// As [`figure`](Self::figure), of one that says how a model changes from task to task: `None`
+    /// where the tasks are not learned one after another.
+    pub fn sequential_figure(
+        &self,
+        figure: impl Fn(&ResultMatrix) -> Option<f64>,
+    ) -> Option<(f64, f64)> {
+        match self.runs[0].protocol {
+            Protocol::Sequential => self.figure(figure),
+            Protocol::Independent | Protocol::Joint => None,
+        }
     }
 
     /// Mean matrix over seeds; a score that a seed lacks is missing.
@@ -128,10 +140,10 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             summary.method.clone(),
             format!("{:.0e}", summary.learning_rate),
             number(summary.figure(metrics::average_accuracy)),
-            number(summary.figure(metrics::backward_transfer)),
-            number(summary.figure(metrics::forward_transfer)),
-            number(summary.figure(metrics::forgetting)),
-            number(summary.figure(metrics::learning_accuracy)),
+            number(summary.sequential_figure(metrics::backward_transfer)),
+            number(summary.sequential_figure(metrics::forward_transfer)),
+            number(summary.sequential_figure(metrics::forgetting)),
+            number(summary.sequential_figure(metrics::learning_accuracy)),
             general,
             summary.runs[0].trainable_parameters.to_string(),
             leak_text,

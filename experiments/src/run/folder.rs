@@ -62,6 +62,25 @@ impl RunFolder {
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
         Ok(write_whole(&self.0.join(name), contents)?)
     }
+
+    /// Writes a file that `write` fills by its path, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and what `write` returns.
+    pub fn write_with(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let scratch = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(&self.0)
+            .with_context(|| format!("cannot write in {}", self.0.display()))?;
+        let unfinished = scratch.path().join(name);
+        write(&unfinished)?;
+        let path = self.0.join(name);
+        std::fs::File::open(&unfinished)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
 }
 
 #[cfg(test)]

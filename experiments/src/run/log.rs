@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use continual::Event;
 use serde_json::{Value, json};
 
@@ -35,13 +35,55 @@ impl MetricsLog {
         })
     }
 
+    /// Its length in bytes, everything logged so far included.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn length(&mut self) -> Result<u64> {
+        self.flush()?;
+        let metadata = self.file.get_ref().metadata();
+        let metadata = metadata.with_context(|| format!("cannot read {}", self.path.display()))?;
+        Ok(metadata.len())
+    }
+
+    /// Drops what comes after the first `length` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the file is shorter, or cannot be written.
+    pub fn truncate(&mut self, length: u64) -> Result<()> {
+        let found = self.length()?;
+        ensure!(
+            found >= length,
+            "{} has {found} bytes, but held {length} when the checkpoint was saved",
+            self.path.display()
+        );
+        let file = self.file.get_ref();
+        file.set_len(length)
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// Writes out what is still in memory.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn flush(&mut self) -> Result<()> {
+        self.file
+            .flush()
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
     /// Writes an event of the run of `method` with `seed`.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
     pub fn event(&mut self, method: &str, seed: u64, event: &Event<'_>) -> Result<()> {
-        let mut line = describe(event);
+        let Some(mut line) = describe(event) else {
+            return Ok(());
+        };
         line["method"] = json!(method);
         line["seed"] = json!(seed);
         // Steps are many and may be lost with the last moments of a run; scores may not.
@@ -52,10 +94,13 @@ impl MetricsLog {
     }
 }
 
-fn describe(event: &Event<'_>) -> Value {
-    match event {
-        Event::TaskStarted { task } => json!({"event": "task_started", "task": task}),
-        Event::Stepped { task, step } => json!({
+/// What is logged of an event, if anything.
+fn describe(event: &Event<'_>) -> Option<Value> {
+    Some(match event {
+        Event::TaskStarted { task, name } => {
+            json!({"event": "task_started", "task": task, "name": name})
+        }
+        Event::Stepped { task, step, .. } => json!({
             "event": "step",
             "task": task,
             "step": step.step,
@@ -64,10 +109,22 @@ fn describe(event: &Event<'_>) -> Value {
             "learning_rate": step.learning_rate,
             "tokens": step.tokens,
         }),
+        Event::Validated {
+            task,
+            steps_done,
+            loss,
+            ..
+        } => json!({
+            "event": "validated",
+            "task": task,
+            "step": steps_done,
+            "validation_loss": loss,
+        }),
         Event::TaskLearned {
             task,
             diagnostics,
             seconds,
+            ..
         } => json!({
             "event": "task_learned",
             "task": task,
@@ -89,5 +146,7 @@ fn describe(event: &Event<'_>) -> Value {
             "task": task,
             "score": score,
         }),
-    }
+        // A run in pieces leaves the log of a run in one piece.
+        Event::Resumed { .. } | Event::Answered { .. } => return None,
+    })
 }

@@ -1,7 +1,9 @@
 //! What has to be known to repeat a run.
 
+use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// `run.json`: where the numbers of a run come from.
@@ -21,6 +23,12 @@ pub struct Manifest {
     pub backend: String,
     /// Processor cores of the machine.
     pub cores: usize,
+    /// How often another process went on with the run.
+    #[serde(default)]
+    pub resumed: usize,
+    /// What was done about flaws of the data.
+    #[serde(default)]
+    pub data: Vec<String>,
 }
 
 impl Manifest {
@@ -39,15 +47,35 @@ impl Manifest {
             revision: revision(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            resumed: 0,
+            data: Vec::new(),
         }
     }
 }
 
 impl Manifest {
+    /// The manifest of a run.
+    ///
+    /// # Errors
+    ///
+    /// If the folder has none that can be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("run.json");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
+    }
+
     /// The last section of a report: command, versions, revision, machine.
     pub fn origin(&self) -> String {
+        let resumed = match self.resumed {
+            0 => String::new(),
+            1 => " The run was stopped and taken up once.".to_string(),
+            times => format!(" The run was stopped and taken up {times} times."),
+        };
         format!(
-            "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} cores.",
+            "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
+             cores.{resumed}",
             self.command.join(" "),
             self.version,
             self.burn,

@@ -4,10 +4,12 @@ mod folder;
 mod layers;
 mod log;
 mod manifest;
+mod recorder;
 mod result;
 
 pub use folder::RunFolder;
 pub use layers::{layers_csv, layers_table};
 pub use log::MetricsLog;
 pub use manifest::Manifest;
-pub use result::RunResult;
+pub use recorder::{CHECKPOINTS, Keeping, Recorder};
+pub use result::{RunResult, stem};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use continual::{ResultMatrix, SequenceOutcome};
+use continual::{Protocol, ResultMatrix, SequenceOutcome};
 use osft::{LayerLeak, LeakReport};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub struct RunResult {
     pub seed: u64,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// How the method went through the tasks.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Tasks in the order they were learned.
     pub tasks: Vec<String>,
     /// `R[i][j]` of [`ResultMatrix`], row 0 being the base model.
@@ -46,6 +49,7 @@ impl RunResult {
             method: method.to_string(),
             seed,
             learning_rate,
+            protocol: run.protocol,
             scores: rows.map(|i| run.matrix.row(i).to_vec()).collect(),
             tasks,
             general: run.general,
@@ -95,17 +99,37 @@ impl RunResult {
 
     /// What its files are called.
     pub fn stem(&self) -> String {
-        format!("{}-seed{}", self.method.replace(' ', "-"), self.seed)
+        stem(&self.method, self.seed)
     }
 
-    /// Writes the result as JSON and its matrix as CSV.
+    /// The result of a run if it is finished.
+    ///
+    /// # Errors
+    ///
+    /// If the file is there and cannot be read.
+    pub fn read(folder: &RunFolder, stem: &str) -> Result<Option<Self>> {
+        let path = folder.path().join(format!("result-{stem}.json"));
+        match path.is_file() {
+            true => Ok(Some(Self::read_file(&path)?)),
+            false => Ok(None),
+        }
+    }
+
+    fn read_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let result: Self =
+            serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        result.matrix()?;
+        Ok(result)
+    }
+
+    /// Writes the matrix as CSV and then the result as JSON: where that is, the run is finished.
     ///
     /// # Errors
     ///
     /// If the run's folder cannot be written.
     pub fn write(&self, folder: &RunFolder) -> Result<()> {
-        let json = serde_json::to_string_pretty(self)?;
-        folder.write(&format!("result-{}.json", self.stem()), json.as_bytes())?;
         let mut csv = csv::Writer::from_writer(Vec::new());
         let header = std::iter::once("after").chain(self.tasks.iter().map(String::as_str));
         csv.write_record(header)?;
@@ -120,7 +144,9 @@ impl RunResult {
             csv.write_record(std::iter::once(name.to_string()).chain(scores))?;
         }
         let csv = csv.into_inner().context("cannot finish the CSV")?;
-        folder.write(&format!("matrix-{}.csv", self.stem()), &csv)
+        folder.write(&format!("matrix-{}.csv", self.stem()), &csv)?;
+        let json = serde_json::to_string_pretty(self)?;
+        folder.write(&format!("result-{}.json", self.stem()), json.as_bytes())
     }
 
     /// All results in a run's folder, in order of their file names.
@@ -146,16 +172,11 @@ impl RunResult {
             "{} holds no result-*.json: not the folder of a finished run",
             folder.display()
         );
-        files
-            .iter()
-            .map(|path| {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                let result: Self = serde_json::from_str(&text)
-                    .with_context(|| format!("in {}", path.display()))?;
-                result.matrix()?;
-                Ok(result)
-            })
-            .collect()
+        files.iter().map(|path| Self::read_file(path)).collect()
     }
+}
+
+/// What the files of a run are called.
+pub fn stem(method: &str, seed: u64) -> String {
+    format!("{}-seed{seed}", method.replace(' ', "-"))
 }

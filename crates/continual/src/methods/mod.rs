@@ -1,22 +1,28 @@
 //! Methods: how the weights may move while a task is learned. One file each.
 
 mod lora;
+mod multi_task;
 mod osft;
+mod per_task;
 mod seqft;
 
 use ::osft::{LayerChange, LayerSummary, LeakReport};
 use burn::module::Module;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 pub use self::lora::{LoraConfig, LoraMethod};
 pub use self::osft::OsftMethod;
+pub use multi_task::MultiTaskFt;
+pub use per_task::PerTaskFt;
 pub use seqft::SeqFt;
 
-use crate::{ContinualError, Task};
+use crate::checkpoint::{Checkpoint, StatePart};
+use crate::{ContinualError, Protocol, Task};
 
 /// What a method has to say about a task it has just learned.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskDiagnostics {
     /// Numbers that training could change independently.
     pub trainable_parameters: usize,
@@ -30,6 +36,16 @@ pub struct TaskDiagnostics {
     pub table: Option<String>,
     /// What was not as it should be, in sentences for a person.
     pub warnings: Vec<String>,
+}
+
+impl TaskDiagnostics {
+    /// Of a method that trains everything.
+    pub(crate) fn of_all_parameters<M: Module>(model: &M) -> Self {
+        Self {
+            trainable_parameters: model.num_params(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Where in a sequence a task stands.
@@ -52,7 +68,16 @@ pub trait Method<M: Module> {
     /// Its name in reports.
     fn name(&self) -> &str;
 
+    /// How it goes through the tasks.
+    fn protocol(&self) -> Protocol {
+        Protocol::Sequential
+    }
+
     /// Freezes what does not train and makes the optimizer of the task around `inner`.
+    ///
+    /// After [`restore`](Self::restore) of a state that was saved in the middle of a task, this
+    /// attaches and freezes what it did then and decides nothing anew; the values of the parameters
+    /// and the optimizer's state are loaded afterwards.
     ///
     /// # Errors
     ///
@@ -77,14 +102,19 @@ pub trait Method<M: Module> {
         grads
     }
 
-    /// What the method carries from task to task beside the weights, as files by name: what
-    /// another run needs to go on from here.
+    /// What the method carries from step to step and from task to task beside the weights: what
+    /// another process needs to go on from here.
+    fn state(&self) -> Vec<StatePart<'_>> {
+        Vec::new()
+    }
+
+    /// Takes up a state that was saved; `base` is the model that the sequence started from.
     ///
     /// # Errors
     ///
-    /// What cannot be written.
-    fn state_files(&self) -> Result<Vec<(String, Vec<u8>)>, ContinualError> {
-        Ok(Vec::new())
+    /// What cannot be read.
+    fn restore(&mut self, _base: &M, _saved: &Checkpoint) -> Result<(), ContinualError> {
+        Ok(())
     }
 
     /// Takes from the model what was attached for the task, and looks at what the task did.

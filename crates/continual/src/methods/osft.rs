@@ -6,6 +6,7 @@ use lm::LanguageModel;
 
 use super::{Method, TaskContext, TaskDiagnostics};
 use crate::calibrate::spread;
+use crate::checkpoint::{Checkpoint, StatePart};
 use crate::trainer::read_rows;
 use crate::{CalibrationData, ContinualError, calibrate};
 
@@ -21,6 +22,8 @@ pub struct OsftMethod {
     data: Option<CalibrationData>,
     known: Option<Known>,
     split: Option<Osft>,
+    /// Number of tasks begun, which tells the parts of a saved state apart.
+    begun: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +31,16 @@ struct Known {
     /// Everything that is to be kept so far.
     calibration: Calibration,
     since_base: SinceBase,
+    /// Number of tasks in it.
+    tasks: usize,
+}
+
+/// Names of the parts of a saved state, before the number that tells them apart.
+mod part {
+    pub const BASE: &str = "base-calibration";
+    pub const KNOWN: &str = "calibration-";
+    pub const BOUNDS: &str = "since-base-";
+    pub const SPLIT: &str = "split-";
 }
 
 impl OsftMethod {
@@ -38,6 +51,7 @@ impl OsftMethod {
             data: None,
             known: None,
             split: None,
+            begun: 0,
         }
     }
 
@@ -45,6 +59,29 @@ impl OsftMethod {
     pub fn with_calibration(mut self, data: CalibrationData) -> Self {
         self.data = Some(data);
         self
+    }
+
+    /// Splits a model for a task; before the first one, its inputs are measured.
+    fn split<M: LanguageModel>(
+        &mut self,
+        model: &M,
+        context: TaskContext<'_>,
+    ) -> Result<Osft, ContinualError> {
+        let targets = &self.config.targets;
+        if let (None, Some(data)) = (&self.known, &self.data) {
+            let base = calibrate(model, targets, &data.base_name, &data.base, data.batch)?
+                .with_weight(data.base_weight)?;
+            self.known = Some(Known {
+                since_base: SinceBase::new(model, targets, &base)?,
+                calibration: base,
+                tasks: 0,
+            });
+        }
+        let mut around = SplitContext::new().for_task(context.index, context.count);
+        if let Some(known) = &self.known {
+            around = around.with_calibration(&known.calibration);
+        }
+        Ok(Osft::split_in(model, &self.config, &around)?)
     }
 }
 
@@ -59,23 +96,15 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         inner: AdamW,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
-        if let (None, Some(data)) = (&self.known, &self.data) {
-            let targets = &self.config.targets;
-            let base = calibrate(&model, targets, &data.base_name, &data.base, data.batch)?
-                .with_weight(data.base_weight)?;
-            self.known = Some(Known {
-                since_base: SinceBase::new(&model, targets, &base)?,
-                calibration: base,
-            });
-        }
-        let mut around = SplitContext::new().for_task(context.index, context.count);
-        if let Some(known) = &self.known {
-            around = around.with_calibration(&known.calibration);
-        }
-        let split = Osft::split_in(&model, &self.config, &around)?;
+        let split = match self.split.take() {
+            // Taken up again in the middle of the task.
+            Some(split) => split,
+            None => self.split(&model, context)?,
+        };
         let model = split.prepare(model);
         let optimizer = split.optimizer(inner);
         self.split = Some(split);
+        self.begun = context.index + 1;
         Ok((model, optimizer))
     }
 
@@ -86,14 +115,60 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         }
     }
 
-    fn state_files(&self) -> Result<Vec<(String, Vec<u8>)>, ContinualError> {
-        match &self.known {
-            Some(known) => {
-                let bytes = known.calibration.to_bytes()?;
-                Ok(vec![("calibration.safetensors".to_string(), bytes)])
-            }
-            None => Ok(Vec::new()),
+    fn state(&self) -> Vec<StatePart<'_>> {
+        let mut parts = Vec::new();
+        if let Some(known) = &self.known {
+            let base = known.since_base.base();
+            parts.push(StatePart::bytes(
+                format!("{}.safetensors", part::BASE),
+                || Ok(base.to_bytes()?),
+            ));
+            parts.push(StatePart::bytes(
+                format!("{}{}.safetensors", part::KNOWN, known.tasks),
+                || Ok(known.calibration.to_bytes()?),
+            ));
+            let name = format!("{}{}.json", part::BOUNDS, known.tasks);
+            parts.push(StatePart::bytes(name.clone(), move || {
+                let bounds = known.since_base.length_bounds();
+                serde_json::to_vec(&bounds).map_err(ContinualError::saving(name.as_ref()))
+            }));
         }
+        if let Some(split) = &self.split {
+            parts.push(StatePart::bytes(
+                format!("{}{}.safetensors", part::SPLIT, self.begun),
+                || Ok(split.to_bytes()?),
+            ));
+        }
+        parts
+    }
+
+    fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
+        if let (Some(first), Some(known), Some(bounds)) = (
+            saved.find(part::BASE),
+            saved.find(part::KNOWN),
+            saved.find(part::BOUNDS),
+        ) {
+            let first = Calibration::from_bytes(&saved.read(&first)?)?;
+            let since_base = SinceBase::new(base, &self.config.targets, &first)?;
+            let lengths: Vec<f64> = saved.json(&bounds)?;
+            let Some(since_base) = since_base.with_length_bounds(&lengths) else {
+                return Err(saved.broken(&bounds, &"it is of a model with other targets"));
+            };
+            let calibration = Calibration::from_bytes(&saved.read(&known)?)?;
+            self.known = Some(Known {
+                since_base,
+                tasks: calibration.sources().len() - first.sources().len(),
+                calibration,
+            });
+        }
+        if let Some(name) = saved.find(part::SPLIT) {
+            let mut around = SplitContext::new();
+            if let Some(known) = &self.known {
+                around = around.with_calibration(&known.calibration);
+            }
+            self.split = Some(Osft::from_bytes(&saved.read(&name)?, base, &around)?);
+        }
+        Ok(())
     }
 
     fn end_task(
@@ -117,6 +192,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             let targets = &self.config.targets;
             let learned = calibrate(&model, targets, &context.task.name, &rows, data.batch)?;
             known.calibration.absorb(&learned)?;
+            known.tasks += 1;
         }
         let beside_targets = match self.config.others {
             Others::Frozen => 0,

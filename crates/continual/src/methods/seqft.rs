@@ -29,10 +29,7 @@ impl<M: Module> Method<M> for SeqFt {
         model: M,
         _context: TaskContext<'_>,
     ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        let diagnostics = TaskDiagnostics {
-            trainable_parameters: model.num_params(),
-            ..TaskDiagnostics::default()
-        };
+        let diagnostics = TaskDiagnostics::of_all_parameters(&model);
         Ok((model, diagnostics))
     }
 }

@@ -43,6 +43,20 @@ pub struct TrainConfig {
     pub beta_2: f64,
     /// AdamW's stabilizer.
     pub epsilon: f64,
+    /// What is done with the loss on validation rows.
+    pub validation: ValidationConfig,
+}
+
+/// What is done with the loss on validation rows while a task is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValidationConfig {
+    /// Epochs from one measurement to the next; 0 measures nothing.
+    pub every_epochs: usize,
+    /// Measurements without a lower loss after which the task ends early; 0 never ends it.
+    pub patience: usize,
+    /// Whether a task ends with the weights of the lowest loss instead of the last ones.
+    pub keep_best: bool,
 }
 
 impl Default for TrainConfig {
@@ -58,6 +72,7 @@ impl Default for TrainConfig {
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
+            validation: ValidationConfig::default(),
         }
     }
 }
@@ -120,6 +135,13 @@ impl TrainConfig {
                 "from 0, below 1",
             ),
             ("epsilon", self.epsilon, self.epsilon > 0.0, "above 0"),
+            (
+                "validation.every_epochs",
+                self.validation.every_epochs as f64,
+                self.validation.every_epochs > 0
+                    || !(self.validation.patience > 0 || self.validation.keep_best),
+                "at least 1 for patience or keep_best",
+            ),
         ];
         match checks.into_iter().find(|(_, _, valid, _)| !valid) {
             None => Ok(()),

@@ -5,6 +5,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use lm::{Example, LanguageModel};
 
 use super::schedule::scheduler;
+use super::validation::{Best, mean_loss};
 use super::{TrainConfig, clip_by_global_norm, global_batches};
 use crate::{ContinualError, Method};
 
@@ -21,19 +22,65 @@ pub struct Step {
     pub gradient_norm: f64,
     /// Learning rate of the step.
     pub learning_rate: f64,
+    /// Rows of the step.
+    pub rows: usize,
     /// Tokens of the step, padding not counted.
     pub tokens: usize,
 }
 
 /// How one task is gone through.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Course<'a> {
+    /// Name of the task, for errors.
+    pub task: &'a str,
     /// Settings of the training loop.
     pub config: &'a TrainConfig,
+    /// Rows to train on.
+    pub rows: &'a dyn Dataset<Example>,
+    /// Rows whose loss is watched, if the settings ask for it.
+    pub validation: Option<&'a dyn Dataset<Example>>,
     /// How often the rows are gone through.
     pub epochs: usize,
     /// Decides the order of the rows.
     pub seed: u64,
+}
+
+/// A model in the middle of a task.
+#[derive(Clone)]
+pub struct Training<M> {
+    /// The model as it is.
+    pub model: M,
+    /// The optimizer with its state.
+    pub optimizer: ModuleOptimizer,
+    /// Steps done.
+    pub steps_done: usize,
+    /// The lowest validation loss so far, and the weights it was measured on if they are kept.
+    pub best: Option<Best<M>>,
+    /// Measurements of the validation loss since the lowest one.
+    pub stale: usize,
+}
+
+impl<M> Training<M> {
+    /// Before the first step.
+    pub fn new(model: M, optimizer: ModuleOptimizer) -> Self {
+        Self {
+            model,
+            optimizer,
+            steps_done: 0,
+            best: None,
+            stale: 0,
+        }
+    }
+}
+
+/// What happens while a task is learned.
+pub enum Moment<'a, M> {
+    /// A step is done.
+    Stepped(Step),
+    /// The loss on validation rows was measured, in nats per answer token.
+    Validated(f64),
+    /// Nothing is under way: the state is one to go on from.
+    Settled(&'a Training<M>),
 }
 
 /// Number of optimizer steps for `rows` rows.
@@ -41,66 +88,107 @@ pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
     epochs * rows.div_ceil(config.global_batch.max(1))
 }
 
-/// Trains a model on the rows of one task.
+/// Trains a model on the rows of one task, from the first step that is not done.
 ///
 /// The loss of a step is the mean over its answer tokens, so the size of a micro-batch changes
-/// nothing beyond rounding. The same `seed` gives the same steps, bit for bit on one backend.
+/// nothing beyond rounding. The same `seed` gives the same steps, bit for bit on one backend,
+/// whether or not the state was saved and taken up in between.
 ///
 /// # Errors
 ///
 /// [`ContinualError::Diverged`] at the first step whose loss or gradient is not finite, before
-/// the weights are touched; [`ContinualError::InvalidSetting`], [`ContinualError::Row`].
+/// the weights are touched; [`ContinualError::InvalidSetting`], [`ContinualError::Row`], and
+/// what `on_moment` returns.
 pub fn fit<M: LanguageModel>(
-    mut model: M,
-    rows: &dyn Dataset<Example>,
+    mut training: Training<M>,
     course: Course<'_>,
     method: &dyn Method<M>,
-    optimizer: &mut ModuleOptimizer,
-    on_step: &mut dyn FnMut(Step),
+    on_moment: &mut dyn FnMut(Moment<'_, M>) -> Result<(), ContinualError>,
 ) -> Result<M, ContinualError> {
-    let Course {
-        config,
-        epochs,
-        seed,
-    } = course;
+    let config = course.config;
     config.validate()?;
-    let rows = read_rows(rows)?;
+    let rows = read_rows(course.rows)?;
     let lengths: Vec<usize> = rows.iter().map(Example::len).collect();
-    let steps = step_count(rows.len(), epochs, config);
+    let validation = match course.validation {
+        Some(rows) if config.validation.every_epochs > 0 => read_rows(rows)?,
+        _ => Vec::new(),
+    };
+    let steps = step_count(rows.len(), course.epochs, config);
     let mut schedule = scheduler(config, steps)?;
     let mut step = 0;
-    for epoch in 0..epochs {
-        let epoch_seed = seed
+    'epochs: for epoch in 0..course.epochs {
+        let epoch_seed = course
+            .seed
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             .wrapping_add(epoch as u64);
-        for batch in global_batches(&lengths, config.global_batch, epoch_seed) {
+        let batches = global_batches(&lengths, config.global_batch, epoch_seed);
+        let last = batches.len();
+        for (index, batch) in batches.into_iter().enumerate() {
+            let patience = config.validation.patience;
+            if patience > 0 && training.stale >= patience {
+                break 'epochs;
+            }
             step += 1;
-            let batch: Vec<&Example> = batch.iter().map(|&row| &rows[row]).collect();
-            let (loss, grads) = gradients(&model, &batch, config.micro_batch, method);
-            let mut grads = method.project(grads);
-            let gradient_norm = clip_by_global_norm(&model, &mut grads, config.max_gradient_norm);
             let rate = schedule.step();
-            let report = Step {
+            if step <= training.steps_done {
+                continue;
+            }
+            let batch: Vec<&Example> = batch.iter().map(|&row| &rows[row]).collect();
+            let model = &training.model;
+            let (loss, grads) = gradients(model, &batch, config.micro_batch, method);
+            let mut grads = method.project(grads);
+            let gradient_norm = clip_by_global_norm(model, &mut grads, config.max_gradient_norm);
+            let learning_rate = rate.base();
+            if !loss.is_finite() || !gradient_norm.is_finite() {
+                return Err(ContinualError::Diverged {
+                    task: course.task.to_string(),
+                    step,
+                    loss,
+                    gradient_norm,
+                    learning_rate,
+                });
+            }
+            training.model = training.optimizer.step(rate, training.model, grads);
+            training.steps_done = step;
+            on_moment(Moment::Stepped(Step {
                 step,
                 steps,
                 loss,
                 gradient_norm,
-                learning_rate: rate.base(),
+                learning_rate,
+                rows: batch.len(),
                 tokens: batch.iter().map(|example| example.len()).sum(),
-            };
-            if !loss.is_finite() || !gradient_norm.is_finite() {
-                return Err(ContinualError::Diverged {
-                    step,
-                    loss,
-                    gradient_norm,
-                    learning_rate: report.learning_rate,
-                });
+            }))?;
+            let epoch_ends = index + 1 == last;
+            if epoch_ends
+                && !validation.is_empty()
+                && (epoch + 1).is_multiple_of(config.validation.every_epochs)
+            {
+                let loss = mean_loss(&training.model, &validation, config.micro_batch);
+                on_moment(Moment::Validated(loss))?;
+                training.validated(loss, config.validation.keep_best);
             }
-            model = optimizer.step(rate, model, grads);
-            on_step(report);
+            on_moment(Moment::Settled(&training))?;
         }
     }
-    Ok(model)
+    let best = training.best.and_then(|best| best.model);
+    Ok(best.unwrap_or(training.model))
+}
+
+impl<M: Clone> Training<M> {
+    /// Takes note of a validation loss.
+    fn validated(&mut self, loss: f64, keep: bool) {
+        if self.best.as_ref().is_none_or(|best| loss < best.loss) {
+            self.stale = 0;
+            self.best = Some(Best {
+                loss,
+                step: self.steps_done,
+                model: keep.then(|| self.model.clone()),
+            });
+        } else {
+            self.stale += 1;
+        }
+    }
 }
 
 /// All rows of a data set.

@@ -5,9 +5,11 @@ mod clip;
 mod config;
 mod fit;
 mod schedule;
+mod validation;
 
 pub use batches::global_batches;
 pub use clip::{clip_by_global_norm, global_norm};
-pub use config::{Schedule, TrainConfig};
+pub use config::{Schedule, TrainConfig, ValidationConfig};
 pub(crate) use fit::read_rows;
-pub use fit::{Course, Step, fit, step_count};
+pub use fit::{Course, Moment, Step, Training, fit, step_count};
+pub use validation::Best;

@@ -10,10 +10,10 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::trainer::{Step, TrainConfig};
 use continual::{
-    EvaluationSet, Event, Method, Question, Scorer, Scoring, SequenceConfig, SequenceOutcome, Task,
-    run_sequence,
+    EvaluationSet, Event, Method, Question, Scorer, Scoring, Sequence, SequenceConfig,
+    SequenceOutcome, Task,
 };
-use lm::{Example, Llama, LlamaConfig, TextTokenizer};
+use lm::{Decoding, Example, Llama, LlamaConfig, TextTokenizer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -100,6 +100,7 @@ pub fn task(name: &str, answers: [&str; 5], tokenizer: &TextTokenizer) -> Task {
             scorer: Arc::new(ExactMatch),
             max_new_tokens: 2,
         },
+        validation: None,
         epochs: 8,
     }
 }
@@ -120,6 +121,7 @@ pub fn config(train: TrainConfig) -> SequenceConfig {
         },
         scoring: Scoring::Needed,
         evaluation_batch: 3,
+        decoding: Decoding::Greedy,
         seed: 1,
     }
 }
@@ -131,19 +133,19 @@ pub fn run(
 ) -> (SequenceOutcome<Llama>, Vec<Step>) {
     let tokenizer = tokenizer();
     let mut steps = Vec::new();
-    let outcome = run_sequence(
-        model(&device.clone().autodiff()),
-        &tokenizer,
-        &tasks(&tokenizer),
-        Some(&tasks(&tokenizer)[0].evaluation),
-        method,
+    let tasks = tasks(&tokenizer);
+    let sequence = Sequence {
+        tokenizer: &tokenizer,
+        tasks: &tasks,
+        general: Some(&tasks[0].evaluation),
         config,
-        &mut |event| {
-            if let Event::Stepped { step, .. } = event {
-                steps.push(step);
-            }
-        },
-    );
+    };
+    let start = model(&device.clone().autodiff());
+    let outcome = sequence.run(start, method, &mut |event| {
+        if let Event::Stepped { step, .. } = event {
+            steps.push(step);
+        }
+    });
     (outcome.unwrap(), steps)
 }
 
@@ -157,4 +159,19 @@ pub fn weights<M: Module>(module: &M) -> Vec<f32> {
     let mut all = All(Vec::new());
     module.visit(&mut all);
     all.0
+}
+
+/// The module with other values, in its order.
+pub fn with_weights<M: Module>(module: M, values: &[f32]) -> M {
+    struct Fill<'a>(&'a [f32]);
+    impl ModuleMapper for Fill<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.dims();
+            let (own, rest) = self.0.split_at(shape.iter().product());
+            self.0 = rest;
+            let data = TensorData::new(own.to_vec(), shape);
+            Param::initialized(param.id, Tensor::from_data(data, &param.device()))
+        }
+    }
+    module.map(&mut Fill(values))
 }

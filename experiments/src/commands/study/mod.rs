@@ -10,7 +10,9 @@ use anyhow::{Context, Result, ensure};
 pub use plan::Part;
 use plan::{Plan, variant_label};
 
-use super::trace::{Base, Prepared, execute};
+use super::trace::execute::{self, Job};
+use super::trace::work::Work;
+use super::trace::{Base, Prepared};
 use crate::cli::{StudyCommand, StudyRunArgs};
 use crate::progress::Progress;
 use crate::run::{RunFolder, RunResult};
@@ -52,8 +54,11 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
         }
     }
     println!("{} of {index} runs to do here", missing.len());
-    let work = execute::work(&first.config, &prepared);
-    let progress = Progress::new((missing.len() * work) as u64);
+    let work = missing.iter().map(|(variant, ..)| {
+        let work = Work::new(&variant.config, &prepared, variant.method);
+        work.total() as u64
+    });
+    let progress = Progress::new(work.sum());
     for (variant, rate, seed, name) in missing {
         let mut config = variant.config.clone();
         config.learning_rates.insert(variant.method, rate);
@@ -66,16 +71,15 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
         if base.calibration.is_none() {
             base.calibrate(&config)?;
         }
-        let outcome = execute::sequence(
-            &config,
-            &base,
-            &prepared,
-            variant.method,
+        let job = Job {
+            config: &config,
+            base: &base,
+            prepared: &prepared,
+            method: variant.method,
             seed,
-            &progress,
-            &mut |_, _| Ok(()),
-        );
-        match outcome {
+            progress: &progress,
+        };
+        match execute::sequence(&job, None) {
             Ok(outcome) => {
                 let json = serde_json::to_string_pretty(&outcome.result)?;
                 folder.write(&name, json.as_bytes())?;

@@ -1,17 +1,38 @@
 //! One method on one sequence, with progress.
 
+use std::cell::{Cell, RefCell};
+
 use anyhow::{Context, Result};
-use continual::methods::{LoraMethod, OsftMethod, SeqFt};
-use continual::{CalibrationData, Event, Method, Scoring, SequenceConfig, run_sequence};
+use continual::checkpoint::StatePart;
+use continual::methods::{LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
+use continual::{CalibrationData, Event, Keeper, Method, Sequence, SequenceConfig, Unkept};
 use lm::Llama;
 use osft::OsftConfig;
 
 use super::Base;
 use super::prepare::Prepared;
+use super::work::Work;
 use crate::config::{MethodName, RunConfig};
 use crate::progress::Progress;
-use crate::run::{RunResult, layers_csv, layers_table};
+use crate::run::{Keeping, Recorder, RunFolder, RunResult, layers_csv, layers_table};
 use crate::variant::label;
+
+/// One method with one seed on the tasks.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Settings of the run.
+    pub config: &'a RunConfig,
+    /// What it starts from.
+    pub base: &'a Base,
+    /// The tasks.
+    pub prepared: &'a Prepared,
+    /// The method.
+    pub method: MethodName,
+    /// The seed.
+    pub seed: u64,
+    /// Progress of all jobs together.
+    pub progress: &'a Progress,
+}
 
 /// What one method with one seed gave.
 pub struct Outcome {
@@ -23,148 +44,197 @@ pub struct Outcome {
     pub change_table: Option<String>,
     /// What every task did, layer by layer.
     pub layers_csv: String,
-    /// What the method carries from task to task, as files by name.
-    pub state_files: Vec<(String, Vec<u8>)>,
+    /// The method as it is after the last task.
+    implementation: Box<dyn Method<Llama>>,
 }
 
-/// Rows that one run trains on and questions that it answers: the unit of progress.
-pub fn work(config: &RunConfig, prepared: &Prepared) -> usize {
-    let tasks = &prepared.tasks;
-    let scoring = Scoring::from(config.scoring);
-    let training: usize = tasks
-        .iter()
-        .map(|task| task.epochs * task.train.len())
-        .sum();
-    let mut answering = 0;
-    for learned in 0..=tasks.len() {
-        for (index, task) in tasks.iter().enumerate() {
-            if scoring.measures(learned, index, tasks.len()) {
-                answering += task.evaluation.questions.len();
-            }
+impl Outcome {
+    /// Writes what the method carries from task to task beside the weights.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn write_state(&self, folder: &RunFolder, stem: &str) -> Result<()> {
+        for part in self.implementation.state() {
+            let name = format!("{stem}-{}", part.name());
+            folder.write_with(&name, |path| Ok(StatePart::write_to(part, path)?))?;
         }
+        Ok(())
     }
-    let general = prepared
-        .general
-        .as_ref()
-        .map_or(0, |set| 2 * set.questions.len());
-    training + answering + general
 }
 
-/// Runs `method` over the tasks from the base model; `on_event` logs what happens.
-pub fn sequence(
-    config: &RunConfig,
-    base: &Base,
-    prepared: &Prepared,
-    method: MethodName,
-    seed: u64,
-    progress: &Progress,
-    on_event: &mut dyn FnMut(&str, &Event<'_>) -> Result<()>,
-) -> Result<Outcome> {
-    let (label, mut implementation) =
-        implementation(config, method, seed, base.calibration.as_ref())?;
+/// Name of a method and its variant in reports.
+pub fn method_label(config: &RunConfig, method: MethodName) -> String {
+    match config.osft_config(method) {
+        Some(osft) => label(osft),
+        None => method.name().to_string(),
+    }
+}
+
+/// Runs a method over the tasks, from the base model or from where the recorder's last checkpoint
+/// stands.
+pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Result<Outcome> {
+    let Job {
+        config,
+        base,
+        prepared,
+        method,
+        seed,
+        progress,
+    } = *job;
+    let name = method_label(config, method);
+    let mut implementation = implementation(config, method, seed, base.calibration.as_ref())?;
     let settings = SequenceConfig {
         train: config.train_config(method),
         scoring: config.scoring.into(),
         evaluation_batch: config.evaluation_batch,
+        decoding: config.decoding.decoding(),
         seed,
     };
-    let mut logged = Ok(());
-    let name = |task: usize| prepared.tasks[task].name.as_str();
-    let batch = settings.train.global_batch;
-    let outcome = run_sequence(
+    let sequence = Sequence {
+        tokenizer: &base.tokenizer,
+        tasks: &prepared.tasks,
+        general: prepared.general.as_ref(),
+        config: &settings,
+    };
+    let latest = recorder.and_then(|recorder| recorder.borrow().latest());
+    let mut keeping = recorder.map(Keeping);
+    let keeper: &mut dyn Keeper = match &mut keeping {
+        Some(keeping) => keeping,
+        None => &mut Unkept,
+    };
+    let shown = Shown {
+        name: &name,
+        work: Work::new(config, prepared, method),
+        prepared,
+        progress,
+        rows: Cell::new(0),
+    };
+    let outcome = sequence.run_kept(
         base.model.clone(),
-        &base.tokenizer,
-        &prepared.tasks,
-        prepared.general.as_ref(),
         implementation.as_mut(),
-        &settings,
+        latest.as_ref(),
+        keeper,
         &mut |event| {
-            match &event {
-                Event::Stepped { task, step } => {
-                    let rows = prepared.tasks[*task].train.len();
-                    let per_epoch = rows.div_ceil(batch);
-                    // The last step of an epoch may be smaller.
-                    let last = step.step.is_multiple_of(per_epoch);
-                    let count = if last {
-                        rows - (per_epoch - 1) * batch
-                    } else {
-                        batch
-                    };
-                    let message = format!("{label} · {} · loss {:.3}", name(*task), step.loss);
-                    progress.advance(count as u64, &message);
-                }
-                Event::Scored {
-                    learned,
-                    task,
-                    answers,
-                    score,
-                } => {
-                    let what = task.map_or("general", name);
-                    let message = format!("{label} · after {learned} tasks · {what} {score:.1}");
-                    progress.advance(answers.len() as u64, &message);
-                }
-                Event::TaskLearned {
-                    task,
-                    seconds,
-                    diagnostics,
-                } => {
-                    let leak = diagnostics.leaks.as_ref().map_or(String::new(), |leaks| {
-                        let worst = leaks.worst();
-                        format!(", leak {:.0e} / {:.0e}", worst.leak_in, worst.leak_out)
-                    });
-                    for warning in &diagnostics.warnings {
-                        progress.line(&format!("{label}: warning: {warning}"));
-                    }
-                    progress.line(&format!(
-                        "{label}: learned {} in {seconds:.1} s{leak}",
-                        name(*task)
-                    ));
-                }
-                Event::TaskStarted { .. } => {}
-            }
-            if logged.is_ok() {
-                logged = on_event(&label, &event);
+            shown.event(&event);
+            if let Some(recorder) = recorder {
+                recorder.borrow_mut().event(&event);
             }
         },
-    )
-    .with_context(|| format!("{label} with seed {seed}"))?;
-    logged?;
+    );
+    // A failure to log ends the run as an interruption does; what counts is why.
+    if let Some(failure) = recorder.and_then(|recorder| recorder.borrow_mut().failure()) {
+        return Err(failure);
+    }
+    let outcome = outcome.with_context(|| format!("{name} with seed {seed}"))?;
     Ok(Outcome {
-        result: RunResult::new(&label, seed, config.learning_rate(method), &outcome),
+        result: RunResult::new(&name, seed, config.learning_rate(method), &outcome),
         split_table: outcome.diagnostics.first().and_then(|d| d.table.clone()),
         change_table: layers_table(&outcome.diagnostics),
         layers_csv: layers_csv(outcome.matrix.tasks(), &outcome.diagnostics)?,
-        state_files: match config.calibration.save {
-            true => implementation.state_files()?,
-            false => Vec::new(),
-        },
+        implementation,
     })
 }
 
-/// The method and its name in reports.
+/// Progress of one job.
+struct Shown<'a> {
+    name: &'a str,
+    work: Work,
+    prepared: &'a Prepared,
+    progress: &'a Progress,
+    /// Rows of the task being learned that are done.
+    rows: Cell<usize>,
+}
+
+impl Shown<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let label = self.name;
+        match event {
+            Event::Resumed {
+                learned,
+                steps_done,
+                matrix,
+                general,
+            } => {
+                let rows = self.work.rows_after(*learned, *steps_done);
+                self.rows.set(rows);
+                let done = self.work.done(*learned, rows, matrix, *general);
+                self.progress.skip(done as u64);
+                self.progress.line(&format!(
+                    "{label}: going on after {learned} tasks and {steps_done} steps"
+                ));
+            }
+            Event::TaskStarted { .. } => self.rows.set(0),
+            Event::Stepped { name, step, .. } => {
+                self.rows.set(self.rows.get() + step.rows);
+                let message = format!("{label} · {name} · loss {:.3}", step.loss);
+                self.progress.advance(step.rows as u64, &message);
+            }
+            Event::Validated {
+                name,
+                steps_done,
+                loss,
+                ..
+            } => self.progress.line(&format!(
+                "{label}: {name} after {steps_done} steps: validation loss {loss:.3}"
+            )),
+            Event::Answered { questions } => {
+                let message = format!("{label} · answering");
+                self.progress.advance(*questions as u64, &message);
+            }
+            Event::Scored {
+                learned,
+                task,
+                score,
+                ..
+            } => {
+                let what = task.map_or("general", |task| self.prepared.tasks[task].name.as_str());
+                let message = format!("{label} · after {learned} tasks · {what} {score:.1}");
+                self.progress.advance(0, &message);
+            }
+            Event::TaskLearned {
+                task,
+                name,
+                seconds,
+                diagnostics,
+            } => {
+                // A task that ended early leaves rows behind.
+                let left = self.work.stage_rows(*task).saturating_sub(self.rows.get());
+                self.progress
+                    .advance(left as u64, &format!("{label} · {name}"));
+                let leak = diagnostics.leaks.as_ref().map_or(String::new(), |leaks| {
+                    let worst = leaks.worst();
+                    format!(", leak {:.0e} / {:.0e}", worst.leak_in, worst.leak_out)
+                });
+                for warning in &diagnostics.warnings {
+                    self.progress.line(&format!("{label}: warning: {warning}"));
+                }
+                self.progress
+                    .line(&format!("{label}: learned {name} in {seconds:.1} s{leak}"));
+            }
+        }
+    }
+}
+
 fn implementation(
     config: &RunConfig,
     method: MethodName,
     seed: u64,
     calibration: Option<&CalibrationData>,
-) -> Result<(String, Box<dyn Method<Llama>>)> {
-    let named =
-        |implementation: Box<dyn Method<Llama>>| (method.name().to_string(), implementation);
-    let osft = |config: &OsftConfig| -> (String, Box<dyn Method<Llama>>) {
+) -> Result<Box<dyn Method<Llama>>> {
+    let osft = |config: &OsftConfig| -> Box<dyn Method<Llama>> {
         let method = OsftMethod::new(config.clone());
-        let method = match calibration {
+        Box::new(match calibration {
             Some(data) => method.with_calibration(data.clone()),
             None => method,
-        };
-        (label(config), Box::new(method))
+        })
     };
     Ok(match method {
-        MethodName::Seqft => named(Box::new(SeqFt)),
-        MethodName::Lora => named(Box::new(LoraMethod::sequential(config.lora.clone(), seed)?)),
-        MethodName::OLora => named(Box::new(LoraMethod::orthogonal(
-            config.o_lora.clone(),
-            seed,
-        )?)),
+        MethodName::Seqft => Box::new(SeqFt),
+        MethodName::Lora => Box::new(LoraMethod::sequential(config.lora.clone(), seed)?),
+        MethodName::OLora => Box::new(LoraMethod::orthogonal(config.o_lora.clone(), seed)?),
+        MethodName::PerTask => Box::new(PerTaskFt::new()),
+        MethodName::MultiTask => Box::new(MultiTaskFt),
         MethodName::OsftPaper => osft(&config.osft_paper),
         MethodName::Osft => osft(&config.osft),
     })

@@ -3,19 +3,27 @@
 pub(crate) mod calibration;
 pub(crate) mod execute;
 mod prepare;
+mod start;
 mod tune;
+pub(crate) mod work;
 
-use anyhow::Result;
+use std::cell::RefCell;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use continual::CalibrationData;
 use lm::{HfFolder, Llama, TextTokenizer};
 
 use crate::cli::TraceArgs;
 use crate::config::RunConfig;
-use crate::report::{summarize, summary_table, write_report};
-use crate::run::{Manifest, MetricsLog, RunFolder, RunResult};
-use crate::{builtin, progress::Progress};
+use crate::report::{matrix_table, summarize, summary_table, write_report};
+use crate::run::{CHECKPOINTS, Recorder, RunFolder, RunResult, stem};
+use crate::{builtin, interrupt, progress::Progress};
+use execute::{Job, Outcome, method_label};
 pub(crate) use prepare::{Prepared, Split};
+use start::Started;
+use work::Work;
 
 /// A model that every run of a comparison starts from.
 pub(crate) struct Base {
@@ -42,13 +50,6 @@ impl Base {
         })
     }
 
-    /// Opens the model together with what OSFT calibrates on.
-    pub fn open_calibrated(config: &RunConfig, device: &Device) -> Result<Self> {
-        let mut base = Self::open(config, device)?;
-        base.calibrate(config)?;
-        Ok(base)
-    }
-
     /// Gets the calibration data of a configuration, where it asks for some.
     pub fn calibrate(&mut self, config: &RunConfig) -> Result<()> {
         self.calibration = calibration::data(config, &self.model, &self.tokenizer)?;
@@ -56,82 +57,130 @@ impl Base {
     }
 }
 
-/// Runs or tunes.
+/// Runs, goes on with a run, or tunes.
 pub fn run(args: &TraceArgs) -> Result<()> {
-    let config = args.run.resolve()?;
+    let config = start::config(args)?;
     let device = config.backend.device()?.autodiff();
-    let base = Base::open_calibrated(&config, &device)?;
+    let mut base = Base::open(&config, &device)?;
+    // What can be wrong with the data is found before anything is written.
+    let split = match args.tune {
+        true => Split::Validation,
+        false => Split::Test,
+    };
+    let prepared = Prepared::load(&config, &base.tokenizer, split)?;
+    base.calibrate(&config)?;
     if args.tune {
-        return tune::run(&config, &base, args);
+        return tune::run(&config, &base, prepared, args);
     }
-    let prepared = Prepared::load(&config, &base.tokenizer, Split::Test)?;
-    let title = prepared.title(&config);
-    println!("{title}\n");
-    let (folder, manifest, mut log) = start("trace", title, &config, args)?;
+    let mut started = Started::open("trace", &config, &prepared, args)?;
+    let outcome = all_jobs(&config, &base, &prepared, &mut started);
+    let results = outcome.with_context(|| started.what_is_saved())?;
 
-    let runs = config.methods.len() * config.seeds.len();
-    let progress = Progress::new((runs * execute::work(&config, &prepared)) as u64);
+    let summaries = summarize(&results)?;
+    let mut notes = String::new();
+    let first = config.seeds[0];
+    for &method in &config.methods {
+        let file = tables_file(&stem(&method_label(&config, method), first));
+        if let Ok(tables) = std::fs::read_to_string(started.folder.path().join(file)) {
+            notes.push_str(&tables);
+        }
+    }
+    write_report(
+        &started.folder,
+        &started.manifest,
+        &summaries,
+        prepared.published.as_ref(),
+        &notes,
+    )?;
+    for summary in &summaries {
+        println!("{}\n{}\n", summary.method, matrix_table(summary));
+    }
+    println!("{}", summary_table(&summaries, false));
+    let report = started.folder.path().join("report.md");
+    println!("\nreport: {}", report.display());
+    Ok(())
+}
+
+/// Every method with every seed, those that are finished already taken as they are.
+fn all_jobs(
+    config: &RunConfig,
+    base: &Base,
+    prepared: &Prepared,
+    started: &mut Started,
+) -> Result<Vec<RunResult>> {
+    interrupt::install()?;
+    let progress = Progress::new(work::total(config, prepared) as u64);
     let mut results: Vec<RunResult> = Vec::new();
-    let mut tables = String::new();
     for &seed in &config.seeds {
         for &method in &config.methods {
-            let outcome = execute::sequence(
-                &config,
-                &base,
-                &prepared,
+            let label = method_label(config, method);
+            let stem = stem(&label, seed);
+            if let Some(result) = RunResult::read(&started.folder, &stem)? {
+                progress.skip(Work::new(config, prepared, method).total() as u64);
+                results.push(result);
+                continue;
+            }
+            let job = Job {
+                config,
+                base,
+                prepared,
                 method,
                 seed,
-                &progress,
-                &mut |name, event| log.event(name, seed, event),
+                progress: &progress,
+            };
+            let recorder = Recorder::new(&mut started.log, &label, seed).with_checkpoints(
+                &started.folder,
+                &stem,
+                &config.checkpoints,
             )?;
-            outcome.result.write(&folder)?;
-            if let Some(table) = outcome.split_table.filter(|_| seed == config.seeds[0]) {
-                let name = &outcome.result.method;
-                tables.push_str(&format!("## Split of {name} for the first task\n\n"));
-                tables.push_str(&format!("```text\n{table}\n```\n\n"));
-            }
-            if let Some(table) = outcome.change_table.filter(|_| seed == config.seeds[0]) {
-                let name = &outcome.result.method;
-                tables.push_str(&format!("## What the last task of {name} moved\n\n"));
-                tables.push_str(&format!("```text\n{table}```\n\n"));
-            }
-            for (name, bytes) in &outcome.state_files {
-                folder.write(&format!("{}-{name}", outcome.result.stem()), bytes)?;
-            }
-            if !outcome.layers_csv.is_empty() {
-                let file = format!("layers-{}.csv", outcome.result.stem());
-                folder.write(&file, outcome.layers_csv.as_bytes())?;
-            }
+            let recorder = RefCell::new(recorder);
+            let outcome = execute::sequence(&job, Some(&recorder))?;
+            let mut recorder = recorder.into_inner();
+            recorder.flush()?;
+            write(&outcome, &started.folder, &stem, config.calibration.save)?;
+            recorder.finish()?;
             results.push(outcome.result);
         }
     }
     progress.finish();
-    let summaries = summarize(&results)?;
-    write_report(&folder, &manifest, &summaries, &tables)?;
-    for summary in &summaries {
-        println!(
-            "{}\n{}\n",
-            summary.method,
-            crate::report::matrix_table(summary)
-        );
-    }
-    println!("{}", summary_table(&summaries, false));
-    println!("\nreport: {}", folder.path().join("report.md").display());
-    Ok(())
+    remove_checkpoints(started.folder.path())?;
+    Ok(results)
 }
 
-/// The run's folder with everything that is known before the first step.
-fn start(
-    name: &str,
-    title: String,
-    config: &RunConfig,
-    args: &TraceArgs,
-) -> Result<(RunFolder, Manifest, MetricsLog)> {
-    let folder = RunFolder::create(args.out.as_deref(), name)?;
-    let manifest = Manifest::new(title, config.backend.name());
-    folder.write("config.toml", toml::to_string(config)?.as_bytes())?;
-    let json = serde_json::to_string_pretty(&manifest)?;
-    folder.write("run.json", json.as_bytes())?;
-    let log = MetricsLog::create(&folder)?;
-    Ok((folder, manifest, log))
+/// Writes what a run gave, its result last: where that is, the run is finished.
+fn write(outcome: &Outcome, folder: &RunFolder, stem: &str, with_state: bool) -> Result<()> {
+    let name = &outcome.result.method;
+    let mut tables = String::new();
+    if let Some(table) = &outcome.split_table {
+        tables.push_str(&format!("## Split of {name} for the first task\n\n"));
+        tables.push_str(&format!("```text\n{table}\n```\n\n"));
+    }
+    if let Some(table) = &outcome.change_table {
+        tables.push_str(&format!("## What the last task of {name} moved\n\n"));
+        tables.push_str(&format!("```text\n{table}```\n\n"));
+    }
+    if !tables.is_empty() {
+        folder.write(&tables_file(stem), tables.as_bytes())?;
+    }
+    if with_state {
+        outcome.write_state(folder, stem)?;
+    }
+    if !outcome.layers_csv.is_empty() {
+        let file = format!("layers-{stem}.csv");
+        folder.write(&file, outcome.layers_csv.as_bytes())?;
+    }
+    outcome.result.write(folder)
+}
+
+fn tables_file(stem: &str) -> String {
+    format!("tables-{stem}.md")
+}
+
+fn remove_checkpoints(folder: &Path) -> Result<()> {
+    let path = folder.join(CHECKPOINTS);
+    match path.is_dir() {
+        true => std::fs::remove_dir_all(&path)
+            .with_context(|| format!("cannot remove {}", path.display())),
+        false => Ok(()),
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use benchmarks::{Limits, Row, Score, Suite, load_rows, load_task};
+use anyhow::{Context, Result, bail};
+use benchmarks::{Published, Row, Score, Suite, load_rows, load_task, published, repaired};
 use burn::data::dataset::InMemDataset;
 use continual::{EvaluationSet, Question, Scorer, Task};
 use lm::TextTokenizer;
 
 use crate::builtin;
-use crate::config::RunConfig;
+use crate::config::{FlawsName, RunConfig};
 
 /// Longest answer of the general-knowledge probe in tokens.
 const GENERAL_NEW_TOKENS: usize = 12;
@@ -27,6 +27,10 @@ pub enum Split {
 pub struct Prepared {
     /// Name of the suite.
     suite: String,
+    /// What was published on the suite.
+    pub published: Option<Published>,
+    /// What was done about flaws of the data, in sentences.
+    pub repairs: Vec<String>,
     /// Tasks in the order they are learned.
     pub tasks: Vec<Task>,
     /// The general-knowledge probe, if the suite has one.
@@ -50,28 +54,47 @@ impl Prepared {
             None => builtin::suite()?,
         };
         let suite = Suite::open(&path)?;
-        let limit = |rows: usize| (rows > 0).then_some(rows);
-        let limits = Limits {
-            train: limit(config.limit_train),
-            validation: limit(config.limit_test),
-            test: limit(config.limit_test),
-        };
-        let mut tasks = Vec::new();
+        let limit = |rows: usize| if rows > 0 { rows } else { usize::MAX };
+        let (mut tasks, mut repairs) = (Vec::new(), Vec::new());
         for spec in suite.order(&config.order)? {
-            let rows = load_task(&path, spec, limits)?;
+            let mut rows = load_task(&path, spec)?;
+            if config.flaws == FlawsName::Repair {
+                // Before the limits: a row that is cut off is a row that was seen by whoever cut.
+                let (fixed, changes) = repaired(rows);
+                let named = changes
+                    .iter()
+                    .map(|change| format!("{}: {change}", spec.name));
+                repairs.extend(named);
+                rows = fixed;
+            }
+            rows.train.truncate(limit(config.limit_train));
+            rows.validation.truncate(limit(config.limit_test));
+            rows.test.truncate(limit(config.limit_test));
             let scored = match split {
                 Split::Validation => &rows.validation,
                 Split::Test => &rows.test,
             };
-            let examples = rows
-                .train
-                .iter()
-                .map(|row| tokenizer.example(&row.prompt, &row.answer, config.max_length))
-                .collect::<Result<Vec<_>, _>>()
-                .with_context(|| format!("training rows of {}", spec.name))?;
+            let examples = |rows: &[Row], what: &str| {
+                rows.iter()
+                    .map(|row| tokenizer.example(&row.prompt, &row.answer, config.max_length))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map(|examples| Arc::new(InMemDataset::new(examples)))
+                    .with_context(|| format!("{what} rows of {}", spec.name))
+            };
+            let watched = config.train.validation.every_epochs > 0;
+            let validation = match (watched, rows.validation.is_empty()) {
+                (false, _) => None,
+                (true, false) => Some(examples(&rows.validation, "validation")? as _),
+                (true, true) => bail!(
+                    "{} has no validation rows to measure a loss on: its eval.json holds test or \
+                     training rows alone",
+                    spec.name
+                ),
+            };
             tasks.push(Task {
                 name: spec.name.clone(),
-                train: Arc::new(InMemDataset::new(examples)),
+                train: examples(&rows.train, "training")?,
+                validation,
                 evaluation: evaluation(
                     scored,
                     spec.score,
@@ -79,11 +102,21 @@ impl Prepared {
                     config.max_length,
                     tokenizer,
                 )?,
-                epochs: match config.epochs {
-                    0 => spec.epochs,
-                    epochs => epochs,
+                epochs: match (config.epochs, config.task_epochs.get(&spec.name)) {
+                    (0, Some(&epochs)) => epochs,
+                    (0, None) => spec.epochs,
+                    (epochs, _) => epochs,
                 },
             });
+        }
+        if let Some(name) = config.task_epochs.keys().find(|&name| {
+            let mut tasks = suite.tasks.iter();
+            tasks.all(|task| task.name != *name)
+        }) {
+            bail!(
+                "task_epochs names {name:?}, which is no task of {}",
+                suite.name
+            );
         }
         let general = match &suite.general {
             Some(file) => {
@@ -96,7 +129,9 @@ impl Prepared {
             None => None,
         };
         Ok(Self {
+            published: published(&suite),
             suite: suite.name,
+            repairs,
             tasks,
             general,
         })

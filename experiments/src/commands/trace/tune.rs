@@ -1,29 +1,35 @@
 //! `experiments trace --tune`: learning rates by the validation split, one grid for all methods.
 
+use std::cell::RefCell;
+
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use continual::metrics;
 
-use super::prepare::{Prepared, Split};
-use super::{Base, execute, start};
+use super::execute::{self, Job, method_label};
+use super::prepare::Prepared;
+use super::start::Started;
+use super::{Base, work};
 use crate::cli::TraceArgs;
 use crate::config::{RunConfig, ScoringName};
 use crate::progress::Progress;
+use crate::run::Recorder;
 
 /// Tries every learning rate of the grid for every method; the one with the highest average
 /// accuracy on the validation split is the method's.
-pub fn run(config: &RunConfig, base: &Base, args: &TraceArgs) -> Result<()> {
+pub fn run(
+    config: &RunConfig,
+    base: &Base,
+    mut prepared: Prepared,
+    args: &TraceArgs,
+) -> Result<()> {
     let mut config = config.clone();
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
-    let mut prepared = Prepared::load(&config, &base.tokenizer, Split::Validation)?;
     prepared.general = None;
-    let title = format!("Tuning on validation rows: {}", prepared.title(&config));
-    let (folder, _, mut log) = start("tune", title.clone(), &config, args)?;
-    println!("{title}\n");
-
-    let runs = config.methods.len() * config.tune_grid.len() * config.seeds.len();
-    let progress = Progress::new((runs * execute::work(&config, &prepared)) as u64);
+    let mut started = Started::open("tune", &config, &prepared, args)?;
+    let runs = config.tune_grid.len();
+    let progress = Progress::new((runs * work::total(&config, &prepared)) as u64);
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["method", "lr", "AA", "BWT", "learning"]);
@@ -34,15 +40,17 @@ pub fn run(config: &RunConfig, base: &Base, args: &TraceArgs) -> Result<()> {
             config.learning_rates.insert(method, rate);
             let mut results = Vec::new();
             for &seed in &config.seeds {
-                let outcome = execute::sequence(
-                    &config,
+                let job = Job {
+                    config: &config,
                     base,
-                    &prepared,
+                    prepared: &prepared,
                     method,
                     seed,
-                    &progress,
-                    &mut |name, event| log.event(name, seed, event),
-                );
+                    progress: &progress,
+                };
+                let label = method_label(&config, method);
+                let recorder = RefCell::new(Recorder::new(&mut started.log, &label, seed));
+                let outcome = execute::sequence(&job, Some(&recorder));
                 match outcome {
                     Ok(outcome) => results.push(outcome.result.matrix()?),
                     // A rate that diverges is a result of the search, not its end.
@@ -75,6 +83,8 @@ pub fn run(config: &RunConfig, base: &Base, args: &TraceArgs) -> Result<()> {
     }
     progress.finish();
     println!("{table}\n\n{best}");
+    let title = &started.manifest.title;
+    let folder = &started.folder;
     let page = format!("# {title}\n\n{table}\n\nChosen by AA:\n\n```toml\n{best}```\n");
     folder.write("report.md", page.as_bytes())?;
     println!("report: {}", folder.path().join("report.md").display());

@@ -1,6 +1,8 @@
 //! Low-rank adapters: one through all tasks (SeqLoRA), or a new one per task that is kept
 //! orthogonal to those before it (O-LoRA).
 
+mod state;
+
 use std::collections::HashMap;
 
 use ::osft::{OsftError, TargetPatterns};
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Method, TaskContext, TaskDiagnostics};
 use crate::ContinualError;
+use crate::checkpoint::{Checkpoint, StatePart};
 
 /// Settings of low-rank adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,10 +98,21 @@ pub struct LoraMethod {
     config: LoraConfig,
     course: Course,
     seed: u64,
-    /// Adapters of the task being learned, by the parameter they are attached to.
-    current: HashMap<ParamId, Adapter>,
-    /// Factors `A` of earlier tasks.
-    earlier: HashMap<ParamId, Vec<TensorData>>,
+    /// One per target, in the model's order: another order is another order of sums.
+    layers: Vec<Layer>,
+    /// How often the adapters have been replaced, which tells the parts of a saved state apart.
+    version: usize,
+}
+
+/// The adapters of one target.
+#[derive(Clone, Debug)]
+struct Layer {
+    target: ParamId,
+    /// That of the task being learned, as it was when the task began; or, of the sequential
+    /// adapter between two tasks, as it will go on.
+    current: Option<Adapter>,
+    /// Factors `A` of earlier tasks, `[d_in, adapter_rank]`.
+    earlier: Vec<TensorData>,
 }
 
 /// Identities and values of an adapter's factors.
@@ -136,8 +150,8 @@ impl LoraMethod {
             config,
             course,
             seed,
-            current: HashMap::new(),
-            earlier: HashMap::new(),
+            layers: Vec::new(),
+            version: 0,
         })
     }
 
@@ -145,31 +159,37 @@ impl LoraMethod {
         self.config.alpha / self.config.adapter_rank as f64
     }
 
-    /// Adapters that change nothing: `A` as a linear layer starts, `B` zero. Drawn on the host,
-    /// so that a seed means the same on every backend.
-    fn drawn<M: Module>(
-        &self,
-        model: &M,
-        task: usize,
-    ) -> Result<HashMap<ParamId, Adapter>, ContinualError> {
+    /// Gives every target that has none an adapter that changes nothing: `A` as a linear layer
+    /// starts, `B` zero. Drawn on the host, so that a seed means the same on every backend.
+    fn draw<M: Module>(&mut self, model: &M, task: usize) -> Result<(), ContinualError> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(task as u64);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rank = self.config.adapter_rank;
-        let mut adapter = |[d_in, d_out]: [usize; 2]| {
+        let targets = self.config.targets.selected(model)?;
+        if self.layers.is_empty() {
+            let layers = targets.iter().map(|target| Layer {
+                target: target.id,
+                current: None,
+                earlier: Vec::new(),
+            });
+            self.layers = layers.collect();
+        }
+        for (layer, target) in self.layers.iter_mut().zip(targets) {
+            let [d_in, d_out] = target.shape;
             let bound = (d_in as f32).sqrt().recip();
-            let a: Vec<f32> = (0..d_in * rank)
-                .map(|_| rng.random_range(-bound..=bound))
-                .collect();
-            Adapter {
-                ids: [ParamId::new(), ParamId::new()],
-                a: TensorData::new(a, [d_in, rank]),
-                b: TensorData::zeros::<f32, _>([rank, d_out]),
-            }
-        };
-        let targets = self.config.targets.selected(model)?.into_iter();
-        Ok(targets
-            .map(|target| (target.id, adapter(target.shape)))
-            .collect())
+            layer.current.get_or_insert_with(|| {
+                let a: Vec<f32> = (0..d_in * rank)
+                    .map(|_| rng.random_range(-bound..=bound))
+                    .collect();
+                Adapter {
+                    ids: [ParamId::new(), ParamId::new()],
+                    a: TensorData::new(a, [d_in, rank]),
+                    b: TensorData::zeros::<f32, _>([rank, d_out]),
+                }
+            });
+        }
+        self.version += 1;
+        Ok(())
     }
 }
 
@@ -187,11 +207,14 @@ impl<M: Module> Method<M> for LoraMethod {
         inner: AdamW,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
-        if self.current.is_empty() {
-            self.current = self.drawn(&model, context.index)?;
+        if self.layers.iter().all(|layer| layer.current.is_none()) {
+            self.draw(&model, context.index)?;
         }
+        let adapters = self.layers.iter();
         let model = model.freeze().apply_reparameterization(Attach {
-            adapters: self.current.clone(),
+            adapters: adapters
+                .filter_map(|layer| Some((layer.target, layer.current.clone()?)))
+                .collect(),
             scale: self.scale(),
         });
         Ok((model, inner.into()))
@@ -200,28 +223,38 @@ impl<M: Module> Method<M> for LoraMethod {
     /// `λ Σ_i Σ |A_iᵀ A|`, in the layout of `y = x W`, where `A` is `[d_in, adapter_rank]`.
     fn penalty(&self, model: &M) -> Option<Tensor<1>> {
         let weight = self.config.orthogonality;
-        if self.course != Course::Orthogonal || weight == 0.0 || self.earlier.is_empty() {
+        if self.course != Course::Orthogonal || weight == 0.0 {
             return None;
         }
         let factors = Factors::of(model);
-        // In the order of identities: a sum in another order is another sum.
-        let mut ids: Vec<&ParamId> = self.current.keys().collect();
-        ids.sort_unstable_by_key(|id| id.val());
         let mut sum: Option<Tensor<1>> = None;
-        for id in ids {
-            let (Some(factor), Some(earlier)) = (
-                factors.0.get(&self.current[id].ids[0]),
-                self.earlier.get(id),
-            ) else {
-                continue;
-            };
-            for data in earlier {
+        for layer in &self.layers {
+            let id = layer.current.as_ref()?.ids[0];
+            let factor = factors.0.get(&id)?;
+            for data in &layer.earlier {
                 let other = Tensor::<2>::from_data(data.clone(), &factor.device());
                 let overlap = other.transpose().matmul(factor.clone()).abs().sum();
                 sum = Some(sum.map_or(overlap.clone(), |sum| sum + overlap));
             }
         }
         sum.map(|sum| sum * weight)
+    }
+
+    fn state(&self) -> Vec<StatePart<'_>> {
+        match self.layers.is_empty() {
+            true => Vec::new(),
+            false => vec![state::part(self.version, &self.layers)],
+        }
+    }
+
+    fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
+        let targets = self.config.targets.selected(base)?;
+        let targets = targets.iter().map(|target| (target.id, target.shape));
+        if let Some((version, layers)) = state::restored(saved, targets)? {
+            self.version = version;
+            self.layers = layers;
+        }
+        Ok(())
     }
 
     fn end_task(
@@ -235,18 +268,21 @@ impl<M: Module> Method<M> for LoraMethod {
             factor.map(|factor| factor.clone().inner().into_data())
         };
         let mut trainable_parameters = 0;
-        for (id, adapter) in &mut self.current {
+        for layer in &mut self.layers {
+            let Some(adapter) = &mut layer.current else {
+                continue;
+            };
             if let (Some(a), Some(b)) = (data(adapter.ids[0]), data(adapter.ids[1])) {
                 trainable_parameters += a.num_elements() + b.num_elements();
-                if self.course == Course::Orthogonal {
-                    self.earlier.entry(*id).or_default().push(a.clone());
-                }
                 (adapter.a, adapter.b) = (a, b);
             }
+            if self.course == Course::Orthogonal {
+                layer
+                    .earlier
+                    .extend(layer.current.take().map(|adapter| adapter.a));
+            }
         }
-        if self.course == Course::Orthogonal {
-            self.current.clear();
-        }
+        self.version += 1;
         let diagnostics = TaskDiagnostics {
             trainable_parameters,
             ..TaskDiagnostics::default()

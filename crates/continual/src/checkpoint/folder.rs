@@ -1,0 +1,208 @@
+//! A folder of checkpoints, each of which is there whole or not at all.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Checkpoint, StatePart};
+use crate::ContinualError;
+
+/// What a checkpoint that is being written is called, until it is renamed.
+const UNFINISHED: &str = ".writing-";
+const FINISHED: &str = "checkpoint-";
+
+/// The checkpoints of one run. A new one replaces the one before once it is on disk.
+#[derive(Debug)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    latest: Option<(u64, Checkpoint)>,
+}
+
+impl Checkpoints {
+    /// Opens the folder of a run's checkpoints, which is created with the first of them; what a
+    /// process left unfinished is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::Io`].
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, ContinualError> {
+        let folder = folder.into();
+        let mut latest: Option<(u64, Checkpoint)> = None;
+        if folder.is_dir() {
+            let entries = fs::read_dir(&folder).map_err(ContinualError::io("read", &folder))?;
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with(UNFINISHED) {
+                    remove(&entry.path())?;
+                    continue;
+                }
+                let number = name.strip_prefix(FINISHED).and_then(|n| n.parse().ok());
+                if let Some(number) = number
+                    && latest.as_ref().is_none_or(|(other, _)| number > *other)
+                {
+                    latest = Some((number, Checkpoint { path: entry.path() }));
+                }
+            }
+        }
+        Ok(Self { folder, latest })
+    }
+
+    /// The last checkpoint.
+    pub fn latest(&self) -> Option<&Checkpoint> {
+        self.latest.as_ref().map(|(_, checkpoint)| checkpoint)
+    }
+
+    /// Saves a checkpoint of `parts` and a `header` called `header_name`, and removes the one
+    /// before. Parts that the one before has are not written again.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::Io`] and what keeps a part from being made; the last checkpoint is then
+    /// as it was.
+    pub fn save(
+        &mut self,
+        header_name: &str,
+        header: &impl Serialize,
+        parts: Vec<StatePart<'_>>,
+    ) -> Result<(), ContinualError> {
+        let io = ContinualError::io;
+        fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))?;
+        let unfinished = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(&self.folder)
+            .map_err(io("write in", &self.folder))?;
+        for part in parts {
+            let path = unfinished.path().join(part.name());
+            if !self.linked(part.name(), &path) {
+                part.write_to(&path)?;
+                synchronize(&path)?;
+            }
+        }
+        let path = unfinished.path().join(header_name);
+        let json = serde_json::to_vec(header).map_err(ContinualError::saving(&path))?;
+        fs::write(&path, json).map_err(io("write", &path))?;
+        synchronize(&path)?;
+        synchronize(unfinished.path())?;
+
+        let number = self.latest.as_ref().map_or(0, |(number, _)| number + 1);
+        let path = self.folder.join(format!("{FINISHED}{number:06}"));
+        fs::rename(unfinished.path(), &path).map_err(io("write", &path))?;
+        // It has another name now: there is nothing left to clean up.
+        let _ = unfinished.keep();
+        synchronize(&self.folder)?;
+        let before = self.latest.replace((number, Checkpoint { path }));
+        match before {
+            Some((_, before)) => remove(before.path()),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes all checkpoints: the run is finished.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::Io`].
+    pub fn clear(&mut self) -> Result<(), ContinualError> {
+        self.latest = None;
+        match self.folder.is_dir() {
+            true => remove(&self.folder),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the last checkpoint has a part, which then has a second name at `path`.
+    fn linked(&self, name: &str, path: &Path) -> bool {
+        let Some(latest) = self.latest() else {
+            return false;
+        };
+        let source = latest.path().join(name);
+        // Where the file system has no second names the part is written again.
+        source.is_file() && fs::hard_link(source, path).is_ok()
+    }
+}
+
+fn remove(folder: &Path) -> Result<(), ContinualError> {
+    fs::remove_dir_all(folder).map_err(ContinualError::io("remove", folder))
+}
+
+/// What a name stands for is on disk before the name is used: a rename alone survives a crash of
+/// the program, not one of the machine.
+fn synchronize(path: &Path) -> Result<(), ContinualError> {
+    // Windows cannot open a folder as a file, and needs no such step.
+    if cfg!(windows) && path.is_dir() {
+        return Ok(());
+    }
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(ContinualError::io("write", path))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn part<'a>(name: &str, made: &'a Cell<usize>) -> StatePart<'a> {
+        StatePart::bytes(name, || {
+            made.set(made.get() + 1);
+            Ok(vec![7; 5])
+        })
+    }
+
+    #[test]
+    fn a_checkpoint_replaces_the_one_before_and_shares_its_parts() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        let mut checkpoints = Checkpoints::open(&folder).unwrap();
+        assert!(checkpoints.latest().is_none());
+        let made = Cell::new(0);
+        for (header, parts) in [(1, vec!["a-1"]), (2, vec!["a-1", "b-1"]), (3, vec!["b-1"])] {
+            let parts = parts.into_iter().map(|name| part(name, &made)).collect();
+            checkpoints.save("state.json", &header, parts).unwrap();
+            let again = Checkpoints::open(&folder).unwrap();
+            let latest = again.latest().unwrap();
+            assert_eq!(latest.json::<i32>("state.json").unwrap(), header);
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        }
+        assert_eq!(made.get(), 2, "each part is made once");
+        let latest = checkpoints.latest().unwrap().clone();
+        assert_eq!(latest.find("b-"), Some("b-1".to_string()));
+        assert_eq!(latest.find("a-"), None);
+        assert_eq!(latest.read("b-1").unwrap(), [7; 5]);
+        checkpoints.clear().unwrap();
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_saved_leaves_the_last_one_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::open(parent.path()).unwrap();
+        checkpoints.save("state.json", &1, vec![]).unwrap();
+        let full = StatePart::bytes("big", || {
+            Err(ContinualError::io("write", Path::new("big"))(
+                std::io::ErrorKind::StorageFull.into(),
+            ))
+        });
+        let made = Cell::new(0);
+        let parts = vec![part("small", &made), full];
+        let error = checkpoints.save("state.json", &2, parts).unwrap_err();
+        assert!(error.to_string().contains("big"), "{error}");
+        // Neither this process nor the next sees anything of it.
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+        fs::create_dir(parent.path().join(".writing-left-behind")).unwrap();
+        for opened in [&checkpoints, &Checkpoints::open(parent.path()).unwrap()] {
+            let latest = opened.latest().unwrap();
+            assert_eq!(latest.json::<i32>("state.json").unwrap(), 1);
+        }
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+        fs::write(checkpoints.latest().unwrap().path().join("state.json"), "{").unwrap();
+        let error = checkpoints.latest().unwrap().json::<i32>("state.json");
+        assert!(matches!(
+            error,
+            Err(ContinualError::BrokenCheckpoint { .. })
+        ));
+    }
+}

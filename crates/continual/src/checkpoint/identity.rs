@@ -1,0 +1,60 @@
+//! The identities of a module's parameters: what optimizers and splits know them by.
+//!
+//! They are drawn anew by every process, so a process that goes on with a run takes over those of
+//! the one before.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+
+/// Identities of all parameters, in the module's order.
+pub(crate) fn identities<M: Module>(module: &M) -> Vec<u64> {
+    struct Collect(Vec<u64>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.id.val());
+        }
+        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+            self.0.push(param.id.val());
+        }
+        fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+            self.0.push(param.id.val());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    module.visit(&mut collect);
+    collect.0
+}
+
+/// The module with identities that were saved; `None` if it has another number of parameters.
+pub(crate) fn identified<M: Module>(module: M, identities: &[u64]) -> Option<M> {
+    struct Assign<'a>(std::slice::Iter<'a, u64>);
+    impl Assign<'_> {
+        fn next(&mut self, own: ParamId) -> ParamId {
+            self.0.next().map_or(own, |&id| ParamId::from(id))
+        }
+    }
+    impl ModuleMapper for Assign<'_> {
+        fn map_float<const D: usize>(&mut self, mut param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.id = self.next(param.id);
+            param
+        }
+        fn map_int<const D: usize>(
+            &mut self,
+            mut param: Param<Tensor<D, Int>>,
+        ) -> Param<Tensor<D, Int>> {
+            param.id = self.next(param.id);
+            param
+        }
+        fn map_bool<const D: usize>(
+            &mut self,
+            mut param: Param<Tensor<D, Bool>>,
+        ) -> Param<Tensor<D, Bool>> {
+            param.id = self.next(param.id);
+            param
+        }
+    }
+    if self::identities(&module).len() != identities.len() {
+        return None;
+    }
+    Some(module.map(&mut Assign(identities.iter())))
+}

@@ -1,0 +1,342 @@
+//! The loop over tasks: learn one, score those seen so far, go on.
+
+mod event;
+mod keeper;
+mod scoring;
+mod stages;
+mod state;
+
+use std::time::Instant;
+
+use lm::{Decoding, LanguageModel, TextTokenizer};
+
+use crate::checkpoint::Checkpoint;
+use crate::trainer::{Course, Moment, TrainConfig, Training, fit};
+use crate::{
+    ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskContext, TaskDiagnostics,
+    evaluate,
+};
+
+pub use event::Event;
+pub use keeper::{Keeper, Pause, Unkept};
+pub use scoring::{Protocol, Scoring};
+use stages::stages;
+use state::State;
+
+/// Settings of a sequence.
+#[derive(Clone, Debug)]
+pub struct SequenceConfig {
+    /// Settings of the training loop.
+    pub train: TrainConfig,
+    /// Which scores are measured.
+    pub scoring: Scoring,
+    /// Questions answered at a time.
+    pub evaluation_batch: usize,
+    /// How answers are generated.
+    pub decoding: Decoding,
+    /// Decides the order of the rows.
+    pub seed: u64,
+}
+
+/// Tasks in the order they are learned, and how.
+#[derive(Clone, Copy)]
+pub struct Sequence<'a> {
+    /// Decodes answers.
+    pub tokenizer: &'a TextTokenizer,
+    /// The tasks.
+    pub tasks: &'a [Task],
+    /// Questions that probe what the base model knows, asked before the first and after the last
+    /// task.
+    pub general: Option<&'a EvaluationSet>,
+    /// Settings.
+    pub config: &'a SequenceConfig,
+}
+
+/// Result of a sequence.
+#[derive(Clone, Debug)]
+pub struct SequenceOutcome<M> {
+    /// The model after the last task; of independent models, that of the last task.
+    pub model: M,
+    /// How the method went through the tasks.
+    pub protocol: Protocol,
+    /// All scores measured. Where every task has a model of its own, the last row holds the score
+    /// of each on its task.
+    pub matrix: ResultMatrix,
+    /// Score of the general-knowledge probe before the first and after the last task.
+    pub general: Option<(f64, f64)>,
+    /// What the method said about each task.
+    pub diagnostics: Vec<TaskDiagnostics>,
+    /// Training time over all tasks in seconds.
+    pub training_seconds: f64,
+}
+
+impl Sequence<'_> {
+    /// Learns the tasks, from `model` on.
+    ///
+    /// # Errors
+    ///
+    /// The first error of training or scoring; everything up to it has been reported by events.
+    pub fn run<M: LanguageModel>(
+        &self,
+        model: M,
+        method: &mut dyn Method<M>,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<SequenceOutcome<M>, ContinualError> {
+        self.run_kept(model, method, None, &mut Unkept, on_event)
+    }
+
+    /// Learns the tasks, from `model` on or from where the `checkpoint` of such a run stands, and
+    /// has a keeper save what another process needs to go on.
+    ///
+    /// A run that goes on from a checkpoint ends with the numbers it would have ended with,
+    /// training times aside.
+    ///
+    /// # Errors
+    ///
+    /// The first error of training, scoring or saving; [`ContinualError::Interrupted`] when the
+    /// keeper stops the run, after it has saved it; [`ContinualError::BrokenCheckpoint`].
+    pub fn run_kept<M: LanguageModel>(
+        &self,
+        model: M,
+        method: &mut dyn Method<M>,
+        checkpoint: Option<&Checkpoint>,
+        keeper: &mut dyn Keeper,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<SequenceOutcome<M>, ContinualError> {
+        self.check()?;
+        let protocol = method.protocol();
+        let stages = stages(protocol, self.tasks)?;
+        let mut state = match checkpoint {
+            Some(checkpoint) => State::read(model, self, method, checkpoint)?,
+            None => State::new(model, self)?,
+        };
+        match checkpoint {
+            Some(_) => on_event(Event::Resumed {
+                learned: state.learned,
+                steps_done: state.under_way.as_ref().map_or(0, |task| task.steps_done()),
+                matrix: &state.matrix,
+                general: state.general.is_some(),
+            }),
+            None => keep(&state, method, None, keeper, Pause::Start)?,
+        }
+        if let (Some(set), None) = (self.general, state.general) {
+            state.general = Some(self.score(&state.model, 0, None, set, keeper, on_event)?);
+            keep(&state, method, None, keeper, Pause::Scored)?;
+        }
+        loop {
+            // In the middle of a task there is nothing left to score before it.
+            if state.under_way.is_none() {
+                let learned = match (protocol, state.learned) {
+                    (Protocol::Joint, 1..) => self.tasks.len(),
+                    (_, learned) => learned,
+                };
+                self.score_tasks(&mut state, learned, method, keeper, on_event)?;
+            }
+            let Some(stage) = stages.get(state.learned) else {
+                break;
+            };
+            self.learn(&mut state, stage, stages.len(), method, keeper, on_event)?;
+            keep(&state, method, None, keeper, Pause::Learned)?;
+        }
+        if protocol == Protocol::Independent {
+            let last = self.tasks.len();
+            for task in 0..last {
+                if let Some(score) = state.matrix.get(task + 1, task) {
+                    state.matrix.set(last, task, score);
+                }
+            }
+        }
+        let after = match self.general {
+            // There is no one model that knows all tasks.
+            Some(set) if protocol != Protocol::Independent => {
+                let last = self.tasks.len();
+                Some(self.score(&state.model, last, None, set, keeper, on_event)?)
+            }
+            _ => None,
+        };
+        Ok(SequenceOutcome {
+            model: state.model,
+            protocol,
+            matrix: state.matrix,
+            general: state.general.zip(after),
+            diagnostics: state.diagnostics,
+            training_seconds: state.training_seconds,
+        })
+    }
+
+    fn check(&self) -> Result<(), ContinualError> {
+        for task in self.tasks {
+            let what = match (task.train.is_empty(), task.evaluation.questions.is_empty()) {
+                (true, _) => "training",
+                (_, true) => "evaluation",
+                _ => continue,
+            };
+            return Err(ContinualError::NoRows {
+                task: task.name.clone(),
+                what,
+            });
+        }
+        Ok(())
+    }
+
+    /// Measures what is to be measured after `learned` tasks and has not been yet.
+    fn score_tasks<M: LanguageModel>(
+        &self,
+        state: &mut State<M>,
+        learned: usize,
+        method: &dyn Method<M>,
+        keeper: &mut dyn Keeper,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ContinualError> {
+        let (scoring, count) = (self.config.scoring, self.tasks.len());
+        for (index, task) in self.tasks.iter().enumerate() {
+            let wanted = scoring.measures(method.protocol(), learned, index, count);
+            if !wanted || state.matrix.get(learned, index).is_some() {
+                continue;
+            }
+            let (model, set) = (&state.model, &task.evaluation);
+            let found = self.score(model, learned, Some(index), set, keeper, on_event)?;
+            state.matrix.set(learned, index, found);
+            keep(state, method, None, keeper, Pause::Scored)?;
+        }
+        Ok(())
+    }
+
+    fn score<M: LanguageModel>(
+        &self,
+        model: &M,
+        learned: usize,
+        task: Option<usize>,
+        set: &EvaluationSet,
+        keeper: &dyn Keeper,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<f64, ContinualError> {
+        let SequenceConfig {
+            evaluation_batch,
+            decoding,
+            ..
+        } = *self.config;
+        let mut on_answers = |questions| {
+            on_event(Event::Answered { questions });
+            match keeper.stopping() {
+                // What was saved last is from right before these questions.
+                true => Err(ContinualError::Interrupted),
+                false => Ok(()),
+            }
+        };
+        let tokenizer = self.tokenizer;
+        let result = evaluate(
+            model,
+            tokenizer,
+            set,
+            evaluation_batch,
+            decoding,
+            &mut on_answers,
+        )?;
+        on_event(Event::Scored {
+            learned,
+            task,
+            score: result.score,
+            answers: &result.answers,
+        });
+        Ok(result.score)
+    }
+
+    /// Learns the next stage.
+    fn learn<M: LanguageModel>(
+        &self,
+        state: &mut State<M>,
+        task: &Task,
+        count: usize,
+        method: &mut dyn Method<M>,
+        keeper: &mut dyn Keeper,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ContinualError> {
+        let start = Instant::now();
+        let index = state.learned;
+        let name = task.name.as_str();
+        let context = TaskContext { index, count, task };
+        let under_way = state.under_way.take();
+        let seconds_before = under_way.as_ref().map_or(0.0, |saved| saved.seconds());
+        if under_way.is_none() {
+            on_event(Event::TaskStarted { task: index, name });
+        }
+        let inner = self.config.train.optimizer();
+        let (prepared, optimizer) = method.begin_task(state.model.clone(), inner, context)?;
+        let training = match under_way {
+            Some(saved) => saved.taken_up(prepared, optimizer)?,
+            None => Training::new(prepared, optimizer),
+        };
+        let seconds = || seconds_before + start.elapsed().as_secs_f64();
+        let course = Course {
+            task: name,
+            config: &self.config.train,
+            rows: task.train.as_ref(),
+            validation: task.validation.as_deref(),
+            epochs: task.epochs,
+            seed: task_seed(self.config.seed, index),
+        };
+        let mut steps_done = training.steps_done;
+        let trained = fit(training, course, method, &mut |moment| match moment {
+            Moment::Stepped(step) => {
+                steps_done = step.step;
+                on_event(Event::Stepped {
+                    task: index,
+                    name,
+                    step,
+                });
+                Ok(())
+            }
+            Moment::Validated(loss) => {
+                on_event(Event::Validated {
+                    task: index,
+                    name,
+                    steps_done,
+                    loss,
+                });
+                Ok(())
+            }
+            Moment::Settled(training) => {
+                let under_way = Some((training, seconds()));
+                keep(state, method, under_way, keeper, Pause::Step)
+            }
+        })?;
+        let seconds = seconds();
+        state.training_seconds += seconds;
+        let (model, report) = method.end_task(trained, context)?;
+        state.model = model;
+        state.learned += 1;
+        on_event(Event::TaskLearned {
+            task: index,
+            name,
+            diagnostics: &report,
+            seconds,
+        });
+        state.diagnostics.push(report);
+        Ok(())
+    }
+}
+
+/// Saves the run if it is time to, and ends it if it is to stop.
+fn keep<M: LanguageModel>(
+    state: &State<M>,
+    method: &dyn Method<M>,
+    training: Option<(&Training<M>, f64)>,
+    keeper: &mut dyn Keeper,
+    pause: Pause,
+) -> Result<(), ContinualError> {
+    let stopping = keeper.stopping();
+    if stopping || keeper.due(pause) {
+        let (value, parts) = state.saved(method, training)?;
+        keeper.save(value, parts)?;
+    }
+    match stopping {
+        true => Err(ContinualError::Interrupted),
+        false => Ok(()),
+    }
+}
+
+/// Tasks of one run shuffle differently, and task 1 of seed 0 unlike task 0 of seed 1.
+fn task_seed(seed: u64, task: usize) -> u64 {
+    seed.wrapping_mul(1_000_003).wrapping_add(task as u64)
+}

@@ -1,0 +1,116 @@
+//! What is learned one after another: the tasks, or all of them at once.
+
+use std::sync::Arc;
+
+use burn::data::dataset::InMemDataset;
+
+use super::Protocol;
+use crate::trainer::read_rows;
+use crate::{ContinualError, Task};
+
+/// The tasks as a protocol learns them.
+///
+/// At once, every row is there as often as its task has epochs, so that it is seen exactly as often
+/// as when tasks are learned apart, and the trainer's shuffle mixes all of them: a task's share of
+/// the steps is that of its rows (proportional mixing, no task is capped or repeated further).
+pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Result<Vec<Task>, ContinualError> {
+    let (Protocol::Joint, [first, ..]) = (protocol, tasks) else {
+        return Ok(tasks.to_vec());
+    };
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    for task in tasks {
+        let rows = read_rows(task.train.as_ref())?;
+        for _ in 0..task.epochs {
+            train.extend(rows.iter().cloned());
+        }
+        if let Some(rows) = &task.validation {
+            validation.extend(read_rows(rows.as_ref())?);
+        }
+    }
+    Ok(vec![Task {
+        name: "all tasks".to_string(),
+        train: Arc::new(InMemDataset::new(train)),
+        validation: match validation.is_empty() {
+            true => None,
+            false => Some(Arc::new(InMemDataset::new(validation))),
+        },
+        // The tasks are scored apart; this one's questions are never asked.
+        evaluation: first.evaluation.clone(),
+        epochs: 1,
+    }])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::data::dataset::Dataset;
+    use lm::Example;
+
+    use super::*;
+    use crate::trainer::global_batches;
+    use crate::{EvaluationSet, Scorer};
+
+    struct Nothing;
+    impl Scorer for Nothing {
+        fn score(&self, _: &[&str], _: &[&str], _: &[&str]) -> f64 {
+            0.0
+        }
+    }
+
+    fn task(word: u32, rows: usize, epochs: usize) -> Task {
+        let examples = (0..rows).map(|row| Example {
+            prompt: vec![word, row as u32],
+            answer: vec![0],
+        });
+        Task {
+            name: word.to_string(),
+            train: Arc::new(InMemDataset::new(examples.collect())),
+            validation: None,
+            evaluation: EvaluationSet {
+                questions: Vec::new(),
+                scorer: Arc::new(Nothing),
+                max_new_tokens: 1,
+            },
+            epochs,
+        }
+    }
+
+    #[test]
+    fn every_row_is_seen_as_often_as_apart_and_the_tasks_are_mixed() {
+        let tasks = [task(1, 40, 1), task(2, 10, 6), task(3, 20, 3)];
+        let joint = stages(Protocol::Joint, &tasks).unwrap().remove(0);
+        let rows = read_rows(joint.train.as_ref()).unwrap();
+        assert_eq!((joint.epochs, rows.len()), (1, 40 + 60 + 60));
+        for task in &tasks {
+            for row in 0..task.train.len() {
+                let row = task.train.get(row).unwrap();
+                let times = rows.iter().filter(|other| **other == row).count();
+                assert_eq!(times, task.epochs);
+            }
+        }
+        // A quarter of the steps holds about a quarter of each task's rows: with 16 of 40 or 60
+        // rows drawn without replacement, five standard deviations are about 11 rows.
+        let lengths = vec![3; rows.len()];
+        let steps = global_batches(&lengths, 8, 5);
+        for quarter in steps.chunks(5) {
+            for (word, expected) in [(1, 10.0_f64), (2, 15.0), (3, 15.0)] {
+                let found = quarter.concat();
+                let found = found.iter().filter(|&&row| rows[row].prompt[0] == word);
+                let found = found.count() as f64;
+                assert!((found - expected).abs() < 11.0, "{word}: {found}");
+                assert!(found > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn other_protocols_learn_the_tasks_as_they_are() {
+        let tasks = [task(1, 4, 1), task(2, 3, 6)];
+        for protocol in [Protocol::Sequential, Protocol::Independent] {
+            let stages = stages(protocol, &tasks).unwrap();
+            let shape = |task: &Task| (task.name.clone(), task.train.len(), task.epochs);
+            assert!(stages.iter().map(shape).eq(tasks.iter().map(shape)));
+        }
+        assert!(stages(Protocol::Joint, &[]).unwrap().is_empty());
+    }
+}

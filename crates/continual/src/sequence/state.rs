@@ -1,0 +1,288 @@
+//! Where a sequence stands, in memory and in a checkpoint.
+
+use burn::optim::ModuleOptimizer;
+use lm::LanguageModel;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::Sequence;
+use crate::checkpoint::{Checkpoint, SEQUENCE_FILE as STATE, StatePart, identified, identities};
+use crate::trainer::{Best, Training, read_rows};
+use crate::{ContinualError, Method, ResultMatrix, Task, TaskDiagnostics};
+
+const FORMAT_VERSION: u32 = 1;
+
+/// Where a sequence stands between two tasks or two scores.
+pub(super) struct State<M> {
+    /// The model that the sequence starts from.
+    pub base: M,
+    /// The model after `learned` tasks; the base model before.
+    pub model: M,
+    pub matrix: ResultMatrix,
+    /// Score of the general-knowledge probe before the first task.
+    pub general: Option<f64>,
+    pub diagnostics: Vec<TaskDiagnostics>,
+    pub training_seconds: f64,
+    /// Number of stages that are learned.
+    pub learned: usize,
+    /// What a saved run was in the middle of.
+    pub under_way: Option<UnderWay<M>>,
+    /// Identities of the base model's parameters.
+    identities: Vec<u64>,
+    /// Tells whether a saved run was one over the same rows.
+    fingerprint: String,
+}
+
+/// A task that a saved run was in the middle of.
+pub(super) struct UnderWay<M> {
+    checkpoint: Checkpoint,
+    saved: SavedTask,
+    best: Option<Best<M>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    format_version: u32,
+    fingerprint: String,
+    identities: Vec<u64>,
+    scores: Vec<Vec<Option<f64>>>,
+    general: Option<f64>,
+    diagnostics: Vec<TaskDiagnostics>,
+    training_seconds: f64,
+    learned: usize,
+    model: Option<String>,
+    task: Option<SavedTask>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct SavedTask {
+    steps_done: usize,
+    seconds: f64,
+    stale: usize,
+    best: Option<SavedBest>,
+    model: String,
+    optimizer: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct SavedBest {
+    loss: f64,
+    step: usize,
+    model: Option<String>,
+}
+
+impl<M: LanguageModel> State<M> {
+    /// Before the first task.
+    pub fn new(base: M, sequence: &Sequence<'_>) -> Result<Self, ContinualError> {
+        let tasks = sequence.tasks.iter().map(|task| task.name.clone());
+        Ok(Self {
+            identities: identities(&base),
+            model: base.clone(),
+            base,
+            matrix: ResultMatrix::new(tasks.collect()),
+            general: None,
+            diagnostics: Vec::new(),
+            training_seconds: 0.0,
+            learned: 0,
+            under_way: None,
+            fingerprint: fingerprint(sequence.tasks)?,
+        })
+    }
+
+    /// Where a saved run stands; the method takes up its own part.
+    pub fn read(
+        base: M,
+        sequence: &Sequence<'_>,
+        method: &mut dyn Method<M>,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self, ContinualError> {
+        let broken = |reason: &str| Err(checkpoint.broken(STATE, &reason));
+        let label: Value = checkpoint.json(STATE)?;
+        let version = label.get("format_version").and_then(Value::as_u64);
+        if version != Some(u64::from(FORMAT_VERSION)) {
+            return broken(&format!(
+                "it has format version {}, this program reads {FORMAT_VERSION}",
+                version.map_or("none".to_string(), |version| version.to_string())
+            ));
+        }
+        let saved: Saved = checkpoint.json(STATE)?;
+        let Some(base) = identified(base, &saved.identities) else {
+            return broken("it is of a run from another base model");
+        };
+        let mut state = Self::new(base, sequence)?;
+        if saved.fingerprint != state.fingerprint {
+            return broken("it is of a run over other rows: the data or its limits have changed");
+        }
+        let count = state.matrix.task_count();
+        if saved.scores.len() != count + 1 || saved.scores.iter().any(|row| row.len() != count) {
+            return broken("its result matrix has another size");
+        }
+        for (learned, row) in saved.scores.iter().enumerate() {
+            for (task, score) in row.iter().enumerate() {
+                if let Some(score) = score {
+                    state.matrix.set(learned, task, *score);
+                }
+            }
+        }
+        state.general = saved.general;
+        state.diagnostics = saved.diagnostics;
+        state.training_seconds = saved.training_seconds;
+        state.learned = saved.learned;
+        method.restore(&state.base, checkpoint)?;
+        if let Some(name) = saved.model {
+            state.model = checkpoint.module(&name, state.model)?;
+        }
+        if let Some(saved) = saved.task {
+            state.under_way = Some(UnderWay {
+                checkpoint: checkpoint.clone(),
+                best: None,
+                saved,
+            });
+        }
+        Ok(state)
+    }
+
+    /// What a checkpoint holds of this state, the method's own part included.
+    ///
+    /// `training` is given in the middle of a task, with its training time so far.
+    pub fn saved<'a>(
+        &'a self,
+        method: &'a dyn Method<M>,
+        training: Option<(&'a Training<M>, f64)>,
+    ) -> Result<(Value, Vec<StatePart<'a>>), ContinualError> {
+        let stage = self.learned;
+        let mut parts = method.state();
+        let mut module = |name: String, model: &'a M| {
+            parts.push(StatePart::module(name.clone(), model));
+            name
+        };
+        let mut task = None;
+        let mut model = None;
+        if let Some((training, seconds)) = training {
+            let steps = training.steps_done;
+            let best = training.best.as_ref().map(|best| SavedBest {
+                loss: best.loss,
+                step: best.step,
+                model: best
+                    .model
+                    .as_ref()
+                    .map(|model| module(format!("best-{stage}-{}.bpk", best.step), model)),
+            });
+            task = Some(SavedTask {
+                steps_done: steps,
+                seconds,
+                stale: training.stale,
+                best,
+                model: module(format!("training-{stage}-{steps}.bpk"), &training.model),
+                optimizer: format!("optimizer-{stage}-{steps}.bpk"),
+            });
+        } else if stage > 0 {
+            model = Some(module(format!("model-{stage}.bpk"), &self.model));
+        }
+        if let (Some(task), Some((training, _))) = (&task, training) {
+            parts.push(optimizer_part(task.optimizer.clone(), &training.optimizer));
+        }
+        let rows = 0..=self.matrix.task_count();
+        let saved = Saved {
+            format_version: FORMAT_VERSION,
+            fingerprint: self.fingerprint.clone(),
+            identities: self.identities.clone(),
+            scores: rows.map(|row| self.matrix.row(row).to_vec()).collect(),
+            general: self.general,
+            diagnostics: self.diagnostics.clone(),
+            training_seconds: self.training_seconds,
+            learned: self.learned,
+            model,
+            task,
+        };
+        let value = serde_json::to_value(&saved).map_err(ContinualError::saving(STATE.as_ref()))?;
+        Ok((value, parts))
+    }
+}
+
+impl<M: LanguageModel> UnderWay<M> {
+    /// Training time of the task so far, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.saved.seconds
+    }
+
+    /// Steps done of the task.
+    pub fn steps_done(&self) -> usize {
+        self.saved.steps_done
+    }
+
+    /// The training as it was saved, from the model and the optimizer that the method prepared.
+    pub fn taken_up(
+        mut self,
+        prepared: M,
+        optimizer: ModuleOptimizer,
+    ) -> Result<Training<M>, ContinualError> {
+        let (checkpoint, saved) = (&self.checkpoint, &self.saved);
+        if let Some(best) = &saved.best {
+            let model = best.model.as_ref();
+            let model = model.map(|name| checkpoint.module(name, prepared.clone()));
+            self.best = Some(Best {
+                loss: best.loss,
+                step: best.step,
+                model: model.transpose()?,
+            });
+        }
+        let bytes = checkpoint.read(&saved.optimizer)?;
+        let optimizer = optimizer
+            .from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes))
+            .map_err(|error| checkpoint.broken(&saved.optimizer, &error))?;
+        Ok(Training {
+            model: checkpoint.module(&saved.model, prepared)?,
+            optimizer,
+            steps_done: saved.steps_done,
+            best: self.best,
+            stale: saved.stale,
+        })
+    }
+}
+
+fn optimizer_part(name: String, optimizer: &ModuleOptimizer) -> StatePart<'_> {
+    let path = name.clone();
+    StatePart::bytes(name, move || {
+        let bytes = optimizer.into_bytes();
+        let bytes = bytes.map_err(ContinualError::saving(path.as_ref()))?;
+        Ok(bytes.to_vec())
+    })
+}
+
+/// A hash of every task's rows, questions and epochs.
+fn fingerprint(tasks: &[Task]) -> Result<String, ContinualError> {
+    let mut hash = Sha256::new();
+    let number = |hash: &mut Sha256, n: usize| hash.update((n as u64).to_le_bytes());
+    let tokens = |hash: &mut Sha256, tokens: &[u32]| {
+        number(hash, tokens.len());
+        for token in tokens {
+            hash.update(token.to_le_bytes());
+        }
+    };
+    for task in tasks {
+        number(&mut hash, task.name.len());
+        hash.update(task.name.as_bytes());
+        number(&mut hash, task.epochs);
+        let validation = match &task.validation {
+            Some(rows) => read_rows(rows.as_ref())?,
+            None => Vec::new(),
+        };
+        for rows in [read_rows(task.train.as_ref())?, validation] {
+            number(&mut hash, rows.len());
+            for row in rows {
+                tokens(&mut hash, &row.prompt);
+                tokens(&mut hash, &row.answer);
+            }
+        }
+        number(&mut hash, task.evaluation.questions.len());
+        for question in &task.evaluation.questions {
+            tokens(&mut hash, &question.tokens);
+            number(&mut hash, question.reference.len());
+            hash.update(question.reference.as_bytes());
+        }
+    }
+    let digest = hash.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}

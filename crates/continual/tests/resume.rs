@@ -1,0 +1,250 @@
+//! A run that was stopped goes on in another process and ends with the same numbers, bit for bit.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::tensor::Device;
+use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
+use continual::methods::{LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
+use continual::trainer::{Step, TrainConfig, ValidationConfig};
+use continual::{
+    CalibrationData, ContinualError, Event, Keeper, Method, Pause, Sequence, SequenceConfig,
+    SequenceOutcome, Task, Unkept, generated_rows,
+};
+use lm::Llama;
+use osft::{Form, OsftConfig, ShareRule, SplitSource, TargetPatterns};
+use serde_json::Value;
+
+use common::*;
+
+/// Stops a run at its `n`-th pause.
+struct StopAt<'a> {
+    checkpoints: &'a mut Checkpoints,
+    left: usize,
+    stopping: bool,
+}
+
+impl Keeper for StopAt<'_> {
+    fn due(&mut self, _pause: Pause) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.stopping = self.left == 0;
+        self.stopping
+    }
+
+    fn save(&mut self, state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
+        self.checkpoints.save(STATE, &state, parts)
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping
+    }
+}
+
+type Found = (Vec<Step>, SequenceOutcome<Llama>);
+
+/// A run in as many processes as it takes: every one of them is stopped after `pauses` pauses.
+fn run_in_pieces(
+    device: &Device,
+    make: &dyn Fn() -> Box<dyn Method<Llama>>,
+    config: &SequenceConfig,
+    pauses: Option<usize>,
+) -> Found {
+    let tokenizer = tokenizer();
+    let mut tasks = tasks(&tokenizer);
+    for task in &mut tasks {
+        task.validation = Some(task.train.clone());
+        task.epochs = 2;
+    }
+    let sequence = Sequence {
+        tokenizer: &tokenizer,
+        tasks: &tasks,
+        general: Some(&tasks[0].evaluation),
+        config,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut steps = Vec::new();
+    loop {
+        let mut on_event = |event: Event<'_>| {
+            if let Event::Stepped { step, .. } = event {
+                steps.push(step);
+            }
+        };
+        // Everything is made anew, as in another process.
+        let (mut method, start) = (make(), model(&device.clone().autodiff()));
+        let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
+        let latest = checkpoints.latest().cloned();
+        let outcome = match pauses {
+            None => sequence.run_kept(start, method.as_mut(), None, &mut Unkept, &mut on_event),
+            Some(left) => {
+                let mut keeper = StopAt {
+                    checkpoints: &mut checkpoints,
+                    left,
+                    stopping: false,
+                };
+                let latest = latest.as_ref();
+                sequence.run_kept(start, method.as_mut(), latest, &mut keeper, &mut on_event)
+            }
+        };
+        match outcome {
+            Ok(outcome) => return (steps, outcome),
+            Err(ContinualError::Interrupted) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn assert_same(found: &Found, expected: &Found, case: &str) {
+    assert_eq!(found.0, expected.0, "{case}: steps");
+    let (found, expected) = (&found.1, &expected.1);
+    assert_eq!(found.matrix, expected.matrix, "{case}");
+    assert_eq!(found.general, expected.general, "{case}");
+    assert_eq!(found.diagnostics, expected.diagnostics, "{case}");
+    assert_eq!(weights(&found.model), weights(&expected.model), "{case}");
+}
+
+fn settings() -> SequenceConfig {
+    config(TrainConfig {
+        validation: ValidationConfig {
+            every_epochs: 1,
+            patience: 1,
+            keep_best: true,
+        },
+        ..TrainConfig::default()
+    })
+}
+
+fn osft(source: SplitSource, form: Form) -> Box<dyn Method<Llama>> {
+    let config = OsftConfig::new()
+        .with_targets(["_proj\\.weight$"])
+        .with_split(source)
+        .with_share_rule(ShareRule::Energy(0.8))
+        .with_form(form);
+    let base = generated_rows(&model(&Device::flex()), WORDS.len(), 10, 6, 3, &mut |_| {});
+    Box::new(OsftMethod::new(config).with_calibration(CalibrationData {
+        base_name: "generated".to_string(),
+        base,
+        base_weight: 2.0,
+        rows_per_task: 7,
+        batch: 4,
+    }))
+}
+
+fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
+    let config = LoraConfig {
+        targets: TargetPatterns::new([r"(q|v)_proj\.weight$"]),
+        adapter_rank: 3,
+        alpha: 6.0,
+        orthogonality: 0.5,
+    };
+    Box::new(match orthogonal {
+        true => LoraMethod::orthogonal(config, 4).unwrap(),
+        false => LoraMethod::sequential(config, 4).unwrap(),
+    })
+}
+
+type Make = Box<dyn Fn() -> Box<dyn Method<Llama>>>;
+
+fn methods() -> Vec<(&'static str, Make)> {
+    let osft = |source, form| -> Make { Box::new(move || osft(source, form)) };
+    vec![
+        ("seqft", Box::new(|| Box::new(SeqFt))),
+        ("lora", Box::new(|| lora(false))),
+        ("o-lora", Box::new(|| lora(true))),
+        ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
+        ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
+        ("osft weights", osft(SplitSource::Weights, Form::Core)),
+        ("osft inputs", osft(SplitSource::Inputs, Form::Core)),
+        ("osft both", osft(SplitSource::Both, Form::Weight)),
+        (
+            "osft factored",
+            osft(SplitSource::Inputs, Form::FactoredReprojected),
+        ),
+    ]
+}
+
+#[test]
+fn a_run_in_pieces_is_the_run_in_one_piece() {
+    for (backend, device) in backends() {
+        for (name, make) in methods() {
+            let whole = run_in_pieces(&device, make.as_ref(), &settings(), None);
+            // Every third and every eleventh pause: between steps, tasks and scores.
+            for pauses in [3, 11] {
+                let case = format!("{backend} {name}, {pauses} pauses");
+                let pieces = run_in_pieces(&device, make.as_ref(), &settings(), Some(pauses));
+                assert_same(&pieces, &whole, &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_a_clear_error() {
+    let device = Device::flex().autodiff();
+    let tokenizer = tokenizer();
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings();
+    let attempt = |tasks: &[Task], start: Llama| {
+        let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
+        let latest = checkpoints.latest().cloned();
+        let sequence = Sequence {
+            tokenizer: &tokenizer,
+            tasks,
+            general: None,
+            config: &config,
+        };
+        let mut keeper = StopAt {
+            checkpoints: &mut checkpoints,
+            left: 8,
+            stopping: false,
+        };
+        let latest = latest.as_ref();
+        sequence
+            .run_kept(start, &mut SeqFt, latest, &mut keeper, &mut |_| {})
+            .map(|_| ())
+    };
+    let own = tasks(&tokenizer);
+    let error = attempt(&own, model(&device)).unwrap_err();
+    assert!(matches!(error, ContinualError::Interrupted));
+    let mut other = own.clone();
+    other[1].epochs += 1;
+    let error = attempt(&other, model(&device)).unwrap_err().to_string();
+    assert!(error.contains("other rows"), "{error}");
+
+    let path = Checkpoints::open(folder.path().join("run")).unwrap();
+    let path = path.latest().unwrap().path().join(STATE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let cases = [
+        (
+            text.replace("\"format_version\":1", "\"format_version\":9"),
+            "version 9",
+        ),
+        (
+            text.replace("\"identities\":[", "\"identities\":[5,"),
+            "base model",
+        ),
+        (text[..text.len() / 2].to_string(), "column"),
+    ];
+    for (broken, word) in cases {
+        std::fs::write(&path, broken).unwrap();
+        let error = attempt(&own, model(&device)).unwrap_err().to_string();
+        assert!(
+            error.contains(word) && error.contains(STATE),
+            "{word}: {error}"
+        );
+    }
+    std::fs::write(&path, text).unwrap();
+    let weights = std::fs::read_dir(path.parent().unwrap()).unwrap().flatten();
+    let weights = weights.map(|entry| entry.path());
+    let weights = weights.filter(|path| path.extension().is_some_and(|end| end == "bpk"));
+    for file in weights {
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() / 3]).unwrap();
+        let error = attempt(&own, model(&device)).unwrap_err();
+        assert!(
+            matches!(error, ContinualError::BrokenCheckpoint { .. }),
+            "{error}"
+        );
+        std::fs::write(&file, &bytes).unwrap();
+    }
+}

@@ -1,0 +1,132 @@
+//! A run's folder, new or taken up again.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use toml::Table;
+
+use super::prepare::Prepared;
+use crate::cli::TraceArgs;
+use crate::config::{RunConfig, differences};
+use crate::run::{CHECKPOINTS, Manifest, MetricsLog, RunFolder};
+
+/// The settings as they were used, in the run's folder.
+const CONFIG: &str = "config.toml";
+/// Where the run comes from, in the run's folder.
+const MANIFEST: &str = "run.json";
+
+/// The folder of a run with everything that is known before the first step.
+pub struct Started {
+    /// The folder.
+    pub folder: RunFolder,
+    /// Where the numbers come from.
+    pub manifest: Manifest,
+    /// The log of all runs in it.
+    pub log: MetricsLog,
+    /// Whether checkpoints are kept in it.
+    resumable: bool,
+}
+
+/// The settings: as typed, or those of the run that is taken up.
+///
+/// # Errors
+///
+/// If settings were typed that are not those of the run.
+pub fn config(args: &TraceArgs) -> Result<RunConfig> {
+    let Some(folder) = &args.resume else {
+        return args.run.resolve();
+    };
+    let path = folder.join(CONFIG);
+    ensure!(
+        path.is_file(),
+        "{} is not the folder of a run: it has no {CONFIG}",
+        folder.display()
+    );
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let saved: Table =
+        toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    let typed = args.run.resolve_over(saved.clone())?;
+    let found = Table::try_from(&typed)?;
+    let different = differences(&saved, &found);
+    if !different.is_empty() {
+        bail!(
+            "{} was run with other settings, so its numbers cannot be gone on with: {}; resume it \
+             without these, or start a new run",
+            folder.display(),
+            different.join("; ")
+        );
+    }
+    Ok(typed)
+}
+
+impl Started {
+    /// Creates the folder of a run, or opens the one that is taken up.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or is not such a folder.
+    pub fn open(
+        name: &str,
+        config: &RunConfig,
+        prepared: &Prepared,
+        args: &TraceArgs,
+    ) -> Result<Self> {
+        let mut title = prepared.title(config);
+        if args.tune {
+            title = format!("Tuning on validation rows: {title}");
+        }
+        println!("{title}\n");
+        for line in &prepared.repairs {
+            println!("data: {line}");
+        }
+        let (folder, manifest) = match &args.resume {
+            Some(path) => Self::taken_up(path)?,
+            None => {
+                let folder = RunFolder::create(args.out.as_deref(), name)?;
+                let mut manifest = Manifest::new(title, config.backend.name());
+                manifest.data.clone_from(&prepared.repairs);
+                folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
+                (folder, manifest)
+            }
+        };
+        let json = serde_json::to_string_pretty(&manifest)?;
+        folder.write(MANIFEST, json.as_bytes())?;
+        Ok(Self {
+            log: MetricsLog::create(&folder)?,
+            folder,
+            manifest,
+            resumable: !args.tune,
+        })
+    }
+
+    fn taken_up(path: &Path) -> Result<(RunFolder, Manifest)> {
+        let folder = RunFolder::reopen(path)?;
+        let file = path.join(MANIFEST);
+        let mut manifest = match file.is_file() {
+            true => Manifest::read(path)?,
+            // Killed between its first two files: nothing has been run.
+            false => bail!(
+                "{} has no {MANIFEST}: nothing was run in it; start a new run",
+                path.display()
+            ),
+        };
+        manifest.resumed += 1;
+        Ok((folder, manifest))
+    }
+
+    /// For an error: what is left of the run, and how to go on.
+    pub fn what_is_saved(&self) -> String {
+        let path = self.folder.path().display();
+        let saved = self.folder.path().join(CHECKPOINTS);
+        let found = std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
+        match self.resumable && found {
+            true => format!(
+                "the run ended early; what was saved last is in {}, go on with: experiments trace \
+                 --resume {path}",
+                saved.display()
+            ),
+            false => format!("the run in {path} ended early"),
+        }
+    }
+}

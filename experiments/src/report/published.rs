@@ -1,0 +1,47 @@
+//! What others have published, apart from what was measured.
+
+use benchmarks::Published;
+use comfy_table::{CellAlignment, Table, presets};
+
+/// A section of a report: the figures, their sources and what is known against them.
+pub fn published_section(published: &Published) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "published method",
+        "published AA",
+        "published BWT",
+        "source",
+    ]);
+    for row in &published.rows {
+        let number = published
+            .sources
+            .iter()
+            .position(|source| source.key == row.source)
+            .map_or(0, |index| index + 1);
+        let shown = |value: Option<f64>| value.map_or("–".to_string(), |v| format!("{v:.1}"));
+        table.add_row([
+            row.method.clone(),
+            shown(row.average_accuracy),
+            shown(row.backward_transfer),
+            format!("[{number}]"),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut section = String::from(
+        "## Published figures\n\nNone of these was measured here, and they differ in model, rows and \
+         decoding from each other and from the run above.\n\n",
+    );
+    section.push_str(&format!("{table}\n\n"));
+    for (index, source) in published.sources.iter().enumerate() {
+        section.push_str(&format!(
+            "[{}] {}. {}\n\n",
+            index + 1,
+            source.text,
+            source.caveat
+        ));
+    }
+    section
+}

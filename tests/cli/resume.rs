@@ -1,0 +1,323 @@
+//! Runs that are killed, stopped or run out of room, and go on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{fail, program, scratch, succeed};
+
+/// A run of all kinds of methods that saves every other step.
+const SMALL: [&str; 20] = [
+    "trace",
+    "--out",
+    "run",
+    "--method",
+    "seqft,o-lora,per-task,multi-task,osft",
+    "--order",
+    "stance,sums",
+    "--limit-train",
+    "24",
+    "--limit-test",
+    "6",
+    "--epochs",
+    "2",
+    "--set",
+    "train.global_batch=8",
+    "--set",
+    "checkpoints.every_steps=2",
+    "--keep-best",
+    "--set",
+    "calibration.base_rows=8",
+];
+
+fn start(folder: &Path, arguments: &[&str]) -> Child {
+    let mut command = Command::new(program());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// Everything in a run's folder that tells what it found: tables, matrices, and the log but for its
+/// times.
+fn findings(run: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<PathBuf> = fs::read_dir(run)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    files.sort();
+    let mut found = Vec::new();
+    for path in files {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(_) => fs::read(&path).unwrap().len().to_string(),
+        };
+        let text = match name.as_str() {
+            // Command, revision and the number of processes.
+            "run.json" | "report.md" => continue,
+            _ => without_seconds(&text),
+        };
+        found.push((name, text));
+    }
+    found
+}
+
+/// A text without the lines or fields that hold a time.
+fn without_seconds(text: &str) -> String {
+    let fields = text.split_inclusive([',', '\n', '{', '}']);
+    fields
+        .filter(|field| !field.contains("seconds\""))
+        .collect()
+}
+
+fn resume_until_finished(folder: &Path) {
+    let shown = succeed(folder, &["trace", "--resume", "run"]);
+    assert!(shown.contains("report.md"), "{shown}");
+    assert!(!folder.join("run/checkpoints").exists());
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_with_the_same_numbers() {
+    let whole = scratch();
+    let begun = Instant::now();
+    succeed(whole.path(), &SMALL);
+    let duration = begun.elapsed();
+    let expected = findings(&whole.path().join("run"));
+    assert!(expected.len() > 15, "{expected:?}");
+
+    let killed = scratch();
+    let mut arguments = SMALL.to_vec();
+    let mut kills = 0;
+    // Primes, so that the moments fall everywhere; each process gets further than the one before
+    // or is killed while it still loads, which must not matter either.
+    for share in [7, 11, 13, 17, 19, 23, 29, 31] {
+        let mut child = start(killed.path(), &arguments);
+        std::thread::sleep(duration.mul_f64(f64::from(share) / 40.0));
+        kills += usize::from(child.try_wait().unwrap().is_none());
+        // SIGKILL: nothing can be saved now.
+        let _ = child.kill();
+        child.wait().unwrap();
+        if killed.path().join("run/run.json").is_file() {
+            arguments = vec!["trace", "--resume", "run"];
+        } else {
+            let _ = fs::remove_dir_all(killed.path().join("run"));
+        }
+    }
+    assert!(kills >= 2, "the run was over too soon to be killed");
+    resume_until_finished(killed.path());
+    assert_eq!(findings(&killed.path().join("run")), expected);
+    // A finished run is shown again, and nothing of it changes.
+    resume_until_finished(killed.path());
+    assert_eq!(findings(&killed.path().join("run")), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_says_how_to_go_on() {
+    let folder = scratch();
+    let mut command = Command::new(program());
+    let child = command
+        .args([
+            "trace",
+            "--out",
+            "run",
+            "--method",
+            "seqft",
+            "--order",
+            "stance,sums",
+        ])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = folder.path().join("run/metrics.jsonl");
+    let begun = Instant::now();
+    while !fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "the run did not begin"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("--resume run"), "{text}");
+    assert!(folder.path().join("run/checkpoints/seqft-seed0").is_dir());
+}
+
+#[test]
+fn a_run_is_only_gone_on_with_as_it_was() {
+    let folder = scratch();
+    let arguments = [
+        "trace",
+        "--out",
+        "run",
+        "--method",
+        "seqft",
+        "--order",
+        "stance",
+        "--limit-train",
+        "8",
+        "--limit-test",
+        "2",
+        "--epochs",
+        "1",
+    ];
+    succeed(folder.path(), &arguments);
+    fs::remove_file(folder.path().join("run/result-seqft-seed0.json")).unwrap();
+    let cases: [(&[&str], &[&str]); 7] = [
+        (
+            &["--lr", "0.5"],
+            &["learning_rates.seqft", "0.0003 there", "0.5 here"],
+        ),
+        (&["--order", "sums"], &["order", "stance", "sums"]),
+        (&["--out", "other"], &["--out"]),
+        (&["--tune"], &["--tune"]),
+        (&["--share", "0.3"], &["osft.protected_share"]),
+        (&["--seeds", "4"], &["seeds"]),
+        (
+            &["--set", "train.global_batch=3"],
+            &["train.global_batch", "16 there, 3 here"],
+        ),
+    ];
+    for (more, words) in cases {
+        let text = fail(
+            folder.path(),
+            &[&["trace", "--resume", "run"], more].concat(),
+        );
+        for word in words {
+            assert!(text.contains(word), "{more:?}: no {word:?} in {text}");
+        }
+    }
+    for (name, word) in [("nowhere", "config.toml"), (".", "config.toml")] {
+        let text = fail(folder.path(), &["trace", "--resume", name]);
+        assert!(text.contains(word), "{text}");
+    }
+    // The same settings may be typed again.
+    succeed(
+        folder.path(),
+        &[
+            "trace", "--resume", "run", "--order", "stance", "--epochs", "1",
+        ],
+    );
+    assert!(folder.path().join("run/result-seqft-seed0.json").is_file());
+}
+
+#[test]
+fn changed_rows_are_noticed_before_the_run_goes_on() {
+    let folder = scratch();
+    succeed(
+        folder.path(),
+        &["datasets", "generate", "--out", "suite", "--seed", "3"],
+    );
+    let arguments = [
+        "trace",
+        "--out",
+        "run",
+        "--data",
+        "suite",
+        "--method",
+        "seqft",
+        "--order",
+        "stance,sums",
+        "--limit-train",
+        "64",
+        "--limit-test",
+        "2",
+        "--max-length",
+        "128",
+        "--set",
+        "checkpoints.every_steps=1",
+    ];
+    let mut child = start(folder.path(), &arguments);
+    let saved = folder.path().join("run/checkpoints/seqft-seed0");
+    let begun = Instant::now();
+    while !saved.is_dir()
+        || fs::metadata(folder.path().join("run/metrics.jsonl"))
+            .unwrap()
+            .len()
+            == 0
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "the run did not begin"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    let rows = folder.path().join("suite/stance/test.json");
+    let text = fs::read_to_string(&rows).unwrap();
+    fs::write(
+        &rows,
+        text.replacen("\"prompt\": \"", "\"prompt\": \"Now ", 1),
+    )
+    .unwrap();
+    let text = fail(folder.path(), &["trace", "--resume", "run"]);
+    assert!(
+        text.contains("other rows") && text.contains("sequence.json"),
+        "{text}"
+    );
+}
+
+/// A shell that gives every file at most `blocks` blocks of 512 bytes: writing more fails as on a
+/// full disk, with another reason.
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_leaves_what_was_saved() {
+    let folder = scratch();
+    let mut arguments = SMALL.to_vec();
+    arguments[4] = "seqft";
+    // The built-in model's weights are 4 MB: they do not fit, the log and the settings do.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 2000; exec {} {}",
+        program().display(),
+        arguments.join(" ")
+    );
+    let output = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let last = text.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: "), "{text}");
+    assert!(
+        last.contains("training-0-2.bpk") && last.contains("--resume run"),
+        "{text}"
+    );
+    // Nothing is left half-written, and with room the run ends as any other.
+    let run = folder.path().join("run");
+    let saved = fs::read_dir(run.join("checkpoints/seqft-seed0")).unwrap();
+    let saved: Vec<String> = saved
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(saved.len(), 1, "{saved:?}");
+    assert!(saved[0].starts_with("checkpoint-"), "{saved:?}");
+    resume_until_finished(folder.path());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = scratch();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for out in ["file", "file/run", "/proc/run"] {
+        let text = fail(folder.path(), &["trace", "--out", out, "--method", "seqft"]);
+        assert!(text.contains(out), "{out}: {text}");
+    }
+}
