@@ -1,12 +1,14 @@
 //! The program as a user meets it.
 //!
 //! - `runs`: whole runs of the built-in suite at the smallest scale.
-//! - `mistakes`: bad input, each one clear line.
+//! - `mistakes`, `bad_data`, `bad_models`: bad input, each one clear line.
 //! - `resume`: runs that are killed or stopped, and go on.
 //! - `other`: the commands around a run.
 
 #![allow(clippy::unwrap_used)]
 
+mod bad_data;
+mod bad_models;
 mod mistakes;
 mod other;
 mod resume;
@@ -55,4 +57,17 @@ fn fail(folder: &Path, arguments: &[&str]) -> String {
         "{arguments:?} panicked: {errors}"
     );
     errors
+}
+
+/// Runs `trace`, demands one line of error that holds `words`, and that nothing was written.
+fn fail_before_writing(folder: &Path, arguments: &[&str], words: &[&str], case: &str) {
+    let error = fail(folder, &[&["trace", "--out", "run"], arguments].concat());
+    assert_eq!(error.trim_end().lines().count(), 1, "{case}: {error}");
+    for word in words {
+        assert!(
+            error.contains(word),
+            "{case} does not say {word:?}: {error}"
+        );
+    }
+    assert!(!folder.join("run").exists(), "{case} left a folder");
 }

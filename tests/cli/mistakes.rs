@@ -2,12 +2,14 @@
 
 use std::fs;
 
-use crate::{experiments, fail, repository, scratch};
+use crate::{experiments, fail, fail_before_writing, scratch};
 
 #[test]
 fn settings_that_make_no_sense_are_named() {
     let folder = scratch();
-    let cases: [(&[&str], &[&str]); 14] = [
+    fs::write(folder.path().join("empty.txt"), "\n  \n").unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    let cases: [(&[&str], &[&str]); 33] = [
         (&["--set", "colour=red"], &["colour"]),
         (&["--set", "train.learning_rat=1"], &["learning_rat"]),
         (&["--set", "nonsense"], &["key=value"]),
@@ -15,38 +17,69 @@ fn settings_that_make_no_sense_are_named() {
             &["--set", "train.global_batch=0"],
             &["global_batch", "at least 1"],
         ),
+        (&["--set", "train.global_batch=-3"], &["global_batch"]),
+        (&["--set", "train.micro_batch=0"], &["micro_batch"]),
+        (&["--set", "train.beta_2=1.5"], &["beta_2", "1.5"]),
+        (&["--set", "train.warmup_share=2"], &["warmup_share"]),
+        (
+            &["--set", "train.schedule=stepwise"],
+            &["stepwise", "cosine"],
+        ),
+        (
+            &["--set", "train.validation.patience=2"],
+            &["validation.every_epochs"],
+        ),
+        (
+            &["--set", "osft.protected_share={ fixed = 1.5 }"],
+            &["1.5", "[0, 1]"],
+        ),
+        (
+            &["--set", "osft.protected_share={ fixed = -0.1 }"],
+            &["-0.1", "[0, 1]"],
+        ),
+        (
+            &["--set", "osft.protected_share={ fixed = nan }"],
+            &["NaN", "[0, 1]"],
+        ),
         (&["--energy", "1.5"], &["1.5", "[0, 1]"]),
+        (&["--energy=-1"], &["-1", "[0, 1]"]),
         (
             &["--set", "calibration.base_rows=0"],
             &["osft inputs", "calibration.base_rows"],
         ),
         (&["--calibration-text", "nowhere.txt"], &["nowhere.txt"]),
+        (
+            &["--calibration-text", "empty.txt"],
+            &["empty.txt", "no line"],
+        ),
+        (&["--calibration-text", "folder"], &["folder", "directory"]),
+        (&["--set", "decoding.temperature=-1"], &["temperature"]),
+        (
+            &["--set", "checkpoints.every_minutes=-1"],
+            &["every_minutes"],
+        ),
+        (
+            &["--set", "task_epochs={ stanse = 2 }"],
+            &["stanse", "built-in suite"],
+        ),
+        (&["--set", "flaws=ignore"], &["ignore", "repair"]),
         (&["--lr", "0"], &["learning_rate"]),
+        (&["--lr", "nan"], &["learning_rate", "NaN"]),
+        (&["--max-length", "2"], &["max_length", "at least 8"]),
         (&["--order", "3"], &["no order 3"]),
+        (&["--order", ""], &["no task \"\""]),
         (&["--order", "stanc"], &["did you mean \"stance\""]),
         (&["--order", "stance,stance"], &["twice"]),
-        (&["--model", "nowhere"], &["nowhere", "config.json"]),
-        (&["--data", "nowhere"], &["nowhere"]),
         (&["--config", "nowhere.toml"], &["nowhere.toml"]),
+        (&["--config", "folder"], &["folder", "directory"]),
+        (
+            &["--preset", "trace-paper"],
+            &["task_epochs", "20Minuten", "stance, tone"],
+        ),
     ];
     for (arguments, words) in cases {
-        let arguments = [&["trace", "--out", "run"], arguments].concat();
-        let error = fail(folder.path(), &arguments);
-        assert_eq!(
-            error.trim_end().lines().count(),
-            1,
-            "{arguments:?}: {error}"
-        );
-        for word in words {
-            assert!(
-                error.contains(word),
-                "{arguments:?} does not say {word}: {error}"
-            );
-        }
-        assert!(
-            !folder.path().join("run").exists(),
-            "{arguments:?} left a folder"
-        );
+        let case = format!("{arguments:?}");
+        fail_before_writing(folder.path(), arguments, words, &case);
     }
 }
 
@@ -109,50 +142,6 @@ fn results_are_not_overwritten() {
         fs::read_to_string(folder.path().join("run/notes.txt")).unwrap(),
         "mine"
     );
-}
-
-#[test]
-fn broken_models_are_described() {
-    let folder = scratch();
-    let source = repository().join("datasets/builtin/model");
-    let model = folder.path().join("model");
-    let copy = || {
-        let _ = fs::remove_dir_all(&model);
-        fs::create_dir(&model).unwrap();
-        for entry in fs::read_dir(&source).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, model.join(path.file_name().unwrap())).unwrap();
-        }
-    };
-    let expect = |words: &[&str]| {
-        let error = fail(folder.path(), &["validate", "--model", "model"]);
-        for word in words {
-            assert!(error.contains(word), "no {word} in {error}");
-        }
-    };
-    copy();
-    fs::remove_file(model.join("model.safetensors")).unwrap();
-    expect(&["model.safetensors"]);
-    fs::write(model.join("model.safetensors"), "not a tensor file").unwrap();
-    expect(&["cannot read weights", "model.safetensors"]);
-    copy();
-    fs::write(model.join("config.json"), "{\"model_type\": ").unwrap();
-    expect(&["config.json", "line 1 column"]);
-    copy();
-    let config = fs::read_to_string(model.join("config.json")).unwrap();
-    let write = |from: &str, to: &str| {
-        assert!(config.contains(from), "{config}");
-        fs::write(model.join("config.json"), config.replace(from, to)).unwrap();
-    };
-    write("\"llama\"", "\"bert\"");
-    expect(&["model_type", "bert", "llama, mistral"]);
-    write("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5");
-    expect(&["lacks", "layers.4."]);
-    write("\"hidden_size\": 128", "\"hidden_size\": 64");
-    expect(&["shape"]);
-    copy();
-    fs::write(model.join("tokenizer.json"), "{}").unwrap();
-    expect(&["tokenizer"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use benchmarks::Published;
+use continual::Protocol;
 
 use super::curves::{Curve, CurvesPicture, curves};
 use super::heat_map::{MatrixPicture, heat_map};
@@ -21,7 +22,7 @@ General: the knowledge probe before → after. Leak: the largest `‖P_hᵀ ΔW�
 `6e-8 ‖W‖ / ‖ΔW‖`); outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, \
 over the base model's own inputs. ± is the standard deviation over seeds.";
 
-/// Writes `report.md`, `matrix.svg` and `curves.svg`.
+/// Writes `report.md`, `matrix.svg` and, where tasks are learned in sequence, `curves.svg`.
 ///
 /// # Errors
 ///
@@ -37,17 +38,23 @@ pub fn write_report(
         "matrix.svg",
         matrices(&manifest.title, summaries)?.as_bytes(),
     )?;
-    folder.write("curves.svg", learning_curves(summaries)?.as_bytes())?;
+    // Where no method learns one task after another there is no curve to draw.
+    let curves = learning_curves(summaries)?;
+    if let Some(curves) = &curves {
+        folder.write("curves.svg", curves.as_bytes())?;
+    }
 
     let mut page = String::new();
     writeln!(page, "# {}\n", manifest.title)?;
     writeln!(page, "{}\n", summary_table(summaries, true))?;
     writeln!(page, "{LEGEND}\n")?;
     writeln!(page, "![Result matrices](matrix.svg)\n")?;
-    writeln!(
-        page,
-        "![Mean score of the tasks learned so far](curves.svg)\n"
-    )?;
+    if curves.is_some() {
+        writeln!(
+            page,
+            "![Mean score of the tasks learned so far](curves.svg)\n"
+        )?;
+    }
     if let Some(published) = published {
         writeln!(page, "{}", published_section(published))?;
     }
@@ -81,14 +88,15 @@ fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
 }
 
 /// Mean score over the tasks learned so far, after each task, with its deviation over seeds.
-fn learning_curves(summaries: &[Summary]) -> Result<String> {
+fn learning_curves(summaries: &[Summary]) -> Result<Option<String>> {
     let tasks = &summaries[0].runs[0].tasks;
     let lines: Vec<Curve<'_>> = summaries
         .iter()
+        .filter(|summary| summary.runs[0].protocol == Protocol::Sequential)
         .map(|summary| {
             let (mut points, mut spread) = (Vec::new(), Vec::new());
             for learned in 1..=tasks.len() {
-                let figure = summary.sequential_figure(|matrix| {
+                let figure = summary.figure(|matrix| {
                     let known: Option<Vec<f64>> =
                         matrix.row(learned)[..learned].iter().copied().collect();
                     Some(known?.iter().sum::<f64>() / learned as f64)
@@ -105,12 +113,16 @@ fn learning_curves(summaries: &[Summary]) -> Result<String> {
             }
         })
         .collect();
-    curves(&CurvesPicture {
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let picture = curves(&CurvesPicture {
         title: "Mean score of the tasks learned so far",
         x_label: "task just learned",
         y_label: "score",
         x_ticks: tasks,
         y_range: (0.0, 100.0),
         curves: &lines,
-    })
+    })?;
+    Ok(Some(picture))
 }

@@ -8,6 +8,9 @@ use lm::folder::write_whole;
 /// Where runs go that are not told where.
 const DEFAULT_PARENT: &str = "runs";
 
+/// How the names of unfinished files begin.
+const UNFINISHED: &str = lm::folder::UNFINISHED;
+
 /// A folder that is filled during a run.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
@@ -49,6 +52,28 @@ impl RunFolder {
         Ok(Self(path.to_path_buf()))
     }
 
+    /// The folder of a run that is gone on with; what an earlier process left unfinished is
+    /// removed.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or cleaned.
+    pub fn take_up(path: &Path) -> Result<Self> {
+        let entries =
+            std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(UNFINISHED) {
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(&path),
+                    false => std::fs::remove_file(&path),
+                };
+                removed.with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(Self(path.to_path_buf()))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0
@@ -70,7 +95,7 @@ impl RunFolder {
     /// As [`write`](Self::write), and what `write` returns.
     pub fn write_with(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let scratch = tempfile::Builder::new()
-            .prefix(".writing-")
+            .prefix(UNFINISHED)
             .tempdir_in(&self.0)
             .with_context(|| format!("cannot write in {}", self.0.display()))?;
         let unfinished = scratch.path().join(name);
@@ -99,5 +124,23 @@ mod tests {
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
         let error = RunFolder::create(Some(&path), "trace").unwrap_err();
         assert!(error.to_string().contains("--out"), "{error}");
+
+        std::fs::write(path.join(".writing-x"), "half").unwrap();
+        std::fs::create_dir(path.join(".writing-y")).unwrap();
+        let folder = RunFolder::take_up(&path).unwrap();
+        folder
+            .write_with("b.txt", |file| Ok(std::fs::write(file, "whole")?))
+            .unwrap();
+        let failed = folder.write_with("c.txt", |file| {
+            std::fs::write(file, "half")?;
+            anyhow::bail!("no more")
+        });
+        assert!(failed.is_err());
+        let mut names: Vec<_> = std::fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["a.txt", "b.txt"]);
     }
 }

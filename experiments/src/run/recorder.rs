@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use continual::checkpoint::{Checkpoint, Checkpoints, SEQUENCE_FILE, StatePart};
-use continual::{ContinualError, Event, Keeper, Pause};
+use continual::{ContinualError, Event, Keeper, Pause, Task};
 use serde_json::Value;
 
 use super::{MetricsLog, RunFolder};
@@ -28,6 +28,8 @@ pub struct Recorder<'a> {
     saved: Instant,
     steps: usize,
     failed: Option<anyhow::Error>,
+    #[cfg(feature = "tensorboard")]
+    events: Option<(super::EventFile, Vec<String>)>,
 }
 
 impl<'a> Recorder<'a> {
@@ -43,7 +45,24 @@ impl<'a> Recorder<'a> {
             saved: Instant::now(),
             steps: 0,
             failed: None,
+            #[cfg(feature = "tensorboard")]
+            events: None,
         }
+    }
+
+    /// Writes TensorBoard events as well, if this build does; `tasks` are the names of the tasks.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written.
+    #[cfg_attr(not(feature = "tensorboard"), allow(unused_variables, unused_mut))]
+    pub fn with_events(mut self, folder: &RunFolder, stem: &str, tasks: &[Task]) -> Result<Self> {
+        #[cfg(feature = "tensorboard")]
+        {
+            let names = tasks.iter().map(|task| task.name.clone()).collect();
+            self.events = Some((super::EventFile::create(folder.path(), stem)?, names));
+        }
+        Ok(self)
     }
 
     /// Keeps checkpoints as well, under `stem` in the run's folder.
@@ -109,6 +128,10 @@ impl<'a> Recorder<'a> {
     pub fn event(&mut self, event: &Event<'_>) {
         if self.failed.is_none() {
             self.failed = self.log.event(&self.method, self.seed, event).err();
+        }
+        #[cfg(feature = "tensorboard")]
+        if let (None, Some((events, tasks))) = (&self.failed, &mut self.events) {
+            self.failed = events.event(event, tasks).err();
         }
     }
 }

@@ -26,6 +26,8 @@ use crate::{ContinualError, Protocol, Task};
 pub struct TaskDiagnostics {
     /// Numbers that training could change independently.
     pub trainable_parameters: usize,
+    /// Optimizer steps that were taken.
+    pub steps: usize,
     /// How much of the change lies where nothing should move.
     pub leaks: Option<LeakReport>,
     /// How far the layers' outputs have moved since the base model, over its own inputs.

@@ -211,6 +211,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             warnings: split.warnings().to_vec(),
             leaks: Some(leaks),
             since_base,
+            ..TaskDiagnostics::default()
         };
         Ok((model, diagnostics))
     }

@@ -10,6 +10,8 @@ pub enum Event<'a> {
     Resumed {
         /// Number of tasks learned so far.
         learned: usize,
+        /// Steps done of the tasks that are learned.
+        before: usize,
         /// Steps done of the task after them.
         steps_done: usize,
         /// Scores measured so far.

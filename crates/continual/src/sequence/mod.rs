@@ -113,6 +113,7 @@ impl Sequence<'_> {
         match checkpoint {
             Some(_) => on_event(Event::Resumed {
                 learned: state.learned,
+                before: state.diagnostics.iter().map(|task| task.steps).sum(),
                 steps_done: state.under_way.as_ref().map_or(0, |task| task.steps_done()),
                 matrix: &state.matrix,
                 general: state.general.is_some(),
@@ -303,7 +304,8 @@ impl Sequence<'_> {
         })?;
         let seconds = seconds();
         state.training_seconds += seconds;
-        let (model, report) = method.end_task(trained, context)?;
+        let (model, mut report) = method.end_task(trained, context)?;
+        report.steps = steps_done;
         state.model = model;
         state.learned += 1;
         on_event(Event::TaskLearned {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use write::{ExportPrecision, write_whole};
+pub use write::{ExportPrecision, UNFINISHED, write_whole};
 
 use crate::{LmError, TextTokenizer};
 
@@ -56,7 +56,7 @@ impl HfFolder {
     /// # Errors
     ///
     /// [`LmError::MissingFile`] without a `tokenizer.json`, [`LmError::Tokenizer`] if it cannot be
-    /// read.
+    /// read, [`LmError::InvalidConfig`] if it has more tokens than the model has embeddings.
     pub fn tokenizer(&self) -> Result<TextTokenizer, LmError> {
         let file = self.path.join("tokenizer.json");
         if !file.is_file() {
@@ -65,7 +65,21 @@ impl HfFolder {
                 expected: "tokenizer.json".to_string(),
             });
         }
-        TextTokenizer::open(&file, self.stop_tokens())
+        let tokenizer = TextTokenizer::open(&file, self.stop_tokens())?;
+        let embeddings = self.config.get("vocab_size").and_then(Value::as_u64);
+        match embeddings {
+            Some(embeddings) if tokenizer.vocabulary_size() as u64 > embeddings => {
+                Err(LmError::InvalidConfig {
+                    path: file,
+                    reason: format!(
+                        "it has {} tokens, but the model has embeddings for {embeddings} \
+                         (vocab_size in config.json)",
+                        tokenizer.vocabulary_size()
+                    ),
+                })
+            }
+            _ => Ok(tokenizer),
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{
     ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
     SafetensorsStore,
 };
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::HfFolder;
 use super::shards::weight_files;
@@ -19,12 +19,19 @@ impl HfFolder {
     /// # Errors
     ///
     /// [`LmError::Unsupported`] for another family, [`LmError::MissingFile`],
-    /// [`LmError::Weights`] and [`LmError::MissingTensors`] if the weights are not all there.
+    /// [`LmError::Weights`] and [`LmError::MissingTensors`] if the weights are not all there, or not
+    /// all finite.
     pub fn load_llama(&self, device: &Device) -> Result<Llama, LmError> {
         let config = LlamaConfig::from_json(&self.config, &self.path.join("config.json"))?;
         let mut model = Llama::new(&config, device);
         self.load_weights(&mut model)?;
-        Ok(model)
+        match first_not_finite(&model) {
+            None => Ok(model),
+            Some(name) => Err(LmError::Weights {
+                path: self.path.clone(),
+                reason: format!("tensor {name} holds values that are not finite"),
+            }),
+        }
     }
 
     /// Fills a module whose parameter paths are the checkpoint's, less a leading `model.`.
@@ -63,6 +70,40 @@ impl HfFolder {
             })
         }
     }
+}
+
+/// Path of the first parameter with a NaN or an infinity.
+fn first_not_finite<M: Module>(module: &M) -> Option<String> {
+    #[derive(Default)]
+    struct Look {
+        path: Vec<String>,
+        found: Option<String>,
+    }
+    impl ModuleVisitor for Look {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let finite = || {
+                param
+                    .val()
+                    .is_finite()
+                    .all()
+                    .into_data()
+                    .iter::<bool>()
+                    .all(|all| all)
+            };
+            if self.found.is_none() && !finite() {
+                self.found = Some(self.path.join("."));
+            }
+        }
+    }
+    let mut look = Look::default();
+    module.visit(&mut look);
+    look.found
 }
 
 fn describe(error: &ApplyError) -> String {

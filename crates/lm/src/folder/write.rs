@@ -13,6 +13,9 @@ use serde_json::Value;
 use super::HfFolder;
 use crate::LmError;
 
+/// How the names of files and folders begin that are being written, or were when the program ended.
+pub const UNFINISHED: &str = ".writing-";
+
 /// Files beside the weights that other tools need to load and use a model.
 const COMPANIONS: [&str; 10] = [
     "generation_config.json",
@@ -142,7 +145,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
 /// would stay private after they are renamed.
 fn scratch(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(UNFINISHED);
     #[cfg(not(unix))]
     let _ = mode;
     #[cfg(unix)]

@@ -155,6 +155,7 @@ impl Shown<'_> {
                 steps_done,
                 matrix,
                 general,
+                ..
             } => {
                 let rows = self.work.rows_after(*learned, *steps_done);
                 self.rows.set(rows);

@@ -128,11 +128,10 @@ fn all_jobs(
                 seed,
                 progress: &progress,
             };
-            let recorder = Recorder::new(&mut started.log, &label, seed).with_checkpoints(
-                &started.folder,
-                &stem,
-                &config.checkpoints,
-            )?;
+            let folder = &started.folder;
+            let recorder = Recorder::new(&mut started.log, &label, seed)
+                .with_checkpoints(folder, &stem, &config.checkpoints)?
+                .with_events(folder, &stem, &prepared.tasks)?;
             let recorder = RefCell::new(recorder);
             let outcome = execute::sequence(&job, Some(&recorder))?;
             let mut recorder = recorder.into_inner();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use benchmarks::{Published, Row, Score, Suite, load_rows, load_task, published, repaired};
 use burn::data::dataset::InMemDataset;
-use continual::{EvaluationSet, Question, Scorer, Task};
+use continual::{ContinualError, EvaluationSet, Question, Scorer, Task};
 use lm::TextTokenizer;
 
 use crate::builtin;
@@ -74,6 +74,12 @@ impl Prepared {
                 Split::Validation => &rows.validation,
                 Split::Test => &rows.test,
             };
+            for (rows, what) in [(&rows.train, "training"), (scored, "evaluation")] {
+                if rows.is_empty() {
+                    let task = spec.name.clone();
+                    return Err(ContinualError::NoRows { task, what }.into());
+                }
+            }
             let examples = |rows: &[Row], what: &str| {
                 rows.iter()
                     .map(|row| tokenizer.example(&row.prompt, &row.answer, config.max_length))
@@ -113,9 +119,11 @@ impl Prepared {
             let mut tasks = suite.tasks.iter();
             tasks.all(|task| task.name != *name)
         }) {
+            let known: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
             bail!(
-                "task_epochs names {name:?}, which is no task of {}",
-                suite.name
+                "task_epochs names {name:?}, which is no task of {}; its tasks are {}",
+                suite.name,
+                known.join(", ")
             );
         }
         let general = match &suite.general {

@@ -101,7 +101,7 @@ impl Started {
     }
 
     fn taken_up(path: &Path) -> Result<(RunFolder, Manifest)> {
-        let folder = RunFolder::reopen(path)?;
+        let folder = RunFolder::take_up(path)?;
         let file = path.join(MANIFEST);
         let mut manifest = match file.is_file() {
             true => Manifest::read(path)?,
