@@ -105,8 +105,8 @@ fn broken_files_are_described() {
         ),
         (
             "suite.json",
-            &with("\"name\": \"mine\"", "\"nam\": \"mine\""),
-            &["suite.json", "nam"],
+            &with("\"name\": \"mine\"", "\"title\": \"mine\""),
+            &["suite.json", "title"],
         ),
         (
             "suite.json",

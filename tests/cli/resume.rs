@@ -230,7 +230,10 @@ fn a_run_is_only_gone_on_with_as_it_was() {
             assert!(text.contains(word), "{more:?}: no {word:?} in {text}");
         }
     }
-    for (name, word) in [("nowhere", "config.toml"), (".", "config.toml")] {
+    for (name, word) in [
+        ("nowhere", "not the folder of a run"),
+        (".", "not the folder of a run"),
+    ] {
         let text = fail(folder.path(), &["trace", "--resume", name]);
         assert!(text.contains(word), "{text}");
     }

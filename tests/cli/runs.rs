@@ -213,6 +213,13 @@ fn tuning_uses_validation_rows_and_prints_settings() {
     );
     assert!(shown.contains("osft = "), "{shown}");
     assert!(folder.path().join("tune/report.md").is_file());
+    // A search that was stopped goes on: what is there is not run again.
+    let result = "tune/result-osft-inputs-core-energy-0.9-lr1e-2-seed0.json";
+    fs::remove_file(folder.path().join(result)).unwrap();
+    let again = succeed(folder.path(), &["trace", "--resume", "tune"]);
+    let table = |text: &str| text[text.find("| method").unwrap()..].to_string();
+    assert_eq!(table(&again), table(&shown));
+    assert!(folder.path().join(result).is_file());
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub struct Manifest {
     pub backend: String,
     /// Processor cores of the machine.
     pub cores: usize,
+    /// Whether learning rates were tuned, on validation rows.
+    #[serde(default)]
+    pub tuning: bool,
     /// How often another process went on with the run.
     #[serde(default)]
     pub resumed: usize,
@@ -47,6 +50,7 @@ impl Manifest {
             revision: revision(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            tuning: false,
             resumed: 0,
             data: Vec::new(),
         }
@@ -61,8 +65,13 @@ impl Manifest {
     /// If the folder has none that can be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("run.json");
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!(
+                "cannot read {}: {} is not the folder of a run, or nothing was run in it",
+                path.display(),
+                folder.display()
+            )
+        })?;
         serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
 

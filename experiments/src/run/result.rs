@@ -97,11 +97,6 @@ impl RunResult {
         Ok(matrix)
     }
 
-    /// What its files are called.
-    pub fn stem(&self) -> String {
-        stem(&self.method, self.seed)
-    }
-
     /// The result of a run if it is finished.
     ///
     /// # Errors
@@ -124,12 +119,13 @@ impl RunResult {
         Ok(result)
     }
 
-    /// Writes the matrix as CSV and then the result as JSON: where that is, the run is finished.
+    /// Writes the matrix as CSV and then the result as JSON, under a name: where that is, the run is
+    /// finished.
     ///
     /// # Errors
     ///
     /// If the run's folder cannot be written.
-    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+    pub fn write(&self, folder: &RunFolder, stem: &str) -> Result<()> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         let header = std::iter::once("after").chain(self.tasks.iter().map(String::as_str));
         csv.write_record(header)?;
@@ -144,9 +140,9 @@ impl RunResult {
             csv.write_record(std::iter::once(name.to_string()).chain(scores))?;
         }
         let csv = csv.into_inner().context("cannot finish the CSV")?;
-        folder.write(&format!("matrix-{}.csv", self.stem()), &csv)?;
+        folder.write(&format!("matrix-{stem}.csv"), &csv)?;
         let json = serde_json::to_string_pretty(self)?;
-        folder.write(&format!("result-{}.json", self.stem()), json.as_bytes())
+        folder.write(&format!("result-{stem}.json"), json.as_bytes())
     }
 
     /// All results in a run's folder, in order of their file names.

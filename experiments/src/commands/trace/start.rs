@@ -23,8 +23,20 @@ pub struct Started {
     pub manifest: Manifest,
     /// The log of all runs in it.
     pub log: MetricsLog,
-    /// Whether checkpoints are kept in it.
-    resumable: bool,
+    /// Whether learning rates are being tuned in it.
+    pub tuning: bool,
+}
+
+/// Whether learning rates are tuned: as typed, or in the run that is taken up.
+///
+/// # Errors
+///
+/// If the run does not say.
+pub fn is_tuning(args: &TraceArgs) -> Result<bool> {
+    match &args.resume {
+        None => Ok(args.tune),
+        Some(folder) => Ok(Manifest::read(folder)?.tuning),
+    }
 }
 
 /// The settings: as typed, or those of the run that is taken up.
@@ -68,12 +80,13 @@ impl Started {
     /// If it cannot be written, or is not such a folder.
     pub fn open(
         name: &str,
+        tuning: bool,
         config: &RunConfig,
         prepared: &Prepared,
         args: &TraceArgs,
     ) -> Result<Self> {
         let mut title = prepared.title(config);
-        if args.tune {
+        if tuning {
             title = format!("Tuning on validation rows: {title}");
         }
         println!("{title}\n");
@@ -86,6 +99,7 @@ impl Started {
                 let folder = RunFolder::create(args.out.as_deref(), name)?;
                 let mut manifest = Manifest::new(title, config.backend.name());
                 manifest.data.clone_from(&prepared.repairs);
+                manifest.tuning = tuning;
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
                 (folder, manifest)
             }
@@ -96,21 +110,13 @@ impl Started {
             log: MetricsLog::create(&folder)?,
             folder,
             manifest,
-            resumable: !args.tune,
+            tuning,
         })
     }
 
     fn taken_up(path: &Path) -> Result<(RunFolder, Manifest)> {
         let folder = RunFolder::take_up(path)?;
-        let file = path.join(MANIFEST);
-        let mut manifest = match file.is_file() {
-            true => Manifest::read(path)?,
-            // Killed between its first two files: nothing has been run.
-            false => bail!(
-                "{} has no {MANIFEST}: nothing was run in it; start a new run",
-                path.display()
-            ),
-        };
+        let mut manifest = Manifest::read(path)?;
         manifest.resumed += 1;
         Ok((folder, manifest))
     }
@@ -120,7 +126,7 @@ impl Started {
         let path = self.folder.path().display();
         let saved = self.folder.path().join(CHECKPOINTS);
         let found = std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
-        match self.resumable && found {
+        match found {
             true => format!(
                 "the run ended early; what was saved last is in {}, go on with: experiments trace \
                  --resume {path}",

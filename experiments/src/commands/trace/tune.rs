@@ -1,19 +1,17 @@
 //! `experiments trace --tune`: learning rates by the validation split, one grid for all methods.
 
-use std::cell::RefCell;
-
-use anyhow::Result;
+use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
-use continual::metrics;
+use continual::{ResultMatrix, metrics};
 
-use super::execute::{self, Job, method_label};
+use super::Base;
+use super::execute::method_label;
+use super::jobs::{Planned, run_all};
 use super::prepare::Prepared;
 use super::start::Started;
-use super::{Base, work};
 use crate::cli::TraceArgs;
 use crate::config::{RunConfig, ScoringName};
-use crate::progress::Progress;
-use crate::run::Recorder;
+use crate::run::{RunResult, stem};
 
 /// Tries every learning rate of the grid for every method; the one with the highest average
 /// accuracy on the validation split is the method's.
@@ -27,49 +25,42 @@ pub fn run(
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
     prepared.general = None;
-    let mut started = Started::open("tune", &config, &prepared, args)?;
-    let runs = config.tune_grid.len();
-    let progress = Progress::new((runs * work::total(&config, &prepared)) as u64);
+    let mut started = Started::open("tune", true, &config, &prepared, args)?;
+    let mut planned = Vec::new();
+    for &method in &config.methods {
+        for &rate in &config.tune_grid {
+            for &seed in &config.seeds {
+                let label = format!("{} lr{rate:e}", method_label(&config, method));
+                let mut config = config.clone();
+                config.learning_rates.insert(method, rate);
+                planned.push(Planned {
+                    config,
+                    method,
+                    seed,
+                    stem: stem(&label, seed),
+                });
+            }
+        }
+    }
+    let outcome = run_all(&planned, base, &prepared, &mut started);
+    let results = outcome.with_context(|| started.what_is_saved())?;
+
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["method", "lr", "AA", "BWT", "learning"]);
     let mut best = String::from("[learning_rates]\n");
+    let mut groups = results.chunks(config.seeds.len());
     for &method in &config.methods {
         let mut chosen: Option<(f64, f64)> = None;
-        for &rate in &config.tune_grid {
-            config.learning_rates.insert(method, rate);
-            let mut results = Vec::new();
-            for &seed in &config.seeds {
-                let job = Job {
-                    config: &config,
-                    base,
-                    prepared: &prepared,
-                    method,
-                    seed,
-                    progress: &progress,
-                };
-                let label = method_label(&config, method);
-                let recorder = RefCell::new(Recorder::new(&mut started.log, &label, seed));
-                let outcome = execute::sequence(&job, Some(&recorder));
-                match outcome {
-                    Ok(outcome) => results.push(outcome.result.matrix()?),
-                    // A rate that diverges is a result of the search, not its end.
-                    Err(error) => progress.line(&format!("lr {rate:e}: {error:#}")),
-                }
-            }
-            let mean = |figure: fn(&continual::ResultMatrix) -> Option<f64>| {
-                let values: Option<Vec<f64>> = results.iter().map(figure).collect();
-                let complete = values.filter(|v| v.len() == config.seeds.len())?;
-                metrics::mean_and_deviation(&complete).map(|(mean, _)| mean)
-            };
+        for (&rate, results) in config.tune_grid.iter().zip(&mut groups) {
             let shown = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.1}"));
-            let accuracy = mean(metrics::average_accuracy);
+            let accuracy = mean(results, metrics::average_accuracy)?;
             table.add_row([
                 method.name().to_string(),
                 format!("{rate:e}"),
                 shown(accuracy),
-                shown(mean(metrics::backward_transfer)),
-                shown(mean(metrics::learning_accuracy)),
+                shown(mean(results, metrics::backward_transfer)?),
+                shown(mean(results, metrics::learning_accuracy)?),
             ]);
             if let Some(accuracy) = accuracy
                 && chosen.is_none_or(|(_, highest)| accuracy > highest)
@@ -81,12 +72,30 @@ pub fn run(
             best.push_str(&format!("{} = {rate:e}\n", method.name()));
         }
     }
-    progress.finish();
     println!("{table}\n\n{best}");
     let title = &started.manifest.title;
-    let folder = &started.folder;
-    let page = format!("# {title}\n\n{table}\n\nChosen by AA:\n\n```toml\n{best}```\n");
-    folder.write("report.md", page.as_bytes())?;
-    println!("report: {}", folder.path().join("report.md").display());
+    let origin = started.manifest.origin();
+    let page = format!("# {title}\n\n{table}\n\nChosen by AA:\n\n```toml\n{best}```\n\n{origin}\n");
+    started.folder.write("report.md", page.as_bytes())?;
+    let report = started.folder.path().join("report.md");
+    println!("report: {}", report.display());
     Ok(())
+}
+
+/// Mean of a figure over seeds; `None` if a seed diverged or lacks it.
+fn mean(
+    results: &[Option<RunResult>],
+    figure: fn(&ResultMatrix) -> Option<f64>,
+) -> Result<Option<f64>> {
+    let mut values = Vec::new();
+    for result in results {
+        let Some(result) = result else {
+            return Ok(None);
+        };
+        match figure(&result.matrix()?) {
+            Some(value) => values.push(value),
+            None => return Ok(None),
+        }
+    }
+    Ok(metrics::mean_and_deviation(&values).map(|(mean, _)| mean))
 }

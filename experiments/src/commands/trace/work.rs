@@ -90,10 +90,3 @@ impl Work {
         trained + rows + answered
     }
 }
-
-/// The work of all methods with all seeds.
-pub fn total(config: &RunConfig, prepared: &Prepared) -> usize {
-    let methods = config.methods.iter();
-    let each = methods.map(|&method| Work::new(config, prepared, method).total());
-    each.sum::<usize>() * config.seeds.len()
-}

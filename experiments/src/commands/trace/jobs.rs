@@ -1,0 +1,143 @@
+//! The runs of a folder: those that are finished are taken as they are, the others run or gone on
+//! with.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use continual::ContinualError;
+
+use super::execute::{self, Job, Outcome, method_label};
+use super::prepare::Prepared;
+use super::start::Started;
+use super::work::Work;
+use super::{Base, tables_file};
+use crate::config::{MethodName, RunConfig};
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::run::{CHECKPOINTS, Recorder, RunFolder, RunResult};
+
+/// A run that belongs to a folder.
+pub struct Planned {
+    /// Its settings.
+    pub config: RunConfig,
+    /// The method.
+    pub method: MethodName,
+    /// The seed.
+    pub seed: u64,
+    /// What its files are called.
+    pub stem: String,
+}
+
+/// Runs what is not finished. While learning rates are being tuned, less is written, and a rate that
+/// diverges is a result (`None`), not the end of the search.
+///
+/// # Errors
+///
+/// The first error of a run; [`ContinualError::Interrupted`] where the user stopped it.
+pub fn run_all(
+    planned: &[Planned],
+    base: &Base,
+    prepared: &Prepared,
+    started: &mut Started,
+) -> Result<Vec<Option<RunResult>>> {
+    interrupt::install()?;
+    let work = |planned: &Planned| {
+        let work = Work::new(&planned.config, prepared, planned.method);
+        work.total() as u64
+    };
+    let progress = Progress::new(planned.iter().map(work).sum());
+    let mut results = Vec::new();
+    for run in planned {
+        if let Some(result) = RunResult::read(&started.folder, &run.stem)? {
+            progress.skip(work(run));
+            results.push(Some(result));
+            continue;
+        }
+        let job = Job {
+            config: &run.config,
+            base,
+            prepared,
+            method: run.method,
+            seed: run.seed,
+            progress: &progress,
+        };
+        let found = one(&job, &run.stem, started);
+        results.push(match found {
+            Err(error) if started.tuning && diverged(&error) => {
+                progress.line(&format!("{}: {error:#}", run.stem));
+                None
+            }
+            found => Some(found?),
+        });
+    }
+    progress.finish();
+    remove_checkpoints(started.folder.path())?;
+    Ok(results)
+}
+
+fn one(job: &Job<'_>, stem: &str, started: &mut Started) -> Result<RunResult> {
+    let folder = &started.folder;
+    let label = method_label(job.config, job.method);
+    let recorder = Recorder::new(&mut started.log, &label, job.seed)
+        .with_checkpoints(folder, stem, &job.config.checkpoints)?
+        .with_events(folder, stem, &job.prepared.tasks)?;
+    let recorder = RefCell::new(recorder);
+    let outcome = execute::sequence(job, Some(&recorder))?;
+    let mut recorder = recorder.into_inner();
+    recorder.flush()?;
+    if !started.tuning {
+        write_details(&outcome, folder, stem, job.config.calibration.save)?;
+    }
+    // Last: where the result is, the run is finished.
+    outcome.result.write(folder, stem)?;
+    recorder.finish()?;
+    Ok(outcome.result)
+}
+
+/// What happened layer by layer, and what the method carries from task to task.
+fn write_details(
+    outcome: &Outcome,
+    folder: &RunFolder,
+    stem: &str,
+    with_state: bool,
+) -> Result<()> {
+    let name = &outcome.result.method;
+    let mut tables = String::new();
+    if let Some(table) = &outcome.split_table {
+        tables.push_str(&format!("## Split of {name} for the first task\n\n"));
+        tables.push_str(&format!("```text\n{table}\n```\n\n"));
+    }
+    if let Some(table) = &outcome.change_table {
+        tables.push_str(&format!("## What the last task of {name} moved\n\n"));
+        tables.push_str(&format!("```text\n{table}```\n\n"));
+    }
+    if !tables.is_empty() {
+        folder.write(&tables_file(stem), tables.as_bytes())?;
+    }
+    if with_state {
+        outcome.write_state(folder, stem)?;
+    }
+    if !outcome.layers_csv.is_empty() {
+        let file = format!("layers-{stem}.csv");
+        folder.write(&file, outcome.layers_csv.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn diverged(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        let cause = cause.downcast_ref::<ContinualError>();
+        matches!(cause, Some(ContinualError::Diverged { .. }))
+    })
+}
+
+fn remove_checkpoints(folder: &Path) -> Result<()> {
+    let path = folder.join(CHECKPOINTS);
+    match path.is_dir() {
+        true => std::fs::remove_dir_all(&path)
+            .with_context(|| format!("cannot remove {}", path.display())),
+        false => Ok(()),
+    }
+}
