@@ -1,6 +1,6 @@
 //! Passes over data that is to be kept: what the layers of a model see of it.
 
-use lm::{Decoding, Example, GenerationOptions, LanguageModel, Observer};
+use lm::{Example, LanguageModel, Observer};
 use osft::{Calibration, Calibrator, OsftError, TargetPatterns};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -67,17 +67,9 @@ pub(crate) fn spread(rows: Vec<Example>, count: usize) -> Vec<Example> {
     chosen.map(|index| rows[index].clone()).collect()
 }
 
-/// Tokens that follow the first one greedily before the rest is drawn.
-const GREEDY_TOKENS: usize = 4;
-
-/// Text that a model generates itself: a first token at random, a few greedy ones, the rest drawn
-/// from the softmax. `on_rows` is told how many rows are done, batch by batch.
-///
-/// # References
-///
-/// Liu et al., "LLM-QAT: Data-Free Quantization Aware Training for Large Language Models", 2023,
-/// section 2.1: greedy tokens first make the text one that the model knows how to continue, and
-/// drawing the rest keeps it diverse.
+/// Examples that a model makes up itself, each from a first token drawn among `vocabulary`; `tokens`
+/// as in [`own_examples`](LanguageModel::own_examples). `on_rows` is told how many rows are done,
+/// batch by batch.
 pub fn generated_rows<M: LanguageModel>(
     model: &M,
     vocabulary: usize,
@@ -88,43 +80,14 @@ pub fn generated_rows<M: LanguageModel>(
 ) -> Vec<Example> {
     const BATCH: usize = 32;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let first: Vec<Vec<u32>> = (0..rows)
-        .map(|_| vec![rng.random_range(0..vocabulary.max(1) as u32)])
+    let first: Vec<u32> = (0..rows)
+        .map(|_| rng.random_range(0..vocabulary.max(1) as u32))
         .collect();
-    let mut texts = Vec::new();
-    for (index, prompts) in first.chunks(BATCH).enumerate() {
-        let start = extended(model, prompts, GREEDY_TOKENS.min(tokens), Decoding::Greedy);
-        let drawn = Decoding::Sample {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            seed: seed.wrapping_add(index as u64),
-        };
-        let rest = tokens.saturating_sub(GREEDY_TOKENS + 1);
-        texts.extend(extended(model, &start, rest, drawn));
-        on_rows(prompts.len());
+    let mut examples = Vec::new();
+    for (index, first) in first.chunks(BATCH).enumerate() {
+        let seed = seed.wrapping_add(index as u64);
+        examples.extend(model.own_examples(first, tokens, seed));
+        on_rows(first.len());
     }
-    let example = |prompt| Example {
-        prompt,
-        answer: Vec::new(),
-    };
-    texts.into_iter().map(example).collect()
-}
-
-/// Prompts with their continuations; a text that ends begins another.
-fn extended<M: LanguageModel>(
-    model: &M,
-    prompts: &[Vec<u32>],
-    tokens: usize,
-    decoding: Decoding,
-) -> Vec<Vec<u32>> {
-    let options = GenerationOptions {
-        decoding,
-        ..GenerationOptions::greedy(tokens, Vec::new())
-    };
-    let continuations = model.generate(prompts, &options);
-    let pairs = prompts.iter().zip(continuations);
-    pairs
-        .map(|(prompt, text)| [prompt.as_slice(), &text].concat())
-        .collect()
+    examples
 }

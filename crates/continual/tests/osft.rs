@@ -50,7 +50,7 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             let start = model(&device);
             let base = generated_rows(&start, WORDS.len(), 10, 6, 3, &mut |_| {});
             assert_eq!(base.len(), 10);
-            assert!(base.iter().all(|row| row.prompt.len() == 6));
+            assert!(base.iter().all(|row| row.len() == 6));
             let config_of = OsftConfig::new()
                 .with_targets(["_proj\\.weight$"])
                 .with_split(SplitSource::Inputs)

@@ -7,22 +7,29 @@
 //! by name.
 //!
 //! What trains and evaluates a model needs only the [`LanguageModel`] trait; a new family is one
-//! folder here.
+//! folder here and one line of [`Model`], which is whatever a folder holds.
 
+mod cache;
 mod error;
+mod family;
 pub mod folder;
 pub mod generate;
 pub mod llama;
 mod loss;
 mod model;
+mod padding;
 mod projection;
+mod span_corruption;
+pub mod t5;
 mod tokenizer;
 
 pub use error::LmError;
+pub use family::{Model, Pretrained};
 pub use folder::{ExportPrecision, HfFolder};
 pub use generate::{Decoding, GenerationOptions};
 pub use llama::{Llama, LlamaConfig};
 pub use loss::negative_log_likelihood;
 pub use model::{Example, LanguageModel};
 pub use projection::Observer;
-pub use tokenizer::TextTokenizer;
+pub use t5::{T5, T5Config};
+pub use tokenizer::{Framing, TextTokenizer};

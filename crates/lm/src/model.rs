@@ -20,12 +20,6 @@ impl Example {
         self.prompt.len() + self.answer.len()
     }
 
-    /// Number of answer tokens that can be predicted: all of them, less the first one where there is
-    /// no prompt to predict it from.
-    pub fn target_count(&self) -> usize {
-        self.len() - self.prompt.len().max(1).min(self.len())
-    }
-
     /// Whether there is no token at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -34,11 +28,16 @@ impl Example {
 
 /// A language model that learns to answer prompts.
 pub trait LanguageModel: Module {
+    /// Number of an example's answer tokens that can be predicted: all of them, less the first one
+    /// where there is nothing to predict it from.
+    fn target_count(&self, example: &Example) -> usize;
+
     /// Summed negative log-likelihood of the answers given their prompts, in nats, and the number
     /// of answer tokens it is summed over.
     ///
-    /// Rows are padded to the longest one; padding changes no result. An empty prompt predicts its
-    /// answer from the second token on.
+    /// Rows are padded to the longest one; padding changes no result. After an empty prompt, a
+    /// decoder-only model predicts the answer from its second token on, and an encoder-decoder reads
+    /// the end of a text.
     ///
     /// # Shapes
     /// - output: `[1]`
@@ -56,6 +55,19 @@ pub trait LanguageModel: Module {
     ///
     /// # Panics
     ///
-    /// If a prompt is empty.
+    /// If a prompt is empty and the model is decoder-only.
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>>;
+
+    /// Examples that the model makes up itself, one per first token: what it knows, as far as it can
+    /// say so without data. The same seed gives the same examples.
+    ///
+    /// A decoder-only model continues the first token to `tokens` tokens, an encoder-decoder writes
+    /// up to `tokens` tokens to it, and as many in answer to these.
+    ///
+    /// # References
+    ///
+    /// Liu et al., "LLM-QAT: Data-Free Quantization Aware Training for Large Language Models", 2023,
+    /// section 2.1: greedy tokens first make a continuation one that the model knows how to go on
+    /// with, and drawing the rest keeps it diverse.
+    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example>;
 }

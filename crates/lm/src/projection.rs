@@ -7,6 +7,8 @@ use burn::module::ParamId;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::padding::places;
+
 /// Sees what goes into the linear layers of a model and what comes out.
 pub trait Observer {
     /// Called once for all layers that take the same input, in the model's order.
@@ -35,11 +37,7 @@ impl<'a> Projector<'a> {
         width: usize,
         device: &Device,
     ) -> Self {
-        let real: Vec<i32> = lengths
-            .iter()
-            .enumerate()
-            .flat_map(|(row, &length)| (0..length).map(move |token| (row * width + token) as i32))
-            .collect();
+        let real = places(lengths, width);
         let count = real.len();
         let real = Tensor::from_data(TensorData::new(real, [count]), device);
         Self(Some(Observed { observer, real }))
@@ -56,25 +54,38 @@ impl<'a> Projector<'a> {
         x: Tensor<3>,
     ) -> [Tensor<3>; N] {
         let outputs = layers.map(|layer| layer.forward(x.clone()));
-        if let Some(Observed { observer, real }) = &mut self.0 {
-            let real = |x: Tensor<3>| {
-                let [batch, tokens, width] = x.dims();
-                x.reshape([batch * tokens, width]).select(0, real.clone())
-            };
-            let shown: Vec<(ParamId, Tensor<2>)> = layers
-                .iter()
-                .zip(&outputs)
-                .map(|(layer, output)| {
-                    let output = real(output.clone());
-                    let output = match &layer.bias {
-                        Some(bias) => output - bias.val().unsqueeze_dim(0),
-                        None => output,
-                    };
-                    (layer.weight.id, output)
-                })
-                .collect();
-            observer.projected(&real(x), &shown);
-        }
+        self.show(&layers, x, &outputs);
         outputs
+    }
+
+    /// As [`project`](Self::project), for a number of layers that the model's configuration decides.
+    pub(crate) fn project_all(&mut self, layers: &[&Linear], x: Tensor<3>) -> Vec<Tensor<3>> {
+        let apply = |layer: &&Linear| layer.forward(x.clone());
+        let outputs: Vec<_> = layers.iter().map(apply).collect();
+        self.show(layers, x, &outputs);
+        outputs
+    }
+
+    fn show(&mut self, layers: &[&Linear], x: Tensor<3>, outputs: &[Tensor<3>]) {
+        let Some(Observed { observer, real }) = &mut self.0 else {
+            return;
+        };
+        let real = |x: Tensor<3>| {
+            let [batch, tokens, width] = x.dims();
+            x.reshape([batch * tokens, width]).select(0, real.clone())
+        };
+        let shown: Vec<(ParamId, Tensor<2>)> = layers
+            .iter()
+            .zip(outputs)
+            .map(|(layer, output)| {
+                let output = real(output.clone());
+                let output = match &layer.bias {
+                    Some(bias) => output - bias.val().unsqueeze_dim(0),
+                    None => output,
+                };
+                (layer.weight.id, output)
+            })
+            .collect();
+        observer.projected(&real(x), &shown);
     }
 }

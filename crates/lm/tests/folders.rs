@@ -10,7 +10,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use common::{configs, folder, model, rows, values};
-use lm::{ExportPrecision, HfFolder, LmError};
+use lm::{ExportPrecision, HfFolder, Llama, LmError};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, serialize_to_file};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn what_is_exported_loads_as_the_same_model_with_its_companions() {
         let scratch = tempfile::tempdir().unwrap();
         let model = model(&config, 2, &device);
         let exported = folder(&config, &model, scratch.path());
-        let again = exported.load_llama(&device).unwrap();
+        let again = exported.load::<Llama>(&device).unwrap();
         assert_eq!(
             values(model.logits(&rows())),
             values(again.logits(&rows())),
@@ -100,7 +100,7 @@ fn shards_and_half_precision_are_read() {
     fs::write(sharded.join("model.safetensors.index.json"), index).unwrap();
     let source = HfFolder::open(&sharded).unwrap();
     assert_eq!(
-        values(source.load_llama(&device).unwrap().logits(&rows())),
+        values(source.load::<Llama>(&device).unwrap().logits(&rows())),
         expected
     );
 
@@ -113,7 +113,7 @@ fn shards_and_half_precision_are_read() {
         source.export(&model, &out, precision).unwrap();
         let half = HfFolder::open(&out).unwrap();
         assert_eq!(half.config()["torch_dtype"], name);
-        let found = values(half.load_llama(&device).unwrap().logits(&rows()));
+        let found = values(half.load::<Llama>(&device).unwrap().logits(&rows()));
         let worst = found
             .iter()
             .zip(&expected)
@@ -122,7 +122,7 @@ fn shards_and_half_precision_are_read() {
     }
 
     fs::remove_file(sharded.join("model-00002-of-00002.safetensors")).unwrap();
-    let missing = source.load_llama(&device).unwrap_err().to_string();
+    let missing = source.load::<Llama>(&device).unwrap_err().to_string();
     assert!(
         missing.contains("model-00002-of-00002.safetensors"),
         "{missing}"
@@ -137,7 +137,7 @@ fn broken_folders_are_described() {
     let model = model(config, 4, &device);
     let exported = folder(config, &model, scratch.path());
     let path = exported.path().to_path_buf();
-    let load = || HfFolder::open(&path)?.load_llama(&device);
+    let load = || HfFolder::open(&path)?.load::<Llama>(&device);
 
     let occupied = exported
         .export(&model, &path, ExportPrecision::F32)

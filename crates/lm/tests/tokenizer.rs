@@ -2,11 +2,26 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lm::TextTokenizer;
-use serde_json::json;
+use lm::{Framing, TextTokenizer};
+use serde_json::{Value, json};
 
 /// Ids are the numbers in the text; 1 begins a text if `begins`, 2 ends it.
 fn tokenizer(begins: bool) -> TextTokenizer {
+    let frame = json!([{"SpecialToken": {"id": "<s>", "type_id": 0}}, sequence("A")]);
+    open(begins.then_some(frame), Framing::Continuation)
+}
+
+/// 2 ends every text, and is part of it, as in T5.
+fn text_to_text() -> TextTokenizer {
+    let frame = json!([sequence("A"), {"SpecialToken": {"id": "</s>", "type_id": 0}}]);
+    open(Some(frame), Framing::TextToText)
+}
+
+fn sequence(id: &str) -> Value {
+    json!({"Sequence": {"id": id, "type_id": 0}})
+}
+
+fn open(frame: Option<Value>, framing: Framing) -> TextTokenizer {
     let mut vocabulary: serde_json::Map<_, _> =
         (3..40).map(|id| (id.to_string(), json!(id))).collect();
     vocabulary.insert("<s>".to_string(), json!(1));
@@ -15,11 +30,14 @@ fn tokenizer(begins: bool) -> TextTokenizer {
         json!({"id": id, "content": content, "special": true, "single_word": false,
             "lstrip": false, "rstrip": false, "normalized": false})
     };
-    let frame = json!({
-        "type": "TemplateProcessing",
-        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
-        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}
+    let token = |text: &str, id: u32| json!({"id": text, "ids": [id], "tokens": [text]});
+    let frame = frame.map(|single| {
+        json!({
+            "type": "TemplateProcessing",
+            "single": single,
+            "pair": [sequence("A"), sequence("B")],
+            "special_tokens": {"<s>": token("<s>", 1), "</s>": token("</s>", 2)}
+        })
     });
     let file = json!({
         "version": "1.0",
@@ -27,13 +45,13 @@ fn tokenizer(begins: bool) -> TextTokenizer {
         "padding": null, "normalizer": null, "decoder": null,
         "added_tokens": [special(1, "<s>"), special(2, "</s>")],
         "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "post_processor": if begins { frame } else { json!(null) },
+        "post_processor": frame,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "</s>"}
     });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, file.to_string()).unwrap();
-    TextTokenizer::open(&path, vec![2, 9]).unwrap()
+    TextTokenizer::open(&path, vec![2, 9], framing).unwrap()
 }
 
 #[test]
@@ -77,4 +95,27 @@ fn special_tokens_are_shown_only_if_asked_for() {
         tokenizer.decode(&[1, 3, 4, 2], false).unwrap(),
         "<s> 3 4 </s>"
     );
+}
+
+#[test]
+fn text_to_text_is_two_texts_that_lose_their_ends() {
+    let tokenizer = text_to_text();
+    let cut = |length: usize| {
+        let row = tokenizer.example("3 4 5 6", "7 8", length).unwrap();
+        (row.prompt, row.answer)
+    };
+    assert_eq!(cut(5), (vec![3, 4, 5, 6, 2], vec![7, 8, 2]));
+    assert_eq!(cut(3), (vec![3, 4, 2], vec![7, 8, 2]));
+    assert_eq!(cut(2), (vec![3, 2], vec![7, 2]));
+    // The answer takes no room from the prompt.
+    assert_eq!(tokenizer.prompt("3 4 5 6", 4, 9).unwrap(), [3, 4, 5, 2]);
+}
+
+#[test]
+fn a_text_is_to_be_predicted_as_the_family_reads_it() {
+    let row = tokenizer(true).text("3 4 5", 3, 0).unwrap();
+    assert_eq!((row.prompt, row.answer), (vec![], vec![1, 3, 4]));
+    // Without sentinels the second half answers the first.
+    let row = text_to_text().text("3 4 5 6 7", 5, 0).unwrap();
+    assert_eq!((row.prompt, row.answer), (vec![3, 4, 2], vec![5, 6, 2]));
 }

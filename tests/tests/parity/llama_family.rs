@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::Device;
-use integration_tests::{backends, fixture, gradient_norms, json, tensors};
+use integration_tests::{backends, fixture, json, tensors};
 use lm::{GenerationOptions, HfFolder, LanguageModel, Llama};
 
-/// Against f32 references whose own error is 100 times smaller.
-const RELATIVE: f64 = 1e-4;
+use crate::common::{check_loss_and_gradients, check_training_steps, close};
 
 const REQUIRED: [&str; 3] = ["tiny-llama-gqa", "tiny-llama3-rope", "tiny-mistral-sliding"];
 
@@ -70,10 +67,6 @@ fn batch(folder: &Path) -> Batch {
     }
 }
 
-fn close(found: f64, expected: f64, scale: f64) -> bool {
-    (found - expected).abs() <= RELATIVE * scale
-}
-
 fn mean_loss(model: &Llama, batch: &Batch) -> burn::tensor::Tensor<1> {
     model.loss_at(&batch.rows, &batch.targets) / batch.targets.len() as f64
 }
@@ -88,7 +81,7 @@ fn parity_logits_loss_and_gradients() {
         for (backend, device) in backends() {
             let model = HfFolder::open(&folder)
                 .unwrap()
-                .load_llama(&device.autodiff())
+                .load::<Llama>(&device.autodiff())
                 .unwrap();
             let (shape, reference) = &file["logits"];
             let logits = model.logits(&batch.rows);
@@ -110,49 +103,15 @@ fn parity_logits_loss_and_gradients() {
             }
             assert_eq!(shape[1], batch.width);
 
+            let key = |path: &str| match path.starts_with("lm_head") {
+                true => path.to_string(),
+                false => format!("model.{path}"),
+            };
             let loss = mean_loss(&model, &batch);
-            let value = f64::from(loss.clone().into_scalar::<f32>());
-            let wanted = expected["loss"].as_f64().unwrap();
-            assert!(
-                close(value, wanted, wanted),
-                "{name} {backend} loss {value}, not {wanted}"
-            );
-
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
-            let norms = gradient_norms(&model, &grads);
-            let wanted = expected["grad_l2"].as_object().unwrap();
-            assert_eq!(
-                norms.len(),
-                wanted.len(),
-                "{name}: parameters with a gradient"
-            );
-            for (path, found) in norms {
-                let path = path.replace("gamma", "weight");
-                let key = match path.starts_with("lm_head") {
-                    true => path,
-                    false => format!("model.{path}"),
-                };
-                let wanted = wanted[&key].as_f64().unwrap();
-                assert!(
-                    close(found, wanted, wanted),
-                    "{name} {backend} gradient of {key}: {found}, not {wanted}"
-                );
-            }
+            let what = format!("{name} {backend}");
+            check_loss_and_gradients(&what, &model, loss, &expected, &key);
         }
     }
-}
-
-fn losses(mut model: Llama, batch: &Batch, mut optimizer: ModuleOptimizer, lr: f64) -> Vec<f64> {
-    let mut losses = Vec::new();
-    for step in 0..6 {
-        let loss = mean_loss(&model, batch);
-        losses.push(f64::from(loss.clone().into_scalar::<f32>()));
-        if step < 5 {
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
-            model = optimizer.step(lr, model, grads);
-        }
-    }
-    losses
 }
 
 #[test]
@@ -160,38 +119,8 @@ fn parity_training_steps() {
     for folder in references() {
         let expected = json(&folder.join("expected.json"));
         let batch = batch(&folder);
-        let load = |device: &Device| {
-            let device = device.clone().autodiff();
-            HfFolder::open(&folder)
-                .unwrap()
-                .load_llama(&device)
-                .unwrap()
-        };
-        for (backend, device) in backends() {
-            let adamw = AdamWConfig::new()
-                .with_epsilon(1e-8)
-                .with_weight_decay(0.01);
-            let runs = [
-                ("losses_sgd_lr0.05", SgdConfig::new().init(), 0.05),
-                ("losses_adamw_lr0.003_wd0.01", adamw.init(), 0.003),
-            ];
-            for (key, optimizer, lr) in runs {
-                let Some(wanted) = expected[key].as_array() else {
-                    continue;
-                };
-                let found = losses(load(&device), &batch, optimizer, lr);
-                for (step, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-                    let wanted = wanted.as_f64().unwrap();
-                    // AdamW divides by the square root of second moments that start near zero,
-                    // which amplifies the rounding of the gradients tenfold.
-                    assert!(
-                        close(*found, wanted, 10.0 * wanted),
-                        "{} {backend} {key} step {step}: {found}, not {wanted}",
-                        folder.display()
-                    );
-                }
-            }
-        }
+        let source = HfFolder::open(&folder).unwrap();
+        check_training_steps::<Llama>(&source, &expected, &|model| mean_loss(model, &batch));
     }
 }
 
@@ -208,7 +137,7 @@ fn parity_greedy_continuation_with_and_without_cache() {
         let (prompt, continuation) = greedy.split_at(10);
         let source = HfFolder::open(&folder).unwrap();
         for (backend, device) in backends() {
-            let model = source.load_llama(&device).unwrap();
+            let model = source.load::<Llama>(&device).unwrap();
             for use_cache in [true, false] {
                 let mut options =
                     GenerationOptions::greedy(continuation.len(), source.stop_tokens());

@@ -3,9 +3,12 @@
 //! - `llama_family`: random weights of every shape of the family, from transformers.
 //! - `osf`: the factored form of OSFT, from PEFT.
 //! - `smollm2`: a real pretrained model, from transformers.
+//! - `t5`: both versions of T5, random and trained weights, and a tokenizer, from transformers.
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
 mod llama_family;
 mod osf;
 mod smollm2;
+mod t5;

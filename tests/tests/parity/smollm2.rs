@@ -3,7 +3,7 @@
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use integration_tests::{fetched_model, fixture, gradient_norms, json, tensors};
-use lm::{Example, GenerationOptions, HfFolder, LanguageModel};
+use lm::{Example, GenerationOptions, HfFolder, LanguageModel, Llama};
 use serde_json::Value;
 
 const NAME: &str = "smollm2-135m-instruct-q4_1";
@@ -43,7 +43,7 @@ fn parity_smollm2_logits_loss_gradients_and_text() {
     };
     let expected = json(&folder.join("expected.json"));
     let file = tensors(&folder.join("expected.safetensors"));
-    let model = source.load_llama(&Device::flex().autodiff()).unwrap();
+    let model = source.load::<Llama>(&Device::flex().autodiff()).unwrap();
 
     for (index, prompt) in expected["prompts"].as_array().unwrap().iter().enumerate() {
         let row = ids(&prompt["ids"]);

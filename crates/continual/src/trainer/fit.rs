@@ -216,10 +216,10 @@ fn gradients<M: LanguageModel>(
     method: &dyn Method<M>,
 ) -> (f64, GradientsParams) {
     let mut accumulator = GradientsAccumulator::new();
-    let total: usize = batch.iter().map(|example| example.target_count()).sum();
+    let total: usize = batch.iter().map(|row| model.target_count(row)).sum();
     let mut sum = 0.0;
     for micro in batch.chunks(micro_batch) {
-        let predicted = micro.iter().filter(|example| example.target_count() > 0);
+        let predicted = micro.iter().filter(|row| model.target_count(row) > 0);
         let examples: Vec<Example> = predicted.map(|&example| example.clone()).collect();
         if examples.is_empty() {
             continue;

@@ -16,7 +16,8 @@ pub struct Best<M> {
 /// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 where no row has one.
 pub(super) fn mean_loss<M: LanguageModel>(model: &M, rows: &[Example], batch: usize) -> f64 {
     let model = model.valid();
-    let mut rows: Vec<&Example> = rows.iter().filter(|row| row.target_count() > 0).collect();
+    let predicted = |row: &&Example| model.target_count(row) > 0;
+    let mut rows: Vec<&Example> = rows.iter().filter(predicted).collect();
     rows.sort_by_key(|row| row.len());
     let (mut sum, mut count) = (0.0, 0);
     for rows in rows.chunks(batch.max(1)) {

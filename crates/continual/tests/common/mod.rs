@@ -42,7 +42,7 @@ pub fn tokenizer() -> TextTokenizer {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, file.to_string()).unwrap();
-    TextTokenizer::open(&path, vec![0]).unwrap()
+    TextTokenizer::open(&path, vec![0], lm::Framing::Continuation).unwrap()
 }
 
 /// The same weights every time: drawn on the host, since the random stream of a device is shared

@@ -6,11 +6,13 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use write::{ExportPrecision, UNFINISHED, write_whole};
 
-use crate::{LmError, TextTokenizer};
+use crate::family::Family;
+use crate::{Framing, LmError, TextTokenizer};
 
 /// A folder with `config.json`, weights and a tokenizer, as other tools write it.
 #[derive(Clone, Debug)]
@@ -41,6 +43,11 @@ impl HfFolder {
         &self.config
     }
 
+    /// The model's family, if it is one that is implemented.
+    pub(crate) fn family(&self) -> Option<Family> {
+        Family::of(self.config["model_type"].as_str()?)
+    }
+
     /// Tokens that end a text, from `generation_config.json` or `config.json`.
     pub fn stop_tokens(&self) -> Vec<u32> {
         let generation = read_json(&self.path, "generation_config.json").unwrap_or(Value::Null);
@@ -65,7 +72,12 @@ impl HfFolder {
                 expected: "tokenizer.json".to_string(),
             });
         }
-        let tokenizer = TextTokenizer::open(&file, self.stop_tokens())?;
+        let framing = match self.family() {
+            Some(Family::T5) => Framing::TextToText,
+            // Of a family that is not known, only the tokenizer can be used.
+            Some(Family::Llama) | None => Framing::Continuation,
+        };
+        let tokenizer = TextTokenizer::open(&file, self.stop_tokens(), framing)?;
         let embeddings = self.config.get("vocab_size").and_then(Value::as_u64);
         match embeddings {
             Some(embeddings) if tokenizer.vocabulary_size() as u64 > embeddings => {
@@ -81,6 +93,20 @@ impl HfFolder {
             _ => Ok(tokenizer),
         }
     }
+}
+
+/// Hyperparameters from the parsed `config.json` at `path`; an error names the key.
+pub(crate) fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Result<C, LmError> {
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let key = error.path().to_string();
+        LmError::Json {
+            path: path.to_path_buf(),
+            reason: match key.as_str() {
+                "." => error.into_inner().to_string(),
+                _ => format!("{key}: {}", error.into_inner()),
+            },
+        }
+    })
 }
 
 /// `eos_token_id` is a number or a list of numbers.

@@ -11,19 +11,19 @@ use burn::tensor::{DType, Device, Tensor};
 
 use super::HfFolder;
 use super::shards::weight_files;
-use crate::{Llama, LlamaConfig, LmError};
+use crate::{LmError, Pretrained};
 
 impl HfFolder {
-    /// Loads a LLaMA-family model, its weights as f32.
+    /// Loads a model, its weights as f32: [`Model`](crate::Model) for whichever family the folder
+    /// holds, or one family alone.
     ///
     /// # Errors
     ///
     /// [`LmError::Unsupported`] for another family, [`LmError::MissingFile`],
     /// [`LmError::Weights`] and [`LmError::MissingTensors`] if the weights are not all there, or not
     /// all finite.
-    pub fn load_llama(&self, device: &Device) -> Result<Llama, LmError> {
-        let config = LlamaConfig::from_json(&self.config, &self.path.join("config.json"))?;
-        let mut model = Llama::new(&config, device);
+    pub fn load<M: Pretrained>(&self, device: &Device) -> Result<M, LmError> {
+        let mut model = M::from_config(&self.config, &self.path.join("config.json"), device)?;
         self.load_weights(&mut model)?;
         match first_not_finite(&model) {
             None => Ok(model),

@@ -6,25 +6,8 @@ use burn::tensor::{Device, Tensor, activation::softmax};
 
 use super::LlamaConfig;
 use super::rope::Rope;
+use crate::cache::LayerCache;
 use crate::projection::Projector;
-
-/// Keys and values of the tokens seen so far, of one layer.
-///
-/// # Shapes
-/// - both: `[batch, key_value_heads, tokens, head_dim]`
-#[derive(Clone, Default)]
-pub(crate) struct LayerCache(Option<(Tensor<4>, Tensor<4>)>);
-
-impl LayerCache {
-    fn extend(&mut self, key: Tensor<4>, value: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
-        let (key, value) = match self.0.take() {
-            Some((k, v)) => (Tensor::cat(vec![k, key], 2), Tensor::cat(vec![v, value], 2)),
-            None => (key, value),
-        };
-        self.0 = Some((key.clone(), value.clone()));
-        (key, value)
-    }
-}
 
 /// Self-attention; `groups` query heads share each key and value head.
 #[derive(Module, Debug)]

@@ -5,8 +5,9 @@ use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::{Device, Tensor, activation::silu};
 
 use super::LlamaConfig;
-use super::attention::{Attention, LayerCache};
+use super::attention::Attention;
 use super::rope::Rope;
+use crate::cache::LayerCache;
 use crate::projection::Projector;
 
 /// `down(silu(gate(x)) · up(x))`

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::LmError;
+use crate::folder::parse_config;
 
 /// Hyperparameters of a LLaMA-family model, under their names in `config.json`.
 ///
@@ -85,16 +86,7 @@ impl LlamaConfig {
     /// [`LmError::Json`] if a key is missing or of the wrong type, [`LmError::Unsupported`] and
     /// [`LmError::InvalidConfig`] if the model cannot be built from it.
     pub fn from_json(json: &Value, path: &Path) -> Result<Self, LmError> {
-        let config: Self = serde_path_to_error::deserialize(json).map_err(|error| {
-            let key = error.path().to_string();
-            LmError::Json {
-                path: path.to_path_buf(),
-                reason: match key.as_str() {
-                    "." => error.into_inner().to_string(),
-                    _ => format!("{key}: {}", error.into_inner()),
-                },
-            }
-        })?;
+        let config: Self = parse_config(json, path)?;
         config.validate(path)?;
         Ok(config)
     }

@@ -3,11 +3,11 @@
 use burn::module::Module;
 
 use super::Llama;
-use super::attention::LayerCache;
 use super::layout::Layout;
-use crate::GenerationOptions;
+use crate::cache::LayerCache;
 use crate::generate::Chooser;
 use crate::projection::Projector;
+use crate::{Decoding, Example, GenerationOptions};
 
 pub(super) fn generate(
     model: &Llama,
@@ -64,4 +64,45 @@ pub(super) fn generate(
         }
     }
     outputs
+}
+
+/// Tokens that follow the first one greedily before the rest is drawn.
+const GREEDY_TOKENS: usize = 4;
+
+/// Texts that the model continues itself, from a first token each; see
+/// [`own_examples`](crate::LanguageModel::own_examples).
+pub(super) fn own_examples(model: &Llama, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
+    let first: Vec<Vec<u32>> = first.iter().map(|&token| vec![token]).collect();
+    let start = extended(model, &first, GREEDY_TOKENS.min(tokens), Decoding::Greedy);
+    let drawn = Decoding::Sample {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        seed,
+    };
+    let rest = tokens.saturating_sub(GREEDY_TOKENS + 1);
+    let texts = extended(model, &start, rest, drawn).into_iter();
+    let example = |answer| Example {
+        prompt: Vec::new(),
+        answer,
+    };
+    texts.map(example).collect()
+}
+
+/// Prompts with their continuations; a text that ends begins another.
+fn extended(
+    model: &Llama,
+    prompts: &[Vec<u32>],
+    tokens: usize,
+    decoding: Decoding,
+) -> Vec<Vec<u32>> {
+    let options = GenerationOptions {
+        decoding,
+        ..GenerationOptions::greedy(tokens, Vec::new())
+    };
+    let continuations = generate(model, prompts, &options);
+    let pairs = prompts.iter().zip(continuations);
+    pairs
+        .map(|(prompt, text)| [prompt.as_slice(), &text].concat())
+        .collect()
 }

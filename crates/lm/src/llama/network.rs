@@ -5,10 +5,10 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNor
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::LlamaConfig;
-use super::attention::LayerCache;
 use super::block::Block;
 use super::layout::Layout;
 use super::rope::Rope;
+use crate::cache::LayerCache;
 use crate::projection::Projector;
 use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
 
@@ -147,6 +147,10 @@ impl Llama {
 }
 
 impl LanguageModel for Llama {
+    fn target_count(&self, example: &Example) -> usize {
+        example.len() - example.prompt.len().max(1).min(example.len())
+    }
+
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let rows = joined(examples);
         let mut targets = Vec::new();
@@ -164,6 +168,10 @@ impl LanguageModel for Llama {
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
         super::decode::generate(self, prompts, options)
+    }
+
+    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
+        super::decode::own_examples(self, first, tokens, seed)
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use burn::module::Module;
 use continual::calibrate;
-use lm::{HfFolder, Llama, TextTokenizer};
+use lm::{HfFolder, Model, TextTokenizer};
 use osft::{Calibration, Osft, OsftConfig, SplitContext, SplitSource, TargetPatterns};
 
 use super::trace::calibration::{generate, read_text};
@@ -41,7 +41,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     };
     let source = HfFolder::open(path)?;
     let tokenizer = source.tokenizer()?;
-    let model = source.load_llama(&device)?;
+    let model = source.load(&device)?;
     let (examples, held_out) = texts(args, &model, &tokenizer)?;
     let calibration = calibrate(&model, &config.targets, "text", &examples, BATCH)?;
     let context = SplitContext::new().with_calibration(&calibration);
@@ -97,7 +97,7 @@ fn split_config(args: &InspectArgs) -> Result<OsftConfig> {
 /// Texts to calibrate on, and others for the truncation probe.
 fn texts(
     args: &InspectArgs,
-    model: &Llama,
+    model: &Model,
     tokenizer: &TextTokenizer,
 ) -> Result<(Vec<lm::Example>, Vec<lm::Example>)> {
     let (rows, tokens) = (args.rows as usize, args.tokens as usize);
@@ -116,7 +116,7 @@ fn texts(
 }
 
 fn spectra_of(
-    model: &Llama,
+    model: &Model,
     config: &OsftConfig,
     calibration: &Calibration,
     source: SplitSource,

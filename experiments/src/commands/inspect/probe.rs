@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use comfy_table::{CellAlignment, Table, presets};
-use lm::{Example, LanguageModel, Llama};
+use lm::{Example, LanguageModel, Model};
 use osft::{Form, Osft, OsftConfig, SplitContext, SplitSource};
 
 use super::BATCH;
@@ -31,7 +31,7 @@ pub struct Probe {
 
 /// Truncates the model at every share by both sources.
 pub fn run(
-    model: &Llama,
+    model: &Model,
     config: &OsftConfig,
     context: &SplitContext<'_>,
     texts: &[Example],
@@ -64,21 +64,15 @@ pub fn run(
     })
 }
 
-/// Mean negative log-likelihood per token from the second one on.
-fn loss(model: &Llama, texts: &[Example]) -> Result<f64> {
-    let texts: Vec<Example> = texts
-        .iter()
-        .filter(|text| text.len() > 1)
-        .map(|text| Example {
-            prompt: Vec::new(),
-            answer: [text.prompt.as_slice(), &text.answer].concat(),
-        })
-        .collect();
+/// Mean negative log-likelihood per predicted token.
+fn loss(model: &Model, texts: &[Example]) -> Result<f64> {
+    let model = model.valid();
+    let predicted = |text: &&Example| model.target_count(text) > 0;
+    let texts: Vec<Example> = texts.iter().filter(predicted).cloned().collect();
     ensure!(
         !texts.is_empty(),
         "no text of two tokens or more is left for the probe"
     );
-    let model = model.valid();
     let (mut sum, mut count) = (0.0, 0);
     for batch in texts.chunks(BATCH) {
         let (loss, tokens) = model.answer_loss(batch);

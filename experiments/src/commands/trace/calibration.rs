@@ -68,7 +68,7 @@ pub fn generate<M: LanguageModel>(
     texts
 }
 
-/// Lines of a text file, spread evenly over it, each cut to its first `tokens` tokens.
+/// Lines of a text file, spread evenly over it, of each the first `tokens` tokens.
 ///
 /// # Errors
 ///
@@ -93,12 +93,8 @@ pub fn read_text(
     let count = rows.min(lines.len());
     (0..count)
         .map(|index| {
-            let mut prompt = tokenizer.encode(lines[index * lines.len() / count], true)?;
-            prompt.truncate(tokens);
-            Ok(Example {
-                prompt,
-                answer: Vec::new(),
-            })
+            let line = lines[index * lines.len() / count];
+            Ok(tokenizer.text(line, tokens, index as u64)?)
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use continual::checkpoint::StatePart;
 use continual::methods::{LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
 use continual::{CalibrationData, Event, Keeper, Method, Sequence, SequenceConfig, Unkept};
-use lm::Llama;
+use lm::Model;
 use osft::OsftConfig;
 
 use super::Base;
@@ -45,7 +45,7 @@ pub struct Outcome {
     /// What every task did, layer by layer.
     pub layers_csv: String,
     /// The method as it is after the last task.
-    implementation: Box<dyn Method<Llama>>,
+    implementation: Box<dyn Method<Model>>,
 }
 
 impl Outcome {
@@ -222,8 +222,8 @@ fn implementation(
     method: MethodName,
     seed: u64,
     calibration: Option<&CalibrationData>,
-) -> Result<Box<dyn Method<Llama>>> {
-    let osft = |config: &OsftConfig| -> Box<dyn Method<Llama>> {
+) -> Result<Box<dyn Method<Model>>> {
+    let osft = |config: &OsftConfig| -> Box<dyn Method<Model>> {
         let method = OsftMethod::new(config.clone());
         Box::new(match calibration {
             Some(data) => method.with_calibration(data.clone()),

@@ -11,7 +11,7 @@ pub(crate) mod work;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use continual::CalibrationData;
-use lm::{HfFolder, Llama, TextTokenizer};
+use lm::{HfFolder, Model, TextTokenizer};
 
 use crate::builtin;
 use crate::cli::TraceArgs;
@@ -26,7 +26,7 @@ use start::Started;
 /// A model that every run of a comparison starts from.
 pub(crate) struct Base {
     /// The model as read.
-    pub model: Llama,
+    pub model: Model,
     /// Its tokenizer.
     pub tokenizer: TextTokenizer,
     /// What OSFT measures the inputs of the layers on.
@@ -43,7 +43,7 @@ impl Base {
         let folder = HfFolder::open(path)?;
         Ok(Self {
             tokenizer: folder.tokenizer()?,
-            model: folder.load_llama(device)?,
+            model: folder.load(device)?,
             calibration: None,
         })
     }

@@ -1,0 +1,165 @@
+//! A model of whichever family its folder holds.
+
+use std::path::Path;
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+};
+use burn::tensor::{Device, Tensor};
+use serde_json::Value;
+
+use crate::{
+    Example, GenerationOptions, LanguageModel, Llama, LlamaConfig, LmError, Observer, T5, T5Config,
+};
+
+/// Kinds of models that share an implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Llama,
+    T5,
+}
+
+impl Family {
+    /// The family of a `model_type` of `config.json`.
+    pub(crate) fn of(model_type: &str) -> Option<Self> {
+        match model_type {
+            "llama" | "mistral" => Some(Self::Llama),
+            "t5" => Some(Self::T5),
+            _ => None,
+        }
+    }
+}
+
+/// A model that can be built from a `config.json` and filled with weights.
+pub trait Pretrained: LanguageModel {
+    /// A model of the shape that the parsed `config.json` at `path` describes, with random weights.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Json`], [`LmError::Unsupported`], [`LmError::InvalidConfig`].
+    fn from_config(json: &Value, path: &Path, device: &Device) -> Result<Self, LmError>;
+}
+
+impl Pretrained for Llama {
+    fn from_config(json: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {
+        Ok(Self::new(&LlamaConfig::from_json(json, path)?, device))
+    }
+}
+
+impl Pretrained for T5 {
+    fn from_config(json: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {
+        Ok(Self::new(&T5Config::from_json(json, path)?, device))
+    }
+}
+
+/// A language model of any family that is implemented; `config.json` decides which.
+///
+/// Its parameters have the paths of the model within: the family adds no level to them.
+#[derive(Clone, Debug)]
+pub enum Model {
+    /// A decoder-only model.
+    Llama(Llama),
+    /// An encoder-decoder.
+    T5(T5),
+}
+
+/// The same expression for the model within, whatever its family.
+macro_rules! within {
+    ($model:expr, $inner:ident => $result:expr) => {
+        match $model {
+            Model::Llama($inner) => $result,
+            Model::T5($inner) => $result,
+        }
+    };
+}
+
+/// The same conversion of the model within.
+macro_rules! converted {
+    ($model:expr, $inner:ident => $result:expr) => {
+        match $model {
+            Model::Llama($inner) => Model::Llama($result),
+            Model::T5($inner) => Model::T5($result),
+        }
+    };
+}
+
+impl Pretrained for Model {
+    fn from_config(json: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {
+        let found = &json["model_type"];
+        match found.as_str().and_then(Family::of) {
+            Some(Family::Llama) => Llama::from_config(json, path, device).map(Self::Llama),
+            Some(Family::T5) => T5::from_config(json, path, device).map(Self::T5),
+            None => Err(LmError::Unsupported {
+                path: path.to_path_buf(),
+                field: "model_type",
+                found: found.to_string(),
+                supported: "llama, mistral, t5",
+            }),
+        }
+    }
+}
+
+impl LanguageModel for Model {
+    fn target_count(&self, example: &Example) -> usize {
+        within!(self, model => model.target_count(example))
+    }
+
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        within!(self, model => model.answer_loss(examples))
+    }
+
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
+        within!(self, model => model.observe(examples, observer));
+    }
+
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        within!(self, model => model.generate(prompts, options))
+    }
+
+    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
+        within!(self, model => model.own_examples(first, tokens, seed))
+    }
+}
+
+// By hand: the derived implementation would put the family's name in front of every path.
+impl Module for Model {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        within!(self, model => model.collect_devices(devices))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        converted!(self, model => model.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        converted!(self, model => model.to_device(device))
+    }
+
+    fn visit<Visitor: ModuleVisitor>(&self, visitor: &mut Visitor) {
+        within!(self, model => model.visit(visitor));
+    }
+
+    fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        converted!(self, model => model.map(mapper))
+    }
+
+    fn valid(&self) -> Self {
+        converted!(self, model => model.valid())
+    }
+
+    fn train(self) -> Self {
+        converted!(self, model => model.train())
+    }
+
+    fn materialize(self) -> Self {
+        converted!(self, model => model.materialize())
+    }
+}
+
+impl ModuleDisplayDefault for Model {
+    fn content(&self, content: Content) -> Option<Content> {
+        within!(self, model => ModuleDisplayDefault::content(model, content))
+    }
+}
+
+impl ModuleDisplay for Model {}

@@ -1,0 +1,226 @@
+//! The network: shared embeddings, encoder, decoder and output head.
+
+use burn::module::{Initializer, Module};
+use burn::nn::{Embedding, EmbeddingConfig, Linear};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::T5Config;
+use super::attention::Memory;
+use super::feed_forward::linear;
+use super::position::padding_mask;
+use super::stack::{Decoder, Encoder};
+use crate::cache::LayerCache;
+use crate::padding::{padded, places};
+use crate::projection::Projector;
+use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
+
+/// A T5 encoder-decoder: reads a prompt, writes an answer.
+#[derive(Module, Debug)]
+pub struct T5 {
+    shared: Embedding,
+    encoder: Encoder,
+    decoder: Decoder,
+    /// Absent where the input embeddings are used for the output too.
+    lm_head: Option<Linear>,
+    #[module(skip)]
+    config: T5Config,
+}
+
+/// A batch of prompts as the decoder sees it.
+pub(super) struct Encoded {
+    memories: Vec<Memory>,
+    /// Hides the prompts' padding.
+    mask: Option<Tensor<4>>,
+}
+
+impl T5 {
+    /// A model of that shape with random weights, from the device's random stream.
+    pub fn new(config: &T5Config, device: &Device) -> Self {
+        let shared = EmbeddingConfig::new(config.vocab_size, config.d_model)
+            .with_initializer(Initializer::Normal {
+                mean: 0.0,
+                std: 1.0,
+            })
+            .init(device);
+        let head = || linear(config.d_model, config.vocab_size, 1.0, device);
+        Self {
+            shared,
+            encoder: Encoder::new(config, device),
+            decoder: Decoder::new(config, device),
+            lm_head: (!config.tie_word_embeddings).then(head),
+            config: config.clone(),
+        }
+    }
+
+    /// The model's hyperparameters.
+    pub fn config(&self) -> &T5Config {
+        &self.config
+    }
+
+    /// Logits of the next token at every position of the decoder's rows.
+    ///
+    /// # Shapes
+    /// - `prompts`, `answers`: token ids, one answer per prompt, the start token in front; shorter
+    ///   rows are padded
+    /// - output: `[batch, longest answer, vocabulary]`
+    pub fn logits(&self, prompts: &[Vec<u32>], answers: &[Vec<u32>]) -> Tensor<3> {
+        let mut silent = Projector::default();
+        let encoded = self.encode(prompts, &mut silent);
+        let hidden = self.decode(answers, 0, &encoded, None, &mut silent);
+        let [batch, tokens, width] = hidden.dims();
+        self.head(hidden.reshape([batch * tokens, width])).reshape([
+            batch,
+            tokens,
+            self.config.vocab_size,
+        ])
+    }
+
+    /// Final hidden states of the encoder.
+    ///
+    /// # Shapes
+    /// - `prompts`: token ids; shorter rows are padded on the right
+    /// - output: `[batch, longest prompt, d_model]`
+    pub fn encoder_states(&self, prompts: &[Vec<u32>]) -> Tensor<3> {
+        self.encoder_states_and_mask(prompts, &mut Projector::default())
+            .0
+    }
+
+    fn encoder_states_and_mask(
+        &self,
+        prompts: &[Vec<u32>],
+        projector: &mut Projector<'_>,
+    ) -> (Tensor<3>, Option<Tensor<4>>) {
+        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+        let x = self.embed(prompts);
+        let [_, tokens, _] = x.dims();
+        let mask = padding_mask(&lengths, tokens, &x.device());
+        (self.encoder.forward(x, mask.as_ref(), projector), mask)
+    }
+
+    /// Reads prompts.
+    pub(super) fn encode(&self, prompts: &[Vec<u32>], projector: &mut Projector<'_>) -> Encoded {
+        let (states, mask) = self.encoder_states_and_mask(prompts, projector);
+        Encoded {
+            memories: self.decoder.memories(states, projector),
+            mask,
+        }
+    }
+
+    /// Hidden states of the decoder for tokens after `past` cached ones.
+    ///
+    /// # Shapes
+    /// - output: `[batch, tokens, d_model]`
+    pub(super) fn decode(
+        &self,
+        rows: &[Vec<u32>],
+        past: usize,
+        encoded: &Encoded,
+        cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut Projector<'_>,
+    ) -> Tensor<3> {
+        let Encoded { memories, mask } = encoded;
+        let x = self.embed(rows);
+        self.decoder
+            .forward(x, past, memories, mask.as_ref(), cache, projector)
+    }
+
+    /// # Shapes
+    /// - `hidden`: `[n, d_model]`
+    /// - output: `[n, vocabulary]`
+    pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            // Embeddings have a deviation of 1, which the tied head undoes.
+            None => {
+                let scale = (self.config.d_model as f64).powf(-0.5);
+                (hidden * scale).matmul(self.shared.weight.val().transpose())
+            }
+        }
+    }
+
+    /// # Shapes
+    /// - output: `[batch, longest row, d_model]`
+    fn embed(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        // The parameter's device carries its autodiff context, which the inputs must share.
+        let device = self.shared.weight.val().device();
+        let ids = padded(rows, self.config.pad_token_id, &device);
+        self.shared.forward(ids)
+    }
+
+    /// Prompts as the encoder reads them: one that is empty is the end of a text alone.
+    pub(super) fn readable(&self, prompt: &[u32]) -> Vec<u32> {
+        match prompt {
+            [] => vec![self.config.eos_token_id],
+            prompt => prompt.to_vec(),
+        }
+    }
+
+    /// Examples as encoder rows and decoder rows: what the decoder is given at a place is the token
+    /// before the one that it is to predict there.
+    fn rows(&self, examples: &[Example]) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+        let start = self.config.start_token();
+        let given = |example: &Example| match example.answer.split_last() {
+            Some((_, before)) => [&[start], before].concat(),
+            None => vec![start],
+        };
+        (
+            examples.iter().map(|e| self.readable(&e.prompt)).collect(),
+            examples.iter().map(given).collect(),
+        )
+    }
+}
+
+impl LanguageModel for T5 {
+    fn target_count(&self, example: &Example) -> usize {
+        example.answer.len()
+    }
+
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        let (prompts, answers) = self.rows(examples);
+        let mut silent = Projector::default();
+        let encoded = self.encode(&prompts, &mut silent);
+        let hidden = self.decode(&answers, 0, &encoded, None, &mut silent);
+        let [batch, tokens, width] = hidden.dims();
+        let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
+        let targets: Vec<u32> = examples.iter().flat_map(|e| e.answer.clone()).collect();
+        assert!(!targets.is_empty(), "no example has a token to predict");
+        let real = places(&lengths, tokens);
+        let real =
+            Tensor::<1, Int>::from_data(TensorData::new(real, [targets.len()]), &hidden.device());
+        let chosen = hidden.reshape([batch * tokens, width]).select(0, real);
+        (
+            negative_log_likelihood(self.head(chosen), &targets),
+            targets.len(),
+        )
+    }
+
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
+        // Without a graph: nothing is differentiated.
+        let model = self.valid();
+        let device = model.shared.weight.val().device();
+        let (prompts, answers) = model.rows(examples);
+        if prompts.is_empty() {
+            return;
+        }
+        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let mut projector = Projector::observed(observer, &lengths, longest, &device);
+        let encoded = model.encode(&prompts, &mut projector);
+        // Where nothing is answered, the decoder has nothing to be measured on.
+        if examples.iter().all(|example| example.answer.is_empty()) {
+            return;
+        }
+        let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
+        let tokens = answers.iter().map(Vec::len).max().unwrap_or(0);
+        let mut projector = Projector::observed(observer, &lengths, tokens, &device);
+        model.decode(&answers, 0, &encoded, None, &mut projector);
+    }
+
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        super::decode::generate(self, prompts, options)
+    }
+
+    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
+        super::decode::own_examples(self, first, tokens, seed)
+    }
+}
