@@ -4,14 +4,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
-/// Folder of the built-in suite, in TRACE's layout.
-pub fn suite() -> Result<PathBuf> {
-    locate("suite", "--data DIR")
+use crate::config::BenchmarkName;
+
+/// Folder of a benchmark's built-in suite.
+pub fn suite(benchmark: BenchmarkName) -> Result<PathBuf> {
+    let name = match benchmark {
+        BenchmarkName::Trace => "suite",
+        BenchmarkName::T5 => "t5-suite",
+    };
+    locate(name, "--data DIR")
 }
 
-/// Hugging Face folder of the built-in base model.
-pub fn model() -> Result<PathBuf> {
-    locate("model", "--model DIR")
+/// Hugging Face folder of a benchmark's built-in base model.
+pub fn model(benchmark: BenchmarkName) -> Result<PathBuf> {
+    let name = match benchmark {
+        BenchmarkName::Trace => "model",
+        BenchmarkName::T5 => "t5-model",
+    };
+    locate(name, "--model DIR")
 }
 
 /// Below `datasets/builtin` of the current folder, or of the source this program was built from.

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod config;
 mod interrupt;
+mod miniature;
 mod progress;
 mod report;
 mod run;
@@ -18,11 +19,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
+use config::BenchmarkName;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
-        Command::Trace(args) => commands::trace::run(args),
+        Command::Trace(args) => commands::sequence::run(BenchmarkName::Trace, args),
+        Command::T5(args) => commands::sequence::run(BenchmarkName::T5, args),
         Command::Pretrain(args) => commands::pretrain::run(args),
         Command::Datasets(command) => commands::datasets::run(command),
         Command::List => commands::list::run(),

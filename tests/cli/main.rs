@@ -3,6 +3,7 @@
 //! - `runs`: whole runs of the built-in suite at the smallest scale.
 //! - `mistakes`, `bad_data`, `bad_models`: bad input, each one clear line.
 //! - `resume`: runs that are killed or stopped, and go on.
+//! - `t5`: the other family and benchmark.
 //! - `other`: the commands around a run.
 
 #![allow(clippy::unwrap_used)]
@@ -13,6 +14,7 @@ mod mistakes;
 mod other;
 mod resume;
 mod runs;
+mod t5;
 mod variants;
 
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ const SMALL: [&str; 20] = [
     "calibration.base_rows=8",
 ];
 
-fn start(folder: &Path, arguments: &[&str]) -> Child {
+pub fn start(folder: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(program());
     command
         .args(arguments)
@@ -43,7 +43,7 @@ fn start(folder: &Path, arguments: &[&str]) -> Child {
 
 /// Everything in a run's folder that tells what it found: tables, matrices, and the log but for its
 /// times.
-fn findings(run: &Path) -> Vec<(String, String)> {
+pub fn findings(run: &Path) -> Vec<(String, String)> {
     let mut files: Vec<PathBuf> = fs::read_dir(run)
         .unwrap()
         .map(|e| e.unwrap().path())

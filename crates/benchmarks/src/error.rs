@@ -18,12 +18,14 @@ pub enum BenchmarkError {
     },
     /// A file of rows is not there.
     #[error(
-        "{} is missing: a task is a folder with train.json, eval.json and test.json",
+        "{} is missing: a task is a folder with {files}",
         path.display()
     )]
     MissingFile {
         /// The file.
         path: PathBuf,
+        /// Files that the folder should hold.
+        files: &'static str,
     },
     /// A file is not JSON, or not of the expected form; the reason holds line and column.
     #[error("{}: {reason}", path.display())]
@@ -66,8 +68,8 @@ pub enum BenchmarkError {
     },
     /// A folder is not a suite.
     #[error(
-        "{} is not a suite: expected a suite.json or the folders of TRACE ({expected}), \
-         found {found}",
+        "{} is not a suite: expected a suite.json, the folders of TRACE ({expected}) or those of the \
+         CL benchmark (TC/dbpedia, SC/amazon, …), found {found}",
         path.display()
     )]
     NotASuite {

@@ -46,6 +46,15 @@ pub enum Flaw {
         /// The answers.
         labels: Vec<String>,
     },
+    /// Rows of a split whose answer is none of the task's: nothing can be right there.
+    Unlabelled {
+        /// The split.
+        of: Split,
+        /// Such rows.
+        rows: usize,
+        /// Rows of the split.
+        all: usize,
+    },
     /// One answer is so frequent in the test rows that always giving it scores this well.
     Constant {
         /// The answer.
@@ -100,15 +109,22 @@ impl fmt::Display for Flaw {
             Self::Repeated { of, rows, all } => {
                 write!(out, "{rows} of {all} {of} rows repeat another one")
             }
-            Self::Contradictory { of, prompts } => write!(
-                out,
-                "{prompts} prompts stand in {of} with more than one answer"
-            ),
+            Self::Contradictory { of, prompts } => {
+                let stand = if *prompts == 1 {
+                    "prompt stands"
+                } else {
+                    "prompts stand"
+                };
+                write!(out, "{prompts} {stand} in {of} with more than one answer")
+            }
             Self::UnseenLabels { of, rows, labels } => write!(
                 out,
                 "{rows} {of} rows have an answer that no training row has: {}",
                 labels.join(", ")
             ),
+            Self::Unlabelled { of, rows, all } => {
+                write!(out, "{rows} of {all} {of} rows have no gold label")
+            }
             Self::Constant { label, percent } => {
                 write!(out, "always answering {label:?} scores {percent}")
             }
@@ -126,6 +142,16 @@ pub fn flaws(rows: &TaskRows) -> Vec<Flaw> {
     let mut found = Vec::new();
     for (of, with) in [(2, 0), (2, 1), (1, 0)] {
         found.extend(shared(splits[of], splits[with]));
+    }
+    for (of, split) in splits {
+        let unlabelled = split.iter().filter(|row| !rows.is_labelled(row)).count();
+        if unlabelled > 0 {
+            found.push(Flaw::Unlabelled {
+                of,
+                rows: unlabelled,
+                all: split.len(),
+            });
+        }
     }
     for (of, rows) in splits {
         let mut seen = HashSet::new();
@@ -149,11 +175,14 @@ pub fn flaws(rows: &TaskRows) -> Vec<Flaw> {
             found.push(Flaw::Contradictory { of, prompts });
         }
     }
-    let labels: HashSet<&str> = rows.train.iter().map(|row| row.answer.trim()).collect();
+    let gold = |row: &&Row| rows.is_labelled(row);
+    let labels = rows.train.iter().filter(gold).map(|row| row.answer.trim());
+    let labels: HashSet<&str> = labels.collect();
     if labels.len() <= MOST_LABELS && labels.len() * ROWS_PER_LABEL <= rows.train.len() {
         for (of, rows) in &splits[1..] {
             let unseen: Vec<&str> = rows
                 .iter()
+                .filter(gold)
                 .map(|row| row.answer.trim())
                 .filter(|answer| !labels.contains(answer))
                 .collect();
@@ -171,6 +200,17 @@ pub fn flaws(rows: &TaskRows) -> Vec<Flaw> {
         found.extend(constant(&rows.test));
     }
     found
+}
+
+impl TaskRows {
+    fn is_labelled(&self, row: &Row) -> bool {
+        is_labelled(row, &self.labels)
+    }
+}
+
+/// Whether a row's answer is one of the task's; any is where they are not fixed.
+fn is_labelled(row: &Row, labels: &[String]) -> bool {
+    labels.is_empty() || labels.iter().any(|label| label == row.answer.trim())
 }
 
 fn shared((of, rows): (Split, &Vec<Row>), (with, others): (Split, &Vec<Row>)) -> Option<Flaw> {
@@ -209,12 +249,29 @@ fn constant(test: &[Row]) -> Option<Flaw> {
 
 /// Rows with which a score says what it seems to, and what was changed, in sentences.
 ///
-/// The test rows stay as they are, so that scores compare with published ones. Training rows with
+/// Rows without a gold label are left out everywhere. The other test rows stay as they are, so that
+/// scores compare with published ones. Training rows with
 /// the prompt of a test row are left out, and so are validation rows with the prompt of a test row
 /// or of a training row that is left; where none is left, every tenth training row becomes a
 /// validation row instead. Repeated training rows stay: they weigh what they weigh.
 pub fn repaired(mut rows: TaskRows) -> (TaskRows, Vec<String>) {
     let mut changes = Vec::new();
+    let labels = std::mem::take(&mut rows.labels);
+    for (of, rows) in [
+        (Split::Train, &mut rows.train),
+        (Split::Validation, &mut rows.validation),
+        (Split::Test, &mut rows.test),
+    ] {
+        let all = rows.len();
+        rows.retain(|row| is_labelled(row, &labels));
+        if rows.len() < all {
+            let left_out = all - rows.len();
+            changes.push(format!(
+                "left out {left_out} of {all} {of} rows that have no gold label"
+            ));
+        }
+    }
+    rows.labels = labels;
     let prompts =
         |rows: &[Row]| -> HashSet<String> { rows.iter().map(|row| row.prompt.clone()).collect() };
     let test = prompts(&rows.test);

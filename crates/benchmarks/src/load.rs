@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BenchmarkError, TaskSpec};
+use crate::{BenchmarkError, Format, TaskSpec};
 
 /// One row: a prompt, instruction and closing cue included, and the expected answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,41 +19,100 @@ pub struct Row {
 }
 
 /// The rows of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskRows {
-    /// `train.json`
+    /// Rows to learn from.
     pub train: Vec<Row>,
-    /// `eval.json`
+    /// Rows to choose settings on: `eval.json`, or `dev.json`.
     pub validation: Vec<Row>,
-    /// `test.json`
+    /// Rows to report.
     pub test: Vec<Row>,
+    /// The answers there are, in a task of fixed ones.
+    pub labels: Vec<String>,
 }
 
+/// The label of a row whose annotators did not agree, in MNLI.
+const NO_GOLD_LABEL: &str = "-";
+
 /// Reads the three splits of a task of the suite in `folder`.
+///
+/// Rows of the CL benchmark without a gold label are kept, with the label they have.
 ///
 /// # Errors
 ///
 /// As [`load_rows`], and [`BenchmarkError::UnknownLabel`] if the task has fixed answers and a row has
 /// another one.
 pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkError> {
+    let folder = folder.join(task.path());
+    let (keys, validation) = match task.format {
+        Format::Prompts => (["prompt", "answer"], "eval.json"),
+        Format::Labelled { .. } => (["sentence", "label"], "dev.json"),
+    };
+    let mut labels = task.labels.clone();
+    if matches!(task.format, Format::Labelled { .. }) && labels.is_empty() {
+        labels = load_labels(&folder.join("labels.json"), task.format.files())?;
+    }
     let split = |name: &str| {
-        let path = folder.join(&task.name).join(name);
-        let rows = load_rows(&path)?;
-        let unknown = |row: &Row| !task.labels.iter().any(|label| label == row.answer.trim());
+        let path = folder.join(name);
+        let rows = read_rows(&path, keys, task.format.files())?;
+        let unknown = |row: &Row| {
+            let answer = row.answer.trim();
+            let gold = answer != NO_GOLD_LABEL || task.format == Format::Prompts;
+            gold && !labels.iter().any(|label| label == answer)
+        };
         match rows.iter().position(unknown) {
-            Some(row) if !task.labels.is_empty() => Err(BenchmarkError::UnknownLabel {
+            Some(row) if !labels.is_empty() => Err(BenchmarkError::UnknownLabel {
                 path,
                 row,
                 found: rows[row].answer.clone(),
-                labels: task.labels.join(", "),
+                labels: labels.join(", "),
             }),
-            _ => Ok(rows),
+            _ => Ok(rows
+                .into_iter()
+                .map(|row| asked(row, task, &labels))
+                .collect()),
         }
     };
     Ok(TaskRows {
         train: split("train.json")?,
-        validation: split("eval.json")?,
+        validation: split(validation)?,
         test: split("test.json")?,
+        labels,
+    })
+}
+
+/// The row as the model is asked it.
+///
+/// # References
+///
+/// `src/uie_dataset_lora.py` and the configurations of cmnfriend/O-LoRA, with task name, data set name
+/// and instruction, as its T5 scripts have them.
+fn asked(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
+    let Format::Labelled { group, instruction } = &task.format else {
+        return row;
+    };
+    let Row {
+        prompt: sentence,
+        answer,
+    } = row;
+    let name = &task.name;
+    // The blank before the line break is the benchmark's.
+    let question = match instruction.as_str() {
+        "" => String::new(),
+        text => format!("{text}\nOption: {} \n", labels.join(", ")),
+    };
+    Row {
+        prompt: format!("Task:{group}\nDataset:{name}\n{question}{sentence}\nAnswer:"),
+        answer,
+    }
+}
+
+/// Reads `labels.json`, a JSON array of strings.
+fn load_labels(path: &Path, files: &'static str) -> Result<Vec<String>, BenchmarkError> {
+    let json = read_json(path, files)?;
+    serde_json::from_value(json).map_err(|error| BenchmarkError::Json {
+        path: path.to_path_buf(),
+        reason: format!("expected an array of labels: {error}"),
     })
 }
 
@@ -65,20 +124,15 @@ pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkEr
 /// [`BenchmarkError::Row`] with the index of a row that lacks a key or has no answer,
 /// [`BenchmarkError::Empty`].
 pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
-    let file = File::open(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => BenchmarkError::MissingFile {
-            path: path.to_path_buf(),
-        },
-        _ => BenchmarkError::Io {
-            path: path.to_path_buf(),
-            source,
-        },
-    })?;
-    let json: Value =
-        serde_json::from_reader(BufReader::new(file)).map_err(|error| BenchmarkError::Json {
-            path: path.to_path_buf(),
-            reason: error.to_string(),
-        })?;
+    read_rows(path, ["prompt", "answer"], Format::Prompts.files())
+}
+
+fn read_rows(
+    path: &Path,
+    keys: [&str; 2],
+    files: &'static str,
+) -> Result<Vec<Row>, BenchmarkError> {
+    let json = read_json(path, files)?;
     let Value::Array(values) = json else {
         return Err(BenchmarkError::Json {
             path: path.to_path_buf(),
@@ -94,7 +148,7 @@ pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
         .into_iter()
         .enumerate()
         .map(|(index, value)| {
-            row(value).map_err(|reason| BenchmarkError::Row {
+            row(value, keys).map_err(|reason| BenchmarkError::Row {
                 path: path.to_path_buf(),
                 row: index,
                 reason,
@@ -103,26 +157,38 @@ pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
         .collect()
 }
 
-fn row(value: Value) -> Result<Row, String> {
+fn read_json(path: &Path, files: &'static str) -> Result<Value, BenchmarkError> {
+    let file = File::open(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => BenchmarkError::MissingFile {
+            path: path.to_path_buf(),
+            files,
+        },
+        _ => BenchmarkError::Io {
+            path: path.to_path_buf(),
+            source,
+        },
+    })?;
+    serde_json::from_reader(BufReader::new(file)).map_err(|error| BenchmarkError::Json {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })
+}
+
+fn row(value: Value, [prompt, answer]: [&str; 2]) -> Result<Row, String> {
     let Value::Object(mut object) = value else {
         return Err(format!("expected an object, found {}", kind(&value)));
     };
     let mut text = |key: &str| match object.remove(key) {
+        // Generation has to start from something, and an empty answer scores 0 whatever is said.
+        Some(Value::String(text)) if text.is_empty() => Err(format!("{key:?} is empty")),
         Some(Value::String(text)) => Ok(text),
         Some(other) => Err(format!("{key:?} must be a string, found {}", kind(&other))),
         None => Err(format!("the key {key:?} is missing")),
     };
-    let row = Row {
-        prompt: text("prompt")?,
-        answer: text("answer")?,
-    };
-    // Generation has to start from something, and an empty answer scores 0 whatever is said.
-    for (key, text) in [("prompt", &row.prompt), ("answer", &row.answer)] {
-        if text.is_empty() {
-            return Err(format!("{key:?} is empty"));
-        }
-    }
-    Ok(row)
+    Ok(Row {
+        prompt: text(prompt)?,
+        answer: text(answer)?,
+    })
 }
 
 fn kind(value: &Value) -> &'static str {

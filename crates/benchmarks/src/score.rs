@@ -21,6 +21,9 @@ use crate::metrics::{fuzzy_ratio, rouge_l, sari, undo_literals};
 pub enum Score {
     /// The answer's first line, without white space around it, equals the expected one.
     Accuracy,
+    /// The answer equals the expected one but for case, ASCII punctuation and white space: the CL
+    /// benchmark's score.
+    ExactMatch,
     /// The first characters are equal: the letter of a choice that is explained afterwards.
     FirstCharacter,
     /// ROUGE-L, the F score.
@@ -40,6 +43,7 @@ impl Score {
         }
         match self {
             Self::Accuracy => percent(first_line(answer) == first_line(reference)),
+            Self::ExactMatch => percent(normalized(answer) == normalized(reference)),
             Self::FirstCharacter => {
                 let first = |text: &str| text.trim_start().chars().next();
                 percent(first(answer) == first(reference))
@@ -76,6 +80,16 @@ impl Score {
 
 fn percent(right: bool) -> f64 {
     if right { 100.0 } else { 0.0 }
+}
+
+/// As the CL benchmark compares: lower case, no ASCII punctuation, single blanks. Articles stay.
+fn normalized(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let kept: String = lower
+        .chars()
+        .filter(|character| !character.is_ascii_punctuation())
+        .collect();
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Py150's code is one line of text, in which `<EOL>` stands for a line break.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkError, Score, trace};
+use crate::{BenchmarkError, Score, cl_benchmark, trace};
 
 /// A benchmark of several tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,51 @@ pub struct TaskSpec {
     /// The answers there are, in a task of fixed ones; a row with another one is an error.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// Folder of its rows, relative to that of the suite; called as the task if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// How its rows are on disk.
+    #[serde(default, skip_serializing_if = "Format::is_prompts")]
+    pub format: Format,
+}
+
+/// How the rows of a task are on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Format {
+    /// TRACE's: `{train,eval,test}.json` of `{"prompt", "answer"}`.
+    #[default]
+    Prompts,
+    /// The CL benchmark's: `{train,dev,test}.json` of `{"sentence", "label"}`, and `labels.json`, whose
+    /// order is that of the options in the prompt, which is made here.
+    Labelled {
+        /// Kind of the task, named in the prompt.
+        group: String,
+        /// What is asked; without one the options are not listed, since the sentence asks.
+        #[serde(default)]
+        instruction: String,
+    },
+}
+
+impl Format {
+    fn is_prompts(&self) -> bool {
+        *self == Self::Prompts
+    }
+
+    /// What a task's folder holds.
+    pub(crate) fn files(&self) -> &'static str {
+        match self {
+            Self::Prompts => "train.json, eval.json and test.json",
+            Self::Labelled { .. } => "labels.json, train.json, dev.json and test.json",
+        }
+    }
+}
+
+impl TaskSpec {
+    /// Folder of its rows, relative to that of the suite.
+    pub fn path(&self) -> &Path {
+        Path::new(self.folder.as_ref().unwrap_or(&self.name))
+    }
 }
 
 fn once() -> usize {
@@ -44,8 +89,8 @@ fn once() -> usize {
 }
 
 impl Suite {
-    /// The suite in a folder: the one its `suite.json` describes, or TRACE if its folders are
-    /// there.
+    /// The suite in a folder: the one its `suite.json` describes, or TRACE or the CL benchmark if
+    /// their folders are there.
     ///
     /// # Errors
     ///
@@ -72,6 +117,9 @@ impl Suite {
         {
             return Ok(suite);
         }
+        if cl_benchmark::is_in(folder) {
+            return Ok(cl_benchmark::suite());
+        }
         let entries = std::fs::read_dir(folder).map_err(|source| BenchmarkError::Io {
             path: folder.to_path_buf(),
             source,
@@ -94,6 +142,11 @@ impl Suite {
     /// TRACE, with its orders and epochs.
     pub fn trace() -> Self {
         trace::suite()
+    }
+
+    /// The CL benchmark of O-LoRA, with its orders.
+    pub fn cl_benchmark() -> Self {
+        cl_benchmark::suite()
     }
 
     /// The tasks in an order: `1`, `2`, … for a stored one, or names separated by commas, which

@@ -1,6 +1,6 @@
 //! TRACE: eight tasks in two orders.
 
-use crate::{Score, Suite, TaskSpec};
+use crate::{Format, Score, Suite, TaskSpec};
 
 /// Name, score, longest answer in tokens, epochs in TRACE's training scripts.
 ///
@@ -53,6 +53,8 @@ pub(crate) fn suite() -> Suite {
                     .filter(|(task, _)| *task == name)
                     .flat_map(|(_, labels)| labels.map(ToString::to_string))
                     .collect(),
+                folder: None,
+                format: Format::Prompts,
             })
             .collect(),
         orders: vec![owned(&first), owned(&SECOND_ORDER)],

@@ -20,6 +20,7 @@ fn rows(first: usize, count: usize) -> Vec<Row> {
 
 fn clean() -> TaskRows {
     TaskRows {
+        labels: Vec::new(),
         train: rows(0, 60),
         validation: rows(100, 20),
         test: rows(200, 30),

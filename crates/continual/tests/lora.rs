@@ -7,7 +7,7 @@ mod common;
 use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use continual::methods::{LoraConfig, LoraMethod};
+use continual::methods::{LoraConfig, LoraMethod, PerTask};
 use continual::trainer::TrainConfig;
 use continual::{Method, Task, TaskContext};
 use lm::Llama;
@@ -20,7 +20,8 @@ fn settings(orthogonality: f64) -> LoraConfig {
         targets: TargetPatterns::new([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
         alpha: 6.0,
-        orthogonality,
+        orthogonality: PerTask::All(orthogonality),
+        size: PerTask::default(),
     }
 }
 

@@ -6,7 +6,9 @@ mod common;
 
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
-use continual::methods::{LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
+use continual::methods::{
+    LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTask, PerTaskFt, SeqFt,
+};
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
     CalibrationData, ContinualError, Event, Keeper, Method, Pause, Sequence, SequenceConfig,
@@ -135,7 +137,8 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
         targets: TargetPatterns::new([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
         alpha: 6.0,
-        orthogonality: 0.5,
+        orthogonality: PerTask::All(0.5),
+        size: PerTask::All(0.1),
     };
     Box::new(match orthogonal {
         true => LoraMethod::orthogonal(config, 4).unwrap(),

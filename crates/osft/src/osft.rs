@@ -137,7 +137,7 @@ impl Osft {
         config: &OsftConfig,
     ) -> Result<Option<usize>, OsftError> {
         config.validate()?;
-        let targets = select(module, &config.targets)?;
+        let targets = config.targets.selected(module)?;
         let ShareRule::Fixed(share) = config.protected_share else {
             return Ok(None);
         };
@@ -145,8 +145,8 @@ impl Osft {
             return Ok(None);
         }
         let removed = config.form.removed();
-        let free = targets.iter().map(|weight| {
-            let shape = weight.value.dims();
+        let free = targets.iter().map(|target| {
+            let shape = target.shape;
             let protected = match config.split {
                 SplitSource::Inputs => [floored(share, shape[0]), 0],
                 _ => [floored(share, shape[0].min(shape[1])); 2],

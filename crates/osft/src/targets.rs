@@ -1,5 +1,7 @@
 //! Which parameters of a module are split: selection by path, and their values on the host.
 
+use std::collections::HashSet;
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor};
 use faer::Mat;
@@ -34,13 +36,23 @@ impl TargetPatterns {
     /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::InvalidPattern`],
     /// [`OsftError::NoPattern`].
     pub fn selected<M: Module>(&self, module: &M) -> Result<Vec<SelectedTarget>, OsftError> {
-        let weights = select(module, self)?.into_iter();
-        let target = |weight: Weight| SelectedTarget {
-            shape: weight.value.dims(),
-            path: weight.path,
-            id: weight.id,
+        let patterns = self.compile()?;
+        let mut shapes = Shapes::default();
+        module.visit(&mut shapes);
+        let all = shapes.found;
+        for (pattern, regex) in &patterns {
+            if !all.iter().any(|matrix| regex.is_match(&matrix.path)) {
+                return Err(OsftError::NoTarget {
+                    pattern: (*pattern).to_string(),
+                    available: all.into_iter().map(|matrix| matrix.path).collect(),
+                });
+            }
+        }
+        let chosen = |matrix: &SelectedTarget| {
+            let mut patterns = patterns.iter();
+            patterns.any(|(_, regex)| regex.is_match(&matrix.path))
         };
-        Ok(weights.map(target).collect())
+        Ok(all.into_iter().filter(chosen).collect())
     }
 
     /// Checks that every pattern is a regular expression and that there is one.
@@ -117,9 +129,7 @@ impl Weight {
 
 /// All rank-2 float parameters of a module, in visiting order.
 pub(crate) fn weights<M: Module>(module: &M) -> Vec<Weight> {
-    let mut collector = Collector::default();
-    module.visit(&mut collector);
-    collector.weights
+    values(module, &|_| true)
 }
 
 /// The rank-2 parameters that the patterns select.
@@ -127,33 +137,19 @@ pub(crate) fn select<M: Module>(
     module: &M,
     patterns: &TargetPatterns,
 ) -> Result<Vec<Weight>, OsftError> {
-    let patterns = patterns.compile()?;
-    let all = weights(module);
-    for (pattern, regex) in &patterns {
-        if !all.iter().any(|weight| regex.is_match(&weight.path)) {
-            return Err(OsftError::NoTarget {
-                pattern: (*pattern).to_string(),
-                available: all.into_iter().map(|weight| weight.path).collect(),
-            });
-        }
-    }
-    Ok(all
-        .into_iter()
-        .filter(|weight| {
-            patterns
-                .iter()
-                .any(|(_, regex)| regex.is_match(&weight.path))
-        })
-        .collect())
+    let targets = patterns.selected(module)?;
+    let ids: HashSet<ParamId> = targets.iter().map(|target| target.id).collect();
+    Ok(values(module, &|id| ids.contains(&id)))
 }
 
+/// Shapes alone: parameters of a module that was built and not filled stay without values.
 #[derive(Default)]
-struct Collector {
+struct Shapes {
     path: Vec<String>,
-    weights: Vec<Weight>,
+    found: Vec<SelectedTarget>,
 }
 
-impl ModuleVisitor for Collector {
+impl ModuleVisitor for Shapes {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_string());
     }
@@ -163,7 +159,44 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if D != 2 {
+        let shape = param.lazy_shape();
+        if let [d_in, d_out] = shape.as_slice() {
+            self.found.push(SelectedTarget {
+                path: self.path.join("."),
+                id: param.id,
+                shape: [*d_in, *d_out],
+            });
+        }
+    }
+}
+
+fn values<M: Module>(module: &M, wanted: &dyn Fn(ParamId) -> bool) -> Vec<Weight> {
+    let mut collector = Collector {
+        path: Vec::new(),
+        wanted,
+        weights: Vec::new(),
+    };
+    module.visit(&mut collector);
+    collector.weights
+}
+
+struct Collector<'a> {
+    path: Vec<String>,
+    wanted: &'a dyn Fn(ParamId) -> bool,
+    weights: Vec<Weight>,
+}
+
+impl ModuleVisitor for Collector<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if D != 2 || !(self.wanted)(param.id) {
             return;
         }
         let value = param.val().inner();

@@ -5,11 +5,12 @@ mod study;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::backend::Backend;
-pub use run::{TraceArgs, ValidateArgs};
+use crate::config::BenchmarkName;
+pub use run::{SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand, StudyRunArgs};
 
 /// Continual learning of language models: learn tasks in sequence, measure what is forgotten.
@@ -25,11 +26,30 @@ pub struct Cli {
     pub command: Command,
 }
 
+const TRACE_EXAMPLES: &str = "Examples:
+  experiments trace
+  experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2
+  experiments trace --method seqft,osft --energy 0.99
+  experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
+  experiments trace --tune --method osft
+  experiments trace --resume runs/trace-1";
+
+const T5_EXAMPLES: &str = "Examples:
+  experiments t5
+  experiments t5 --order 4 --method seqft,o-lora,osft
+  experiments t5 --model t5-large --data CL_Benchmark --preset o-lora --order 6
+  experiments t5 --model t5-large --data CL_Benchmark --preset paper --order 1,2,3
+  experiments t5 --resume runs/t5-1";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Learn the tasks of a suite in sequence and compare what each method keeps.
-    Trace(TraceArgs),
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace(SequenceArgs),
+    /// The same with an encoder-decoder on the 5-task and 15-task benchmarks.
+    #[command(after_help = T5_EXAMPLES)]
+    T5(SequenceArgs),
     /// Pre-train a small base model on the built-in general mixture.
     Pretrain(PretrainArgs),
     /// Generate or verify the built-in suite.
@@ -89,7 +109,7 @@ pub enum DatasetsCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  experiments datasets check TRACE-Benchmark")]
 pub struct CheckArgs {
-    /// Folder of a suite in TRACE's layout.
+    /// Folder of a suite: TRACE, the CL benchmark, or one with a suite.json.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
     /// Exit with an error if there is any flaw.
@@ -99,7 +119,9 @@ pub struct CheckArgs {
 
 /// Arguments of `datasets generate`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  experiments datasets generate --seed 1 --out my-suite")]
+#[command(
+    after_help = "Example:\n  experiments datasets generate --seed 1 --out my-suite\n  experiments datasets generate --suite t5 --out my-cl-suite"
+)]
 pub struct GenerateArgs {
     /// Folder to write to; must not exist.
     #[arg(long, value_name = "DIR")]
@@ -107,6 +129,9 @@ pub struct GenerateArgs {
     /// Seed of all rows; 0 is the committed suite.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// The command whose built-in suite it is.
+    #[arg(long, value_enum, default_value = "trace")]
+    pub suite: BenchmarkName,
 }
 
 /// Arguments of `datasets verify`.
@@ -118,16 +143,37 @@ pub struct VerifyArgs {
     pub folder: PathBuf,
 }
 
+/// Families of models that can be pre-trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FamilyName {
+    /// Decoder-only.
+    Llama,
+    /// Encoder-decoder.
+    T5,
+}
+
 /// Arguments of `pretrain`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  experiments pretrain --out my-base --documents 20000")]
+#[command(after_help = "Examples:
+  experiments pretrain --out my-base --documents 20000
+  experiments pretrain --family t5 --out my-t5
+  experiments pretrain --family t5 --text my-text.txt --out my-t5 --epochs 3")]
 pub struct PretrainArgs {
     /// Folder to write the model to, in Hugging Face layout; must not exist.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Documents of the mixture to train on, each seen once.
+    /// Family of the model.
+    #[arg(long, value_enum, default_value = "llama")]
+    pub family: FamilyName,
+    /// Text file to train on instead of the built-in mixture, one text per line.
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// Documents to train on, at most.
     #[arg(long, default_value_t = 400_000)]
     pub documents: usize,
+    /// Times that they are gone through.
+    #[arg(long, default_value_t = 1)]
+    pub epochs: usize,
     /// Seed of the mixture, the initial weights and the order of documents.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

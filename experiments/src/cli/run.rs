@@ -7,15 +7,19 @@ use clap::{Args, ValueEnum};
 use toml::{Table, Value};
 
 use crate::backend::Backend;
-use crate::config::{MethodName, Overrides, Preset, RunConfig};
+use crate::config::{BenchmarkName, MethodName, Overrides, Preset, RunConfig};
 use crate::variant::OsftArgs;
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   experiments validate --model SmolLM2-135M --data TRACE-Benchmark
+  experiments validate --preset paper t5 --order 6 --model t5-large
   experiments validate --print > my.toml")]
 pub struct ValidateArgs {
+    /// The command that would run it.
+    #[arg(value_enum, default_value = "trace")]
+    pub benchmark: BenchmarkName,
     /// Settings of the run.
     #[command(flatten)]
     pub run: RunArgs,
@@ -24,20 +28,13 @@ pub struct ValidateArgs {
     pub print: bool,
 }
 
-/// Arguments of `trace`.
+/// Arguments of `trace` and of `t5`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  experiments trace
-  experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2
-  experiments trace --method seqft,osft --energy 0.99
-  experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
-  experiments trace --tune --method osft
-  experiments trace --resume runs/trace-1")]
-pub struct TraceArgs {
+pub struct SequenceArgs {
     /// Settings of the run.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Folder for the results; must be empty or not exist [default: runs/trace-N].
+    /// Folder for the results; must be empty or not exist [default: runs/COMMAND-N].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with the run in this folder, which was stopped; its settings are those it has.
@@ -55,7 +52,8 @@ pub struct RunArgs {
     /// Hugging Face folder of the base model [default: the built-in one].
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Folder of a suite in TRACE's layout [default: the built-in one].
+    /// Folder of a suite: TRACE, the CL benchmark, or one with a suite.json [default: the built-in
+    /// one].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Where to compute [default: flex].
@@ -74,18 +72,23 @@ pub struct RunArgs {
     /// Peak learning rate of every method [default: the method's tuned one].
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
-    /// Order of the tasks: a stored one by number, or names separated by commas [default: 1].
+    /// Order of the tasks: stored ones by number, or the names of one, separated by commas [default:
+    /// trace 1, t5 1,2,3].
     #[arg(long)]
     pub order: Option<String>,
     /// Seeds, separated by commas; more than one gives mean ± standard deviation [default: 0].
     #[arg(long, value_delimiter = ',')]
     pub seeds: Vec<u64>,
-    /// Longest row in tokens; longer ones lose their beginning.
+    /// Longest row in tokens; longer ones lose their beginning, or, read by an encoder-decoder, their
+    /// end.
     #[arg(long, value_name = "TOKENS")]
     pub max_length: Option<usize>,
     /// Only the first training rows of each task.
     #[arg(long, value_name = "ROWS")]
     pub limit_train: Option<usize>,
+    /// Only the first training rows of each label, in tasks of fixed labels.
+    #[arg(long, value_name = "ROWS")]
+    pub limit_per_class: Option<usize>,
     /// Only the first test (or validation) rows of each task.
     #[arg(long, value_name = "ROWS")]
     pub limit_test: Option<usize>,
@@ -118,9 +121,9 @@ impl RunArgs {
     /// # Errors
     ///
     /// As [`RunConfig::resolve`].
-    pub fn resolve(&self) -> Result<RunConfig> {
+    pub fn resolve(&self, benchmark: BenchmarkName) -> Result<RunConfig> {
         let given = self.model.is_some() || self.data.is_some();
-        RunConfig::resolve(given, &self.overrides())
+        RunConfig::resolve(benchmark, given, &self.overrides())
     }
 
     /// The settings with these arguments over those of a run.
@@ -172,6 +175,7 @@ impl RunArgs {
         );
         put("max_length", count(self.max_length));
         put("limit_train", count(self.limit_train));
+        put("limit_per_class", count(self.limit_per_class));
         put("limit_test", count(self.limit_test));
         put("epochs", count(self.epochs));
         let osft = self.osft.table();

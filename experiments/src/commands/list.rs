@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 
 use crate::backend::Backend;
 use crate::builtin;
-use crate::config::MethodName;
+use crate::config::{BenchmarkName, MethodName};
 
 /// Prints backends, methods, suites, tasks and orders.
 pub fn run() -> Result<()> {
@@ -31,10 +31,9 @@ pub fn run() -> Result<()> {
     }
     println!("{methods}\n");
 
-    let builtin = builtin::suite()
-        .ok()
-        .and_then(|path| Suite::open(&path).ok());
-    for suite in builtin.into_iter().chain([Suite::trace()]) {
+    let builtin = BenchmarkName::value_variants().iter();
+    let builtin = builtin.filter_map(|&name| Suite::open(&builtin::suite(name).ok()?).ok());
+    for suite in builtin.chain([Suite::trace(), Suite::cl_benchmark()]) {
         println!("{}", suite.name);
         let mut tasks = table(["task", "score", "new tokens", "epochs"]);
         for task in &suite.tasks {

@@ -7,6 +7,6 @@ pub mod list;
 pub mod portability;
 pub mod pretrain;
 pub mod report;
+pub mod sequence;
 pub mod study;
-pub mod trace;
 pub mod validate;

@@ -4,25 +4,29 @@ use anyhow::{Result, ensure};
 use benchmarks::{Suite, published};
 
 use crate::cli::ReportArgs;
-use crate::report::{matrix_table, summarize, summary_table, write_report};
+use crate::report::{matrix_table, orders_table, summarize, summary_table, write_report};
 use crate::run::{Manifest, RunFolder, RunResult};
 
 /// Joins the results of runs, prints the table and, if asked, writes the page with its pictures.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let mut results = Vec::new();
-    let mut titles = Vec::new();
+    let (mut titles, mut suites) = (Vec::new(), Vec::new());
     for folder in &args.runs {
         results.extend(RunResult::read_all(folder)?);
         let manifest = Manifest::read(folder)?;
+        suites.push(suite_of(manifest.suite, &results));
         if !titles.contains(&manifest.title) {
             titles.push(manifest.title);
         }
     }
     for other in &results[1..] {
+        let (first, same) = (&results[0], other.tasks == results[0].tasks);
+        // Other orders stand side by side where it is known which they are.
+        let known = |result: &RunResult| result.order.parse::<usize>().is_ok();
         ensure!(
-            other.tasks == results[0].tasks,
+            same || known(first) && known(other) && first.order != other.order,
             "the runs learn different tasks, or in another order: {} and {}",
-            results[0].tasks.join(", "),
+            first.tasks.join(", "),
             other.tasks.join(", ")
         );
     }
@@ -31,20 +35,18 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         println!("{title}");
     }
     for summary in &summaries {
-        println!("\n{}\n{}", summary.method, matrix_table(summary));
+        println!("\n{}\n{}", summary.label(), matrix_table(summary));
     }
     println!("\n{}", summary_table(&summaries, false));
+    if let Some(table) = orders_table(&summaries, false) {
+        println!("\n{table}");
+    }
     if let Some(out) = &args.out {
         let folder = RunFolder::create(Some(out), "report")?;
         let manifest = Manifest::new(titles.join("; "), "as in the runs");
-        // A report knows the tasks, not the suite; TRACE's are known by name.
-        let trace = Suite::trace();
-        let known = |task: &String| trace.tasks.iter().any(|spec| spec.name == *task);
-        let published = results[0]
-            .tasks
-            .iter()
-            .all(known)
-            .then(|| published(&trace));
+        let mut orders: Vec<&str> = results.iter().map(|r| r.order.as_str()).collect();
+        orders.dedup();
+        let published = suites.first().map(|suite| published(suite, &orders));
         write_report(
             &folder,
             &manifest,
@@ -55,4 +57,15 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())
+}
+
+/// The suite of a run; one that did not record it is known by its tasks if it is TRACE.
+fn suite_of(recorded: String, results: &[RunResult]) -> String {
+    let trace = Suite::trace();
+    let known = |task: &String| trace.tasks.iter().any(|spec| spec.name == *task);
+    let tasks = results.iter().flat_map(|result| &result.tasks);
+    match recorded.is_empty() && tasks.clone().all(known) {
+        true => trace.name,
+        false => recorded,
+    }
 }

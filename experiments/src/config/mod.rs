@@ -12,10 +12,11 @@ use continual::methods::LoraConfig;
 use continual::trainer::TrainConfig;
 use osft::OsftConfig;
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
 pub use names::{
-    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, MethodName, ScoringName,
+    BenchmarkName, CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, MethodName,
+    ScoringName,
 };
 pub use preset::Preset;
 pub use table::differences;
@@ -28,11 +29,18 @@ use crate::variant::check_calibration;
 const BUILTIN: &str = include_str!("../../configs/builtin.toml");
 /// Settings for a model and data of the user's.
 const GIVEN: &str = include_str!("../../configs/given.toml");
+/// Settings for the built-in suite and model of `t5`, over those above.
+const T5: &str = include_str!("../../configs/t5.toml");
+/// Settings for a T5 and data of the user's, over all of these.
+const T5_GIVEN: &str = include_str!("../../configs/t5-given.toml");
 
-/// All settings of a `trace` run.
+/// All settings of a `trace` or `t5` run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
+    /// Which benchmark's defaults, built-in suite and built-in model.
+    #[serde(default)]
+    pub benchmark: BenchmarkName,
     /// Hugging Face folder of the base model; the built-in one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
@@ -43,7 +51,7 @@ pub struct RunConfig {
     pub backend: Backend,
     /// Methods to compare.
     pub methods: Vec<MethodName>,
-    /// A stored order by number, or task names separated by commas.
+    /// Stored orders by number, or the names of the tasks of one, separated by commas.
     pub order: String,
     /// One run per method and seed.
     pub seeds: Vec<u64>,
@@ -51,6 +59,9 @@ pub struct RunConfig {
     pub max_length: usize,
     /// First training rows per task; 0 takes all.
     pub limit_train: usize,
+    /// First training rows of every label, in tasks of fixed labels; 0 takes all.
+    #[serde(default)]
+    pub limit_per_class: usize,
     /// First test rows per task; 0 takes all.
     pub limit_test: usize,
     /// Epochs of every task; 0 takes the suite's own numbers.
@@ -58,6 +69,9 @@ pub struct RunConfig {
     /// Epochs of single tasks by name, in place of the suite's own numbers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_epochs: BTreeMap<String, usize>,
+    /// Settings that differ for one order, by its number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_order: BTreeMap<String, Table>,
     /// What is done about flaws of the data.
     pub flaws: FlawsName,
     /// Which scores are measured.
@@ -100,17 +114,28 @@ pub struct Overrides<'a> {
 }
 
 impl RunConfig {
-    /// Defaults for the built-in suite, or for `given` model or data, with overrides on top.
+    /// Defaults of a benchmark for its built-in suite and model, or for `given` ones, with overrides on
+    /// top.
     ///
     /// # Errors
     ///
     /// An unknown key, a value of the wrong type or out of range, each by its name.
-    pub fn resolve(given: bool, overrides: &Overrides<'_>) -> Result<Self> {
-        let mut table: Table = toml::from_str(BUILTIN).context("built-in settings")?;
-        if given {
+    pub fn resolve(
+        benchmark: BenchmarkName,
+        given: bool,
+        overrides: &Overrides<'_>,
+    ) -> Result<Self> {
+        let layers: &[&str] = match (benchmark, given) {
+            (BenchmarkName::Trace, false) => &[BUILTIN],
+            (BenchmarkName::Trace, true) => &[BUILTIN, GIVEN],
+            (BenchmarkName::T5, false) => &[BUILTIN, T5],
+            (BenchmarkName::T5, true) => &[BUILTIN, T5, GIVEN, T5_GIVEN],
+        };
+        let mut table = Table::new();
+        for layer in layers {
             merge(
                 &mut table,
-                toml::from_str(GIVEN).context("default settings")?,
+                toml::from_str(layer).context("default settings")?,
             );
         }
         Self::resolve_over(table, overrides)
@@ -123,7 +148,9 @@ impl RunConfig {
     /// As [`resolve`](Self::resolve).
     pub fn resolve_over(mut table: Table, overrides: &Overrides<'_>) -> Result<Self> {
         if let Some(preset) = overrides.preset {
-            merge(&mut table, preset.table()?);
+            let benchmark = table.get("benchmark").cloned();
+            let benchmark = benchmark.map_or(Ok(BenchmarkName::default()), Value::try_into)?;
+            merge(&mut table, preset.table(benchmark)?);
         }
         if let Some(path) = overrides.file {
             let text = std::fs::read_to_string(path)
@@ -144,6 +171,35 @@ impl RunConfig {
         }
         merge(&mut table, overrides.flags.clone());
         let config = parse(table)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The orders that are run, each as it is typed alone.
+    pub fn orders(&self) -> Vec<String> {
+        let parts: Vec<&str> = self.order.split(',').map(str::trim).collect();
+        match parts.iter().all(|part| part.parse::<usize>().is_ok()) {
+            true => parts.iter().map(ToString::to_string).collect(),
+            false => vec![self.order.clone()],
+        }
+    }
+
+    /// These settings for one of their orders, with what is set for it alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub fn with_order(&self, order: &str) -> Result<Self> {
+        let alone = Self {
+            order: order.to_string(),
+            ..self.clone()
+        };
+        let Some(changes) = self.by_order.get(order) else {
+            return Ok(alone);
+        };
+        let mut table = Table::try_from(&alone)?;
+        merge(&mut table, changes.clone());
+        let config = parse(table).with_context(|| format!("in by_order.{order}"))?;
         config.validate()?;
         Ok(config)
     }
@@ -253,116 +309,4 @@ fn parse(table: Table) -> Result<RunConfig> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use clap::ValueEnum;
-
-    use super::*;
-
-    fn resolve(pairs: &[&str]) -> Result<RunConfig> {
-        let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
-        RunConfig::resolve(
-            false,
-            &Overrides {
-                set: &set,
-                ..Overrides::default()
-            },
-        )
-    }
-
-    #[test]
-    fn both_sets_of_defaults_are_valid() {
-        for given in [false, true] {
-            let config = RunConfig::resolve(given, &Overrides::default()).unwrap();
-            let all = [MethodName::Seqft, MethodName::OsftPaper, MethodName::Osft];
-            assert_eq!(config.methods, all);
-            let text = toml::to_string(&config).unwrap();
-            let again: RunConfig = toml::from_str(&text).unwrap();
-            assert_eq!(toml::to_string(&again).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn presets_are_valid_and_differ_from_the_defaults() {
-        for preset in Preset::value_variants() {
-            let overrides = Overrides {
-                preset: Some(*preset),
-                ..Overrides::default()
-            };
-            let config = RunConfig::resolve(true, &overrides).unwrap();
-            assert_eq!(config.train.global_batch, 128);
-            assert_eq!(config.task_epochs.len(), 8);
-            assert_eq!(config.decoding.temperature, 0.1);
-            assert_eq!(config.learning_rate(MethodName::Seqft), 1e-5);
-        }
-    }
-
-    #[test]
-    fn differences_name_both_values() {
-        let table = |text: &str| toml::from_str::<Table>(text).unwrap();
-        let there = table("a = 1\nb = { c = 2, d = 3 }\nprotected_share = { fixed = 0.5 }");
-        let here = table("a = 1\nb = { c = 4 }\nprotected_share = { energy = 0.9 }\ne = 'x'");
-        let found = differences(&there, &here);
-        let expected = [
-            "b.c is 2 there, 4 here",
-            "b.d is 3 there, not set here",
-            "protected_share is { fixed = 0.5 } there, { energy = 0.9 } here",
-            "e is not set there, \"x\" here",
-        ];
-        assert_eq!(found, expected);
-        assert!(differences(&there, &there).is_empty());
-    }
-
-    #[test]
-    fn pairs_replace_values_at_any_depth() {
-        let config = resolve(&[
-            "train.global_batch=8",
-            "osft.protected_share={ fixed = 0.25 }",
-            "learning_rates.osft=0.5",
-            "order=2",
-            "seeds=[1, 2]",
-        ]);
-        // An order is a string; a bare number is not.
-        assert!(config.unwrap_err().to_string().contains("order"));
-        let config = resolve(&["train.global_batch=8", "order='2'", "seeds=[1, 2]"]).unwrap();
-        assert_eq!((config.train.global_batch, config.order.as_str()), (8, "2"));
-        assert_eq!(config.seeds, [1, 2]);
-    }
-
-    #[test]
-    fn a_share_of_another_rule_replaces_the_default() {
-        let config = resolve(&["osft.protected_share={ energy = 0.9 }"]).unwrap();
-        assert_eq!(config.osft.protected_share, osft::ShareRule::Energy(0.9));
-        let config = resolve(&["osft.protected_share=effective_rank"]).unwrap();
-        assert_eq!(config.osft.protected_share, osft::ShareRule::EffectiveRank);
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let cases = [
-            ("train.learning_rat=1", "learning_rat"),
-            ("colour=1", "colour"),
-            ("osft.protected_share={ fixed = 1.5 }", "1.5"),
-            ("osft.protected_share={ energy = 2 }", "2"),
-            ("osft.split=outputs", "outputs"),
-            ("osft.form=dense", "dense"),
-            ("calibration.base_tokens=0", "base_tokens"),
-            ("calibration.base_rows=0", "base_rows"),
-            ("calibration.base_weight=0", "base_weight"),
-            ("train.global_batch=0", "global_batch"),
-            ("train.global_batch='x'", "global_batch"),
-            ("methods=['ewc']", "ewc"),
-            ("o_lora.adapter_rank=0", "adapter_rank"),
-            ("lora.alpha=-1", "alpha"),
-            ("methods=[]", "methods"),
-            ("seeds=[]", "seeds"),
-            ("max_length=1", "max_length"),
-            ("learning_rates.osft=0", "osft"),
-            ("no-equals-sign", "key=value"),
-            ("a..b=1", "empty part"),
-        ];
-        for (pair, word) in cases {
-            let error = format!("{:#}", resolve(&[pair]).unwrap_err());
-            assert!(error.contains(word), "{pair}: {error}");
-        }
-    }
-}
+mod tests;

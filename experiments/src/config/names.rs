@@ -7,6 +7,27 @@ use continual::{Protocol, Scoring};
 use lm::Decoding;
 use serde::{Deserialize, Serialize};
 
+/// Benchmarks that have a command of their own, and defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BenchmarkName {
+    /// TRACE, or a suite like it.
+    #[default]
+    Trace,
+    /// The CL benchmark (5-task and 15-task), or a suite like it.
+    T5,
+}
+
+impl BenchmarkName {
+    /// Name of the command and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::T5 => "t5",
+        }
+    }
+}
+
 /// Continual-learning methods by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

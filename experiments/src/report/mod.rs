@@ -2,12 +2,14 @@
 
 mod curves;
 mod heat_map;
+mod orders;
 mod page;
 mod published;
 mod style;
 mod summary;
 
 pub(crate) use curves::{Curve, CurvesPicture, curves};
+pub use orders::orders_table;
 pub use page::write_report;
 pub use published::published_section;
 pub use summary::{Summary, matrix_table, summarize, summary_table};

@@ -8,7 +8,7 @@ use continual::Protocol;
 
 use super::curves::{Curve, CurvesPicture, curves};
 use super::heat_map::{MatrixPicture, heat_map};
-use super::{Summary, published_section, summary_table};
+use super::{Summary, orders_table, published_section, summary_table};
 use crate::run::{Manifest, RunFolder};
 
 /// What the columns of the table mean.
@@ -47,6 +47,9 @@ pub fn write_report(
     let mut page = String::new();
     writeln!(page, "# {}\n", manifest.title)?;
     writeln!(page, "{}\n", summary_table(summaries, true))?;
+    if let Some(table) = orders_table(summaries, true) {
+        writeln!(page, "By order:\n\n{table}\n")?;
+    }
     writeln!(page, "{LEGEND}\n")?;
     writeln!(page, "![Result matrices](matrix.svg)\n")?;
     if curves.is_some() {
@@ -75,11 +78,13 @@ pub fn write_report(
 
 fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
     let scores: Vec<_> = summaries.iter().map(Summary::mean_scores).collect();
+    let titles: Vec<String> = summaries.iter().map(Summary::label).collect();
     let panels: Vec<MatrixPicture<'_>> = summaries
         .iter()
         .zip(&scores)
-        .map(|(summary, scores)| MatrixPicture {
-            title: &summary.method,
+        .zip(&titles)
+        .map(|((summary, scores), title)| MatrixPicture {
+            title,
             tasks: &summary.runs[0].tasks,
             scores,
         })
@@ -89,13 +94,23 @@ fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
 
 /// Mean score over the tasks learned so far, after each task, with its deviation over seeds.
 fn learning_curves(summaries: &[Summary]) -> Result<Option<String>> {
-    let tasks = &summaries[0].runs[0].tasks;
+    let several = summaries.iter().any(|summary| summary.order.is_some());
+    let longest = summaries.iter().map(|summary| summary.runs[0].tasks.len());
+    let ticks: Vec<String> = match several {
+        // Another task stands at the same place of each order.
+        true => (1..=longest.max().unwrap_or(0))
+            .map(|n| n.to_string())
+            .collect(),
+        false => summaries[0].runs[0].tasks.clone(),
+    };
+    let labels: Vec<String> = summaries.iter().map(Summary::label).collect();
     let lines: Vec<Curve<'_>> = summaries
         .iter()
-        .filter(|summary| summary.runs[0].protocol == Protocol::Sequential)
-        .map(|summary| {
+        .zip(&labels)
+        .filter(|(summary, _)| summary.runs[0].protocol == Protocol::Sequential)
+        .map(|(summary, label)| {
             let (mut points, mut spread) = (Vec::new(), Vec::new());
-            for learned in 1..=tasks.len() {
+            for learned in 1..=summary.runs[0].tasks.len() {
                 let figure = summary.figure(|matrix| {
                     let known: Option<Vec<f64>> =
                         matrix.row(learned)[..learned].iter().copied().collect();
@@ -107,7 +122,7 @@ fn learning_curves(summaries: &[Summary]) -> Result<Option<String>> {
                 }
             }
             Curve {
-                label: &summary.method,
+                label,
                 points,
                 spread,
             }
@@ -118,9 +133,12 @@ fn learning_curves(summaries: &[Summary]) -> Result<Option<String>> {
     }
     let picture = curves(&CurvesPicture {
         title: "Mean score of the tasks learned so far",
-        x_label: "task just learned",
+        x_label: match several {
+            true => "tasks learned",
+            false => "task just learned",
+        },
         y_label: "score",
-        x_ticks: tasks,
+        x_ticks: &ticks,
         y_range: (0.0, 100.0),
         curves: &lines,
     })?;

@@ -7,12 +7,10 @@ use comfy_table::{CellAlignment, Table, presets};
 pub fn published_section(published: &Published) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "published method",
-        "published AA",
-        "published BWT",
-        "source",
-    ]);
+    let ordered = published.rows.iter().any(|row| row.order.is_some());
+    let order = ordered.then_some("order");
+    let header = ["published AA", "published BWT", "source"];
+    table.set_header(["published method"].into_iter().chain(order).chain(header));
     for row in &published.rows {
         let number = published
             .sources
@@ -20,12 +18,14 @@ pub fn published_section(published: &Published) -> String {
             .position(|source| source.key == row.source)
             .map_or(0, |index| index + 1);
         let shown = |value: Option<f64>| value.map_or("–".to_string(), |v| format!("{v:.1}"));
-        table.add_row([
-            row.method.clone(),
+        let order = row.order.clone().unwrap_or_else(|| "–".to_string());
+        let figures = [
             shown(row.average_accuracy),
             shown(row.backward_transfer),
             format!("[{number}]"),
-        ]);
+        ];
+        let cells = std::iter::once(row.method.clone());
+        table.add_row(cells.chain(ordered.then_some(order)).chain(figures));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

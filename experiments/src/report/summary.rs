@@ -11,6 +11,8 @@ use crate::run::RunResult;
 pub struct Summary {
     /// The method and its variant.
     pub method: String,
+    /// The order of the tasks, where the summaries differ in it.
+    pub order: Option<String>,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Its runs, one per seed.
@@ -18,17 +20,21 @@ pub struct Summary {
     matrices: Vec<ResultMatrix>,
 }
 
-/// Groups results by method, in the order they first appear.
+/// Groups results by method and order of the tasks, as they first appear.
 ///
 /// # Errors
 ///
 /// If a result does not hold a whole matrix.
 pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
     let mut summaries: Vec<Summary> = Vec::new();
+    let several = results.iter().any(|other| other.tasks != results[0].tasks);
     for result in results {
         let matrix = result.matrix()?;
-        let same =
-            |s: &&mut Summary| s.method == result.method && s.learning_rate == result.learning_rate;
+        let same = |s: &&mut Summary| {
+            s.method == result.method
+                && s.learning_rate == result.learning_rate
+                && s.runs[0].tasks == result.tasks
+        };
         match summaries.iter_mut().find(same) {
             Some(summary) => {
                 summary.runs.push(result.clone());
@@ -36,6 +42,7 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
             }
             None => summaries.push(Summary {
                 method: result.method.clone(),
+                order: several.then(|| result.order.clone()),
                 learning_rate: result.learning_rate,
                 runs: vec![result.clone()],
                 matrices: vec![matrix],
@@ -46,6 +53,14 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
 }
 
 impl Summary {
+    /// The method, and the order of the tasks where it tells apart.
+    pub fn label(&self) -> String {
+        match &self.order {
+            None => self.method.clone(),
+            Some(order) => format!("order {order} · {}", self.method),
+        }
+    }
+
     /// Mean and standard deviation over seeds of a figure of the matrix; `None` if any seed lacks
     /// it.
     pub fn figure(&self, figure: impl Fn(&ResultMatrix) -> Option<f64>) -> Option<(f64, f64)> {
@@ -137,7 +152,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         let outputs = summary.output_change();
         let outputs = outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}"));
         table.add_row([
-            summary.method.clone(),
+            summary.label(),
             format!("{:.0e}", summary.learning_rate),
             number(summary.figure(metrics::average_accuracy)),
             number(summary.sequential_figure(metrics::backward_transfer)),

@@ -23,6 +23,9 @@ pub struct Manifest {
     pub backend: String,
     /// Processor cores of the machine.
     pub cores: usize,
+    /// Name of the suite; empty where that was not recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub suite: String,
     /// Whether learning rates were tuned, on validation rows.
     #[serde(default)]
     pub tuning: bool,
@@ -50,6 +53,7 @@ impl Manifest {
             revision: revision(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            suite: String::new(),
             tuning: false,
             resumed: 0,
             data: Vec::new(),

@@ -16,6 +16,9 @@ pub struct RunResult {
     pub method: String,
     /// The seed.
     pub seed: u64,
+    /// The order of the tasks, as it was asked for; empty where that was not recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub order: String,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// How the method went through the tasks.
@@ -48,6 +51,7 @@ impl RunResult {
         Self {
             method: method.to_string(),
             seed,
+            order: String::new(),
             learning_rate,
             protocol: run.protocol,
             scores: rows.map(|i| run.matrix.row(i).to_vec()).collect(),

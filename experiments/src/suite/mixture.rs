@@ -24,14 +24,16 @@ pub struct Document {
 }
 
 impl Document {
-    fn prose(text: impl Into<String>) -> Self {
+    /// Plain prose.
+    pub fn prose(text: impl Into<String>) -> Self {
         Self {
             prompt: String::new(),
             answer: text.into(),
         }
     }
 
-    fn asked(prompt: impl Into<String>, answer: impl Into<String>) -> Self {
+    /// A prompt and its answer.
+    pub fn asked(prompt: impl Into<String>, answer: impl Into<String>) -> Self {
         Self {
             prompt: prompt.into(),
             answer: answer.into(),

@@ -12,7 +12,7 @@ use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-pub use self::lora::{LoraConfig, LoraMethod};
+pub use self::lora::{LoraConfig, LoraMethod, PerTask};
 pub use self::osft::OsftMethod;
 pub use multi_task::MultiTaskFt;
 pub use per_task::PerTaskFt;

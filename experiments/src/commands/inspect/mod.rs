@@ -11,10 +11,10 @@ use continual::calibrate;
 use lm::{HfFolder, Model, TextTokenizer};
 use osft::{Calibration, Osft, OsftConfig, SplitContext, SplitSource, TargetPatterns};
 
-use super::trace::calibration::{generate, read_text};
+use super::sequence::calibration::{generate, read_text};
 use crate::builtin;
 use crate::cli::InspectArgs;
-use crate::config::{Overrides, RunConfig};
+use crate::config::{BenchmarkName, Overrides, RunConfig};
 use crate::run::{Manifest, RunFolder};
 use crate::variant::label;
 
@@ -27,7 +27,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let device = args.backend.device()?;
     let path = match &args.model {
         Some(path) => path.clone(),
-        None => builtin::model()?,
+        None => builtin::model(BenchmarkName::Trace)?,
     };
     let name = match &args.model {
         Some(path) => path
@@ -86,7 +86,11 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 }
 
 fn split_config(args: &InspectArgs) -> Result<OsftConfig> {
-    let defaults = RunConfig::resolve(args.model.is_some(), &Overrides::default())?;
+    let defaults = RunConfig::resolve(
+        BenchmarkName::Trace,
+        args.model.is_some(),
+        &Overrides::default(),
+    )?;
     let mut config = args.osft.applied_to(&defaults.osft)?;
     if !args.target.is_empty() {
         config.targets = TargetPatterns::new(args.target.iter().cloned());

@@ -128,7 +128,10 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
     }
     let outcome = outcome.with_context(|| format!("{name} with seed {seed}"))?;
     Ok(Outcome {
-        result: RunResult::new(&name, seed, config.learning_rate(method), &outcome),
+        result: RunResult {
+            order: config.order.clone(),
+            ..RunResult::new(&name, seed, config.learning_rate(method), &outcome)
+        },
         split_table: outcome.diagnostics.first().and_then(|d| d.table.clone()),
         change_table: layers_table(&outcome.diagnostics),
         layers_csv: layers_csv(outcome.matrix.tasks(), &outcome.diagnostics)?,

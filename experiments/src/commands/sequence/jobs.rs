@@ -18,9 +18,11 @@ use crate::progress::Progress;
 use crate::run::{CHECKPOINTS, Recorder, RunFolder, RunResult};
 
 /// A run that belongs to a folder.
-pub struct Planned {
+pub struct Planned<'a> {
     /// Its settings.
     pub config: RunConfig,
+    /// Its tasks in their order.
+    pub prepared: &'a Prepared,
     /// The method.
     pub method: MethodName,
     /// The seed.
@@ -36,14 +38,13 @@ pub struct Planned {
 ///
 /// The first error of a run; [`ContinualError::Interrupted`] where the user stopped it.
 pub fn run_all(
-    planned: &[Planned],
+    planned: &[Planned<'_>],
     base: &Base,
-    prepared: &Prepared,
     started: &mut Started,
 ) -> Result<Vec<Option<RunResult>>> {
     interrupt::install()?;
-    let work = |planned: &Planned| {
-        let work = Work::new(&planned.config, prepared, planned.method);
+    let work = |planned: &Planned<'_>| {
+        let work = Work::new(&planned.config, planned.prepared, planned.method);
         work.total() as u64
     };
     let progress = Progress::new(planned.iter().map(work).sum());
@@ -57,7 +58,7 @@ pub fn run_all(
         let job = Job {
             config: &run.config,
             base,
-            prepared,
+            prepared: run.prepared,
             method: run.method,
             seed: run.seed,
             progress: &progress,

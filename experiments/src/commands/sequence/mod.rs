@@ -1,4 +1,5 @@
-//! `experiments trace`: learn the tasks of a suite in sequence, by several methods.
+//! `experiments trace` and `experiments t5`: learn the tasks of a suite in sequence, by several
+//! methods.
 
 pub(crate) mod calibration;
 pub(crate) mod execute;
@@ -14,9 +15,9 @@ use continual::CalibrationData;
 use lm::{HfFolder, Model, TextTokenizer};
 
 use crate::builtin;
-use crate::cli::TraceArgs;
-use crate::config::RunConfig;
-use crate::report::{matrix_table, summarize, summary_table, write_report};
+use crate::cli::SequenceArgs;
+use crate::config::{BenchmarkName, RunConfig};
+use crate::report::{matrix_table, orders_table, summarize, summary_table, write_report};
 use crate::run::{RunResult, stem};
 use execute::method_label;
 use jobs::{Planned, run_all};
@@ -38,7 +39,7 @@ impl Base {
     pub fn open(config: &RunConfig, device: &Device) -> Result<Self> {
         let path = match &config.model {
             Some(path) => path.clone(),
-            None => builtin::model()?,
+            None => builtin::model(config.benchmark)?,
         };
         let folder = HfFolder::open(path)?;
         Ok(Self {
@@ -56,8 +57,8 @@ impl Base {
 }
 
 /// Runs, goes on with a run, or tunes.
-pub fn run(args: &TraceArgs) -> Result<()> {
-    let config = start::config(args)?;
+pub fn run(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<()> {
+    let config = start::config(benchmark, args)?;
     let tuning = start::is_tuning(args)?;
     let device = config.backend.device()?.autodiff();
     let mut base = Base::open(&config, &device)?;
@@ -66,29 +67,38 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         true => Split::Validation,
         false => Split::Test,
     };
-    let prepared = Prepared::load(&config, &base.tokenizer, split)?;
+    let orders = Prepared::load_orders(&config, &base.tokenizer, split)?;
     base.calibrate(&config)?;
     match tuning {
-        true => tune::run(&config, &base, prepared, args),
-        false => compare(&config, &base, &prepared, args),
+        true => tune::run(&config, &base, orders, args),
+        false => compare(&config, &base, &orders, args),
     }
 }
 
-/// Every method with every seed, and a report on all of them.
-fn compare(config: &RunConfig, base: &Base, prepared: &Prepared, args: &TraceArgs) -> Result<()> {
-    let mut started = Started::open("trace", false, config, prepared, args)?;
+/// Every method with every seed on every order, and a report on all of them.
+fn compare(
+    config: &RunConfig,
+    base: &Base,
+    orders: &[Prepared],
+    args: &SequenceArgs,
+) -> Result<()> {
+    let mut started = Started::open(false, config, orders, args)?;
     let mut planned = Vec::new();
-    for &seed in &config.seeds {
-        for &method in &config.methods {
-            planned.push(Planned {
-                config: config.clone(),
-                method,
-                seed,
-                stem: stem(&method_label(config, method), seed),
-            });
+    for prepared in orders {
+        for &seed in &config.seeds {
+            for &method in &config.methods {
+                let label = method_label(config, method);
+                planned.push(Planned {
+                    config: config.with_order(&prepared.order)?,
+                    prepared,
+                    method,
+                    seed,
+                    stem: stem(&prepared.among(orders, &label), seed),
+                });
+            }
         }
     }
-    let outcome = run_all(&planned, base, prepared, &mut started);
+    let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();
 
@@ -105,13 +115,16 @@ fn compare(config: &RunConfig, base: &Base, prepared: &Prepared, args: &TraceArg
         &started.folder,
         &started.manifest,
         &summaries,
-        prepared.published.as_ref(),
+        orders[0].published(orders).as_ref(),
         &notes,
     )?;
     for summary in &summaries {
-        println!("{}\n{}\n", summary.method, matrix_table(summary));
+        println!("{}\n{}\n", summary.label(), matrix_table(summary));
     }
     println!("{}", summary_table(&summaries, false));
+    if let Some(table) = orders_table(&summaries, false) {
+        println!("\n{table}");
+    }
     let report = started.folder.path().join("report.md");
     println!("\nreport: {}", report.display());
     Ok(())

@@ -1,5 +1,6 @@
 //! From the rows of a suite to the tasks of a sequence.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -26,9 +27,9 @@ pub enum Split {
 /// The tasks of a run, tokenized.
 pub struct Prepared {
     /// Name of the suite.
-    suite: String,
-    /// What was published on the suite.
-    pub published: Option<Published>,
+    pub suite: String,
+    /// The order, as it was asked for.
+    pub order: String,
     /// What was done about flaws of the data, in sentences.
     pub repairs: Vec<String>,
     /// Tasks in the order they are learned.
@@ -47,11 +48,22 @@ impl Scorer for BenchmarkScore {
 }
 
 impl Prepared {
-    /// Loads and tokenizes the suite of a configuration.
+    /// As [`load`](Self::load), for every order of a configuration.
+    pub fn load_orders(
+        config: &RunConfig,
+        tokenizer: &TextTokenizer,
+        split: Split,
+    ) -> Result<Vec<Self>> {
+        let orders = config.orders();
+        let load = |order: &String| Self::load(&config.with_order(order)?, tokenizer, split);
+        orders.iter().map(load).collect()
+    }
+
+    /// Loads and tokenizes the suite of a configuration with one order.
     pub fn load(config: &RunConfig, tokenizer: &TextTokenizer, split: Split) -> Result<Self> {
         let path = match &config.data {
             Some(path) => path.clone(),
-            None => builtin::suite()?,
+            None => builtin::suite(config.benchmark)?,
         };
         let suite = Suite::open(&path)?;
         let limit = |rows: usize| if rows > 0 { rows } else { usize::MAX };
@@ -66,6 +78,9 @@ impl Prepared {
                     .map(|change| format!("{}: {change}", spec.name));
                 repairs.extend(named);
                 rows = fixed;
+            }
+            if !rows.labels.is_empty() {
+                limit_per_answer(&mut rows.train, limit(config.limit_per_class));
             }
             rows.train.truncate(limit(config.limit_train));
             rows.validation.truncate(limit(config.limit_test));
@@ -137,12 +152,26 @@ impl Prepared {
             None => None,
         };
         Ok(Self {
-            published: published(&suite),
+            order: config.order.clone(),
             suite: suite.name,
             repairs,
             tasks,
             general,
         })
+    }
+
+    /// What was published on the suite for these orders.
+    pub fn published(&self, orders: &[Self]) -> Option<Published> {
+        let names: Vec<&str> = orders.iter().map(|order| order.order.as_str()).collect();
+        published(&self.suite, &names)
+    }
+
+    /// A name that is different for every order, where there are several.
+    pub fn among(&self, orders: &[Self], name: &str) -> String {
+        match orders.len() {
+            1 => name.to_string(),
+            _ => format!("order {} {name}", self.order),
+        }
     }
 
     /// Title of the run, with its scale.
@@ -167,6 +196,16 @@ impl Prepared {
             if config.seeds.len() == 1 { "" } else { "s" },
         )
     }
+}
+
+/// Keeps the first rows of every answer.
+fn limit_per_answer(rows: &mut Vec<Row>, limit: usize) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    rows.retain(|row| {
+        let count = counts.entry(row.answer.clone()).or_default();
+        *count += 1;
+        *count <= limit
+    });
 }
 
 fn evaluation(

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use toml::Table;
 
 use super::prepare::Prepared;
-use crate::cli::TraceArgs;
-use crate::config::{RunConfig, differences};
+use crate::cli::SequenceArgs;
+use crate::config::{BenchmarkName, RunConfig, differences};
 use crate::run::{CHECKPOINTS, Manifest, MetricsLog, RunFolder};
 
 /// The settings as they were used, in the run's folder.
@@ -25,6 +25,8 @@ pub struct Started {
     pub log: MetricsLog,
     /// Whether learning rates are being tuned in it.
     pub tuning: bool,
+    /// The command that goes on with it.
+    command: &'static str,
 }
 
 /// Whether learning rates are tuned: as typed, or in the run that is taken up.
@@ -32,7 +34,7 @@ pub struct Started {
 /// # Errors
 ///
 /// If the run does not say.
-pub fn is_tuning(args: &TraceArgs) -> Result<bool> {
+pub fn is_tuning(args: &SequenceArgs) -> Result<bool> {
     match &args.resume {
         None => Ok(args.tune),
         Some(folder) => Ok(Manifest::read(folder)?.tuning),
@@ -44,9 +46,9 @@ pub fn is_tuning(args: &TraceArgs) -> Result<bool> {
 /// # Errors
 ///
 /// If settings were typed that are not those of the run.
-pub fn config(args: &TraceArgs) -> Result<RunConfig> {
+pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig> {
     let Some(folder) = &args.resume else {
-        return args.run.resolve();
+        return args.run.resolve(benchmark);
     };
     let path = folder.join(CONFIG);
     ensure!(
@@ -79,26 +81,38 @@ impl Started {
     ///
     /// If it cannot be written, or is not such a folder.
     pub fn open(
-        name: &str,
         tuning: bool,
         config: &RunConfig,
-        prepared: &Prepared,
-        args: &TraceArgs,
+        orders: &[Prepared],
+        args: &SequenceArgs,
     ) -> Result<Self> {
-        let mut title = prepared.title(config);
+        let mut title = orders[0].title(config);
+        if orders.len() > 1 {
+            title = format!("{title}, orders {}", config.order);
+        }
         if tuning {
             title = format!("Tuning on validation rows: {title}");
         }
         println!("{title}\n");
-        for line in &prepared.repairs {
-            println!("data: {line}");
+        // Orders of the same tasks say the same.
+        let mut repairs: Vec<String> = Vec::new();
+        for line in orders.iter().flat_map(|order| &order.repairs) {
+            if !repairs.contains(line) {
+                println!("data: {line}");
+                repairs.push(line.clone());
+            }
         }
         let (folder, manifest) = match &args.resume {
             Some(path) => Self::taken_up(path)?,
             None => {
+                let name = match tuning {
+                    true => "tune",
+                    false => config.benchmark.name(),
+                };
                 let folder = RunFolder::create(args.out.as_deref(), name)?;
                 let mut manifest = Manifest::new(title, config.backend.name());
-                manifest.data.clone_from(&prepared.repairs);
+                manifest.suite.clone_from(&orders[0].suite);
+                manifest.data = repairs;
                 manifest.tuning = tuning;
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
                 (folder, manifest)
@@ -111,6 +125,7 @@ impl Started {
             folder,
             manifest,
             tuning,
+            command: config.benchmark.name(),
         })
     }
 
@@ -128,9 +143,10 @@ impl Started {
         let found = std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
         match found {
             true => format!(
-                "the run ended early; what was saved last is in {}, go on with: experiments trace \
+                "the run ended early; what was saved last is in {}, go on with: experiments {} \
                  --resume {path}",
-                saved.display()
+                saved.display(),
+                self.command
             ),
             false => format!("the run in {path} ended early"),
         }

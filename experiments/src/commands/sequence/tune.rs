@@ -9,7 +9,7 @@ use super::execute::method_label;
 use super::jobs::{Planned, run_all};
 use super::prepare::Prepared;
 use super::start::Started;
-use crate::cli::TraceArgs;
+use crate::cli::SequenceArgs;
 use crate::config::{RunConfig, ScoringName};
 use crate::run::{RunResult, stem};
 
@@ -18,38 +18,43 @@ use crate::run::{RunResult, stem};
 pub fn run(
     config: &RunConfig,
     base: &Base,
-    mut prepared: Prepared,
-    args: &TraceArgs,
+    mut orders: Vec<Prepared>,
+    args: &SequenceArgs,
 ) -> Result<()> {
     let mut config = config.clone();
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
-    prepared.general = None;
-    let mut started = Started::open("tune", true, &config, &prepared, args)?;
+    for order in &mut orders {
+        order.general = None;
+    }
+    let mut started = Started::open(true, &config, &orders, args)?;
     let mut planned = Vec::new();
     for &method in &config.methods {
         for &rate in &config.tune_grid {
-            for &seed in &config.seeds {
-                let label = format!("{} lr{rate:e}", method_label(&config, method));
-                let mut config = config.clone();
-                config.learning_rates.insert(method, rate);
-                planned.push(Planned {
-                    config,
-                    method,
-                    seed,
-                    stem: stem(&label, seed),
-                });
+            for prepared in &orders {
+                for &seed in &config.seeds {
+                    let label = format!("{} lr{rate:e}", method_label(&config, method));
+                    let mut config = config.with_order(&prepared.order)?;
+                    config.learning_rates.insert(method, rate);
+                    planned.push(Planned {
+                        config,
+                        prepared,
+                        method,
+                        seed,
+                        stem: stem(&prepared.among(&orders, &label), seed),
+                    });
+                }
             }
         }
     }
-    let outcome = run_all(&planned, base, &prepared, &mut started);
+    let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
 
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["method", "lr", "AA", "BWT", "learning"]);
     let mut best = String::from("[learning_rates]\n");
-    let mut groups = results.chunks(config.seeds.len());
+    let mut groups = results.chunks(orders.len() * config.seeds.len());
     for &method in &config.methods {
         let mut chosen: Option<(f64, f64)> = None;
         for (&rate, results) in config.tune_grid.iter().zip(&mut groups) {
@@ -82,7 +87,7 @@ pub fn run(
     Ok(())
 }
 
-/// Mean of a figure over seeds; `None` if a seed diverged or lacks it.
+/// Mean of a figure over orders and seeds; `None` if one diverged or lacks it.
 fn mean(
     results: &[Option<RunResult>],
     figure: fn(&ResultMatrix) -> Option<f64>,

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, ensure};
 pub use plan::Part;
 use plan::{Plan, variant_label};
 
-use super::trace::execute::{self, Job};
-use super::trace::work::Work;
-use super::trace::{Base, Prepared};
+use super::sequence::execute::{self, Job};
+use super::sequence::work::Work;
+use super::sequence::{Base, Prepared};
 use crate::cli::{StudyCommand, StudyRunArgs};
 use crate::progress::Progress;
 use crate::run::{RunFolder, RunResult};

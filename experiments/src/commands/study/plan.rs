@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::commands::trace::Split;
-use crate::config::{MethodName, Overrides, RunConfig};
+use crate::commands::sequence::Split;
+use crate::config::{BenchmarkName, MethodName, Overrides, RunConfig};
 
 /// A plan as it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -137,7 +137,7 @@ fn resolve(file: &PlanFile, variant: &VariantFile) -> Result<Variant> {
         flags,
         ..Overrides::default()
     };
-    let config = RunConfig::resolve(given, &overrides)?;
+    let config = RunConfig::resolve(BenchmarkName::Trace, given, &overrides)?;
     let own = [&variant.learning_rates, &file.learning_rates];
     let rates = own.into_iter().find(|rates| !rates.is_empty());
     Ok(Variant {

@@ -1,82 +1,23 @@
 //! Low-rank adapters: one through all tasks (SeqLoRA), or a new one per task that is kept
 //! orthogonal to those before it (O-LoRA).
 
+mod attach;
+mod config;
+mod penalty;
 mod state;
 
-use std::collections::HashMap;
-
-use ::osft::{OsftError, TargetPatterns};
-use burn::module::{LoraAdapter, Module, ModuleVisitor, Param, ParamId, Reparameterizer};
+use burn::module::{Module, ParamId};
 use burn::optim::{AdamW, ModuleOptimizer};
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use super::{Method, TaskContext, TaskDiagnostics};
 use crate::ContinualError;
 use crate::checkpoint::{Checkpoint, StatePart};
-
-/// Settings of low-rank adapters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoraConfig {
-    /// Which parameters get an adapter.
-    pub targets: TargetPatterns,
-    /// Inner dimension of an adapter: `ΔW = alpha / adapter_rank · A B`.
-    pub adapter_rank: usize,
-    /// Numerator of the adapter's scale.
-    pub alpha: f64,
-    /// Weight of the orthogonality penalty, `λ Σ_i Σ |A_iᵀ A|` over the adapters of earlier tasks;
-    /// used by O-LoRA alone.
-    #[serde(default)]
-    pub orthogonality: f64,
-}
-
-impl LoraConfig {
-    /// Checks every setting that can be checked without a module.
-    ///
-    /// # Errors
-    ///
-    /// [`ContinualError::InvalidSetting`] for the first one out of range.
-    pub fn validate(&self) -> Result<(), ContinualError> {
-        let checks = [
-            (
-                "adapter_rank",
-                self.adapter_rank as f64,
-                self.adapter_rank > 0,
-                "at least 1",
-            ),
-            ("alpha", self.alpha, self.alpha > 0.0, "above 0"),
-            (
-                "orthogonality",
-                self.orthogonality,
-                self.orthogonality >= 0.0,
-                "0 or above",
-            ),
-        ];
-        if let Some((name, found, _, expected)) = checks.into_iter().find(|check| !check.2) {
-            return Err(ContinualError::InvalidSetting {
-                name,
-                found: found.to_string(),
-                expected,
-            });
-        }
-        Ok(())
-    }
-
-    /// Numbers that the adapters of a module hold.
-    ///
-    /// # Errors
-    ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing.
-    pub fn adapter_parameters<M: Module>(&self, module: &M) -> Result<usize, OsftError> {
-        let targets = self.targets.selected(module)?.into_iter();
-        Ok(targets
-            .map(|target| self.adapter_rank * (target.shape[0] + target.shape[1]))
-            .sum())
-    }
-}
+use attach::Attach;
+pub use config::{LoraConfig, PerTask};
+use penalty::{Factors, penalty};
 
 /// What becomes of an adapter when its task is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,24 +161,11 @@ impl<M: Module> Method<M> for LoraMethod {
         Ok((model, inner.into()))
     }
 
-    /// `λ Σ_i Σ |A_iᵀ A|`, in the layout of `y = x W`, where `A` is `[d_in, adapter_rank]`.
     fn penalty(&self, model: &M) -> Option<Tensor<1>> {
-        let weight = self.config.orthogonality;
-        if self.course != Course::Orthogonal || weight == 0.0 {
-            return None;
+        match self.course {
+            Course::Sequential => None,
+            Course::Orthogonal => penalty(&self.config, &self.layers, model),
         }
-        let factors = Factors::of(model);
-        let mut sum: Option<Tensor<1>> = None;
-        for layer in &self.layers {
-            let id = layer.current.as_ref()?.ids[0];
-            let factor = factors.0.get(&id)?;
-            for data in &layer.earlier {
-                let other = Tensor::<2>::from_data(data.clone(), &factor.device());
-                let overlap = other.transpose().matmul(factor.clone()).abs().sum();
-                sum = Some(sum.map_or(overlap.clone(), |sum| sum + overlap));
-            }
-        }
-        sum.map(|sum| sum * weight)
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {
@@ -288,65 +216,5 @@ impl<M: Module> Method<M> for LoraMethod {
             ..TaskDiagnostics::default()
         };
         Ok((model.materialize(), diagnostics))
-    }
-}
-
-/// Matrices of a module that are being trained, by identity.
-struct Factors(HashMap<ParamId, Tensor<2>>);
-
-impl Factors {
-    fn of<M: Module>(model: &M) -> Self {
-        let mut factors = Self(HashMap::new());
-        model.visit(&mut factors);
-        factors
-    }
-}
-
-impl ModuleVisitor for Factors {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if D == 2 && param.is_require_grad() {
-            let value = param.val();
-            let dims = value.dims();
-            self.0.insert(param.id, value.reshape([dims[0], dims[1]]));
-        }
-    }
-}
-
-/// Attaches adapters with given values; what they stand for already is taken from the weight.
-struct Attach {
-    adapters: HashMap<ParamId, Adapter>,
-    scale: f64,
-}
-
-impl Reparameterizer for Attach {
-    type Reparam = LoraAdapter;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        _path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
-        let Some(adapter) = self.adapters.remove(&param.id) else {
-            return (param, None);
-        };
-        let device = param.val().device();
-        let factor = |id: ParamId, data: TensorData| {
-            let value = Tensor::<2>::from_data(data, &device);
-            Param::initialized(id, value).set_require_grad(true)
-        };
-        let [a, b] = adapter.ids;
-        let attached = LoraAdapter {
-            a: factor(a, adapter.a),
-            b: factor(b, adapter.b),
-            scale: self.scale,
-        };
-        let id = param.id;
-        let merged = param.val().inner();
-        let done = attached.delta().inner().reshape(merged.shape());
-        let base = Tensor::<D>::from_data((merged - done).into_data(), &device);
-        (
-            Param::initialized(id, base).set_require_grad(false),
-            Some(attached),
-        )
     }
 }

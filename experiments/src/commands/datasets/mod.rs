@@ -1,31 +1,20 @@
-//! `experiments datasets`: the built-in suite, generated and checked.
+//! `experiments datasets`: the built-in suites, generated and checked.
 
-use std::collections::BTreeMap;
+mod labelled;
+mod trace;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use benchmarks::{Score, Suite, TaskSpec, flaws, load_task, repaired};
+use benchmarks::{Suite, flaws, load_task, repaired};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::cli::{CheckArgs, DatasetsCommand, GenerateArgs, VerifyArgs};
-use crate::suite::{Sizes, generate};
+use crate::config::BenchmarkName;
 
 /// Hashes of the files of a suite, in the form of `sha256sum`.
 const HASHES: &str = "SHA256SUMS";
-/// Times that each task's training rows are gone through: what it takes to learn it, as TRACE's
-/// epochs differ from task to task.
-const EPOCHS: [(&str, usize); 8] = [
-    ("stance", 3),
-    ("tone", 3),
-    ("summary", 5),
-    ("code", 4),
-    ("choice", 10),
-    ("sums", 5),
-    ("shares", 5),
-    ("simplify", 5),
-];
-
 /// Generates or verifies.
 pub fn run(command: &DatasetsCommand) -> Result<()> {
     match command {
@@ -42,7 +31,10 @@ fn write_suite(args: &GenerateArgs) -> Result<()> {
         "{} already exists; choose another --out",
         args.out.display()
     );
-    let files = files(args.seed)?;
+    let files = match args.suite {
+        BenchmarkName::Trace => trace::files(args.seed)?,
+        BenchmarkName::T5 => labelled::files(args.seed)?,
+    };
     let mut hashes = String::new();
     for (name, bytes) in &files {
         let path = args.out.join(name);
@@ -57,55 +49,6 @@ fn write_suite(args: &GenerateArgs) -> Result<()> {
     std::fs::write(&path, hashes).with_context(|| format!("cannot write {}", path.display()))?;
     println!("wrote {} files to {}", files.len() + 1, args.out.display());
     Ok(())
-}
-
-/// Every file of a suite by its relative path, in order.
-fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
-    let generated = generate(seed, &Sizes::default());
-    let mut files = BTreeMap::new();
-    let mut tasks = Vec::new();
-    for task in &generated.tasks {
-        tasks.push(TaskSpec {
-            name: task.name.to_string(),
-            score: score(task.score)?,
-            max_new_tokens: task.max_new_tokens,
-            epochs: epochs(task.name)?,
-            labels: Vec::new(),
-        });
-        for (split, rows) in [
-            ("train", &task.train),
-            ("eval", &task.validation),
-            ("test", &task.test),
-        ] {
-            files.insert(format!("{}/{split}.json", task.name), json(rows)?);
-        }
-    }
-    let names = |tasks: &[TaskSpec]| tasks.iter().map(|task| task.name.clone()).collect();
-    let reversed: Vec<TaskSpec> = tasks.iter().rev().cloned().collect();
-    let suite = Suite {
-        name: match seed {
-            0 => "built-in suite".to_string(),
-            _ => format!("built-in suite, seed {seed}"),
-        },
-        orders: vec![names(&tasks), names(&reversed)],
-        tasks,
-        general: Some("general.json".to_string()),
-    };
-    files.insert("suite.json".to_string(), json(&suite)?);
-    files.insert("general.json".to_string(), json(&generated.probe)?);
-    Ok(files)
-}
-
-fn epochs(task: &str) -> Result<usize> {
-    let found = EPOCHS.iter().find(|(name, _)| *name == task);
-    let (_, epochs) = found.with_context(|| format!("no epochs for the task {task:?}"))?;
-    Ok(*epochs)
-}
-
-/// The scores of the generator are named as in a `suite.json`.
-fn score(name: &str) -> Result<Score> {
-    serde_json::from_value(serde_json::Value::from(name))
-        .with_context(|| format!("the generator names an unknown score {name:?}"))
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -157,6 +100,10 @@ fn check(args: &CheckArgs) -> Result<()> {
     let mut count = 0;
     println!("{}: {} tasks", suite.name, suite.tasks.len());
     for task in &suite.tasks {
+        if !args.folder.join(task.path()).is_dir() {
+            println!("\n{}: not there", task.name);
+            continue;
+        }
         let rows = load_task(&args.folder, task)?;
         println!(
             "\n{}: {} train, {} eval, {} test rows",

@@ -1,4 +1,4 @@
-//! A byte-level BPE tokenizer trained on the documents a base model is pre-trained on.
+//! Byte-level BPE, for decoder-only models.
 
 use anyhow::{Result, anyhow};
 use tokenizers::decoders::byte_level::ByteLevel;

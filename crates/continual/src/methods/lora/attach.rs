@@ -1,0 +1,47 @@
+//! Adapters with given values on a module.
+
+use std::collections::HashMap;
+
+use burn::module::{LoraAdapter, Param, ParamId, Reparameterizer};
+use burn::tensor::{Tensor, TensorData};
+
+use super::Adapter;
+
+/// Attaches adapters with given values; what they stand for already is taken from the weight.
+pub(super) struct Attach {
+    pub(super) adapters: HashMap<ParamId, Adapter>,
+    pub(super) scale: f64,
+}
+
+impl Reparameterizer for Attach {
+    type Reparam = LoraAdapter;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        _path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
+        let Some(adapter) = self.adapters.remove(&param.id) else {
+            return (param, None);
+        };
+        let device = param.val().device();
+        let factor = |id: ParamId, data: TensorData| {
+            let value = Tensor::<2>::from_data(data, &device);
+            Param::initialized(id, value).set_require_grad(true)
+        };
+        let [a, b] = adapter.ids;
+        let attached = LoraAdapter {
+            a: factor(a, adapter.a),
+            b: factor(b, adapter.b),
+            scale: self.scale,
+        };
+        let id = param.id;
+        let merged = param.val().inner();
+        let done = attached.delta().inner().reshape(merged.shape());
+        let base = Tensor::<D>::from_data((merged - done).into_data(), &device);
+        (
+            Param::initialized(id, base).set_require_grad(false),
+            Some(attached),
+        )
+    }
+}

@@ -1,0 +1,73 @@
+//! The built-in suite of `trace` as files.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use benchmarks::{Format, Score, Suite, TaskSpec};
+
+use super::json;
+use crate::suite::{Sizes, generate};
+
+/// Times that each task's training rows are gone through: what it takes to learn it, as TRACE's
+/// epochs differ from task to task.
+const EPOCHS: [(&str, usize); 8] = [
+    ("stance", 3),
+    ("tone", 3),
+    ("summary", 5),
+    ("code", 4),
+    ("choice", 10),
+    ("sums", 5),
+    ("shares", 5),
+    ("simplify", 5),
+];
+
+/// Every file of a suite by its relative path, in order.
+pub fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
+    let generated = generate(seed, &Sizes::default());
+    let mut files = BTreeMap::new();
+    let mut tasks = Vec::new();
+    for task in &generated.tasks {
+        tasks.push(TaskSpec {
+            name: task.name.to_string(),
+            score: score(task.score)?,
+            max_new_tokens: task.max_new_tokens,
+            epochs: epochs(task.name)?,
+            labels: Vec::new(),
+            folder: None,
+            format: Format::Prompts,
+        });
+        for (split, rows) in [
+            ("train", &task.train),
+            ("eval", &task.validation),
+            ("test", &task.test),
+        ] {
+            files.insert(format!("{}/{split}.json", task.name), json(rows)?);
+        }
+    }
+    let names = |tasks: &[TaskSpec]| tasks.iter().map(|task| task.name.clone()).collect();
+    let reversed: Vec<TaskSpec> = tasks.iter().rev().cloned().collect();
+    let suite = Suite {
+        name: match seed {
+            0 => "built-in suite".to_string(),
+            _ => format!("built-in suite, seed {seed}"),
+        },
+        orders: vec![names(&tasks), names(&reversed)],
+        tasks,
+        general: Some("general.json".to_string()),
+    };
+    files.insert("suite.json".to_string(), json(&suite)?);
+    files.insert("general.json".to_string(), json(&generated.probe)?);
+    Ok(files)
+}
+
+fn epochs(task: &str) -> Result<usize> {
+    let found = EPOCHS.iter().find(|(name, _)| *name == task);
+    let (_, epochs) = found.with_context(|| format!("no epochs for the task {task:?}"))?;
+    Ok(*epochs)
+}
+
+/// The scores of the generator are named as in a `suite.json`.
+fn score(name: &str) -> Result<Score> {
+    serde_json::from_value(serde_json::Value::from(name))
+        .with_context(|| format!("the generator names an unknown score {name:?}"))
+}

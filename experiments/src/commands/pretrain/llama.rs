@@ -1,0 +1,72 @@
+//! A decoder-only model on the general mixture: the loss runs over whole documents.
+
+use anyhow::Result;
+use lm::{Example, TextTokenizer};
+use serde_json::json;
+
+use super::{MAX_LENGTH, Source, vocabulary_texts};
+use crate::cli::PretrainArgs;
+use crate::suite::{Document, mixture};
+use crate::vocabulary::byte_level::{self, END_OF_TEXT};
+
+/// Documents of the mixture.
+pub fn documents(args: &PretrainArgs) -> Vec<Document> {
+    mixture(args.seed, args.documents)
+}
+
+/// Configuration and tokenizer of a model that does not exist yet.
+pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
+    let tokenizer = byte_level::train(vocabulary_texts(documents), args.vocabulary)?;
+    let vocabulary_size = tokenizer.get_vocab_size(true);
+    let config = json!({
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": vocabulary_size,
+        "hidden_size": args.hidden,
+        "intermediate_size": args.hidden * 3,
+        "num_hidden_layers": args.layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": args.hidden / 4,
+        "hidden_act": "silu",
+        "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "attention_bias": false,
+        "mlp_bias": false,
+        "tie_word_embeddings": true,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "pad_token_id": 0,
+        "torch_dtype": "float32"
+    });
+    let tokenizer_config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END_OF_TEXT,
+        "pad_token": END_OF_TEXT,
+        "clean_up_tokenization_spaces": false
+    });
+    let generation = json!({"eos_token_id": 0, "pad_token_id": 0});
+    Ok(Source {
+        files: vec![
+            ("config.json", config),
+            ("tokenizer_config.json", tokenizer_config),
+            ("generation_config.json", generation),
+        ],
+        tokenizer,
+    })
+}
+
+/// Prompt and answer are tokenized apart, as those of tasks are.
+pub fn rows(documents: &[Document], tokenizer: &TextTokenizer) -> Result<Vec<Example>> {
+    documents
+        .iter()
+        .map(|document| {
+            let row = tokenizer.example(&document.prompt, &document.answer, MAX_LENGTH)?;
+            Ok(Example {
+                prompt: Vec::new(),
+                answer: [row.prompt, row.answer].concat(),
+            })
+        })
+        .collect()
+}

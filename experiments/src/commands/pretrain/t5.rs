@@ -1,0 +1,102 @@
+//! An encoder-decoder on the general mixture, on sentences of the built-in CL suite and on options about
+//! them: what is asked is answered, prose and sentences are to be completed where spans are missing.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use lm::{Example, TextTokenizer};
+use serde_json::json;
+
+use super::{MAX_LENGTH, Source, vocabulary_texts};
+use crate::cli::PretrainArgs;
+use crate::miniature;
+use crate::suite::{Document, mixture};
+use crate::vocabulary::sentence_pieces::{self, END, PADDING};
+
+/// Documents of the mixture, sentences of the tasks without their labels, and options about these, in
+/// turn.
+pub fn documents(args: &PretrainArgs) -> Vec<Document> {
+    let third = args.documents.div_ceil(3);
+    let sentences: Vec<String> = miniature::documents(args.seed, third).collect();
+    let mixture = mixture(args.seed, third);
+    in_turn(mixture, &sentences, &miniature::labels(), args)
+}
+
+/// Texts of the user's, and options about them, in turn.
+pub fn documents_of(texts: Vec<String>, args: &PretrainArgs) -> Vec<Document> {
+    in_turn(Vec::new(), &texts, &BTreeSet::new(), args)
+}
+
+fn in_turn(
+    mixture: Vec<Document>,
+    texts: &[String],
+    excluded: &BTreeSet<String>,
+    args: &PretrainArgs,
+) -> Vec<Document> {
+    let mut mixture = mixture.into_iter();
+    let mut options = miniature::options(texts, excluded, args.seed);
+    let documents = texts.iter();
+    documents
+        .flat_map(|text| {
+            let option = options.next();
+            let asked = option.map(|(prompt, answer)| Document::asked(prompt, answer));
+            [mixture.next(), Some(Document::prose(text)), asked]
+        })
+        .flatten()
+        .take(args.documents)
+        .collect()
+}
+
+/// Configuration and tokenizer of a model that does not exist yet.
+pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
+    let tokenizer = sentence_pieces::train(vocabulary_texts(documents), args.vocabulary)?;
+    let heads = 4;
+    let config = json!({
+        "architectures": ["T5ForConditionalGeneration"],
+        "model_type": "t5",
+        "vocab_size": tokenizer.get_vocab_size(true),
+        "d_model": args.hidden,
+        "d_kv": args.hidden / heads,
+        "d_ff": args.hidden * 2,
+        "num_layers": args.layers,
+        "num_decoder_layers": args.layers,
+        "num_heads": heads,
+        "relative_attention_num_buckets": 32,
+        "relative_attention_max_distance": 128,
+        "dropout_rate": 0.0,
+        "layer_norm_epsilon": 1e-6,
+        "feed_forward_proj": "relu",
+        "is_encoder_decoder": true,
+        "tie_word_embeddings": true,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "decoder_start_token_id": 0,
+        "torch_dtype": "float32"
+    });
+    let tokenizer_config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END,
+        "pad_token": PADDING,
+        "clean_up_tokenization_spaces": false
+    });
+    let generation = json!({"eos_token_id": 1, "pad_token_id": 0, "decoder_start_token_id": 0});
+    Ok(Source {
+        files: vec![
+            ("config.json", config),
+            ("tokenizer_config.json", tokenizer_config),
+            ("generation_config.json", generation),
+        ],
+        tokenizer,
+    })
+}
+
+/// What is asked as a prompt and its answer, prose with spans that are missing.
+pub fn rows(documents: &[Document], tokenizer: &TextTokenizer) -> Result<Vec<Example>> {
+    let row = |(index, document): (usize, &Document)| {
+        Ok(match document.prompt.as_str() {
+            "" => tokenizer.text(&document.answer, MAX_LENGTH, index as u64)?,
+            prompt => tokenizer.example(prompt, &document.answer, MAX_LENGTH)?,
+        })
+    };
+    documents.iter().enumerate().map(row).collect()
+}

@@ -1,0 +1,145 @@
+//! What is said about a run whose model, or whose data, is not there.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use benchmarks::{Suite, released_rows};
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+use lm::{Model, Pretrained};
+
+use super::known::{Known, known};
+use super::needs::needs;
+use crate::config::{BenchmarkName, RunConfig};
+
+/// Explains what is missing, where it is to be had, and what the run would need; ends with an error.
+///
+/// # Errors
+///
+/// Always: the run cannot start.
+pub fn explain(config: &RunConfig, model: &Path) -> Result<()> {
+    let folder = model.display();
+    println!("model: {folder} is not there, or has no config.json");
+    println!(
+        "  A model is a Hugging Face folder: config.json, tokenizer.json, and model.safetensors or \
+         its shards."
+    );
+    let known = known(model);
+    match &known {
+        Some(Known { repository, .. }) => println!(
+            "  This one is to be had with the hub's own tool:\n    hf download {repository} \
+             --include '*.json' '*.safetensors' --local-dir {folder}"
+        ),
+        None => println!(
+            "  From the hub, with its own tool:\n    hf download OWNER/NAME --include '*.json' \
+             '*.safetensors' --local-dir {folder}"
+        ),
+    }
+    if config.data.is_none() {
+        println!("\ndata: no --data; the built-in suite would be learned, which is a miniature");
+        if config.benchmark == BenchmarkName::T5 {
+            println!(
+                "  The CL benchmark is the folder CL_Benchmark of\n    git clone \
+                 https://github.com/cmnfriend/O-LoRA"
+            );
+        }
+    }
+    if let Some(Known { config: shape, .. }) = known {
+        let device = config.backend.device()?;
+        let network = Model::from_config(&shape, model, &device)?;
+        estimate(config, &network, &device)?;
+    }
+    bail!("{folder} is missing");
+}
+
+fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
+    let parameters = model.num_params();
+    println!("\nmemory, of {parameters} parameters in f32, without activations and split:");
+    for &method in &config.methods {
+        let needs = needs(config, method, model)?;
+        println!(
+            "  {:10} {:6.1} GB, {}, learning rate {:e}",
+            method.name(),
+            needs.megabytes as f64 / 1000.0,
+            needs.trainable(),
+            config.learning_rate(method)
+        );
+    }
+    if config.benchmark != BenchmarkName::T5 {
+        return Ok(());
+    }
+    let speed = multiplications_per_second(device);
+    println!(
+        "\ntime of one method on the released files, rows of at most {} tokens (the bound) at the {:.0} \
+         GFLOP/s that {} reaches here:",
+        config.max_length,
+        speed / 1e9,
+        config.backend.name()
+    );
+    let suite = Suite::cl_benchmark();
+    for order in config.orders() {
+        let settings = config.with_order(&order)?;
+        let Ok(tasks) = suite.order(&order) else {
+            continue;
+        };
+        let (mut trained, mut answered, mut steps) = (0, 0, 0);
+        for (place, task) in tasks.iter().enumerate() {
+            let Some((train, test)) = released_rows(&task.name) else {
+                continue;
+            };
+            let train = match settings.limit_train {
+                0 => train,
+                limit => train.min(limit),
+            };
+            let test = match settings.limit_test {
+                0 => test,
+                limit => test.min(limit),
+            };
+            let own = settings.task_epochs.get(&task.name).copied();
+            let epochs = own.unwrap_or(settings.epochs.max(1));
+            trained += epochs * train;
+            steps += epochs * train.div_ceil(settings.train.global_batch);
+            // Before it is learned, after, and at the end; a first task is not scored before.
+            answered += test * if place == 0 { 2 } else { 3 };
+        }
+        let tokens = |rows: usize| (rows * config.max_length) as f64;
+        // Two operations per parameter and token forward, four backward.
+        let operations = parameters as f64 * (6.0 * tokens(trained) + 2.0 * tokens(answered));
+        println!(
+            "  order {order}: {} tasks, {trained} rows in {steps} steps, {answered} answers: {:.1e} \
+             operations, {} here, {} at 100 TFLOP/s",
+            tasks.len(),
+            operations,
+            duration(operations / speed),
+            duration(operations / 1e14)
+        );
+    }
+    Ok(())
+}
+
+/// Floating-point operations per second of products of matrices of a model's size.
+fn multiplications_per_second(device: &Device) -> f64 {
+    const SIZE: usize = 768;
+    const TIMES: usize = 4;
+    let matrix = || Tensor::<2>::random([SIZE, SIZE], Distribution::Default, device);
+    let (a, b) = (matrix(), matrix());
+    let product = || a.clone().matmul(b.clone()).sum().into_scalar::<f32>();
+    // The first one pays for what is set up once.
+    product();
+    let start = Instant::now();
+    for _ in 0..TIMES {
+        product();
+    }
+    let operations = (TIMES * 2 * SIZE.pow(3)) as f64;
+    operations / start.elapsed().as_secs_f64().max(1e-6)
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.0} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
+    }
+}

@@ -1,0 +1,311 @@
+//! A miniature of the CL benchmark: fifteen classification tasks of the same kinds, with the same label
+//! spaces in kind, in the benchmark's own format. Every sentence is generated from a seed.
+//!
+//! Each task draws from a stream of its own, so that changing one leaves the rows of the others.
+//! Its sentences without their labels are also what a small T5 is pre-trained on (`documents`,
+//! `options`): it knows the words and the form, and nothing of the tasks.
+
+mod inference;
+mod options;
+mod reasoning;
+mod sentiment;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod words;
+
+use std::collections::BTreeSet;
+
+pub use options::options;
+use rand::{SeedableRng, seq::SliceRandom};
+use serde::Serialize;
+use words::Random;
+
+/// One example in the benchmark's row format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What is to be labelled.
+    pub sentence: String,
+    /// One of the task's labels.
+    pub label: String,
+}
+
+/// One task with its three splits, which share no sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelledTask {
+    /// Its name.
+    pub name: &'static str,
+    /// Kind of the task.
+    pub group: &'static str,
+    /// The labels in the order of the options.
+    pub labels: &'static [&'static str],
+    /// Rows to learn from.
+    pub train: Vec<Row>,
+    /// Rows to choose settings on.
+    pub validation: Vec<Row>,
+    /// Rows to report.
+    pub test: Vec<Row>,
+}
+
+/// What is asked, by group; a task of a group without one asks in its sentences.
+pub const INSTRUCTIONS: [(&str, &str); 8] = [
+    (
+        "SC",
+        "What is the mood of the following text? Choose one from the option.",
+    ),
+    (
+        "TC",
+        "What is the following text about? Choose one from the option.",
+    ),
+    (
+        "NLI",
+        "How does \"sentence 2\" follow from \"sentence 1\"? Choose one from the option.",
+    ),
+    (
+        "QQP",
+        "Do both sentences ask the same? Choose one from the option.",
+    ),
+    (
+        "WiC",
+        "Does the word mean the same in both sentences? Choose one from the option.",
+    ),
+    ("COPA", ""),
+    (
+        "BoolQA",
+        "Is the answer to the question yes, by the passage? Choose one from the option.",
+    ),
+    (
+        "MultiRC",
+        "Is the answer right, by the paragraph? Choose one from the option.",
+    ),
+];
+
+/// The orders: as those of the benchmark, by the kinds of the tasks.
+pub const ORDERS: [&[&str]; 6] = [
+    &["entries", "gadgets", "forum", "press"],
+    &["entries", "gadgets", "press", "forum"],
+    &["forum", "gadgets", "press", "entries"],
+    &[
+        "claims",
+        "briefs",
+        "senses",
+        "causes",
+        "questions",
+        "villages",
+        "follows",
+        "films",
+        "cafes",
+        "gadgets",
+        "notes",
+        "entries",
+        "press",
+        "stories",
+        "forum",
+    ],
+    &[
+        "stories",
+        "villages",
+        "senses",
+        "claims",
+        "briefs",
+        "causes",
+        "questions",
+        "follows",
+        "films",
+        "notes",
+        "entries",
+        "press",
+        "cafes",
+        "gadgets",
+        "forum",
+    ],
+    &[
+        "cafes",
+        "gadgets",
+        "claims",
+        "briefs",
+        "causes",
+        "questions",
+        "follows",
+        "films",
+        "notes",
+        "entries",
+        "press",
+        "forum",
+        "stories",
+        "villages",
+        "senses",
+    ],
+];
+
+/// How one task is drawn.
+struct Task {
+    name: &'static str,
+    group: &'static str,
+    labels: &'static [&'static str],
+    /// Draws the sentence of the label with that index.
+    sentence: fn(&mut Random, usize) -> String,
+}
+
+/// After the benchmark's yelp, amazon, IMDB, SST-2; dbpedia, yahoo, agnews; MNLI, CB, RTE; QQP, WiC,
+/// COPA, BoolQA, MultiRC.
+const TASKS: [Task; 15] = [
+    Task {
+        name: "cafes",
+        group: "SC",
+        labels: &sentiment::FIVE,
+        sentence: sentiment::cafe,
+    },
+    Task {
+        name: "gadgets",
+        group: "SC",
+        labels: &sentiment::FIVE,
+        sentence: sentiment::gadget,
+    },
+    Task {
+        name: "films",
+        group: "SC",
+        labels: &sentiment::TWO,
+        sentence: sentiment::film,
+    },
+    Task {
+        name: "notes",
+        group: "SC",
+        labels: &sentiment::TWO,
+        sentence: sentiment::note,
+    },
+    Task {
+        name: "entries",
+        group: "TC",
+        labels: &topic::KINDS,
+        sentence: topic::entry,
+    },
+    Task {
+        name: "forum",
+        group: "TC",
+        labels: &topic::FIELDS,
+        sentence: topic::forum,
+    },
+    Task {
+        name: "press",
+        group: "TC",
+        labels: &topic::SECTIONS,
+        sentence: topic::press,
+    },
+    Task {
+        name: "claims",
+        group: "NLI",
+        labels: &["neutral", "entailment", "contradiction"],
+        sentence: inference::claim,
+    },
+    Task {
+        name: "briefs",
+        group: "NLI",
+        labels: &["contradiction", "entailment", "neutral"],
+        sentence: inference::brief,
+    },
+    Task {
+        name: "follows",
+        group: "NLI",
+        labels: &["contradiction", "entailment"],
+        sentence: inference::follows,
+    },
+    Task {
+        name: "questions",
+        group: "QQP",
+        labels: &["False", "True"],
+        sentence: inference::questions,
+    },
+    Task {
+        name: "senses",
+        group: "WiC",
+        labels: &["True", "False"],
+        sentence: reasoning::senses,
+    },
+    Task {
+        name: "causes",
+        group: "COPA",
+        labels: &["A", "B"],
+        sentence: reasoning::causes,
+    },
+    Task {
+        name: "villages",
+        group: "BoolQA",
+        labels: &["True", "False"],
+        sentence: reasoning::village,
+    },
+    Task {
+        name: "stories",
+        group: "MultiRC",
+        labels: &["False", "True"],
+        sentence: reasoning::story,
+    },
+];
+
+/// Rows of every task's splits: training, validation, test.
+pub const SIZES: [usize; 3] = [300, 60, 60];
+/// Draws in vain after which a task counts as having run out of new sentences.
+const MAX_DRAWS: usize = 2_000;
+
+/// Generates the tasks of a seed.
+pub fn generate(seed: u64) -> Vec<LabelledTask> {
+    let tasks = TASKS.iter().enumerate();
+    tasks
+        .map(|(position, task)| {
+            let mut random = stream(seed, 1 + position as u64);
+            let mut seen = BTreeSet::new();
+            let mut split = |count| rows(task, count, &mut seen, &mut random);
+            LabelledTask {
+                name: task.name,
+                group: task.group,
+                labels: task.labels,
+                train: split(SIZES[0]),
+                validation: split(SIZES[1]),
+                test: split(SIZES[2]),
+            }
+        })
+        .collect()
+}
+
+/// Draws rows whose sentences are all new, every label as often as any other, in random order.
+fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Random) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(count);
+    for index in 0..count {
+        let label = index % task.labels.len();
+        let fresh = (0..MAX_DRAWS)
+            .map(|_| (task.sentence)(random, label))
+            .find(|sentence| !seen.contains(sentence));
+        let Some(sentence) = fresh else { break };
+        seen.insert(sentence.clone());
+        rows.push(Row {
+            sentence,
+            label: task.labels[label].to_string(),
+        });
+    }
+    rows.shuffle(random);
+    rows
+}
+
+/// Sentences without labels, to pre-train on: `count` of a seed, all tasks in turn.
+pub fn documents(seed: u64, count: usize) -> impl Iterator<Item = String> {
+    // Stream 0; the tasks draw from those above.
+    let mut random = stream(seed, 0);
+    (0..count).map(move |index| {
+        let task = &TASKS[index % TASKS.len()];
+        let label = (index / TASKS.len()) % task.labels.len();
+        (task.sentence)(&mut random, label)
+    })
+}
+
+/// All labels, in lower case.
+pub fn labels() -> BTreeSet<String> {
+    let labels = TASKS.iter().flat_map(|task| task.labels);
+    labels.map(|label| label.to_lowercase()).collect()
+}
+
+/// An independent random stream of a seed.
+fn stream(seed: u64, number: u64) -> Random {
+    let mut random = Random::seed_from_u64(seed);
+    random.set_stream(number);
+    random
+}

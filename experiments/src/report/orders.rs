@@ -1,0 +1,62 @@
+//! Orders of the tasks side by side.
+
+use comfy_table::{CellAlignment, Table, presets};
+use continual::metrics;
+
+use super::Summary;
+
+/// AA and BWT of every method on every order, and their means over the orders; `None` where there is
+/// one order.
+pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
+    let mut orders: Vec<&str> = Vec::new();
+    let mut methods: Vec<(&str, f64)> = Vec::new();
+    for summary in summaries {
+        let order = summary.order.as_deref()?;
+        if !orders.contains(&order) {
+            orders.push(order);
+        }
+        let method = (summary.method.as_str(), summary.learning_rate);
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    let mut table = Table::new();
+    table.load_style(match markdown {
+        true => presets::ASCII_MARKDOWN,
+        false => presets::UTF8_FULL_CONDENSED,
+    });
+    let columns = orders.iter().map(|order| format!("order {order}"));
+    let columns = columns.chain(["mean".to_string()]);
+    let header = columns.flat_map(|column| [format!("{column}: AA"), "BWT".to_string()]);
+    table.set_header(std::iter::once("method".to_string()).chain(header));
+    for (method, rate) in methods {
+        let of_order = |order: &&str| {
+            summaries.iter().find(|summary| {
+                summary.order.as_deref() == Some(order)
+                    && (summary.method.as_str(), summary.learning_rate) == (method, rate)
+            })
+        };
+        let figures: Vec<[Option<f64>; 2]> = orders
+            .iter()
+            .map(|order| {
+                let Some(summary) = of_order(order) else {
+                    return [None, None];
+                };
+                let accuracy = summary.figure(metrics::average_accuracy);
+                let transfer = summary.sequential_figure(metrics::backward_transfer);
+                [accuracy, transfer].map(|figure| figure.map(|(mean, _)| mean))
+            })
+            .collect();
+        let mean = [0, 1].map(|figure| {
+            let values: Option<Vec<f64>> = figures.iter().map(|row| row[figure]).collect();
+            metrics::mean_and_deviation(&values?).map(|(mean, _)| mean)
+        });
+        let shown = figures.iter().chain([&mean]).flatten();
+        let shown = shown.map(|value| value.map_or("–".to_string(), |v| format!("{v:.1}")));
+        table.add_row(std::iter::once(method.to_string()).chain(shown));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Some(table.to_string())
+}
