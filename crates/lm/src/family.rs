@@ -9,7 +9,8 @@ use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
 use crate::{
-    Example, GenerationOptions, LanguageModel, Llama, LlamaConfig, LmError, Observer, T5, T5Config,
+    Example, GenerationOptions, LanguageModel, LinearMap, Llama, LlamaConfig, LmError, Observer,
+    T5, T5Config,
 };
 
 /// Kinds of models that share an implementation.
@@ -104,8 +105,8 @@ impl LanguageModel for Model {
         within!(self, model => model.target_count(example))
     }
 
-    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
-        within!(self, model => model.answer_loss(examples))
+    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize) {
+        within!(self, model => model.answer_loss_by(examples, map))
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {

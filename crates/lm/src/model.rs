@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::{GenerationOptions, Observer};
+use crate::{GenerationOptions, LinearMap, Observer, Unmapped};
 
 /// One tokenized training row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,16 @@ pub trait LanguageModel: Module {
     /// # Panics
     ///
     /// If no example has an answer token to predict.
-    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize);
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        self.answer_loss_by(examples, &Unmapped)
+    }
+
+    /// As [`answer_loss`](Self::answer_loss), with the linear layers of the blocks left to a map.
+    ///
+    /// # Panics
+    ///
+    /// As [`answer_loss`](Self::answer_loss).
+    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize);
 
     /// Runs the model over examples and shows an observer what every linear layer of its blocks
     /// sees; padding is not shown.

@@ -1,9 +1,10 @@
 //! The one place where hidden states meet a weight matrix.
 //!
 //! Every linear map of every model family goes through a [`Projector`], so that whatever needs to
-//! see the inputs and outputs of the layers has a single place to look.
+//! see the inputs and outputs of the layers, or to multiply by a weight in its own way, has a single
+//! place to do so.
 
-use burn::module::ParamId;
+use burn::module::{Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -19,9 +20,34 @@ pub trait Observer {
     fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]);
 }
 
-/// Applies linear layers, and shows them to an observer where there is one.
+/// Multiplies by weights in place of the layers they belong to: with another derivative, for one.
+pub trait LinearMap {
+    /// `x W`, or `None` where the layer is to do it itself.
+    ///
+    /// # Shapes
+    /// - `weight`: `[d_in, d_out]`
+    /// - `x`: `[batch, tokens, d_in]`
+    /// - output: `[batch, tokens, d_out]`
+    fn apply(&self, weight: &Param<Tensor<2>>, x: &Tensor<3>) -> Option<Tensor<3>>;
+}
+
+/// Leaves every layer to itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unmapped;
+
+impl LinearMap for Unmapped {
+    fn apply(&self, _weight: &Param<Tensor<2>>, _x: &Tensor<3>) -> Option<Tensor<3>> {
+        None
+    }
+}
+
+/// Applies linear layers, by a map where there is one, and shows them to an observer where there is
+/// one.
 #[derive(Default)]
-pub(crate) struct Projector<'a>(Option<Observed<'a>>);
+pub(crate) struct Projector<'a> {
+    map: Option<&'a dyn LinearMap>,
+    observed: Option<Observed<'a>>,
+}
 
 struct Observed<'a> {
     observer: &'a mut dyn Observer,
@@ -30,6 +56,14 @@ struct Observed<'a> {
 }
 
 impl<'a> Projector<'a> {
+    /// Leaves the products to a map.
+    pub(crate) fn mapped(map: &'a dyn LinearMap) -> Self {
+        Self {
+            map: Some(map),
+            observed: None,
+        }
+    }
+
     /// Shows the first `lengths[i]` tokens of row `i` of `width` tokens.
     pub(crate) fn observed(
         observer: &'a mut dyn Observer,
@@ -40,7 +74,10 @@ impl<'a> Projector<'a> {
         let real = places(lengths, width);
         let count = real.len();
         let real = Tensor::from_data(TensorData::new(real, [count]), device);
-        Self(Some(Observed { observer, real }))
+        Self {
+            map: None,
+            observed: Some(Observed { observer, real }),
+        }
     }
 
     /// Applies layers to the input that they share.
@@ -53,21 +90,29 @@ impl<'a> Projector<'a> {
         layers: [&Linear; N],
         x: Tensor<3>,
     ) -> [Tensor<3>; N] {
-        let outputs = layers.map(|layer| layer.forward(x.clone()));
+        let outputs = layers.map(|layer| self.apply(layer, &x));
         self.show(&layers, x, &outputs);
         outputs
     }
 
     /// As [`project`](Self::project), for a number of layers that the model's configuration decides.
     pub(crate) fn project_all(&mut self, layers: &[&Linear], x: Tensor<3>) -> Vec<Tensor<3>> {
-        let apply = |layer: &&Linear| layer.forward(x.clone());
-        let outputs: Vec<_> = layers.iter().map(apply).collect();
+        let outputs: Vec<_> = layers.iter().map(|layer| self.apply(layer, &x)).collect();
         self.show(layers, x, &outputs);
         outputs
     }
 
+    fn apply(&self, layer: &Linear, x: &Tensor<3>) -> Tensor<3> {
+        let mapped = self.map.and_then(|map| map.apply(&layer.weight, x));
+        match (mapped, &layer.bias) {
+            (Some(y), Some(bias)) => y + bias.val().unsqueeze(),
+            (Some(y), None) => y,
+            (None, _) => layer.forward(x.clone()),
+        }
+    }
+
     fn show(&mut self, layers: &[&Linear], x: Tensor<3>, outputs: &[Tensor<3>]) {
-        let Some(Observed { observer, real }) = &mut self.0 else {
+        let Some(Observed { observer, real }) = &mut self.observed else {
             return;
         };
         let real = |x: Tensor<3>| {

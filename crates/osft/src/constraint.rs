@@ -50,6 +50,14 @@ impl Constraint {
         }
     }
 
+    /// Whether a gradient of a weight of that shape is in coordinates of its own shape already.
+    ///
+    /// Where the coordinates have the weight's shape, a projected gradient cannot be told from a dense
+    /// one: projecting it again changes nothing.
+    pub(crate) fn has_core_shape(&self, gradient: &Tensor<2>, shape: [usize; 2]) -> bool {
+        gradient.dims() != shape && gradient.dims() == self.core_shape(shape)
+    }
+
     /// Coordinates of a dense gradient: `N_Pᵀ G N_Q`, or `G` without the protected block.
     ///
     /// # Shapes

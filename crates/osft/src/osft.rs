@@ -266,8 +266,11 @@ impl Osft {
             let Some(grad) = grads.remove::<2>(layer.id) else {
                 continue;
             };
-            // A frozen layer's gradient is dropped, not registered.
-            if !layer.constraint.is_closed() {
+            // A frozen layer's gradient is dropped, not registered; one that `linear` formed is as it
+            // should be.
+            if layer.constraint.has_core_shape(&grad, layer.shape) {
+                grads.register(layer.id, grad);
+            } else if !layer.constraint.is_closed() {
                 grads.register(layer.id, layer.constraint.lower(grad));
             }
         }

@@ -10,6 +10,7 @@ use ::osft::{LayerChange, LayerSummary, LeakReport};
 use burn::module::Module;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
+use lm::{LinearMap, Unmapped};
 use serde::{Deserialize, Serialize};
 
 pub use self::lora::{LoraConfig, LoraMethod, PerTask};
@@ -97,6 +98,12 @@ pub trait Method<M: Module> {
     /// - output: `[1]`
     fn penalty(&self, _model: &M) -> Option<Tensor<1>> {
         None
+    }
+
+    /// Multiplies by weights in place of the layers, where the method has a cheaper way to the
+    /// gradients that it allows.
+    fn linear_map(&self) -> &dyn LinearMap {
+        &Unmapped
     }
 
     /// Removes from the gradients of a step what the method does not allow.

@@ -1,8 +1,10 @@
 //! OSFT: protect directions of every target weight, train inside the rest.
 
 use ::osft::{Calibration, Osft, OsftConfig, Others, SinceBase, SplitContext};
+use burn::module::Param;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
-use lm::LanguageModel;
+use burn::tensor::Tensor;
+use lm::{LanguageModel, LinearMap};
 
 use super::{Method, TaskContext, TaskDiagnostics};
 use crate::calibrate::spread;
@@ -85,6 +87,12 @@ impl OsftMethod {
     }
 }
 
+impl LinearMap for OsftMethod {
+    fn apply(&self, weight: &Param<Tensor<2>>, x: &Tensor<3>) -> Option<Tensor<3>> {
+        self.split.as_ref()?.linear(weight, x)
+    }
+}
+
 impl<M: LanguageModel> Method<M> for OsftMethod {
     fn name(&self) -> &str {
         "osft"
@@ -106,6 +114,10 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         self.split = Some(split);
         self.begun = context.index + 1;
         Ok((model, optimizer))
+    }
+
+    fn linear_map(&self) -> &dyn LinearMap {
+        self
     }
 
     fn project(&self, grads: GradientsParams) -> GradientsParams {

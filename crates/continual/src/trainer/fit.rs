@@ -224,7 +224,7 @@ fn gradients<M: LanguageModel>(
         if examples.is_empty() {
             continue;
         }
-        let (loss, _) = model.answer_loss(&examples);
+        let (loss, _) = model.answer_loss_by(&examples, method.linear_map());
         let loss = loss / total as f64;
         sum += f64::from(loss.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(loss.backward(), model);

@@ -10,7 +10,9 @@ use super::layout::Layout;
 use super::rope::Rope;
 use crate::cache::LayerCache;
 use crate::projection::Projector;
-use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
+use crate::{
+    Example, GenerationOptions, LanguageModel, LinearMap, Observer, negative_log_likelihood,
+};
 
 /// A LLaMA-family causal language model.
 #[derive(Module, Debug)]
@@ -79,7 +81,16 @@ impl Llama {
     /// # Shapes
     /// - output: `[1]`
     pub fn loss_at(&self, rows: &[Vec<u32>], targets: &[(usize, usize, u32)]) -> Tensor<1> {
-        let hidden = self.hidden_right_padded(rows, &mut Projector::default());
+        self.loss_through(rows, targets, &mut Projector::default())
+    }
+
+    fn loss_through(
+        &self,
+        rows: &[Vec<u32>],
+        targets: &[(usize, usize, u32)],
+        projector: &mut Projector<'_>,
+    ) -> Tensor<1> {
+        let hidden = self.hidden_right_padded(rows, projector);
         let [batch, tokens, width] = hidden.dims();
         let places: Vec<i32> = targets
             .iter()
@@ -151,7 +162,7 @@ impl LanguageModel for Llama {
         example.len() - example.prompt.len().max(1).min(example.len())
     }
 
-    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize) {
         let rows = joined(examples);
         let mut targets = Vec::new();
         for (row, example) in examples.iter().enumerate() {
@@ -163,7 +174,8 @@ impl LanguageModel for Llama {
             }
         }
         assert!(!targets.is_empty(), "no example has a token to predict");
-        (self.loss_at(&rows, &targets), targets.len())
+        let loss = self.loss_through(&rows, &targets, &mut Projector::mapped(map));
+        (loss, targets.len())
     }
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {

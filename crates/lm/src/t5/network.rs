@@ -12,7 +12,9 @@ use super::stack::{Decoder, Encoder};
 use crate::cache::LayerCache;
 use crate::padding::{padded, places};
 use crate::projection::Projector;
-use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
+use crate::{
+    Example, GenerationOptions, LanguageModel, LinearMap, Observer, negative_log_likelihood,
+};
 
 /// A T5 encoder-decoder: reads a prompt, writes an answer.
 #[derive(Module, Debug)]
@@ -175,11 +177,11 @@ impl LanguageModel for T5 {
         example.answer.len()
     }
 
-    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize) {
         let (prompts, answers) = self.rows(examples);
-        let mut silent = Projector::default();
-        let encoded = self.encode(&prompts, &mut silent);
-        let hidden = self.decode(&answers, 0, &encoded, None, &mut silent);
+        let mut projector = Projector::mapped(map);
+        let encoded = self.encode(&prompts, &mut projector);
+        let hidden = self.decode(&answers, 0, &encoded, None, &mut projector);
         let [batch, tokens, width] = hidden.dims();
         let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
         let targets: Vec<u32> = examples.iter().flat_map(|e| e.answer.clone()).collect();

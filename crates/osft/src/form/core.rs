@@ -72,7 +72,7 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
     /// # Shapes
     /// - `tensor`: `[d_in, d_out]`
     /// - `grad`: `[d_in, d_out]`, or already in core coordinates (see
-    ///   [`Osft::project`](crate::Osft::project))
+    ///   [`Osft::project`](crate::Osft::project) and [`Osft::linear`](crate::Osft::linear))
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
@@ -95,13 +95,9 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
             return (weight.reshape(shape), Some(CoreState { core: None, inner }));
         }
 
-        let core_shape = self.constraint.core_shape(weight.dims());
-        // Where the core has the weight's own shape a projected gradient cannot be told from a
-        // dense one; projecting it again changes nothing.
-        let grad = if grad.dims() == core_shape && core_shape != weight.dims() {
-            grad
-        } else {
-            self.constraint.lower(grad)
+        let grad = match self.constraint.has_core_shape(&grad, weight.dims()) {
+            true => grad,
+            false => self.constraint.lower(grad),
         };
         let start = self.start.clone().to_device(&weight.device());
         let core = core.unwrap_or_else(|| self.origin(&start));

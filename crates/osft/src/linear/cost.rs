@@ -1,0 +1,203 @@
+//! What a step costs in one layer, counted in multiplications.
+
+use serde::{Deserialize, Serialize};
+
+use crate::constraint::{Constraint, Removed};
+use crate::{LayerSplit, Side};
+
+/// Multiplications of one training step in one target layer, each with its addition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCost {
+    /// `x W`, and the gradient of `x`.
+    pub passes: usize,
+    /// The gradient of the weight, projected.
+    pub gradient: usize,
+    /// From the coordinates that the optimizer moved to the weight.
+    pub update: usize,
+}
+
+impl StepCost {
+    /// Everything together.
+    pub fn total(&self) -> usize {
+        self.passes + self.gradient + self.update
+    }
+}
+
+impl LayerSplit {
+    /// What a step on `tokens` tokens costs with [`Osft::linear`](crate::Osft::linear), by the cheaper of
+    /// its two ways to the gradient; `None` for the factored forms.
+    pub fn step_cost(&self, tokens: usize) -> Option<StepCost> {
+        if self.factors.is_some() {
+            return None;
+        }
+        let constraint = &self.constraint;
+        let passes = 2 * tokens * self.shape[0] * self.shape[1];
+        if constraint.is_closed() {
+            return Some(StepCost {
+                passes,
+                ..StepCost::default()
+            });
+        }
+        let whole = whole_gradient(constraint, self.shape, tokens);
+        let core = core_gradient(constraint, self.shape, tokens);
+        Some(StepCost {
+            passes,
+            gradient: core.map_or(whole, |core| core.min(whole)),
+            update: update(constraint, self.shape),
+        })
+    }
+}
+
+/// Whether forming the gradient in core coordinates takes fewer multiplications than forming all of it
+/// and projecting it.
+pub(super) fn core_is_cheaper(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> bool {
+    let core = core_gradient(constraint, shape, tokens);
+    core.is_some_and(|core| core < whole_gradient(constraint, shape, tokens))
+}
+
+/// `xᵀ g`, projected.
+fn whole_gradient(constraint: &Constraint, [d_in, d_out]: [usize; 2], tokens: usize) -> usize {
+    tokens * d_in * d_out + projection(constraint, [d_in, d_out])
+}
+
+/// `(x N_P)ᵀ (g N_Q)`, and what is protected on a side without a free basis removed; `None` where no
+/// side has one.
+fn core_gradient(
+    constraint: &Constraint,
+    [d_in, d_out]: [usize; 2],
+    tokens: usize,
+) -> Option<usize> {
+    if constraint.is_closed() || constraint.removed == Removed::Block {
+        return None;
+    }
+    let (input, output) = (&constraint.input, &constraint.output);
+    let [a, b] = constraint.core_shape([d_in, d_out]);
+    let on_tokens = |side: &Side, d: usize| match side {
+        Side::Free(basis) => Some(tokens * d * basis.dims()[1]),
+        _ => None,
+    };
+    let lowered = match (on_tokens(input, d_in), on_tokens(output, d_out)) {
+        (None, None) => return None,
+        (input, output) => input.unwrap_or(0) + output.unwrap_or(0),
+    };
+    Some(lowered + tokens * a * b + removal(constraint, [a, b]))
+}
+
+/// A gradient of the weight's shape brought to coordinates.
+fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+    let [a, _] = constraint.core_shape([d_in, d_out]);
+    let lowering = |side: &Side, d: usize, columns: usize| match side {
+        Side::Free(basis) => d * basis.dims()[1] * columns,
+        side => removing(side, d, columns),
+    };
+    match constraint.removed {
+        Removed::EitherSide => {
+            lowering(&constraint.input, d_in, d_out) + lowering(&constraint.output, d_out, a)
+        }
+        Removed::Block => removal(constraint, [d_in, d_out]),
+    }
+}
+
+/// What is removed of coordinates after the optimizer, and the coordinates as a change of the weight.
+fn update(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+    let [a, b] = constraint.core_shape([d_in, d_out]);
+    let lifting = match constraint.removed {
+        Removed::Block => 0,
+        Removed::EitherSide => {
+            let lift = |side: &Side, rows: usize, columns: usize| match side {
+                Side::Free(basis) => rows * basis.dims()[1] * columns,
+                _ => 0,
+            };
+            lift(&constraint.input, d_in, b) + lift(&constraint.output, d_out, d_in)
+        }
+    };
+    lifting + removal(constraint, [a, b])
+}
+
+/// Protected parts removed from both sides of coordinates of that shape.
+fn removal(constraint: &Constraint, [a, b]: [usize; 2]) -> usize {
+    let sides = removing(&constraint.input, a, b) + removing(&constraint.output, b, a);
+    match (constraint.removed, &constraint.input, &constraint.output) {
+        // The block is removed where a free basis is kept too.
+        (Removed::Block, Side::Free(input), Side::Free(output)) => {
+            2 * a * b * (input.dims()[1] + output.dims()[1])
+        }
+        (Removed::Block, Side::Free(basis), _) | (Removed::Block, _, Side::Free(basis)) => {
+            sides + 2 * a * b * basis.dims()[1]
+        }
+        _ => sides,
+    }
+}
+
+/// `P (Pᵀ x)` for `columns` columns.
+fn removing(side: &Side, d: usize, columns: usize) -> usize {
+    match side {
+        Side::Protected(basis) => 2 * d * basis.dims()[1] * columns,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+
+    fn side(d: usize, columns: usize, free: bool) -> Side {
+        let basis = Tensor::zeros([d, columns], &Device::flex());
+        match free {
+            true => Side::Free(basis),
+            false => Side::Protected(basis),
+        }
+    }
+
+    fn constraint(input: Side, output: Side) -> Constraint {
+        Constraint {
+            input,
+            output,
+            removed: Removed::EitherSide,
+        }
+    }
+
+    #[test]
+    fn the_count_decides() {
+        let square = |free| constraint(side(100, free, true), side(100, free, true));
+        // 2 f + f² is below 1 up to f = 0.41.
+        assert!(core_is_cheaper(&square(20), [100, 100], 10_000));
+        assert!(!core_is_cheaper(&square(48), [100, 100], 10_000));
+        // Projecting the whole gradient costs the same for few tokens as for many.
+        assert!(core_is_cheaper(&square(48), [100, 100], 100));
+        let wide = constraint(side(100, 20, true), side(300, 80, false));
+        assert!(core_is_cheaper(&wide, [100, 300], 10_000));
+        let nothing_smaller = constraint(side(100, 20, false), side(300, 80, false));
+        assert!(!core_is_cheaper(&nothing_smaller, [100, 300], 10_000));
+        let open = constraint(Side::Open, Side::Open);
+        assert!(!core_is_cheaper(&open, [100, 100], 10_000));
+        let closed = constraint(Side::Closed, side(100, 20, true));
+        assert!(!core_is_cheaper(&closed, [100, 100], 10_000));
+    }
+
+    #[test]
+    fn costs_are_those_of_the_products() {
+        let (d, a, tokens) = (100, 20, 1000);
+        let square = constraint(side(d, a, true), side(d, a, true));
+        assert_eq!(
+            core_gradient(&square, [d, d], tokens),
+            Some(tokens * (2 * d * a + a * a))
+        );
+        assert_eq!(
+            whole_gradient(&square, [d, d], tokens),
+            tokens * d * d + d * a * d + d * a * a
+        );
+        assert_eq!(update(&square, [d, d]), d * a * a + d * a * d);
+        // What is protected of the outputs is removed from the coordinates, before and after.
+        let (d_out, k) = (300, 80);
+        let wide = constraint(side(d, a, true), side(d_out, k, false));
+        let removal = 2 * d_out * k * a;
+        assert_eq!(
+            core_gradient(&wide, [d, d_out], tokens),
+            Some(tokens * (d * a + a * d_out) + removal)
+        );
+        assert_eq!(update(&wide, [d, d_out]), d * a * d_out + removal);
+    }
+}

@@ -1,0 +1,187 @@
+//! `Osft::linear`: the gradient in core coordinates without that of the weight.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::nn::Linear;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
+use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
+use common::{Mlp, backends, batch, noise, weights_of};
+use osft::{Form, Osft, OsftConfig};
+use proptest::prelude::*;
+
+const SHAPES: [[usize; 2]; 4] = [[24, 24], [24, 60], [60, 24], [48, 16]];
+const TOKENS: usize = 400;
+/// Sums of a few hundred f32 products in two orders.
+const ROUNDING: f32 = 2e-5;
+
+fn difference(left: Tensor<2>, right: Tensor<2>) -> f32 {
+    assert_eq!(left.dims(), right.dims());
+    let norm = |x: Tensor<2>| x.square().sum().sqrt().into_scalar::<f32>();
+    norm(left - right.clone()) / norm(right).max(f32::MIN_POSITIVE)
+}
+
+fn rows(seed: u64, width: usize, device: &Device) -> Tensor<3> {
+    let values = noise(seed, TOKENS * width, 1.0);
+    Tensor::from_data(TensorData::new(values, [4, TOKENS / 4, width]), device)
+}
+
+/// The result, the gradient of `x` and the projected gradient of the weight.
+fn derivatives(
+    layer: &Linear,
+    osft: &Osft,
+    x: &Tensor<3>,
+    y: Tensor<3>,
+    seed: u64,
+) -> [Tensor<2>; 3] {
+    let [d_in, d_out] = layer.weight.dims();
+    let towards = rows(seed, d_out, &x.device());
+    let value = y.clone().inner().reshape([TOKENS, d_out]);
+    let mut gradients = (y * towards).sum().backward();
+    let of_x = x.grad_remove(&mut gradients).unwrap();
+    let gradients = osft.project(GradientsParams::from_grads(gradients, layer));
+    let of_weight = gradients.get::<2>(layer.weight.id).unwrap();
+    [value, of_x.reshape([TOKENS, d_in]), of_weight]
+}
+
+#[test]
+fn gradients_are_those_of_the_layer_projected() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for (seed, [d_in, d_out]) in SHAPES.into_iter().enumerate() {
+            for share in [0.6, 0.8, 0.95] {
+                let seed = 10 * seed as u64;
+                let layer = linear(seed, d_in, d_out, &device);
+                let config = OsftConfig::new().with_protected_share(share);
+                let osft = Osft::split(&layer, &config).unwrap();
+                let layer = osft.prepare(layer);
+                let x = rows(seed + 1, d_in, &device).require_grad();
+                let narrow = osft.linear(&layer.weight, &x).unwrap();
+                let narrow = derivatives(&layer, &osft, &x, narrow, seed + 2);
+                let whole = derivatives(&layer, &osft, &x, layer.forward(x.clone()), seed + 2);
+                for (narrow, whole) in narrow.into_iter().zip(whole) {
+                    let difference = difference(narrow, whole);
+                    assert!(
+                        difference < ROUNDING,
+                        "{backend} {d_in}x{d_out} share {share}: {difference:e}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_free_inputs_of_a_one_sided_split_are_kept() {
+    let device = Device::flex().autodiff();
+    let network = Network::new(&device);
+    let calibration = calibrated(&network, "inputs", &[inputs(5, 200, &device)]);
+    // Nearly all of the energy, hence more than half of the directions.
+    let osft = split(&network, &energy(0.9999), &calibration);
+    let layer = network.left.clone();
+    let x = rows(3, WIDTH, &device).require_grad();
+    let narrow = osft.linear(&layer.weight, &x).unwrap();
+    let narrow = derivatives(&layer, &osft, &x, narrow, 4);
+    let whole = derivatives(&layer, &osft, &x, layer.forward(x.clone()), 4);
+    assert!(narrow[2].dims()[0] < WIDTH);
+    for (narrow, whole) in narrow.into_iter().zip(whole) {
+        assert!(difference(narrow, whole) < ROUNDING);
+    }
+}
+
+#[test]
+fn layers_do_it_themselves_where_nothing_is_saved() {
+    let device = Device::flex().autodiff();
+    let layer = linear(1, 24, 24, &device);
+    let other = linear(2, 24, 24, &device);
+    let x = rows(3, 24, &device);
+    let with = |config: OsftConfig| Osft::split(&layer, &config).unwrap();
+    let share = |share| OsftConfig::new().with_protected_share(share);
+    // Core coordinates cost as much as they save, all is free, nothing is.
+    for share in [share(0.5), share(0.0), share(1.0)] {
+        assert!(with(share).linear(&layer.weight, &x).is_none());
+    }
+    // No target, and forms without a core.
+    assert!(with(share(0.8)).linear(&other.weight, &x).is_none());
+    for form in [Form::Weight, Form::Factored] {
+        let osft = with(share(0.8).with_form(form));
+        assert!(osft.linear(&layer.weight, &x).is_none());
+    }
+}
+
+/// Half squared error of the tests' perceptron, its layers by `Osft::linear` if asked for.
+fn loss(model: &Mlp, osft: &Osft, narrow: bool, step: u64, device: &Device) -> Tensor<1> {
+    let (x, y) = batch(step, device);
+    let x = x.repeat(&[20, 1]);
+    let apply = |layer: &Linear, x: Tensor<2>| {
+        let mapped = osft.linear(&layer.weight, &x).filter(|_| narrow);
+        match (mapped, &layer.bias) {
+            (Some(y), Some(bias)) => y + bias.val().unsqueeze(),
+            _ => layer.forward(x),
+        }
+    };
+    let hidden = tanh(apply(&model.middle, tanh(apply(&model.first, x))));
+    (apply(&model.last, hidden) - y.repeat(&[20, 1]))
+        .square()
+        .mean()
+}
+
+#[test]
+fn training_goes_the_same_way_and_leaks_nothing() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let train = |narrow| {
+            let model = Mlp::new(3, &device);
+            let config = OsftConfig::new().with_protected_share(0.8);
+            let osft = Osft::split(&model, &config).unwrap();
+            let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
+            let mut model = osft.prepare(model);
+            let mut losses = Vec::new();
+            for step in 0..20 {
+                let loss = loss(&model, &osft, narrow, step, &device);
+                losses.push(loss.clone().into_scalar::<f32>());
+                let grads = GradientsParams::from_grads(loss.backward(), &model);
+                model = optimizer.step(1e-2, model, osft.project(grads));
+            }
+            let worst = osft.leaks(&model).unwrap().worst();
+            assert!(worst.leak_in < 5e-6 && worst.leak_out < 5e-6, "{worst:?}");
+            (losses, weights_of(&model))
+        };
+        let ((narrow, _), (whole, _)) = (train(true), train(false));
+        assert!(whole[19] < 0.9 * whole[0], "{whole:?}");
+        for (narrow, whole) in narrow.iter().zip(&whole) {
+            // AdamW divides by gradients that are near zero, where rounding is not small.
+            assert!(
+                (narrow - whole).abs() < 1e-4 * whole,
+                "{backend}: {narrow} {whole}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_shape_agrees(
+        d_in in 2_usize..40,
+        d_out in 2_usize..40,
+        share in 0.3_f64..0.99,
+        seed in 0_u64..1000,
+    ) {
+        let device = Device::flex().autodiff();
+        let layer = linear(seed, d_in, d_out, &device);
+        let config = OsftConfig::new().with_protected_share(share);
+        let osft = Osft::split(&layer, &config).unwrap();
+        let x = rows(seed + 1, d_in, &device).require_grad();
+        let Some(narrow) = osft.linear(&layer.weight, &x) else {
+            return Ok(());
+        };
+        let narrow = derivatives(&layer, &osft, &x, narrow, seed + 2);
+        let whole = derivatives(&layer, &osft, &x, layer.forward(x.clone()), seed + 2);
+        for (narrow, whole) in narrow.into_iter().zip(whole) {
+            prop_assert!(difference(narrow, whole) < 1e-4);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Arguments of `bench`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+
+/// Shapes of models that are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShapeName {
+    /// A LLaMA of 5 million parameters: width 256, 4 blocks, vocabulary of 4096.
+    LlamaS,
+    /// The shape of SmolLM2-135M: width 576, 30 blocks, vocabulary of 49152.
+    LlamaM,
+    /// The shape of T5-small: width 512, 6 + 6 blocks, vocabulary of 32128.
+    T5Small,
+}
+
+impl ShapeName {
+    /// Name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LlamaS => "llama-s",
+            Self::LlamaM => "llama-m",
+            Self::T5Small => "t5-small",
+        }
+    }
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  experiments bench --shape llama-s
+  experiments bench --shape llama-m --tokens 512,2048 --share 0.5,0.8 --out bench
+  experiments bench --shape t5-small --variant plain,core --rounds 11")]
+pub struct BenchArgs {
+    /// Shapes of models, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "llama-s")]
+    pub shape: Vec<ShapeName>,
+    /// Tokens of a training step.
+    #[arg(long, value_delimiter = ',', default_value = "512", value_parser = clap::value_parser!(u32).range(128..))]
+    pub tokens: Vec<u32>,
+    /// What is timed, separated by commas; `plain`, which trains the same tensors as OSFT does, is what
+    /// everything is compared with and always among them.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "seqft,plain,core,weight,factored,lora"
+    )]
+    pub variant: Vec<VariantName>,
+    /// Protected shares of the OSFT variants, each from 0 to 1.
+    #[arg(long, value_delimiter = ',', default_value = "0.5,0.8")]
+    pub share: Vec<f64>,
+    /// Timed rounds; in each every variant does one step.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Rounds before those, not timed.
+    #[arg(long, default_value_t = 2)]
+    pub warmup: u32,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub backend: Backend,
+    /// Also write report.md and bench.json to this folder; must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Of a process that this command starts: what to time, as JSON.
+    #[arg(long, hide = true, value_name = "JSON")]
+    pub worker: Option<String>,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VariantName {
+    /// Plain fine-tuning of all parameters.
+    Seqft,
+    /// Plain fine-tuning of the tensors that OSFT trains, everything else frozen.
+    Plain,
+    /// OSFT by the singular values of the weights, in core coordinates.
+    Core,
+    /// OSFT by the paper's equation 4.
+    Weight,
+    /// OSFT by the paper's algorithm.
+    Factored,
+    /// Low-rank adapters of rank 8 on the same tensors.
+    Lora,
+}

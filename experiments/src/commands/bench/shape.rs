@@ -1,0 +1,70 @@
+//! Models of published shapes with random weights, and rows for them.
+
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use lm::{Example, Model, Pretrained};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use crate::cli::ShapeName;
+
+/// Tokens of a row.
+const LENGTH: usize = 128;
+/// Tokens of an answer of an encoder-decoder, beside those of its prompt.
+const ANSWER: usize = 16;
+
+fn config(shape: ShapeName) -> Value {
+    let llama = |hidden, inner, layers, heads, key_heads, vocabulary, tied| {
+        json!({
+            "model_type": "llama", "hidden_size": hidden, "intermediate_size": inner,
+            "num_hidden_layers": layers, "num_attention_heads": heads,
+            "num_key_value_heads": key_heads, "vocab_size": vocabulary,
+            "tie_word_embeddings": tied
+        })
+    };
+    match shape {
+        ShapeName::LlamaS => llama(256, 704, 4, 4, 4, 4096, false),
+        ShapeName::LlamaM => llama(576, 1536, 30, 9, 3, 49152, true),
+        ShapeName::T5Small => json!({
+            "model_type": "t5", "vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048,
+            "num_layers": 6, "num_heads": 8
+        }),
+    }
+}
+
+/// A model of that shape.
+///
+/// # Errors
+///
+/// None but those of a configuration that does not hold together.
+pub fn model(shape: ShapeName, device: &Device) -> Result<Model> {
+    device.seed(1);
+    let model = Model::from_config(&config(shape), Path::new(shape.name()), device)?;
+    Ok(model)
+}
+
+/// Rows of one step: `tokens` of a decoder-only model, or of an encoder.
+pub fn rows(shape: ShapeName, tokens: usize, seed: u64) -> Vec<Example> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let vocabulary = config(shape)["vocab_size"].as_u64().unwrap_or(2) as u32;
+    let mut draw = |count: usize| -> Vec<u32> {
+        (0..count)
+            .map(|_| random.random_range(2..vocabulary))
+            .collect()
+    };
+    (0..tokens.div_ceil(LENGTH))
+        .map(|_| match shape {
+            ShapeName::LlamaS | ShapeName::LlamaM => Example {
+                prompt: Vec::new(),
+                answer: draw(LENGTH),
+            },
+            ShapeName::T5Small => Example {
+                prompt: draw(LENGTH),
+                answer: draw(ANSWER),
+            },
+        })
+        .collect()
+}
