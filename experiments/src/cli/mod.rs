@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod bench;
 mod run;
 mod study;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 
 use crate::backend::Backend;
 use crate::config::BenchmarkName;
+pub use bench::{BenchArgs, ShapeName, VariantName};
 pub use run::{SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand, StudyRunArgs};
 
@@ -68,6 +70,8 @@ pub enum Command {
     Study(StudyCommand),
     /// Run the same small job on every backend and compare the results number by number.
     Portability(PortabilityArgs),
+    /// Time training steps and measure their memory, every variant beside plain fine-tuning.
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod bench;
 pub mod completions;
 pub mod datasets;
 pub mod inspect;

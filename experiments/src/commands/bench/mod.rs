@@ -1,0 +1,173 @@
+//! `experiments bench`: time and memory of a training step, every variant beside plain fine-tuning.
+
+mod memory;
+mod page;
+mod plain;
+mod shape;
+mod worker;
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::de::DeserializeOwned;
+
+use crate::cli::{BenchArgs, ShapeName, VariantName};
+use crate::progress::Progress;
+use crate::run::RunFolder;
+use page::{Case, Row};
+use worker::{Ready, Spec, Timed};
+
+/// Times what was asked for, prints a table per shape and number of tokens.
+///
+/// Every variant is a process of its own; they take turns, one step each, so that whatever else the
+/// machine does meets all of them, and ratios hold where seconds do not.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    if let Some(spec) = &args.worker {
+        return worker::run(spec);
+    }
+    for share in &args.share {
+        ensure!(
+            (0.0..=1.0).contains(share),
+            "--share {share} is out of range: from 0 to 1"
+        );
+    }
+    args.backend.device()?;
+    let folder = match &args.out {
+        Some(out) => Some(RunFolder::create(Some(out), "bench")?),
+        None => None,
+    };
+    let mut cases = Vec::new();
+    for &shape in &args.shape {
+        for &tokens in &args.tokens {
+            cases.push(case(args, shape, tokens as usize)?);
+            println!("{}\n", page::table(&cases[cases.len() - 1], false));
+        }
+    }
+    if let Some(folder) = folder {
+        page::write(&folder, &cases, args.backend.name())?;
+        println!("report: {}", folder.path().join("report.md").display());
+    }
+    Ok(())
+}
+
+fn case(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Result<Case> {
+    let specs = specs(args, shape, tokens);
+    let rounds = args.warmup + args.rounds;
+    let progress = Progress::new(specs.len() as u64 * (1 + u64::from(rounds)));
+    let mut workers = Vec::new();
+    for spec in specs {
+        let label = spec.label();
+        workers.push(Worker::start(spec)?);
+        progress.advance(1, &format!("{} · {label} is ready", shape.name()));
+    }
+    for round in 0..rounds {
+        for worker in &mut workers {
+            let timed = worker.step()?;
+            if round >= args.warmup {
+                worker.timed.push(timed);
+            }
+            let message = format!(
+                "{} · {tokens} tokens · {}",
+                shape.name(),
+                worker.spec.label()
+            );
+            progress.advance(1, &message);
+        }
+    }
+    progress.finish();
+    let rows = workers.into_iter().map(Worker::finish);
+    Ok(Case {
+        shape: shape.name().to_string(),
+        tokens,
+        rows: rows.collect::<Result<_>>()?,
+    })
+}
+
+/// `plain` first; each OSFT variant once per share.
+fn specs(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Vec<Spec> {
+    let spec = |variant, share| Spec {
+        shape,
+        variant,
+        share,
+        tokens,
+        steps: (args.warmup + args.rounds) as usize,
+        backend: args.backend,
+    };
+    let mut specs = vec![spec(VariantName::Plain, None)];
+    for &variant in &args.variant {
+        match variant {
+            VariantName::Plain => {}
+            VariantName::Seqft | VariantName::Lora => specs.push(spec(variant, None)),
+            VariantName::Core | VariantName::Weight | VariantName::Factored => {
+                specs.extend(args.share.iter().map(|&share| spec(variant, Some(share))));
+            }
+        }
+    }
+    specs
+}
+
+/// A process that does steps of one variant.
+struct Worker {
+    spec: Spec,
+    ready: Ready,
+    timed: Vec<Timed>,
+    process: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Worker {
+    fn start(spec: Spec) -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut process = Command::new(program)
+            .args(["bench", "--worker", &serde_json::to_string(&spec)?])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start a process for a variant")?;
+        let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            bail!("a process for {} has no input or output", spec.label());
+        };
+        let mut answers = BufReader::new(answers).lines();
+        Ok(Self {
+            ready: answer(&mut answers, &spec)?,
+            spec,
+            timed: Vec::new(),
+            process,
+            orders,
+            answers,
+        })
+    }
+
+    fn step(&mut self) -> Result<Timed> {
+        writeln!(self.orders).with_context(|| format!("{} is gone", self.spec.label()))?;
+        self.orders.flush()?;
+        answer(&mut self.answers, &self.spec)
+    }
+
+    fn finish(self) -> Result<Row> {
+        let Self {
+            spec,
+            ready,
+            timed,
+            mut process,
+            orders,
+            ..
+        } = self;
+        drop(orders);
+        let status = process.wait()?;
+        ensure!(status.success(), "{} ended with {status}", spec.label());
+        Ok(Row::new(spec, ready, &timed))
+    }
+}
+
+fn answer<T: DeserializeOwned>(
+    answers: &mut Lines<BufReader<ChildStdout>>,
+    spec: &Spec,
+) -> Result<T> {
+    let line = answers
+        .next()
+        .ok_or_else(|| anyhow!("{} broke off; its error is above", spec.label()))??;
+    serde_json::from_str(&line).with_context(|| format!("what {} answered", spec.label()))
+}

@@ -1,0 +1,160 @@
+//! What was timed as a table, a page and JSON.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+use serde_json::json;
+
+use super::worker::{Ready, Spec, Timed};
+use crate::run::{Manifest, RunFolder};
+
+const LEGEND: &str = "\
+Every variant is a process of its own; in each round each does one step, so that a ratio is between \
+neighbours in time. `plain` trains the tensors that OSFT trains, everything else frozen. Step: median \
+seconds of forward, backward, projection, clipping and AdamW; ×plain: median over the rounds of the \
+ratio to `plain`, with the quartiles. Counted: multiplications in the targets against `plain`'s, what \
+the ratio would be if nothing else took time. Memory: the most that was resident while training; ×plain, \
+the same as a ratio. Setup: seconds to split and attach. Weights and tokens are random.";
+
+/// One shape and number of tokens.
+#[derive(Clone, Debug, Serialize)]
+pub struct Case {
+    /// Shape of the model.
+    pub shape: String,
+    /// Tokens of a step.
+    pub tokens: usize,
+    /// The variants, `plain` first.
+    pub rows: Vec<Row>,
+}
+
+/// One variant.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub label: String,
+    /// What was timed.
+    pub spec: Spec,
+    /// What it said before the first step.
+    pub ready: Ready,
+    /// Seconds of the forward passes, round by round.
+    pub forward_seconds: Vec<f64>,
+    /// Seconds of the steps, round by round.
+    pub step_seconds: Vec<f64>,
+    /// Most memory while training.
+    pub mebibytes: Option<f64>,
+    /// Losses of the steps.
+    pub losses: Vec<f64>,
+}
+
+impl Row {
+    pub(super) fn new(spec: Spec, ready: Ready, timed: &[Timed]) -> Self {
+        Self {
+            label: spec.label(),
+            spec,
+            ready,
+            forward_seconds: timed.iter().map(|t| t.forward_seconds).collect(),
+            step_seconds: timed.iter().map(|t| t.step_seconds).collect(),
+            mebibytes: timed.last().and_then(|t| t.mebibytes),
+            losses: timed.iter().map(|t| t.loss).collect(),
+        }
+    }
+}
+
+/// First quartile, median and third quartile of numbers, of which there is at least one.
+fn quartiles(numbers: &[f64]) -> [f64; 3] {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let place = share * (sorted.len() - 1) as f64;
+        let (low, high) = (place.floor() as usize, place.ceil() as usize);
+        sorted[low] + (sorted[high] - sorted[low]) * (place - low as f64)
+    };
+    [at(0.25), at(0.5), at(0.75)]
+}
+
+/// A row per variant.
+pub fn table(case: &Case, markdown: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(match markdown {
+        true => presets::ASCII_MARKDOWN,
+        false => presets::UTF8_FULL_CONDENSED,
+    });
+    let title = format!("{}, {} tokens", case.shape, case.tokens);
+    table.set_header([
+        title.as_str(),
+        "setup s",
+        "forward s",
+        "step s",
+        "tokens/s",
+        "×plain",
+        "counted",
+        "memory MiB",
+        "×plain",
+    ]);
+    let plain = &case.rows[0];
+    for row in &case.rows {
+        let pairs = row.step_seconds.iter().zip(&plain.step_seconds);
+        let ratios: Vec<f64> = pairs.map(|(own, plain)| own / plain).collect();
+        let [low, ratio, high] = quartiles(&ratios);
+        let [_, step, _] = quartiles(&row.step_seconds);
+        let [_, forward, _] = quartiles(&row.forward_seconds);
+        let none = || "–".to_string();
+        let counted = row.ready.multiplications.zip(plain.ready.multiplications);
+        let memory = row.mebibytes.zip(plain.mebibytes);
+        table.add_row([
+            row.label.clone(),
+            format!("{:.2}", row.ready.setup_seconds),
+            format!("{forward:.3}"),
+            format!("{step:.3}"),
+            format!("{:.0}", case.tokens as f64 / step),
+            match std::ptr::eq(row, plain) {
+                true => "1".to_string(),
+                false => format!("{ratio:.2} ({low:.2}–{high:.2})"),
+            },
+            counted.map_or_else(none, |(own, plain)| {
+                format!("{:.2}", own as f64 / plain as f64)
+            }),
+            row.mebibytes.map_or_else(none, |m| format!("{m:.0}")),
+            memory.map_or_else(none, |(own, plain)| format!("{:.2}", own / plain)),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// Writes `report.md` and `bench.json`.
+///
+/// # Errors
+///
+/// If the folder cannot be written.
+pub fn write(folder: &RunFolder, cases: &[Case], backend: &str) -> Result<()> {
+    let title = "Cost of a training step".to_string();
+    let manifest = Manifest::new(title.clone(), backend);
+    let mut page = String::new();
+    writeln!(page, "# {title}\n")?;
+    for case in cases {
+        writeln!(page, "{}\n", table(case, true))?;
+    }
+    writeln!(page, "{LEGEND}\n\n{}", manifest.origin())?;
+    folder.write("report.md", page.as_bytes())?;
+    let json = json!({"manifest": manifest, "cases": cases});
+    folder.write(
+        "bench.json",
+        serde_json::to_string_pretty(&json)?.as_bytes(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quartiles;
+
+    #[test]
+    fn quartiles_lie_between_neighbours() {
+        assert_eq!(quartiles(&[3.0]), [3.0; 3]);
+        assert_eq!(quartiles(&[4.0, 1.0, 2.0, 3.0]), [1.75, 2.5, 3.25]);
+    }
+}
