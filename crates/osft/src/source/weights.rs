@@ -13,11 +13,11 @@ use crate::side::keeps_free_basis;
 pub(super) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
     let r = d_in.min(d_out);
-    // The decomposition of the longer side is only completed where its complement is needed,
-    // which a rule over sizes alone can say beforehand.
+    // The longer side is only completed where its complement is needed, which a rule over sizes alone
+    // can say beforehand. The shorter one is complete anyway.
     let full = config.form.is_factored() || config.protected_share.needs_spectrum() || {
         let k = layer.protected(config, r, &[], 0.0);
-        keeps_free_basis(d_in, k) || keeps_free_basis(d_out, k)
+        keeps_free_basis(d_in.max(d_out), k)
     };
     let vectors = if full { Vectors::Full } else { Vectors::Thin };
     let parts = decompose(layer.weight, vectors)?;
