@@ -2,8 +2,9 @@
 //! spaces in kind, in the benchmark's own format. Every sentence is generated from a seed.
 //!
 //! Each task draws from a stream of its own, so that changing one leaves the rows of the others.
-//! Its sentences without their labels are also what a small T5 is pre-trained on (`documents`,
-//! `options`): it knows the words and the form, and nothing of the tasks.
+//! Its sentences are also what a small T5 is pre-trained on: without labels (`documents`), under numbers
+//! in their place (`groups`), and as texts that words are looked up in (`options`). It knows the words,
+//! the classes and the form, and none of the labels.
 
 mod inference;
 mod options;
@@ -289,11 +290,32 @@ fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Ran
 /// Sentences without labels, to pre-train on: `count` of a seed, all tasks in turn.
 pub fn documents(seed: u64, count: usize) -> impl Iterator<Item = String> {
     // Stream 0; the tasks draw from those above.
-    let mut random = stream(seed, 0);
+    drawn(stream(seed, 0), count).map(|(sentence, _)| sentence)
+}
+
+/// Prompts and answers to pre-train on, `count` of a seed: sentences of all tasks in turn, and in place
+/// of a label the number of its group.
+///
+/// It is to a small model what the tasks of its pre-training are to a published T5: it tells the classes
+/// apart, in another form and under other names.
+pub fn groups(seed: u64, count: usize) -> impl Iterator<Item = (String, String)> {
+    let labels: Vec<String> = labels().into_iter().collect();
+    let random = stream(seed, 1 + TASKS.len() as u64);
+    drawn(random, count).filter_map(move |(sentence, label)| {
+        let group = labels
+            .iter()
+            .position(|known| *known == label.to_lowercase())?;
+        let prompt = format!("Which group is this?\n{sentence}\nAnswer:");
+        Some((prompt, group.to_string()))
+    })
+}
+
+/// Sentences and labels of all tasks in turn.
+fn drawn(mut random: Random, count: usize) -> impl Iterator<Item = (String, &'static str)> {
     (0..count).map(move |index| {
         let task = &TASKS[index % TASKS.len()];
         let label = (index / TASKS.len()) % task.labels.len();
-        (task.sentence)(&mut random, label)
+        ((task.sentence)(&mut random, label), task.labels[label])
     })
 }
 

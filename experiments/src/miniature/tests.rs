@@ -73,6 +73,26 @@ fn one_option_stands_in_the_text_and_none_is_a_label() {
 }
 
 #[test]
+fn groups_are_the_labels_under_other_names() {
+    let questions: Vec<(String, String)> = groups(4, 600).collect();
+    assert_eq!(questions.len(), 600);
+    let labels = labels();
+    let seen: BTreeSet<usize> = questions
+        .iter()
+        .map(|(_, group)| group.parse().unwrap())
+        .collect();
+    assert_eq!(seen, (0..labels.len()).collect());
+    // One task's sentences of one label are one group.
+    let of = |text: &str| -> BTreeSet<&str> {
+        let rows = questions.iter();
+        let rows = rows.filter(|(prompt, _)| prompt.contains(text));
+        rows.map(|(_, group)| group.as_str()).collect()
+    };
+    assert_eq!(of(" is a beetle").len(), 1);
+    assert_eq!(of(" is a stream").len(), 1);
+}
+
+#[test]
 fn orders_and_instructions_cover_the_tasks() {
     let tasks = generate(0);
     let names: BTreeSet<&str> = tasks.iter().map(|task| task.name).collect();

@@ -1,4 +1,4 @@
-//! An encoder-decoder on the general mixture, on sentences of the built-in CL suite and on options about
+//! An encoder-decoder on the general mixture, on sentences of the built-in CL suite and on questions about
 //! them: what is asked is answered, prose and sentences are to be completed where spans are missing.
 
 use std::collections::BTreeSet;
@@ -13,38 +13,40 @@ use crate::miniature;
 use crate::suite::{Document, mixture};
 use crate::vocabulary::sentence_pieces::{self, END, PADDING};
 
-/// Documents of the mixture, sentences of the tasks without their labels, and options about these, in
-/// turn.
+/// Documents of the mixture, sentences of the tasks without their labels, the same under numbers in
+/// their place, and options about them, in turn.
 pub fn documents(args: &PretrainArgs) -> Vec<Document> {
-    let third = args.documents.div_ceil(3);
-    let sentences: Vec<String> = miniature::documents(args.seed, third).collect();
-    let mixture = mixture(args.seed, third);
-    in_turn(mixture, &sentences, &miniature::labels(), args)
+    let quarter = args.documents.div_ceil(4);
+    let sentences: Vec<String> = miniature::documents(args.seed, quarter).collect();
+    let groups = miniature::groups(args.seed, quarter).map(|(p, a)| Document::asked(p, a));
+    let others = mixture(args.seed, quarter).into_iter().zip(groups);
+    in_turn(
+        others.map(|(document, group)| vec![document, group]),
+        &sentences,
+        &miniature::labels(),
+        args,
+    )
 }
 
 /// Texts of the user's, and options about them, in turn.
 pub fn documents_of(texts: Vec<String>, args: &PretrainArgs) -> Vec<Document> {
-    in_turn(Vec::new(), &texts, &BTreeSet::new(), args)
+    in_turn(std::iter::empty(), &texts, &BTreeSet::new(), args)
 }
 
 fn in_turn(
-    mixture: Vec<Document>,
+    mut others: impl Iterator<Item = Vec<Document>>,
     texts: &[String],
     excluded: &BTreeSet<String>,
     args: &PretrainArgs,
 ) -> Vec<Document> {
-    let mut mixture = mixture.into_iter();
     let mut options = miniature::options(texts, excluded, args.seed);
-    let documents = texts.iter();
-    documents
-        .flat_map(|text| {
-            let option = options.next();
-            let asked = option.map(|(prompt, answer)| Document::asked(prompt, answer));
-            [mixture.next(), Some(Document::prose(text)), asked]
-        })
-        .flatten()
-        .take(args.documents)
-        .collect()
+    let documents = texts.iter().flat_map(|text| {
+        let option = options.next();
+        let asked = option.map(|(prompt, answer)| Document::asked(prompt, answer));
+        let own = std::iter::once(Document::prose(text)).chain(asked);
+        others.next().into_iter().flatten().chain(own)
+    });
+    documents.take(args.documents).collect()
 }
 
 /// Configuration and tokenizer of a model that does not exist yet.
