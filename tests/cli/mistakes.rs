@@ -156,6 +156,7 @@ fn usage_errors_exit_with_2_and_help_teaches() {
         "inspect",
         "report",
         "pretrain",
+        "bench",
         "completions",
     ] {
         let output = experiments(folder.path())

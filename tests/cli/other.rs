@@ -114,3 +114,40 @@ fn completions_are_printed() {
         assert!(script.contains("experiments") && script.contains("trace"));
     }
 }
+
+#[test]
+fn bench_times_variants_beside_plain_fine_tuning() {
+    let folder = scratch();
+    let small = ["bench", "--tokens", "128", "--rounds", "2", "--warmup", "1"];
+    let more = ["--variant", "core,lora", "--share", "0.8", "--out", "bench"];
+    let shown = succeed(folder.path(), &[&small[..], &more].concat());
+    for row in ["llama-s, 128 tokens", "plain", "osft core 0.8", "lora"] {
+        assert!(shown.contains(row), "no {row} in:\n{shown}");
+    }
+    let page = fs::read_to_string(folder.path().join("bench/report.md")).unwrap();
+    assert!(page.contains("| osft core 0.8") && page.contains("How this was made"));
+    let json = fs::read_to_string(folder.path().join("bench/bench.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let rows = json["cases"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert_eq!(row["step_seconds"].as_array().unwrap().len(), 2);
+        assert!(row["losses"][0].as_f64().unwrap() > 0.0);
+    }
+    // At this share and length a step in core coordinates takes fewer multiplications.
+    let counted = |row: usize| rows[row]["ready"]["multiplications"].as_u64().unwrap();
+    assert!(counted(1) < 2 * counted(0));
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_time() {
+    let folder = scratch();
+    let error = fail(
+        folder.path(),
+        &["bench", "--share", "1.5", "--out", "bench"],
+    );
+    assert!(error.contains("--share 1.5 is out of range"), "{error}");
+    let error = fail(folder.path(), &["bench", "--worker", "{}"]);
+    assert!(error.contains("what to time"), "{error}");
+    assert!(!folder.path().join("bench").exists());
+}

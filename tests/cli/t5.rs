@@ -277,11 +277,13 @@ fn presets_and_families_that_do_not_fit_are_refused() {
 #[test]
 fn a_small_t5_is_pretrained_and_used() {
     let folder = scratch();
-    fs::write(
-        folder.path().join("text.txt"),
-        "the cat sat on the mat\nthe dog ran home\n".repeat(20),
-    )
-    .unwrap();
+    let lines = [
+        json!({"text": "the cat sat on the mat"}),
+        json!({"prompt": "who ran home?", "answer": "the dog"}),
+        json!({"text": "the dog ran home"}),
+    ];
+    let lines = lines.map(|line| format!("{line}\n")).concat();
+    fs::write(folder.path().join("own.jsonl"), lines.repeat(20)).unwrap();
     let small = [
         "--layers",
         "1",
@@ -303,7 +305,15 @@ fn a_small_t5_is_pretrained_and_used() {
     ];
     succeed(folder.path(), &[&built_in[..], &small].concat());
     let text = [
-        "pretrain", "--family", "t5", "--out", "own", "--text", "text.txt", "--epochs", "2",
+        "pretrain",
+        "--family",
+        "t5",
+        "--out",
+        "own",
+        "--text",
+        "own.jsonl",
+        "--epochs",
+        "2",
     ];
     let small = small.map(|word| if word == "400" { "80" } else { word });
     succeed(folder.path(), &[&text[..], &small].concat());
@@ -323,4 +333,47 @@ fn a_small_t5_is_pretrained_and_used() {
         );
         assert!(inspected.contains("EncDecAttention"), "{inspected}");
     }
+}
+
+#[test]
+fn a_mixture_that_cannot_be_read_is_one_clear_line() {
+    let folder = scratch();
+    let cases = [
+        (
+            "{\"text\": \"a\"}\n{\"prompt\": \"b\"}\n",
+            "line 2: expected",
+        ),
+        ("not json\n", "line 1: expected"),
+        ("\n\n", "no line with text"),
+    ];
+    for (text, word) in cases {
+        fs::write(folder.path().join("own.jsonl"), text).unwrap();
+        let arguments = [
+            "pretrain",
+            "--family",
+            "t5",
+            "--text",
+            "own.jsonl",
+            "--out",
+            "own",
+        ];
+        let error = fail(folder.path(), &arguments);
+        assert!(
+            error.contains("own.jsonl") && error.contains(word),
+            "{error}"
+        );
+        assert!(!folder.path().join("own").exists());
+    }
+}
+
+#[test]
+fn rows_that_lose_a_part_are_told() {
+    let folder = scratch();
+    let arguments = ["validate", "t5", "--order", "press"];
+    let shown = succeed(folder.path(), &arguments);
+    assert!(!shown.contains("lose a part"), "{shown}");
+    let short = [&arguments[..], &["--max-length", "24"]].concat();
+    let shown = succeed(folder.path(), &short);
+    let told = "data: press: 100 of 100 training rows looked at lose a part: the longest has";
+    assert!(shown.contains(told), "{shown}");
 }

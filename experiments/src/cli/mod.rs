@@ -161,7 +161,7 @@ pub enum FamilyName {
 #[command(after_help = "Examples:
   experiments pretrain --out my-base --documents 20000
   experiments pretrain --family t5 --out my-t5
-  experiments pretrain --family t5 --text my-text.txt --out my-t5 --epochs 3")]
+  experiments pretrain --family t5 --text my-mixture.jsonl --out my-t5 --epochs 3")]
 pub struct PretrainArgs {
     /// Folder to write the model to, in Hugging Face layout; must not exist.
     #[arg(long, value_name = "DIR")]
@@ -169,7 +169,8 @@ pub struct PretrainArgs {
     /// Family of the model.
     #[arg(long, value_enum, default_value = "llama")]
     pub family: FamilyName,
-    /// Text file to train on instead of the built-in mixture, one text per line.
+    /// File to train on instead of the built-in mixture: one text per line or, where its name ends in
+    /// .jsonl, one {"text": …} or {"prompt": …, "answer": …}.
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
     /// Documents to train on, at most.

@@ -268,6 +268,26 @@ pub fn generate(seed: u64) -> Vec<LabelledTask> {
         .collect()
 }
 
+/// What a task asks, before its options.
+pub fn instruction(task: &LabelledTask) -> Option<&'static str> {
+    let mut known = INSTRUCTIONS.iter();
+    let (_, instruction) = known.find(|(group, _)| *group == task.group)?;
+    Some(instruction)
+}
+
+/// Texts that hold what the rows' own sentences do not: names of groups and tasks, instructions,
+/// options and labels.
+pub fn wordings() -> impl Iterator<Item = String> {
+    generate(0).into_iter().map(|task| {
+        let options = task.labels.join(", ");
+        let asked = instruction(&task).unwrap_or_default();
+        format!(
+            "Task:{}\nDataset:{}\n{asked}\nOption: {options} \nAnswer: {options}",
+            task.group, task.name
+        )
+    })
+}
+
 /// Draws rows whose sentences are all new, every label as often as any other, in random order.
 fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Random) -> Vec<Row> {
     let mut rows = Vec::with_capacity(count);

@@ -5,11 +5,12 @@ mod t5;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::data::dataset::InMemDataset;
 use continual::methods::SeqFt;
 use continual::trainer::{Course, Moment, TrainConfig, Training, fit, step_count};
 use lm::{Example, ExportPrecision, HfFolder, Model, Pretrained};
+use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
@@ -41,10 +42,11 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     let device = args.backend.device()?.autodiff();
     let documents = match (&args.text, args.family) {
         (Some(path), FamilyName::Llama) => {
-            let texts = lines(path)?.into_iter().take(args.documents);
-            texts.map(Document::prose).collect()
+            let mut documents = own_documents(path)?;
+            documents.truncate(args.documents);
+            documents
         }
-        (Some(path), FamilyName::T5) => t5::documents_of(lines(path)?, args),
+        (Some(path), FamilyName::T5) => t5::documents_of(own_documents(path)?, args),
         (None, FamilyName::Llama) => llama::documents(args),
         (None, FamilyName::T5) => t5::documents(args),
     };
@@ -98,18 +100,40 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     Ok(())
 }
 
-/// Lines of a text file that hold text.
-fn lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the text {}", path.display()))?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let lines: Vec<String> = lines.map(ToString::to_string).collect();
-    ensure!(
-        !lines.is_empty(),
-        "the text {} has no line with text",
-        path.display()
-    );
-    Ok(lines)
+/// A line of a JSONL file: a text, or a prompt and its answer.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Line {
+    Text { text: String },
+    Asked { prompt: String, answer: String },
+}
+
+/// Documents of the user's: of a file that ends in `.jsonl` an object per line, of any other a text.
+fn own_documents(path: &Path) -> Result<Vec<Document>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let objects = path
+        .extension()
+        .is_some_and(|extension| extension == "jsonl");
+    let mut documents = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        documents.push(match objects {
+            false => Document::prose(line),
+            true => match serde_json::from_str(line) {
+                Ok(Line::Text { text }) => Document::prose(text),
+                Ok(Line::Asked { prompt, answer }) => Document::asked(prompt, answer),
+                Err(_) => bail!(
+                    "{shown}, line {}: expected {{\"text\": …}} or {{\"prompt\": …, \"answer\": …}}",
+                    index + 1
+                ),
+            },
+        });
+    }
+    ensure!(!documents.is_empty(), "{shown} has no line with text");
+    Ok(documents)
 }
 
 /// The folder of a model without weights.

@@ -13,6 +13,10 @@ use crate::miniature;
 use crate::suite::{Document, mixture};
 use crate::vocabulary::sentence_pieces::{self, END, PADDING};
 
+/// Times that the wordings of the tasks are among the texts of the vocabulary: about as often as a word
+/// of their sentences.
+const WORDINGS: usize = 200;
+
 /// Documents of the mixture, sentences of the tasks without their labels, the same under numbers in
 /// their place, and options about them, in turn.
 pub fn documents(args: &PretrainArgs) -> Vec<Document> {
@@ -28,9 +32,21 @@ pub fn documents(args: &PretrainArgs) -> Vec<Document> {
     )
 }
 
-/// Texts of the user's, and options about them, in turn.
-pub fn documents_of(texts: Vec<String>, args: &PretrainArgs) -> Vec<Document> {
-    in_turn(std::iter::empty(), &texts, &BTreeSet::new(), args)
+/// Texts of the user's, questions about them, and what the user's file asks, in turn.
+pub fn documents_of(documents: Vec<Document>, args: &PretrainArgs) -> Vec<Document> {
+    let (texts, asked): (Vec<_>, Vec<_>) = documents
+        .into_iter()
+        .partition(|document| document.prompt.is_empty());
+    let texts: Vec<String> = texts.into_iter().map(|document| document.answer).collect();
+    let asked: Vec<Vec<Document>> = match texts.is_empty() {
+        true => return asked.into_iter().take(args.documents).collect(),
+        // As many questions per text as there are.
+        false => {
+            let per_text = asked.len().div_ceil(texts.len()).max(1);
+            asked.chunks(per_text).map(<[Document]>::to_vec).collect()
+        }
+    };
+    in_turn(asked.into_iter(), &texts, &BTreeSet::new(), args)
 }
 
 fn in_turn(
@@ -50,8 +66,17 @@ fn in_turn(
 }
 
 /// Configuration and tokenizer of a model that does not exist yet.
+///
+/// The built-in suite's wordings are part of the vocabulary, as everybody's words are of a published one:
+/// without them its prompts would be spelt letter by letter.
 pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
-    let tokenizer = sentence_pieces::train(vocabulary_texts(documents), args.vocabulary)?;
+    let wordings: Vec<String> = match args.text {
+        None => miniature::wordings().collect(),
+        Some(_) => Vec::new(),
+    };
+    let wordings = wordings.iter().cycle().take(WORDINGS * wordings.len());
+    let texts = vocabulary_texts(documents).chain(wordings.cloned());
+    let tokenizer = sentence_pieces::train(texts.collect::<Vec<_>>().into_iter(), args.vocabulary)?;
     let heads = 4;
     let config = json!({
         "architectures": ["T5ForConditionalGeneration"],

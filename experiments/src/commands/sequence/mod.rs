@@ -4,6 +4,7 @@
 pub(crate) mod calibration;
 pub(crate) mod execute;
 mod jobs;
+mod lengths;
 mod prepare;
 mod start;
 mod tune;

@@ -9,6 +9,7 @@ use burn::data::dataset::InMemDataset;
 use continual::{ContinualError, EvaluationSet, Question, Scorer, Task};
 use lm::TextTokenizer;
 
+use super::lengths;
 use crate::builtin;
 use crate::config::{FlawsName, RunConfig};
 
@@ -30,8 +31,9 @@ pub struct Prepared {
     pub suite: String,
     /// The order, as it was asked for.
     pub order: String,
-    /// What was done about flaws of the data, in sentences.
-    pub repairs: Vec<String>,
+    /// What was done about flaws of the data, and what does not fit into the lengths of the run, in
+    /// sentences.
+    pub remarks: Vec<String>,
     /// Tasks in the order they are learned.
     pub tasks: Vec<Task>,
     /// The general-knowledge probe, if the suite has one.
@@ -67,7 +69,7 @@ impl Prepared {
         };
         let suite = Suite::open(&path)?;
         let limit = |rows: usize| if rows > 0 { rows } else { usize::MAX };
-        let (mut tasks, mut repairs) = (Vec::new(), Vec::new());
+        let (mut tasks, mut remarks) = (Vec::new(), Vec::new());
         for spec in suite.order(&config.order)? {
             let mut rows = load_task(&path, spec)?;
             if config.flaws == FlawsName::Repair {
@@ -76,7 +78,7 @@ impl Prepared {
                 let named = changes
                     .iter()
                     .map(|change| format!("{}: {change}", spec.name));
-                repairs.extend(named);
+                remarks.extend(named);
                 rows = fixed;
             }
             if !rows.labels.is_empty() {
@@ -95,6 +97,8 @@ impl Prepared {
                     return Err(ContinualError::NoRows { task, what }.into());
                 }
             }
+            let cut = lengths::remarks(&rows, spec.max_new_tokens, config.max_length, tokenizer)?;
+            remarks.extend(cut.iter().map(|cut| format!("{}: {cut}", spec.name)));
             let examples = |rows: &[Row], what: &str| {
                 rows.iter()
                     .map(|row| tokenizer.example(&row.prompt, &row.answer, config.max_length))
@@ -154,7 +158,7 @@ impl Prepared {
         Ok(Self {
             order: config.order.clone(),
             suite: suite.name,
-            repairs,
+            remarks,
             tasks,
             general,
         })

@@ -95,11 +95,11 @@ impl Started {
         }
         println!("{title}\n");
         // Orders of the same tasks say the same.
-        let mut repairs: Vec<String> = Vec::new();
-        for line in orders.iter().flat_map(|order| &order.repairs) {
-            if !repairs.contains(line) {
+        let mut remarks: Vec<String> = Vec::new();
+        for line in orders.iter().flat_map(|order| &order.remarks) {
+            if !remarks.contains(line) {
                 println!("data: {line}");
-                repairs.push(line.clone());
+                remarks.push(line.clone());
             }
         }
         let (folder, manifest) = match &args.resume {
@@ -112,7 +112,7 @@ impl Started {
                 let folder = RunFolder::create(args.out.as_deref(), name)?;
                 let mut manifest = Manifest::new(title, config.backend.name());
                 manifest.suite.clone_from(&orders[0].suite);
-                manifest.data = repairs;
+                manifest.data = remarks;
                 manifest.tuning = tuning;
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
                 (folder, manifest)

@@ -29,7 +29,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     let mut steps = 0;
     for prepared in Prepared::load_orders(&config, &base.tokenizer, Split::Test)? {
         println!("{}, order {}\n", prepared.title(&config), prepared.order);
-        for line in &prepared.repairs {
+        for line in &prepared.remarks {
             println!("data: {line}");
         }
         for task in &prepared.tasks {
