@@ -10,7 +10,7 @@ use crate::calibration::Moment;
 use crate::constraint::transposed;
 
 /// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms, 0
-/// where the layer did not move.
+/// where the layer did not move by more than rounding moves it.
 ///
 /// Rounding alone leaks about `2⁻²⁴ √steps ‖W‖ / ‖ΔW‖` in f32.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -104,6 +104,10 @@ impl LeakReport {
     }
 }
 
+/// Half a unit in the last place of an f32: a weight that changed by less than this was rounded, not
+/// trained, and the direction of what rounding did says nothing.
+const ROUNDING: f64 = 1.0 / (1_u64 << 24) as f64;
+
 pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
     let start = layer.start.clone().to_device(&now.device());
     let change = now - start.clone();
@@ -131,11 +135,15 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         leak.leak_out = ratio(protected_out);
         leak.leak_both = ratio(protected_both);
     }
+    let leaked = leak.leak_in;
+    if leak.relative_change <= ROUNDING {
+        (leak.leak_in, leak.leak_out, leak.leak_both) = (0.0, 0.0, 0.0);
+    }
     leak.outputs = layer.inputs.as_ref().map(|inputs| {
         let protected = (inputs.moment.trace() - inputs.unprotected).max(0.0);
         let reaches = |energy: f64, part: f64| energy.sqrt() * part * size;
-        let outside = (1.0 - leak.leak_in.powi(2)).max(0.0).sqrt();
-        let length = reaches(inputs.unprotected, outside) + reaches(protected, leak.leak_in);
+        let outside = (1.0 - leaked.powi(2)).max(0.0).sqrt();
+        let length = reaches(inputs.unprotected, outside) + reaches(protected, leaked);
         OutputChange::new(
             &inputs.moment,
             &to_host(&change),

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::optim::{
     AdamWConfig, GradientsParams, ModuleOptimizer, MuonConfig, Optimizer, SgdConfig,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use common::{Mlp, backends, batch, host_leaks, weights_of};
 use osft::{Osft, OsftConfig};
 
@@ -218,5 +218,26 @@ fn a_plain_device_module_can_be_split() {
         let model = Mlp::new(1, &device);
         let osft = Osft::split(&model.valid(), &config(0.5)).unwrap();
         assert_eq!(osft.layers().len(), 3);
+    }
+}
+
+#[test]
+fn a_change_below_rounding_is_no_leak() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(7, &device);
+        let osft = Osft::split(&model, &config(0.5)).unwrap();
+        let mut moved = osft.prepare(model);
+        // The last place of one number out of 256.
+        moved.first.weight = moved.first.weight.map(|weight| {
+            let mut values: Vec<f32> = weight.inner().into_data().try_into_vec().unwrap();
+            values[0] = f32::from_bits(values[0].to_bits() + 1);
+            let data = TensorData::new(values, [16, 16]);
+            Tensor::from_data(data, &device).require_grad()
+        });
+        let report = osft.leaks(&moved).unwrap();
+        let first = &report.layers[0];
+        assert!(first.relative_change > 0.0, "{backend}: {first:?}");
+        assert_eq!((first.leak_in, first.leak_out), (0.0, 0.0), "{backend}");
     }
 }

@@ -60,7 +60,8 @@ fn one_option_stands_in_the_text_and_none_is_a_label() {
     let questions: Vec<(String, String)> = options(&texts, &labels, 4).collect();
     assert!(questions.len() > 250);
     for (prompt, answer) in questions {
-        let (head, text) = prompt.split_once(" \n").unwrap();
+        let asked = prompt.strip_suffix("\nAnswer:").unwrap();
+        let (head, text) = asked.split_once(" \n").unwrap();
         let choices = head.split_once("Option: ").unwrap().1.split(", ");
         let text = text.to_lowercase();
         let inside: Vec<&str> = choices
