@@ -73,7 +73,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
     /// Order of the tasks: stored ones by number, or the names of one, separated by commas [default:
-    /// trace 1, t5 1,2,3].
+    /// trace 1, t5 1,2].
     #[arg(long)]
     pub order: Option<String>,
     /// Seeds, separated by commas; more than one gives mean ± standard deviation [default: 0].
