@@ -63,6 +63,11 @@ impl OsftMethod {
         self
     }
 
+    /// The split of the task that has begun.
+    pub fn current_split(&self) -> Option<&Osft> {
+        self.split.as_ref()
+    }
+
     /// Splits a model for a task; before the first one, its inputs are measured.
     fn split<M: LanguageModel>(
         &mut self,

@@ -13,7 +13,7 @@ use continual::methods::{LoraConfig, LoraMethod, OsftMethod, SeqFt};
 use continual::trainer::{Course, Moment, Schedule, TrainConfig, Training, fit};
 use continual::{ContinualError, EvaluationSet, Method, Scorer, Task, TaskContext};
 use lm::{Example, LanguageModel, Model};
-use osft::{Form, Osft, OsftConfig};
+use osft::{Form, OsftConfig};
 use serde::{Deserialize, Serialize};
 
 use super::memory::{peak_mebibytes, reset_peak};
@@ -129,16 +129,17 @@ pub fn run(spec: &str) -> Result<()> {
         count: 1,
         task: &task,
     };
-    let multiplications = multiplications(&spec, &model)?;
     sync(&device);
     let start = Instant::now();
-    let (model, optimizer) = method.begin_task(model, train.optimizer(), context)?;
+    let (model, optimizer) = method
+        .as_dyn_mut()
+        .begin_task(model, train.optimizer(), context)?;
     sync(&device);
     say(&Ready {
         setup_seconds: start.elapsed().as_secs_f64(),
         setup_mebibytes: peak_mebibytes(),
         parameters,
-        multiplications,
+        multiplications: multiplications(&spec, &method, &model)?,
     })?;
     reset_peak();
 
@@ -161,7 +162,7 @@ pub fn run(spec: &str) -> Result<()> {
     let outcome = fit(
         Training::new(model, optimizer),
         course,
-        method.as_ref(),
+        method.as_dyn(),
         &mut |moment| {
             match moment {
                 Moment::Stepped(step) => loss = step.loss,
@@ -225,41 +226,62 @@ fn defaults() -> Result<RunConfig> {
     RunConfig::resolve(Default::default(), false, &Default::default())
 }
 
-fn method(spec: &Spec) -> Result<Box<dyn Method<Model>>> {
-    let osft = |form| -> Result<Box<dyn Method<Model>>> {
-        Ok(Box::new(OsftMethod::new(spec.osft(form)?)))
-    };
-    match spec.variant {
-        VariantName::Seqft => Ok(Box::new(SeqFt)),
-        VariantName::Plain => Ok(Box::new(PlainTargets(spec.osft(Form::Core)?.targets))),
-        VariantName::Core => osft(Form::Core),
-        VariantName::Weight => osft(Form::Weight),
-        VariantName::Factored => osft(Form::Factored),
+/// A method; of OSFT it is asked afterwards how it split.
+enum Timing {
+    Osft(Box<OsftMethod>),
+    Other(Box<dyn Method<Model>>),
+}
+
+impl Timing {
+    fn as_dyn(&self) -> &dyn Method<Model> {
+        match self {
+            Self::Osft(method) => method.as_ref(),
+            Self::Other(method) => method.as_ref(),
+        }
+    }
+
+    fn as_dyn_mut(&mut self) -> &mut dyn Method<Model> {
+        match self {
+            Self::Osft(method) => method.as_mut(),
+            Self::Other(method) => method.as_mut(),
+        }
+    }
+}
+
+fn method(spec: &Spec) -> Result<Timing> {
+    let osft =
+        |form| -> Result<Timing> { Ok(Timing::Osft(Box::new(OsftMethod::new(spec.osft(form)?)))) };
+    let other: Box<dyn Method<Model>> = match spec.variant {
+        VariantName::Core => return osft(Form::Core),
+        VariantName::Weight => return osft(Form::Weight),
+        VariantName::Factored => return osft(Form::Factored),
+        VariantName::Seqft => Box::new(SeqFt),
+        VariantName::Plain => Box::new(PlainTargets(spec.osft(Form::Core)?.targets)),
         VariantName::Lora => {
             let config = LoraConfig {
                 targets: spec.osft(Form::Core)?.targets,
                 ..defaults()?.lora
             };
-            Ok(Box::new(LoraMethod::sequential(config, 0)?))
+            Box::new(LoraMethod::sequential(config, 0)?)
         }
-    }
+    };
+    Ok(Timing::Other(other))
 }
 
 /// Of a step in the targets: `3 tokens d_in d_out` where all of a weight trains, and what OSFT counts
 /// for itself.
-fn multiplications(spec: &Spec, model: &Model) -> Result<Option<usize>> {
-    let form = match spec.variant {
-        VariantName::Seqft | VariantName::Plain => {
+fn multiplications(spec: &Spec, method: &Timing, model: &Model) -> Result<Option<usize>> {
+    match (method, spec.variant) {
+        (Timing::Osft(method), _) => Ok(method.current_split().and_then(|split| {
+            let layers = split.layers().iter();
+            let costs = layers.map(|layer| layer.step_cost(spec.tokens));
+            costs.map(|cost| Some(cost?.total())).sum()
+        })),
+        (Timing::Other(_), VariantName::Seqft | VariantName::Plain) => {
             let targets = spec.osft(Form::Core)?.targets.selected(model)?;
             let numbers: usize = targets.iter().map(|t| t.shape[0] * t.shape[1]).sum();
-            return Ok(Some(3 * spec.tokens * numbers));
+            Ok(Some(3 * spec.tokens * numbers))
         }
-        VariantName::Core => Form::Core,
-        VariantName::Weight => Form::Weight,
-        VariantName::Factored | VariantName::Lora => return Ok(None),
-    };
-    let split = Osft::split(model, &spec.osft(form)?)?;
-    let layers = split.layers().iter();
-    let costs = layers.map(|layer| layer.step_cost(spec.tokens));
-    Ok(costs.map(|cost| Some(cost?.total())).sum())
+        (Timing::Other(_), _) => Ok(None),
+    }
 }
