@@ -42,6 +42,11 @@ impl Constraint {
         matches!(self.input, Side::Closed) || matches!(self.output, Side::Closed)
     }
 
+    /// Whether something is protected and something can move.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.is_open() && !self.is_closed()
+    }
+
     /// Shape of the coordinates of a weight of shape `[d_in, d_out]`.
     pub fn core_shape(&self, [d_in, d_out]: [usize; 2]) -> [usize; 2] {
         match self.removed {
@@ -50,12 +55,14 @@ impl Constraint {
         }
     }
 
-    /// Whether a gradient of a weight of that shape is in coordinates of its own shape already.
-    ///
-    /// Where the coordinates have the weight's shape, a projected gradient cannot be told from a dense
-    /// one: projecting it again changes nothing.
-    pub(crate) fn has_core_shape(&self, gradient: &Tensor<2>, shape: [usize; 2]) -> bool {
-        gradient.dims() != shape && gradient.dims() == self.core_shape(shape)
+    /// The same constraint for tensors that are differentiated, or not, as `tensor` is, on its device.
+    /// The bases are shared.
+    pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
+        Self {
+            input: self.input.beside(tensor),
+            output: self.output.beside(tensor),
+            removed: self.removed,
+        }
     }
 
     /// Coordinates of a dense gradient: `N_Pᵀ G N_Q`, or `G` without the protected block.

@@ -41,6 +41,8 @@ pub struct LayerSplit {
     pub constraint: Arc<Constraint>,
     /// Second moment of the inputs, where the split was calibrated.
     pub(crate) inputs: Option<InputEnergy>,
+    /// Identity of the core, where the weight is trained through one.
+    pub(crate) core: Option<ParamId>,
     /// The free part as factors, where the form holds it so.
     pub(crate) factors: Option<Factors>,
     /// The weight when it was split: what a change is measured against.
@@ -119,6 +121,12 @@ impl LayerSplit {
         };
         let inputs =
             moment.map(|moment| InputEnergy::new(moment, &found.input, found.k_in, layer.weight));
+        let constraint = Constraint {
+            input: Side::new(&found.input, found.k_in, &device),
+            output: Side::new(&found.output, found.k_out, &device),
+            removed: config.form.removed(),
+        };
+        let has_core = !config.form.is_factored() && constraint.is_partial();
         Ok(Self {
             path: target.path.clone(),
             id: target.id,
@@ -126,11 +134,8 @@ impl LayerSplit {
             k_in: found.k_in,
             k_out: found.k_out,
             lost_directions: found.lost,
-            constraint: Arc::new(Constraint {
-                input: Side::new(&found.input, found.k_in, &device),
-                output: Side::new(&found.output, found.k_out, &device),
-                removed: config.form.removed(),
-            }),
+            constraint: Arc::new(constraint),
+            core: has_core.then(ParamId::new),
             energies: found.energies,
             total_energy: found.total_energy,
             importance: layer.importance,

@@ -86,7 +86,7 @@ pub use calibration::{Calibration, Calibrator, Moment, Source};
 pub use config::{Decay, Form, OsftConfig, Others, SplitSource};
 pub use constraint::{Constraint, Removed};
 pub use error::OsftError;
-pub use form::{CoreOptimizer, CoreState, FactoredForm, FreeFactors};
+pub use form::{CoreForm, CoreOptimizer, FactoredForm, FreeCore, FreeFactors};
 pub use importance::ImportanceMeasure;
 pub use layer::{LayerSplit, LayerSummary};
 pub use leak::{LayerLeak, LeakReport, OutputChange};

@@ -7,14 +7,14 @@ use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use crate::form::{Axis, FactorOptimizer, free_part};
+use crate::form::{Axis, FactorOptimizer, Unmoved, free_part};
 use crate::known::Known;
 use crate::leak::{LeakReport, measure};
 use crate::share::floored;
 use crate::source::Layer;
 use crate::targets::{select, weights};
 use crate::{
-    Calibration, Constraint, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
+    Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
     OsftConfig, OsftError, Others, ShareRule, SplitSource,
 };
 
@@ -100,7 +100,8 @@ impl Osft {
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
         config.validate()?;
-        let targets = select(module, &config.targets)?;
+        // As it computes, whatever is attached to it.
+        let targets = select(&module.clone().materialize(), &config.targets)?;
         let known = Known::new(&targets, config, context)?;
         let layers = targets
             .par_iter()
@@ -188,7 +189,10 @@ impl Osft {
     }
 
     /// The module as it is trained: everything that is not a target is frozen or not, as
-    /// configured, and the factored forms are attached.
+    /// configured, and what trains in place of the targets is attached to them.
+    ///
+    /// A target keeps its identity and, by `val()`, its effective value; what is stored of it stays at
+    /// the split, beside the [`FreeCore`](crate::FreeCore) (or the factors) that trains.
     pub fn prepare<M: Module>(&self, module: M) -> M {
         let ids: Vec<ParamId> = self.layers.iter().map(|layer| layer.id).collect();
         let module = match self.config.others {
@@ -202,28 +206,30 @@ impl Osft {
         // backward pass. The optimizer does not move them.
         let module = module.unfreeze_group(ParamGroup::from_ids(ids));
         match self.config.form.is_factored() {
-            true => module.apply_reparameterization(self.reparameterizer()),
-            false => module,
+            true => module.apply_reparameterization(self.factored_form()),
+            false => module.apply_reparameterization(self.core_form()),
         }
     }
 
-    /// The module after the last step: factors are merged into the weights they came from. The
-    /// same module where there are none.
+    /// The module after the last step: cores and factors are merged into the weights they belong to.
     pub fn finish<M: Module>(&self, module: M) -> M {
-        match self.config.form.is_factored() {
-            true => module.materialize(),
-            false => module,
-        }
+        module.materialize()
     }
 
     /// What attaches the free factors of a factored form to a module;
     /// [`prepare`](Self::prepare) uses it.
-    pub fn reparameterizer(&self) -> FactoredForm {
+    pub fn factored_form(&self) -> FactoredForm {
         FactoredForm::new(self.layers.iter())
     }
 
-    /// An optimizer that moves the targets inside their free directions by `inner`, and every
-    /// other parameter that has a gradient by `inner` as it is.
+    /// What attaches the cores of the other forms to a module; [`prepare`](Self::prepare) uses it.
+    pub fn core_form(&self) -> CoreForm {
+        CoreForm::new(self.layers.iter())
+    }
+
+    /// An optimizer of the module that [`prepare`](Self::prepare) returned: it moves the targets inside
+    /// their free directions by `inner`, and every other parameter that has a gradient by `inner` as it
+    /// is. Targets of a module that was not prepared do not move.
     pub fn optimizer<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
         let reproject = self.config.form == Form::FactoredReprojected;
         let decay = self.config.decay;
@@ -235,43 +241,40 @@ impl Osft {
                 {
                     optimizer = optimizer.with_group(ParamGroup::from_ids(vec![id]), factor, None);
                 }
-            } else {
+            } else if let Some(id) = layer.core {
                 let core = CoreOptimizer::new(inner.clone(), layer, decay);
-                optimizer = optimizer.with_group(ParamGroup::from_ids(vec![layer.id]), core, None);
+                optimizer = optimizer.with_group(ParamGroup::from_ids(vec![id]), core, None);
+            }
+            if !layer.constraint.is_open() {
+                let unmoved = Unmoved(inner.clone());
+                optimizer =
+                    optimizer.with_group(ParamGroup::from_ids(vec![layer.id]), unmoved, None);
             }
         }
         optimizer
     }
 
-    /// Replaces the gradients of the targets by what the constraint leaves of them, in the
-    /// coordinates in which the optimizer runs.
+    /// Replaces the gradients of the targets by what the constraint leaves of them.
     ///
-    /// Optional: the optimizer projects a gradient itself. Call it before anything that measures
-    /// gradients, such as clipping by global norm, so that parts which are thrown away anyway do
-    /// not count.
+    /// Optional: cores have no other gradients, and the optimizer projects those of factors itself. Call
+    /// it before anything that measures gradients, such as clipping by global norm, so that parts which
+    /// are thrown away anyway do not count.
     pub fn project(&self, mut grads: GradientsParams) -> GradientsParams {
         for layer in &self.layers {
-            if let Some(factors) = &layer.factors {
-                let sides = [
-                    (factors.ids.input, &layer.constraint.input, Axis::Rows),
-                    (factors.ids.output, &layer.constraint.output, Axis::Columns),
-                ];
-                for (id, side, axis) in sides {
-                    if let Some(grad) = grads.remove::<2>(id) {
-                        grads.register(id, free_part(side, axis, grad));
-                    }
-                }
-                continue;
+            if !layer.constraint.is_open() {
+                grads.remove::<2>(layer.id);
             }
-            let Some(grad) = grads.remove::<2>(layer.id) else {
+            let Some(factors) = &layer.factors else {
                 continue;
             };
-            // A frozen layer's gradient is dropped, not registered; one that `linear` formed is as it
-            // should be.
-            if layer.constraint.has_core_shape(&grad, layer.shape) {
-                grads.register(layer.id, grad);
-            } else if !layer.constraint.is_closed() {
-                grads.register(layer.id, layer.constraint.lower(grad));
+            let sides = [
+                (factors.ids.input, &layer.constraint.input, Axis::Rows),
+                (factors.ids.output, &layer.constraint.output, Axis::Columns),
+            ];
+            for (id, side, axis) in sides {
+                if let Some(grad) = grads.remove::<2>(id) {
+                    grads.register(id, free_part(side, axis, grad));
+                }
             }
         }
         grads

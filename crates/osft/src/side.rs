@@ -44,6 +44,17 @@ impl Side {
         }
     }
 
+    /// The same side for tensors that are differentiated, or not, as `tensor` is, on its device.
+    pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
+        let basis = |basis: &Tensor<2>| beside(basis.clone(), tensor);
+        match self {
+            Self::Free(free) => Self::Free(basis(free)),
+            Self::Protected(protected) => Self::Protected(basis(protected)),
+            Self::Open => Self::Open,
+            Self::Closed => Self::Closed,
+        }
+    }
+
     /// Number of coordinates that an optimizer sees for a side of dimension `d`.
     pub fn coordinates(&self, d: usize) -> usize {
         match self {
@@ -109,6 +120,19 @@ impl Side {
             }
             Self::Closed => Some(x),
         }
+    }
+}
+
+/// A constant that can meet `tensor` in an operation: on its device, and with its kind of
+/// differentiation. Its values are shared where the device is the same.
+pub(crate) fn beside<const D: usize>(constant: Tensor<2>, tensor: &Tensor<D>) -> Tensor<2> {
+    let strategy = tensor.gradient_checkpointing_strategy();
+    let constant = constant.inner().to_device(&tensor.device().inner());
+    match strategy {
+        Some(strategy) => constant
+            .autodiff()
+            .with_gradient_checkpointing_strategy(strategy),
+        None => constant,
     }
 }
 

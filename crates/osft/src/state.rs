@@ -16,7 +16,7 @@ use crate::{LayerSplit, Osft, OsftConfig, OsftError, Side, SplitContext};
 
 const FORMAT: Format = Format {
     kind: "split",
-    version: 1,
+    version: 2,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -38,7 +38,9 @@ struct LayerHeader {
     removed_block: bool,
     /// Kinds of the two sides.
     sides: [SideKind; 2],
-    /// Identities under which an optimizer keeps the state of the factors.
+    /// Identity under which an optimizer keeps the state of the core.
+    core: Option<u64>,
+    /// Identities under which it keeps that of the factors.
     factors: Option<[u64; 3]>,
 }
 
@@ -105,6 +107,7 @@ impl Osft {
                 has_input_energy: layer.inputs.is_some(),
                 removed_block: layer.constraint.removed == Removed::Block,
                 sides,
+                core: layer.core.map(|core| core.val()),
                 factors: layer.factors.as_ref().map(|factors| {
                     let FactorIds {
                         input,
@@ -227,6 +230,7 @@ fn restored(
             },
         }),
         inputs,
+        core: layer.core.map(ParamId::from),
         factors,
         start: Tensor::from_data(tensors.take(&name("start"))?, &device),
     })

@@ -1,15 +1,16 @@
-//! `Osft::linear`: the gradient in core coordinates without that of the weight.
+//! `Osft::linear`: products and derivatives without a weight that is held, or a gradient of all of it.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
+use burn::module::Module;
 use burn::nn::Linear;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{AdamWConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
 use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
 use common::{Mlp, backends, batch, noise, weights_of};
-use osft::{Form, Osft, OsftConfig};
+use osft::{Form, FreeCore, Osft, OsftConfig};
 use proptest::prelude::*;
 
 const SHAPES: [[usize; 2]; 4] = [[24, 24], [24, 60], [60, 24], [48, 16]];
@@ -28,39 +29,47 @@ fn rows(seed: u64, width: usize, device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(values, [4, TOKENS / 4, width]), device)
 }
 
-/// The result, the gradient of `x` and the projected gradient of the weight.
-fn derivatives(
-    layer: &Linear,
-    osft: &Osft,
-    x: &Tensor<3>,
-    y: Tensor<3>,
-    seed: u64,
-) -> [Tensor<2>; 3] {
+/// The core that trains in place of a weight, moved out of its origin: there nothing depends on what is
+/// multiplied by it.
+fn moved(layer: Linear, osft: &Osft, seed: u64) -> Linear {
+    let mut optimizer = osft.optimizer(SgdConfig::new().build());
+    let [d_in, d_out] = layer.weight.dims();
+    let device = layer.weight.val().device();
+    let loss = layer.forward(rows(seed, d_in, &device)) - rows(seed + 1, d_out, &device);
+    let loss = loss.square().mean();
+    let grads = GradientsParams::from_grads(loss.backward(), &layer);
+    optimizer.step(0.5, layer, grads)
+}
+
+/// The result, the gradient of `x` and that of the core.
+fn derivatives(layer: &Linear, x: &Tensor<3>, y: Tensor<3>, seed: u64) -> [Tensor<2>; 3] {
     let [d_in, d_out] = layer.weight.dims();
     let towards = rows(seed, d_out, &x.device());
     let value = y.clone().inner().reshape([TOKENS, d_out]);
     let mut gradients = (y * towards).sum().backward();
     let of_x = x.grad_remove(&mut gradients).unwrap();
-    let gradients = osft.project(GradientsParams::from_grads(gradients, layer));
-    let of_weight = gradients.get::<2>(layer.weight.id).unwrap();
-    [value, of_x.reshape([TOKENS, d_in]), of_weight]
+    assert!(layer.weight.base().grad(&gradients).is_none());
+    let gradients = GradientsParams::from_grads(gradients, layer);
+    let core = layer.weight.reparameterization::<FreeCore>().unwrap();
+    let of_core = gradients.get::<2>(core.core().id).unwrap();
+    [value, of_x.reshape([TOKENS, d_in]), of_core]
 }
 
 #[test]
-fn gradients_are_those_of_the_layer_projected() {
+fn derivatives_are_those_of_the_layer() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for (seed, [d_in, d_out]) in SHAPES.into_iter().enumerate() {
-            for share in [0.6, 0.8, 0.95] {
+            for share in [0.1, 0.3, 0.6, 0.8, 0.95] {
                 let seed = 10 * seed as u64;
                 let layer = linear(seed, d_in, d_out, &device);
                 let config = OsftConfig::new().with_protected_share(share);
                 let osft = Osft::split(&layer, &config).unwrap();
-                let layer = osft.prepare(layer);
+                let layer = moved(osft.prepare(layer), &osft, seed + 5);
                 let x = rows(seed + 1, d_in, &device).require_grad();
-                let narrow = osft.linear(&layer.weight, &x).unwrap();
-                let narrow = derivatives(&layer, &osft, &x, narrow, seed + 2);
-                let whole = derivatives(&layer, &osft, &x, layer.forward(x.clone()), seed + 2);
+                let narrow = Osft::linear(&layer.weight, &x).unwrap();
+                let narrow = derivatives(&layer, &x, narrow, seed + 2);
+                let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);
                 for (narrow, whole) in narrow.into_iter().zip(whole) {
                     let difference = difference(narrow, whole);
                     assert!(
@@ -80,11 +89,11 @@ fn only_the_free_inputs_of_a_one_sided_split_are_kept() {
     let calibration = calibrated(&network, "inputs", &[inputs(5, 200, &device)]);
     // Nearly all of the energy, hence more than half of the directions.
     let osft = split(&network, &energy(0.9999), &calibration);
-    let layer = network.left.clone();
+    let layer = moved(osft.prepare(network.clone()).left, &osft, 8);
     let x = rows(3, WIDTH, &device).require_grad();
-    let narrow = osft.linear(&layer.weight, &x).unwrap();
-    let narrow = derivatives(&layer, &osft, &x, narrow, 4);
-    let whole = derivatives(&layer, &osft, &x, layer.forward(x.clone()), 4);
+    let narrow = Osft::linear(&layer.weight, &x).unwrap();
+    let narrow = derivatives(&layer, &x, narrow, 4);
+    let whole = derivatives(&layer, &x, layer.forward(x.clone()), 4);
     assert!(narrow[2].dims()[0] < WIDTH);
     for (narrow, whole) in narrow.into_iter().zip(whole) {
         assert!(difference(narrow, whole) < ROUNDING);
@@ -92,31 +101,60 @@ fn only_the_free_inputs_of_a_one_sided_split_are_kept() {
 }
 
 #[test]
-fn layers_do_it_themselves_where_nothing_is_saved() {
+fn layers_without_a_core_do_it_themselves() {
     let device = Device::flex().autodiff();
     let layer = linear(1, 24, 24, &device);
-    let other = linear(2, 24, 24, &device);
     let x = rows(3, 24, &device);
-    let with = |config: OsftConfig| Osft::split(&layer, &config).unwrap();
+    let prepared = |config: OsftConfig| {
+        let osft = Osft::split(&layer, &config).unwrap();
+        osft.prepare(layer.clone())
+    };
     let share = |share| OsftConfig::new().with_protected_share(share);
-    // Core coordinates cost as much as they save, all is free, nothing is.
-    for share in [share(0.5), share(0.0), share(1.0)] {
-        assert!(with(share).linear(&layer.weight, &x).is_none());
+    // All is free, nothing is.
+    for share in [share(0.0), share(1.0)] {
+        assert!(Osft::linear(&prepared(share).weight, &x).is_none());
     }
-    // No target, and forms without a core.
-    assert!(with(share(0.8)).linear(&other.weight, &x).is_none());
     for form in [Form::Weight, Form::Factored] {
-        let osft = with(share(0.8).with_form(form));
-        assert!(osft.linear(&layer.weight, &x).is_none());
+        let prepared = prepared(share(0.8).with_form(form));
+        assert!(Osft::linear(&prepared.weight, &x).is_none());
     }
+    // Not prepared; and where nothing is differentiated.
+    assert!(Osft::linear(&layer.weight, &x).is_none());
+    let prepared = prepared(share(0.8)).valid();
+    assert!(Osft::linear(&prepared.weight, &x.inner()).is_none());
+}
+
+#[test]
+fn a_core_trains_through_frozen_inputs_and_inputs_through_a_frozen_core() {
+    let device = Device::flex().autodiff();
+    let config = OsftConfig::new().with_protected_share(0.8);
+    let layer = linear(1, 24, 24, &device);
+    let osft = Osft::split(&layer, &config).unwrap();
+    let layer = osft.prepare(layer);
+    let x = rows(3, 24, &device);
+    let core = |layer: &Linear| {
+        let core = layer.weight.reparameterization::<FreeCore>().unwrap();
+        core.core().id
+    };
+    let y = Osft::linear(&layer.weight, &x).unwrap();
+    let gradients = GradientsParams::from_grads(y.sum().backward(), &layer);
+    assert!(gradients.get::<2>(core(&layer)).is_some());
+
+    let frozen = layer.clone().freeze();
+    let x = x.require_grad();
+    let y = Osft::linear(&frozen.weight, &x).unwrap();
+    let gradients = y.sum().backward();
+    assert!(x.grad(&gradients).is_some());
+    let gradients = GradientsParams::from_grads(gradients, &frozen);
+    assert!(gradients.get::<2>(core(&frozen)).is_none());
 }
 
 /// Half squared error of the tests' perceptron, its layers by `Osft::linear` if asked for.
-fn loss(model: &Mlp, osft: &Osft, narrow: bool, step: u64, device: &Device) -> Tensor<1> {
+fn loss(model: &Mlp, narrow: bool, step: u64, device: &Device) -> Tensor<1> {
     let (x, y) = batch(step, device);
     let x = x.repeat(&[20, 1]);
     let apply = |layer: &Linear, x: Tensor<2>| {
-        let mapped = osft.linear(&layer.weight, &x).filter(|_| narrow);
+        let mapped = Osft::linear(&layer.weight, &x).filter(|_| narrow);
         match (mapped, &layer.bias) {
             (Some(y), Some(bias)) => y + bias.val().unsqueeze(),
             _ => layer.forward(x),
@@ -140,7 +178,7 @@ fn training_goes_the_same_way_and_leaks_nothing() {
             let mut model = osft.prepare(model);
             let mut losses = Vec::new();
             for step in 0..20 {
-                let loss = loss(&model, &osft, narrow, step, &device);
+                let loss = loss(&model, narrow, step, &device);
                 losses.push(loss.clone().into_scalar::<f32>());
                 let grads = GradientsParams::from_grads(loss.backward(), &model);
                 model = optimizer.step(1e-2, model, osft.project(grads));
@@ -174,12 +212,13 @@ proptest! {
         let layer = linear(seed, d_in, d_out, &device);
         let config = OsftConfig::new().with_protected_share(share);
         let osft = Osft::split(&layer, &config).unwrap();
+        let layer = moved(osft.prepare(layer), &osft, seed + 5);
         let x = rows(seed + 1, d_in, &device).require_grad();
-        let Some(narrow) = osft.linear(&layer.weight, &x) else {
+        let Some(narrow) = Osft::linear(&layer.weight, &x) else {
             return Ok(());
         };
-        let narrow = derivatives(&layer, &osft, &x, narrow, seed + 2);
-        let whole = derivatives(&layer, &osft, &x, layer.forward(x.clone()), seed + 2);
+        let narrow = derivatives(&layer, &x, narrow, seed + 2);
+        let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);
         for (narrow, whole) in narrow.into_iter().zip(whole) {
             prop_assert!(difference(narrow, whole) < 1e-4);
         }

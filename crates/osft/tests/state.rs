@@ -118,19 +118,19 @@ fn other_versions_and_other_bytes_are_typed_errors() {
 
     let newer = |bytes: &[u8]| {
         // The header is JSON inside JSON: its quotes are escaped.
-        let label = br#"format_version\":1"#;
+        let label = br#"format_version\":"#;
         let place = bytes
             .windows(label.len())
             .position(|window| window == label);
         let mut bytes = bytes.to_vec();
-        bytes[place.unwrap() + label.len() - 1] = b'7';
+        bytes[place.unwrap() + label.len()] = b'7';
         bytes
     };
     match read(&newer(&split)) {
         Err(error @ OsftError::OtherFormat { found: 7, .. }) => {
             let text = error.to_string();
             assert!(
-                text.contains("version 7") && text.contains("reads 1"),
+                text.contains("version 7") && text.contains("reads 2"),
                 "{text}"
             );
         }

@@ -14,7 +14,7 @@ use lm::{LinearMap, Unmapped};
 use serde::{Deserialize, Serialize};
 
 pub use self::lora::{LoraConfig, LoraMethod, PerTask};
-pub use self::osft::OsftMethod;
+pub use self::osft::{OsftMethod, ThroughCores};
 pub use multi_task::MultiTaskFt;
 pub use per_task::PerTaskFt;
 pub use seqft::SeqFt;

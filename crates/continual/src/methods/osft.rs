@@ -92,9 +92,13 @@ impl OsftMethod {
     }
 }
 
-impl LinearMap for OsftMethod {
+/// Multiplies by weights that are trained through a core without holding them; see [`Osft::linear`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThroughCores;
+
+impl LinearMap for ThroughCores {
     fn apply(&self, weight: &Param<Tensor<2>>, x: &Tensor<3>) -> Option<Tensor<3>> {
-        self.split.as_ref()?.linear(weight, x)
+        Osft::linear(weight, x)
     }
 }
 
@@ -122,7 +126,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     }
 
     fn linear_map(&self) -> &dyn LinearMap {
-        self
+        &ThroughCores
     }
 
     fn project(&self, grads: GradientsParams) -> GradientsParams {

@@ -1,78 +1,156 @@
-//! The `core` and `weight` forms of the constraint: an optimizer around any Burn optimizer.
+//! The `core` and `weight` forms of the constraint: the change of a weight, held and trained in
+//! coordinates of the free directions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
+use burn::optim::{LearningRate, Optimizer};
+use burn::tensor::{Device, Tensor};
 
 use crate::{Constraint, Decay, LayerSplit};
 
-/// Runs an inner optimizer in the coordinates of one weight's change.
+/// The change `N_P C N_Qᵀ` of a weight, attached to the parameter that keeps the weight `W₀` of the
+/// split.
 ///
-/// In the `core` form, with `N_P` and `N_Q` the free directions on the two sides, a step is
-/// `c ← inner(c, N_Pᵀ G N_Q)`, `W ← W₀ + N_P c N_Qᵀ`, with `c = 0` and `W = W₀` at the split. The
-/// change never leaves the free space, whatever the inner optimizer does to its gradient, and the
-/// inner state (moments) has the shape of the core. In the `weight` form `c` is the dense change,
-/// and the paper's block is removed from the gradient before the step and from `c` after it.
+/// The parameter's effective value is `W₀ + N_P C N_Qᵀ`. It is formed where it is needed and not kept:
+/// the change never leaves the free space whatever an optimizer does to `C`, rounding does not add up
+/// over the steps, and what trains (with its gradient and its moments) has the shape of the core. In the
+/// `weight` form `C` is the dense change, without the paper's block.
 ///
-/// Decoupled weight decay acts on `c`, hence decays the change since the split rather than old
-/// knowledge; with [`Decay::Weight`] the coordinates start at those of `W₀` instead of zero, and
-/// what is free decays.
+/// Its gradient arrives inside the constraint: what is protected on a side without a free basis is
+/// removed from `C` on the way to the weight, hence from the gradient on the way back.
+#[derive(Module, Debug)]
+pub struct FreeCore {
+    core: Param<Tensor<2>>,
+    #[module(skip)]
+    constraint: Arc<Constraint>,
+}
+
+impl FreeCore {
+    /// The coordinates of the change since the split. Shape: [`Constraint::core_shape`].
+    pub fn core(&self) -> &Param<Tensor<2>> {
+        &self.core
+    }
+
+    /// The directions that the coordinates are of.
+    pub fn constraint(&self) -> &Constraint {
+        &self.constraint
+    }
+}
+
+impl Reparameterization for FreeCore {
+    const NAME: &'static str = "osft";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        let core = self.core.val();
+        let constraint = self.constraint.beside(&core);
+        // Changes nothing in the core, but what is differentiated here must not point out of it.
+        let core = match core.is_autodiff() {
+            true => constraint.constrain(core),
+            false => core,
+        };
+        let shape = base.shape();
+        base + constraint.lift(core).reshape(shape)
+    }
+}
+
+/// Attaches a core to every target that has one and freezes the weight it belongs to.
 ///
-/// `W` is rebuilt from `W₀` rather than incremented: the rounding of an increment is not in the
-/// free space, and it adds up (after 200 small steps to a leak of 1e-5, against 1e-7 this way).
-/// The copy of `W₀` is shared with the split, which measures changes against it.
+/// Got from [`Osft::core_form`](crate::Osft::core_form), used by Burn's
+/// `Module::apply_reparameterization`; the module's own code does not change.
+#[derive(Clone, Debug)]
+pub struct CoreForm {
+    layers: HashMap<ParamId, Attached>,
+}
+
+#[derive(Clone, Debug)]
+struct Attached {
+    core: ParamId,
+    constraint: Arc<Constraint>,
+    start: Tensor<2>,
+}
+
+impl CoreForm {
+    pub(crate) fn new<'a>(layers: impl Iterator<Item = &'a LayerSplit>) -> Self {
+        let layers = layers.filter_map(|layer| {
+            let attached = Attached {
+                core: layer.core?,
+                constraint: layer.constraint.clone(),
+                start: layer.start.clone(),
+            };
+            Some((layer.id, attached))
+        });
+        Self {
+            layers: layers.collect(),
+        }
+    }
+}
+
+impl Reparameterizer for CoreForm {
+    type Reparam = FreeCore;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        _path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<FreeCore>) {
+        let Some(Attached {
+            core,
+            constraint,
+            start,
+        }) = self.layers.remove(&param.id)
+        else {
+            return (param, None);
+        };
+        let value = param.base();
+        // The split's own tensor: one copy of the weight serves both.
+        let base = crate::side::beside(start.to_device(&value.device()), &value);
+        let zeros = Tensor::zeros(constraint.core_shape(base.dims()), &value.device());
+        let base = base.reshape(value.shape());
+        let base = Param::initialized(param.id, base).set_require_grad(false);
+        let core = Param::initialized(core, zeros).set_require_grad(true);
+        (base, Some(FreeCore { core, constraint }))
+    }
+}
+
+/// Runs an inner optimizer on the core of one weight, and removes from it what is not free.
 ///
-/// A weight that protects nothing is handed to the inner optimizer as it is: plain fine-tuning,
-/// bit for bit. [`Osft::optimizer`](crate::Osft::optimizer) builds one of these per target.
+/// Elementwise optimizers such as AdamW move coordinates into what is protected wherever a side keeps no
+/// free basis, whatever the gradient; there the core is projected after every step.
+///
+/// Decoupled weight decay acts on the coordinates, hence decays the change since the split rather than
+/// old knowledge; with [`Decay::Weight`] they are those of the whole weight in the inner optimizer's
+/// eyes, and what is free decays. [`Osft::optimizer`](crate::Osft::optimizer) builds one of these per
+/// target.
 #[derive(Clone)]
 pub struct CoreOptimizer<O> {
     inner: O,
     constraint: Arc<Constraint>,
-    /// The weight at the split.
-    start: Tensor<2>,
-    decay: Decay,
+    /// Coordinates of the weight at the split, where the whole weight decays.
+    origin: Option<Tensor<2>>,
 }
 
 impl<O: Optimizer> CoreOptimizer<O> {
-    /// An optimizer for the weight that a split was made from.
+    /// An optimizer for the core of the weight that a split was made from.
     pub fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
+        let origin = match decay {
+            Decay::Change => None,
+            Decay::Weight => Some(layer.constraint.lower(layer.start.clone())),
+        };
         Self {
             inner,
             constraint: layer.constraint.clone(),
-            start: layer.start.clone(),
-            decay,
+            origin,
         }
     }
-
-    /// Coordinates at the split, in the inner optimizer's eyes.
-    fn origin(&self, start: &Tensor<2>) -> Tensor<2> {
-        match self.decay {
-            Decay::Change => {
-                let shape = self.constraint.core_shape(start.dims());
-                Tensor::zeros(shape, &start.device())
-            }
-            Decay::Weight => self.constraint.lower(start.clone()),
-        }
-    }
-}
-
-/// State of a [`CoreOptimizer`].
-#[derive(Clone)]
-pub struct CoreState<S> {
-    /// The coordinates reached so far; absent for a weight that protects nothing. Shape:
-    /// [`Constraint::core_shape`].
-    core: Option<Tensor<2>>,
-    inner: Option<S>,
 }
 
 impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
-    type State<const D: usize> = CoreState<O::State<2>>;
+    type State<const D: usize> = O::State<D>;
 
     /// # Shapes
-    /// - `tensor`: `[d_in, d_out]`
-    /// - `grad`: `[d_in, d_out]`, or already in core coordinates (see
-    ///   [`Osft::project`](crate::Osft::project) and [`Osft::linear`](crate::Osft::linear))
+    /// - `tensor`, `grad`: [`Constraint::core_shape`]
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
@@ -80,50 +158,27 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        if self.constraint.is_closed() {
-            return (tensor, state);
-        }
-        let shape: [usize; D] = tensor.dims();
-        let weight: Tensor<2> = as_matrix(tensor);
-        let grad: Tensor<2> = as_matrix(grad);
-        let (core, inner_state) = match state {
-            Some(state) => (state.core, state.inner),
-            None => (None, None),
+        let shape = tensor.shape();
+        let origin = self.origin.clone();
+        let origin = origin.map(|o| o.to_device(&tensor.device()).reshape(shape.clone()));
+        let (core, state) = match origin {
+            None => self.inner.step(lr, tensor, grad, state),
+            Some(origin) => {
+                let whole = tensor + origin.clone();
+                let (whole, state) = self.inner.step(lr, whole, grad, state);
+                (whole - origin, state)
+            }
         };
-        if self.constraint.is_open() {
-            let (weight, inner) = self.inner.step(lr, weight, grad, inner_state);
-            return (weight.reshape(shape), Some(CoreState { core: None, inner }));
-        }
-
-        let grad = match self.constraint.has_core_shape(&grad, weight.dims()) {
-            true => grad,
-            false => self.constraint.lower(grad),
-        };
-        let start = self.start.clone().to_device(&weight.device());
-        let core = core.unwrap_or_else(|| self.origin(&start));
-        let (stepped, inner) = self.inner.step(lr, core, grad, inner_state);
-        let core = self.constraint.constrain(stepped);
-        let change = match self.decay {
-            Decay::Change => core.clone(),
-            Decay::Weight => core.clone() - self.origin(&start),
-        };
-        let weight = start + self.constraint.lift(change);
-        let state = CoreState {
-            core: Some(core),
-            inner,
-        };
-        (weight.reshape(shape), Some(state))
+        let core = self.constraint.constrain(as_matrix(core)).reshape(shape);
+        (core, state)
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        CoreState {
-            core: state.core.map(|core| core.to_device(device)),
-            inner: state.inner.map(|inner| O::to_device::<2>(inner, device)),
-        }
+        O::to_device::<D>(state, device)
     }
 }
 
-/// Targets are rank-2 parameters, so this only tells the compiler what holds anyway.
+/// Cores are rank-2 parameters, so this only tells the compiler what holds anyway.
 fn as_matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     let dims = tensor.dims();
     let rows = dims.first().copied().unwrap_or(1);
@@ -131,28 +186,27 @@ fn as_matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     tensor.reshape([rows, columns])
 }
 
-const CORE: &str = "core";
-const INNER: &str = "inner";
+/// Leaves a parameter as it is.
+///
+/// For a target whose directions are all protected, and for one that is trained through its core: without
+/// [`Osft::prepare`](crate::Osft::prepare) nothing of it may move.
+#[derive(Clone)]
+pub(crate) struct Unmoved<O>(pub O);
 
-impl<S: RecordState> RecordState for CoreState<S> {
-    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        if let Some(core) = &self.core {
-            out.push_tensor(prefix, CORE, core.clone().into_data());
-        }
-        if let Some(inner) = &self.inner {
-            inner.state_flatten(&join_path(prefix, INNER), out);
-        }
+impl<O: Optimizer> Optimizer for Unmoved<O> {
+    type State<const D: usize> = O::State<D>;
+
+    fn step<const D: usize>(
+        &self,
+        _lr: LearningRate,
+        tensor: Tensor<D>,
+        _grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        (tensor, state)
     }
 
-    fn state_unflatten(prefix: &str, src: &mut StateSource, device: &Device) -> Option<Self> {
-        let inner_prefix = join_path(prefix, INNER);
-        let core = src
-            .take_tensor(prefix, CORE)
-            .map(|data: TensorData| Tensor::from_data(data, device));
-        let inner = match src.has_under(&inner_prefix) {
-            true => Some(S::state_unflatten(&inner_prefix, src, device)?),
-            false => None,
-        };
-        Some(Self { core, inner })
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        O::to_device::<D>(state, device)
     }
 }

@@ -4,6 +4,7 @@
 mod core;
 mod factored;
 
-pub use self::core::{CoreOptimizer, CoreState};
+pub(crate) use self::core::Unmoved;
+pub use self::core::{CoreForm, CoreOptimizer, FreeCore};
 pub(crate) use factored::{Axis, FactorIds, FactorOptimizer, Factors, free_part};
 pub use factored::{FactoredForm, FreeFactors};

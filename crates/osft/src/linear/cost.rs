@@ -10,16 +10,17 @@ use crate::{LayerSplit, Side};
 pub struct StepCost {
     /// `x W`, and the gradient of `x`.
     pub passes: usize,
-    /// The gradient of the weight, projected.
+    /// The gradient of the core.
     pub gradient: usize,
-    /// From the coordinates that the optimizer moved to the weight.
-    pub update: usize,
+    /// The weight formed from its core, on the way there and on the way back, and what the optimizer
+    /// put into protected directions removed.
+    pub core: usize,
 }
 
 impl StepCost {
     /// Everything together.
     pub fn total(&self) -> usize {
-        self.passes + self.gradient + self.update
+        self.passes + self.gradient + self.core
     }
 }
 
@@ -43,7 +44,7 @@ impl LayerSplit {
         Some(StepCost {
             passes,
             gradient: core.map_or(whole, |core| core.min(whole)),
-            update: update(constraint, self.shape),
+            core: 2 * lifting(constraint, self.shape) + removing_from_core(constraint, self.shape),
         })
     }
 }
@@ -98,20 +99,24 @@ fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     }
 }
 
-/// What is removed of coordinates after the optimizer, and the coordinates as a change of the weight.
-fn update(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
-    let [a, b] = constraint.core_shape([d_in, d_out]);
-    let lifting = match constraint.removed {
+/// Coordinates as a change of the weight.
+fn lifting(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+    let [_, b] = constraint.core_shape([d_in, d_out]);
+    let lift = |side: &Side, rows: usize, columns: usize| match side {
+        Side::Free(basis) => rows * basis.dims()[1] * columns,
+        _ => 0,
+    };
+    match constraint.removed {
         Removed::Block => 0,
         Removed::EitherSide => {
-            let lift = |side: &Side, rows: usize, columns: usize| match side {
-                Side::Free(basis) => rows * basis.dims()[1] * columns,
-                _ => 0,
-            };
             lift(&constraint.input, d_in, b) + lift(&constraint.output, d_out, d_in)
         }
-    };
-    lifting + removal(constraint, [a, b])
+    }
+}
+
+/// What is protected removed from coordinates.
+fn removing_from_core(constraint: &Constraint, shape: [usize; 2]) -> usize {
+    removal(constraint, constraint.core_shape(shape))
 }
 
 /// Protected parts removed from both sides of coordinates of that shape.
@@ -189,7 +194,8 @@ mod tests {
             whole_gradient(&square, [d, d], tokens),
             tokens * d * d + d * a * d + d * a * a
         );
-        assert_eq!(update(&square, [d, d]), d * a * a + d * a * d);
+        assert_eq!(lifting(&square, [d, d]), d * a * a + d * a * d);
+        assert_eq!(removing_from_core(&square, [d, d]), 0);
         // What is protected of the outputs is removed from the coordinates, before and after.
         let (d_out, k) = (300, 80);
         let wide = constraint(side(d, a, true), side(d_out, k, false));
@@ -198,6 +204,7 @@ mod tests {
             core_gradient(&wide, [d, d_out], tokens),
             Some(tokens * (d * a + a * d_out) + removal)
         );
-        assert_eq!(update(&wide, [d, d_out]), d * a * d_out + removal);
+        assert_eq!(lifting(&wide, [d, d_out]), d * a * d_out);
+        assert_eq!(removing_from_core(&wide, [d, d_out]), removal);
     }
 }

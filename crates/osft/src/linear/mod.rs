@@ -1,4 +1,5 @@
-//! `x W` whose gradient for `W` is formed in core coordinates, never that of the whole weight.
+//! `x W` for a weight that is trained through its core: without keeping `W`, and without forming the
+//! gradient of all of it where that of the core is cheaper.
 
 mod cost;
 mod ops;
@@ -7,22 +8,24 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
-use crate::{Osft, Side};
+use crate::side::beside;
+use crate::{FreeCore, Osft, Removed, Side};
 pub use cost::StepCost;
 use cost::core_is_cheaper;
-use ops::{CoreLinearOps, Reduction};
+use ops::{CoreLinearOps, Plan, Reduction};
 
 impl Osft {
-    /// `x W` for a target weight, whose gradient then arrives in core coordinates: where that of the
-    /// whole weight would be projected, only its projection is formed.
+    /// `x W` for a target of a module that [`prepare`](Self::prepare) returned.
     ///
-    /// With `N_P` and `N_Q` the free directions, the backward pass forms `(x N_P)ᵀ (g N_Q)` from the
-    /// gradient `g` of the result. That is what [`project`](Self::project) and the optimizer make of the
-    /// whole gradient `xᵀ g`, up to rounding; both take either. `x N_P` is kept in place of `x`.
+    /// The result and its derivatives are those of `x.matmul(weight.val())`, up to rounding. But `W` is
+    /// formed for the product and dropped, and once more on the way back, so that no weight is held
+    /// twice; and the gradient of the core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)`
+    /// from the gradient `g` of the result, for which `x N_P` is kept in place of `x`, or as
+    /// `N_Pᵀ (xᵀ g) N_Q`.
     ///
-    /// `None` where the layer is to do it itself: the weight is no target, its coordinates are as many
-    /// as its numbers, forming the whole gradient is cheaper for so many tokens, or this crate was built
-    /// without the backend of `x` (features `flex`, `ndarray`, `wgpu`, `cuda`).
+    /// `None` where the layer is to do it itself: the weight has no core or is in the `weight` form,
+    /// nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
+    /// `ndarray`, `wgpu`, `cuda`).
     ///
     /// Use it in place of a layer's `forward`; a bias is added by the caller.
     ///
@@ -34,30 +37,33 @@ impl Osft {
     /// # References
     ///
     /// The product rule alone: with `W = W₀ + N_P C N_Qᵀ`, `∂L/∂C = N_Pᵀ (xᵀ g) N_Q`.
-    pub fn linear<const D: usize>(
-        &self,
-        weight: &Param<Tensor<2>>,
-        x: &Tensor<D>,
-    ) -> Option<Tensor<D>> {
-        let layer = self.layers.iter().find(|layer| layer.id == weight.id)?;
-        if layer.factors.is_some() || !has_operation(&layer.start.device()) {
+    pub fn linear<const D: usize>(weight: &Param<Tensor<2>>, x: &Tensor<D>) -> Option<Tensor<D>> {
+        let attached = weight.reparameterization::<FreeCore>()?;
+        let (constraint, core) = (attached.constraint(), attached.core().val());
+        if constraint.removed == Removed::Block
+            || !core.is_autodiff()
+            || !has_operation(&core.device().inner())
+        {
             return None;
         }
+        let base = weight.base();
+        let [d_in, d_out] = base.dims();
         let mut dims = x.dims();
-        let [d_in, d_out] = layer.shape;
         let tokens = dims.iter().product::<usize>() / d_in.max(1);
-        if !core_is_cheaper(&layer.constraint, layer.shape, tokens) {
-            return None;
-        }
-        let (input, output) = (&layer.constraint.input, &layer.constraint.output);
+        let (input, output) = (&constraint.input, &constraint.output);
         let (input_basis, output_basis) = bases(input, output)?;
+        let like = |basis: &Tensor<2>| beside(basis.clone(), x).into_dispatch();
         let y = Dispatch::core_linear(
             x.clone().reshape([tokens, d_in]).into_dispatch(),
-            weight.val().into_dispatch(),
-            input_basis.clone().into_dispatch(),
-            output_basis.clone().into_dispatch(),
-            Reduction::of(input),
-            Reduction::of(output),
+            core.into_dispatch(),
+            base.into_dispatch(),
+            like(input_basis),
+            like(output_basis),
+            Plan {
+                input: Reduction::of(input),
+                output: Reduction::of(output),
+                narrow: core_is_cheaper(constraint, [d_in, d_out], tokens),
+            },
         );
         *dims.last_mut()? = d_out;
         Some(Tensor::<2>::from_dispatch(y).reshape(dims))

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::calibrate;
-use lm::{GenerationOptions, LanguageModel, LinearMap, Llama};
+use continual::methods::ThroughCores;
+use lm::{GenerationOptions, LanguageModel, Llama};
 use osft::{Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
 
 use super::network::{examples, gradients, model, parameters};
@@ -270,7 +271,7 @@ fn train(
 ) -> (Llama, Vec<f64>) {
     let mut losses = Vec::new();
     for step in 0..STEPS {
-        let (loss, count) = model.answer_loss_by(&examples(100 + step, 8), &InCore(osft));
+        let (loss, count) = model.answer_loss_by(&examples(100 + step, 8), &ThroughCores);
         let loss = loss / count as f64;
         losses.push(f64::from(loss.clone().into_scalar::<f32>()));
         let grads = GradientsParams::from_grads(loss.backward(), &model);
@@ -281,15 +282,6 @@ fn train(
         model = optimizer.step(LEARNING_RATE, model, grads);
     }
     (model, losses)
-}
-
-/// Forms gradients in core coordinates wherever that is cheaper: at the higher share, in every layer.
-struct InCore<'a>(Option<&'a Osft>);
-
-impl LinearMap for InCore<'_> {
-    fn apply(&self, weight: &Param<Tensor<2>>, x: &Tensor<3>) -> Option<Tensor<3>> {
-        self.0?.linear(weight, x)
-    }
 }
 
 fn difference(after: &[f64], before: &[f64]) -> Vec<f64> {
