@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
 use crate::{
-    Example, GenerationOptions, LanguageModel, LinearMap, Llama, LlamaConfig, LmError, Observer,
-    T5, T5Config,
+    Backpropagation, Example, GenerationOptions, GradientSink, LanguageModel, Llama, LlamaConfig,
+    LmError, Observer, T5, T5Config,
 };
 
 /// Kinds of models that share an implementation.
@@ -105,8 +105,17 @@ impl LanguageModel for Model {
         within!(self, model => model.target_count(example))
     }
 
-    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize) {
-        within!(self, model => model.answer_loss_by(examples, map))
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        within!(self, model => model.answer_loss(examples))
+    }
+
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64 {
+        within!(self, model => model.answer_gradients(examples, how, sink))
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {

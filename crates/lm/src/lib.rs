@@ -9,6 +9,7 @@
 //! What trains and evaluates a model needs only the [`LanguageModel`] trait; a new family is one
 //! folder here and one line of [`Model`], which is whatever a folder holds.
 
+mod backpropagation;
 mod cache;
 mod error;
 mod family;
@@ -23,6 +24,7 @@ mod span_corruption;
 pub mod t5;
 mod tokenizer;
 
+pub use backpropagation::{Backpropagation, GradientSink};
 pub use error::LmError;
 pub use family::{Model, Pretrained};
 pub use folder::{ExportPrecision, HfFolder};

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::{GenerationOptions, LinearMap, Observer, Unmapped};
+use crate::{Backpropagation, GenerationOptions, GradientSink, Observer};
 
 /// One tokenized training row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,16 +45,23 @@ pub trait LanguageModel: Module {
     /// # Panics
     ///
     /// If no example has an answer token to predict.
-    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
-        self.answer_loss_by(examples, &Unmapped)
-    }
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize);
 
-    /// As [`answer_loss`](Self::answer_loss), with the linear layers of the blocks left to a map.
+    /// The summed negative log-likelihood of [`answer_loss`](Self::answer_loss), scaled as asked for;
+    /// its derivatives go to the sink as they arise.
+    ///
+    /// The logits of a large vocabulary exist for a few rows at a time only. What `how` says changes
+    /// nothing beyond rounding.
     ///
     /// # Panics
     ///
-    /// As [`answer_loss`](Self::answer_loss).
-    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize);
+    /// As [`answer_loss`](Self::answer_loss), and if the model's device does not differentiate.
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64;
 
     /// Runs the model over examples and shows an observer what every linear layer of its blocks
     /// sees; padding is not shown.

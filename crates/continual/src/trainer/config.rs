@@ -32,6 +32,9 @@ pub struct TrainConfig {
     pub global_batch: usize,
     /// Rows per forward and backward pass; gradients of a step are accumulated over its passes.
     pub micro_batch: usize,
+    /// Whether nothing is kept of a block of the model but what goes into it, and the rest is computed
+    /// again on the way back: a fraction of the memory for a third more time.
+    pub activation_checkpointing: bool,
     /// Global norm to which gradients are clipped; 0 does not clip.
     pub max_gradient_norm: f64,
     /// AdamW's decoupled weight decay. For a constrained weight it decays the change since the
@@ -67,6 +70,7 @@ impl Default for TrainConfig {
             warmup_share: 0.05,
             global_batch: 16,
             micro_batch: 16,
+            activation_checkpointing: false,
             max_gradient_norm: 1.0,
             weight_decay: 0.0,
             beta_1: 0.9,

@@ -2,7 +2,7 @@
 
 use burn::data::dataset::Dataset;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
-use lm::{Example, LanguageModel};
+use lm::{Backpropagation, Example, LanguageModel};
 
 use super::schedule::scheduler;
 use super::validation::{Best, mean_loss};
@@ -135,7 +135,7 @@ pub fn fit<M: LanguageModel>(
             }
             let batch: Vec<&Example> = batch.iter().map(|&row| &rows[row]).collect();
             let model = &training.model;
-            let (loss, grads) = gradients(model, &batch, config.micro_batch, method);
+            let (loss, grads) = gradients(model, &batch, config, method);
             let mut grads = method.project(grads);
             let gradient_norm = clip_by_global_norm(model, &mut grads, config.max_gradient_norm);
             let learning_rate = rate.base();
@@ -212,23 +212,26 @@ pub(crate) fn read_rows(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, Con
 fn gradients<M: LanguageModel>(
     model: &M,
     batch: &[&Example],
-    micro_batch: usize,
+    config: &TrainConfig,
     method: &dyn Method<M>,
 ) -> (f64, GradientsParams) {
     let mut accumulator = GradientsAccumulator::new();
     let total: usize = batch.iter().map(|row| model.target_count(row)).sum();
     let mut sum = 0.0;
-    for micro in batch.chunks(micro_batch) {
+    for micro in batch.chunks(config.micro_batch) {
         let predicted = micro.iter().filter(|row| model.target_count(row) > 0);
         let examples: Vec<Example> = predicted.map(|&example| example.clone()).collect();
         if examples.is_empty() {
             continue;
         }
-        let (loss, _) = model.answer_loss_by(&examples, method.linear_map());
-        let loss = loss / total as f64;
-        sum += f64::from(loss.clone().into_scalar::<f32>());
-        let grads = GradientsParams::from_grads(loss.backward(), model);
-        accumulator.accumulate(model, grads);
+        let how = Backpropagation {
+            scale: 1.0 / total as f64,
+            map: method.linear_map(),
+            activation_checkpointing: config.activation_checkpointing,
+        };
+        sum += model.answer_gradients(&examples, how, &mut |grads| {
+            accumulator.accumulate(model, grads);
+        });
     }
     if let Some(penalty) = method.penalty(model) {
         let grads = GradientsParams::from_grads(penalty.backward(), model);

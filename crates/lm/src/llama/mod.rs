@@ -13,6 +13,7 @@ mod attention;
 mod block;
 mod config;
 mod decode;
+mod gradients;
 mod layout;
 mod network;
 mod rope;

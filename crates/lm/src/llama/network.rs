@@ -6,24 +6,45 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::LlamaConfig;
 use super::block::Block;
+use super::gradients::Targets;
 use super::layout::Layout;
 use super::rope::Rope;
+use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
 use crate::cache::LayerCache;
+use crate::padding::padded;
 use crate::projection::Projector;
-use crate::{
-    Example, GenerationOptions, LanguageModel, LinearMap, Observer, negative_log_likelihood,
-};
+use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
 
 /// A LLaMA-family causal language model.
 #[derive(Module, Debug)]
 pub struct Llama {
-    embed_tokens: Embedding,
-    layers: Vec<Block>,
-    norm: RmsNorm,
+    pub(super) embed_tokens: Embedding,
+    pub(super) layers: Vec<Block>,
+    pub(super) norm: RmsNorm,
     /// Absent where the input embeddings are used for the output too.
     lm_head: Option<Linear>,
     #[module(skip)]
-    config: LlamaConfig,
+    pub(super) config: LlamaConfig,
+}
+
+/// What all blocks of one forward pass share.
+pub(super) struct Tables {
+    rope: Rope,
+    mask: Option<Tensor<4>>,
+}
+
+impl Tables {
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, hidden]`
+    pub(super) fn through(
+        &self,
+        block: &Block,
+        x: Tensor<3>,
+        cache: Option<&mut LayerCache>,
+        projector: &mut Projector<'_>,
+    ) -> Tensor<3> {
+        block.forward(x, &self.rope, self.mask.as_ref(), cache, projector)
+    }
 }
 
 impl Llama {
@@ -81,40 +102,45 @@ impl Llama {
     /// # Shapes
     /// - output: `[1]`
     pub fn loss_at(&self, rows: &[Vec<u32>], targets: &[(usize, usize, u32)]) -> Tensor<1> {
-        self.loss_through(rows, targets, &mut Projector::default())
+        self.loss_of(&Targets {
+            rows: rows.to_vec(),
+            chosen: targets.to_vec(),
+        })
     }
 
-    fn loss_through(
+    fn loss_of(&self, targets: &Targets) -> Tensor<1> {
+        let hidden = self.hidden_right_padded(&targets.rows, &mut Projector::default());
+        negative_log_likelihood(self.head(targets.select(hidden)), &targets.tokens())
+    }
+
+    pub(super) fn hidden_right_padded(
         &self,
         rows: &[Vec<u32>],
-        targets: &[(usize, usize, u32)],
         projector: &mut Projector<'_>,
-    ) -> Tensor<1> {
-        let hidden = self.hidden_right_padded(rows, projector);
-        let [batch, tokens, width] = hidden.dims();
-        let places: Vec<i32> = targets
-            .iter()
-            .map(|&(row, position, _)| (row * tokens + position) as i32)
-            .collect();
-        let tokens_to_predict: Vec<u32> = targets.iter().map(|&(_, _, token)| token).collect();
-        let places = TensorData::new(places, [targets.len()]);
-        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
-        let chosen = hidden.reshape([batch * tokens, width]).select(0, places);
-        negative_log_likelihood(self.head(chosen), &tokens_to_predict)
+    ) -> Tensor<3> {
+        let x = self.embed_right_padded(rows);
+        let layout = Layout::right_padded(x.dims()[1]);
+        self.hidden_of(x, &layout, None, projector)
     }
 
-    fn hidden_right_padded(&self, rows: &[Vec<u32>], projector: &mut Projector<'_>) -> Tensor<3> {
-        let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let ids = rows.iter().flat_map(|row| {
-            let padding = std::iter::repeat_n(0, tokens - row.len());
-            row.iter().copied().chain(padding)
-        });
-        self.hidden(
-            ids.collect(),
-            &Layout::right_padded(tokens),
-            None,
-            projector,
-        )
+    /// # Shapes
+    /// - output: `[batch, longest row, hidden]`
+    pub(super) fn embed_right_padded(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        self.embed_tokens.forward(padded(rows, 0, &self.device()))
+    }
+
+    /// The parameters' device, which carries the autodiff context that inputs must share.
+    fn device(&self) -> Device {
+        self.embed_tokens.weight.val().device()
+    }
+
+    pub(super) fn tables(&self, layout: &Layout) -> Tables {
+        let device = self.device();
+        let groups = self.config.num_attention_heads / self.config.key_value_heads();
+        Tables {
+            rope: Rope::new(&self.config, &layout.positions(), &device),
+            mask: layout.mask(self.config.sliding_window, groups, &device),
+        }
     }
 
     /// Final hidden states of `ids`, row after row, each of `layout`'s number of tokens.
@@ -125,23 +151,28 @@ impl Llama {
         &self,
         ids: Vec<u32>,
         layout: &Layout,
+        cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut Projector<'_>,
+    ) -> Tensor<3> {
+        let tokens = layout.positions()[0].len();
+        let batch = ids.len() / tokens.max(1);
+        let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
+        let ids = TensorData::new(ids, [batch, tokens]);
+        let ids = Tensor::<2, Int>::from_data(ids, &self.device());
+        self.hidden_of(self.embed_tokens.forward(ids), layout, cache, projector)
+    }
+
+    fn hidden_of(
+        &self,
+        mut x: Tensor<3>,
+        layout: &Layout,
         mut cache: Option<&mut Vec<LayerCache>>,
         projector: &mut Projector<'_>,
     ) -> Tensor<3> {
-        // The parameter's device carries its autodiff context, which the inputs must share.
-        let device = self.embed_tokens.weight.val().device();
-        let positions = layout.positions();
-        let tokens = positions[0].len();
-        let batch = ids.len() / tokens.max(1);
-        let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, tokens]), &device);
-        let rope = Rope::new(&self.config, &positions, &device);
-        let groups = self.config.num_attention_heads / self.config.key_value_heads();
-        let mask = layout.mask(self.config.sliding_window, groups, &device);
-        let mut x = self.embed_tokens.forward(ids);
+        let tables = self.tables(layout);
         for (index, block) in self.layers.iter().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = block.forward(x, &rope, mask.as_ref(), cache, projector);
+            x = tables.through(block, x, cache, projector);
         }
         self.norm.forward(x)
     }
@@ -162,20 +193,23 @@ impl LanguageModel for Llama {
         example.len() - example.prompt.len().max(1).min(example.len())
     }
 
-    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize) {
-        let rows = joined(examples);
-        let mut targets = Vec::new();
-        for (row, example) in examples.iter().enumerate() {
-            for (offset, &token) in example.answer.iter().enumerate() {
-                let place = example.prompt.len() + offset;
-                if place > 0 {
-                    targets.push((row, place - 1, token));
-                }
-            }
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        let targets = targets(examples);
+        (self.loss_of(&targets), targets.chosen.len())
+    }
+
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64 {
+        let targets = targets(examples);
+        let back = WayBack::new(self, self.device(), sink);
+        match how.activation_checkpointing {
+            true => self.gradients_by_block(&targets, how, back),
+            false => self.gradients(&targets, how, back),
         }
-        assert!(!targets.is_empty(), "no example has a token to predict");
-        let loss = self.loss_through(&rows, &targets, &mut Projector::mapped(map));
-        (loss, targets.len())
     }
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
@@ -198,6 +232,24 @@ impl LanguageModel for Llama {
         let device = model.embed_tokens.weight.val().device();
         let mut projector = Projector::observed(observer, &lengths, longest, &device);
         model.hidden_right_padded(&rows, &mut projector);
+    }
+}
+
+/// The answers' tokens as what is to be predicted.
+fn targets(examples: &[Example]) -> Targets {
+    let mut chosen = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        for (offset, &token) in example.answer.iter().enumerate() {
+            let place = example.prompt.len() + offset;
+            if place > 0 {
+                chosen.push((row, place - 1, token));
+            }
+        }
+    }
+    assert!(!chosen.is_empty(), "no example has a token to predict");
+    Targets {
+        rows: joined(examples),
+        chosen,
     }
 }
 

@@ -9,6 +9,7 @@ mod attention;
 mod config;
 mod decode;
 mod feed_forward;
+mod gradients;
 mod network;
 mod position;
 mod stack;

@@ -2,30 +2,30 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig, Linear};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::T5Config;
 use super::attention::Memory;
 use super::feed_forward::linear;
+use super::gradients::Targets;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
+use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
 use crate::cache::LayerCache;
-use crate::padding::{padded, places};
+use crate::padding::padded;
 use crate::projection::Projector;
-use crate::{
-    Example, GenerationOptions, LanguageModel, LinearMap, Observer, negative_log_likelihood,
-};
+use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
 
 /// A T5 encoder-decoder: reads a prompt, writes an answer.
 #[derive(Module, Debug)]
 pub struct T5 {
-    shared: Embedding,
-    encoder: Encoder,
-    decoder: Decoder,
+    pub(super) shared: Embedding,
+    pub(super) encoder: Encoder,
+    pub(super) decoder: Decoder,
     /// Absent where the input embeddings are used for the output too.
     lm_head: Option<Linear>,
     #[module(skip)]
-    config: T5Config,
+    pub(super) config: T5Config,
 }
 
 /// A batch of prompts as the decoder sees it.
@@ -92,10 +92,8 @@ impl T5 {
         prompts: &[Vec<u32>],
         projector: &mut Projector<'_>,
     ) -> (Tensor<3>, Option<Tensor<4>>) {
-        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let x = self.embed(prompts);
-        let [_, tokens, _] = x.dims();
-        let mask = padding_mask(&lengths, tokens, &x.device());
+        let mask = padding_of(prompts, &x.device());
         (self.encoder.forward(x, mask.as_ref(), projector), mask)
     }
 
@@ -142,11 +140,14 @@ impl T5 {
 
     /// # Shapes
     /// - output: `[batch, longest row, d_model]`
-    fn embed(&self, rows: &[Vec<u32>]) -> Tensor<3> {
-        // The parameter's device carries its autodiff context, which the inputs must share.
-        let device = self.shared.weight.val().device();
-        let ids = padded(rows, self.config.pad_token_id, &device);
+    pub(super) fn embed(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        let ids = padded(rows, self.config.pad_token_id, &self.device());
         self.shared.forward(ids)
+    }
+
+    /// The parameters' device, which carries the autodiff context that inputs must share.
+    pub(super) fn device(&self) -> Device {
+        self.shared.weight.val().device()
     }
 
     /// Prompts as the encoder reads them: one that is empty is the end of a text alone.
@@ -155,6 +156,24 @@ impl T5 {
             [] => vec![self.config.eos_token_id],
             prompt => prompt.to_vec(),
         }
+    }
+
+    fn targets(&self, examples: &[Example]) -> Targets {
+        let (prompts, answers) = self.rows(examples);
+        let tokens: Vec<u32> = examples.iter().flat_map(|e| e.answer.clone()).collect();
+        assert!(!tokens.is_empty(), "no example has a token to predict");
+        Targets {
+            prompts,
+            answers,
+            lengths: examples.iter().map(|e| e.answer.len()).collect(),
+            tokens,
+        }
+    }
+
+    /// Hidden states of the answers.
+    pub(super) fn answering(&self, targets: &Targets, projector: &mut Projector<'_>) -> Tensor<3> {
+        let encoded = self.encode(&targets.prompts, projector);
+        self.decode(&targets.answers, 0, &encoded, None, projector)
     }
 
     /// Examples as encoder rows and decoder rows: what the decoder is given at a place is the token
@@ -172,28 +191,38 @@ impl T5 {
     }
 }
 
+/// Hides what rows are padded with.
+pub(super) fn padding_of(rows: &[Vec<u32>], device: &Device) -> Option<Tensor<4>> {
+    let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    padding_mask(&lengths, longest, device)
+}
+
 impl LanguageModel for T5 {
     fn target_count(&self, example: &Example) -> usize {
         example.answer.len()
     }
 
-    fn answer_loss_by(&self, examples: &[Example], map: &dyn LinearMap) -> (Tensor<1>, usize) {
-        let (prompts, answers) = self.rows(examples);
-        let mut projector = Projector::mapped(map);
-        let encoded = self.encode(&prompts, &mut projector);
-        let hidden = self.decode(&answers, 0, &encoded, None, &mut projector);
-        let [batch, tokens, width] = hidden.dims();
-        let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
-        let targets: Vec<u32> = examples.iter().flat_map(|e| e.answer.clone()).collect();
-        assert!(!targets.is_empty(), "no example has a token to predict");
-        let real = places(&lengths, tokens);
-        let real =
-            Tensor::<1, Int>::from_data(TensorData::new(real, [targets.len()]), &hidden.device());
-        let chosen = hidden.reshape([batch * tokens, width]).select(0, real);
-        (
-            negative_log_likelihood(self.head(chosen), &targets),
-            targets.len(),
-        )
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        let targets = self.targets(examples);
+        let hidden = self.answering(&targets, &mut Projector::default());
+        let chosen = targets.select(hidden);
+        let loss = negative_log_likelihood(self.head(chosen), &targets.tokens);
+        (loss, targets.tokens.len())
+    }
+
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64 {
+        let targets = self.targets(examples);
+        let back = WayBack::new(self, self.device(), sink);
+        match how.activation_checkpointing {
+            true => self.gradients_by_block(&targets, how, back),
+            false => self.gradients(&targets, how, back),
+        }
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {

@@ -72,20 +72,70 @@ impl FeedForwardLayer {
 }
 
 #[derive(Module, Debug)]
-struct EncoderBlock {
+pub(super) struct EncoderBlock {
     layer: (SelfAttentionLayer, FeedForwardLayer),
 }
 
+impl EncoderBlock {
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, d_model]`
+    /// - `bias`: see [`Encoder::bias`]
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        projector: &mut Projector<'_>,
+    ) -> Tensor<3> {
+        let (attention, feed_forward) = &self.layer;
+        let x = attention.forward(x, bias, None, projector);
+        feed_forward.forward(x, projector)
+    }
+}
+
 #[derive(Module, Debug)]
-struct DecoderBlock {
+pub(super) struct DecoderBlock {
     layer: (SelfAttentionLayer, CrossAttentionLayer, FeedForwardLayer),
+}
+
+impl DecoderBlock {
+    /// What this block sees of the encoder's output.
+    ///
+    /// # Shapes
+    /// - `encoded`: `[batch, encoder tokens, d_model]`
+    pub(super) fn memory(&self, encoded: Tensor<3>, projector: &mut Projector<'_>) -> Memory {
+        let reader = &self.layer.1.EncDecAttention;
+        let [key, value] = projector.project([&reader.k, &reader.v], encoded);
+        (reader.split_heads(key), reader.split_heads(value))
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, d_model]`
+    /// - `bias`: see [`Decoder::bias`]
+    /// - `mask`: hides the encoder's padding, `[batch, 1, 1, encoder tokens]`
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        memory: &Memory,
+        mask: Option<&Tensor<4>>,
+        cache: Option<&mut LayerCache>,
+        projector: &mut Projector<'_>,
+    ) -> Tensor<3> {
+        let (attention, cross, feed_forward) = &self.layer;
+        let x = attention.forward(x, bias, cache, projector);
+        let normed = cross.layer_norm.forward(x.clone());
+        let read = cross
+            .EncDecAttention
+            .across(normed, memory, mask, projector);
+        feed_forward.forward(x + read, projector)
+    }
 }
 
 /// Reads prompts.
 #[derive(Module, Debug)]
 pub(super) struct Encoder {
-    block: Vec<EncoderBlock>,
-    final_layer_norm: RmsNorm,
+    pub(super) block: Vec<EncoderBlock>,
+    pub(super) final_layer_norm: RmsNorm,
     #[module(skip)]
     buckets: Buckets,
 }
@@ -105,6 +155,16 @@ impl Encoder {
         }
     }
 
+    /// What every block adds to its scores: relative positions, and the mask.
+    ///
+    /// # Shapes
+    /// - `mask`: hides padding, `[batch, 1, 1, tokens]`
+    /// - output: `[batch or 1, heads, tokens, tokens]`
+    pub(super) fn bias(&self, tokens: usize, mask: Option<&Tensor<4>>) -> Tensor<4> {
+        let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
+        shared_bias(first, self.buckets, 0, tokens, mask)
+    }
+
     /// # Shapes
     /// - `x` and output: `[batch, tokens, d_model]`
     /// - `mask`: hides padding, `[batch, 1, 1, tokens]`
@@ -114,13 +174,9 @@ impl Encoder {
         mask: Option<&Tensor<4>>,
         projector: &mut Projector<'_>,
     ) -> Tensor<3> {
-        let [_, tokens, _] = x.dims();
-        let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
-        let bias = shared_bias(first, self.buckets, 0, tokens, mask);
+        let bias = self.bias(x.dims()[1], mask);
         for block in &self.block {
-            let (attention, feed_forward) = &block.layer;
-            x = attention.forward(x, &bias, None, projector);
-            x = feed_forward.forward(x, projector);
+            x = block.forward(x, &bias, projector);
         }
         self.final_layer_norm.forward(x)
     }
@@ -129,8 +185,8 @@ impl Encoder {
 /// Writes answers.
 #[derive(Module, Debug)]
 pub(super) struct Decoder {
-    block: Vec<DecoderBlock>,
-    final_layer_norm: RmsNorm,
+    pub(super) block: Vec<DecoderBlock>,
+    pub(super) final_layer_norm: RmsNorm,
     #[module(skip)]
     buckets: Buckets,
 }
@@ -181,6 +237,16 @@ impl Decoder {
         readers.map_while(memory).collect()
     }
 
+    /// What every block adds to its scores: relative positions, and causality.
+    ///
+    /// # Shapes
+    /// - output: `[1, heads, tokens, past + tokens]`
+    pub(super) fn bias(&self, past: usize, tokens: usize, device: &Device) -> Tensor<4> {
+        let causal = causal_mask(past, tokens, device);
+        let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
+        shared_bias(first, self.buckets, past, tokens, causal.as_ref())
+    }
+
     /// Hidden states of tokens after `past` cached ones.
     ///
     /// # Shapes
@@ -195,19 +261,10 @@ impl Decoder {
         mut cache: Option<&mut Vec<LayerCache>>,
         projector: &mut Projector<'_>,
     ) -> Tensor<3> {
-        let [_, tokens, _] = x.dims();
-        let causal = causal_mask(past, tokens, &x.device());
-        let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
-        let bias = shared_bias(first, self.buckets, past, tokens, causal.as_ref());
+        let bias = self.bias(past, x.dims()[1], &x.device());
         for (index, (block, memory)) in self.block.iter().zip(memories).enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            let (attention, cross, feed_forward) = &block.layer;
-            x = attention.forward(x, &bias, cache, projector);
-            let normed = cross.layer_norm.forward(x.clone());
-            x = x + cross
-                .EncDecAttention
-                .across(normed, memory, mask, projector);
-            x = feed_forward.forward(x, projector);
+            x = block.forward(x, &bias, memory, mask, cache, projector);
         }
         self.final_layer_norm.forward(x)
     }

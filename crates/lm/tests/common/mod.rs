@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod t5;
+
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};

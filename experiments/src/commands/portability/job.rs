@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::calibrate;
 use continual::methods::ThroughCores;
-use lm::{GenerationOptions, LanguageModel, Llama};
+use lm::{Backpropagation, GenerationOptions, LanguageModel, Llama};
 use osft::{Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
 
 use super::network::{examples, gradients, model, parameters};
@@ -271,10 +271,18 @@ fn train(
 ) -> (Llama, Vec<f64>) {
     let mut losses = Vec::new();
     for step in 0..STEPS {
-        let (loss, count) = model.answer_loss_by(&examples(100 + step, 8), &ThroughCores);
-        let loss = loss / count as f64;
-        losses.push(f64::from(loss.clone().into_scalar::<f32>()));
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let examples = examples(100 + step, 8);
+        let count: usize = examples.iter().map(|row| model.target_count(row)).sum();
+        let mut accumulator = GradientsAccumulator::new();
+        let how = Backpropagation {
+            scale: 1.0 / count as f64,
+            map: &ThroughCores,
+            activation_checkpointing: step % 2 == 1,
+        };
+        losses.push(model.answer_gradients(&examples, how, &mut |grads| {
+            accumulator.accumulate(&model, grads);
+        }));
+        let grads = accumulator.grads();
         let grads = match osft {
             Some(osft) => osft.project(grads),
             None => grads,
