@@ -112,7 +112,12 @@ fn pieces_of_a_llama_agree_with_the_whole() {
         for (shape, config) in configs() {
             let model = common::model(&config, 3, &device).unfreeze();
             check(&format!("{backend} {shape}"), &model, &halves());
-            for part in ["layers.1", "layers.0.self_attn", "embed_tokens", "norm.gamma"] {
+            for part in [
+                "layers.1",
+                "layers.0.self_attn",
+                "embed_tokens",
+                "norm.gamma",
+            ] {
                 let model = only(model.clone(), part);
                 check(&format!("{backend} {shape} {part}"), &model, &halves());
             }

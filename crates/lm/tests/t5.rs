@@ -7,16 +7,14 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Tensor};
 use common::t5::{VOCABULARY, both, config, examples, model};
 use common::{backends, values};
 use lm::{
     Example, ExportPrecision, GenerationOptions, HfFolder, LanguageModel, LmError, Model, Observer,
     Pretrained, T5, T5Config,
 };
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 #[test]

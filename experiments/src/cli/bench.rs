@@ -35,7 +35,8 @@ impl ShapeName {
 #[command(after_help = "Examples:
   experiments bench --shape llama-s
   experiments bench --shape llama-m --tokens 512,2048 --share 0.5,0.8 --out bench
-  experiments bench --shape t5-small --variant plain,core --rounds 11")]
+  experiments bench --shape t5-small --variant plain,core --rounds 11
+  experiments bench --shape llama-m --variant core --activations kept,recomputed")]
 pub struct BenchArgs {
     /// Shapes of models, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "llama-s")]
@@ -55,6 +56,10 @@ pub struct BenchArgs {
     /// Protected shares of the OSFT variants, each from 0 to 1.
     #[arg(long, value_delimiter = ',', default_value = "0.5,0.8")]
     pub share: Vec<f64>,
+    /// What is done with what happens inside the model's blocks until it is gone back through, separated
+    /// by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "kept")]
+    pub activations: Vec<Activations>,
     /// Timed rounds; in each every variant does one step.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -70,6 +75,16 @@ pub struct BenchArgs {
     /// Of a process that this command starts: what to time, as JSON.
     #[arg(long, hide = true, value_name = "JSON")]
     pub worker: Option<String>,
+}
+
+/// What is done with activations between the way there and the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activations {
+    /// They are kept.
+    Kept,
+    /// Only what goes into each block is kept, the rest is computed again.
+    Recomputed,
 }
 
 /// What is timed.

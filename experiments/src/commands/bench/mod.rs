@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 
-use crate::cli::{BenchArgs, ShapeName, VariantName};
+use crate::cli::{Activations, BenchArgs, ShapeName, VariantName};
 use crate::progress::Progress;
 use crate::run::RunFolder;
 use page::{Case, Row};
@@ -84,12 +84,24 @@ fn case(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Result<Case> {
     })
 }
 
-/// `plain` first; each OSFT variant once per share.
+/// For each way with activations `plain` first, then each OSFT variant once per share.
 fn specs(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Vec<Spec> {
+    let ways = args.activations.iter();
+    ways.flat_map(|&way| specs_with(args, shape, tokens, way))
+        .collect()
+}
+
+fn specs_with(
+    args: &BenchArgs,
+    shape: ShapeName,
+    tokens: usize,
+    activations: Activations,
+) -> Vec<Spec> {
     let spec = |variant, share| Spec {
         shape,
         variant,
         share,
+        activations,
         tokens,
         steps: (args.warmup + args.rounds) as usize,
         backend: args.backend,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::worker::{Ready, Spec, Timed};
+use crate::cli::VariantName;
 use crate::run::{Manifest, RunFolder};
 
 const LEGEND: &str = "\
@@ -16,7 +17,9 @@ neighbours in time. `plain` trains the tensors that OSFT trains, everything else
 seconds of forward, backward, projection, clipping and AdamW; ×plain: median over the rounds of the \
 ratio to `plain`, with the quartiles. Counted: multiplications in the targets against `plain`'s, what \
 the ratio would be if nothing else took time. Memory: the most that was resident while training; ×plain, \
-the same as a ratio. Setup: seconds to split and attach. Weights and tokens are random.";
+the same as a ratio. `recomputed`: of a block nothing is kept but what goes into it, the rest is computed \
+again on the way back; those rows are compared with `plain` of their kind. Setup: seconds to split and \
+attach. Weights and tokens are random.";
 
 /// One shape and number of tokens.
 #[derive(Clone, Debug, Serialize)]
@@ -25,8 +28,19 @@ pub struct Case {
     pub shape: String,
     /// Tokens of a step.
     pub tokens: usize,
-    /// The variants, `plain` first.
+    /// The variants; of each way with activations `plain` is first.
     pub rows: Vec<Row>,
+}
+
+impl Case {
+    /// What a row is compared with: plain fine-tuning that does the same with activations.
+    fn plain_of<'a>(&'a self, row: &'a Row) -> &'a Row {
+        let of_its_kind = |other: &&Row| {
+            other.spec.variant == VariantName::Plain
+                && other.spec.activations == row.spec.activations
+        };
+        self.rows.iter().find(of_its_kind).unwrap_or(row)
+    }
 }
 
 /// One variant.
@@ -93,8 +107,8 @@ pub fn table(case: &Case, markdown: bool) -> String {
         "memory MiB",
         "×plain",
     ]);
-    let plain = &case.rows[0];
     for row in &case.rows {
+        let plain = case.plain_of(row);
         let pairs = row.step_seconds.iter().zip(&plain.step_seconds);
         let ratios: Vec<f64> = pairs.map(|(own, plain)| own / plain).collect();
         let [low, ratio, high] = quartiles(&ratios);

@@ -20,7 +20,7 @@ use super::memory::{peak_mebibytes, reset_peak};
 use super::plain::PlainTargets;
 use super::shape;
 use crate::backend::Backend;
-use crate::cli::{ShapeName, VariantName};
+use crate::cli::{Activations, ShapeName, VariantName};
 use crate::config::RunConfig;
 
 /// What a worker times.
@@ -32,6 +32,8 @@ pub struct Spec {
     pub variant: VariantName,
     /// Protected share, of the variants that have one.
     pub share: Option<f64>,
+    /// What is done with activations.
+    pub activations: Activations,
     /// Tokens of a step.
     pub tokens: usize,
     /// Steps at most.
@@ -51,10 +53,12 @@ impl Spec {
             VariantName::Factored => "osft factored",
             VariantName::Lora => "lora",
         };
-        match self.share {
-            Some(share) => format!("{name} {share}"),
-            None => name.to_string(),
-        }
+        let share = self.share.map(|share| format!(" {share}"));
+        let activations = match self.activations {
+            Activations::Kept => "",
+            Activations::Recomputed => ", recomputed",
+        };
+        format!("{name}{}{activations}", share.unwrap_or_default())
     }
 
     fn osft(&self, form: Form) -> Result<OsftConfig> {
@@ -110,6 +114,7 @@ pub fn run(spec: &str) -> Result<()> {
         warmup_share: 0.0,
         global_batch: per_step,
         micro_batch: per_step,
+        activation_checkpointing: spec.activations == Activations::Recomputed,
         ..TrainConfig::default()
     };
     let task = Task {
