@@ -36,7 +36,8 @@ impl ShapeName {
   experiments bench --shape llama-s
   experiments bench --shape llama-m --tokens 512,2048 --share 0.5,0.8 --out bench
   experiments bench --shape t5-small --variant plain,core --rounds 11
-  experiments bench --shape llama-m --variant core --activations kept,recomputed")]
+  experiments bench --shape llama-m --variant core --activations kept,recomputed
+  experiments bench --shape llama-m --variant core --peer \"torch=python3 results/bench/peers.py full\"")]
 pub struct BenchArgs {
     /// Shapes of models, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "llama-s")]
@@ -66,6 +67,10 @@ pub struct BenchArgs {
     /// Rounds before those, not timed.
     #[arg(long, default_value_t = 2)]
     pub warmup: u32,
+    /// A program that takes its turns beside the variants, as NAME=COMMAND; may be repeated. It is started
+    /// with --worker and what to time as JSON, and answers lines on its input as results/bench/peers.py does.
+    #[arg(long, value_name = "NAME=COMMAND", value_parser = Peer::parse)]
+    pub peer: Vec<Peer>,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "flex")]
     pub backend: Backend,
@@ -75,6 +80,30 @@ pub struct BenchArgs {
     /// Of a process that this command starts: what to time, as JSON.
     #[arg(long, hide = true, value_name = "JSON")]
     pub worker: Option<String>,
+}
+
+/// A program of others that is timed beside the variants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Name in reports.
+    pub name: String,
+    /// The program and its first arguments.
+    pub command: Vec<String>,
+}
+
+impl Peer {
+    fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("expected NAME=COMMAND, found {text:?}");
+        let (name, command) = text.split_once('=').ok_or_else(expected)?;
+        let command: Vec<String> = command.split_whitespace().map(str::to_string).collect();
+        if name.is_empty() || command.is_empty() {
+            return Err(expected());
+        }
+        Ok(Self {
+            name: name.to_string(),
+            command,
+        })
+    }
 }
 
 /// What is done with activations between the way there and the way back.
@@ -103,4 +132,7 @@ pub enum VariantName {
     Factored,
     /// Low-rank adapters of rank 8 on the same tensors.
     Lora,
+    /// A program of others.
+    #[value(skip)]
+    Peer,
 }

@@ -87,8 +87,18 @@ fn case(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Result<Case> {
 /// For each way with activations `plain` first, then each OSFT variant once per share.
 fn specs(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Vec<Spec> {
     let ways = args.activations.iter();
-    ways.flat_map(|&way| specs_with(args, shape, tokens, way))
-        .collect()
+    let mut specs: Vec<Spec> = ways
+        .flat_map(|&way| specs_with(args, shape, tokens, way))
+        .collect();
+    // What a peer is compared with comes first.
+    let first = specs[0].clone();
+    specs.extend(args.peer.iter().map(|peer| Spec {
+        variant: VariantName::Peer,
+        peer: Some(peer.clone()),
+        share: None,
+        ..first.clone()
+    }));
+    specs
 }
 
 fn specs_with(
@@ -100,6 +110,7 @@ fn specs_with(
     let spec = |variant, share| Spec {
         shape,
         variant,
+        peer: None,
         share,
         activations,
         tokens,
@@ -109,7 +120,7 @@ fn specs_with(
     let mut specs = vec![spec(VariantName::Plain, None)];
     for &variant in &args.variant {
         match variant {
-            VariantName::Plain => {}
+            VariantName::Plain | VariantName::Peer => {}
             VariantName::Seqft | VariantName::Lora => specs.push(spec(variant, None)),
             VariantName::Core | VariantName::Weight | VariantName::Factored => {
                 specs.extend(args.share.iter().map(|&share| spec(variant, Some(share))));
@@ -132,12 +143,24 @@ struct Worker {
 impl Worker {
     fn start(spec: Spec) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program")?;
-        let mut process = Command::new(program)
-            .args(["bench", "--worker", &serde_json::to_string(&spec)?])
+        let mut command = match spec.peer.as_ref().map(|peer| peer.command.split_first()) {
+            Some(Some((program, arguments))) => {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+            _ => {
+                let mut command = Command::new(program);
+                command.arg("bench");
+                command
+            }
+        };
+        let mut process = command
+            .args(["--worker", &serde_json::to_string(&spec)?])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot start a process for a variant")?;
+            .with_context(|| format!("cannot start a process for {}", spec.label()))?;
         let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
             bail!("a process for {} has no input or output", spec.label());
         };

@@ -20,7 +20,7 @@ use super::memory::{peak_mebibytes, reset_peak};
 use super::plain::PlainTargets;
 use super::shape;
 use crate::backend::Backend;
-use crate::cli::{Activations, ShapeName, VariantName};
+use crate::cli::{Activations, Peer, ShapeName, VariantName};
 use crate::config::RunConfig;
 
 /// What a worker times.
@@ -30,6 +30,8 @@ pub struct Spec {
     pub shape: ShapeName,
     /// What is timed.
     pub variant: VariantName,
+    /// The program, where it is one of others.
+    pub peer: Option<Peer>,
     /// Protected share, of the variants that have one.
     pub share: Option<f64>,
     /// What is done with activations.
@@ -45,6 +47,9 @@ pub struct Spec {
 impl Spec {
     /// Name in reports.
     pub fn label(&self) -> String {
+        if let Some(peer) = &self.peer {
+            return peer.name.clone();
+        }
         let name = match self.variant {
             VariantName::Seqft => "seqft",
             VariantName::Plain => "plain",
@@ -52,6 +57,7 @@ impl Spec {
             VariantName::Weight => "osft weight",
             VariantName::Factored => "osft factored",
             VariantName::Lora => "lora",
+            VariantName::Peer => "peer",
         };
         let share = self.share.map(|share| format!(" {share}"));
         let activations = match self.activations {
@@ -269,6 +275,7 @@ fn method(spec: &Spec) -> Result<Timing> {
             };
             Box::new(LoraMethod::sequential(config, 0)?)
         }
+        VariantName::Peer => bail!("{} is a program of its own", spec.label()),
     };
     Ok(Timing::Other(other))
 }

@@ -1,0 +1,107 @@
+"""The PyTorch side of a comparison: a worker that `experiments bench --peer` gives its orders.
+
+    pip install torch transformers peft
+    experiments bench --shape llama-m --variant seqft,core --share 0.5 \
+        --peer "torch=python3 results/bench/peers.py full" \
+        --peer "peft 0.5=python3 results/bench/peers.py osf 0.5"
+
+Methods: `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
+is PEFT's OSFConfig with a share K kept. Shapes, rows and what is timed are those of the bench's own
+workers: forward, backward, clipping by global norm, optimizer step.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+import transformers
+
+LENGTH, ANSWER = 128, 16
+LLAMA = {
+    "llama-s": dict(hidden_size=256, intermediate_size=704, num_hidden_layers=4, num_attention_heads=4,
+                    num_key_value_heads=4, vocab_size=4096, tie_word_embeddings=False),
+    "llama-m": dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+                    num_key_value_heads=3, vocab_size=49152, tie_word_embeddings=True),
+}
+LLAMA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+T5_TARGETS = ["q", "k", "v", "o", "wi", "wo"]
+
+
+def build(shape):
+    torch.manual_seed(1)
+    if shape in LLAMA:
+        config = transformers.LlamaConfig(use_cache=False, **LLAMA[shape])
+        return transformers.LlamaForCausalLM(config), LLAMA_TARGETS
+    config = transformers.T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8,
+                                   vocab_size=32128, dropout_rate=0.0, use_cache=False)
+    return transformers.T5ForConditionalGeneration(config), T5_TARGETS
+
+
+def batch(shape, vocabulary, tokens, seed):
+    random = torch.Generator().manual_seed(seed)
+    rows = -(-tokens // LENGTH)
+    ids = torch.randint(2, vocabulary, (rows, LENGTH), generator=random)
+    if shape in LLAMA:
+        return dict(input_ids=ids, labels=ids)
+    return dict(input_ids=ids, labels=torch.randint(2, vocabulary, (rows, ANSWER), generator=random))
+
+
+def peak_mebibytes():
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def reset_peak():
+    with open("/proc/self/clear_refs", "w") as handle:
+        handle.write("5")
+
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+
+def main():
+    method = sys.argv[1]
+    spec = json.loads(sys.argv[sys.argv.index("--worker") + 1])
+    shape, tokens = spec["shape"], spec["tokens"]
+    torch.set_num_threads(os.cpu_count())
+    model, targets = build(shape)
+    vocabulary = model.config.vocab_size
+    parameters = sum(p.numel() for p in model.parameters())
+    begun = time.perf_counter()
+    if method == "osf":
+        import peft
+
+        config = peft.OSFConfig(effective_rank=float(sys.argv[2]), target_modules=targets)
+        model = peft.get_peft_model(model, config)
+    setup = time.perf_counter() - begun
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=method == "full-fused" or None)
+    say(setup_seconds=setup, setup_mebibytes=peak_mebibytes(), parameters=parameters, multiplications=None)
+    reset_peak()
+    for seed, _ in enumerate(sys.stdin):
+        rows = batch(shape, vocabulary, tokens, seed)
+        begun = time.perf_counter()
+        with torch.no_grad():
+            model(**rows).loss.item()
+        forward = time.perf_counter() - begun
+        begun = time.perf_counter()
+        loss = model(**rows).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step = time.perf_counter() - begun
+        say(forward_seconds=forward, step_seconds=step, mebibytes=peak_mebibytes(), loss=loss.item())
+
+
+main()
