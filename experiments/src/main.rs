@@ -1,5 +1,7 @@
 //! Command line of the OSFT toolkit.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
 mod backend;
 mod builtin;
 mod cli;
@@ -21,13 +23,9 @@ use clap::Parser;
 use cli::{Cli, Command};
 use config::BenchmarkName;
 
-// glibc keeps what a split freed in the arenas of its threads: half a gigabyte of a 135-million-parameter
-// model that its training then does without.
-#[cfg(not(target_env = "msvc"))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    allocator::settle();
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Trace(args) => commands::sequence::run(BenchmarkName::Trace, args),

@@ -8,8 +8,15 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{
     ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
 };
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj,
+};
+use faer::linalg::qr::no_pivoting::factor::{
+    QrParams, qr_in_place, qr_in_place_scratch, recommended_block_size,
+};
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
-use faer::{Mat, Par, Spec};
+use faer::{Conj, Mat, Par, Spec};
 
 /// Which singular vectors of the longer side are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +110,42 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
         }
     }
     Some((values, vectors))
+}
+
+/// An orthonormal basis of the whole space whose first columns are the given ones, each without what lies
+/// in those before it and of length 1; columns of which nothing is left, and those that are missing, are
+/// any that fit.
+pub(crate) fn completed(columns: Mat<f64>) -> Mat<f64> {
+    let (d, count) = (columns.nrows(), columns.ncols());
+    let block = recommended_block_size::<f64>(d, count);
+    let params = Spec::<QrParams, f64>::default();
+    let mut reflections = columns;
+    let mut factors = Mat::zeros(block, count.min(d));
+    let scratch = qr_in_place_scratch::<f64>(d, count, block, Par::Seq, params);
+    qr_in_place(
+        reflections.as_mut(),
+        factors.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        params,
+    );
+    let mut basis = Mat::identity(d, d);
+    let scratch = apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(d, block, d);
+    apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        reflections.as_ref(),
+        factors.as_ref(),
+        Conj::No,
+        basis.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+    );
+    // A reflection may turn a column round.
+    for column in 0..count.min(d) {
+        if reflections[(column, column)] < 0.0 {
+            negate(&mut basis, column);
+        }
+    }
+    basis
 }
 
 /// Pairs are flipped together; vectors of the null space, which have no partner, on their own.
@@ -202,6 +245,22 @@ mod tests {
         let scaled = Mat::from_fn(7, 7, |i, j| vectors[(i, j)] * values[j]);
         let rebuilt = scaled * vectors.transpose();
         assert!((rebuilt - moment).norm_max() < 1e-12);
+    }
+
+    #[test]
+    fn a_basis_is_completed_from_what_is_given() {
+        let given = Mat::from_fn(6, 3, |i, j| ((i * i + 3 * i * j + j) as f64 * 0.37).sin());
+        let basis = completed(given.clone());
+        assert!(orthonormality_error(&basis) < 1e-13);
+        // The first columns span what the given ones do, and point the same way.
+        let within = basis.subcols(0, 3).transpose() * &given;
+        assert!((basis.subcols(0, 3) * &within - &given).norm_max() < 1e-13);
+        assert!((0..3).all(|j| within[(j, j)] > 0.0));
+        // One that depends on the others, and none at all.
+        let dependent = Mat::from_fn(4, 3, |i, j| (i + 1) as f64 * (j as f64 - 1.0));
+        for columns in [dependent, Mat::zeros(4, 2), Mat::zeros(4, 0)] {
+            assert!(orthonormality_error(&completed(columns)) < 1e-13);
+        }
     }
 
     #[test]

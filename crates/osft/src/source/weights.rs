@@ -1,16 +1,22 @@
 //! The paper's source: top singular directions of the weight.
 
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::{Directions, Layer, squares, sum};
 use crate::OsftConfig;
-use crate::decompose::{Vectors, decompose, eigen};
+use crate::decompose::{Vectors, completed, decompose, eigen};
 use crate::side::keeps_free_basis;
 
-/// How far bases may be from orthonormal, and from belonging together, before the singular value
-/// decomposition is asked instead: well below the rounding of the f32 that they are kept in.
-const TOLERANCE: f64 = 1e-9;
+/// How far a basis may be from orthonormal before the singular value decomposition is asked instead:
+/// below the rounding of the f32 that it is kept in.
+const TOLERANCE: f64 = 1e-8;
+
+/// Random combinations of a basis that are tested.
+const PROBES: usize = 4;
 
 /// `W = P diag(s) Qᵀ`, the first `k` directions on both sides.
 ///
@@ -61,46 +67,56 @@ fn found(
     }
 }
 
-/// The same subspaces from eigenvectors of `W Wᵀ` and `Wᵀ W`, for a third to two thirds of the time.
+/// The same subspaces from eigenvectors of the smaller of `W Wᵀ` and `Wᵀ W`, for a fraction of the time.
 ///
-/// Squaring costs half of the digits, of which f64 has enough to spare for a weight in f32. Where it has
-/// not (near-equal singular values at the border, a rank that is not full), what comes out is neither
-/// orthonormal nor consistent, which is tested: `None`.
+/// The vectors of the other side are what `W` makes of those of this one. Squaring costs half of the
+/// digits, of which f64 has enough to spare for a weight in f32. Where it has not (near-equal singular
+/// values at the border, a rank that is not full), the protected directions of the other side do not come
+/// out orthonormal, which is tested: `None`. Free ones, where they are needed, are made so.
 fn by_gram_matrices(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
     let weight = layer.weight.as_ref();
     let tall = weight.nrows() > weight.ncols();
     // As many rows as there are singular values.
     let wide = if tall { weight.transpose() } else { weight };
-    let (energies, short) = eigen(&product(wide, wide.transpose()))?;
+    let (energies, short) = eigen(&gram(wide))?;
     let k = layer.protected(config, energies.len(), &energies, sum(&energies));
 
-    let mut protected = product(wide.transpose(), short.as_ref().subcols(0, k));
-    for (column, energy) in energies.iter().take(k).enumerate() {
+    let completes = keeps_free_basis(wide.ncols(), k);
+    let count = if completes { energies.len() } else { k };
+    let mut long = product(wide.transpose(), short.as_ref().subcols(0, count));
+    for (column, energy) in energies.iter().take(count).enumerate() {
         let length = energy.sqrt();
-        for value in protected.col_mut(column).iter_mut() {
-            *value /= length;
+        // What has no length has no direction either: completing finds one.
+        if length > 0.0 || column < k {
+            for value in long.col_mut(column).iter_mut() {
+                *value /= length;
+            }
         }
     }
-    let mut gram = product(protected.transpose(), protected.as_ref());
-    for i in 0..k {
-        gram[(i, i)] -= 1.0;
-    }
-    if !is_zero(&gram) {
+    if !is_orthonormal(long.as_ref().subcols(0, k)) {
         return None;
     }
-    let long = match keeps_free_basis(wide.ncols(), k) {
-        false => protected,
-        true => {
-            let (_, basis) = eigen(&product(wide.transpose(), wide))?;
-            let free = basis.as_ref().subcols(k, wide.ncols() - k);
-            if !is_zero(&product(protected.transpose(), free)) {
-                return None;
-            }
-            basis
-        }
-    };
+    let long = if completes { completed(long) } else { long };
     let (input, output) = if tall { (long, short) } else { (short, long) };
     Some(found(layer, config, energies, input, output))
+}
+
+/// The lower half of `W Wᵀ`; the upper one is not formed.
+fn gram(wide: MatRef<'_, f64>) -> Mat<f64> {
+    let rows = wide.nrows();
+    let mut gram = Mat::zeros(rows, rows);
+    triangular::matmul(
+        gram.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        wide,
+        BlockStructure::Rectangular,
+        wide.transpose(),
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+    gram
 }
 
 /// On one thread, as everything within a layer.
@@ -110,9 +126,19 @@ fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     product
 }
 
-/// False for what is not a number.
-fn is_zero(matrix: &Mat<f64>) -> bool {
-    (0..matrix.ncols()).all(|j| matrix.col(j).iter().all(|value| value.abs() <= TOLERANCE))
+/// Whether the columns are orthonormal, asked of a few random combinations of them: `BᵀB z = z`. False
+/// for what is not a number.
+fn is_orthonormal(basis: MatRef<'_, f64>) -> bool {
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let signs = Mat::from_fn(basis.ncols(), PROBES, |_, _| {
+        if random.random() { 1.0 } else { -1.0 }
+    });
+    let back = product(basis.transpose(), product(basis, signs.as_ref()).as_ref());
+    let difference = back - signs;
+    (0..PROBES).all(|j| {
+        let mut values = difference.col(j).iter();
+        values.all(|value| value.abs() <= TOLERANCE)
+    })
 }
 
 #[cfg(test)]

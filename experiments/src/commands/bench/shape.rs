@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use burn::tensor::Device;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
 use lm::{Example, Model, Pretrained};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,7 +44,17 @@ fn config(shape: ShapeName) -> Value {
 pub fn model(shape: ShapeName, device: &Device) -> Result<Model> {
     device.seed(1);
     let model = Model::from_config(&config(shape), Path::new(shape.name()), device)?;
+    model.visit(&mut Fill);
     Ok(model)
+}
+
+/// Burn draws a parameter's values when they are first asked for: here, not while something is timed.
+struct Fill;
+
+impl ModuleVisitor for Fill {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        param.val();
+    }
 }
 
 /// Rows of one step: `tokens` of a decoder-only model, or of an encoder.
