@@ -38,7 +38,8 @@ def build(shape):
         config = transformers.LlamaConfig(use_cache=False, **LLAMA[shape])
         return transformers.LlamaForCausalLM(config), LLAMA_TARGETS
     config = transformers.T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8,
-                                   vocab_size=32128, dropout_rate=0.0, use_cache=False)
+                                   vocab_size=32128, dropout_rate=0.0, use_cache=False, pad_token_id=0,
+                                   eos_token_id=1, decoder_start_token_id=0)
     return transformers.T5ForConditionalGeneration(config), T5_TARGETS
 
 

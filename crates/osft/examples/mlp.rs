@@ -35,7 +35,7 @@ fn learn(mut model: Mlp, share: f64, task: usize, device: &Device) -> Result<Mlp
         model = optimizer.step(1e-2, model, grads);
     }
     println!("{osft}\nleaks: {:?}\n", osft.leaks(&model)?.worst());
-    Ok(model)
+    Ok(osft.finish(model))
 }
 
 fn main() -> Result<(), OsftError> {

@@ -3,8 +3,8 @@
 //! OSFT fine-tunes a network on one task after another while freezing, in every target weight
 //! `W`, the directions that carry most of what the network already knows. A [`Osft`] splits the
 //! target weights of a module into *protected* and *free* directions on the input and on the
-//! output side, wraps any Burn [`Optimizer`](burn::optim::Optimizer) so that a weight moves only
-//! inside its free directions, and measures afterwards what leaked.
+//! output side, trains a core of coordinates of the free ones in place of each weight, by any Burn
+//! [`Optimizer`](burn::optim::Optimizer), and measures afterwards what leaked.
 //!
 //! ```
 //! use burn::{nn::LinearConfig, optim::{AdamWConfig, GradientsParams}, tensor::{Device, Tensor}};
@@ -21,6 +21,7 @@
 //! let loss = model.forward(Tensor::<2>::ones([2, 8], &device)).square().mean();
 //! let grads = GradientsParams::from_grads(loss.backward(), &model);
 //! model = optimizer.step(1e-3, model, grads);
+//! let model = osft.finish(model);
 //!
 //! assert!(osft.leaks(&model)?.worst().leak_in < 1e-5);
 //! # Ok(())

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ops::{Plan, Reduction};
 use crate::constraint::{Constraint, Removed};
 use crate::{LayerSplit, Side};
 
@@ -12,8 +13,8 @@ pub struct StepCost {
     pub passes: usize,
     /// The gradient of the core.
     pub gradient: usize,
-    /// The weight formed from its core, on the way there and on the way back, and what the optimizer
-    /// put into protected directions removed.
+    /// The weight formed from its core, or the core multiplied beside it, on the way there and on the way
+    /// back; and what the optimizer put into protected directions removed.
     pub core: usize,
 }
 
@@ -39,19 +40,53 @@ impl LayerSplit {
                 ..StepCost::default()
             });
         }
-        let whole = whole_gradient(constraint, self.shape, tokens);
-        let core = core_gradient(constraint, self.shape, tokens);
+        let plan = Plan::new(constraint, self.shape, tokens);
+        let gradient = match plan.narrow {
+            true => core_gradient(constraint, self.shape, tokens),
+            false => None,
+        };
+        let formed = match plan.formed {
+            true => 2 * lifting(constraint, self.shape),
+            false => beside(constraint, self.shape, tokens),
+        };
         Some(StepCost {
             passes,
-            gradient: core.map_or(whole, |core| core.min(whole)),
-            core: 2 * lifting(constraint, self.shape) + removing_from_core(constraint, self.shape),
+            gradient: gradient.unwrap_or_else(|| whole_gradient(constraint, self.shape, tokens)),
+            core: formed + removing_from_core(constraint, self.shape),
         })
     }
 }
 
+impl Plan {
+    /// The way with the fewest multiplications.
+    pub(super) fn new(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> Self {
+        let narrow = core_is_cheaper(constraint, shape, tokens);
+        // Inputs in coordinates, which multiplying by the core needs, are there anyway where the gradient
+        // is formed from them.
+        let formed = !narrow || 2 * lifting(constraint, shape) <= beside(constraint, shape, tokens);
+        Self {
+            input: Reduction::of(&constraint.input),
+            output: Reduction::of(&constraint.output),
+            narrow,
+            formed,
+        }
+    }
+}
+
+/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` the same way back; `x N_P` and `g N_Q` not counted.
+fn beside(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
+    let [a, b] = constraint.core_shape(shape);
+    let raised = |side: &Side, d: usize, coordinates: usize| match side {
+        Side::Free(_) => d * coordinates,
+        _ => 0,
+    };
+    let raised = raised(&constraint.output, shape[1], b) + raised(&constraint.input, shape[0], a);
+    tokens * (2 * a * b + raised)
+}
+
 /// Whether forming the gradient in core coordinates takes fewer multiplications than forming all of it
 /// and projecting it.
-pub(super) fn core_is_cheaper(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> bool {
+fn core_is_cheaper(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> bool {
     let core = core_gradient(constraint, shape, tokens);
     core.is_some_and(|core| core < whole_gradient(constraint, shape, tokens))
 }
@@ -180,6 +215,23 @@ mod tests {
         assert!(!core_is_cheaper(&open, [100, 100], 10_000));
         let closed = constraint(Side::Closed, side(100, 20, true));
         assert!(!core_is_cheaper(&closed, [100, 100], 10_000));
+    }
+
+    #[test]
+    fn few_tokens_are_multiplied_by_the_core_and_many_by_the_weight() {
+        let square = constraint(side(100, 20, true), side(100, 20, true));
+        let plan = |tokens| Plan::new(&square, [100, 100], tokens);
+        assert_eq!((plan(50).narrow, plan(50).formed), (true, false));
+        assert_eq!((plan(500).narrow, plan(500).formed), (true, true));
+        // Where the gradient is formed whole, nothing is in coordinates.
+        let half = constraint(side(100, 50, true), side(100, 50, true));
+        let plan = Plan::new(&half, [100, 100], 10_000);
+        assert_eq!((plan.narrow, plan.formed), (false, true));
+        // Both ways cost the same at as many tokens as directions.
+        assert_eq!(
+            beside(&square, [100, 100], 100),
+            2 * lifting(&square, [100, 100])
+        );
     }
 
     #[test]

@@ -11,15 +11,14 @@ use burn::tensor::{Device, Tensor};
 use crate::side::beside;
 use crate::{FreeCore, Osft, Removed, Side};
 pub use cost::StepCost;
-use cost::core_is_cheaper;
-use ops::{CoreLinearOps, Plan, Reduction};
+use ops::{CoreLinearOps, Plan};
 
 impl Osft {
     /// `x W` for a target of a module that [`prepare`](Self::prepare) returned.
     ///
-    /// The result and its derivatives are those of `x.matmul(weight.val())`, up to rounding. But `W` is
-    /// formed for the product and dropped, and once more on the way back, so that no weight is held
-    /// twice; and the gradient of the core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)`
+    /// The result and its derivatives are those of `x.matmul(weight.val())`, up to rounding. But no weight
+    /// is held twice: for many tokens `W` is formed for the product and dropped, and once more on the way
+    /// back; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)`
     /// from the gradient `g` of the result, for which `x N_P` is kept in place of `x`, or as
     /// `N_Pᵀ (xᵀ g) N_Q`.
     ///
@@ -59,11 +58,7 @@ impl Osft {
             base.into_dispatch(),
             like(input_basis),
             like(output_basis),
-            Plan {
-                input: Reduction::of(input),
-                output: Reduction::of(output),
-                narrow: core_is_cheaper(constraint, [d_in, d_out], tokens),
-            },
+            Plan::new(constraint, [d_in, d_out], tokens),
         );
         *dims.last_mut()? = d_out;
         Some(Tensor::<2>::from_dispatch(y).reshape(dims))

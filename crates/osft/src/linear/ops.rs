@@ -6,7 +6,7 @@ use burn::backend::autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
-    ops::{Backward, Ops, OpsKind, binary},
+    ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
@@ -40,8 +40,11 @@ pub struct Plan {
     pub input: Reduction,
     /// What the outputs' side does.
     pub output: Reduction,
-    /// Whether inputs and outputs are brought to coordinates before they are multiplied, not after.
+    /// Whether inputs and the gradient for the outputs are brought to coordinates before they are
+    /// multiplied, not after.
     pub narrow: bool,
+    /// Whether the weight is formed; otherwise its two parts are multiplied apart.
+    pub formed: bool,
 }
 
 /// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`.
@@ -67,8 +70,18 @@ pub trait CoreLinearOps: Backend {
         output_basis: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self> {
-        let (input, output) = Basis::pair(input_basis, output_basis, plan);
-        Self::float_matmul(x, weight::<Self>(base, core, &input, &output))
+        let (input, output) = Basis::<Self>::pair(input_basis, output_basis, plan);
+        let lowered = match plan.formed {
+            true => x.clone(),
+            false => input.on_rows(x.clone()),
+        };
+        let parts = Parts {
+            core,
+            base,
+            input,
+            output,
+        };
+        parts.forward(x, lowered, plan)
     }
 }
 
@@ -94,38 +107,80 @@ impl<B: Backend + CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodi
         let (input_basis, output_basis) =
             (input_basis.into_primitive(), output_basis.into_primitive());
         let (input, output) = Basis::<B>::pair(input_basis, output_basis, plan);
-        let formed = weight::<B>(base.clone(), core.clone(), &input, &output);
-        let y = B::float_matmul(x.clone(), formed);
+        // Kept in place of the inputs, where the gradient is formed from it.
+        let kept = match plan.narrow {
+            true => input.on_rows(x.clone()),
+            false => x.clone(),
+        };
+        let parts = Parts {
+            core,
+            base,
+            input,
+            output,
+        };
+        let y = parts.forward(x, kept.clone(), plan);
         let prepared = CoreLinear.prepare::<C>([x_node, core_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::UnTracked(prepared) => prepared.finish(y),
-            OpsKind::Tracked(prepared) => {
-                let x = match plan.narrow {
-                    true => input.on_rows(x),
-                    false => x,
-                };
-                let state = Saved {
-                    x,
-                    core,
-                    base,
-                    input,
-                    output,
-                    narrow: plan.narrow,
-                };
-                prepared.finish(state, y)
-            }
+            OpsKind::Tracked(prepared) => prepared.finish((kept, parts, plan), y),
         }
     }
 }
 
-/// `W₀ + N_P C N_Qᵀ`.
-fn weight<B: Backend>(
-    base: FloatTensor<B>,
+/// `W₀ + N_P C N_Qᵀ` in its parts.
+#[derive(Clone, Debug)]
+struct Parts<B: Backend> {
     core: FloatTensor<B>,
-    input: &Basis<B>,
-    output: &Basis<B>,
-) -> FloatTensor<B> {
-    B::float_add(base, output.lifted_rows(input.lifted_columns(core)))
+    base: FloatTensor<B>,
+    input: Basis<B>,
+    output: Basis<B>,
+}
+
+impl<B: Backend> Parts<B> {
+    fn weight(&self) -> FloatTensor<B> {
+        let change = self.input.lifted_columns(self.core.clone());
+        B::float_add(self.base.clone(), self.output.lifted_rows(change))
+    }
+
+    /// `x W`; `lowered` are the inputs in coordinates, read where the weight is not formed.
+    fn forward(&self, x: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
+        if plan.formed {
+            return B::float_matmul(x, self.weight());
+        }
+        let change = B::float_matmul(lowered, self.core.clone());
+        let y = B::float_matmul(x, self.base.clone());
+        B::float_add(y, self.output.lifted_rows(change))
+    }
+
+    /// `g Wᵀ`; `lowered` is the gradient in coordinates, read where the weight is not formed.
+    fn backward(&self, g: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
+        if plan.formed {
+            return B::float_matmul(g, B::float_transpose(self.weight()));
+        }
+        let change = B::float_matmul(lowered, B::float_transpose(self.core.clone()));
+        let x = B::float_matmul(g, B::float_transpose(self.base.clone()));
+        B::float_add(x, self.input.lifted_rows(change))
+    }
+
+    /// The gradient of the core; `lowered` is that of the result in coordinates.
+    fn core_gradient(
+        &self,
+        kept: FloatTensor<B>,
+        g: FloatTensor<B>,
+        lowered: FloatTensor<B>,
+        plan: Plan,
+    ) -> FloatTensor<B> {
+        let x = B::float_transpose(kept);
+        let core = match plan.narrow {
+            true => B::float_matmul(x, lowered),
+            false => self
+                .output
+                .on_rows(self.input.on_columns(B::float_matmul(x, g))),
+        };
+        let core = self.output.without_protected(core);
+        let transposed = self.input.without_protected(B::float_transpose(core));
+        B::float_transpose(transposed)
+    }
 }
 
 /// The basis of a side, with what the side does.
@@ -196,47 +251,27 @@ impl<B: Backend> Basis<B> {
     }
 }
 
-/// What the backward pass needs.
-#[derive(Clone, Debug)]
-struct Saved<B: Backend> {
-    /// The input; in coordinates of the free directions where the gradient is formed in them.
-    x: FloatTensor<B>,
-    core: FloatTensor<B>,
-    base: FloatTensor<B>,
-    input: Basis<B>,
-    output: Basis<B>,
-    narrow: bool,
-}
-
 #[derive(Debug)]
 struct CoreLinear;
 
 impl<B: Backend> Backward<B, 2> for CoreLinear {
-    type State = Saved<B>;
+    /// The inputs as they are kept, and what they were multiplied by.
+    type State = (FloatTensor<B>, Parts<B>, Plan);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let Saved {
-            x,
-            core,
-            base,
-            input,
-            output,
-            narrow,
-        } = ops.state;
-        let of_core = |grad| {
-            let x = B::float_transpose(x);
-            let core = match narrow {
-                true => B::float_matmul(x, output.on_rows(grad)),
-                false => output.on_rows(input.on_columns(B::float_matmul(x, grad))),
-            };
-            let core = output.without_protected(core);
-            let transposed = input.without_protected(B::float_transpose(core));
-            B::float_transpose(transposed)
+        let (kept, parts, plan) = ops.state;
+        let [of_input, of_core] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let lowered = match plan.narrow {
+            true => parts.output.on_rows(g.clone()),
+            false => g.clone(),
         };
-        let of_input = |grad| {
-            let formed = weight::<B>(base, core, &input, &output);
-            B::float_matmul(grad, B::float_transpose(formed))
-        };
-        binary::<B, _, _>(ops.parents, ops.node, grads, of_input, of_core);
+        if let Some(node) = of_core {
+            let core = parts.core_gradient(kept, g.clone(), lowered.clone(), plan);
+            grads.register::<B>(node.id, core);
+        }
+        if let Some(node) = of_input {
+            grads.register::<B>(node.id, parts.backward(g, lowered, plan));
+        }
     }
 }
