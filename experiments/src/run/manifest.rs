@@ -89,7 +89,7 @@ impl Manifest {
         format!(
             "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
              cores.{resumed}",
-            self.command.join(" "),
+            shell_line(&self.command),
             self.version,
             self.burn,
             self.revision,
@@ -97,6 +97,18 @@ impl Manifest {
             self.cores
         )
     }
+}
+
+/// A command as it can be pasted into a shell.
+fn shell_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=,:[]{}+@%^".contains(c);
+    let quoted = words
+        .iter()
+        .map(|word| match !word.is_empty() && word.chars().all(plain) {
+            true => word.clone(),
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        });
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 fn revision() -> String {
@@ -116,5 +128,17 @@ fn revision() -> String {
             Some(changes) if !changes.is_empty() => format!("{head}-dirty"),
             _ => head,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_line;
+
+    #[test]
+    fn words_with_blanks_are_quoted() {
+        let words = ["bench", "--set", "tune_grid=[1e-5]", "it's 1", ""].map(str::to_string);
+        let line = shell_line(&words);
+        assert_eq!(line, r"bench --set tune_grid=[1e-5] 'it'\''s 1' ''");
     }
 }

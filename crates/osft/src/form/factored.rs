@@ -116,7 +116,7 @@ fn to_tensor(matrix: &Mat<f64>, device: &Device) -> Tensor<2> {
 
 /// Attaches the free factors of a split to a module's targets and freezes what they leave.
 ///
-/// Got from [`Osft::reparameterizer`](crate::Osft::reparameterizer), used by Burn's
+/// Got from [`Osft::factored_form`](crate::Osft::factored_form), used by Burn's
 /// `Module::apply_reparameterization`; the module's own code does not change.
 #[derive(Clone, Debug)]
 pub struct FactoredForm {
