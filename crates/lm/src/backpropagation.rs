@@ -15,7 +15,7 @@ pub struct Backpropagation<'a> {
     /// Multiplies by the weights of the blocks.
     pub map: &'a dyn LinearMap,
     /// Whether only the input of each block is kept on the way there, and what happens inside is
-    /// computed again on the way back: a third more time for a fraction of the memory.
+    /// computed again on the way back: a fifth to a third more time for a fraction of the memory.
     pub activation_checkpointing: bool,
 }
 
@@ -33,8 +33,7 @@ pub(crate) struct WayBack<'a, M> {
 }
 
 impl<'a, M: Module> WayBack<'a, M> {
-    /// # Shapes
-    /// - `device`: that of the model, with its kind of differentiation
+    /// The device is the model's, with its kind of differentiation.
     pub(crate) fn new(model: &'a M, device: Device, sink: &'a mut GradientSink<'a>) -> Self {
         Self {
             model,
