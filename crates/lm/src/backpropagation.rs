@@ -3,7 +3,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
 use crate::{LinearMap, negative_log_likelihood};
 
@@ -82,28 +82,39 @@ impl<'a, M: Module> WayBack<'a, M> {
         gradients
     }
 
+    /// The scaled loss of final hidden states that have a graph of their own, which is gone back through
+    /// too.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[batch, tokens, hidden]`
+    pub(crate) fn whole(mut self, hidden: Tensor<3>, targets: &Targets, head: &Head<'_>) -> f64 {
+        let chosen = targets.select(hidden);
+        let (loss, gradient) = self.through_head(&chosen, targets, head);
+        self.finish(chosen, gradient);
+        loss
+    }
+
     /// Summed and scaled negative log-likelihood of targets through an output head, and its gradient
     /// for the hidden states. A few rows are done at a time, so that a large vocabulary's logits never
     /// exist for all of them.
     ///
     /// # Shapes
     /// - `hidden` and the gradient: `[targets, hidden]`
-    pub(crate) fn through_targets(
+    pub(crate) fn through_head(
         &mut self,
-        hidden: Tensor<2>,
-        targets: &[u32],
-        head: &dyn Fn(Tensor<2>) -> Tensor<2>,
-        vocabulary: usize,
-        scale: f64,
+        hidden: &Tensor<2>,
+        targets: &Targets,
+        head: &Head<'_>,
     ) -> (f64, Tensor<2>) {
-        let hidden = hidden.inner();
-        let rows = (LOGITS / vocabulary.max(1)).max(1);
+        let hidden = hidden.clone().inner();
+        let rows = (LOGITS / head.vocabulary.max(1)).max(1);
         let mut sum: Option<Tensor<1>> = None;
         let mut gradients = Vec::new();
-        for (index, targets) in targets.chunks(rows).enumerate() {
+        for (index, targets) in targets.tokens().chunks(rows).enumerate() {
             let part = hidden.clone().narrow(0, index * rows, targets.len());
             let part = self.leaf(part);
-            let loss = negative_log_likelihood(head(part.clone()), targets) * scale;
+            let logits = (head.apply)(part.clone());
+            let loss = negative_log_likelihood(logits, targets) * head.scale;
             let value = loss.clone().inner();
             sum = Some(match sum {
                 Some(sum) => sum + value,
@@ -113,6 +124,38 @@ impl<'a, M: Module> WayBack<'a, M> {
         }
         let sum = sum.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));
         (sum, Tensor::cat(gradients, 0))
+    }
+}
+
+/// What makes logits of hidden states, and what a loss of them is multiplied by.
+pub(crate) struct Head<'a> {
+    /// `[n, hidden]` to `[n, vocabulary]`.
+    pub apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
+    pub vocabulary: usize,
+    pub scale: f64,
+}
+
+/// Where hidden states are read, and what should come out there: `(row, position, token)`.
+pub(crate) struct Targets(pub Vec<(usize, usize, u32)>);
+
+impl Targets {
+    /// What should come out.
+    pub(crate) fn tokens(&self) -> Vec<u32> {
+        self.0.iter().map(|&(_, _, token)| token).collect()
+    }
+
+    /// The hidden states that predict.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[batch, tokens, hidden]`
+    /// - output: `[targets, hidden]`
+    pub(crate) fn select(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, tokens, width] = hidden.dims();
+        let place = |&(row, position, _): &(usize, usize, u32)| (row * tokens + position) as i32;
+        let places: Vec<i32> = self.0.iter().map(place).collect();
+        let places = TensorData::new(places, [self.0.len()]);
+        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
+        hidden.reshape([batch * tokens, width]).select(0, places)
     }
 }
 

@@ -6,10 +6,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::LlamaConfig;
 use super::block::Block;
-use super::gradients::Targets;
 use super::layout::Layout;
 use super::rope::Rope;
-use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
+use crate::backpropagation::{Backpropagation, GradientSink, Head, Targets, WayBack};
 use crate::cache::LayerCache;
 use crate::padding::padded;
 use crate::projection::Projector;
@@ -102,14 +101,11 @@ impl Llama {
     /// # Shapes
     /// - output: `[1]`
     pub fn loss_at(&self, rows: &[Vec<u32>], targets: &[(usize, usize, u32)]) -> Tensor<1> {
-        self.loss_of(&Targets {
-            rows: rows.to_vec(),
-            chosen: targets.to_vec(),
-        })
+        self.loss_of(rows, &Targets(targets.to_vec()))
     }
 
-    fn loss_of(&self, targets: &Targets) -> Tensor<1> {
-        let hidden = self.hidden_right_padded(&targets.rows, &mut Projector::default());
+    fn loss_of(&self, rows: &[Vec<u32>], targets: &Targets) -> Tensor<1> {
+        let hidden = self.hidden_right_padded(rows, &mut Projector::default());
         negative_log_likelihood(self.head(targets.select(hidden)), &targets.tokens())
     }
 
@@ -195,7 +191,7 @@ impl LanguageModel for Llama {
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
-        (self.loss_of(&targets), targets.chosen.len())
+        (self.loss_of(&joined(examples), &targets), targets.0.len())
     }
 
     fn answer_gradients(
@@ -205,11 +201,18 @@ impl LanguageModel for Llama {
         sink: &mut GradientSink<'_>,
     ) -> f64 {
         let targets = targets(examples);
+        let rows = joined(examples);
         let back = WayBack::new(self, self.device(), sink);
-        match how.activation_checkpointing {
-            true => self.gradients_by_block(&targets, how, back),
-            false => self.gradients(&targets, how, back),
+        let head = Head {
+            apply: &|hidden| self.head(hidden),
+            vocabulary: self.config.vocab_size,
+            scale: how.scale,
+        };
+        if how.activation_checkpointing {
+            return self.gradients_by_block(&rows, &targets, &head, how.map, back);
         }
+        let hidden = self.hidden_right_padded(&rows, &mut Projector::mapped(how.map));
+        back.whole(hidden, &targets, &head)
     }
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
@@ -247,10 +250,7 @@ fn targets(examples: &[Example]) -> Targets {
         }
     }
     assert!(!chosen.is_empty(), "no example has a token to predict");
-    Targets {
-        rows: joined(examples),
-        chosen,
-    }
+    Targets(chosen)
 }
 
 /// Prompts and answers as the rows that the model reads.

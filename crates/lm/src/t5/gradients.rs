@@ -1,39 +1,13 @@
-//! Derivatives of the loss, through all blocks at once or block by block.
+//! Derivatives of the loss block by block.
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::T5;
-use super::network::padding_of;
-use crate::backpropagation::{Backpropagation, WayBack, of};
-use crate::padding::places;
+use super::network::{Rows, padding_of};
+use crate::LinearMap;
+use crate::backpropagation::{Head, Targets, WayBack, of};
 use crate::projection::Projector;
-
-/// What is read, and what should come out.
-pub(super) struct Targets {
-    /// Rows of the encoder.
-    pub prompts: Vec<Vec<u32>>,
-    /// Rows of the decoder.
-    pub answers: Vec<Vec<u32>>,
-    /// Tokens to predict of each row.
-    pub lengths: Vec<usize>,
-    /// The tokens to predict, row after row.
-    pub tokens: Vec<u32>,
-}
-
-impl Targets {
-    /// The hidden states that predict.
-    ///
-    /// # Shapes
-    /// - `hidden`: `[batch, tokens, d_model]`
-    /// - output: `[targets, d_model]`
-    pub(super) fn select(&self, hidden: Tensor<3>) -> Tensor<2> {
-        let [batch, tokens, width] = hidden.dims();
-        let real = TensorData::new(places(&self.lengths, tokens), [self.tokens.len()]);
-        let real = Tensor::<1, Int>::from_data(real, &hidden.device());
-        hidden.reshape([batch * tokens, width]).select(0, real)
-    }
-}
 
 /// What went into the parts of the network.
 struct Kept {
@@ -48,25 +22,13 @@ struct Kept {
 }
 
 impl T5 {
-    /// The scaled loss, its derivatives taken through all blocks at once.
-    pub(super) fn gradients(
-        &self,
-        targets: &Targets,
-        how: Backpropagation<'_>,
-        mut back: WayBack<'_, Self>,
-    ) -> f64 {
-        let hidden = self.answering(targets, &mut Projector::mapped(how.map));
-        let chosen = targets.select(hidden);
-        let (loss, gradient) = self.through_head(&chosen, targets, how, &mut back);
-        back.finish(chosen, gradient);
-        loss
-    }
-
-    /// The same, with nothing kept of a block but what goes into it.
+    /// The scaled loss, with nothing kept of a block but what goes into it.
     pub(super) fn gradients_by_block(
         &self,
+        rows: &Rows,
         targets: &Targets,
-        how: Backpropagation<'_>,
+        head: &Head<'_>,
+        map: &dyn LinearMap,
         mut back: WayBack<'_, Self>,
     ) -> f64 {
         let Kept {
@@ -75,17 +37,17 @@ impl T5 {
             states,
             decoder: (decoder_inputs, decoder_last),
             decoder_bias,
-        } = self.valid().kept(targets);
-        let mut projector = Projector::mapped(how.map);
+        } = self.valid().kept(rows);
+        let mut projector = Projector::mapped(map);
 
         let x = back.leaf(decoder_last);
         let chosen = targets.select(self.decoder.final_layer_norm.forward(x.clone()));
-        let (loss, gradient) = self.through_head(&chosen, targets, how, &mut back);
+        let (loss, gradient) = back.through_head(&chosen, targets, head);
         let mut gradient = of(&x, &mut back.through(chosen, gradient));
 
         let states = back.leaf(states);
         let bias = back.leaf(decoder_bias);
-        let mask = padding_of(&targets.prompts, &self.device());
+        let mask = padding_of(&rows.prompts, &self.device());
         let mut for_states = Sum::default();
         let mut for_bias = Sum::default();
         for (block, input) in self.decoder.block.iter().zip(decoder_inputs).rev() {
@@ -104,7 +66,7 @@ impl T5 {
             for_states.add(of(&states, &mut gradients));
             for_bias.add(of(&bias, &mut gradients));
         }
-        back.finish(self.embed(&targets.answers), gradient);
+        back.finish(self.embed(&rows.answers), gradient);
         if let Some(gradient) = for_bias.0 {
             let tokens = bias.dims()[2];
             back.finish(self.decoder.bias(0, tokens, &self.device()), gradient);
@@ -125,7 +87,7 @@ impl T5 {
             gradient = of(&x, &mut gradients);
             for_bias.add(of(&bias, &mut gradients));
         }
-        back.finish(self.embed(&targets.prompts), gradient);
+        back.finish(self.embed(&rows.prompts), gradient);
         if let Some(gradient) = for_bias.0 {
             let tokens = bias.dims()[2];
             back.finish(self.encoder.bias(tokens, mask.as_ref()), gradient);
@@ -134,11 +96,11 @@ impl T5 {
     }
 
     /// The way there, without a graph: of a model that does not differentiate.
-    fn kept(&self, targets: &Targets) -> Kept {
+    fn kept(&self, rows: &Rows) -> Kept {
         let mut projector = Projector::default();
         let device = self.device();
-        let mut x = self.embed(&targets.prompts);
-        let mask = padding_of(&targets.prompts, &device);
+        let mut x = self.embed(&rows.prompts);
+        let mask = padding_of(&rows.prompts, &device);
         let encoder_bias = self.encoder.bias(x.dims()[1], mask.as_ref());
         let mut encoder = Vec::with_capacity(self.encoder.block.len());
         for block in &self.encoder.block {
@@ -148,7 +110,7 @@ impl T5 {
         let states = self.encoder.final_layer_norm.forward(x.clone());
         let encoder = (encoder, x);
 
-        let mut x = self.embed(&targets.answers);
+        let mut x = self.embed(&rows.answers);
         let decoder_bias = self.decoder.bias(0, x.dims()[1], &device);
         let mut decoder = Vec::with_capacity(self.decoder.block.len());
         for block in &self.decoder.block {
@@ -164,24 +126,6 @@ impl T5 {
             decoder: (decoder, x),
             decoder_bias,
         }
-    }
-
-    fn through_head(
-        &self,
-        chosen: &Tensor<2>,
-        targets: &Targets,
-        how: Backpropagation<'_>,
-        back: &mut WayBack<'_, Self>,
-    ) -> (f64, Tensor<2>) {
-        let head = |hidden| self.head(hidden);
-        let vocabulary = self.config.vocab_size;
-        back.through_targets(
-            chosen.clone(),
-            &targets.tokens,
-            &head,
-            vocabulary,
-            how.scale,
-        )
     }
 }
 

@@ -7,10 +7,9 @@ use burn::tensor::{Device, Tensor};
 use super::T5Config;
 use super::attention::Memory;
 use super::feed_forward::linear;
-use super::gradients::Targets;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
-use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
+use crate::backpropagation::{Backpropagation, GradientSink, Head, Targets, WayBack};
 use crate::cache::LayerCache;
 use crate::padding::padded;
 use crate::projection::Projector;
@@ -158,37 +157,43 @@ impl T5 {
         }
     }
 
-    fn targets(&self, examples: &[Example]) -> Targets {
-        let (prompts, answers) = self.rows(examples);
-        let tokens: Vec<u32> = examples.iter().flat_map(|e| e.answer.clone()).collect();
-        assert!(!tokens.is_empty(), "no example has a token to predict");
-        Targets {
-            prompts,
-            answers,
-            lengths: examples.iter().map(|e| e.answer.len()).collect(),
-            tokens,
-        }
-    }
-
     /// Hidden states of the answers.
-    pub(super) fn answering(&self, targets: &Targets, projector: &mut Projector<'_>) -> Tensor<3> {
-        let encoded = self.encode(&targets.prompts, projector);
-        self.decode(&targets.answers, 0, &encoded, None, projector)
+    fn answering(&self, rows: &Rows, projector: &mut Projector<'_>) -> Tensor<3> {
+        let encoded = self.encode(&rows.prompts, projector);
+        self.decode(&rows.answers, 0, &encoded, None, projector)
     }
 
     /// Examples as encoder rows and decoder rows: what the decoder is given at a place is the token
     /// before the one that it is to predict there.
-    fn rows(&self, examples: &[Example]) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    fn rows(&self, examples: &[Example]) -> Rows {
         let start = self.config.start_token();
         let given = |example: &Example| match example.answer.split_last() {
             Some((_, before)) => [&[start], before].concat(),
             None => vec![start],
         };
-        (
-            examples.iter().map(|e| self.readable(&e.prompt)).collect(),
-            examples.iter().map(given).collect(),
-        )
+        Rows {
+            prompts: examples.iter().map(|e| self.readable(&e.prompt)).collect(),
+            answers: examples.iter().map(given).collect(),
+        }
     }
+}
+
+/// Rows of the encoder and of the decoder.
+pub(super) struct Rows {
+    pub prompts: Vec<Vec<u32>>,
+    /// The start token in front of each.
+    pub answers: Vec<Vec<u32>>,
+}
+
+/// The answers' tokens as what is to be predicted.
+fn targets(examples: &[Example]) -> Targets {
+    let mut chosen = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        let answer = example.answer.iter().enumerate();
+        chosen.extend(answer.map(|(position, &token)| (row, position, token)));
+    }
+    assert!(!chosen.is_empty(), "no example has a token to predict");
+    Targets(chosen)
 }
 
 /// Hides what rows are padded with.
@@ -204,11 +209,10 @@ impl LanguageModel for T5 {
     }
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
-        let targets = self.targets(examples);
-        let hidden = self.answering(&targets, &mut Projector::default());
-        let chosen = targets.select(hidden);
-        let loss = negative_log_likelihood(self.head(chosen), &targets.tokens);
-        (loss, targets.tokens.len())
+        let targets = targets(examples);
+        let hidden = self.answering(&self.rows(examples), &mut Projector::default());
+        let loss = negative_log_likelihood(self.head(targets.select(hidden)), &targets.tokens());
+        (loss, targets.0.len())
     }
 
     fn answer_gradients(
@@ -217,19 +221,26 @@ impl LanguageModel for T5 {
         how: Backpropagation<'_>,
         sink: &mut GradientSink<'_>,
     ) -> f64 {
-        let targets = self.targets(examples);
+        let targets = targets(examples);
+        let rows = self.rows(examples);
         let back = WayBack::new(self, self.device(), sink);
-        match how.activation_checkpointing {
-            true => self.gradients_by_block(&targets, how, back),
-            false => self.gradients(&targets, how, back),
+        let head = Head {
+            apply: &|hidden| self.head(hidden),
+            vocabulary: self.config.vocab_size,
+            scale: how.scale,
+        };
+        if how.activation_checkpointing {
+            return self.gradients_by_block(&rows, &targets, &head, how.map, back);
         }
+        let hidden = self.answering(&rows, &mut Projector::mapped(how.map));
+        back.whole(hidden, &targets, &head)
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
         // Without a graph: nothing is differentiated.
         let model = self.valid();
         let device = model.shared.weight.val().device();
-        let (prompts, answers) = model.rows(examples);
+        let Rows { prompts, answers } = model.rows(examples);
         if prompts.is_empty() {
             return;
         }

@@ -59,27 +59,34 @@ pub fn configs() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A model whose weights depend on `seed` alone.
-pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
-    struct Draw(ChaCha8Rng, Device);
-    impl ModuleMapper for Draw {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.dims();
-            let count = shape.iter().product();
-            // Norm weights around 1, matrices large enough for attention to be uneven.
-            let centre = if D == 1 { 1.0 } else { 0.0 };
-            let values: Vec<f32> = (0..count)
-                .map(|_| centre + 0.6 * (self.0.random::<f32>() - 0.5))
-                .collect();
-            Param::initialized(
-                param.id,
-                Tensor::from_data(TensorData::new(values, shape), &self.1),
-            )
-        }
+/// Draws weights on the host: norm weights around 1, matrices around 0, over a range of that width.
+pub struct Draw {
+    pub random: ChaCha8Rng,
+    pub device: Device,
+    pub width: f32,
+}
+
+impl ModuleMapper for Draw {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.dims();
+        let count = shape.iter().product();
+        let centre = if D == 1 { 1.0 } else { 0.0 };
+        let values: Vec<f32> = (0..count)
+            .map(|_| centre + self.width * (self.random.random::<f32>() - 0.5))
+            .collect();
+        let tensor = Tensor::from_data(TensorData::new(values, shape), &self.device);
+        Param::initialized(param.id, tensor)
     }
+}
+
+/// A model whose weights depend on `seed` alone, large enough for attention to be uneven.
+pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
     let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
-    let mut draw = Draw(ChaCha8Rng::seed_from_u64(seed), device.clone());
-    Llama::new(&config, device).map(&mut draw)
+    Llama::new(&config, device).map(&mut Draw {
+        random: ChaCha8Rng::seed_from_u64(seed),
+        device: device.clone(),
+        width: 0.6,
+    })
 }
 
 /// The model's folder, as other tools would write it.

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::Device;
 use lm::{Example, Pretrained, T5};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+
+use super::Draw;
 
 pub const VOCABULARY: u32 = 30;
 
@@ -27,21 +29,12 @@ pub fn both() -> [(&'static str, Value); 2] {
 }
 
 pub fn model(config: &Value, device: &Device) -> T5 {
-    struct Draw(ChaCha8Rng, Device);
-    impl ModuleMapper for Draw {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.dims();
-            let count = shape.iter().product();
-            let centre = if D == 1 { 1.0 } else { 0.0 };
-            let values: Vec<f32> = (0..count)
-                .map(|_| centre + 0.9 * (self.0.random::<f32>() - 0.5))
-                .collect();
-            let tensor = Tensor::from_data(TensorData::new(values, shape), &self.1);
-            Param::initialized(param.id, tensor)
-        }
-    }
     let model = T5::from_config(config, Path::new("config.json"), device).unwrap();
-    model.map(&mut Draw(ChaCha8Rng::seed_from_u64(5), device.clone()))
+    model.map(&mut Draw {
+        random: ChaCha8Rng::seed_from_u64(5),
+        device: device.clone(),
+        width: 0.9,
+    })
 }
 
 pub fn examples() -> Vec<Example> {
