@@ -5,8 +5,10 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use osft::{
-    AdaptiveShare, Form, ImportanceMeasure, OsftConfig, ShareRule, ShareSchedule, SplitSource,
+    AdaptiveShare, BasePrecision, Form, ImportanceMeasure, OsftConfig, ShareRule, ShareSchedule,
+    SplitSource,
 };
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// Where the protected directions come from.
@@ -33,6 +35,25 @@ pub enum FormName {
     FactoredReprojected,
 }
 
+/// In which precision the weights of a split are held while their cores train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrecisionName {
+    /// That of the model, f32.
+    Full,
+    /// bf16: half of the memory; what trains stays f32. Backends without bf16 refuse.
+    Bf16,
+}
+
+impl From<PrecisionName> for BasePrecision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::Full => Self::Full,
+            PrecisionName::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 /// What `osft` splits and protects; `osft-paper` is not changed by these.
 #[derive(Clone, Debug, Default, Args)]
 pub struct OsftArgs {
@@ -49,6 +70,9 @@ pub struct OsftArgs {
     /// Protect as few directions as hold this share, from 0 to 1, of the energy.
     #[arg(long, value_name = "ENERGY")]
     pub energy: Option<f64>,
+    /// Precision in which the weights are held while they train [default: full].
+    #[arg(long, value_enum, value_name = "PRECISION")]
+    pub base_precision: Option<PrecisionName>,
 }
 
 /// A rule for the share as it is typed.
@@ -98,6 +122,10 @@ impl OsftArgs {
         if let Some(form) = self.osft_form {
             table.insert("form".to_string(), Value::from(snake_case(form)));
         }
+        if let Some(precision) = self.base_precision {
+            let precision = Value::from(snake_case(precision));
+            table.insert("base_precision".to_string(), precision);
+        }
         let rule = match (self.share, self.energy) {
             (Some(ShareText(rule)), _) => Some(rule),
             (_, Some(energy)) => Some(ShareRule::Energy(energy)),
@@ -143,10 +171,12 @@ pub fn label(config: &OsftConfig) -> String {
         Form::Factored => "factored",
         Form::FactoredReprojected => "factored-reprojected",
     };
-    format!(
-        "osft {split} {form} {}",
-        share_label(&config.protected_share)
-    )
+    let precision = match config.base_precision {
+        BasePrecision::Full => "",
+        BasePrecision::Bf16 => ", bf16 base",
+    };
+    let share = share_label(&config.protected_share);
+    format!("osft {split} {form} {share}{precision}")
 }
 
 /// Name of a rule in reports.
@@ -202,6 +232,7 @@ mod tests {
             osft_form: Some(FormName::FactoredReprojected),
             share: None,
             energy: Some(0.9),
+            base_precision: None,
         };
         let config = args.applied_to(&OsftConfig::new()).unwrap();
         assert_eq!(label(&config), "osft both factored-reprojected energy 0.9");

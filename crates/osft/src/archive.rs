@@ -41,10 +41,14 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// A tensor that may be missing.
+    pub(crate) fn find(&mut self, name: &str) -> Option<TensorData> {
+        self.tensors.remove(name)
+    }
+
     pub(crate) fn take(&mut self, name: &str) -> Result<TensorData, OsftError> {
         let format = self.format;
-        self.tensors
-            .remove(name)
+        self.find(name)
             .ok_or_else(|| broken(format, format!("no tensor {name:?}")))
     }
 
@@ -123,6 +127,7 @@ pub(crate) fn pack<H: Serialize>(
             let dtype = match data.dtype() {
                 DType::F32 => Dtype::F32,
                 DType::F64 => Dtype::F64,
+                DType::BF16 => Dtype::BF16,
                 other => return Err(broken(format, format!("{name:?} is stored as {other:?}"))),
             };
             let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes())
@@ -170,6 +175,9 @@ pub(crate) fn unpack<H: DeserializeOwned>(
         let data = match view.dtype() {
             Dtype::F32 => TensorData::new(numbers(view.data(), f32::from_le_bytes), view.shape()),
             Dtype::F64 => TensorData::new(numbers(view.data(), f64::from_le_bytes), view.shape()),
+            Dtype::BF16 => {
+                TensorData::from_bytes_vec(view.data().to_vec(), view.shape(), DType::BF16)
+            }
             other => return Err(broken(format, format!("{name:?} is stored as {other:?}"))),
         };
         tensors.insert(name, data);

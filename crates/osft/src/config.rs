@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OsftError, Removed, ShareRule, TargetPatterns};
+use crate::{BasePrecision, OsftError, Removed, ShareRule, TargetPatterns};
 
 /// Where the protected directions come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,9 @@ pub struct OsftConfig {
     /// What weight decay pulls the targets towards.
     #[serde(default)]
     pub decay: Decay,
+    /// In which precision the weights of the split are held while their cores train.
+    #[serde(default)]
+    pub base_precision: BasePrecision,
 }
 
 impl Default for OsftConfig {
@@ -115,6 +118,7 @@ impl Default for OsftConfig {
             form: Form::Core,
             others: Others::Frozen,
             decay: Decay::Change,
+            base_precision: BasePrecision::Full,
         }
     }
 }
@@ -166,12 +170,22 @@ impl OsftConfig {
         self
     }
 
+    /// Holds the weights of the split in that precision.
+    pub fn with_base_precision(mut self, precision: BasePrecision) -> Self {
+        self.base_precision = precision;
+        self
+    }
+
     /// Checks what can be checked without a module.
     ///
     /// # Errors
     ///
-    /// [`OsftError::InvalidPattern`], [`OsftError::NoPattern`], [`OsftError::ShareOutOfRange`].
+    /// [`OsftError::InvalidPattern`], [`OsftError::NoPattern`], [`OsftError::ShareOutOfRange`],
+    /// [`OsftError::FactoredBf16`].
     pub fn validate(&self) -> Result<(), OsftError> {
+        if self.form.is_factored() && self.base_precision != BasePrecision::Full {
+            return Err(OsftError::FactoredBf16);
+        }
         self.targets.validate()?;
         self.protected_share.validate()
     }

@@ -73,6 +73,18 @@ pub enum OsftError {
         /// The precision found.
         dtype: String,
     },
+    /// Weights were to be held in bf16 on a device that has none.
+    #[error(
+        "the weights are to be held in bf16, which this backend does not have: take another backend, \
+         or full precision"
+    )]
+    NoBf16,
+    /// Weights were to be held in bf16 in a form whose factors start from them.
+    #[error(
+        "the factored forms cannot hold the weights in bf16: base and factors would not add up to \
+         the weight; take the core or the weight form, or full precision"
+    )]
+    FactoredBf16,
     /// The singular value decomposition of a target weight did not converge.
     #[error("the singular value decomposition of layer {layer:?} did not converge")]
     NoConvergence {

@@ -45,7 +45,7 @@ pub struct LayerSplit {
     pub(crate) core: Option<ParamId>,
     /// The free part as factors, where the form holds it so.
     pub(crate) factors: Option<Factors>,
-    /// The weight when it was split: what a change is measured against.
+    /// The weight when it was split, as it is held: what a change is measured against.
     pub(crate) start: Tensor<2>,
 }
 
@@ -141,7 +141,10 @@ impl LayerSplit {
             importance: layer.importance,
             inputs,
             factors,
-            start: target.value.clone(),
+            start: match has_core {
+                true => config.base_precision.held(target.value.clone()),
+                false => target.value.clone(),
+            },
         })
     }
 

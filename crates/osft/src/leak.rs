@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::LayerSplit;
 use crate::calibration::Moment;
 use crate::constraint::transposed;
+use crate::precision::widened;
 
 /// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms, 0
 /// where the layer did not move by more than rounding moves it.
@@ -109,7 +110,7 @@ impl LeakReport {
 const ROUNDING: f64 = 1.0 / (1_u64 << 24) as f64;
 
 pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
-    let start = layer.start.clone().to_device(&now.device());
+    let start = widened(layer.start.clone().to_device(&now.device()));
     let change = now - start.clone();
     let size = norm(change.clone());
     let reference = norm(start);

@@ -62,6 +62,7 @@
 //! <https://arxiv.org/abs/2504.07097>.
 
 mod archive;
+mod cache;
 mod calibration;
 mod config;
 mod constraint;
@@ -74,6 +75,7 @@ mod layer;
 mod leak;
 mod linear;
 mod osft;
+mod precision;
 mod share;
 mod side;
 mod since_base;
@@ -83,6 +85,7 @@ mod table;
 mod targets;
 mod truncate;
 
+pub use cache::SplitCache;
 pub use calibration::{Calibration, Calibrator, Moment, Source};
 pub use config::{Decay, Form, OsftConfig, Others, SplitSource};
 pub use constraint::{Constraint, Removed};
@@ -93,6 +96,7 @@ pub use layer::{LayerSplit, LayerSummary};
 pub use leak::{LayerLeak, LeakReport, OutputChange};
 pub use linear::StepCost;
 pub use osft::{Osft, SplitContext};
+pub use precision::BasePrecision;
 pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
 pub use side::Side;
 pub use since_base::{LayerChange, SinceBase};

@@ -10,18 +10,20 @@ use rayon::prelude::*;
 use crate::form::{Axis, FactorOptimizer, Unmoved, free_part};
 use crate::known::Known;
 use crate::leak::{LeakReport, measure};
+use crate::precision::{round, stored};
 use crate::share::floored;
 use crate::source::Layer;
-use crate::targets::{select, weights};
+use crate::targets::{Weight, select, weights};
 use crate::{
-    Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
-    OsftConfig, OsftError, Others, ShareRule, SplitSource,
+    BasePrecision, Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form,
+    LayerSplit, LayerSummary, OsftConfig, OsftError, Others, ShareRule, SplitCache, SplitSource,
 };
 
 /// What a split may look at beside the weights.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SplitContext<'a> {
     pub(crate) calibration: Option<&'a Calibration>,
+    cache: Option<&'a SplitCache>,
     task: usize,
     tasks: usize,
 }
@@ -44,7 +46,13 @@ impl<'a> SplitContext<'a> {
         self
     }
 
-    fn progress(&self) -> f64 {
+    /// Looks for the split in a folder before anything is decomposed, and leaves it there.
+    pub fn with_cache(mut self, cache: &'a SplitCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    pub(crate) fn progress(&self) -> f64 {
         let last = self.tasks.saturating_sub(1);
         if last == 0 {
             0.0
@@ -101,8 +109,34 @@ impl Osft {
     ) -> Result<Self, OsftError> {
         config.validate()?;
         // As it computes, whatever is attached to it.
-        let targets = select(&module.clone().materialize(), &config.targets)?;
-        let known = Known::new(&targets, config, context)?;
+        let mut targets = select(&module.clone().materialize(), &config.targets)?;
+        let mut rounding = None;
+        if config.base_precision != BasePrecision::Full {
+            rounding = round(&mut targets, config.base_precision)?;
+        }
+        let mut split = match context.cache {
+            Some(cache) => cache.split(targets, config, context)?,
+            None => Self::decomposed(&targets, config, context)?,
+        };
+        split.warnings.extend(rounding);
+        Ok(split)
+    }
+
+    /// Splits weights, whatever they are of.
+    pub(crate) fn decomposed(
+        targets: &[Weight],
+        config: &OsftConfig,
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        on_threads_of_its_own(|| Self::decomposed_here(targets, config, context))
+    }
+
+    fn decomposed_here(
+        targets: &[Weight],
+        config: &OsftConfig,
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        let known = Known::new(targets, config, context)?;
         let layers = targets
             .par_iter()
             .enumerate()
@@ -211,9 +245,13 @@ impl Osft {
         }
     }
 
-    /// The module after the last step: cores and factors are merged into the weights they belong to.
+    /// The module after the last step: cores and factors are merged into the weights they belong to,
+    /// which are rounded where the configuration holds them in less than full precision
+    /// ([`BasePrecision`]).
     pub fn finish<M: Module>(&self, module: M) -> M {
-        module.materialize()
+        let held = self.layers.iter().filter(|layer| layer.core.is_some());
+        let precision = self.config.base_precision;
+        stored(module.materialize(), precision, held.map(|layer| layer.id))
     }
 
     /// What attaches the free factors of a factored form to a module;
@@ -306,5 +344,14 @@ impl Osft {
         Ok(LeakReport {
             layers: layers.collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// Decompositions on threads that end with them: the library keeps a buffer of twice the processor's
+/// third-level cache for every thread that has multiplied, which training would carry along.
+fn on_threads_of_its_own<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().build() {
+        Ok(threads) => threads.install(work),
+        Err(_) => work(),
     }
 }

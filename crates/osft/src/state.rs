@@ -62,11 +62,18 @@ impl Osft {
     ///
     /// [`OsftError::BrokenState`] if it cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
+        self.pack(FORMAT, true)
+    }
+
+    /// As bytes, with the weights it was made from or without.
+    pub(crate) fn pack(&self, format: Format, with_weights: bool) -> Result<Vec<u8>, OsftError> {
         let mut tensors = Tensors::new();
         let mut layers = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let name = |what: &str| format!("{index}.{what}");
-            tensors.push((name("start"), layer.start.clone().into_data()));
+            if with_weights {
+                tensors.push((name("start"), layer.start.clone().into_data()));
+            }
             tensors.push((name("energies"), vector_data(&layer.energies)));
             let inputs = layer.inputs.as_ref();
             let numbers = [
@@ -123,7 +130,7 @@ impl Osft {
             layers,
             warnings: self.warnings.clone(),
         };
-        pack(FORMAT, &header, &tensors)
+        pack(format, &header, &tensors)
     }
 
     /// A split that was saved, for a module whose target weights have the same paths and shapes.
@@ -141,19 +148,34 @@ impl Osft {
         module: &M,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        let (header, mut tensors) = unpack::<Header>(FORMAT, bytes)?;
-        let targets: HashMap<String, Weight> = weights(module)
+        Self::unpack(FORMAT, bytes, weights(module), context)
+    }
+
+    /// From bytes, for weights of a module; they are what the split is measured against where the bytes
+    /// have none.
+    pub(crate) fn unpack(
+        format: Format,
+        bytes: &[u8],
+        weights: Vec<Weight>,
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        let (header, mut tensors) = unpack::<Header>(format, bytes)?;
+        let Header {
+            config,
+            layers,
+            warnings,
+        } = header;
+        let targets: HashMap<String, Weight> = weights
             .into_iter()
             .map(|weight| (weight.path.clone(), weight))
             .collect();
-        let layers = header
-            .layers
+        let layers = layers
             .into_iter()
             .enumerate()
             .map(|(index, layer)| {
                 let target = targets.get(&layer.path);
                 match target.filter(|target| target.value.dims() == layer.shape) {
-                    Some(target) => restored(index, layer, target, &mut tensors, context),
+                    Some(target) => restored(index, layer, target, &config, &mut tensors, context),
                     None => Err(OsftError::OtherModule {
                         layer: layer.path,
                         d_in: layer.shape[0],
@@ -163,9 +185,9 @@ impl Osft {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            config: header.config,
+            config,
             layers,
-            warnings: header.warnings,
+            warnings,
         })
     }
 }
@@ -174,6 +196,7 @@ fn restored(
     index: usize,
     layer: LayerHeader,
     target: &Weight,
+    config: &OsftConfig,
     tensors: &mut Stored,
     context: &SplitContext<'_>,
 ) -> Result<LayerSplit, OsftError> {
@@ -193,6 +216,14 @@ fn restored(
             output: Tensor::from_data(tensors.take(&name("factor.output"))?, &device),
         }),
         None => None,
+    };
+    let start = match tensors.find(&name("start")) {
+        Some(data) => {
+            let dtype = data.dtype();
+            Tensor::from_data(data, (&device, dtype))
+        }
+        None if layer.core.is_some() => config.base_precision.held(target.value.clone()),
+        None => target.value.clone(),
     };
     let numbers = tensors.take_numbers(&name("numbers"))?;
     let [total_energy, importance, unprotected, outputs] = numbers;
@@ -232,7 +263,7 @@ fn restored(
         inputs,
         core: layer.core.map(ParamId::from),
         factors,
-        start: Tensor::from_data(tensors.take(&name("start"))?, &device),
+        start,
     })
 }
 

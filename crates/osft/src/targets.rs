@@ -89,6 +89,7 @@ pub struct SelectedTarget {
 }
 
 /// A rank-2 parameter of a module, detached from any graph.
+#[derive(Clone)]
 pub(crate) struct Weight {
     pub path: String,
     pub id: ParamId,

@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 
 use crate::Osft;
+use crate::precision::widened;
 
 impl Osft {
     /// The module with the free part of every target dropped: what is left of a weight is what the
@@ -16,8 +17,9 @@ impl Osft {
     pub fn truncate<M: Module>(&self, module: M) -> M {
         let layers = self.layers.iter().map(|layer| {
             let constraint = &layer.constraint;
-            let free = constraint.lift(constraint.lower(layer.start.clone()));
-            (layer.id, layer.start.clone() - free)
+            let start = widened(layer.start.clone());
+            let free = constraint.lift(constraint.lower(start.clone()));
+            (layer.id, start - free)
         });
         module.map(&mut Replace {
             weights: layers.collect(),

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
+use crate::variant::PrecisionName;
 
 /// Shapes of models that are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -37,6 +38,7 @@ impl ShapeName {
   experiments bench --shape llama-m --tokens 512,2048 --share 0.5,0.8 --out bench
   experiments bench --shape t5-small --variant plain,core --rounds 11
   experiments bench --shape llama-m --variant core --activations kept,recomputed
+  experiments bench --shape llama-m --variant core --base-precision full,bf16
   experiments bench --shape llama-m --variant core --peer \"torch=python3 results/bench/peers.py full\"")]
 pub struct BenchArgs {
     /// Shapes of models, separated by commas.
@@ -57,6 +59,12 @@ pub struct BenchArgs {
     /// Protected shares of the OSFT variants, each from 0 to 1.
     #[arg(long, value_delimiter = ',', default_value = "0.5,0.8")]
     pub share: Vec<f64>,
+    /// Precisions in which the weights of OSFT's core form are held, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "full")]
+    pub base_precision: Vec<PrecisionName>,
+    /// Take splits from this folder, and keep them there, so that setup is that of a split already made.
+    #[arg(long, value_name = "DIR")]
+    pub split_cache: Option<PathBuf>,
     /// What is done with what happens inside the model's blocks until it is gone back through, separated
     /// by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kept")]

@@ -65,6 +65,10 @@ pub struct RunArgs {
     /// What `osft` splits and protects.
     #[command(flatten)]
     pub osft: OsftArgs,
+    /// Keep splits in this folder, and take them from there when weights, settings and calibration are
+    /// the same.
+    #[arg(long, value_name = "DIR")]
+    pub split_cache: Option<PathBuf>,
     /// Text file that stands for what the base model knows, one text per line [default: text that
     /// the model generates itself].
     #[arg(long, value_name = "FILE")]
@@ -160,6 +164,7 @@ impl RunArgs {
         let count = |count: Option<usize>| count.map(|n| Value::from(n as i64));
         put("model", path(&self.model));
         put("data", path(&self.data));
+        put("split_cache", path(&self.split_cache));
         put(
             "backend",
             self.backend.map(|backend| Value::from(backend.name())),

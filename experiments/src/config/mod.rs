@@ -47,6 +47,9 @@ pub struct RunConfig {
     /// Folder of a suite in TRACE's layout; the built-in one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
+    /// Folder where splits are kept and found again, by what they were made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_cache: Option<PathBuf>,
     /// Where to compute.
     pub backend: Backend,
     /// Methods to compare.

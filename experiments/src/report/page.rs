@@ -18,7 +18,8 @@ AA `1/T Σ R[T][j]` (mean over tasks); BWT `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])
 FWT `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`; \
 forgetting `1/(T-1) Σ_{j<T} (max_t R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`. \
 General: the knowledge probe before → after. Leak: the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` and \
-`‖ΔW Q_h‖ / ‖ΔW‖` of any layer and task; change: the largest `‖ΔW‖ / ‖W‖` (rounding leaks about \
+`‖ΔW Q_h‖ / ‖ΔW‖` of any layer and task (stored: of the weights once they are rounded to the precision \
+they are held in); change: the largest `‖ΔW‖ / ‖W‖` (rounding leaks about \
 `6e-8 ‖W‖ / ‖ΔW‖`); outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, \
 over the base model's own inputs. ± is the standard deviation over seeds.";
 

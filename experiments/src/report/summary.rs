@@ -3,6 +3,7 @@
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use continual::{Protocol, ResultMatrix, metrics};
+use osft::LayerLeak;
 
 use crate::run::RunResult;
 
@@ -139,15 +140,18 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             None => "–".to_string(),
             Some((before, _)) => format!("{before:.1} → {}", number(after)),
         };
-        let leak = |side: fn(&osft::LayerLeak) -> f64| {
-            let leaks = summary.runs.iter().filter_map(|run| run.leak.as_ref());
-            leaks.map(side).reduce(f64::max)
+        let worst = |leak: fn(&RunResult) -> Option<&LayerLeak>| {
+            let leaks = summary.runs.iter().filter_map(leak).cloned();
+            leaks.reduce(LayerLeak::worst_of)
         };
-        let leak_text = match (leak(|l| l.leak_in), leak(|l| l.leak_out)) {
-            (Some(input), Some(output)) => format!("{input:.0e} / {output:.0e}"),
+        let sides = |leak: &LayerLeak| format!("{:.0e} / {:.0e}", leak.leak_in, leak.leak_out);
+        let leak = worst(|run| run.leak.as_ref());
+        let leak_text = match (&leak, worst(|run| run.stored_leak.as_ref())) {
+            (Some(leak), None) => sides(leak),
+            (Some(leak), Some(stored)) => format!("{}, stored {}", sides(leak), sides(&stored)),
             _ => "–".to_string(),
         };
-        let change = leak(|l| l.relative_change);
+        let change = leak.map(|leak| leak.relative_change);
         let change = change.map_or("–".to_string(), |change| format!("{change:.2}"));
         let outputs = summary.output_change();
         let outputs = outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}"));

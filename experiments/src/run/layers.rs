@@ -27,6 +27,9 @@ pub fn layers_csv(tasks: &[String], diagnostics: &[TaskDiagnostics]) -> Result<S
         "leak_out",
         "leak_both",
         "relative_change",
+        "stored_leak_in",
+        "stored_leak_out",
+        "stored_leak_both",
         "output_change",
         "output_change_bound",
         "output_change_relative",
@@ -39,6 +42,8 @@ pub fn layers_csv(tasks: &[String], diagnostics: &[TaskDiagnostics]) -> Result<S
         let leaks = report.leaks.iter().flat_map(|leaks| &leaks.layers);
         for (index, (split, leak)) in report.split.iter().zip(leaks).enumerate() {
             let base = report.since_base.as_ref().and_then(|base| base.get(index));
+            let stored = report.stored_leaks.as_ref();
+            let stored = stored.and_then(|stored| stored.layers.get(index));
             let exact = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.4e}"));
             let short = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.6}"));
             csv.write_record([
@@ -56,6 +61,9 @@ pub fn layers_csv(tasks: &[String], diagnostics: &[TaskDiagnostics]) -> Result<S
                 exact(Some(leak.leak_out)),
                 exact(Some(leak.leak_both)),
                 exact(Some(leak.relative_change)),
+                exact(stored.map(|leak| leak.leak_in)),
+                exact(stored.map(|leak| leak.leak_out)),
+                exact(stored.map(|leak| leak.leak_both)),
                 exact(leak.outputs.map(|o| o.measured)),
                 exact(leak.outputs.map(|o| o.bound)),
                 exact(leak.outputs.map(|o| o.relative)),

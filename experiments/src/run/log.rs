@@ -132,6 +132,7 @@ fn describe(event: &Event<'_>) -> Option<Value> {
             "trainable_parameters": diagnostics.trainable_parameters,
             "split": diagnostics.split,
             "leaks": diagnostics.leaks,
+            "stored_leaks": diagnostics.stored_leaks,
             "since_base": diagnostics.since_base,
             "warnings": diagnostics.warnings,
         }),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use continual::{Protocol, ResultMatrix, SequenceOutcome};
+use continual::{Protocol, ResultMatrix, SequenceOutcome, TaskDiagnostics};
 use osft::{LayerLeak, LeakReport};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct RunResult {
     pub trainable_parameters: usize,
     /// The largest leaks over all layers and tasks, for methods that bound them.
     pub leak: Option<LayerLeak>,
+    /// The same of the weights as they are stored, where that is in less than full precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_leak: Option<LayerLeak>,
     /// Mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)`, the relative change of a layer's outputs since
     /// the base model over the base model's own inputs; absent where nothing was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +50,10 @@ impl RunResult {
     pub fn new<M>(method: &str, seed: u64, learning_rate: f64, run: &SequenceOutcome<M>) -> Self {
         let tasks = run.matrix.tasks().to_vec();
         let rows = 0..=tasks.len();
-        let leaks = run.diagnostics.iter().filter_map(|d| d.leaks.as_ref());
+        let worst = |leaks: fn(&TaskDiagnostics) -> Option<&LeakReport>| {
+            let leaks = run.diagnostics.iter().filter_map(leaks);
+            leaks.map(LeakReport::worst).reduce(LayerLeak::worst_of)
+        };
         Self {
             method: method.to_string(),
             seed,
@@ -63,7 +69,8 @@ impl RunResult {
                 .map(|d| d.trainable_parameters)
                 .max()
                 .unwrap_or(0),
-            leak: leaks.map(LeakReport::worst).reduce(LayerLeak::worst_of),
+            leak: worst(|task| task.leaks.as_ref()),
+            stored_leak: worst(|task| task.stored_leaks.as_ref()),
             output_change: run
                 .diagnostics
                 .last()

@@ -31,6 +31,10 @@ pub struct TaskDiagnostics {
     pub steps: usize,
     /// How much of the change lies where nothing should move.
     pub leaks: Option<LeakReport>,
+    /// The same of the weights as they are stored, where that is in less than full precision: with what
+    /// rounding adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_leaks: Option<LeakReport>,
     /// How far the layers' outputs have moved since the base model, over its own inputs.
     pub since_base: Option<Vec<LayerChange>>,
     /// The split of every target, for methods that split.

@@ -1,6 +1,8 @@
 //! OSFT: protect directions of every target weight, train inside the rest.
 
-use ::osft::{Calibration, Osft, OsftConfig, Others, SinceBase, SplitContext};
+use ::osft::{
+    BasePrecision, Calibration, Osft, OsftConfig, Others, SinceBase, SplitCache, SplitContext,
+};
 use burn::module::Param;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
@@ -22,6 +24,7 @@ use crate::{CalibrationData, ContinualError, calibrate};
 pub struct OsftMethod {
     config: OsftConfig,
     data: Option<CalibrationData>,
+    cache: Option<SplitCache>,
     known: Option<Known>,
     split: Option<Osft>,
     /// Number of tasks begun, which tells the parts of a saved state apart.
@@ -51,6 +54,7 @@ impl OsftMethod {
         Self {
             config,
             data: None,
+            cache: None,
             known: None,
             split: None,
             begun: 0,
@@ -60,6 +64,12 @@ impl OsftMethod {
     /// Measures the inputs of the base model and of every learned task.
     pub fn with_calibration(mut self, data: CalibrationData) -> Self {
         self.data = Some(data);
+        self
+    }
+
+    /// Looks for splits in a folder before it makes them, and leaves them there.
+    pub fn with_split_cache(mut self, cache: SplitCache) -> Self {
+        self.cache = Some(cache);
         self
     }
 
@@ -87,6 +97,9 @@ impl OsftMethod {
         let mut around = SplitContext::new().for_task(context.index, context.count);
         if let Some(known) = &self.known {
             around = around.with_calibration(&known.calibration);
+        }
+        if let Some(cache) = &self.cache {
+            around = around.with_cache(cache);
         }
         Ok(Osft::split_in(model, &self.config, &around)?)
     }
@@ -200,12 +213,18 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let Some(split) = self.split.take() else {
             return Ok((model, TaskDiagnostics::default()));
         };
-        let model = split.finish(model);
+        // Of the master, before it is rounded to what is stored.
         let leaks = split.leaks(&model)?;
+        let model = split.finish(model);
+        let stored_leaks = match self.config.base_precision {
+            BasePrecision::Full => None,
+            BasePrecision::Bf16 => Some(split.leaks(&model)?),
+        };
         let mut since_base = None;
         if let (Some(known), Some(data)) = (&mut self.known, &self.data) {
             let weight = known.calibration.weight();
-            known.since_base.record(&leaks, weight);
+            let made = stored_leaks.as_ref().unwrap_or(&leaks);
+            known.since_base.record(made, weight);
             since_base = Some(known.since_base.measure(&model)?);
             // The last task's inputs are measured too: a longer sequence may go on from here.
             let rows = read_rows(context.task.train.as_ref())?;
@@ -231,6 +250,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             table: Some(split.to_string()),
             warnings: split.warnings().to_vec(),
             leaks: Some(leaks),
+            stored_leaks,
             since_base,
             ..TaskDiagnostics::default()
         };

@@ -1,8 +1,10 @@
 //! The second moment of a layer's inputs.
 
+use burn::tensor::TensorData;
 use faer::{Mat, Scale};
 
 use super::sketch::Sketch;
+use crate::archive::{matrix_data, vector_data};
 use crate::decompose::{Vectors, decompose, eigen};
 
 /// `Σ = E[xᵀ x]` of the inputs `x` of one or more layers, with their mean.
@@ -48,6 +50,16 @@ impl Moment {
             Second::Dense(_) => 0.0,
             Second::Sketched(sketch) => sketch.shrinkage(),
         }
+    }
+
+    /// All numbers of it: its mean, its trace with the sketch's error, and `Σ` or the rows of the sketch.
+    pub(crate) fn parts(&self) -> [TensorData; 3] {
+        let second = match &self.second {
+            Second::Dense(moment) => matrix_data(moment),
+            Second::Sketched(sketch) => matrix_data(&sketch.matrix()),
+        };
+        let numbers = [self.trace, self.sketch_error()];
+        [vector_data(&self.mean), vector_data(&numbers), second]
     }
 
     /// `tr(Aᵀ Σ A)`, the mean squared length of `x A`; a lower bound within

@@ -8,6 +8,7 @@ use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use crate::precision::widened;
 use crate::{Constraint, Decay, LayerSplit};
 
 /// The change `N_P C N_Qᵀ` of a weight, attached to the parameter that keeps the weight `W₀` of the
@@ -51,7 +52,8 @@ impl Reparameterization for FreeCore {
             false => core,
         };
         let shape = base.shape();
-        base + constraint.lift(core).reshape(shape)
+        let change = constraint.lift(core).reshape(shape);
+        widened(base) + change
     }
 }
 
@@ -136,7 +138,7 @@ impl<O: Optimizer> CoreOptimizer<O> {
     pub fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
         let origin = match decay {
             Decay::Change => None,
-            Decay::Weight => Some(layer.constraint.lower(layer.start.clone())),
+            Decay::Weight => Some(layer.constraint.lower(widened(layer.start.clone()))),
         };
         Self {
             inner,

@@ -18,9 +18,9 @@ impl Osft {
     ///
     /// The result and its derivatives are those of `x.matmul(weight.val())`, up to rounding. But no weight
     /// is held twice: for many tokens `W` is formed for the product and dropped, and once more on the way
-    /// back; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)`
-    /// from the gradient `g` of the result, for which `x N_P` is kept in place of `x`, or as
-    /// `N_Pᵀ (xᵀ g) N_Q`.
+    /// back; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the
+    /// core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the
+    /// result, for which `x N_P` is kept in place of `x`, or as `N_Pᵀ (xᵀ g) N_Q`.
     ///
     /// `None` where the layer is to do it itself: the weight has no core or is in the `weight` form,
     /// nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,

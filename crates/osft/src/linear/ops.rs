@@ -8,7 +8,8 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
+use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::tensor::{DType, FloatDType};
 
 use crate::Side;
 
@@ -137,9 +138,17 @@ struct Parts<B: Backend> {
 }
 
 impl<B: Backend> Parts<B> {
+    /// `W₀` in the precision that is computed in.
+    fn base(&self) -> FloatTensor<B> {
+        match self.base.dtype() {
+            DType::BF16 => B::float_cast(self.base.clone(), FloatDType::F32),
+            _ => self.base.clone(),
+        }
+    }
+
     fn weight(&self) -> FloatTensor<B> {
         let change = self.input.lifted_columns(self.core.clone());
-        B::float_add(self.base.clone(), self.output.lifted_rows(change))
+        B::float_add(self.base(), self.output.lifted_rows(change))
     }
 
     /// `x W`; `lowered` are the inputs in coordinates, read where the weight is not formed.
@@ -148,7 +157,7 @@ impl<B: Backend> Parts<B> {
             return B::float_matmul(x, self.weight());
         }
         let change = B::float_matmul(lowered, self.core.clone());
-        let y = B::float_matmul(x, self.base.clone());
+        let y = B::float_matmul(x, self.base());
         B::float_add(y, self.output.lifted_rows(change))
     }
 
@@ -158,7 +167,7 @@ impl<B: Backend> Parts<B> {
             return B::float_matmul(g, B::float_transpose(self.weight()));
         }
         let change = B::float_matmul(lowered, B::float_transpose(self.core.clone()));
-        let x = B::float_matmul(g, B::float_transpose(self.base.clone()));
+        let x = B::float_matmul(g, B::float_transpose(self.base()));
         B::float_add(x, self.input.lifted_rows(change))
     }
 

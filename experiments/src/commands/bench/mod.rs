@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::cli::{Activations, BenchArgs, ShapeName, VariantName};
 use crate::progress::Progress;
 use crate::run::RunFolder;
+use crate::variant::PrecisionName;
 use page::{Case, Row};
 use worker::{Ready, Spec, Timed};
 
@@ -112,6 +113,8 @@ fn specs_with(
         variant,
         peer: None,
         share,
+        base_precision: PrecisionName::Full,
+        split_cache: args.split_cache.clone(),
         activations,
         tokens,
         steps: (args.warmup + args.rounds) as usize,
@@ -122,9 +125,17 @@ fn specs_with(
         match variant {
             VariantName::Plain | VariantName::Peer => {}
             VariantName::Seqft | VariantName::Lora => specs.push(spec(variant, None)),
-            VariantName::Core | VariantName::Weight | VariantName::Factored => {
+            VariantName::Weight | VariantName::Factored => {
                 specs.extend(args.share.iter().map(|&share| spec(variant, Some(share))));
             }
+            VariantName::Core => specs.extend(args.base_precision.iter().flat_map(|&precision| {
+                let held = move |spec: Spec| Spec {
+                    base_precision: precision,
+                    ..spec
+                };
+                let shares = args.share.iter();
+                shares.map(move |&share| held(spec(variant, Some(share))))
+            })),
         }
     }
     specs

@@ -2,6 +2,7 @@
 //! run, and each has a memory of its own.
 
 use std::io::{BufRead, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use continual::methods::{LoraConfig, LoraMethod, OsftMethod, SeqFt};
 use continual::trainer::{Course, Moment, Schedule, TrainConfig, Training, fit};
 use continual::{ContinualError, EvaluationSet, Method, Scorer, Task, TaskContext};
 use lm::{Example, LanguageModel, Model};
-use osft::{Form, OsftConfig};
+use osft::{Form, OsftConfig, SplitCache};
 use serde::{Deserialize, Serialize};
 
 use super::memory::{peak_mebibytes, reset_peak};
@@ -22,6 +23,7 @@ use super::shape;
 use crate::backend::Backend;
 use crate::cli::{Activations, Peer, ShapeName, VariantName};
 use crate::config::RunConfig;
+use crate::variant::PrecisionName;
 
 /// What a worker times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,10 @@ pub struct Spec {
     pub peer: Option<Peer>,
     /// Protected share, of the variants that have one.
     pub share: Option<f64>,
+    /// Precision in which the weights of a split are held.
+    pub base_precision: PrecisionName,
+    /// Where splits are kept.
+    pub split_cache: Option<PathBuf>,
     /// What is done with activations.
     pub activations: Activations,
     /// Tokens of a step.
@@ -64,13 +70,23 @@ impl Spec {
             Activations::Kept => "",
             Activations::Recomputed => ", recomputed",
         };
-        format!("{name}{}{activations}", share.unwrap_or_default())
+        let precision = match self.base_precision {
+            PrecisionName::Full => "",
+            PrecisionName::Bf16 => ", bf16 base",
+        };
+        format!(
+            "{name}{}{precision}{activations}",
+            share.unwrap_or_default()
+        )
     }
 
     fn osft(&self, form: Form) -> Result<OsftConfig> {
         let config = defaults()?.osft_paper;
         let share = self.share.unwrap_or(0.5);
-        Ok(config.with_protected_share(share).with_form(form))
+        Ok(config
+            .with_protected_share(share)
+            .with_form(form)
+            .with_base_precision(self.base_precision.into()))
     }
 }
 
@@ -260,8 +276,13 @@ impl Timing {
 }
 
 fn method(spec: &Spec) -> Result<Timing> {
-    let osft =
-        |form| -> Result<Timing> { Ok(Timing::Osft(Box::new(OsftMethod::new(spec.osft(form)?)))) };
+    let osft = |form| -> Result<Timing> {
+        let mut method = OsftMethod::new(spec.osft(form)?);
+        if let Some(folder) = &spec.split_cache {
+            method = method.with_split_cache(SplitCache::in_folder(folder));
+        }
+        Ok(Timing::Osft(Box::new(method)))
+    };
     let other: Box<dyn Method<Model>> = match spec.variant {
         VariantName::Core => return osft(Form::Core),
         VariantName::Weight => return osft(Form::Weight),

@@ -7,7 +7,7 @@ use continual::checkpoint::StatePart;
 use continual::methods::{LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
 use continual::{CalibrationData, Event, Keeper, Method, Sequence, SequenceConfig, Unkept};
 use lm::Model;
-use osft::OsftConfig;
+use osft::{OsftConfig, SplitCache};
 
 use super::Base;
 use super::prepare::Prepared;
@@ -226,8 +226,12 @@ fn implementation(
     seed: u64,
     calibration: Option<&CalibrationData>,
 ) -> Result<Box<dyn Method<Model>>> {
+    let cache = config.split_cache.as_ref();
     let osft = |config: &OsftConfig| -> Box<dyn Method<Model>> {
-        let method = OsftMethod::new(config.clone());
+        let mut method = OsftMethod::new(config.clone());
+        if let Some(folder) = cache {
+            method = method.with_split_cache(SplitCache::in_folder(folder));
+        }
         Box::new(match calibration {
             Some(data) => method.with_calibration(data.clone()),
             None => method,

@@ -1,0 +1,152 @@
+//! Splits on disk, found again by what they were made from.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::module::ParamId;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::archive::Format;
+use crate::calibration::Calibration;
+use crate::form::FactorIds;
+use crate::targets::Weight;
+use crate::{Osft, OsftConfig, OsftError, SplitContext};
+
+/// Part of every key: a layout, or a way to decompose, that changes must change the version.
+const FORMAT: Format = Format {
+    kind: "cached split",
+    version: 1,
+};
+
+/// A folder of splits.
+///
+/// A split is found by the SHA-256 of everything it depends on: the target weights, the configuration,
+/// the calibration if there is one, and how far the sequence of tasks is. So nothing in the folder is
+/// ever out of date, and all of it may be deleted at any time. A file holds the bases and not the weights:
+/// about as much as the weights take at a protected share of a half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitCache {
+    folder: PathBuf,
+}
+
+impl SplitCache {
+    /// A cache in a folder, which is made when the first split is kept.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The split of weights, from the folder if it is there; otherwise it is made and kept. A file that
+    /// cannot be read is made anew; that a split cannot be kept is a warning of it and no error.
+    pub(crate) fn split(
+        &self,
+        targets: Vec<Weight>,
+        config: &OsftConfig,
+        context: &SplitContext<'_>,
+    ) -> Result<Osft, OsftError> {
+        let path = self.path(&key(&targets, config, context)?);
+        if let Ok(bytes) = std::fs::read(&path)
+            && let Ok(mut split) = Osft::unpack(FORMAT, &bytes, targets.clone(), context)
+        {
+            renew_identities(&mut split);
+            return Ok(split);
+        }
+        let mut split = Osft::decomposed(&targets, config, context)?;
+        let bytes = split.pack(FORMAT, false)?;
+        if let Err(error) = write(&path, &bytes) {
+            split.warnings.push(format!(
+                "the split could not be kept in {}: {error}",
+                self.folder.display()
+            ));
+        }
+        Ok(split)
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.safetensors"))
+    }
+}
+
+/// Two modules with one split must not share the identities of what trains.
+fn renew_identities(split: &mut Osft) {
+    for layer in &mut split.layers {
+        layer.core = layer.core.map(|_| ParamId::new());
+        if let Some(factors) = &mut layer.factors {
+            factors.ids = FactorIds::new();
+        }
+    }
+}
+
+/// Whole or not at all: another run may read at any time.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Hexadecimal SHA-256 of what a split depends on.
+fn key(
+    targets: &[Weight],
+    config: &OsftConfig,
+    context: &SplitContext<'_>,
+) -> Result<String, OsftError> {
+    let mut hash = Sha256::new();
+    hash.update(FORMAT.version.to_le_bytes());
+    hash.update(env!("CARGO_PKG_VERSION"));
+    let settings = serde_json::to_vec(config).map_err(|error| OsftError::BrokenState {
+        kind: FORMAT.kind,
+        reason: error.to_string(),
+    })?;
+    hash.update(settings);
+    hash.update(context.progress().to_le_bytes());
+    let weights: Vec<_> = targets.par_iter().map(of_weight).collect();
+    weights.iter().for_each(|weight| hash.update(weight));
+    if let Some(calibration) = context.calibration {
+        of_calibration(calibration, &mut hash);
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn of_weight(weight: &Weight) -> impl AsRef<[u8]> + use<> {
+    let data = weight.value.clone().into_data();
+    let mut hash = Sha256::new();
+    hash.update(&weight.path);
+    hash.update(format!(" {:?} {:?} ", data.dtype(), data.shape()));
+    hash.update(data.as_bytes());
+    hash.finalize()
+}
+
+fn of_calibration(calibration: &Calibration, hash: &mut Sha256) {
+    let moments = calibration.moments.par_iter();
+    let moments: Vec<_> = moments
+        .map(|moment| {
+            let mut hash = Sha256::new();
+            let parts = moment.parts();
+            parts.iter().for_each(|part| hash.update(part.as_bytes()));
+            hash.finalize()
+        })
+        .collect();
+    moments.iter().for_each(|moment| hash.update(moment));
+    for layer in &calibration.layers {
+        hash.update(format!(" {} {} ", layer.path, layer.moment));
+        hash.update(layer.cosine.to_le_bytes());
+        hash.update(layer.linear_cka.to_le_bytes());
+    }
+}

@@ -1,0 +1,143 @@
+//! In which precision the weights of a split are held while their cores train.
+
+use std::collections::HashSet;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::OsftError;
+use crate::side::beside;
+use crate::targets::Weight;
+
+/// In which precision the weight `W₀` of a split is held while its core trains.
+///
+/// The core, its gradient and its moments are f32 either way, the bases too, and so is everything that is
+/// computed: a weight is widened where it is formed, for one product. Only the target weights that
+/// have a core are held in bf16; embeddings, norms and fully free or fully protected targets stay as they
+/// are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BasePrecision {
+    /// That of the module.
+    #[default]
+    Full,
+    /// bf16: half of the memory of the weights. They are rounded before they are split, which changes
+    /// nothing in weights that come from a bf16 checkpoint, and again when the task is finished: a change
+    /// below 2⁻⁸ of a value may be lost there, and what is lost is not orthogonal to what is protected.
+    /// [`Osft::leaks`](crate::Osft::leaks) of the module before [`Osft::finish`](crate::Osft::finish) are
+    /// those of the f32 master, afterwards those of what is stored.
+    Bf16,
+}
+
+impl BasePrecision {
+    /// # Errors
+    ///
+    /// [`OsftError::NoBf16`] where a device has none.
+    pub(crate) fn check(self, device: &Device) -> Result<(), OsftError> {
+        match self == Self::Full || device.supports_dtype(DType::BF16) {
+            true => Ok(()),
+            false => Err(OsftError::NoBf16),
+        }
+    }
+
+    /// A weight as it is held.
+    pub(crate) fn held(self, weight: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Full => weight,
+            Self::Bf16 => weight.cast(FloatDType::BF16),
+        }
+    }
+
+    /// A weight with the values that it has once it was held.
+    pub(crate) fn rounded(self, weight: Tensor<2>) -> Tensor<2> {
+        widened(self.held(weight))
+    }
+}
+
+/// A weight that was held, as it is computed with.
+pub(crate) fn widened<const D: usize>(held: Tensor<D>) -> Tensor<D> {
+    match held.dtype() {
+        DType::BF16 => held.cast(FloatDType::F32),
+        _ => held,
+    }
+}
+
+/// Rounds weights to what they are held as; says how much of them that takes away, if anything.
+pub(crate) fn round(
+    weights: &mut [Weight],
+    precision: BasePrecision,
+) -> Result<Option<String>, OsftError> {
+    let lost = weights
+        .par_iter_mut()
+        .map(|weight| {
+            precision.check(&weight.value.device())?;
+            let before = weight.value.clone();
+            weight.value = precision.rounded(before.clone());
+            Ok(relative_difference(before, weight.value.clone()))
+        })
+        .collect::<Result<Vec<f64>, OsftError>>()?;
+    let lost = lost.into_iter().zip(weights.iter());
+    let worst = lost.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    Ok(worst.filter(|(lost, _)| *lost > 0.0).map(|(lost, weight)| {
+        let path = &weight.path;
+        format!(
+            "the weights were rounded to bf16 before they were split: by at most {lost:.1e} of their \
+             norm, in {path}"
+        )
+    }))
+}
+
+/// `‖after - before‖ / ‖before‖` of f32 values; 0 where there are none.
+fn relative_difference(before: Tensor<2>, after: Tensor<2>) -> f64 {
+    let (before, after) = (before.into_data(), after.into_data());
+    let (Ok(before), Ok(after)) = (before.as_slice::<f32>(), after.as_slice::<f32>()) else {
+        return 0.0;
+    };
+    let mut squares = [0.0_f64; 2];
+    for (&before, &after) in before.iter().zip(after) {
+        let lost = f64::from(after - before);
+        squares[0] += lost * lost;
+        squares[1] += f64::from(before) * f64::from(before);
+    }
+    match squares[1] > 0.0 {
+        true => (squares[0] / squares[1]).sqrt(),
+        false => 0.0,
+    }
+}
+
+/// Rounds parameters of a module to what they are stored as.
+pub(crate) fn stored<M: Module>(
+    module: M,
+    precision: BasePrecision,
+    ids: impl Iterator<Item = ParamId>,
+) -> M {
+    match precision {
+        BasePrecision::Full => module,
+        BasePrecision::Bf16 => module.map(&mut Rounding {
+            precision,
+            ids: ids.collect(),
+        }),
+    }
+}
+
+struct Rounding {
+    precision: BasePrecision,
+    ids: HashSet<ParamId>,
+}
+
+impl ModuleMapper for Rounding {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if D != 2 || !self.ids.contains(&param.id) {
+            return param;
+        }
+        let value = param.val();
+        let [rows, columns] = [value.dims()[0], value.dims()[1]];
+        let rounded = self
+            .precision
+            .rounded(value.clone().inner().reshape([rows, columns]));
+        let rounded = beside(rounded, &value).reshape(value.shape());
+        Param::initialized(param.id, rounded).set_require_grad(param.is_require_grad())
+    }
+}

@@ -1,0 +1,163 @@
+//! Splits on disk: found by what they were made from, made anew where they are not.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::Device;
+use common::network::{Network, calibrated, energy, inputs};
+use common::{Mlp, backends, batch, weights_of};
+use osft::{
+    BasePrecision, Form, Osft, OsftConfig, ShareRule, ShareSchedule, SplitCache, SplitContext,
+    SplitSource,
+};
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn trained(model: Mlp, osft: &Osft, device: &Device) -> Mlp {
+    let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.01).build());
+    let mut model = osft.prepare(model);
+    for seed in 0..5 {
+        let (x, y) = batch(seed, device);
+        let loss = (model.forward(x) - y).square().sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(1e-2, model, osft.project(grads));
+    }
+    osft.finish(model)
+}
+
+#[test]
+fn a_split_that_was_kept_is_the_one_that_was_made() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = SplitCache::in_folder(folder.path().join("made/when/needed"));
+        let forms = [Form::Core, Form::Weight, Form::Factored];
+        for (count, form) in forms.into_iter().enumerate() {
+            let model = Mlp::new(31, &device);
+            let config = OsftConfig::new().with_form(form);
+            let with = SplitContext::new().with_cache(&cache);
+            let made = Osft::split_in(&model, &config, &with).unwrap();
+            assert_eq!(files(cache.folder()).len(), count + 1);
+            let found = Osft::split_in(&model, &config, &with).unwrap();
+            assert_eq!(files(cache.folder()).len(), count + 1);
+            assert_eq!(found.summary(), made.summary(), "{backend} {form:?}");
+            let [made, found] = [&made, &found].map(|osft| {
+                let model = trained(model.clone(), osft, &device);
+                let leaks = osft.leaks(&model).unwrap();
+                (weights_of(&model), leaks)
+            });
+            assert_eq!(made, found, "{backend} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_a_split_depends_on_makes_another() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = SplitCache::in_folder(folder.path());
+    let network = Network::new(&device);
+    let known = calibrated(&network, "base", &[inputs(1, 64, &device)]);
+    let other = calibrated(&network, "base", &[inputs(2, 64, &device)]);
+    let schedule = ShareRule::Schedule(ShareSchedule {
+        first: 0.2,
+        last: 0.6,
+    });
+    let scheduled = OsftConfig::new().with_share_rule(schedule);
+    let by_inputs = energy(0.9);
+    let halves = OsftConfig::new();
+    let bf16 = halves.clone().with_base_precision(BasePrecision::Bf16);
+    let both = halves.clone().with_split(SplitSource::Both);
+    let plain = SplitContext::new();
+    let first = plain.with_calibration(&known);
+    let second = plain.with_calibration(&other);
+    let cases = [
+        (&halves, plain),
+        (&halves, first),
+        (&by_inputs, first),
+        (&by_inputs, second),
+        (&both, first),
+        (&bf16, plain),
+        (&scheduled, plain.for_task(0, 3)),
+        (&scheduled, plain.for_task(1, 3)),
+    ];
+    for (count, (config, context)) in cases.iter().enumerate() {
+        let made = Osft::split_in(&network, config, &context.with_cache(&cache)).unwrap();
+        assert_eq!(files(folder.path()).len(), count + 1);
+        let without = Osft::split_in(&network, config, context).unwrap();
+        let found = Osft::split_in(&network, config, &context.with_cache(&cache)).unwrap();
+        assert_eq!(made.summary(), without.summary());
+        assert_eq!(found.summary(), without.summary());
+        assert_eq!(found.warnings(), without.warnings());
+        // What the inputs say of a change is measured as before.
+        let leaks = [&found, &without].map(|split| split.leaks(&network).unwrap());
+        assert_eq!(leaks[0], leaks[1]);
+    }
+    let moved = Osft::split_in(&Mlp::new(32, &device), &halves, &plain.with_cache(&cache));
+    moved.unwrap();
+    assert_eq!(files(folder.path()).len(), cases.len() + 1);
+}
+
+#[test]
+fn two_models_with_one_split_do_not_share_what_trains() {
+    let device = Device::flex().autodiff();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = SplitCache::in_folder(folder.path());
+    let model = Mlp::new(33, &device);
+    let with = SplitContext::new().with_cache(&cache);
+    let ids = [0; 3].map(|_| {
+        let osft = Osft::split_in(&model, &OsftConfig::new(), &with).unwrap();
+        let model = osft.prepare(model.clone());
+        let attached = model.first.weight.reparameterization::<osft::FreeCore>();
+        attached.unwrap().core().id
+    });
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+}
+
+#[test]
+fn a_broken_file_is_made_anew_and_a_folder_that_cannot_be_written_is_a_warning() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = SplitCache::in_folder(folder.path());
+    let model = Mlp::new(34, &device);
+    let config = OsftConfig::new();
+    let expected = Osft::split(&model, &config).unwrap().summary();
+    let with = SplitContext::new().with_cache(&cache);
+    Osft::split_in(&model, &config, &with).unwrap();
+    let [file] = &files(folder.path())[..] else {
+        panic!("one file");
+    };
+    let whole = fs::read(file).unwrap();
+    for broken in [&whole[..whole.len() / 2], b"", b"no split"] {
+        fs::write(file, broken).unwrap();
+        let split = Osft::split_in(&model, &config, &with).unwrap();
+        assert_eq!(split.summary(), expected);
+        assert!(split.warnings().is_empty());
+        assert_ne!(fs::read(file).unwrap(), broken, "it was replaced");
+        assert_eq!(
+            files(folder.path()).len(),
+            1,
+            "nothing half written is left"
+        );
+    }
+
+    let occupied = folder.path().join("a file");
+    fs::write(&occupied, "").unwrap();
+    let nowhere = SplitCache::in_folder(&occupied);
+    let split = Osft::split_in(&model, &config, &SplitContext::new().with_cache(&nowhere)).unwrap();
+    assert_eq!(split.summary(), expected);
+    let [warning] = split.warnings() else {
+        panic!("{:?}", split.warnings());
+    };
+    assert!(warning.contains("could not be kept"), "{warning}");
+}
