@@ -1,6 +1,8 @@
 //! Arguments of `bench`.
 
+use std::fmt::{Display, Formatter};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -8,26 +10,71 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::variant::PrecisionName;
 
-/// Shapes of models that are timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ShapeName {
+/// A shape of models that is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Shape {
     /// A LLaMA of 5 million parameters: width 256, 4 blocks, vocabulary of 4096.
     LlamaS,
     /// The shape of SmolLM2-135M: width 576, 30 blocks, vocabulary of 49152.
     LlamaM,
     /// The shape of T5-small: width 512, 6 + 6 blocks, vocabulary of 32128.
     T5Small,
+    /// LLaMA's proportions (inner width 8/3 of the width, heads of 64) with a vocabulary of 1024: next to
+    /// nothing but blocks.
+    Llama {
+        /// Width of the hidden states, a multiple of 64.
+        width: usize,
+        /// Number of blocks.
+        blocks: usize,
+    },
 }
 
-impl ShapeName {
-    /// Name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LlamaS => "llama-s",
-            Self::LlamaM => "llama-m",
-            Self::T5Small => "t5-small",
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sized = || {
+            let (width, blocks) = text.strip_prefix("llama-")?.split_once('x')?;
+            let (width, blocks) = (width.parse().ok()?, blocks.parse().ok()?);
+            (width > 0 && width % 64 == 0 && blocks > 0).then_some(Self::Llama { width, blocks })
+        };
+        match text {
+            "llama-s" => Ok(Self::LlamaS),
+            "llama-m" => Ok(Self::LlamaM),
+            "t5-small" => Ok(Self::T5Small),
+            _ => sized().ok_or_else(|| {
+                format!(
+                    "expected llama-s, llama-m, t5-small or llama-WIDTHxBLOCKS with a width that is a \
+                     multiple of 64, found {text:?}"
+                )
+            }),
         }
+    }
+}
+
+impl Display for Shape {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LlamaS => f.write_str("llama-s"),
+            Self::LlamaM => f.write_str("llama-m"),
+            Self::T5Small => f.write_str("t5-small"),
+            Self::Llama { width, blocks } => write!(f, "llama-{width}x{blocks}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Shape {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Shape> for String {
+    fn from(shape: Shape) -> Self {
+        shape.to_string()
     }
 }
 
@@ -39,11 +86,14 @@ impl ShapeName {
   experiments bench --shape t5-small --variant plain,core --rounds 11
   experiments bench --shape llama-m --variant core --activations kept,recomputed
   experiments bench --shape llama-m --variant core --base-precision full,bf16
+  experiments bench --shape llama-256x2,llama-512x2,llama-1024x2 --variant core --out widths
+  experiments bench --shape llama-s --variant core,o-lora --tasks 1,8 --out tasks
   experiments bench --shape llama-m --variant core --peer \"torch=python3 results/bench/peers.py full\"")]
 pub struct BenchArgs {
-    /// Shapes of models, separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "llama-s")]
-    pub shape: Vec<ShapeName>,
+    /// Shapes of models, separated by commas: llama-s (5 million parameters), llama-m (that of
+    /// SmolLM2-135M), t5-small, or llama-WIDTHxBLOCKS with a vocabulary of 1024.
+    #[arg(long, value_delimiter = ',', default_value = "llama-s")]
+    pub shape: Vec<Shape>,
     /// Tokens of a training step.
     #[arg(long, value_delimiter = ',', default_value = "512", value_parser = clap::value_parser!(u32).range(128..))]
     pub tokens: Vec<u32>,
@@ -56,6 +106,9 @@ pub struct BenchArgs {
         default_value = "seqft,plain,core,weight,factored,lora"
     )]
     pub variant: Vec<VariantName>,
+    /// Tasks of a sequence, a step each but for the last, which is the one that is timed.
+    #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    pub tasks: Vec<u32>,
     /// Protected shares of the OSFT variants, each from 0 to 1.
     #[arg(long, value_delimiter = ',', default_value = "0.5,0.8")]
     pub share: Vec<f64>,
@@ -140,6 +193,8 @@ pub enum VariantName {
     Factored,
     /// Low-rank adapters of rank 8 on the same tensors.
     Lora,
+    /// The same, orthogonal to those of the tasks before: O-LoRA.
+    OLora,
     /// A program of others.
     #[value(skip)]
     Peer,

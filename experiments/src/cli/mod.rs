@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 use crate::backend::Backend;
 use crate::config::BenchmarkName;
-pub use bench::{Activations, BenchArgs, Peer, ShapeName, VariantName};
+pub use bench::{Activations, BenchArgs, Peer, Shape, VariantName};
 pub use run::{SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand, StudyRunArgs};
 

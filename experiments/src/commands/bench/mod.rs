@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 
-use crate::cli::{Activations, BenchArgs, ShapeName, VariantName};
+use crate::cli::{Activations, BenchArgs, Shape, VariantName};
 use crate::progress::Progress;
 use crate::run::RunFolder;
 use crate::variant::PrecisionName;
@@ -52,7 +52,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-fn case(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Result<Case> {
+fn case(args: &BenchArgs, shape: Shape, tokens: usize) -> Result<Case> {
     let specs = specs(args, shape, tokens);
     let rounds = args.warmup + args.rounds;
     let progress = Progress::new(specs.len() as u64 * (1 + u64::from(rounds)));
@@ -60,7 +60,7 @@ fn case(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Result<Case> {
     for spec in specs {
         let label = spec.label();
         workers.push(Worker::start(spec)?);
-        progress.advance(1, &format!("{} · {label} is ready", shape.name()));
+        progress.advance(1, &format!("{shape} · {label} is ready"));
     }
     for round in 0..rounds {
         for worker in &mut workers {
@@ -68,29 +68,29 @@ fn case(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Result<Case> {
             if round >= args.warmup {
                 worker.timed.push(timed);
             }
-            let message = format!(
-                "{} · {tokens} tokens · {}",
-                shape.name(),
-                worker.spec.label()
-            );
+            let message = format!("{shape} · {tokens} tokens · {}", worker.spec.label());
             progress.advance(1, &message);
         }
     }
     progress.finish();
     let rows = workers.into_iter().map(Worker::finish);
     Ok(Case {
-        shape: shape.name().to_string(),
+        shape: shape.to_string(),
         tokens,
         rows: rows.collect::<Result<_>>()?,
     })
 }
 
-/// For each way with activations `plain` first, then each OSFT variant once per share.
-fn specs(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Vec<Spec> {
-    let ways = args.activations.iter();
-    let mut specs: Vec<Spec> = ways
-        .flat_map(|&way| specs_with(args, shape, tokens, way))
-        .collect();
+/// For each number of tasks and each way with activations `plain` first, then each OSFT variant once per
+/// share.
+fn specs(args: &BenchArgs, shape: Shape, tokens: usize) -> Vec<Spec> {
+    let mut specs = Vec::new();
+    for &tasks in &args.tasks {
+        for &way in &args.activations {
+            let alike = specs_with(args, shape, tokens, way).into_iter();
+            specs.extend(alike.map(|spec| Spec { tasks, ..spec }));
+        }
+    }
     // What a peer is compared with comes first.
     let first = specs[0].clone();
     specs.extend(args.peer.iter().map(|peer| Spec {
@@ -104,7 +104,7 @@ fn specs(args: &BenchArgs, shape: ShapeName, tokens: usize) -> Vec<Spec> {
 
 fn specs_with(
     args: &BenchArgs,
-    shape: ShapeName,
+    shape: Shape,
     tokens: usize,
     activations: Activations,
 ) -> Vec<Spec> {
@@ -113,6 +113,7 @@ fn specs_with(
         variant,
         peer: None,
         share,
+        tasks: 1,
         base_precision: PrecisionName::Full,
         split_cache: args.split_cache.clone(),
         activations,
@@ -124,7 +125,9 @@ fn specs_with(
     for &variant in &args.variant {
         match variant {
             VariantName::Plain | VariantName::Peer => {}
-            VariantName::Seqft | VariantName::Lora => specs.push(spec(variant, None)),
+            VariantName::Seqft | VariantName::Lora | VariantName::OLora => {
+                specs.push(spec(variant, None))
+            }
             VariantName::Weight | VariantName::Factored => {
                 specs.extend(args.share.iter().map(|&share| spec(variant, Some(share))));
             }

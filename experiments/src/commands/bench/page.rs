@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::worker::{Ready, Spec, Timed};
@@ -19,10 +19,10 @@ ratio to `plain`, with the quartiles. Counted: multiplications in the targets ag
 the ratio would be if nothing else took time. Memory: the most that was resident while training; ×plain, \
 the same as a ratio. `recomputed`: of a block nothing is kept but what goes into it, the rest is computed \
 again on the way back; those rows are compared with `plain` of their kind. Setup: seconds to split and \
-attach. Weights and tokens are random.";
+attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. Weights and tokens are random.";
 
 /// One shape and number of tokens.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
     /// Shape of the model.
     pub shape: String,
@@ -38,13 +38,14 @@ impl Case {
         let of_its_kind = |other: &&Row| {
             other.spec.variant == VariantName::Plain
                 && other.spec.activations == row.spec.activations
+                && other.spec.tasks == row.spec.tasks
         };
         self.rows.iter().find(of_its_kind).unwrap_or(row)
     }
 }
 
 /// One variant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
     pub label: String,

@@ -10,14 +10,14 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::cli::ShapeName;
+use crate::cli::Shape;
 
 /// Tokens of a row.
 const LENGTH: usize = 128;
 /// Tokens of an answer of an encoder-decoder, beside those of its prompt.
 const ANSWER: usize = 16;
 
-fn config(shape: ShapeName) -> Value {
+fn config(shape: Shape) -> Value {
     let llama = |hidden, inner, layers, heads, key_heads, vocabulary, tied| {
         json!({
             "model_type": "llama", "hidden_size": hidden, "intermediate_size": inner,
@@ -27,9 +27,13 @@ fn config(shape: ShapeName) -> Value {
         })
     };
     match shape {
-        ShapeName::LlamaS => llama(256, 704, 4, 4, 4, 4096, false),
-        ShapeName::LlamaM => llama(576, 1536, 30, 9, 3, 49152, true),
-        ShapeName::T5Small => json!({
+        Shape::LlamaS => llama(256, 704, 4, 4, 4, 4096, false),
+        Shape::Llama { width, blocks } => {
+            let inner = (width * 8 / 3).next_multiple_of(64);
+            llama(width, inner, blocks, width / 64, width / 64, 1024, false)
+        }
+        Shape::LlamaM => llama(576, 1536, 30, 9, 3, 49152, true),
+        Shape::T5Small => json!({
             "model_type": "t5", "vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048,
             "num_layers": 6, "num_heads": 8
         }),
@@ -41,9 +45,9 @@ fn config(shape: ShapeName) -> Value {
 /// # Errors
 ///
 /// None but those of a configuration that does not hold together.
-pub fn model(shape: ShapeName, device: &Device) -> Result<Model> {
+pub fn model(shape: Shape, device: &Device) -> Result<Model> {
     device.seed(1);
-    let model = Model::from_config(&config(shape), Path::new(shape.name()), device)?;
+    let model = Model::from_config(&config(shape), Path::new(&shape.to_string()), device)?;
     model.visit(&mut Fill);
     Ok(model)
 }
@@ -58,7 +62,7 @@ impl ModuleVisitor for Fill {
 }
 
 /// Rows of one step: `tokens` of a decoder-only model, or of an encoder.
-pub fn rows(shape: ShapeName, tokens: usize, seed: u64) -> Vec<Example> {
+pub fn rows(shape: Shape, tokens: usize, seed: u64) -> Vec<Example> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let vocabulary = config(shape)["vocab_size"].as_u64().unwrap_or(2) as u32;
     let mut draw = |count: usize| -> Vec<u32> {
@@ -68,13 +72,13 @@ pub fn rows(shape: ShapeName, tokens: usize, seed: u64) -> Vec<Example> {
     };
     (0..tokens.div_ceil(LENGTH))
         .map(|_| match shape {
-            ShapeName::LlamaS | ShapeName::LlamaM => Example {
-                prompt: Vec::new(),
-                answer: draw(LENGTH),
-            },
-            ShapeName::T5Small => Example {
+            Shape::T5Small => Example {
                 prompt: draw(LENGTH),
                 answer: draw(ANSWER),
+            },
+            Shape::LlamaS | Shape::LlamaM | Shape::Llama { .. } => Example {
+                prompt: Vec::new(),
+                answer: draw(LENGTH),
             },
         })
         .collect()

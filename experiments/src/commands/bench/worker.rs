@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use burn::data::dataset::InMemDataset;
+use burn::data::dataset::{Dataset, InMemDataset};
 use burn::module::Module;
 use burn::tensor::Device;
 use continual::methods::{LoraConfig, LoraMethod, OsftMethod, SeqFt};
@@ -21,7 +21,7 @@ use super::memory::{peak_mebibytes, reset_peak};
 use super::plain::PlainTargets;
 use super::shape;
 use crate::backend::Backend;
-use crate::cli::{Activations, Peer, ShapeName, VariantName};
+use crate::cli::{Activations, Peer, Shape, VariantName};
 use crate::config::RunConfig;
 use crate::variant::PrecisionName;
 
@@ -29,13 +29,15 @@ use crate::variant::PrecisionName;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// Shape of the model.
-    pub shape: ShapeName,
+    pub shape: Shape,
     /// What is timed.
     pub variant: VariantName,
     /// The program, where it is one of others.
     pub peer: Option<Peer>,
     /// Protected share, of the variants that have one.
     pub share: Option<f64>,
+    /// Number of the task that is timed, of a sequence.
+    pub tasks: u32,
     /// Precision in which the weights of a split are held.
     pub base_precision: PrecisionName,
     /// Where splits are kept.
@@ -63,6 +65,7 @@ impl Spec {
             VariantName::Weight => "osft weight",
             VariantName::Factored => "osft factored",
             VariantName::Lora => "lora",
+            VariantName::OLora => "o-lora",
             VariantName::Peer => "peer",
         };
         let share = self.share.map(|share| format!(" {share}"));
@@ -74,10 +77,12 @@ impl Spec {
             PrecisionName::Full => "",
             PrecisionName::Bf16 => ", bf16 base",
         };
-        format!(
-            "{name}{}{precision}{activations}",
-            share.unwrap_or_default()
-        )
+        let task = match self.tasks {
+            1 => String::new(),
+            tasks => format!(", task {tasks}"),
+        };
+        let share = share.unwrap_or_default();
+        format!("{name}{share}{precision}{activations}{task}")
     }
 
     fn osft(&self, form: Form) -> Result<OsftConfig> {
@@ -124,7 +129,7 @@ pub struct Timed {
 pub fn run(spec: &str) -> Result<()> {
     let spec: Spec = serde_json::from_str(spec).context("what to time")?;
     let device = spec.backend.device()?;
-    let model = shape::model(spec.shape, &device.clone().autodiff())?;
+    let mut model = shape::model(spec.shape, &device.clone().autodiff())?;
     let parameters = model.num_params();
     let rows: Vec<Example> = (0..spec.steps)
         .flat_map(|step| shape::rows(spec.shape, spec.tokens, step as u64))
@@ -151,16 +156,27 @@ pub fn run(spec: &str) -> Result<()> {
         epochs: 1,
     };
     let mut method = method(&spec)?;
-    let context = TaskContext {
-        index: 0,
-        count: 1,
+    let count = spec.tasks as usize;
+    let context = |index| TaskContext {
+        index,
+        count,
         task: &task,
     };
+    let first = &rows[..per_step];
+    for index in 0..count - 1 {
+        let one_step = InMemDataset::new(first.to_vec());
+        let method = method.as_dyn_mut();
+        let (started, optimizer) = method.begin_task(model, train.optimizer(), context(index))?;
+        let training = Training::new(started, optimizer);
+        let learned = fit(training, course(&train, &one_step), method, &mut |_| Ok(()))?;
+        (model, _) = method.end_task(learned, context(index))?;
+    }
     sync(&device);
     let start = Instant::now();
-    let (model, optimizer) = method
-        .as_dyn_mut()
-        .begin_task(model, train.optimizer(), context)?;
+    let (model, optimizer) =
+        method
+            .as_dyn_mut()
+            .begin_task(model, train.optimizer(), context(count - 1))?;
     sync(&device);
     say(&Ready {
         setup_seconds: start.elapsed().as_secs_f64(),
@@ -174,21 +190,13 @@ pub fn run(spec: &str) -> Result<()> {
     if orders.next().is_none() {
         return Ok(());
     }
-    let first = &rows[..per_step];
     let mut forward_seconds = forward(&model, first, &device);
     let mut begun = Instant::now();
     let mut loss = f64::NAN;
-    let course = Course {
-        task: "bench",
-        config: &train,
-        rows: &InMemDataset::new(rows.clone()),
-        validation: None,
-        epochs: 1,
-        seed: 0,
-    };
+    let all = InMemDataset::new(rows.clone());
     let outcome = fit(
         Training::new(model, optimizer),
-        course,
+        course(&train, &all),
         method.as_dyn(),
         &mut |moment| {
             match moment {
@@ -216,6 +224,18 @@ pub fn run(spec: &str) -> Result<()> {
     match outcome {
         Ok(_) | Err(ContinualError::Interrupted) => Ok(()),
         Err(error) => bail!(error),
+    }
+}
+
+/// One time through rows.
+fn course<'a>(config: &'a TrainConfig, rows: &'a dyn Dataset<Example>) -> Course<'a> {
+    Course {
+        task: "bench",
+        config,
+        rows,
+        validation: None,
+        epochs: 1,
+        seed: 0,
     }
 }
 
@@ -289,13 +309,20 @@ fn method(spec: &Spec) -> Result<Timing> {
         VariantName::Factored => return osft(Form::Factored),
         VariantName::Seqft => Box::new(SeqFt),
         VariantName::Plain => Box::new(PlainTargets(spec.osft(Form::Core)?.targets)),
-        VariantName::Lora => {
-            let config = LoraConfig {
+        VariantName::Lora => Box::new(LoraMethod::sequential(
+            LoraConfig {
                 targets: spec.osft(Form::Core)?.targets,
                 ..defaults()?.lora
-            };
-            Box::new(LoraMethod::sequential(config, 0)?)
-        }
+            },
+            0,
+        )?),
+        VariantName::OLora => Box::new(LoraMethod::orthogonal(
+            LoraConfig {
+                targets: spec.osft(Form::Core)?.targets,
+                ..defaults()?.o_lora
+            },
+            0,
+        )?),
         VariantName::Peer => bail!("{} is a program of its own", spec.label()),
     };
     Ok(Timing::Other(other))
