@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Portability(args) => commands::portability::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Scaling(args) => commands::scaling::run(args),
         Command::Study(command) => commands::study::run(command),
         Command::Report(args) => commands::report::run(args),
         Command::Completions(args) => {

@@ -173,7 +173,7 @@ pub fn label(config: &OsftConfig) -> String {
     };
     let precision = match config.base_precision {
         BasePrecision::Full => "",
-        BasePrecision::Bf16 => ", bf16 base",
+        BasePrecision::Bf16 => " bf16-base",
     };
     let share = share_label(&config.protected_share);
     format!("osft {split} {form} {share}{precision}")

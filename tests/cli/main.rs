@@ -4,12 +4,14 @@
 //! - `mistakes`, `bad_data`, `bad_models`: bad input, each one clear line.
 //! - `resume`: runs that are killed or stopped, and go on.
 //! - `t5`: the other family and benchmark.
+//! - `bench`: what a step costs.
 //! - `other`: the commands around a run.
 
 #![allow(clippy::unwrap_used)]
 
 mod bad_data;
 mod bad_models;
+mod bench;
 mod mistakes;
 mod other;
 mod resume;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{scratch, succeed};
+use crate::{fail, scratch, succeed};
 
 const SMALL: [&str; 13] = [
     "trace",
@@ -261,4 +261,58 @@ fn a_model_pretrained_here_can_be_used_and_exported_layouts_match() {
         ],
     );
     assert!(shown.contains("on base:"), "{shown}");
+}
+
+#[test]
+fn weights_held_in_bf16_are_reported_apart_and_splits_are_found_again() {
+    let folder = scratch();
+    let arguments = [
+        "--method",
+        "osft",
+        "--osft-split",
+        "weights",
+        "--share",
+        "0.5",
+        "--base-precision",
+        "bf16",
+        "--split-cache",
+        "splits",
+    ];
+    let splits = || {
+        let files = fs::read_dir(folder.path().join("splits")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let name = "osft-weights-core-0.5-bf16-base-seed0";
+    let mut seen = Vec::new();
+    for out in ["first", "second"] {
+        let shown = run(folder.path(), &[&arguments[..], &["--out", out]].concat());
+        assert!(shown.contains("stored"), "{shown}");
+        let result = result(&folder.path().join(out), &format!("result-{name}.json"));
+        let leak = |which: &str| result[which]["leak_in"].as_f64().unwrap();
+        // What trains stays inside; what bf16 cannot hold of it goes everywhere.
+        assert!(
+            leak("leak") < 1e-5 && leak("stored_leak") > 1e-4,
+            "{result}"
+        );
+        let csv = fs::read_to_string(folder.path().join(out).join(format!("layers-{name}.csv")));
+        assert!(csv.unwrap().contains("stored_leak_in"));
+        seen.push((result["scores"].clone(), splits()));
+    }
+    assert_eq!(seen[0].1.len(), 2, "a split per task");
+    assert_eq!(seen[0], seen[1]);
+
+    let cases = [
+        (["--backend", "ndarray"], "which this backend does not have"),
+        (
+            ["--osft-form", "factored"],
+            "cannot hold the weights in bf16",
+        ),
+    ];
+    for (more, words) in cases {
+        let all = [&SMALL[..], &arguments, &more, &["--out", "third"]].concat();
+        let error = fail(folder.path(), &all);
+        assert!(error.contains(words), "{error}");
+    }
 }

@@ -15,7 +15,7 @@ use continual::{
     SequenceOutcome, Task, Unkept, generated_rows,
 };
 use lm::Llama;
-use osft::{Form, OsftConfig, ShareRule, SplitSource, TargetPatterns};
+use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, TargetPatterns};
 use serde_json::Value;
 
 use common::*;
@@ -116,8 +116,9 @@ fn settings() -> SequenceConfig {
     })
 }
 
-fn osft(source: SplitSource, form: Form) -> Box<dyn Method<Llama>> {
+fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Method<Llama>> {
     let config = OsftConfig::new()
+        .with_base_precision(precision)
         .with_targets(["_proj\\.weight$"])
         .with_split(source)
         .with_share_rule(ShareRule::Energy(0.8))
@@ -149,7 +150,8 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
 type Make = Box<dyn Fn() -> Box<dyn Method<Llama>>>;
 
 fn methods() -> Vec<(&'static str, Make)> {
-    let osft = |source, form| -> Make { Box::new(move || osft(source, form)) };
+    let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
+    let osft = |source, form| of(source, form, BasePrecision::Full);
     vec![
         ("seqft", Box::new(|| Box::new(SeqFt))),
         ("lora", Box::new(|| lora(false))),
@@ -163,6 +165,10 @@ fn methods() -> Vec<(&'static str, Make)> {
             "osft factored",
             osft(SplitSource::Inputs, Form::FactoredReprojected),
         ),
+        (
+            "osft bf16",
+            of(SplitSource::Inputs, Form::Core, BasePrecision::Bf16),
+        ),
     ]
 }
 
@@ -170,6 +176,10 @@ fn methods() -> Vec<(&'static str, Make)> {
 fn a_run_in_pieces_is_the_run_in_one_piece() {
     for (backend, device) in backends() {
         for (name, make) in methods() {
+            // ndarray has no bf16.
+            if backend == "ndarray" && name == "osft bf16" {
+                continue;
+            }
             let whole = run_in_pieces(&device, make.as_ref(), &settings(), None);
             // Every third and every eleventh pause: between steps, tasks and scores.
             for pauses in [3, 11] {

@@ -11,7 +11,7 @@ use crate::archive::Format;
 use crate::calibration::Calibration;
 use crate::form::FactorIds;
 use crate::targets::Weight;
-use crate::{Osft, OsftConfig, OsftError, SplitContext};
+use crate::{Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 /// Part of every key: a layout, or a way to decompose, that changes must change the version.
 const FORMAT: Format = Format {
@@ -22,7 +22,7 @@ const FORMAT: Format = Format {
 /// A folder of splits.
 ///
 /// A split is found by the SHA-256 of everything it depends on: the target weights, the configuration,
-/// the calibration if there is one, and how far the sequence of tasks is. So nothing in the folder is
+/// the calibration if there is one, and how far the sequence of tasks is where the share follows it. So nothing in the folder is
 /// ever out of date, and all of it may be deleted at any time. A file holds the bases and not the weights:
 /// about as much as the weights take at a protected share of a half.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,9 @@ fn key(
         reason: error.to_string(),
     })?;
     hash.update(settings);
-    hash.update(context.progress().to_le_bytes());
+    if matches!(config.protected_share, ShareRule::Schedule(_)) {
+        hash.update(context.progress().to_le_bytes());
+    }
     let weights: Vec<_> = targets.par_iter().map(of_weight).collect();
     weights.iter().for_each(|weight| hash.update(weight));
     if let Some(calibration) = context.calibration {

@@ -8,15 +8,15 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::form::{Axis, FactorOptimizer, Unmoved, free_part};
+use crate::held::protected_of;
 use crate::known::Known;
 use crate::leak::{LeakReport, measure};
 use crate::precision::{round, stored};
-use crate::share::floored;
 use crate::source::Layer;
 use crate::targets::{Weight, select, weights};
 use crate::{
     BasePrecision, Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form,
-    LayerSplit, LayerSummary, OsftConfig, OsftError, Others, ShareRule, SplitCache, SplitSource,
+    LayerSplit, LayerSummary, OsftConfig, OsftError, Others, SplitCache,
 };
 
 /// What a split may look at beside the weights.
@@ -173,22 +173,16 @@ impl Osft {
     ) -> Result<Option<usize>, OsftError> {
         config.validate()?;
         let targets = config.targets.selected(module)?;
-        let ShareRule::Fixed(share) = config.protected_share else {
-            return Ok(None);
-        };
-        if config.split == SplitSource::Both {
-            return Ok(None);
-        }
         let removed = config.form.removed();
         let free = targets.iter().map(|target| {
-            let shape = target.shape;
-            let protected = match config.split {
-                SplitSource::Inputs => [floored(share, shape[0]), 0],
-                _ => [floored(share, shape[0].min(shape[1])); 2],
-            };
-            Constraint::degrees_of_freedom(removed, shape, protected)
+            let protected = protected_of(target.shape, config)?;
+            Some(Constraint::degrees_of_freedom(
+                removed,
+                target.shape,
+                protected,
+            ))
         });
-        Ok(Some(free.sum()))
+        Ok(free.sum())
     }
 
     /// The configuration of the split.

@@ -143,6 +143,20 @@ pub struct BenchArgs {
     pub worker: Option<String>,
 }
 
+/// Arguments of `scaling`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  experiments bench --shape llama-256x2,llama-512x2,llama-1024x2 --variant core --out widths
+  experiments scaling widths --out scaling")]
+pub struct ScalingArgs {
+    /// Folders that `bench --out` wrote; what is compared was measured in one of them.
+    #[arg(value_name = "BENCH", required = true)]
+    pub benches: Vec<PathBuf>,
+    /// Also write report.md and its pictures to this folder; must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// A program of others that is timed beside the variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 use crate::backend::Backend;
 use crate::config::BenchmarkName;
-pub use bench::{Activations, BenchArgs, Peer, Shape, VariantName};
+pub use bench::{Activations, BenchArgs, Peer, ScalingArgs, Shape, VariantName};
 pub use run::{SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand, StudyRunArgs};
 
@@ -72,6 +72,9 @@ pub enum Command {
     Portability(PortabilityArgs),
     /// Time training steps and measure their memory, every variant beside plain fine-tuning.
     Bench(BenchArgs),
+    /// Show how time and memory grow with width, tokens, tasks and protected share, from measurements
+    /// of `bench`.
+    Scaling(ScalingArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
 }

@@ -8,6 +8,7 @@ pub mod list;
 pub mod portability;
 pub mod pretrain;
 pub mod report;
+pub mod scaling;
 pub mod sequence;
 pub mod study;
 pub mod validate;

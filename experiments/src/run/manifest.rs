@@ -79,6 +79,11 @@ impl Manifest {
         serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
 
+    /// The command as it can be pasted into a shell.
+    pub fn command_line(&self) -> String {
+        shell_line(&self.command)
+    }
+
     /// The last section of a report: command, versions, revision, machine.
     pub fn origin(&self) -> String {
         let resumed = match self.resumed {
@@ -89,7 +94,7 @@ impl Manifest {
         format!(
             "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
              cores.{resumed}",
-            shell_line(&self.command),
+            self.command_line(),
             self.version,
             self.burn,
             self.revision,

@@ -213,12 +213,19 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let Some(split) = self.split.take() else {
             return Ok((model, TaskDiagnostics::default()));
         };
-        // Of the master, before it is rounded to what is stored.
-        let leaks = split.leaks(&model)?;
-        let model = split.finish(model);
-        let stored_leaks = match self.config.base_precision {
-            BasePrecision::Full => None,
-            BasePrecision::Bf16 => Some(split.leaks(&model)?),
+        let (model, leaks, stored_leaks) = match self.config.base_precision {
+            BasePrecision::Full => {
+                let model = split.finish(model);
+                let leaks = split.leaks(&model)?;
+                (model, leaks, None)
+            }
+            BasePrecision::Bf16 => {
+                // Of the master, before it is rounded to what is stored.
+                let leaks = split.leaks(&model)?;
+                let model = split.finish(model);
+                let stored = split.leaks(&model)?;
+                (model, leaks, Some(stored))
+            }
         };
         let mut since_base = None;
         if let (Some(known), Some(data)) = (&mut self.known, &self.data) {

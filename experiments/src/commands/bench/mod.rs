@@ -16,8 +16,9 @@ use crate::cli::{Activations, BenchArgs, Shape, VariantName};
 use crate::progress::Progress;
 use crate::run::RunFolder;
 use crate::variant::PrecisionName;
-use page::{Case, Row};
-use worker::{Ready, Spec, Timed};
+pub use page::{Case, Row, median, median_ratio};
+pub use worker::Spec;
+use worker::{Ready, Timed};
 
 /// Times what was asked for, prints a table per shape and number of tokens.
 ///

@@ -34,7 +34,7 @@ pub struct Case {
 
 impl Case {
     /// What a row is compared with: plain fine-tuning that does the same with activations.
-    fn plain_of<'a>(&'a self, row: &'a Row) -> &'a Row {
+    pub fn plain_of<'a>(&'a self, row: &'a Row) -> &'a Row {
         let of_its_kind = |other: &&Row| {
             other.spec.variant == VariantName::Plain
                 && other.spec.activations == row.spec.activations
@@ -89,6 +89,21 @@ fn quartiles(numbers: &[f64]) -> [f64; 3] {
     [at(0.25), at(0.5), at(0.75)]
 }
 
+/// The median of numbers, of which there is at least one.
+pub fn median(numbers: &[f64]) -> f64 {
+    quartiles(numbers)[1]
+}
+
+/// The median over the rounds of what a step took against another's in the same round.
+pub fn median_ratio(row: &Row, other: &Row) -> f64 {
+    median(&ratios(row, other))
+}
+
+fn ratios(row: &Row, other: &Row) -> Vec<f64> {
+    let pairs = row.step_seconds.iter().zip(&other.step_seconds);
+    pairs.map(|(own, other)| own / other).collect()
+}
+
 /// A row per variant.
 pub fn table(case: &Case, markdown: bool) -> String {
     let mut table = Table::new();
@@ -110,11 +125,9 @@ pub fn table(case: &Case, markdown: bool) -> String {
     ]);
     for row in &case.rows {
         let plain = case.plain_of(row);
-        let pairs = row.step_seconds.iter().zip(&plain.step_seconds);
-        let ratios: Vec<f64> = pairs.map(|(own, plain)| own / plain).collect();
-        let [low, ratio, high] = quartiles(&ratios);
-        let [_, step, _] = quartiles(&row.step_seconds);
-        let [_, forward, _] = quartiles(&row.forward_seconds);
+        let [low, ratio, high] = quartiles(&ratios(row, plain));
+        let step = median(&row.step_seconds);
+        let forward = median(&row.forward_seconds);
         let none = || "–".to_string();
         let counted = row.ready.multiplications.zip(plain.ready.multiplications);
         let memory = row.mebibytes.zip(plain.mebibytes);

@@ -1,9 +1,9 @@
-//! Memory and time that a method needs, counted from the shapes of the model.
+//! Memory that a method needs, counted from the shapes of the model.
 
 use anyhow::Result;
 use burn::module::Module;
 use lm::Model;
-use osft::{Osft, Others};
+use osft::{HeldNumbers, Osft, OsftConfig, Others};
 
 use crate::config::{MethodName, RunConfig};
 
@@ -11,36 +11,57 @@ use crate::config::{MethodName, RunConfig};
 pub struct Needs {
     /// Numbers that train; `None` where it follows from what is decomposed.
     pub trainable: Option<usize>,
-    /// Weights, gradients and two moments per number that trains, in megabytes: the least.
+    /// Weights and what is attached to them, gradients and two moments per number that trains, in
+    /// megabytes: the least, as if everything of a target trained where that is not known before.
     pub megabytes: usize,
 }
 
 /// Counts without looking at a value: a model that was built and not filled suffices.
 pub fn needs(config: &RunConfig, method: MethodName, model: &Model) -> Result<Needs> {
     let parameters = model.num_params();
-    let trainable = match method {
-        MethodName::Seqft | MethodName::PerTask | MethodName::MultiTask => Some(parameters),
-        // The targets are looked up, which is what most often goes wrong.
-        MethodName::Lora => Some(config.lora.adapter_parameters(model)?),
-        MethodName::OLora => Some(config.o_lora.adapter_parameters(model)?),
-        // Counting needs no split, unless the share follows from what is decomposed.
-        MethodName::OsftPaper | MethodName::Osft => match config.osft_config(method) {
-            None => None,
-            Some(osft) => {
-                let targets = osft.targets.selected(model)?;
-                let targets: usize = targets.iter().map(|t| t.shape[0] * t.shape[1]).sum();
-                let others = match osft.others {
-                    Others::Frozen => 0,
-                    Others::Trained => parameters - targets,
-                };
-                Osft::free_parameters_of(model, osft)?.map(|free| free + others)
-            }
-        },
+    // Weights, and three numbers more for each that trains.
+    let plain = |trainable: usize| Needs {
+        trainable: Some(trainable),
+        megabytes: (parameters + 3 * trainable) * 4 / 1_000_000,
     };
-    let counted = trainable.unwrap_or(parameters);
+    // Adapters come beside the weights.
+    let adapters = |adapters: usize| Needs {
+        trainable: Some(adapters),
+        megabytes: (parameters + 4 * adapters) * 4 / 1_000_000,
+    };
+    Ok(match config.osft_config(method) {
+        Some(osft) => osft_needs(osft, model, parameters)?,
+        // The targets are looked up, which is what most often goes wrong.
+        None => match method {
+            MethodName::Lora => adapters(config.lora.adapter_parameters(model)?),
+            MethodName::OLora => adapters(config.o_lora.adapter_parameters(model)?),
+            _ => plain(parameters),
+        },
+    })
+}
+
+fn osft_needs(osft: &OsftConfig, model: &Model, parameters: usize) -> Result<Needs> {
+    let targets = osft.targets.selected(model)?;
+    let targets: usize = targets.iter().map(|t| t.shape[0] * t.shape[1]).sum();
+    let others_trained = match osft.others {
+        Others::Frozen => 0,
+        Others::Trained => parameters - targets,
+    };
+    let others = HeldNumbers {
+        weights: parameters - targets,
+        trained: others_trained,
+        ..HeldNumbers::default()
+    };
+    // Counting needs no split, unless the share follows from what is decomposed.
+    let held = Osft::held_numbers_of(model, osft)?.unwrap_or(HeldNumbers {
+        weights: targets,
+        trained: targets,
+        ..HeldNumbers::default()
+    });
+    let free = Osft::free_parameters_of(model, osft)?;
     Ok(Needs {
-        trainable,
-        megabytes: (2 * parameters + 2 * counted) * 4 / 1_000_000,
+        trainable: free.map(|free| free + others_trained),
+        megabytes: (held + others).bytes() / 1_000_000,
     })
 }
 

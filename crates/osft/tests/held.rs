@@ -1,0 +1,79 @@
+//! What a split holds, counted from shapes and counted from its tensors.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Tensor};
+use common::Mlp;
+use osft::{BasePrecision, Form, Osft, OsftConfig, ShareRule, Side};
+
+#[test]
+fn what_is_held_is_known_before_anything_is_decomposed() {
+    let device = Device::flex().autodiff();
+    let model = Mlp::new(41, &device);
+    let forms = [
+        (Form::Core, BasePrecision::Full),
+        (Form::Core, BasePrecision::Bf16),
+        (Form::Weight, BasePrecision::Full),
+        (Form::Factored, BasePrecision::Full),
+    ];
+    for (form, precision) in forms {
+        for share in [0.0, 0.1, 0.3, 0.5, 0.8, 1.0] {
+            let config = OsftConfig::new()
+                .with_form(form)
+                .with_base_precision(precision)
+                .with_protected_share(share);
+            let planned = Osft::held_numbers_of(&model, &config).unwrap().unwrap();
+            let osft = Osft::split(&model, &config).unwrap();
+            let case = format!("{form:?} {precision:?} {share}");
+            assert_eq!(osft.held_numbers(), planned, "{case}");
+            let found = held(&osft, &osft.prepare(model.clone()));
+            assert_eq!((planned.bases, planned.trained), found, "{case}");
+            let weights = planned.weights + planned.bf16_weights;
+            assert_eq!(weights, 16 * 16 + 16 * 40 + 40 * 12, "{case}");
+        }
+    }
+    // Half of the weights' bytes.
+    let [full, bf16] = [BasePrecision::Full, BasePrecision::Bf16].map(|precision| {
+        let config = OsftConfig::new().with_base_precision(precision);
+        let held = Osft::held_numbers_of(&model, &config).unwrap();
+        held.unwrap().bytes()
+    });
+    assert_eq!(full - bf16, 2 * (16 * 16 + 16 * 40 + 40 * 12));
+    let energy = OsftConfig::new().with_share_rule(ShareRule::Energy(0.9));
+    assert_eq!(Osft::held_numbers_of(&model, &energy).unwrap(), None);
+}
+
+/// Numbers of the bases, and of what tracks gradients and moves, counted from the tensors.
+fn held(osft: &Osft, prepared: &Mlp) -> (usize, usize) {
+    let numbers = |side: &Side| match side {
+        Side::Free(basis) | Side::Protected(basis) => basis.dims().iter().product(),
+        Side::Open | Side::Closed => 0,
+    };
+    let layers = osft.layers().iter();
+    let partial = layers.filter(|layer| !layer.constraint.is_closed());
+    let bases = partial
+        .map(|layer| numbers(&layer.constraint.input) + numbers(&layer.constraint.output))
+        .sum();
+    let closed: Vec<ParamId> = osft
+        .layers()
+        .iter()
+        .filter(|layer| layer.constraint.is_closed())
+        .map(|layer| layer.id)
+        .collect();
+    let mut count = Trained(closed, 0);
+    prepared.visit(&mut count);
+    (bases, count.1)
+}
+
+struct Trained(Vec<ParamId>, usize);
+
+impl ModuleVisitor for Trained {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() && !self.0.contains(&param.id) {
+            self.1 += param.base().shape().num_elements();
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `experiments scaling`: how time and memory grow, from measurements of `bench`.
+
+mod axis;
+mod page;
+mod power;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::cli::ScalingArgs;
+use crate::commands::bench::Case;
+use crate::run::{Manifest, RunFolder};
+use axis::{Axis, along};
+
+#[derive(Deserialize)]
+struct Bench {
+    manifest: Manifest,
+    cases: Vec<Case>,
+}
+
+/// Fits exponents to what was measured, prints tables and, if asked, writes them with pictures.
+pub fn run(args: &ScalingArgs) -> Result<()> {
+    let benches = args.benches.iter().map(|folder| read(folder));
+    let benches = benches.collect::<Result<Vec<_>>>()?;
+    let cases: Vec<Vec<Case>> = benches.iter().map(|bench| bench.cases.clone()).collect();
+    let measured: Vec<_> = Axis::ALL
+        .into_iter()
+        .map(|axis| (axis, along(axis, &cases)))
+        .filter(|(_, series)| !series.is_empty())
+        .collect();
+    ensure!(
+        !measured.is_empty(),
+        "nothing was measured in three places: bench with three widths (--shape \
+         llama-256x2,llama-512x2,llama-1024x2), numbers of tokens, tasks or shares"
+    );
+    for (axis, series) in &measured {
+        println!("{}", page::section(*axis, series, false)?);
+    }
+    let Some(out) = &args.out else {
+        return Ok(());
+    };
+    let folder = RunFolder::create(Some(out), "scaling")?;
+    let manifest = Manifest::new("What grows how fast".to_string(), "as measured");
+    let mut text = String::new();
+    writeln!(text, "# {}\n", manifest.title)?;
+    for (axis, series) in &measured {
+        let name = axis.name().replace(' ', "-");
+        folder.write(
+            &format!("{name}.svg"),
+            page::picture(*axis, series)?.as_bytes(),
+        )?;
+        writeln!(text, "## By {}\n", axis.name())?;
+        writeln!(text, "![Step time by {}]({name}.svg)\n", axis.name())?;
+        writeln!(text, "{}", page::section(*axis, series, true)?)?;
+    }
+    writeln!(text, "{}\n\n{}\n", page::LEGEND, manifest.origin())?;
+    writeln!(text, "The measurements:\n")?;
+    for bench in &benches {
+        writeln!(
+            text,
+            "    {}\n\nrevision `{}`, backend {}, {} cores.\n",
+            bench.manifest.command_line(),
+            bench.manifest.revision,
+            bench.manifest.backend,
+            bench.manifest.cores
+        )?;
+    }
+    folder.write("report.md", text.as_bytes())?;
+    println!("report: {}", folder.path().join("report.md").display());
+    Ok(())
+}
+
+fn read(folder: &Path) -> Result<Bench> {
+    let path = folder.join("bench.json");
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!(
+            "cannot read {}: expected a folder that `experiments bench --out` wrote",
+            path.display()
+        )
+    })?;
+    serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
+}
