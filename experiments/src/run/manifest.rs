@@ -1,7 +1,6 @@
 //! What has to be known to repeat a run.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,8 @@ pub struct Manifest {
     pub version: String,
     /// Version of Burn.
     pub burn: String,
-    /// Revision of the source, `-dirty` with uncommitted changes; `unknown` outside a repository.
+    /// Revision of the source that the program was built from, `-dirty` with uncommitted changes;
+    /// `unknown` outside a repository.
     pub revision: String,
     /// Where it was computed.
     pub backend: String,
@@ -50,7 +50,7 @@ impl Manifest {
             command,
             version: env!("CARGO_PKG_VERSION").to_string(),
             burn: "0.22.1".to_string(),
-            revision: revision(),
+            revision: env!("OSFT_REVISION").to_string(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             suite: String::new(),
@@ -114,26 +114,6 @@ fn shell_line(words: &[String]) -> String {
             false => format!("'{}'", word.replace('\'', r"'\''")),
         });
     quoted.collect::<Vec<_>>().join(" ")
-}
-
-fn revision() -> String {
-    let git = |arguments: &[&str]| {
-        Command::new("git")
-            .arg("-C")
-            .arg(env!("CARGO_MANIFEST_DIR"))
-            .args(arguments)
-            .output()
-            .ok()
-            .filter(|output| output.status.success())
-            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string())
-    };
-    match git(&["rev-parse", "HEAD"]) {
-        None => "unknown".to_string(),
-        Some(head) => match git(&["status", "--porcelain", "--untracked-files=no"]) {
-            Some(changes) if !changes.is_empty() => format!("{head}-dirty"),
-            _ => head,
-        },
-    }
 }
 
 #[cfg(test)]
