@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// What goes into the program, from here.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "src",
     "configs",
     "build.rs",
     "Cargo.toml",
     "../crates",
+    "../Cargo.toml",
     "../Cargo.lock",
 ];
 
@@ -27,8 +28,8 @@ fn main() {
     let revision = match git(&["rev-parse", "HEAD"]) {
         None => "unknown".to_string(),
         Some(head) => match git(&[&unchanged[..], &SOURCES].concat()) {
-            Some(changes) if !changes.is_empty() => format!("{head}-dirty"),
-            _ => head,
+            Some(changes) if changes.is_empty() => head,
+            _ => format!("{head}-dirty"),
         },
     };
     println!("cargo::rustc-env=OSFT_REVISION={revision}");

@@ -32,10 +32,20 @@ LLAMA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 T5_TARGETS = ["q", "k", "v", "o", "wi", "wo"]
 
 
+def llama(shape):
+    """What the bench's shapes are in transformers' words; None for one of another family."""
+    if shape in LLAMA or shape == "t5-small":
+        return LLAMA.get(shape)
+    width, blocks = map(int, shape.removeprefix("llama-").split("x"))
+    return dict(hidden_size=width, intermediate_size=-(-(width * 8 // 3) // 64) * 64, num_hidden_layers=blocks,
+                num_attention_heads=width // 64, num_key_value_heads=width // 64, vocab_size=1024,
+                tie_word_embeddings=False)
+
+
 def build(shape):
     torch.manual_seed(1)
-    if shape in LLAMA:
-        config = transformers.LlamaConfig(use_cache=False, **LLAMA[shape])
+    if llama(shape):
+        config = transformers.LlamaConfig(use_cache=False, **llama(shape))
         return transformers.LlamaForCausalLM(config), LLAMA_TARGETS
     config = transformers.T5Config(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8,
                                    vocab_size=32128, dropout_rate=0.0, use_cache=False, pad_token_id=0,
@@ -47,7 +57,7 @@ def batch(shape, vocabulary, tokens, seed):
     random = torch.Generator().manual_seed(seed)
     rows = -(-tokens // LENGTH)
     ids = torch.randint(2, vocabulary, (rows, LENGTH), generator=random)
-    if shape in LLAMA:
+    if llama(shape):
         return dict(input_ids=ids, labels=ids)
     return dict(input_ids=ids, labels=torch.randint(2, vocabulary, (rows, ANSWER), generator=random))
 

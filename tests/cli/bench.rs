@@ -151,7 +151,7 @@ fn bench_measures_what_grows_and_scaling_fits_it() {
         "step, ms by width",
         "setup, s by tasks",
         "exponent",
-        "osft core 0.5 (1 blocks, 128 tokens)",
+        "osft core 0.5 (1 block, 128 tokens)",
         "o-lora (llama-64x1, 128 tokens)",
     ] {
         assert!(shown.contains(text), "no {text} in\n{shown}");

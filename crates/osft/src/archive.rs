@@ -41,14 +41,10 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// A tensor that may be missing.
-    pub(crate) fn find(&mut self, name: &str) -> Option<TensorData> {
-        self.tensors.remove(name)
-    }
-
     pub(crate) fn take(&mut self, name: &str) -> Result<TensorData, OsftError> {
         let format = self.format;
-        self.find(name)
+        self.tensors
+            .remove(name)
             .ok_or_else(|| broken(format, format!("no tensor {name:?}")))
     }
 

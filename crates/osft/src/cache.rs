@@ -21,8 +21,8 @@ const FORMAT: Format = Format {
 
 /// A folder of splits.
 ///
-/// A split is found by the SHA-256 of everything it depends on: the target weights, the configuration,
-/// the calibration if there is one, and how far the sequence of tasks is where the share follows it. So nothing in the folder is
+/// A split is found by the SHA-256 of everything it depends on: the target weights, the configuration, the
+/// calibration if there is one, and how far the sequence of tasks is where the share follows it. So nothing in the folder is
 /// ever out of date, and all of it may be deleted at any time. A file holds the bases and not the weights:
 /// about as much as the weights take at a protected share of a half.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,16 +53,17 @@ impl SplitCache {
     ) -> Result<Osft, OsftError> {
         let path = self.path(&key(&targets, config, context)?);
         if let Ok(bytes) = std::fs::read(&path)
-            && let Ok(mut split) = Osft::unpack(FORMAT, &bytes, targets.clone(), context)
+            && let Ok(mut split) = Osft::unpack(FORMAT, false, &bytes, targets.clone(), context)
         {
             renew_identities(&mut split);
             return Ok(split);
         }
         let mut split = Osft::decomposed(&targets, config, context)?;
-        let bytes = split.pack(FORMAT, false)?;
-        if let Err(error) = write(&path, &bytes) {
+        let packed = split.pack(FORMAT, false).map_err(|error| error.to_string());
+        let kept = packed.and_then(|bytes| write(&path, &bytes).map_err(|error| error.to_string()));
+        if let Err(reason) = kept {
             split.warnings.push(format!(
-                "the split could not be kept in {}: {error}",
+                "the split could not be kept in {}: {reason}",
                 self.folder.display()
             ));
         }
@@ -88,9 +89,15 @@ fn renew_identities(split: &mut Osft) {
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempfile_in(folder)?;
+    let mut unfinished = tempfile::Builder::new();
+    unfinished.prefix(".writing-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Less the process's mask, as for any new file: others may share the folder.
+        unfinished.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = unfinished.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -127,10 +134,12 @@ fn key(
 }
 
 fn of_weight(weight: &Weight) -> impl AsRef<[u8]> + use<> {
-    let data = weight.value.clone().into_data();
+    let data = weight.held.clone().into_data();
     let mut hash = Sha256::new();
     hash.update(&weight.path);
-    hash.update(format!(" {:?} {:?} ", data.dtype(), data.shape()));
+    // That of the module too: a split of another one is refused, and must not be found.
+    let dtypes = (weight.value.dtype(), data.dtype());
+    hash.update(format!(" {dtypes:?} {:?} ", data.shape()));
     hash.update(data.as_bytes());
     hash.finalize()
 }

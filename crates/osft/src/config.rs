@@ -1,5 +1,6 @@
 //! What to split, by what, how much of it to protect, and how the rest may move.
 
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{BasePrecision, OsftError, Removed, ShareRule, TargetPatterns};
@@ -174,6 +175,15 @@ impl OsftConfig {
     pub fn with_base_precision(mut self, precision: BasePrecision) -> Self {
         self.base_precision = precision;
         self
+    }
+
+    /// Checks whether a device can hold weights as this configuration wants.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoBf16`].
+    pub fn check_device(&self, device: &Device) -> Result<(), OsftError> {
+        self.base_precision.check(device)
     }
 
     /// Checks what can be checked without a module.

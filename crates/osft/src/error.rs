@@ -75,8 +75,8 @@ pub enum OsftError {
     },
     /// Weights were to be held in bf16 on a device that has none.
     #[error(
-        "the weights are to be held in bf16, which this backend does not have: take another backend, \
-         or full precision"
+        "the weights are to be held in bf16, which this backend does not fully support: take another \
+         backend, or full precision"
     )]
     NoBf16,
     /// Weights were to be held in bf16 in a form whose factors start from them.

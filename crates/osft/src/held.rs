@@ -8,17 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::share::floored;
 use crate::side::keeps_free_basis;
-use crate::{BasePrecision, Osft, OsftConfig, OsftError, Removed, ShareRule, SplitSource};
+use crate::{BasePrecision, Decay, Osft, OsftConfig, OsftError, Removed, ShareRule, SplitSource};
 
-/// Numbers that are held for the targets of a module while they train, beside activations.
+/// Numbers that are held for the targets of a module while they train, beside activations and the gradients
+/// of fully protected targets, which a step forms and drops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldNumbers {
     /// Weights in f32.
     pub weights: usize,
     /// Weights in bf16.
     pub bf16_weights: usize,
-    /// What a change is measured against, where that is a copy: in the factored forms the weights at the
-    /// split and the first values of the factors.
+    /// What a change is measured against, or decays towards, where that is a copy: in the factored forms
+    /// the weights at the split and the first values of the factors, with [`Decay::Weight`] the
+    /// coordinates of the weights.
     pub starts: usize,
     /// Orthonormal bases.
     pub bases: usize,
@@ -69,9 +71,10 @@ impl HeldNumbers {
             bases: basis(d_in, k_in) + basis(d_out, k_out),
             attached,
             trained: attached,
-            starts: match config.form.is_factored() {
-                true => weights + attached,
-                false => 0,
+            starts: match (config.form.is_factored(), config.decay) {
+                (true, _) => weights + attached,
+                (false, Decay::Weight) => attached,
+                (false, Decay::Change) => 0,
             },
             ..whole
         };
@@ -123,8 +126,7 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::ShareOutOfRange`],
-    /// [`OsftError::FactoredBf16`].
+    /// [`OsftError::NoTarget`], and what [`OsftConfig::validate`] finds.
     pub fn held_numbers_of<M: Module>(
         module: &M,
         config: &OsftConfig,

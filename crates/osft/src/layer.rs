@@ -142,7 +142,7 @@ impl LayerSplit {
             inputs,
             factors,
             start: match has_core {
-                true => config.base_precision.held(target.value.clone()),
+                true => target.held.clone(),
                 false => target.value.clone(),
             },
         })

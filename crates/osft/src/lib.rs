@@ -39,12 +39,14 @@
 //!   effective rank, a schedule over tasks;
 //! - how a weight is kept inside the rest, [`Form`]: in core coordinates, by the paper's
 //!   equation, or as the factors of the paper's algorithm;
-//! - what happens to everything else, [`Others`], and what weight decay pulls towards, [`Decay`].
+//! - what happens to everything else, [`Others`], and what weight decay pulls towards, [`Decay`];
+//! - in which precision the weights are held meanwhile, [`BasePrecision`].
 //!
 //! Afterwards [`Osft::leaks`] says how much of the change lies where nothing should move and, over
 //! inputs as they were measured, how far the layers' outputs moved ([`OutputChange`]);
 //! [`SinceBase`] says so for a whole sequence of tasks. [`Osft::to_bytes`] and
-//! [`Calibration::to_bytes`] save what another run needs.
+//! [`Calibration::to_bytes`] save what another run needs, and a [`SplitCache`] finds a split again by
+//! what it was made from. [`Osft::held_numbers_of`] says what a split will hold in memory.
 //!
 //! # Conventions
 //!

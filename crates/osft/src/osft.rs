@@ -11,12 +11,12 @@ use crate::form::{Axis, FactorOptimizer, Unmoved, free_part};
 use crate::held::protected_of;
 use crate::known::Known;
 use crate::leak::{LeakReport, measure};
-use crate::precision::{round, stored};
+use crate::precision::{hold, stored};
 use crate::source::Layer;
 use crate::targets::{Weight, select, weights};
 use crate::{
-    BasePrecision, Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form,
-    LayerSplit, LayerSummary, OsftConfig, OsftError, Others, SplitCache,
+    Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
+    OsftConfig, OsftError, Others, SplitCache,
 };
 
 /// What a split may look at beside the weights.
@@ -101,7 +101,7 @@ impl Osft {
     /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::ShareOutOfRange`],
     /// [`OsftError::NonFinite`] and [`OsftError::UnsupportedDType`] naming the layer,
     /// [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`],
-    /// [`OsftError::NoConvergence`].
+    /// [`OsftError::NoConvergence`], [`OsftError::NoBf16`], and what [`OsftConfig::validate`] finds.
     pub fn split_in<M: Module>(
         module: &M,
         config: &OsftConfig,
@@ -110,10 +110,7 @@ impl Osft {
         config.validate()?;
         // As it computes, whatever is attached to it.
         let mut targets = select(&module.clone().materialize(), &config.targets)?;
-        let mut rounding = None;
-        if config.base_precision != BasePrecision::Full {
-            rounding = round(&mut targets, config.base_precision)?;
-        }
+        let rounding = hold(&mut targets, config.base_precision)?;
         let mut split = match context.cache {
             Some(cache) => cache.split(targets, config, context)?,
             None => Self::decomposed(&targets, config, context)?,
@@ -166,7 +163,7 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::ShareOutOfRange`].
+    /// [`OsftError::NoTarget`], and what [`OsftConfig::validate`] finds.
     pub fn free_parameters_of<M: Module>(
         module: &M,
         config: &OsftConfig,
@@ -241,7 +238,7 @@ impl Osft {
 
     /// The module after the last step: cores and factors are merged into the weights they belong to,
     /// which are rounded where the configuration holds them in less than full precision
-    /// ([`BasePrecision`]).
+    /// ([`BasePrecision`](crate::BasePrecision)).
     pub fn finish<M: Module>(&self, module: M) -> M {
         let held = self.layers.iter().filter(|layer| layer.core.is_some());
         let precision = self.config.base_precision;

@@ -14,9 +14,10 @@ use crate::targets::Weight;
 /// In which precision the weight `W₀` of a split is held while its core trains.
 ///
 /// The core, its gradient and its moments are f32 either way, the bases too, and so is everything that is
-/// computed: a weight is widened where it is formed, for one product. Only the target weights that
-/// have a core are held in bf16; embeddings, norms and fully free or fully protected targets stay as they
-/// are.
+/// computed: a weight is widened where it is multiplied by, with [`Osft::linear`](crate::Osft::linear) for
+/// one product. Only the target weights that have a core are held in bf16; embeddings, norms and fully free
+/// or fully protected targets stay as they are. Memory is saved where the caller does not keep the f32
+/// module beside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BasePrecision {
@@ -49,11 +50,6 @@ impl BasePrecision {
             Self::Bf16 => weight.cast(FloatDType::BF16),
         }
     }
-
-    /// A weight with the values that it has once it was held.
-    pub(crate) fn rounded(self, weight: Tensor<2>) -> Tensor<2> {
-        widened(self.held(weight))
-    }
 }
 
 /// A weight that was held, as it is computed with.
@@ -64,18 +60,20 @@ pub(crate) fn widened<const D: usize>(held: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// Rounds weights to what they are held as; says how much of them that takes away, if anything.
-pub(crate) fn round(
+/// Holds weights in a precision; says how much of them that takes away, if anything.
+pub(crate) fn hold(
     weights: &mut [Weight],
     precision: BasePrecision,
 ) -> Result<Option<String>, OsftError> {
+    if precision == BasePrecision::Full {
+        return Ok(None);
+    }
     let lost = weights
         .par_iter_mut()
         .map(|weight| {
             precision.check(&weight.value.device())?;
-            let before = weight.value.clone();
-            weight.value = precision.rounded(before.clone());
-            Ok(relative_difference(before, weight.value.clone()))
+            weight.held = precision.held(weight.value.clone());
+            Ok(relative_difference(&weight.value, &weight.held))
         })
         .collect::<Result<Vec<f64>, OsftError>>()?;
     let lost = lost.into_iter().zip(weights.iter());
@@ -89,19 +87,16 @@ pub(crate) fn round(
     }))
 }
 
-/// `‖after - before‖ / ‖before‖` of f32 values; 0 where there are none.
-fn relative_difference(before: Tensor<2>, after: Tensor<2>) -> f64 {
-    let (before, after) = (before.into_data(), after.into_data());
-    let (Ok(before), Ok(after)) = (before.as_slice::<f32>(), after.as_slice::<f32>()) else {
-        return 0.0;
-    };
+/// `‖held - weight‖ / ‖weight‖`; 0 where the weight is, and where it has values that are not finite, which
+/// the split refuses by their place.
+fn relative_difference(weight: &Tensor<2>, held: &Tensor<2>) -> f64 {
+    let (weight, held) = (weight.clone().into_data(), held.clone().into_data());
     let mut squares = [0.0_f64; 2];
-    for (&before, &after) in before.iter().zip(after) {
-        let lost = f64::from(after - before);
-        squares[0] += lost * lost;
-        squares[1] += f64::from(before) * f64::from(before);
+    for (value, held) in weight.iter::<f64>().zip(held.iter::<f64>()) {
+        squares[0] += (held - value).powi(2);
+        squares[1] += value.powi(2);
     }
-    match squares[1] > 0.0 {
+    match squares[1] > 0.0 && squares[0].is_finite() {
         true => (squares[0] / squares[1]).sqrt(),
         false => 0.0,
     }
@@ -132,12 +127,13 @@ impl ModuleMapper for Rounding {
         if D != 2 || !self.ids.contains(&param.id) {
             return param;
         }
-        let value = param.val();
-        let [rows, columns] = [value.dims()[0], value.dims()[1]];
-        let rounded = self
-            .precision
-            .rounded(value.clone().inner().reshape([rows, columns]));
-        let rounded = beside(rounded, &value).reshape(value.shape());
-        Param::initialized(param.id, rounded).set_require_grad(param.is_require_grad())
+        let trains = param.is_require_grad();
+        let rounded = param.map(|value| {
+            let [rows, columns] = [value.dims()[0], value.dims()[1]];
+            let matrix = value.clone().inner().reshape([rows, columns]);
+            let rounded = widened(self.precision.held(matrix));
+            beside(rounded, &value).reshape(value.shape())
+        });
+        rounded.set_require_grad(trains)
     }
 }

@@ -107,6 +107,16 @@ impl SinceBase {
         }
     }
 
+    /// Adds a change that no split bounded, as [`measure`](Self::measure) found it right after it
+    /// happened: the rounding of weights before they were first split.
+    pub fn record_measured(&mut self, changes: &[LayerChange]) {
+        for target in &mut self.targets {
+            if let Some(change) = changes.iter().find(|change| change.path == target.path) {
+                target.length_bound += change.outputs.measured.sqrt();
+            }
+        }
+    }
+
     /// What has changed in every target since the base model.
     ///
     /// # Errors

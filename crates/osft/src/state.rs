@@ -148,13 +148,14 @@ impl Osft {
         module: &M,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        Self::unpack(FORMAT, bytes, weights(module), context)
+        Self::unpack(FORMAT, true, bytes, weights(module), context)
     }
 
     /// From bytes, for weights of a module; they are what the split is measured against where the bytes
-    /// have none.
+    /// were written without.
     pub(crate) fn unpack(
         format: Format,
+        with_weights: bool,
         bytes: &[u8],
         weights: Vec<Weight>,
         context: &SplitContext<'_>,
@@ -175,7 +176,9 @@ impl Osft {
             .map(|(index, layer)| {
                 let target = targets.get(&layer.path);
                 match target.filter(|target| target.value.dims() == layer.shape) {
-                    Some(target) => restored(index, layer, target, &config, &mut tensors, context),
+                    Some(target) => {
+                        restored(index, layer, target, with_weights, &mut tensors, context)
+                    }
                     None => Err(OsftError::OtherModule {
                         layer: layer.path,
                         d_in: layer.shape[0],
@@ -196,7 +199,7 @@ fn restored(
     index: usize,
     layer: LayerHeader,
     target: &Weight,
-    config: &OsftConfig,
+    with_weights: bool,
     tensors: &mut Stored,
     context: &SplitContext<'_>,
 ) -> Result<LayerSplit, OsftError> {
@@ -217,13 +220,14 @@ fn restored(
         }),
         None => None,
     };
-    let start = match tensors.find(&name("start")) {
-        Some(data) => {
+    let start = match with_weights {
+        true => {
+            let data = tensors.take(&name("start"))?;
             let dtype = data.dtype();
             Tensor::from_data(data, (&device, dtype))
         }
-        None if layer.core.is_some() => config.base_precision.held(target.value.clone()),
-        None => target.value.clone(),
+        false if layer.core.is_some() => target.held.clone(),
+        false => target.value.clone(),
     };
     let numbers = tensors.take_numbers(&name("numbers"))?;
     let [total_energy, importance, unprotected, outputs] = numbers;

@@ -95,10 +95,13 @@ pub(crate) struct Weight {
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub value: Tensor<2>,
+    /// The value in the precision that a split holds it in, which is what is split; see
+    /// [`BasePrecision`](crate::BasePrecision).
+    pub held: Tensor<2>,
 }
 
 impl Weight {
-    /// The weight's values, checked to be finite.
+    /// The values that are split, checked to be finite.
     pub(crate) fn to_host(&self) -> Result<Mat<f64>, OsftError> {
         let [d_in, d_out] = self.value.dims();
         if d_in == 0 || d_out == 0 {
@@ -112,7 +115,7 @@ impl Weight {
                 dtype: format!("{dtype:?}"),
             });
         }
-        let data = self.value.clone().into_data();
+        let data = self.held.clone().into_data();
         let values: Vec<f64> = data.iter::<f64>().collect();
         let broken = || values.iter().enumerate().filter(|(_, v)| !v.is_finite());
         match broken().next() {
@@ -202,10 +205,12 @@ impl ModuleVisitor for Collector<'_> {
         }
         let value = param.val().inner();
         let dims = value.dims();
+        let value = value.reshape([dims[0], dims[1]]);
         self.weights.push(Weight {
             path: self.path.join("."),
             id: param.id,
-            value: value.reshape([dims[0], dims[1]]),
+            held: value.clone(),
+            value,
         });
     }
 }

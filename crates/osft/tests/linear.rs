@@ -10,7 +10,7 @@ use burn::optim::{AdamWConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
 use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
 use common::{Mlp, backends, batch, noise, weights_of};
-use osft::{Form, FreeCore, Osft, OsftConfig};
+use osft::{BasePrecision, Form, FreeCore, Osft, OsftConfig};
 use proptest::prelude::*;
 
 const SHAPES: [[usize; 2]; 4] = [[24, 24], [24, 60], [60, 24], [48, 16]];
@@ -65,13 +65,23 @@ fn derivatives(layer: &Linear, x: &Tensor<3>, y: Tensor<3>, seed: u64) -> [Tenso
 
 #[test]
 fn derivatives_are_those_of_the_layer() {
-    for (backend, device) in backends() {
+    let precisions = [BasePrecision::Full, BasePrecision::Bf16];
+    let backends = backends().into_iter();
+    let cases =
+        backends.flat_map(|backend| precisions.map(|precision| (backend.clone(), precision)));
+    for ((backend, device), precision) in cases {
+        // ndarray has no bf16.
+        if (backend, precision) == ("ndarray", BasePrecision::Bf16) {
+            continue;
+        }
         let device = device.autodiff();
         for (seed, [d_in, d_out]) in SHAPES.into_iter().enumerate() {
             for share in [0.1, 0.3, 0.6, 0.8, 0.95] {
                 let seed = 10 * seed as u64;
                 let layer = linear(seed, d_in, d_out, &device);
-                let config = OsftConfig::new().with_protected_share(share);
+                let config = OsftConfig::new()
+                    .with_protected_share(share)
+                    .with_base_precision(precision);
                 let osft = Osft::split(&layer, &config).unwrap();
                 let layer = moved(osft.prepare(layer), &osft, seed + 5);
                 for tokens in [FEW_TOKENS, TOKENS] {

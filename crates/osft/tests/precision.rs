@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use common::{Mlp, backends, batch, host_leaks, weights_of};
-use osft::{BasePrecision, Form, Osft, OsftConfig, OsftError};
+use osft::{BasePrecision, Form, Osft, OsftConfig, OsftError, SplitCache, SplitContext};
 
 fn in_bf16(form: Form) -> OsftConfig {
     let config = OsftConfig::new().with_form(form);
@@ -114,7 +114,7 @@ fn a_saved_split_holds_what_was_held() {
     let bytes = osft.to_bytes().unwrap();
     let full = Osft::split(&model, &OsftConfig::new()).unwrap();
     assert!(bytes.len() < full.to_bytes().unwrap().len());
-    let again = Osft::from_bytes(&bytes, &model, &osft::SplitContext::new()).unwrap();
+    let again = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
     let [first, second] = [&osft, &again].map(|osft| {
         let model = trained(model.clone(), osft, 5, &device);
         assert_eq!(model.first.weight.base().dtype(), DType::BF16);
@@ -137,4 +137,41 @@ fn what_cannot_be_held_is_refused() {
             assert!(matches!(split, Err(OsftError::FactoredBf16)));
         }
     }
+}
+
+#[test]
+fn what_is_not_held_is_not_rounded() {
+    let device = Device::flex().autodiff();
+    let model = Mlp::new(25, &device);
+    let before = weights_of(&model);
+    let folder = tempfile::tempdir().unwrap();
+    let cache = SplitCache::in_folder(folder.path());
+    // All of a weight is free, none of it is.
+    for share in [0.0, 1.0] {
+        let config = in_bf16(Form::Core).with_protected_share(share);
+        // Made, then found.
+        for _ in 0..2 {
+            let context = SplitContext::new().with_cache(&cache);
+            let osft = Osft::split_in(&model, &config, &context).unwrap();
+            let prepared = osft.prepare(model.clone());
+            assert_eq!(prepared.first.weight.base().dtype(), DType::F32);
+            assert_eq!(osft.leaks(&prepared).unwrap().worst().relative_change, 0.0);
+            let finished = osft.finish(prepared);
+            assert_eq!(weights_of(&finished), before, "share {share}");
+            assert_eq!(osft.leaks(&finished).unwrap().worst().relative_change, 0.0);
+        }
+    }
+    // A module that is in bf16 itself is refused, also where its twin's split is kept.
+    let config = in_bf16(Form::Core);
+    let context = SplitContext::new().with_cache(&cache);
+    Osft::split_in(&model, &config, &context).unwrap();
+    let mut narrow = model;
+    for layer in [&mut narrow.first, &mut narrow.middle, &mut narrow.last] {
+        layer.weight = layer
+            .weight
+            .clone()
+            .map(|weight| weight.inner().cast(FloatDType::BF16));
+    }
+    let split = Osft::split_in(&narrow, &config, &context);
+    assert!(matches!(split, Err(OsftError::UnsupportedDType { .. })));
 }

@@ -115,7 +115,8 @@ pub struct BenchArgs {
     /// Precisions in which the weights of OSFT's core form are held, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "full")]
     pub base_precision: Vec<PrecisionName>,
-    /// Take splits from this folder, and keep them there, so that setup is that of a split already made.
+    /// Take splits from this folder, and keep them there: a second call with the same folder shows what
+    /// finding one takes.
     #[arg(long, value_name = "DIR")]
     pub split_cache: Option<PathBuf>,
     /// What is done with what happens inside the model's blocks until it is gone back through, separated

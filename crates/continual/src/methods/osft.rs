@@ -101,7 +101,16 @@ impl OsftMethod {
         if let Some(cache) = &self.cache {
             around = around.with_cache(cache);
         }
-        Ok(Osft::split_in(model, &self.config, &around)?)
+        let split = Osft::split_in(model, &self.config, &around)?;
+        if let (0, BasePrecision::Bf16, Some(known)) =
+            (context.index, self.config.base_precision, &mut self.known)
+        {
+            // The base model was rounded to be held; later ones are what the task before left.
+            let rounded = split.finish(split.prepare(model.clone()));
+            let changes = known.since_base.measure(&rounded)?;
+            known.since_base.record_measured(&changes);
+        }
+        Ok(split)
     }
 }
 
@@ -221,6 +230,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             }
             BasePrecision::Bf16 => {
                 // Of the master, before it is rounded to what is stored.
+                let model = model.materialize();
                 let leaks = split.leaks(&model)?;
                 let model = split.finish(model);
                 let stored = split.leaks(&model)?;

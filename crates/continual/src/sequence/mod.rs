@@ -263,7 +263,10 @@ impl Sequence<'_> {
             on_event(Event::TaskStarted { task: index, name });
         }
         let inner = self.config.train.optimizer();
-        let (prepared, optimizer) = method.begin_task(state.model.clone(), inner, context)?;
+        // Not kept beside what trains: a method may hold it in fewer bytes. While a task is learned nothing
+        // reads the model before it.
+        let model = std::mem::replace(&mut state.model, state.base.clone());
+        let (prepared, optimizer) = method.begin_task(model, inner, context)?;
         let training = match under_way {
             Some(saved) => saved.taken_up(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),

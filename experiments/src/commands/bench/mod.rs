@@ -4,6 +4,7 @@ mod memory;
 mod page;
 mod plain;
 mod shape;
+mod spec;
 mod worker;
 
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -17,8 +18,8 @@ use crate::progress::Progress;
 use crate::run::RunFolder;
 use crate::variant::PrecisionName;
 pub use page::{Case, Row, median, median_ratio};
-pub use worker::Spec;
-use worker::{Ready, Timed};
+pub use spec::Spec;
+use spec::{Ready, Timed};
 
 /// Times what was asked for, prints a table per shape and number of tokens.
 ///
@@ -34,6 +35,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             "--share {share} is out of range: from 0 to 1"
         );
     }
+    ensure!(
+        args.peer.is_empty() || args.tasks == [1],
+        "--peer takes its turns in the first task alone: leave --tasks out"
+    );
     args.backend.device()?;
     let folder = match &args.out {
         Some(out) => Some(RunFolder::create(Some(out), "bench")?),

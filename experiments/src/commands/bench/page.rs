@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::worker::{Ready, Spec, Timed};
+use super::spec::{Ready, Spec, Timed};
 use crate::cli::VariantName;
 use crate::run::{Manifest, RunFolder};
 
@@ -17,9 +17,11 @@ neighbours in time. `plain` trains the tensors that OSFT trains, everything else
 seconds of forward, backward, projection, clipping and AdamW; ×plain: median over the rounds of the \
 ratio to `plain`, with the quartiles. Counted: multiplications in the targets against `plain`'s, what \
 the ratio would be if nothing else took time. Memory: the most that was resident while training; ×plain, \
-the same as a ratio. `recomputed`: of a block nothing is kept but what goes into it, the rest is computed \
-again on the way back; those rows are compared with `plain` of their kind. Setup: seconds to split and \
-attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. Weights and tokens are random.";
+the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
+`recomputed`: of a block nothing is kept but what goes into it, the rest is computed again on the way \
+back; those rows are compared with `plain` of their kind. Setup: seconds to split, or to find the split, \
+and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. Weights \
+and tokens are random.";
 
 /// One shape and number of tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]

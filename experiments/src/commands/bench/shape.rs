@@ -61,6 +61,19 @@ impl ModuleVisitor for Fill {
     }
 }
 
+/// Tokens that a weight is multiplied by in a step of [`rows`]: of an encoder-decoder's decoder, those of
+/// the answers, but where it looks at what the encoder made of the prompts.
+pub fn tokens_of(shape: Shape, tokens: usize, path: &str) -> usize {
+    let rows = tokens.div_ceil(LENGTH);
+    let of_encoder = path.ends_with("EncDecAttention.k.weight")
+        || path.ends_with("EncDecAttention.v.weight")
+        || !path.starts_with("decoder.");
+    match (shape, of_encoder) {
+        (Shape::T5Small, false) => rows * ANSWER,
+        _ => rows * LENGTH,
+    }
+}
+
 /// Rows of one step: `tokens` of a decoder-only model, or of an encoder.
 pub fn rows(shape: Shape, tokens: usize, seed: u64) -> Vec<Example> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);

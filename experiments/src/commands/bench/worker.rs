@@ -2,7 +2,6 @@
 //! run, and each has a memory of its own.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,112 +13,14 @@ use continual::methods::{LoraConfig, LoraMethod, OsftMethod, SeqFt};
 use continual::trainer::{Course, Moment, Schedule, TrainConfig, Training, fit};
 use continual::{ContinualError, EvaluationSet, Method, Scorer, Task, TaskContext};
 use lm::{Example, LanguageModel, Model};
-use osft::{Form, OsftConfig, SplitCache};
-use serde::{Deserialize, Serialize};
+use osft::{Form, SelectedTarget, SplitCache};
+use serde::Serialize;
 
 use super::memory::{peak_mebibytes, reset_peak};
 use super::plain::PlainTargets;
 use super::shape;
-use crate::backend::Backend;
-use crate::cli::{Activations, Peer, Shape, VariantName};
-use crate::config::RunConfig;
-use crate::variant::PrecisionName;
-
-/// What a worker times.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spec {
-    /// Shape of the model.
-    pub shape: Shape,
-    /// What is timed.
-    pub variant: VariantName,
-    /// The program, where it is one of others.
-    pub peer: Option<Peer>,
-    /// Protected share, of the variants that have one.
-    pub share: Option<f64>,
-    /// Number of the task that is timed, of a sequence.
-    pub tasks: u32,
-    /// Precision in which the weights of a split are held.
-    pub base_precision: PrecisionName,
-    /// Where splits are kept.
-    pub split_cache: Option<PathBuf>,
-    /// What is done with activations.
-    pub activations: Activations,
-    /// Tokens of a step.
-    pub tokens: usize,
-    /// Steps at most.
-    pub steps: usize,
-    /// Where to compute.
-    pub backend: Backend,
-}
-
-impl Spec {
-    /// Name in reports.
-    pub fn label(&self) -> String {
-        if let Some(peer) = &self.peer {
-            return peer.name.clone();
-        }
-        let name = match self.variant {
-            VariantName::Seqft => "seqft",
-            VariantName::Plain => "plain",
-            VariantName::Core => "osft core",
-            VariantName::Weight => "osft weight",
-            VariantName::Factored => "osft factored",
-            VariantName::Lora => "lora",
-            VariantName::OLora => "o-lora",
-            VariantName::Peer => "peer",
-        };
-        let share = self.share.map(|share| format!(" {share}"));
-        let activations = match self.activations {
-            Activations::Kept => "",
-            Activations::Recomputed => ", recomputed",
-        };
-        let precision = match self.base_precision {
-            PrecisionName::Full => "",
-            PrecisionName::Bf16 => ", bf16 base",
-        };
-        let task = match self.tasks {
-            1 => String::new(),
-            tasks => format!(", task {tasks}"),
-        };
-        let share = share.unwrap_or_default();
-        format!("{name}{share}{precision}{activations}{task}")
-    }
-
-    fn osft(&self, form: Form) -> Result<OsftConfig> {
-        let config = defaults()?.osft_paper;
-        let share = self.share.unwrap_or(0.5);
-        Ok(config
-            .with_protected_share(share)
-            .with_form(form)
-            .with_base_precision(self.base_precision.into()))
-    }
-}
-
-/// What a worker says once it is ready.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ready {
-    /// Seconds to split the model and attach what a method attaches.
-    pub setup_seconds: f64,
-    /// Most memory until then.
-    pub setup_mebibytes: Option<f64>,
-    /// Numbers of the model.
-    pub parameters: usize,
-    /// Multiplications of a step in the targets, where they are counted.
-    pub multiplications: Option<usize>,
-}
-
-/// What a worker says of a step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Timed {
-    /// Seconds of a forward pass that nothing is differentiated in.
-    pub forward_seconds: f64,
-    /// Seconds of a training step: forward, backward, projection, clipping, optimizer.
-    pub step_seconds: f64,
-    /// Most memory since the worker was ready.
-    pub mebibytes: Option<f64>,
-    /// Loss of the step, in nats.
-    pub loss: f64,
-}
+use super::spec::{Ready, Spec, Timed, defaults};
+use crate::cli::{Activations, VariantName};
 
 /// Does what it is told, a line each, until its input ends.
 ///
@@ -172,6 +73,7 @@ pub fn run(spec: &str) -> Result<()> {
         (model, _) = method.end_task(learned, context(index))?;
     }
     sync(&device);
+    reset_peak();
     let start = Instant::now();
     let (model, optimizer) =
         method
@@ -269,10 +171,6 @@ fn say<T: Serialize>(what: &T) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn defaults() -> Result<RunConfig> {
-    RunConfig::resolve(Default::default(), false, &Default::default())
-}
-
 /// A method; of OSFT it is asked afterwards how it split.
 enum Timing {
     Osft(Box<OsftMethod>),
@@ -331,16 +229,19 @@ fn method(spec: &Spec) -> Result<Timing> {
 /// Of a step in the targets: `3 tokens d_in d_out` where all of a weight trains, and what OSFT counts
 /// for itself.
 fn multiplications(spec: &Spec, method: &Timing, model: &Model) -> Result<Option<usize>> {
+    let tokens = |path: &str| shape::tokens_of(spec.shape, spec.tokens, path);
     match (method, spec.variant) {
         (Timing::Osft(method), _) => Ok(method.current_split().and_then(|split| {
             let layers = split.layers().iter();
-            let costs = layers.map(|layer| layer.step_cost(spec.tokens));
+            let costs = layers.map(|layer| layer.step_cost(tokens(&layer.path)));
             costs.map(|cost| Some(cost?.total())).sum()
         })),
         (Timing::Other(_), VariantName::Seqft | VariantName::Plain) => {
             let targets = spec.osft(Form::Core)?.targets.selected(model)?;
-            let numbers: usize = targets.iter().map(|t| t.shape[0] * t.shape[1]).sum();
-            Ok(Some(3 * spec.tokens * numbers))
+            let of = |target: &SelectedTarget| {
+                3 * tokens(&target.path) * target.shape[0] * target.shape[1]
+            };
+            Ok(Some(targets.iter().map(of).sum()))
         }
         (Timing::Other(_), _) => Ok(None),
     }

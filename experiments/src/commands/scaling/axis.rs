@@ -91,17 +91,22 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
             }
         }
         let series = found.into_iter().map(|(_, series)| series);
-        all.extend(series.filter(|series| series.points.len() >= 3));
+        all.extend(series);
     }
     for series in &mut all {
         series.points.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
+        series.points.dedup_by(|(a, ..), (b, ..)| a == b);
     }
+    all.retain(|series| series.points.len() >= 3);
     all
 }
 
 fn label(axis: Axis, origin: &Spec) -> String {
     let shape = match (axis, origin.shape) {
-        (Axis::Width, Shape::Llama { blocks, .. }) => format!("{blocks} blocks"),
+        (Axis::Width, Shape::Llama { blocks, .. }) => match blocks {
+            1 => "1 block".to_string(),
+            _ => format!("{blocks} blocks"),
+        },
         (_, shape) => shape.to_string(),
     };
     let tokens = match axis {

@@ -81,5 +81,15 @@ fn read(folder: &Path) -> Result<Bench> {
             path.display()
         )
     })?;
-    serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
+    let bench: Bench =
+        serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+    for row in bench.cases.iter().flat_map(|case| &case.rows) {
+        ensure!(
+            !row.step_seconds.is_empty(),
+            "in {}: {} has no timed round",
+            path.display(),
+            row.label
+        );
+    }
+    Ok(bench)
 }

@@ -38,6 +38,10 @@ pub(crate) struct Base {
 impl Base {
     /// Opens the model of a configuration.
     pub fn open(config: &RunConfig, device: &Device) -> Result<Self> {
+        let methods = config.methods.iter();
+        for osft in methods.filter_map(|&method| config.osft_config(method)) {
+            osft.check_device(device)?;
+        }
         let path = match &config.model {
             Some(path) => path.clone(),
             None => builtin::model(config.benchmark)?,

@@ -61,8 +61,13 @@ pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig
     let saved: Table =
         toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     let typed = args.run.resolve_over(saved.clone())?;
-    let found = Table::try_from(&typed)?;
-    let different = differences(&saved, &found);
+    // Where splits are found changes no number.
+    let without_cache = |mut settings: Table| {
+        settings.remove("split_cache");
+        settings
+    };
+    let found = without_cache(Table::try_from(&typed)?);
+    let different = differences(&without_cache(saved), &found);
     if !different.is_empty() {
         bail!(
             "{} was run with other settings, so its numbers cannot be gone on with: {}; resume it \

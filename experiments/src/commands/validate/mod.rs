@@ -49,12 +49,12 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     for &method in &config.methods {
         let needs = needs(&config, method, &base.model)?;
         println!(
-            "{}: {}, learning rate {:e}, {} runs of {steps} steps, at least {} MB",
+            "{}: {}, learning rate {:e}, {} runs of {steps} steps, {}",
             method.name(),
             needs.trainable(),
             config.learning_rate(method),
             config.seeds.len(),
-            needs.megabytes
+            needs.memory()
         );
     }
     let command = args.benchmark.name();

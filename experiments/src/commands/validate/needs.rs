@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::module::Module;
 use lm::Model;
-use osft::{HeldNumbers, Osft, OsftConfig, Others};
+use osft::{BasePrecision, HeldNumbers, Osft, OsftConfig, Others};
 
 use crate::config::{MethodName, RunConfig};
 
@@ -11,8 +11,8 @@ use crate::config::{MethodName, RunConfig};
 pub struct Needs {
     /// Numbers that train; `None` where it follows from what is decomposed.
     pub trainable: Option<usize>,
-    /// Weights and what is attached to them, gradients and two moments per number that trains, in
-    /// megabytes: the least, as if everything of a target trained where that is not known before.
+    /// Weights and what is attached to them, a gradient and two moments per number that trains, in
+    /// megabytes; as if all of the targets trained where that follows from what is decomposed.
     pub megabytes: usize,
 }
 
@@ -53,8 +53,10 @@ fn osft_needs(osft: &OsftConfig, model: &Model, parameters: usize) -> Result<Nee
         ..HeldNumbers::default()
     };
     // Counting needs no split, unless the share follows from what is decomposed.
+    let bf16 = osft.base_precision == BasePrecision::Bf16;
     let held = Osft::held_numbers_of(model, osft)?.unwrap_or(HeldNumbers {
-        weights: targets,
+        weights: if bf16 { 0 } else { targets },
+        bf16_weights: if bf16 { targets } else { 0 },
         trained: targets,
         ..HeldNumbers::default()
     });
@@ -66,6 +68,14 @@ fn osft_needs(osft: &OsftConfig, model: &Model, parameters: usize) -> Result<Nee
 }
 
 impl Needs {
+    /// The memory, in words.
+    pub fn memory(&self) -> String {
+        match self.trainable {
+            Some(_) => format!("at least {} MB", self.megabytes),
+            None => format!("{} MB if all of the targets trained", self.megabytes),
+        }
+    }
+
     /// What trains, in words.
     pub fn trainable(&self) -> String {
         match self.trainable {
