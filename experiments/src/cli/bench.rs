@@ -144,6 +144,13 @@ pub struct BenchArgs {
     pub worker: Option<String>,
 }
 
+impl VariantName {
+    /// Whether it splits the weights.
+    pub fn splits(self) -> bool {
+        matches!(self, Self::Core | Self::Weight | Self::Factored)
+    }
+}
+
 /// Arguments of `scaling`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

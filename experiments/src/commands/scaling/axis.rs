@@ -113,5 +113,10 @@ fn label(axis: Axis, origin: &Spec) -> String {
         Axis::Tokens => String::new(),
         _ => format!(", {} tokens", origin.tokens),
     };
-    format!("{} ({shape}{tokens})", origin.label())
+    // Without what making it left in memory.
+    let found = match (&origin.split_cache, origin.variant.splits()) {
+        (Some(_), true) => ", splits found",
+        _ => "",
+    };
+    format!("{} ({shape}{tokens}{found})", origin.label())
 }

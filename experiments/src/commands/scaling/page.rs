@@ -17,7 +17,8 @@ Exponent: `p` of `y = c xᵖ`, by least squares in logarithms, with its standard
 part that does not grow, the fitted exponent lies below that of the part that does. ×plain: median over the \
 rounds of the ratio to plain fine-tuning of the same tensors in the same round. Counted: multiplications in \
 the targets against plain's. Setup: the split, and what is attached. Memory: the most that was resident \
-while training. Weights and tokens are random.";
+while training; what making the splits left in the heap is part of it but where splits were found \
+(`--split-cache`). Weights and tokens are random.";
 
 /// Something that was measured at every place.
 struct Quantity {
@@ -37,7 +38,7 @@ const QUANTITIES: [Quantity; 6] = [
     },
     Quantity {
         name: "setup, s",
-        of: |row, _| Some(row.ready.setup_seconds).filter(|_| row.spec.share.is_some()),
+        of: |row, _| Some(row.ready.setup_seconds).filter(|_| row.spec.variant.splits()),
         digits: 2,
         is_cost: true,
     },
