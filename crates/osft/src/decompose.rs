@@ -87,7 +87,7 @@ pub(crate) fn decompose(matrix: &Mat<f64>, vectors: Vectors) -> Option<Decomposi
 pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let d = matrix.nrows();
     let mut diagonal = Diag::zeros(d);
-    let mut ascending = Mat::zeros(d, d);
+    let mut vectors = Mat::zeros(d, d);
     let params = Spec::<SelfAdjointEvdParams, f64>::default();
     let compute = ComputeEigenvectors::Yes;
     let scratch = self_adjoint_evd_scratch::<f64>(d, compute, Par::Seq, params);
@@ -95,7 +95,7 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     self_adjoint_evd(
         matrix.as_ref(),
         diagonal.as_mut(),
-        Some(ascending.as_mut()),
+        Some(vectors.as_mut()),
         Par::Seq,
         MemStack::new(&mut memory),
         params,
@@ -103,7 +103,14 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     .ok()?;
     let ascending_values = diagonal.column_vector();
     let values = (0..d).rev().map(|i| ascending_values[i].max(0.0)).collect();
-    let mut vectors = Mat::from_fn(d, d, |i, j| ascending[(i, d - 1 - j)]);
+    // Turned round where they are: of a large matrix a copy is large.
+    for column in 0..d / 2 {
+        for row in 0..d {
+            let first = vectors[(row, column)];
+            vectors[(row, column)] = vectors[(row, d - 1 - column)];
+            vectors[(row, d - 1 - column)] = first;
+        }
+    }
     for column in 0..d {
         if largest_is_negative(&vectors, column) {
             negate(&mut vectors, column);

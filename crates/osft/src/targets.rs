@@ -108,21 +108,36 @@ impl Weight {
             let layer = self.path.clone();
             return Err(OsftError::Empty { layer, d_in, d_out });
         }
+        let unsupported = |dtype: DType| OsftError::UnsupportedDType {
+            layer: self.path.clone(),
+            dtype: format!("{dtype:?}"),
+        };
         let dtype = self.value.dtype();
         if !matches!(dtype, DType::F32 | DType::F64) {
-            return Err(OsftError::UnsupportedDType {
-                layer: self.path.clone(),
-                dtype: format!("{dtype:?}"),
-            });
+            return Err(unsupported(dtype));
         }
         let data = self.held.clone().into_data();
-        let values: Vec<f64> = data.iter::<f64>().collect();
-        let broken = || values.iter().enumerate().filter(|(_, v)| !v.is_finite());
-        match broken().next() {
-            None => Ok(Mat::from_fn(d_in, d_out, |i, j| values[i * d_out + j])),
-            Some((first, _)) => Err(OsftError::NonFinite {
+        match data.as_slice::<f64>() {
+            Ok(values) => self.matrix(values),
+            // bf16 too, which f32 holds.
+            Err(_) => {
+                let data = data.convert::<f32>();
+                self.matrix(data.as_slice::<f32>().map_err(|_| unsupported(dtype))?)
+            }
+        }
+    }
+
+    /// Straight from what the tensor holds: a copy of a large weight in f64 is large itself.
+    fn matrix<T: Copy + Into<f64>>(&self, values: &[T]) -> Result<Mat<f64>, OsftError> {
+        let [d_in, d_out] = self.value.dims();
+        let is_broken = |value: &T| !Into::<f64>::into(*value).is_finite();
+        match values.iter().position(is_broken) {
+            None => Ok(Mat::from_fn(d_in, d_out, |i, j| {
+                values[i * d_out + j].into()
+            })),
+            Some(first) => Err(OsftError::NonFinite {
                 layer: self.path.clone(),
-                count: broken().count(),
+                count: values.iter().filter(|value| is_broken(value)).count(),
                 total: values.len(),
                 row: first / d_out,
                 column: first % d_out,
