@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{experiments, fail, scratch, succeed};
+use crate::{fail, scratch, succeed};
 
 #[test]
 fn bench_times_variants_beside_plain_fine_tuning() {
@@ -81,11 +81,7 @@ fn bench_refuses_what_it_cannot_time() {
         &["bench", "--share", "1.5", "--out", "bench"],
     );
     assert!(error.contains("--share 1.5 is out of range"), "{error}");
-    let output = experiments(folder.path())
-        .args(["bench", "--peer", "nobody"])
-        .output()
-        .unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = fail(folder.path(), &["bench", "--peer", "nobody"]);
     assert!(
         error.contains("expected NAME=COMMAND, found \"nobody\""),
         "{error}"
@@ -173,10 +169,6 @@ fn scaling_says_what_it_needs() {
     succeed(folder.path(), &[&one[..], &small].concat());
     let error = fail(folder.path(), &["scaling", "b"]);
     assert!(error.contains("measured in three places"), "{error}");
-    let output = experiments(folder.path())
-        .args(["bench", "--shape", "llama-100x2"])
-        .output()
-        .unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = fail(folder.path(), &["bench", "--shape", "llama-100x2"]);
     assert!(error.contains("multiple of 64"), "{error}");
 }

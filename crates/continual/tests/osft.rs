@@ -6,9 +6,9 @@ mod common;
 
 use burn::module::Module;
 use burn::tensor::Device;
+use continual::Method;
 use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
-use continual::{CalibrationData, Method, generated_rows};
 use lm::Llama;
 use osft::{BasePrecision, Calibration, Form, OsftConfig, ShareRule, SplitSource};
 
@@ -79,21 +79,15 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
     for (backend, device) in backends() {
         for form in [Form::Core, Form::Weight, Form::FactoredReprojected] {
             let start = model(&device);
-            let base = generated_rows(&start, WORDS.len(), 10, 6, 3, &mut |_| {});
-            assert_eq!(base.len(), 10);
-            assert!(base.iter().all(|row| row.len() == 6));
+            let data = calibration_data(&start);
+            assert_eq!(data.base.len(), 10);
+            assert!(data.base.iter().all(|row| row.len() == 6));
             let config_of = OsftConfig::new()
                 .with_targets(["_proj\\.weight$"])
                 .with_split(SplitSource::Inputs)
                 .with_share_rule(ShareRule::Energy(0.8))
                 .with_form(form);
-            let mut method = OsftMethod::new(config_of).with_calibration(CalibrationData {
-                base_name: "generated".to_string(),
-                base,
-                base_weight: 2.0,
-                rows_per_task: 7,
-                batch: 4,
-            });
+            let mut method = OsftMethod::new(config_of).with_calibration(data);
             let (outcome, _) = run(&device, &mut method, &config(TrainConfig::default()));
             let case = format!("{backend} {form:?}");
             for task in &outcome.diagnostics {
@@ -144,20 +138,13 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
 #[test]
 fn rounding_of_held_weights_is_in_the_bound_since_the_base() {
     let device = Device::flex();
-    let start = model(&device);
-    let base = generated_rows(&start, WORDS.len(), 10, 6, 3, &mut |_| {});
+    let data = calibration_data(&model(&device));
     let config_of = OsftConfig::new()
         .with_targets(["_proj\\.weight$"])
         .with_split(SplitSource::Inputs)
         .with_share_rule(ShareRule::Energy(0.8))
         .with_base_precision(BasePrecision::Bf16);
-    let mut method = OsftMethod::new(config_of).with_calibration(CalibrationData {
-        base_name: "generated".to_string(),
-        base,
-        base_weight: 2.0,
-        rows_per_task: 7,
-        batch: 4,
-    });
+    let mut method = OsftMethod::new(config_of).with_calibration(data);
     // So small a rate that nearly all of a change is rounding.
     let mut settings = config(TrainConfig::default());
     settings.train.learning_rate = 1e-6;

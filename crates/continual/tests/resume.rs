@@ -11,8 +11,8 @@ use continual::methods::{
 };
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
-    CalibrationData, ContinualError, Event, Keeper, Method, Pause, Sequence, SequenceConfig,
-    SequenceOutcome, Task, Unkept, generated_rows,
+    ContinualError, Event, Keeper, Method, Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
+    Unkept,
 };
 use lm::Llama;
 use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, TargetPatterns};
@@ -123,14 +123,8 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
         .with_split(source)
         .with_share_rule(ShareRule::Energy(0.8))
         .with_form(form);
-    let base = generated_rows(&model(&Device::flex()), WORDS.len(), 10, 6, 3, &mut |_| {});
-    Box::new(OsftMethod::new(config).with_calibration(CalibrationData {
-        base_name: "generated".to_string(),
-        base,
-        base_weight: 2.0,
-        rows_per_task: 7,
-        batch: 4,
-    }))
+    let data = calibration_data(&model(&Device::flex()));
+    Box::new(OsftMethod::new(config).with_calibration(data))
 }
 
 fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {

@@ -10,21 +10,25 @@ use sha2::{Digest, Sha256};
 use crate::archive::Format;
 use crate::calibration::Calibration;
 use crate::form::FactorIds;
+use crate::state::Layout;
 use crate::targets::Weight;
 use crate::{Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 /// Part of every key: a layout, or a way to decompose, that changes must change the version.
-const FORMAT: Format = Format {
-    kind: "cached split",
-    version: 1,
+const CACHED: Layout = Layout {
+    format: Format {
+        kind: "cached split",
+        version: 1,
+    },
+    with_weights: false,
 };
 
 /// A folder of splits.
 ///
 /// A split is found by the SHA-256 of everything it depends on: the target weights, the configuration, the
-/// calibration if there is one, and how far the sequence of tasks is where the share follows it. So nothing in the folder is
-/// ever out of date, and all of it may be deleted at any time. A file holds the bases and not the weights:
-/// about as much as the weights take at a protected share of a half.
+/// calibration if there is one, and how far the sequence of tasks is where the share follows it. So nothing in
+/// the folder is ever out of date, and all of it may be deleted at any time. A file holds the bases and not
+/// the weights: three quarters of what the weights take at a protected share of a half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitCache {
     folder: PathBuf,
@@ -47,19 +51,19 @@ impl SplitCache {
     /// cannot be read is made anew; that a split cannot be kept is a warning of it and no error.
     pub(crate) fn split(
         &self,
-        targets: Vec<Weight>,
+        targets: &[Weight],
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Osft, OsftError> {
-        let path = self.path(&key(&targets, config, context)?);
+        let path = self.path(&key(targets, config, context)?);
         if let Ok(bytes) = std::fs::read(&path)
-            && let Ok(mut split) = Osft::unpack(FORMAT, false, &bytes, targets.clone(), context)
+            && let Ok(mut split) = Osft::unpack(CACHED, &bytes, targets.to_vec(), context)
         {
             renew_identities(&mut split);
             return Ok(split);
         }
-        let mut split = Osft::decomposed(&targets, config, context)?;
-        let packed = split.pack(FORMAT, false).map_err(|error| error.to_string());
+        let mut split = Osft::decomposed(targets, config, context)?;
+        let packed = split.pack(CACHED).map_err(|error| error.to_string());
         let kept = packed.and_then(|bytes| write(&path, &bytes).map_err(|error| error.to_string()));
         if let Err(reason) = kept {
             split.warnings.push(format!(
@@ -111,10 +115,10 @@ fn key(
     context: &SplitContext<'_>,
 ) -> Result<String, OsftError> {
     let mut hash = Sha256::new();
-    hash.update(FORMAT.version.to_le_bytes());
+    hash.update(CACHED.format.version.to_le_bytes());
     hash.update(env!("CARGO_PKG_VERSION"));
     let settings = serde_json::to_vec(config).map_err(|error| OsftError::BrokenState {
-        kind: FORMAT.kind,
+        kind: CACHED.format.kind,
         reason: error.to_string(),
     })?;
     hash.update(settings);

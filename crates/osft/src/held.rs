@@ -131,18 +131,30 @@ impl Osft {
         module: &M,
         config: &OsftConfig,
     ) -> Result<Option<HeldNumbers>, OsftError> {
-        config.validate()?;
-        let targets = config.targets.selected(module)?;
-        let layers = targets.iter().map(|target| {
-            let protected = protected_of(target.shape, config)?;
-            Some(HeldNumbers::of_layer(config, target.shape, protected))
-        });
-        Ok(layers.sum())
+        summed(module, config, |shape, protected| {
+            HeldNumbers::of_layer(config, shape, protected)
+        })
     }
 }
 
+/// What is counted of the targets of a module by their shapes and numbers of protected directions; `None`
+/// where the shapes alone do not decide those.
+pub(crate) fn summed<M: Module, T: Sum>(
+    module: &M,
+    config: &OsftConfig,
+    of: impl Fn([usize; 2], [usize; 2]) -> T,
+) -> Result<Option<T>, OsftError> {
+    config.validate()?;
+    let targets = config.targets.selected(module)?;
+    let layers = targets.iter().map(|target| {
+        let protected = protected_of(target.shape, config)?;
+        Some(of(target.shape, protected))
+    });
+    Ok(layers.sum())
+}
+
 /// Protected directions of both sides where the shape alone decides.
-pub(crate) fn protected_of(shape: [usize; 2], config: &OsftConfig) -> Option<[usize; 2]> {
+fn protected_of(shape: [usize; 2], config: &OsftConfig) -> Option<[usize; 2]> {
     let ShareRule::Fixed(share) = config.protected_share else {
         return None;
     };

@@ -141,10 +141,7 @@ impl LayerSplit {
             importance: layer.importance,
             inputs,
             factors,
-            start: match has_core {
-                true => target.held.clone(),
-                false => target.value.clone(),
-            },
+            start: target.start(has_core),
         })
     }
 

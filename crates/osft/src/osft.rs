@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::form::{Axis, FactorOptimizer, Unmoved, free_part};
-use crate::held::protected_of;
+use crate::held::summed;
 use crate::known::Known;
 use crate::leak::{LeakReport, measure};
 use crate::precision::{hold, stored};
@@ -112,7 +112,7 @@ impl Osft {
         let mut targets = select(&module.clone().materialize(), &config.targets)?;
         let rounding = hold(&mut targets, config.base_precision)?;
         let mut split = match context.cache {
-            Some(cache) => cache.split(targets, config, context)?,
+            Some(cache) => cache.split(&targets, config, context)?,
             None => Self::decomposed(&targets, config, context)?,
         };
         split.warnings.extend(rounding);
@@ -168,18 +168,10 @@ impl Osft {
         module: &M,
         config: &OsftConfig,
     ) -> Result<Option<usize>, OsftError> {
-        config.validate()?;
-        let targets = config.targets.selected(module)?;
         let removed = config.form.removed();
-        let free = targets.iter().map(|target| {
-            let protected = protected_of(target.shape, config)?;
-            Some(Constraint::degrees_of_freedom(
-                removed,
-                target.shape,
-                protected,
-            ))
-        });
-        Ok(free.sum())
+        summed(module, config, |shape, protected| {
+            Constraint::degrees_of_freedom(removed, shape, protected)
+        })
     }
 
     /// The configuration of the split.

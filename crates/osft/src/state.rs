@@ -14,9 +14,19 @@ use crate::layer::InputEnergy;
 use crate::targets::{Weight, weights};
 use crate::{LayerSplit, Osft, OsftConfig, OsftError, Side, SplitContext};
 
-const FORMAT: Format = Format {
-    kind: "split",
-    version: 2,
+/// A layout of the file, and whether the weights are part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub format: Format,
+    pub with_weights: bool,
+}
+
+const SAVED: Layout = Layout {
+    format: Format {
+        kind: "split",
+        version: 2,
+    },
+    with_weights: true,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -62,16 +72,15 @@ impl Osft {
     ///
     /// [`OsftError::BrokenState`] if it cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
-        self.pack(FORMAT, true)
+        self.pack(SAVED)
     }
 
-    /// As bytes, with the weights it was made from or without.
-    pub(crate) fn pack(&self, format: Format, with_weights: bool) -> Result<Vec<u8>, OsftError> {
+    pub(crate) fn pack(&self, layout: Layout) -> Result<Vec<u8>, OsftError> {
         let mut tensors = Tensors::new();
         let mut layers = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
             let name = |what: &str| format!("{index}.{what}");
-            if with_weights {
+            if layout.with_weights {
                 tensors.push((name("start"), layer.start.clone().into_data()));
             }
             tensors.push((name("energies"), vector_data(&layer.energies)));
@@ -130,7 +139,7 @@ impl Osft {
             layers,
             warnings: self.warnings.clone(),
         };
-        pack(format, &header, &tensors)
+        pack(layout.format, &header, &tensors)
     }
 
     /// A split that was saved, for a module whose target weights have the same paths and shapes.
@@ -148,19 +157,17 @@ impl Osft {
         module: &M,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        Self::unpack(FORMAT, true, bytes, weights(module), context)
+        Self::unpack(SAVED, bytes, weights(module), context)
     }
 
-    /// From bytes, for weights of a module; they are what the split is measured against where the bytes
-    /// were written without.
+    /// For weights of a module, which are what the split is measured against where the layout has none.
     pub(crate) fn unpack(
-        format: Format,
-        with_weights: bool,
+        layout: Layout,
         bytes: &[u8],
         weights: Vec<Weight>,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        let (header, mut tensors) = unpack::<Header>(format, bytes)?;
+        let (header, mut tensors) = unpack::<Header>(layout.format, bytes)?;
         let Header {
             config,
             layers,
@@ -176,9 +183,7 @@ impl Osft {
             .map(|(index, layer)| {
                 let target = targets.get(&layer.path);
                 match target.filter(|target| target.value.dims() == layer.shape) {
-                    Some(target) => {
-                        restored(index, layer, target, with_weights, &mut tensors, context)
-                    }
+                    Some(target) => restored(index, layer, target, layout, &mut tensors, context),
                     None => Err(OsftError::OtherModule {
                         layer: layer.path,
                         d_in: layer.shape[0],
@@ -199,7 +204,7 @@ fn restored(
     index: usize,
     layer: LayerHeader,
     target: &Weight,
-    with_weights: bool,
+    layout: Layout,
     tensors: &mut Stored,
     context: &SplitContext<'_>,
 ) -> Result<LayerSplit, OsftError> {
@@ -220,14 +225,13 @@ fn restored(
         }),
         None => None,
     };
-    let start = match with_weights {
+    let start = match layout.with_weights {
         true => {
             let data = tensors.take(&name("start"))?;
             let dtype = data.dtype();
             Tensor::from_data(data, (&device, dtype))
         }
-        false if layer.core.is_some() => target.held.clone(),
-        false => target.value.clone(),
+        false => target.start(layer.core.is_some()),
     };
     let numbers = tensors.take_numbers(&name("numbers"))?;
     let [total_energy, importance, unprotected, outputs] = numbers;

@@ -101,6 +101,14 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
+    /// What a change is measured against: the weight as it is held where a core trains in its place.
+    pub(crate) fn start(&self, has_core: bool) -> Tensor<2> {
+        match has_core {
+            true => self.held.clone(),
+            false => self.value.clone(),
+        }
+    }
+
     /// The values that are split, checked to be finite.
     pub(crate) fn to_host(&self) -> Result<Mat<f64>, OsftError> {
         let [d_in, d_out] = self.value.dims();

@@ -7,10 +7,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::AdamWConfig;
 use burn::tensor::Device;
 use common::network::{Network, calibrated, energy, inputs};
-use common::{Mlp, backends, batch, weights_of};
+use common::{Mlp, backends, trained, weights_of};
 use osft::{
     BasePrecision, Form, Osft, OsftConfig, ShareRule, ShareSchedule, SplitCache, SplitContext,
     SplitSource,
@@ -21,18 +21,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
-}
-
-fn trained(model: Mlp, osft: &Osft, device: &Device) -> Mlp {
-    let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.01).build());
-    let mut model = osft.prepare(model);
-    for seed in 0..5 {
-        let (x, y) = batch(seed, device);
-        let loss = (model.forward(x) - y).square().sum();
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(1e-2, model, osft.project(grads));
-    }
-    osft.finish(model)
 }
 
 #[test]
@@ -52,7 +40,9 @@ fn a_split_that_was_kept_is_the_one_that_was_made() {
             assert_eq!(files(cache.folder()).len(), count + 1);
             assert_eq!(found.summary(), made.summary(), "{backend} {form:?}");
             let [made, found] = [&made, &found].map(|osft| {
-                let model = trained(model.clone(), osft, &device);
+                let adamw = AdamWConfig::new().with_weight_decay(0.01).build();
+                let model = trained(model.clone(), osft, adamw, 1e-2, 5, &device);
+                let model = osft.finish(model);
                 let leaks = osft.leaks(&model).unwrap();
                 (weights_of(&model), leaks)
             });

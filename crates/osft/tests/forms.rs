@@ -8,7 +8,7 @@ use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Mlp, backends, batch, noise, weights_of};
+use common::{Mlp, backends, batch, noise, step, weights_of};
 use osft::{Decay, Form, FreeFactors, Osft, OsftConfig, Others};
 use proptest::prelude::*;
 
@@ -32,13 +32,9 @@ fn adamw() -> impl Optimizer {
     AdamWConfig::new().with_weight_decay(0.0).build()
 }
 
-/// Steps on the perceptron's noise, with the gradients projected as a trainer would.
 fn train(mut model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, device: &Device) -> Mlp {
-    for step in 0..60 {
-        let (x, y) = batch(step, device);
-        let loss = (model.forward(x) - y).square().sum();
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(1e-2, model, osft.project(grads));
+    for seed in 0..60 {
+        model = step(model, osft, optimizer, 1e-2, seed, device);
     }
     osft.finish(model)
 }

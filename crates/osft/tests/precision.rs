@@ -5,9 +5,9 @@
 mod common;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::{AdamWConfig, Optimizer};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use common::{Mlp, backends, batch, host_leaks, weights_of};
+use common::{Mlp, backends, host_leaks, trained, weights_of};
 use osft::{BasePrecision, Form, Osft, OsftConfig, OsftError, SplitCache, SplitContext};
 
 fn in_bf16(form: Form) -> OsftConfig {
@@ -25,16 +25,8 @@ fn rounded(values: &[f32]) -> Vec<f32> {
         .unwrap()
 }
 
-fn trained(model: Mlp, osft: &Osft, steps: u64, device: &Device) -> Mlp {
-    let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
-    let mut model = osft.prepare(model);
-    for seed in 0..steps {
-        let (x, y) = batch(seed, device);
-        let loss = (model.forward(x) - y).square().sum();
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(1e-3, model, osft.project(grads));
-    }
-    model
+fn adamw() -> impl Optimizer {
+    AdamWConfig::new().with_weight_decay(0.0).build()
 }
 
 #[test]
@@ -55,7 +47,7 @@ fn the_master_stays_inside_and_what_rounding_adds_is_its_own() {
             weight
         })
         .collect();
-    let trained = trained(model, &osft, 100, &device);
+    let trained = trained(model, &osft, adamw(), 1e-3, 100, &device);
     // What is held while it trains: the weight in half of its bytes, the core in f32.
     for layer in [&trained.first, &trained.middle, &trained.last] {
         assert_eq!(layer.weight.base().dtype(), DType::BF16);
@@ -99,7 +91,7 @@ fn a_module_of_bf16_values_trains_as_in_full_precision() {
         let [full, held] = [full, in_bf16(form)].map(|config| {
             let osft = Osft::split(&model, &config).unwrap();
             assert!(osft.warnings().is_empty());
-            weights_of(&trained(model.clone(), &osft, 10, &device).materialize())
+            weights_of(&trained(model.clone(), &osft, adamw(), 1e-3, 10, &device).materialize())
         });
         // The bases are the same numbers, W₀ too: what is computed is the same.
         assert_eq!(full, held, "{form:?}");
@@ -116,7 +108,7 @@ fn a_saved_split_holds_what_was_held() {
     assert!(bytes.len() < full.to_bytes().unwrap().len());
     let again = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
     let [first, second] = [&osft, &again].map(|osft| {
-        let model = trained(model.clone(), osft, 5, &device);
+        let model = trained(model.clone(), osft, adamw(), 1e-3, 5, &device);
         assert_eq!(model.first.weight.base().dtype(), DType::BF16);
         weights_of(&osft.finish(model))
     });

@@ -5,20 +5,13 @@
 mod common;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::AdamWConfig;
 use burn::tensor::{Device, Tensor};
-use common::{Mlp, backends, batch, weights_of};
+use common::{Mlp, backends, batch, step, weights_of};
 use osft::{
     Calibration, Calibrator, Form, Osft, OsftConfig, OsftError, ShareRule, SplitContext,
     SplitSource,
 };
-
-fn step(model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, seed: u64, at: &Device) -> Mlp {
-    let (x, y) = batch(seed, at);
-    let loss = (model.forward(x) - y).square().sum();
-    let grads = GradientsParams::from_grads(loss.backward(), &model);
-    optimizer.step(1e-2, model, osft.project(grads))
-}
 
 fn calibration(model: &Mlp, device: &Device, sketch: bool) -> Calibration {
     let targets = OsftConfig::new().targets;
@@ -60,13 +53,13 @@ fn another_run_takes_the_same_next_steps() {
                 let mut optimizer = osft.optimizer(adamw());
                 let mut model = osft.prepare(model);
                 for seed in 0..5 {
-                    model = step(model, &osft, &mut optimizer, seed, &device);
+                    model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
                 }
                 let split = osft.to_bytes().unwrap();
                 let moments = optimizer.into_bytes().unwrap();
                 let record = model.clone().into_record();
                 for seed in 5..10 {
-                    model = step(model, &osft, &mut optimizer, seed, &device);
+                    model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
                 }
                 let expected = osft.finish(model);
 
@@ -80,7 +73,7 @@ fn another_run_takes_the_same_next_steps() {
                 let mut optimizer = again.optimizer(adamw()).from_bytes(moments).unwrap();
                 let mut model = fresh;
                 for seed in 5..10 {
-                    model = step(model, &again, &mut optimizer, seed, &device);
+                    model = step(model, &again, &mut optimizer, 1e-2, seed, &device);
                 }
                 let found = again.finish(model);
                 assert_eq!(weights_of(&found), weights_of(&expected), "{case}");

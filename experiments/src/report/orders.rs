@@ -1,9 +1,9 @@
 //! Orders of the tasks side by side.
 
-use comfy_table::{CellAlignment, Table, presets};
 use continual::metrics;
 
 use super::Summary;
+use super::table::{empty_table, with_numbers};
 
 /// AA and BWT of every method on every order, and their means over the orders; `None` where there is
 /// one order.
@@ -20,11 +20,7 @@ pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
             methods.push(method);
         }
     }
-    let mut table = Table::new();
-    table.load_style(match markdown {
-        true => presets::ASCII_MARKDOWN,
-        false => presets::UTF8_FULL_CONDENSED,
-    });
+    let mut table = empty_table(markdown);
     let columns = orders.iter().map(|order| format!("order {order}"));
     let columns = columns.chain(["mean".to_string()]);
     let header = columns.flat_map(|column| [format!("{column}: AA"), "BWT".to_string()]);
@@ -55,8 +51,5 @@ pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
         let shown = shown.map(|value| value.map_or("–".to_string(), |v| format!("{v:.1}")));
         table.add_row(std::iter::once(method.to_string()).chain(shown));
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    Some(table.to_string())
+    Some(with_numbers(table))
 }

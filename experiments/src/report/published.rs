@@ -1,12 +1,12 @@
 //! What others have published, apart from what was measured.
 
 use benchmarks::Published;
-use comfy_table::{CellAlignment, Table, presets};
+
+use super::table::{empty_table, with_numbers};
 
 /// A section of a report: the figures, their sources and what is known against them.
 pub fn published_section(published: &Published) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
+    let mut table = empty_table(true);
     let ordered = published.rows.iter().any(|row| row.order.is_some());
     let order = ordered.then_some("order");
     let header = ["published AA", "published BWT", "source"];
@@ -27,9 +27,7 @@ pub fn published_section(published: &Published) -> String {
         let cells = std::iter::once(row.method.clone());
         table.add_row(cells.chain(ordered.then_some(order)).chain(figures));
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let table = with_numbers(table);
     let mut section = String::from(
         "## Published figures\n\nNone of these was measured here, and they differ in model, rows and \
          decoding from each other and from the run above.\n\n",

@@ -1,10 +1,10 @@
 //! One line per method: mean and standard deviation over seeds.
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use continual::{Protocol, ResultMatrix, metrics};
 use osft::LayerLeak;
 
+use super::table::{empty_table, with_numbers};
 use crate::run::RunResult;
 
 /// The figures of one method over its seeds.
@@ -108,11 +108,7 @@ impl Summary {
 
 /// The table of all methods.
 pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(match markdown {
-        true => presets::ASCII_MARKDOWN,
-        false => presets::UTF8_FULL_CONDENSED,
-    });
+    let mut table = empty_table(markdown);
     table.set_header([
         "method",
         "lr",
@@ -171,17 +167,13 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             number(summary.over_runs(|run| Some(run.training_seconds))),
         ]);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    with_numbers(table)
 }
 
 /// The mean result matrix of a method.
 pub fn matrix_table(summary: &Summary) -> String {
     let tasks = &summary.runs[0].tasks;
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let mut table = empty_table(false);
     let header = std::iter::once("after").chain(tasks.iter().map(String::as_str));
     table.set_header(header);
     for (learned, row) in summary.mean_scores().into_iter().enumerate() {
@@ -194,8 +186,5 @@ pub fn matrix_table(summary: &Summary) -> String {
             .map(|s| s.map_or(String::new(), |s| format!("{s:.1}")));
         table.add_row(std::iter::once(name.to_string()).chain(scores));
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    with_numbers(table)
 }

@@ -10,8 +10,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::trainer::{Step, TrainConfig};
 use continual::{
-    EvaluationSet, Event, Method, Question, Scorer, Scoring, Sequence, SequenceConfig,
-    SequenceOutcome, Task,
+    CalibrationData, EvaluationSet, Event, Method, Question, Scorer, Scoring, Sequence,
+    SequenceConfig, SequenceOutcome, Task, generated_rows,
 };
 use lm::{Decoding, Example, Llama, LlamaConfig, TextTokenizer};
 use rand::{RngExt, SeedableRng};
@@ -43,6 +43,17 @@ pub fn tokenizer() -> TextTokenizer {
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, file.to_string()).unwrap();
     TextTokenizer::open(&path, vec![0], lm::Framing::Continuation).unwrap()
+}
+
+/// What OSFT measures inputs on: rows that a model generates itself, and a few of every task.
+pub fn calibration_data(model: &Llama) -> CalibrationData {
+    CalibrationData {
+        base_name: "generated".to_string(),
+        base: generated_rows(model, WORDS.len(), 10, 6, 3, &mut |_| {}),
+        base_weight: 2.0,
+        rows_per_task: 7,
+        batch: 4,
+    }
 }
 
 /// The same weights every time: drawn on the host, since the random stream of a device is shared

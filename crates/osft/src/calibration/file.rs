@@ -8,7 +8,7 @@ use super::moment::{Moment, Second};
 use super::sketch::Sketch;
 use super::{Calibration, LayerCalibration, Source};
 use crate::OsftError;
-use crate::archive::{Format, Tensors, matrix_data, pack, unpack, vector_data};
+use crate::archive::{Format, Tensors, pack, unpack, vector_data};
 
 const FORMAT: Format = Format {
     kind: "calibration",
@@ -45,17 +45,14 @@ impl Calibration {
         let mut tensors = Tensors::new();
         let mut sketch_rows = Vec::new();
         for (index, moment) in self.moments.iter().enumerate() {
-            let (matrix, rows) = match &moment.second {
-                Second::Dense(matrix) => (matrix_data(matrix), None),
-                Second::Sketched(sketch) => {
-                    (matrix_data(&sketch.matrix()), Some(sketch.sketch_rows()))
-                }
-            };
-            let numbers = [moment.trace, moment.sketch_error()];
-            tensors.push((format!("{index}.moment"), matrix));
-            tensors.push((format!("{index}.mean"), vector_data(&moment.mean)));
-            tensors.push((format!("{index}.numbers"), vector_data(&numbers)));
-            sketch_rows.push(rows);
+            let [mean, numbers, second] = moment.parts();
+            tensors.push((format!("{index}.moment"), second));
+            tensors.push((format!("{index}.mean"), mean));
+            tensors.push((format!("{index}.numbers"), numbers));
+            sketch_rows.push(match &moment.second {
+                Second::Dense(_) => None,
+                Second::Sketched(sketch) => Some(sketch.sketch_rows()),
+            });
         }
         let vector = |values: Vec<f64>| vector_data(&values);
         let weights = self.sources.iter().map(|source| source.weight).collect();

@@ -52,7 +52,7 @@ impl Moment {
         }
     }
 
-    /// All numbers of it: its mean, its trace with the sketch's error, and `Σ` or the rows of the sketch.
+    /// All numbers of it, as they are written: its mean, its trace with the sketch's error, and `Σ` or the rows of the sketch.
     pub(crate) fn parts(&self) -> [TensorData; 3] {
         let second = match &self.second {
             Second::Dense(moment) => matrix_data(moment),

@@ -7,8 +7,10 @@ pub mod network;
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
 use faer::Mat;
+use osft::Osft;
 
 /// The CPU backends every guarantee is tested on.
 pub fn backends() -> Vec<(&'static str, Device)> {
@@ -69,6 +71,37 @@ pub fn batch(seed: u64, device: &Device) -> (Tensor<2>, Tensor<2>) {
         Tensor::from_data(TensorData::new(values, [8, width]), device)
     };
     (data(101, 16), data(202, 12))
+}
+
+/// A step on a batch of noise, with the gradients projected as a trainer would.
+pub fn step(
+    model: Mlp,
+    osft: &Osft,
+    optimizer: &mut ModuleOptimizer,
+    rate: f64,
+    seed: u64,
+    device: &Device,
+) -> Mlp {
+    let (x, y) = batch(seed, device);
+    let loss = (model.forward(x) - y).square().sum();
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    optimizer.step(rate, model, osft.project(grads))
+}
+
+/// Prepared, and trained for some steps.
+pub fn trained(
+    model: Mlp,
+    osft: &Osft,
+    inner: impl Optimizer,
+    rate: f64,
+    steps: u64,
+    device: &Device,
+) -> Mlp {
+    let mut optimizer = osft.optimizer(inner);
+    let model = osft.prepare(model);
+    (0..steps).fold(model, |model, seed| {
+        step(model, osft, &mut optimizer, rate, seed, device)
+    })
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::spec::{Ready, Spec, Timed};
 use crate::cli::VariantName;
+use crate::report::{empty_table, with_numbers};
 use crate::run::{Manifest, RunFolder};
 
 const LEGEND: &str = "\
@@ -108,11 +108,7 @@ fn ratios(row: &Row, other: &Row) -> Vec<f64> {
 
 /// A row per variant.
 pub fn table(case: &Case, markdown: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(match markdown {
-        true => presets::ASCII_MARKDOWN,
-        false => presets::UTF8_FULL_CONDENSED,
-    });
+    let mut table = empty_table(markdown);
     let title = format!("{}, {} tokens", case.shape, case.tokens);
     table.set_header([
         title.as_str(),
@@ -150,10 +146,7 @@ pub fn table(case: &Case, markdown: bool) -> String {
             memory.map_or_else(none, |(own, plain)| format!("{:.2}", own / plain)),
         ]);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    with_numbers(table)
 }
 
 /// Writes `report.md` and `bench.json`.

@@ -64,8 +64,8 @@ pub fn run(spec: &str) -> Result<()> {
         task: &task,
     };
     let first = &rows[..per_step];
+    let one_step = InMemDataset::new(first.to_vec());
     for index in 0..count - 1 {
-        let one_step = InMemDataset::new(first.to_vec());
         let method = method.as_dyn_mut();
         let (started, optimizer) = method.begin_task(model, train.optimizer(), context(index))?;
         let training = Training::new(started, optimizer);
@@ -201,26 +201,19 @@ fn method(spec: &Spec) -> Result<Timing> {
         }
         Ok(Timing::Osft(Box::new(method)))
     };
+    // On the tensors that OSFT trains.
+    let adapters = |config: LoraConfig| -> Result<LoraConfig> {
+        let targets = spec.osft(Form::Core)?.targets;
+        Ok(LoraConfig { targets, ..config })
+    };
     let other: Box<dyn Method<Model>> = match spec.variant {
         VariantName::Core => return osft(Form::Core),
         VariantName::Weight => return osft(Form::Weight),
         VariantName::Factored => return osft(Form::Factored),
         VariantName::Seqft => Box::new(SeqFt),
         VariantName::Plain => Box::new(PlainTargets(spec.osft(Form::Core)?.targets)),
-        VariantName::Lora => Box::new(LoraMethod::sequential(
-            LoraConfig {
-                targets: spec.osft(Form::Core)?.targets,
-                ..defaults()?.lora
-            },
-            0,
-        )?),
-        VariantName::OLora => Box::new(LoraMethod::orthogonal(
-            LoraConfig {
-                targets: spec.osft(Form::Core)?.targets,
-                ..defaults()?.o_lora
-            },
-            0,
-        )?),
+        VariantName::Lora => Box::new(LoraMethod::sequential(adapters(defaults()?.lora)?, 0)?),
+        VariantName::OLora => Box::new(LoraMethod::orthogonal(adapters(defaults()?.o_lora)?, 0)?),
         VariantName::Peer => bail!("{} is a program of its own", spec.label()),
     };
     Ok(Timing::Other(other))

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use osft::{Calibration, ImportanceMeasure, LayerSplit, Osft};
 
-use crate::report::{Curve, CurvesPicture, curves};
+use crate::report::{Curve, CurvesPicture, curves, empty_table, with_numbers};
 
 /// Points of a curve, at equal shares of the directions.
 const POINTS: usize = 20;
@@ -51,8 +50,7 @@ fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
 /// Share of the directions, in percent, that holds 90 and 99 % of the energy, and importance
 /// relative to the mean over all layers, per kind of layer.
 pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let mut table = empty_table(false);
     table.set_header([
         "layer",
         "weights 90 %",
@@ -80,10 +78,7 @@ pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> String
             relative(&importance[1], layers),
         ]);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    with_numbers(table)
 }
 
 fn relative(importance: &Option<Vec<(&str, f64)>>, layers: &[&LayerSplit]) -> String {

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json;
 
 use super::Status;
 use super::compare::Comparison;
 use crate::backend::Backend;
+use crate::report::{empty_table, with_numbers};
 use crate::run::{Manifest, RunFolder};
 
 const LEGEND: &str = "\
@@ -19,11 +19,7 @@ of width 32; its weights and rows are drawn on the host, every run of 20 steps s
 
 /// One row per quantity, one column per backend.
 pub fn table(comparison: &Comparison, markdown: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(match markdown {
-        true => presets::ASCII_MARKDOWN,
-        false => presets::UTF8_FULL_CONDENSED,
-    });
+    let mut table = empty_table(markdown);
     let backends = comparison.backends.iter().map(ToString::to_string);
     table.set_header(
         ["quantity".to_string(), "limit".to_string()]
@@ -50,10 +46,7 @@ pub fn table(comparison: &Comparison, markdown: bool) -> String {
                 .chain(cells),
         );
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    with_numbers(table)
 }
 
 /// One line per backend that is no column of the table.

@@ -24,8 +24,11 @@ struct Bench {
 /// Fits exponents to what was measured, prints tables and, if asked, writes them with pictures.
 pub fn run(args: &ScalingArgs) -> Result<()> {
     let benches = args.benches.iter().map(|folder| read(folder));
-    let benches = benches.collect::<Result<Vec<_>>>()?;
-    let cases: Vec<Vec<Case>> = benches.iter().map(|bench| bench.cases.clone()).collect();
+    let benches = benches.collect::<Result<Vec<Bench>>>()?;
+    let parts = benches
+        .into_iter()
+        .map(|bench| (bench.manifest, bench.cases));
+    let (manifests, cases): (Vec<Manifest>, Vec<Vec<Case>>) = parts.unzip();
     let measured: Vec<_> = Axis::ALL
         .into_iter()
         .map(|axis| (axis, along(axis, &cases)))
@@ -58,14 +61,14 @@ pub fn run(args: &ScalingArgs) -> Result<()> {
     }
     writeln!(text, "{}\n\n{}\n", page::LEGEND, manifest.origin())?;
     writeln!(text, "The measurements:\n")?;
-    for bench in &benches {
+    for measured in &manifests {
         writeln!(
             text,
             "    {}\n\nrevision `{}`, backend {}, {} cores.\n",
-            bench.manifest.command_line(),
-            bench.manifest.revision,
-            bench.manifest.backend,
-            bench.manifest.cores
+            measured.command_line(),
+            measured.revision,
+            measured.backend,
+            measured.cores
         )?;
     }
     folder.write("report.md", text.as_bytes())?;

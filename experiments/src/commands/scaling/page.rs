@@ -3,12 +3,11 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 
 use super::axis::{Axis, Series};
 use super::power::power;
 use crate::commands::bench::{Row, median, median_ratio};
-use crate::report::{Curve, CurvesPicture, curves};
+use crate::report::{Curve, CurvesPicture, curves, empty_table, with_numbers};
 
 /// What the tables mean.
 pub const LEGEND: &str = "\
@@ -29,13 +28,22 @@ struct Quantity {
     is_cost: bool,
 }
 
+const STEP: Quantity = Quantity {
+    name: "step, ms",
+    of: |row, _| Some(1e3 * median(&row.step_seconds)),
+    digits: 0,
+    is_cost: true,
+};
+
+const STEP_RATIO: Quantity = Quantity {
+    name: "step, ×plain",
+    of: |row, plain| (!std::ptr::eq(row, plain)).then(|| median_ratio(row, plain)),
+    digits: 2,
+    is_cost: false,
+};
+
 const QUANTITIES: [Quantity; 6] = [
-    Quantity {
-        name: "step, ms",
-        of: |row, _| Some(1e3 * median(&row.step_seconds)),
-        digits: 0,
-        is_cost: true,
-    },
+    STEP,
     Quantity {
         name: "setup, s",
         of: |row, _| Some(row.ready.setup_seconds).filter(|_| row.spec.variant.splits()),
@@ -48,12 +56,7 @@ const QUANTITIES: [Quantity; 6] = [
         digits: 0,
         is_cost: true,
     },
-    Quantity {
-        name: "step, ×plain",
-        of: |row, plain| (!std::ptr::eq(row, plain)).then(|| median_ratio(row, plain)),
-        digits: 2,
-        is_cost: false,
-    },
+    STEP_RATIO,
     Quantity {
         name: "counted, ×plain",
         of: |row, plain| {
@@ -107,11 +110,7 @@ fn table(axis: Axis, series: &[Series<'_>], quantity: &Quantity, markdown: bool)
         return None;
     }
     let fitted = quantity.is_cost && axis != Axis::Share;
-    let mut table = Table::new();
-    table.load_style(match markdown {
-        true => presets::ASCII_MARKDOWN,
-        false => presets::UTF8_FULL_CONDENSED,
-    });
+    let mut table = empty_table(markdown);
     let mut header = vec![quantity.name.to_string()];
     header.extend(places.iter().map(|place| format!("{place}")));
     header.extend(fitted.then(|| "exponent".to_string()));
@@ -131,10 +130,7 @@ fn table(axis: Axis, series: &[Series<'_>], quantity: &Quantity, markdown: bool)
         }
         table.add_row(cells);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    Some(table.to_string())
+    Some(with_numbers(table))
 }
 
 fn values(series: &Series<'_>, quantity: &Quantity) -> Vec<(f64, f64)> {
@@ -152,8 +148,8 @@ fn values(series: &Series<'_>, quantity: &Quantity) -> Vec<(f64, f64)> {
 /// If it cannot be drawn.
 pub fn picture(axis: Axis, series: &[Series<'_>]) -> Result<String> {
     let quantity = match axis {
-        Axis::Share => &QUANTITIES[3],
-        _ => &QUANTITIES[0],
+        Axis::Share => &STEP_RATIO,
+        _ => &STEP,
     };
     let drawn: Vec<(&str, Vec<(f64, f64)>)> = series
         .iter()

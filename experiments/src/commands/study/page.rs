@@ -4,11 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use continual::metrics;
 
 use super::plan::{Plan, variant_label};
-use crate::report::{Curve, CurvesPicture, Summary, curves, summarize};
+use crate::report::{Curve, CurvesPicture, Summary, curves, empty_table, summarize, with_numbers};
 use crate::run::{Manifest, RunFolder};
 
 const LEGEND: &str = "\
@@ -87,11 +86,7 @@ impl Group<'_> {
 }
 
 fn table(groups: &[Group<'_>], markdown: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(match markdown {
-        true => presets::ASCII_MARKDOWN,
-        false => presets::UTF8_FULL_CONDENSED,
-    });
+    let mut table = empty_table(markdown);
     table.set_header([
         "variant",
         "lr",
@@ -130,10 +125,7 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
             ]);
         }
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    with_numbers(table)
 }
 
 fn csv(groups: &[Group<'_>]) -> Result<String> {
