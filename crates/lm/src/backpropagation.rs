@@ -3,9 +3,10 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor};
 
-use crate::{LinearMap, negative_log_likelihood};
+use crate::LinearMap;
+use crate::head::{Head, Targets};
 
 /// How the derivatives of a loss are formed.
 #[derive(Clone, Copy)]
@@ -21,9 +22,6 @@ pub struct Backpropagation<'a> {
 
 /// Takes gradients as they arise. The same parameter may come up more than once: what comes is summed.
 pub type GradientSink<'a> = dyn FnMut(GradientsParams) + 'a;
-
-/// Numbers of logits that exist at a time (32 MB each of logits, their logarithms and their gradient).
-const LOGITS: usize = 1 << 23;
 
 /// The way back through graphs of a model's parts, one after the other.
 pub(crate) struct WayBack<'a, M> {
@@ -107,14 +105,13 @@ impl<'a, M: Module> WayBack<'a, M> {
         head: &Head<'_>,
     ) -> (f64, Tensor<2>) {
         let hidden = hidden.clone().inner();
-        let rows = (LOGITS / head.vocabulary.max(1)).max(1);
+        let rows = head.rows();
         let mut sum: Option<Tensor<1>> = None;
         let mut gradients = Vec::new();
         for (index, targets) in targets.tokens().chunks(rows).enumerate() {
             let part = hidden.clone().narrow(0, index * rows, targets.len());
             let part = self.leaf(part);
-            let logits = (head.apply)(part.clone());
-            let loss = negative_log_likelihood(logits, targets) * head.scale;
+            let loss = head.loss_of_some(part.clone(), targets);
             let value = loss.clone().inner();
             sum = Some(match sum {
                 Some(sum) => sum + value,
@@ -124,38 +121,6 @@ impl<'a, M: Module> WayBack<'a, M> {
         }
         let sum = sum.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));
         (sum, Tensor::cat(gradients, 0))
-    }
-}
-
-/// What makes logits of hidden states, and what a loss of them is multiplied by.
-pub(crate) struct Head<'a> {
-    /// `[n, hidden]` to `[n, vocabulary]`.
-    pub apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
-    pub vocabulary: usize,
-    pub scale: f64,
-}
-
-/// Where hidden states are read, and what should come out there: `(row, position, token)`.
-pub(crate) struct Targets(pub Vec<(usize, usize, u32)>);
-
-impl Targets {
-    /// What should come out.
-    pub(crate) fn tokens(&self) -> Vec<u32> {
-        self.0.iter().map(|&(_, _, token)| token).collect()
-    }
-
-    /// The hidden states that predict.
-    ///
-    /// # Shapes
-    /// - `hidden`: `[batch, tokens, hidden]`
-    /// - output: `[targets, hidden]`
-    pub(crate) fn select(&self, hidden: Tensor<3>) -> Tensor<2> {
-        let [batch, tokens, width] = hidden.dims();
-        let place = |&(row, position, _): &(usize, usize, u32)| (row * tokens + position) as i32;
-        let places: Vec<i32> = self.0.iter().map(place).collect();
-        let places = TensorData::new(places, [self.0.len()]);
-        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
-        hidden.reshape([batch * tokens, width]).select(0, places)
     }
 }
 

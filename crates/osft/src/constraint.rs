@@ -65,6 +65,15 @@ impl Constraint {
         }
     }
 
+    /// The same bases, copied.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            input: self.input.copied(),
+            output: self.output.copied(),
+            removed: self.removed,
+        }
+    }
+
     /// Coordinates of a dense gradient: `N_Pᵀ G N_Q`, or `G` without the protected block.
     ///
     /// # Shapes

@@ -103,6 +103,13 @@ impl InputEnergy {
 }
 
 impl LayerSplit {
+    /// Moves the bases out of the memory they were found in. Called after all the decompositions, whose
+    /// own memory lies between the bases: what is left behind is one piece for the steps to use, not
+    /// holes between what stays.
+    pub(crate) fn settle(&mut self) {
+        self.constraint = Arc::new(self.constraint.copied());
+    }
+
     /// `None` if a decomposition does not converge.
     pub(crate) fn new(
         target: &Weight,

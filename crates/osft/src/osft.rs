@@ -125,7 +125,11 @@ impl Osft {
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        on_threads_of_its_own(|| Self::decomposed_here(targets, config, context))
+        let mut split = on_threads_of_its_own(|| Self::decomposed_here(targets, config, context))?;
+        for layer in &mut split.layers {
+            layer.settle();
+        }
+        Ok(split)
     }
 
     fn decomposed_here(

@@ -2,11 +2,12 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation::softmax};
+use burn::tensor::{Device, Tensor};
 
 use super::LlamaConfig;
 use super::rope::Rope;
 use crate::cache::LayerCache;
+use crate::ops::attend;
 use crate::projection::Projector;
 
 /// Self-attention; `groups` query heads share each key and value head.
@@ -83,13 +84,7 @@ impl Attention {
         ];
         let scale = (self.head_width as f64).powf(-0.5);
         let query = (rope.rotate(query) * scale).reshape(rows);
-        let scores = query.matmul(key.swap_dims(2, 3));
-        let scores = match mask {
-            Some(mask) => scores + mask.clone(),
-            None => scores,
-        };
-        let context = softmax(scores, 3).matmul(value);
-        let context = context
+        let context = attend(query, key, value, mask)
             .reshape([batch, query_heads, tokens, self.head_width])
             .swap_dims(1, 2)
             .reshape([batch, tokens, query_heads * self.head_width]);

@@ -2,12 +2,13 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig, RmsNorm, RmsNormConfig};
-use burn::tensor::{Device, Tensor, activation::silu};
+use burn::tensor::{Device, Tensor};
 
 use super::LlamaConfig;
 use super::attention::Attention;
 use super::rope::Rope;
 use crate::cache::LayerCache;
+use crate::ops::{rms_norm, silu_gate};
 use crate::projection::Projector;
 
 /// `down(silu(gate(x)) · up(x))`
@@ -34,7 +35,7 @@ impl Mlp {
 
     fn forward(&self, x: Tensor<3>, projector: &mut Projector<'_>) -> Tensor<3> {
         let [gate, up] = projector.project([&self.gate_proj, &self.up_proj], x);
-        let [output] = projector.project([&self.down_proj], silu(gate) * up);
+        let [output] = projector.project([&self.down_proj], silu_gate(gate, up));
         output
     }
 }
@@ -72,10 +73,10 @@ impl Block {
         cache: Option<&mut LayerCache>,
         projector: &mut Projector<'_>,
     ) -> Tensor<3> {
-        let normed = self.input_layernorm.forward(x.clone());
+        let normed = rms_norm(&self.input_layernorm, x.clone());
         let attended = self.self_attn.forward(normed, rope, mask, cache, projector);
         let x = x + attended;
-        let normed = self.post_attention_layernorm.forward(x.clone());
+        let normed = rms_norm(&self.post_attention_layernorm, x.clone());
         x + self.mlp.forward(normed, projector)
     }
 }

@@ -5,7 +5,8 @@ use burn::module::Module;
 use super::Llama;
 use super::layout::Layout;
 use crate::LinearMap;
-use crate::backpropagation::{Head, Targets, WayBack, of, trains};
+use crate::backpropagation::{WayBack, of, trains};
+use crate::head::{Head, Targets};
 use crate::projection::Projector;
 
 impl Llama {

@@ -8,11 +8,12 @@ use super::LlamaConfig;
 use super::block::Block;
 use super::layout::Layout;
 use super::rope::Rope;
-use crate::backpropagation::{Backpropagation, GradientSink, Head, Targets, WayBack};
+use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
 use crate::cache::LayerCache;
+use crate::head::{Head, Targets};
 use crate::padding::padded;
 use crate::projection::Projector;
-use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
+use crate::{Example, GenerationOptions, LanguageModel, Observer};
 
 /// A LLaMA-family causal language model.
 #[derive(Module, Debug)]
@@ -106,7 +107,12 @@ impl Llama {
 
     fn loss_of(&self, rows: &[Vec<u32>], targets: &Targets) -> Tensor<1> {
         let hidden = self.hidden_right_padded(rows, &mut Projector::default());
-        negative_log_likelihood(self.head(targets.select(hidden)), &targets.tokens())
+        let head = Head {
+            apply: &|hidden| self.head(hidden),
+            vocabulary: self.config.vocab_size,
+            scale: 1.0,
+        };
+        head.loss(&targets.select(hidden), targets)
     }
 
     pub(super) fn hidden_right_padded(

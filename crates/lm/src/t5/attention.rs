@@ -2,11 +2,12 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig, Linear};
-use burn::tensor::{Device, Tensor, activation::softmax};
+use burn::tensor::{Device, Tensor};
 
 use super::T5Config;
 use super::feed_forward::linear;
 use crate::cache::LayerCache;
+use crate::ops::attend;
 use crate::projection::Projector;
 
 /// Keys and values of the encoder's output, as one decoder block sees it.
@@ -115,12 +116,7 @@ impl Attention {
         projector: &mut Projector<'_>,
     ) -> Tensor<3> {
         let [batch, tokens, inner] = query.dims();
-        let scores = self.split_heads(query).matmul(key.swap_dims(2, 3));
-        let scores = match bias {
-            Some(bias) => scores + bias.clone(),
-            None => scores,
-        };
-        let context = softmax(scores, 3).matmul(value);
+        let context = attend(self.split_heads(query), key, value, bias);
         let context = context.swap_dims(1, 2).reshape([batch, tokens, inner]);
         let [output] = projector.project([&self.o], context);
         output

@@ -6,7 +6,8 @@ use burn::tensor::Tensor;
 use super::T5;
 use super::network::{Rows, padding_of};
 use crate::LinearMap;
-use crate::backpropagation::{Head, Targets, WayBack, of};
+use crate::backpropagation::{WayBack, of};
+use crate::head::{Head, Targets};
 use crate::projection::Projector;
 
 /// What went into the parts of the network.

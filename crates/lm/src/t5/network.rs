@@ -9,11 +9,12 @@ use super::attention::Memory;
 use super::feed_forward::linear;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
-use crate::backpropagation::{Backpropagation, GradientSink, Head, Targets, WayBack};
+use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
 use crate::cache::LayerCache;
+use crate::head::{Head, Targets};
 use crate::padding::padded;
 use crate::projection::Projector;
-use crate::{Example, GenerationOptions, LanguageModel, Observer, negative_log_likelihood};
+use crate::{Example, GenerationOptions, LanguageModel, Observer};
 
 /// A T5 encoder-decoder: reads a prompt, writes an answer.
 #[derive(Module, Debug)]
@@ -211,8 +212,15 @@ impl LanguageModel for T5 {
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
         let hidden = self.answering(&self.rows(examples), &mut Projector::default());
-        let loss = negative_log_likelihood(self.head(targets.select(hidden)), &targets.tokens());
-        (loss, targets.0.len())
+        let head = Head {
+            apply: &|hidden| self.head(hidden),
+            vocabulary: self.config.vocab_size,
+            scale: 1.0,
+        };
+        (
+            head.loss(&targets.select(hidden), &targets),
+            targets.0.len(),
+        )
     }
 
     fn answer_gradients(

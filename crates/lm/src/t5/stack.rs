@@ -11,6 +11,7 @@ use super::attention::{Attention, Memory};
 use super::feed_forward::FeedForward;
 use super::position::{Buckets, causal_mask};
 use crate::cache::LayerCache;
+use crate::ops::rms_norm;
 use crate::projection::Projector;
 
 fn norm(config: &T5Config, device: &Device) -> RmsNorm {
@@ -40,7 +41,7 @@ impl SelfAttentionLayer {
         cache: Option<&mut LayerCache>,
         projector: &mut Projector<'_>,
     ) -> Tensor<3> {
-        let normed = self.layer_norm.forward(x.clone());
+        let normed = rms_norm(&self.layer_norm, x.clone());
         x + self.SelfAttention.within(normed, bias, cache, projector)
     }
 }
@@ -66,7 +67,7 @@ impl FeedForwardLayer {
     }
 
     fn forward(&self, x: Tensor<3>, projector: &mut Projector<'_>) -> Tensor<3> {
-        let normed = self.layer_norm.forward(x.clone());
+        let normed = rms_norm(&self.layer_norm, x.clone());
         x + self.DenseReluDense.forward(normed, projector)
     }
 }
@@ -123,7 +124,7 @@ impl DecoderBlock {
     ) -> Tensor<3> {
         let (attention, cross, feed_forward) = &self.layer;
         let x = attention.forward(x, bias, cache, projector);
-        let normed = cross.layer_norm.forward(x.clone());
+        let normed = rms_norm(&cross.layer_norm, x.clone());
         let read = cross
             .EncDecAttention
             .across(normed, memory, mask, projector);

@@ -61,8 +61,8 @@ impl Plan {
     /// The way with the fewest multiplications.
     pub(super) fn new(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> Self {
         let narrow = core_is_cheaper(constraint, shape, tokens);
-        // Inputs in coordinates, which multiplying by the core needs, are there anyway where the gradient
-        // is formed from them.
+        // The gradient in coordinates, which multiplying by the core needs on the way back, is there anyway
+        // where that of the core is formed from it.
         let formed = !narrow || 2 * lifting(constraint, shape) <= beside(constraint, shape, tokens);
         Self {
             input: Reduction::of(&constraint.input),
@@ -73,15 +73,16 @@ impl Plan {
     }
 }
 
-/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` the same way back; `x N_P` and `g N_Q` not counted.
+/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` the same way back; `g N_Q` not counted.
 fn beside(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
     let [a, b] = constraint.core_shape(shape);
-    let raised = |side: &Side, d: usize, coordinates: usize| match side {
+    let turned = |side: &Side, d: usize, coordinates: usize| match side {
         Side::Free(_) => d * coordinates,
         _ => 0,
     };
-    let raised = raised(&constraint.output, shape[1], b) + raised(&constraint.input, shape[0], a);
-    tokens * (2 * a * b + raised)
+    let turned =
+        turned(&constraint.output, shape[1], b) + 2 * turned(&constraint.input, shape[0], a);
+    tokens * (2 * a * b + turned)
 }
 
 /// Whether forming the gradient in core coordinates takes fewer multiplications than forming all of it

@@ -20,7 +20,8 @@ impl Osft {
     /// is held twice: for many tokens `W` is formed for the product and dropped, and once more on the way
     /// back; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the
     /// core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the
-    /// result, for which `x N_P` is kept in place of `x`, or as `N_Pᵀ (xᵀ g) N_Q`.
+    /// result, or as `N_Pᵀ (xᵀ g) N_Q`. Of `x` nothing is kept that an operation before is ready to compute
+    /// again.
     ///
     /// `None` where the layer is to do it itself: the weight has no core or is in the `weight` form,
     /// nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
@@ -47,21 +48,18 @@ impl Osft {
         }
         let base = weight.base();
         let [d_in, d_out] = base.dims();
-        let mut dims = x.dims();
-        let tokens = dims.iter().product::<usize>() / d_in.max(1);
+        let tokens = x.dims().iter().product::<usize>() / d_in.max(1);
         let (input, output) = (&constraint.input, &constraint.output);
         let (input_basis, output_basis) = bases(input, output)?;
         let like = |basis: &Tensor<2>| beside(basis.clone(), x).into_dispatch();
-        let y = Dispatch::core_linear(
-            x.clone().reshape([tokens, d_in]).into_dispatch(),
+        Some(Tensor::from_dispatch(Dispatch::core_linear(
+            x.clone().into_dispatch(),
             core.into_dispatch(),
             base.into_dispatch(),
             like(input_basis),
             like(output_basis),
             Plan::new(constraint, [d_in, d_out], tokens),
-        );
-        *dims.last_mut()? = d_out;
-        Some(Tensor::<2>::from_dispatch(y).reshape(dims))
+        )))
     }
 }
 

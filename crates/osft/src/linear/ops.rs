@@ -3,13 +3,13 @@
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
 use burn::backend::autodiff::{
-    Autodiff,
+    Autodiff, NodeId,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
-use burn::tensor::{DType, FloatDType};
+use burn::tensor::{DType, FloatDType, Shape};
 
 use crate::Side;
 
@@ -57,12 +57,12 @@ pub struct Plan {
 )]
 pub trait CoreLinearOps: Backend {
     /// # Shapes
-    /// - `x`: `[tokens, d_in]`
+    /// - `x`: `[.., d_in]`
     /// - `core`: coordinates of both sides
     /// - `base`: `[d_in, d_out]`
     /// - `input_basis`: `[d_in, _]`, unless its side does nothing
     /// - `output_basis`: `[d_out, _]`, unless its side does nothing
-    /// - output: `[tokens, d_out]`
+    /// - output: `[.., d_out]`
     fn core_linear(
         x: FloatTensor<Self>,
         core: FloatTensor<Self>,
@@ -72,17 +72,13 @@ pub trait CoreLinearOps: Backend {
         plan: Plan,
     ) -> FloatTensor<Self> {
         let (input, output) = Basis::<Self>::pair(input_basis, output_basis, plan);
-        let lowered = match plan.formed {
-            true => x.clone(),
-            false => input.on_rows(x.clone()),
-        };
         let parts = Parts {
             core,
             base,
             input,
             output,
         };
-        parts.forward(x, lowered, plan)
+        parts.forward(x, plan)
     }
 }
 
@@ -102,28 +98,27 @@ impl<B: Backend + CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodi
         output_basis: FloatTensor<Self>,
         plan: Plan,
     ) -> FloatTensor<Self> {
-        let (x, x_node) = x.into_parts();
         let (core, core_node) = core.into_parts();
         let base = base.into_primitive();
         let (input_basis, output_basis) =
             (input_basis.into_primitive(), output_basis.into_primitive());
         let (input, output) = Basis::<B>::pair(input_basis, output_basis, plan);
-        // Kept in place of the inputs, where the gradient is formed from it.
-        let kept = match plan.narrow {
-            true => input.on_rows(x.clone()),
-            false => x.clone(),
-        };
         let parts = Parts {
             core,
             base,
             input,
             output,
         };
-        let y = parts.forward(x, kept.clone(), plan);
-        let prepared = CoreLinear.prepare::<C>([x_node, core_node]);
+        let prepared = CoreLinear.prepare::<C>([x.node(), core_node]);
         match prepared.compute_bound().stateful() {
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-            OpsKind::Tracked(prepared) => prepared.finish((kept, parts, plan), y),
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(parts.forward(x.into_primitive(), plan))
+            }
+            OpsKind::Tracked(mut prepared) => {
+                let kept = prepared.checkpoint(&x);
+                let y = parts.forward(x.into_primitive(), plan);
+                prepared.finish((kept, parts, plan), y)
+            }
         }
     }
 }
@@ -151,14 +146,19 @@ impl<B: Backend> Parts<B> {
         B::float_add(self.base(), self.output.lifted_rows(change))
     }
 
-    /// `x W`; `lowered` are the inputs in coordinates, read where the weight is not formed.
-    fn forward(&self, x: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
-        if plan.formed {
-            return B::float_matmul(x, self.weight());
-        }
-        let change = B::float_matmul(lowered, self.core.clone());
-        let y = B::float_matmul(x, self.base());
-        B::float_add(y, self.output.lifted_rows(change))
+    /// `x W`
+    fn forward(&self, x: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
+        let shape = x.shape();
+        let x = as_rows::<B>(x);
+        let y = match plan.formed {
+            true => B::float_matmul(x, self.weight()),
+            false => {
+                let change = B::float_matmul(self.input.on_rows(x.clone()), self.core.clone());
+                let y = B::float_matmul(x, self.base());
+                B::float_add(y, self.output.lifted_rows(change))
+            }
+        };
+        as_before::<B>(y, shape)
     }
 
     /// `g Wᵀ`; `lowered` is the gradient in coordinates, read where the weight is not formed.
@@ -174,17 +174,17 @@ impl<B: Backend> Parts<B> {
     /// The gradient of the core; `lowered` is that of the result in coordinates.
     fn core_gradient(
         &self,
-        kept: FloatTensor<B>,
+        x: FloatTensor<B>,
         g: FloatTensor<B>,
         lowered: FloatTensor<B>,
         plan: Plan,
     ) -> FloatTensor<B> {
-        let x = B::float_transpose(kept);
         let core = match plan.narrow {
-            true => B::float_matmul(x, lowered),
-            false => self
-                .output
-                .on_rows(self.input.on_columns(B::float_matmul(x, g))),
+            true => B::float_matmul(B::float_transpose(self.input.on_rows(x)), lowered),
+            false => {
+                let whole = B::float_matmul(B::float_transpose(x), g);
+                self.output.on_rows(self.input.on_columns(whole))
+            }
         };
         let core = self.output.without_protected(core);
         let transposed = self.input.without_protected(B::float_transpose(core));
@@ -260,27 +260,48 @@ impl<B: Backend> Basis<B> {
     }
 }
 
+/// `[.., d]` as `[rows, d]`.
+fn as_rows<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    let width = shape.as_slice().last().copied().unwrap_or(1);
+    let rows = shape.num_elements() / width.max(1);
+    B::float_reshape(x, Shape::new([rows, width]))
+}
+
+/// Rows as they were laid out before they were multiplied.
+fn as_before<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<B> {
+    let width = rows.shape().as_slice().last().copied();
+    if let (Some(last), Some(width)) = (shape.as_mut_slice().last_mut(), width) {
+        *last = width;
+    }
+    B::float_reshape(rows, shape)
+}
+
 #[derive(Debug)]
 struct CoreLinear;
 
 impl<B: Backend> Backward<B, 2> for CoreLinear {
-    /// The inputs as they are kept, and what they were multiplied by.
-    type State = (FloatTensor<B>, Parts<B>, Plan);
+    /// The inputs, and what they were multiplied by.
+    type State = (NodeId, Parts<B>, Plan);
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (kept, parts, plan) = ops.state;
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
+        let (x, parts, plan) = ops.state;
+        let x = kept.retrieve_node_output::<FloatTensor<B>>(x);
         let [of_input, of_core] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
+        let shape = g.shape();
+        let g = as_rows::<B>(g);
         let lowered = match plan.narrow {
             true => parts.output.on_rows(g.clone()),
             false => g.clone(),
         };
         if let Some(node) = of_core {
-            let core = parts.core_gradient(kept, g.clone(), lowered.clone(), plan);
+            let core = parts.core_gradient(as_rows::<B>(x), g.clone(), lowered.clone(), plan);
             grads.register::<B>(node.id, core);
         }
         if let Some(node) = of_input {
-            grads.register::<B>(node.id, parts.backward(g, lowered, plan));
+            let x = parts.backward(g, lowered, plan);
+            grads.register::<B>(node.id, as_before::<B>(x, shape));
         }
     }
 }

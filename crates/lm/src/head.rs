@@ -1,0 +1,68 @@
+//! From hidden states to a loss, without the logits of a large vocabulary for all of them at a time.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::negative_log_likelihood;
+
+/// Numbers of logits that exist at a time (16 MB each of logits, their logarithms and their gradient).
+const LOGITS: usize = 1 << 22;
+
+/// What makes logits of hidden states, and what a loss of them is multiplied by.
+pub(crate) struct Head<'a> {
+    /// `[n, hidden]` to `[n, vocabulary]`.
+    pub apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
+    pub vocabulary: usize,
+    pub scale: f64,
+}
+
+impl Head<'_> {
+    /// How many hidden states are done at a time.
+    pub(crate) fn rows(&self) -> usize {
+        (LOGITS / self.vocabulary.max(1)).max(1)
+    }
+
+    /// Summed and scaled negative log-likelihood of targets.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[targets, hidden]`
+    /// - output: `[1]`
+    pub(crate) fn loss(&self, hidden: &Tensor<2>, targets: &Targets) -> Tensor<1> {
+        let rows = self.rows();
+        let tokens = targets.tokens();
+        let parts = tokens.chunks(rows).enumerate().map(|(index, targets)| {
+            let part = hidden.clone().narrow(0, index * rows, targets.len());
+            self.loss_of_some(part, targets)
+        });
+        let sum = parts.reduce(|sum, part| sum + part);
+        sum.unwrap_or_else(|| Tensor::zeros([1], &hidden.device()))
+    }
+
+    /// The same of a few of them.
+    pub(crate) fn loss_of_some(&self, hidden: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+        negative_log_likelihood((self.apply)(hidden), targets) * self.scale
+    }
+}
+
+/// Where hidden states are read, and what should come out there: `(row, position, token)`.
+pub(crate) struct Targets(pub Vec<(usize, usize, u32)>);
+
+impl Targets {
+    /// What should come out.
+    pub(crate) fn tokens(&self) -> Vec<u32> {
+        self.0.iter().map(|&(_, _, token)| token).collect()
+    }
+
+    /// The hidden states that predict.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[batch, tokens, hidden]`
+    /// - output: `[targets, hidden]`
+    pub(crate) fn select(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, tokens, width] = hidden.dims();
+        let place = |&(row, position, _): &(usize, usize, u32)| (row * tokens + position) as i32;
+        let places: Vec<i32> = self.0.iter().map(place).collect();
+        let places = TensorData::new(places, [self.0.len()]);
+        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
+        hidden.reshape([batch * tokens, width]).select(0, places)
+    }
+}

@@ -1,0 +1,160 @@
+//! Attention without its probabilities kept: they grow with the square of the tokens, and one product
+//! and a softmax give them again.
+
+#![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
+
+use burn::backend::autodiff::{
+    Autodiff,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::tensor::{Tensor, activation::softmax};
+
+use super::built_for;
+
+/// `softmax(q kᵀ + bias) v`
+///
+/// # Shapes
+/// - `query`: `[batch, heads, queries, width]`
+/// - `key`: `[batch, heads, keys, width]`
+/// - `value`: `[batch, heads, keys, value width]`
+/// - `bias`: `[batch or 1, heads or 1, queries or 1, keys]`
+/// - output: `[batch, heads, queries, value width]`
+pub(crate) fn attend(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    bias: Option<&Tensor<4>>,
+) -> Tensor<4> {
+    let biased = bias.is_some();
+    let frozen = bias.is_none_or(|bias| !bias.is_tracked());
+    if query.is_autodiff() && frozen && built_for(&query.device().inner()) {
+        // Without a bias its place is taken by what is not read.
+        let bias = bias.unwrap_or(&query).clone();
+        return Tensor::from_dispatch(Dispatch::attention_of(
+            query.into_dispatch(),
+            key.into_dispatch(),
+            value.into_dispatch(),
+            bias.into_dispatch(),
+            biased,
+        ));
+    }
+    let scores = query.matmul(key.swap_dims(2, 3));
+    let scores = match bias {
+        Some(bias) => scores + bias.clone(),
+        None => scores,
+    };
+    softmax(scores, 3).matmul(value)
+}
+
+/// `softmax(q kᵀ + bias) v`, differentiable by `q`, `k` and `v`.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff,
+)]
+pub trait AttentionOps: Backend {
+    /// Shapes as those of [`attend`]; `bias` is read if it is one (`biased`).
+    fn attention_of(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+    ) -> FloatTensor<Self> {
+        let inputs = Inputs::<Self> {
+            query,
+            key,
+            bias: biased.then_some(bias),
+        };
+        Self::float_matmul(inputs.probabilities(), value)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl AttentionOps for burn::backend::Flex {}
+#[cfg(feature = "ndarray")]
+impl AttentionOps for burn::backend::NdArray {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl AttentionOps for burn::backend::Cube {}
+
+impl<B: Backend + AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
+    fn attention_of(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        biased: bool,
+    ) -> FloatTensor<Self> {
+        let (query, query_node) = query.into_parts();
+        let (key, key_node) = key.into_parts();
+        let (value, value_node) = value.into_parts();
+        let inputs = Inputs::<B> {
+            query,
+            key,
+            bias: biased.then(|| bias.into_primitive()),
+        };
+        let context = B::float_matmul(inputs.probabilities(), value.clone());
+        let prepared = Attention.prepare::<C>([query_node, key_node, value_node]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::UnTracked(prepared) => prepared.finish(context),
+            OpsKind::Tracked(prepared) => prepared.finish((inputs, value), context),
+        }
+    }
+}
+
+/// What the probabilities are made of.
+#[derive(Clone, Debug)]
+struct Inputs<B: Backend> {
+    query: FloatTensor<B>,
+    key: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+}
+
+impl<B: Backend> Inputs<B> {
+    /// `softmax(q kᵀ + bias)`: `[batch, heads, queries, keys]`
+    fn probabilities(&self) -> FloatTensor<B> {
+        let scores = B::float_matmul(self.query.clone(), B::float_transpose(self.key.clone()));
+        let scores = match &self.bias {
+            Some(bias) => B::float_add(scores, bias.clone()),
+            None => scores,
+        };
+        B::softmax(scores, 3)
+    }
+}
+
+#[derive(Debug)]
+struct Attention;
+
+impl<B: Backend> Backward<B, 3> for Attention {
+    type State = (Inputs<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (inputs, value) = ops.state;
+        let [of_query, of_key, of_value] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let probabilities = inputs.probabilities();
+        if let Some(node) = of_value {
+            let transposed = B::float_transpose(probabilities.clone());
+            grads.register::<B>(node.id, B::float_matmul(transposed, g.clone()));
+        }
+        if of_query.is_none() && of_key.is_none() {
+            return;
+        }
+        // dS = p · (dp - Σ p dp), the sum over the keys.
+        let of_probabilities = B::float_matmul(g, B::float_transpose(value));
+        let sum = B::float_mul(of_probabilities.clone(), probabilities.clone());
+        let sum = B::float_sum_dim(sum, 3);
+        let of_scores = B::float_mul(B::float_sub(of_probabilities, sum), probabilities);
+        if let Some(node) = of_key {
+            let transposed = B::float_transpose(of_scores.clone());
+            grads.register::<B>(node.id, B::float_matmul(transposed, inputs.query));
+        }
+        if let Some(node) = of_query {
+            grads.register::<B>(node.id, B::float_matmul(of_scores, inputs.key));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Operations that keep less for the way back than the same made of Burn's own: what is cheap to
+//! compute again from their inputs is not kept.
+//!
+//! Where this crate was built without the backend at hand (features `flex`, `ndarray`, `wgpu`, `cuda`)
+//! Burn's operations do the same work with more memory.
+
+mod attention;
+mod gate;
+mod norm;
+
+use burn::backend::DispatchDevice;
+use burn::tensor::Device;
+
+pub(crate) use attention::attend;
+pub(crate) use gate::silu_gate;
+pub(crate) use norm::rms_norm;
+
+/// Whether the operations were built for a device's backend; Burn panics where they were not.
+fn built_for(device: &Device) -> bool {
+    match device.as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        DispatchDevice::Cube(_) => true,
+        #[allow(unreachable_patterns)]
+        _ => false,
+    }
+}
