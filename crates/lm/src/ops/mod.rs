@@ -7,6 +7,8 @@
 mod attention;
 mod gate;
 mod norm;
+#[cfg(test)]
+mod tests;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;

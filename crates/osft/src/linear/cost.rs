@@ -228,10 +228,10 @@ mod tests {
         let half = constraint(side(100, 50, true), side(100, 50, true));
         let plan = Plan::new(&half, [100, 100], 10_000);
         assert_eq!((plan.narrow, plan.formed), (false, true));
-        // Both ways cost the same at as many tokens as directions.
-        assert_eq!(
-            beside(&square, [100, 100], 100),
-            2 * lifting(&square, [100, 100])
+        // Both ways cost the same at some seventy tokens.
+        let formed = 2 * lifting(&square, [100, 100]);
+        assert!(
+            (beside(&square, [100, 100], 70)..beside(&square, [100, 100], 71)).contains(&formed)
         );
     }
 

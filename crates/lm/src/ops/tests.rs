@@ -1,0 +1,211 @@
+//! Values and derivatives are those of the same made of Burn's operations.
+
+#![allow(deprecated, clippy::unwrap_used)] // Burn 0.22 announces the removal of its ndarray backend.
+
+use burn::nn::{RmsNorm, RmsNormConfig};
+use burn::tensor::activation::{silu, softmax};
+use burn::tensor::module::linear;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{attend, rms_norm, silu_gate};
+
+/// Sums of a few f32 products in two orders.
+const ROUNDING: f32 = 2e-6;
+
+fn devices() -> [Device; 2] {
+    [Device::ndarray(), Device::flex()].map(Device::autodiff)
+}
+
+/// Numbers between -1 and 1 that have nothing to do with each other.
+fn numbers<const D: usize>(shape: [usize; D], salt: usize, device: &Device) -> Tensor<D> {
+    let count = shape.iter().product();
+    let at = |i: usize| (((i + 1) * (salt + 3) * 7919 % 1009) as f32 / 504.5) - 1.0;
+    let values: Vec<f32> = (0..count).map(at).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().to_vec().unwrap()
+}
+
+/// A result and its gradients for the leaves that have one, weighted so that no two places count the
+/// same.
+fn with_gradients<const D: usize, const E: usize>(
+    leaves: &[Tensor<D>],
+    apply: impl Fn(&[Tensor<D>]) -> Tensor<E>,
+) -> Vec<Vec<f32>> {
+    let y = apply(leaves);
+    let weights = numbers(y.dims(), 5, &y.device());
+    let gradients = (y.clone() * weights).sum().backward();
+    let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
+    std::iter::once(values(y))
+        .chain(of_leaves.map(values))
+        .collect()
+}
+
+fn check(what: &str, found: &[Vec<f32>], expected: &[Vec<f32>], parts: usize) {
+    assert_eq!((found.len(), expected.len()), (parts, parts), "{what}");
+    for (part, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len(), "{what}, part {part}");
+        let scale = expected
+            .iter()
+            .fold(1.0_f32, |most, value| most.max(value.abs()));
+        for (found, expected) in found.iter().zip(expected) {
+            let error = (found - expected).abs() / scale;
+            assert!(error < ROUNDING, "{what}, part {part}: {found} {expected}");
+        }
+    }
+}
+
+/// Leaves of which those that are marked are differentiated by.
+fn leaves<const D: usize, const N: usize>(
+    shapes: [[usize; D]; N],
+    tracked: [bool; N],
+    device: &Device,
+) -> Vec<Tensor<D>> {
+    let of = |(salt, (shape, tracked)): (usize, ([usize; D], bool))| {
+        let leaf = numbers(shape, salt, device);
+        if tracked { leaf.require_grad() } else { leaf }
+    };
+    shapes
+        .into_iter()
+        .zip(tracked)
+        .enumerate()
+        .map(of)
+        .collect()
+}
+
+#[test]
+fn attention_is_that_of_its_parts() {
+    let composed = |q: &Tensor<4>, k: &Tensor<4>, v: &Tensor<4>, bias: Option<&Tensor<4>>| {
+        let scores = q.clone().matmul(k.clone().swap_dims(2, 3));
+        let scores = match bias {
+            Some(bias) => scores + bias.clone(),
+            None => scores,
+        };
+        softmax(scores, 3).matmul(v.clone())
+    };
+    for device in devices() {
+        // As many keys as queries and more, and values of their own width.
+        for (queries, keys) in [(4, 4), (3, 5), (1, 1)] {
+            let shapes = [[2, 3, queries, 6], [2, 3, keys, 6], [2, 3, keys, 2]];
+            let hidden = numbers([2, 1, queries, keys], 9, &device).lower_equal_elem(0.5);
+            let mask = Tensor::<4>::zeros([2, 1, queries, keys], &device);
+            let mask = mask.mask_fill(hidden, -1e30);
+            let shared = numbers([1, 3, 1, keys], 8, &device);
+            for bias in [None, Some(&mask), Some(&shared)] {
+                for tracked in [
+                    [true, true, true],
+                    [false, false, true],
+                    [true, false, false],
+                    [false, true, false],
+                ] {
+                    let parts = 1 + tracked.iter().filter(|&&tracked| tracked).count();
+                    let leaves = leaves(shapes, tracked, &device);
+                    let found = with_gradients(&leaves, |of| {
+                        attend(of[0].clone(), of[1].clone(), of[2].clone(), bias)
+                    });
+                    let expected =
+                        with_gradients(&leaves, |of| composed(&of[0], &of[1], &of[2], bias));
+                    check(&format!("{queries} {keys}"), &found, &expected, parts);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bias_that_trains_has_its_gradient() {
+    for device in devices() {
+        let bias = numbers([1, 2, 3, 3], 7, &device).require_grad();
+        let of = |salt| numbers([1, 2, 3, 4], salt, &device);
+        let y = attend(of(0), of(1), of(2), Some(&bias));
+        let gradients = (y * of(3)).sum().backward();
+        assert!(bias.grad(&gradients).is_some());
+    }
+}
+
+/// Layers behind it that have to compute it again, two of them and none.
+#[test]
+fn a_gate_is_that_of_its_parts_for_the_layers_behind_it() {
+    for device in devices() {
+        let weights = [11, 12].map(|salt| numbers([6, 3], salt, &device).require_grad());
+        let through = |gated: Tensor<3>, behind: usize| {
+            let layers = weights.iter().take(behind);
+            layers
+                .map(|weight| linear(gated.clone(), weight.clone(), None))
+                .reduce(|sum, y| sum + y)
+                .unwrap_or(gated)
+        };
+        for behind in 0..3 {
+            for tracked in [[true, true], [true, false], [false, true], [false, false]] {
+                let leaves = leaves([[2, 4, 6]; 2], tracked, &device);
+                let run = |gated: Tensor<3>| {
+                    let y = through(gated, behind);
+                    let factors = numbers(y.dims(), 5, &device);
+                    let gradients = (y.clone() * factors).sum().backward();
+                    let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
+                    let of_weights = weights.iter().filter_map(|w| w.grad(&gradients));
+                    let gradients = of_leaves.map(values).chain(of_weights.map(values));
+                    std::iter::once(values(y))
+                        .chain(gradients)
+                        .collect::<Vec<_>>()
+                };
+                let parts = 1 + behind + tracked.iter().filter(|&&tracked| tracked).count();
+                if parts == 1 {
+                    continue;
+                }
+                let [gate, up] = [leaves[0].clone(), leaves[1].clone()];
+                let expected = run(silu(gate.clone()) * up.clone());
+                let found = run(silu_gate(gate, up));
+                check(&format!("{behind} {tracked:?}"), &found, &expected, parts);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_norm_is_that_of_its_parts_for_the_layers_behind_it() {
+    for device in devices() {
+        let norm = RmsNormConfig::new(6).with_epsilon(1e-3).init(&device);
+        let gamma = numbers([6], 4, &device);
+        let frozen = RmsNorm {
+            gamma: burn::module::Param::from_tensor(gamma).set_require_grad(false),
+            ..norm
+        };
+        let weights = [11, 12].map(|salt| numbers([6, 3], salt, &device).require_grad());
+        for tracked in [true, false] {
+            let leaves = leaves([[2, 4, 6]], [tracked], &device);
+            let run = |apply: &dyn Fn(Tensor<3>) -> Tensor<3>| {
+                // The input comes out of another operation, as in a model.
+                let x = leaves[0].clone() + leaves[0].clone() * 0.5;
+                let normed = apply(x);
+                let [first, second] = &weights;
+                let y = linear(normed.clone(), first.clone(), None)
+                    * linear(normed, second.clone(), None);
+                let gradients = y.clone().sum().backward();
+                let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
+                let of_weights = weights.iter().filter_map(|w| w.grad(&gradients));
+                let gradients = of_leaves.map(values).chain(of_weights.map(values));
+                std::iter::once(values(y))
+                    .chain(gradients)
+                    .collect::<Vec<_>>()
+            };
+            let expected = run(&|x| frozen.forward(x));
+            let found = run(&|x| rms_norm(&frozen, x));
+            check(
+                &format!("{tracked}"),
+                &found,
+                &expected,
+                3 + usize::from(tracked),
+            );
+        }
+        let trained = RmsNorm {
+            gamma: frozen.gamma.clone().set_require_grad(true),
+            ..frozen
+        };
+        let y = rms_norm(&trained, numbers([1, 2, 6], 0, &device).require_grad());
+        let gradients = y.sum().backward();
+        assert!(trained.gamma.val().grad(&gradients).is_some());
+    }
+}
