@@ -34,6 +34,6 @@ pub use generate::{Decoding, GenerationOptions};
 pub use llama::{Llama, LlamaConfig};
 pub use loss::negative_log_likelihood;
 pub use model::{Example, LanguageModel};
-pub use projection::{LinearMap, Observer, Unmapped};
+pub use projection::{InputNeeded, LinearMap, Observer, Unmapped};
 pub use t5::{T5, T5Config};
 pub use tokenizer::{Framing, TextTokenizer};

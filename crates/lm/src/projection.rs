@@ -28,7 +28,21 @@ pub trait LinearMap {
     /// - `weight`: `[d_in, d_out]`
     /// - `x`: `[batch, tokens, d_in]`
     /// - output: `[batch, tokens, d_out]`
-    fn apply(&self, weight: &Param<Tensor<2>>, x: &Tensor<3>) -> Option<Tensor<3>>;
+    fn apply(
+        &self,
+        weight: &Param<Tensor<2>>,
+        x: &Tensor<3>,
+        needed: InputNeeded,
+    ) -> Option<Tensor<3>>;
+}
+
+/// Who needs the input of a layer for the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputNeeded {
+    /// This layer alone: what a map keeps in its place is saved.
+    Here,
+    /// Others too, or the operation before is ready to compute it again: keeping it costs nothing.
+    Elsewhere,
 }
 
 /// Leaves every layer to itself.
@@ -36,7 +50,7 @@ pub trait LinearMap {
 pub struct Unmapped;
 
 impl LinearMap for Unmapped {
-    fn apply(&self, _weight: &Param<Tensor<2>>, _x: &Tensor<3>) -> Option<Tensor<3>> {
+    fn apply(&self, _: &Param<Tensor<2>>, _: &Tensor<3>, _: InputNeeded) -> Option<Tensor<3>> {
         None
     }
 }
@@ -80,6 +94,17 @@ impl<'a> Projector<'a> {
         }
     }
 
+    /// Applies a layer to an input that nothing else needs for the way back.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, tokens, d_in]`
+    /// - output: `[batch, tokens, d_out]`
+    pub(crate) fn project_alone(&mut self, layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+        let output = self.apply(layer, &x, InputNeeded::Here);
+        self.show(&[layer], x, std::slice::from_ref(&output));
+        output
+    }
+
     /// Applies layers to the input that they share.
     ///
     /// # Shapes
@@ -90,20 +115,23 @@ impl<'a> Projector<'a> {
         layers: [&Linear; N],
         x: Tensor<3>,
     ) -> [Tensor<3>; N] {
-        let outputs = layers.map(|layer| self.apply(layer, &x));
+        let outputs = layers.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
         self.show(&layers, x, &outputs);
         outputs
     }
 
     /// As [`project`](Self::project), for a number of layers that the model's configuration decides.
     pub(crate) fn project_all(&mut self, layers: &[&Linear], x: Tensor<3>) -> Vec<Tensor<3>> {
-        let outputs: Vec<_> = layers.iter().map(|layer| self.apply(layer, &x)).collect();
+        let outputs = layers.iter();
+        let outputs = outputs.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
+        let outputs: Vec<_> = outputs.collect();
         self.show(layers, x, &outputs);
         outputs
     }
 
-    fn apply(&self, layer: &Linear, x: &Tensor<3>) -> Tensor<3> {
-        let mapped = self.map.and_then(|map| map.apply(&layer.weight, x));
+    fn apply(&self, layer: &Linear, x: &Tensor<3>, needed: InputNeeded) -> Tensor<3> {
+        let map = self.map;
+        let mapped = map.and_then(|map| map.apply(&layer.weight, x, needed));
         match (mapped, &layer.bias) {
             (Some(y), Some(bias)) => y + bias.val().unsqueeze(),
             (Some(y), None) => y,

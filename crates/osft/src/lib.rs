@@ -98,7 +98,7 @@ pub use held::HeldNumbers;
 pub use importance::ImportanceMeasure;
 pub use layer::{LayerSplit, LayerSummary};
 pub use leak::{LayerLeak, LeakReport, OutputChange};
-pub use linear::StepCost;
+pub use linear::{KeptInput, StepCost};
 pub use osft::{Osft, SplitContext};
 pub use precision::BasePrecision;
 pub use share::{AdaptiveShare, ShareRule, ShareSchedule};

@@ -10,7 +10,7 @@ use burn::optim::{AdamWConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
 use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
 use common::{Mlp, backends, batch, noise, weights_of};
-use osft::{BasePrecision, Form, FreeCore, Osft, OsftConfig};
+use osft::{BasePrecision, Form, FreeCore, KeptInput, Osft, OsftConfig};
 use proptest::prelude::*;
 
 const SHAPES: [[usize; 2]; 4] = [[24, 24], [24, 60], [60, 24], [48, 16]];
@@ -86,15 +86,17 @@ fn derivatives_are_those_of_the_layer() {
                 let layer = moved(osft.prepare(layer), &osft, seed + 5);
                 for tokens in [FEW_TOKENS, TOKENS] {
                     let x = rows_of(tokens, seed + 1, d_in, &device).require_grad();
-                    let narrow = Osft::linear(&layer.weight, &x).unwrap();
-                    let narrow = derivatives(&layer, &x, narrow, seed + 2);
                     let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);
-                    for (narrow, whole) in narrow.into_iter().zip(whole) {
-                        let difference = difference(narrow, whole);
-                        assert!(
-                            difference < ROUNDING,
-                            "{backend} {d_in}x{d_out} share {share}, {tokens}: {difference:e}"
-                        );
+                    for kept in [KeptInput::Whole, KeptInput::Coordinates] {
+                        let narrow = Osft::linear_keeping(&layer.weight, &x, kept).unwrap();
+                        let narrow = derivatives(&layer, &x, narrow, seed + 2);
+                        for (narrow, whole) in narrow.into_iter().zip(whole.clone()) {
+                            let difference = difference(narrow, whole);
+                            assert!(
+                                difference < ROUNDING,
+                                "{backend} {d_in}x{d_out} share {share}, {tokens}: {difference:e}"
+                            );
+                        }
                     }
                 }
             }

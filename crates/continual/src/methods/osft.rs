@@ -1,12 +1,13 @@
 //! OSFT: protect directions of every target weight, train inside the rest.
 
 use ::osft::{
-    BasePrecision, Calibration, Osft, OsftConfig, Others, SinceBase, SplitCache, SplitContext,
+    BasePrecision, Calibration, KeptInput, Osft, OsftConfig, Others, SinceBase, SplitCache,
+    SplitContext,
 };
 use burn::module::Param;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use lm::{LanguageModel, LinearMap};
+use lm::{InputNeeded, LanguageModel, LinearMap};
 
 use super::{Method, TaskContext, TaskDiagnostics};
 use crate::calibrate::spread;
@@ -119,8 +120,17 @@ impl OsftMethod {
 pub struct ThroughCores;
 
 impl LinearMap for ThroughCores {
-    fn apply(&self, weight: &Param<Tensor<2>>, x: &Tensor<3>) -> Option<Tensor<3>> {
-        Osft::linear(weight, x)
+    fn apply(
+        &self,
+        weight: &Param<Tensor<2>>,
+        x: &Tensor<3>,
+        needed: InputNeeded,
+    ) -> Option<Tensor<3>> {
+        let kept = match needed {
+            InputNeeded::Here => KeptInput::Coordinates,
+            InputNeeded::Elsewhere => KeptInput::Whole,
+        };
+        Osft::linear_keeping(weight, x, kept)
     }
 }
 

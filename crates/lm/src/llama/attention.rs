@@ -88,7 +88,6 @@ impl Attention {
             .reshape([batch, query_heads, tokens, self.head_width])
             .swap_dims(1, 2)
             .reshape([batch, tokens, query_heads * self.head_width]);
-        let [output] = projector.project([&self.o_proj], context);
-        output
+        projector.project_alone(&self.o_proj, context)
     }
 }

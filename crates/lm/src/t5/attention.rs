@@ -118,7 +118,6 @@ impl Attention {
         let [batch, tokens, inner] = query.dims();
         let context = attend(self.split_heads(query), key, value, bias);
         let context = context.swap_dims(1, 2).reshape([batch, tokens, inner]);
-        let [output] = projector.project([&self.o], context);
-        output
+        projector.project_alone(&self.o, context)
     }
 }

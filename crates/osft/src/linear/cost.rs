@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::KeptInput;
 use super::ops::{Plan, Reduction};
 use crate::constraint::{Constraint, Removed};
 use crate::{LayerSplit, Side};
@@ -40,7 +41,7 @@ impl LayerSplit {
                 ..StepCost::default()
             });
         }
-        let plan = Plan::new(constraint, self.shape, tokens);
+        let plan = Plan::new(constraint, self.shape, tokens, KeptInput::Whole);
         let gradient = match plan.narrow {
             true => core_gradient(constraint, self.shape, tokens),
             false => None,
@@ -59,7 +60,12 @@ impl LayerSplit {
 
 impl Plan {
     /// The way with the fewest multiplications.
-    pub(super) fn new(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> Self {
+    pub(super) fn new(
+        constraint: &Constraint,
+        shape: [usize; 2],
+        tokens: usize,
+        kept: KeptInput,
+    ) -> Self {
         let narrow = core_is_cheaper(constraint, shape, tokens);
         // The gradient in coordinates, which multiplying by the core needs on the way back, is there anyway
         // where that of the core is formed from it.
@@ -69,6 +75,7 @@ impl Plan {
             output: Reduction::of(&constraint.output),
             narrow,
             formed,
+            coordinates_kept: narrow && kept == KeptInput::Coordinates,
         }
     }
 }
@@ -221,13 +228,14 @@ mod tests {
     #[test]
     fn few_tokens_are_multiplied_by_the_core_and_many_by_the_weight() {
         let square = constraint(side(100, 20, true), side(100, 20, true));
-        let plan = |tokens| Plan::new(&square, [100, 100], tokens);
+        let plan = |tokens| Plan::new(&square, [100, 100], tokens, KeptInput::Whole);
         assert_eq!((plan(50).narrow, plan(50).formed), (true, false));
         assert_eq!((plan(500).narrow, plan(500).formed), (true, true));
         // Where the gradient is formed whole, nothing is in coordinates.
         let half = constraint(side(100, 50, true), side(100, 50, true));
-        let plan = Plan::new(&half, [100, 100], 10_000);
+        let plan = Plan::new(&half, [100, 100], 10_000, KeptInput::Coordinates);
         assert_eq!((plan.narrow, plan.formed), (false, true));
+        assert!(!plan.coordinates_kept);
         // Both ways cost the same at some seventy tokens.
         let formed = 2 * lifting(&square, [100, 100]);
         assert!(

@@ -13,6 +13,18 @@ use crate::{FreeCore, Osft, Removed, Side};
 pub use cost::StepCost;
 use ops::{CoreLinearOps, Plan};
 
+/// What is kept of the input of a product for the way back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeptInput {
+    /// The input. It costs nothing where something else needs it too, or the operation before is ready to
+    /// compute it again.
+    #[default]
+    Whole,
+    /// Its coordinates in the free directions, where those are what the gradient is formed from: less, if
+    /// nothing else keeps the input.
+    Coordinates,
+}
+
 impl Osft {
     /// `x W` for a target of a module that [`prepare`](Self::prepare) returned.
     ///
@@ -20,8 +32,7 @@ impl Osft {
     /// is held twice: for many tokens `W` is formed for the product and dropped, and once more on the way
     /// back; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the
     /// core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the
-    /// result, or as `N_Pᵀ (xᵀ g) N_Q`. Of `x` nothing is kept that an operation before is ready to compute
-    /// again.
+    /// result, or as `N_Pᵀ (xᵀ g) N_Q`. `x` is kept; [`linear_keeping`](Self::linear_keeping) can do with less.
     ///
     /// `None` where the layer is to do it itself: the weight has no core or is in the `weight` form,
     /// nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
@@ -38,6 +49,18 @@ impl Osft {
     ///
     /// The product rule alone: with `W = W₀ + N_P C N_Qᵀ`, `∂L/∂C = N_Pᵀ (xᵀ g) N_Q`.
     pub fn linear<const D: usize>(weight: &Param<Tensor<2>>, x: &Tensor<D>) -> Option<Tensor<D>> {
+        Self::linear_keeping(weight, x, KeptInput::Whole)
+    }
+
+    /// As [`linear`](Self::linear), for a caller who knows who else needs `x` on the way back.
+    ///
+    /// # Shapes
+    /// - as those of [`linear`](Self::linear)
+    pub fn linear_keeping<const D: usize>(
+        weight: &Param<Tensor<2>>,
+        x: &Tensor<D>,
+        kept: KeptInput,
+    ) -> Option<Tensor<D>> {
         let attached = weight.reparameterization::<FreeCore>()?;
         let (constraint, core) = (attached.constraint(), attached.core().val());
         if constraint.removed == Removed::Block
@@ -58,7 +81,7 @@ impl Osft {
             base.into_dispatch(),
             like(input_basis),
             like(output_basis),
-            Plan::new(constraint, [d_in, d_out], tokens),
+            Plan::new(constraint, [d_in, d_out], tokens, kept),
         )))
     }
 }

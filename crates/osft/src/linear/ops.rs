@@ -46,6 +46,8 @@ pub struct Plan {
     pub narrow: bool,
     /// Whether the weight is formed; otherwise its two parts are multiplied apart.
     pub formed: bool,
+    /// Whether the inputs are kept in coordinates.
+    pub coordinates_kept: bool,
 }
 
 /// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`.
@@ -78,7 +80,7 @@ pub trait CoreLinearOps: Backend {
             input,
             output,
         };
-        parts.forward(x, plan)
+        parts.forward(x, None, plan)
     }
 }
 
@@ -112,11 +114,17 @@ impl<B: Backend + CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodi
         let prepared = CoreLinear.prepare::<C>([x.node(), core_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::UnTracked(prepared) => {
-                prepared.finish(parts.forward(x.into_primitive(), plan))
+                prepared.finish(parts.forward(x.into_primitive(), None, plan))
             }
             OpsKind::Tracked(mut prepared) => {
-                let kept = prepared.checkpoint(&x);
-                let y = parts.forward(x.into_primitive(), plan);
+                let (kept, lowered) = match plan.coordinates_kept {
+                    true => {
+                        let lowered = parts.input.on_rows(as_rows::<B>(x.primitive().clone()));
+                        (Kept::Coordinates(lowered.clone()), Some(lowered))
+                    }
+                    false => (Kept::Whole(prepared.checkpoint(&x)), None),
+                };
+                let y = parts.forward(x.into_primitive(), lowered, plan);
                 prepared.finish((kept, parts, plan), y)
             }
         }
@@ -146,14 +154,20 @@ impl<B: Backend> Parts<B> {
         B::float_add(self.base(), self.output.lifted_rows(change))
     }
 
-    /// `x W`
-    fn forward(&self, x: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
+    /// `x W`; `lowered` are the inputs in coordinates, where they are there.
+    fn forward(
+        &self,
+        x: FloatTensor<B>,
+        lowered: Option<FloatTensor<B>>,
+        plan: Plan,
+    ) -> FloatTensor<B> {
         let shape = x.shape();
         let x = as_rows::<B>(x);
         let y = match plan.formed {
             true => B::float_matmul(x, self.weight()),
             false => {
-                let change = B::float_matmul(self.input.on_rows(x.clone()), self.core.clone());
+                let lowered = lowered.unwrap_or_else(|| self.input.on_rows(x.clone()));
+                let change = B::float_matmul(lowered, self.core.clone());
                 let y = B::float_matmul(x, self.base());
                 B::float_add(y, self.output.lifted_rows(change))
             }
@@ -171,7 +185,8 @@ impl<B: Backend> Parts<B> {
         B::float_add(x, self.input.lifted_rows(change))
     }
 
-    /// The gradient of the core; `lowered` is that of the result in coordinates.
+    /// The gradient of the core; `x` are the inputs, in coordinates where they are multiplied so, `lowered`
+    /// is the gradient of the result in coordinates.
     fn core_gradient(
         &self,
         x: FloatTensor<B>,
@@ -180,7 +195,7 @@ impl<B: Backend> Parts<B> {
         plan: Plan,
     ) -> FloatTensor<B> {
         let core = match plan.narrow {
-            true => B::float_matmul(B::float_transpose(self.input.on_rows(x)), lowered),
+            true => B::float_matmul(B::float_transpose(x), lowered),
             false => {
                 let whole = B::float_matmul(B::float_transpose(x), g);
                 self.output.on_rows(self.input.on_columns(whole))
@@ -277,16 +292,32 @@ fn as_before<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<
     B::float_reshape(rows, shape)
 }
 
+/// What is kept of the inputs.
+#[derive(Clone, Debug)]
+enum Kept<B: Backend> {
+    Whole(NodeId),
+    Coordinates(FloatTensor<B>),
+}
+
 #[derive(Debug)]
 struct CoreLinear;
 
 impl<B: Backend> Backward<B, 2> for CoreLinear {
     /// The inputs, and what they were multiplied by.
-    type State = (NodeId, Parts<B>, Plan);
+    type State = (Kept<B>, Parts<B>, Plan);
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, kept: &mut Checkpointer) {
-        let (x, parts, plan) = ops.state;
-        let x = kept.retrieve_node_output::<FloatTensor<B>>(x);
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, nodes: &mut Checkpointer) {
+        let (kept, parts, plan) = ops.state;
+        let x = match kept {
+            Kept::Coordinates(lowered) => lowered,
+            Kept::Whole(x) => {
+                let x = as_rows::<B>(nodes.retrieve_node_output(x));
+                match plan.narrow {
+                    true => parts.input.on_rows(x),
+                    false => x,
+                }
+            }
+        };
         let [of_input, of_core] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
         let shape = g.shape();
@@ -296,7 +327,7 @@ impl<B: Backend> Backward<B, 2> for CoreLinear {
             false => g.clone(),
         };
         if let Some(node) = of_core {
-            let core = parts.core_gradient(as_rows::<B>(x), g.clone(), lowered.clone(), plan);
+            let core = parts.core_gradient(x, g.clone(), lowered.clone(), plan);
             grads.register::<B>(node.id, core);
         }
         if let Some(node) = of_input {
