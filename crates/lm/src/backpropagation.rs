@@ -105,7 +105,7 @@ impl<'a, M: Module> WayBack<'a, M> {
         head: &Head<'_>,
     ) -> (f64, Tensor<2>) {
         let hidden = hidden.clone().inner();
-        let rows = head.rows();
+        let rows = head.rows(hidden.dims()[1]);
         let mut sum: Option<Tensor<1>> = None;
         let mut gradients = Vec::new();
         for (index, targets) in targets.tokens().chunks(rows).enumerate() {

@@ -12,13 +12,21 @@ pub(crate) struct Head<'a> {
     /// `[n, hidden]` to `[n, vocabulary]`.
     pub apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
     pub vocabulary: usize,
+    /// Whether its weight is differentiated by.
+    pub trains: bool,
     pub scale: f64,
 }
 
 impl Head<'_> {
-    /// How many hidden states are done at a time.
-    pub(crate) fn rows(&self) -> usize {
-        (LOGITS / self.vocabulary.max(1)).max(1)
+    /// How many hidden states of some width are done at a time.
+    pub(crate) fn rows(&self, width: usize) -> usize {
+        let few = (LOGITS / self.vocabulary.max(1)).max(1);
+        // Every piece forms a gradient of the whole weight, and adds it up: as many logits as that has
+        // numbers cost little beside.
+        match self.trains {
+            true => few.max(width),
+            false => few,
+        }
     }
 
     /// Summed and scaled negative log-likelihood of targets.
@@ -27,7 +35,7 @@ impl Head<'_> {
     /// - `hidden`: `[targets, hidden]`
     /// - output: `[1]`
     pub(crate) fn loss(&self, hidden: &Tensor<2>, targets: &Targets) -> Tensor<1> {
-        let rows = self.rows();
+        let rows = self.rows(hidden.dims()[1]);
         let tokens = targets.tokens();
         let parts = tokens.chunks(rows).enumerate().map(|(index, targets)| {
             let part = hidden.clone().narrow(0, index * rows, targets.len());

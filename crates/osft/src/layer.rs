@@ -103,11 +103,10 @@ impl InputEnergy {
 }
 
 impl LayerSplit {
-    /// Moves the bases out of the memory they were found in. Called after all the decompositions, whose
-    /// own memory lies between the bases: what is left behind is one piece for the steps to use, not
-    /// holes between what stays.
-    pub(crate) fn settle(&mut self) {
+    /// The same with its bases moved out of the memory that they were found in.
+    pub(crate) fn settled(mut self) -> Self {
         self.constraint = Arc::new(self.constraint.copied());
+        self
     }
 
     /// `None` if a decomposition does not converge.

@@ -125,11 +125,7 @@ impl Osft {
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        let mut split = on_threads_of_its_own(|| Self::decomposed_here(targets, config, context))?;
-        for layer in &mut split.layers {
-            layer.settle();
-        }
-        Ok(split)
+        on_threads_of_its_own(|| Self::decomposed_here(targets, config, context))
     }
 
     fn decomposed_here(
@@ -138,23 +134,30 @@ impl Osft {
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
         let known = Known::new(targets, config, context)?;
-        let layers = targets
-            .par_iter()
-            .enumerate()
-            .map(|(index, target)| {
-                let weight = target.to_host()?;
-                let moment = known.moments.get(index);
-                let layer = Layer {
-                    weight: &weight,
-                    inputs: moment
-                        .zip(known.spectra.get(index))
-                        .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
-                    importance: known.importance.get(index).copied(),
-                    progress: context.progress(),
-                };
-                LayerSplit::new(target, &layer, moment.cloned(), config)
-            })
-            .collect::<Result<_, _>>()?;
+        let split = |(index, target): (usize, &Weight)| {
+            let weight = target.to_host()?;
+            let moment = known.moments.get(index);
+            let layer = Layer {
+                weight: &weight,
+                inputs: moment
+                    .zip(known.spectra.get(index))
+                    .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
+                importance: known.importance.get(index).copied(),
+                progress: context.progress(),
+            };
+            LayerSplit::new(target, &layer, moment.cloned(), config)
+        };
+        // What a decomposition needs for itself lies between the bases that stay. After every few layers
+        // these are moved, so that what is left is a piece that the next can use, and the steps at last.
+        let mut layers = Vec::with_capacity(targets.len());
+        let some = LAYERS_PER_THREAD * rayon::current_num_threads();
+        let mut indexed: Vec<_> = targets.iter().enumerate().collect();
+        while !indexed.is_empty() {
+            let rest = indexed.split_off(some.min(indexed.len()));
+            let found: Result<Vec<_>, _> = indexed.into_par_iter().map(split).collect();
+            layers.extend(found?.into_iter().map(LayerSplit::settled));
+            indexed = rest;
+        }
         Ok(Self {
             config: config.clone(),
             layers,
@@ -333,6 +336,9 @@ impl Osft {
         })
     }
 }
+
+/// Layers that a thread splits before bases are moved.
+const LAYERS_PER_THREAD: usize = 4;
 
 /// Decompositions on threads that end with them: the library keeps a buffer of twice the processor's
 /// third-level cache for every thread that has multiplied, which training would carry along.

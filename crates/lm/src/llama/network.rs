@@ -8,7 +8,7 @@ use super::LlamaConfig;
 use super::block::Block;
 use super::layout::Layout;
 use super::rope::Rope;
-use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
+use crate::backpropagation::{Backpropagation, GradientSink, WayBack, trains};
 use crate::cache::LayerCache;
 use crate::head::{Head, Targets};
 use crate::padding::padded;
@@ -107,11 +107,8 @@ impl Llama {
 
     fn loss_of(&self, rows: &[Vec<u32>], targets: &Targets) -> Tensor<1> {
         let hidden = self.hidden_right_padded(rows, &mut Projector::default());
-        let head = Head {
-            apply: &|hidden| self.head(hidden),
-            vocabulary: self.config.vocab_size,
-            scale: 1.0,
-        };
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, 1.0);
         head.loss(&targets.select(hidden), targets)
     }
 
@@ -179,6 +176,19 @@ impl Llama {
         self.norm.forward(x)
     }
 
+    /// The output head, and what a loss behind it is multiplied by.
+    fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+        Head {
+            apply,
+            vocabulary: self.config.vocab_size,
+            trains: match &self.lm_head {
+                Some(head) => trains(head),
+                None => trains(&self.embed_tokens),
+            },
+            scale,
+        }
+    }
+
     /// # Shapes
     /// - `hidden`: `[n, hidden]`
     /// - output: `[n, vocabulary]`
@@ -209,11 +219,8 @@ impl LanguageModel for Llama {
         let targets = targets(examples);
         let rows = joined(examples);
         let back = WayBack::new(self, self.device(), sink);
-        let head = Head {
-            apply: &|hidden| self.head(hidden),
-            vocabulary: self.config.vocab_size,
-            scale: how.scale,
-        };
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, back);
         }

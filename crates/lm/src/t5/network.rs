@@ -9,7 +9,7 @@ use super::attention::Memory;
 use super::feed_forward::linear;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
-use crate::backpropagation::{Backpropagation, GradientSink, WayBack};
+use crate::backpropagation::{Backpropagation, GradientSink, WayBack, trains};
 use crate::cache::LayerCache;
 use crate::head::{Head, Targets};
 use crate::padding::padded;
@@ -124,6 +124,19 @@ impl T5 {
             .forward(x, past, memories, mask.as_ref(), cache, projector)
     }
 
+    /// The output head, and what a loss behind it is multiplied by.
+    fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+        Head {
+            apply,
+            vocabulary: self.config.vocab_size,
+            trains: match &self.lm_head {
+                Some(head) => trains(head),
+                None => trains(&self.shared),
+            },
+            scale,
+        }
+    }
+
     /// # Shapes
     /// - `hidden`: `[n, d_model]`
     /// - output: `[n, vocabulary]`
@@ -212,11 +225,8 @@ impl LanguageModel for T5 {
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
         let hidden = self.answering(&self.rows(examples), &mut Projector::default());
-        let head = Head {
-            apply: &|hidden| self.head(hidden),
-            vocabulary: self.config.vocab_size,
-            scale: 1.0,
-        };
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, 1.0);
         (
             head.loss(&targets.select(hidden), &targets),
             targets.0.len(),
@@ -232,11 +242,8 @@ impl LanguageModel for T5 {
         let targets = targets(examples);
         let rows = self.rows(examples);
         let back = WayBack::new(self, self.device(), sink);
-        let head = Head {
-            apply: &|hidden| self.head(hidden),
-            vocabulary: self.config.vocab_size,
-            scale: how.scale,
-        };
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, back);
         }
