@@ -33,7 +33,7 @@ pub struct TrainConfig {
     /// Rows per forward and backward pass; gradients of a step are accumulated over its passes.
     pub micro_batch: usize,
     /// Whether nothing is kept of a block of the model but what goes into it, and the rest is computed
-    /// again on the way back: a fraction of the memory for a fifth to a third more time.
+    /// again on the way back: a quarter more time for a tenth of what grows with the tokens.
     pub activation_checkpointing: bool,
     /// Global norm to which gradients are clipped; 0 does not clip.
     pub max_gradient_norm: f64,
