@@ -105,13 +105,12 @@ impl<'a, M: Module> WayBack<'a, M> {
         head: &Head<'_>,
     ) -> (f64, Tensor<2>) {
         let hidden = hidden.clone().inner();
-        let rows = head.rows(hidden.dims()[1]);
+        let tokens = targets.tokens();
         let mut sum: Option<Tensor<1>> = None;
         let mut gradients = Vec::new();
-        for (index, targets) in targets.tokens().chunks(rows).enumerate() {
-            let part = hidden.clone().narrow(0, index * rows, targets.len());
+        for (part, tokens) in head.pieces(&hidden, &tokens) {
             let part = self.leaf(part);
-            let loss = head.loss_of_some(part.clone(), targets);
+            let loss = head.loss_of_some(part.clone(), tokens);
             let value = loss.clone().inner();
             sum = Some(match sum {
                 Some(sum) => sum + value,

@@ -19,7 +19,7 @@ pub(crate) struct Head<'a> {
 
 impl Head<'_> {
     /// How many hidden states of some width are done at a time.
-    pub(crate) fn rows(&self, width: usize) -> usize {
+    fn rows(&self, width: usize) -> usize {
         let few = (LOGITS / self.vocabulary.max(1)).max(1);
         // Every piece forms a gradient of the whole weight, and adds it up: as many logits as that has
         // numbers cost little beside.
@@ -29,18 +29,31 @@ impl Head<'_> {
         }
     }
 
+    /// Hidden states and their targets, as many as are done at a time.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[targets, hidden]`
+    pub(crate) fn pieces<'t>(
+        &self,
+        hidden: &'t Tensor<2>,
+        tokens: &'t [u32],
+    ) -> impl Iterator<Item = (Tensor<2>, &'t [u32])> + use<'t> {
+        let rows = self.rows(hidden.dims()[1]);
+        tokens.chunks(rows).enumerate().map(move |(index, tokens)| {
+            let part = hidden.clone().narrow(0, index * rows, tokens.len());
+            (part, tokens)
+        })
+    }
+
     /// Summed and scaled negative log-likelihood of targets.
     ///
     /// # Shapes
     /// - `hidden`: `[targets, hidden]`
     /// - output: `[1]`
     pub(crate) fn loss(&self, hidden: &Tensor<2>, targets: &Targets) -> Tensor<1> {
-        let rows = self.rows(hidden.dims()[1]);
         let tokens = targets.tokens();
-        let parts = tokens.chunks(rows).enumerate().map(|(index, targets)| {
-            let part = hidden.clone().narrow(0, index * rows, targets.len());
-            self.loss_of_some(part, targets)
-        });
+        let pieces = self.pieces(hidden, &tokens);
+        let parts = pieces.map(|(part, tokens)| self.loss_of_some(part, tokens));
         let sum = parts.reduce(|sum, part| sum + part);
         sum.unwrap_or_else(|| Tensor::zeros([1], &hidden.device()))
     }

@@ -134,7 +134,7 @@ impl Osft {
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
         let known = Known::new(targets, config, context)?;
-        let split = |(index, target): (usize, &Weight)| {
+        let split = |&(index, target): &(usize, &Weight)| {
             let weight = target.to_host()?;
             let moment = known.moments.get(index);
             let layer = Layer {
@@ -151,12 +151,10 @@ impl Osft {
         // these are moved, so that what is left is a piece that the next can use, and the steps at last.
         let mut layers = Vec::with_capacity(targets.len());
         let some = LAYERS_PER_THREAD * rayon::current_num_threads();
-        let mut indexed: Vec<_> = targets.iter().enumerate().collect();
-        while !indexed.is_empty() {
-            let rest = indexed.split_off(some.min(indexed.len()));
-            let found: Result<Vec<_>, _> = indexed.into_par_iter().map(split).collect();
+        let indexed: Vec<_> = targets.iter().enumerate().collect();
+        for some in indexed.chunks(some) {
+            let found: Result<Vec<_>, _> = some.par_iter().map(split).collect();
             layers.extend(found?.into_iter().map(LayerSplit::settled));
-            indexed = rest;
         }
         Ok(Self {
             config: config.clone(),

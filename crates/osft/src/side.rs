@@ -46,18 +46,15 @@ impl Side {
 
     /// The same numbers in memory of their own.
     pub(crate) fn copied(&self) -> Self {
-        let basis = |basis: &Tensor<2>| basis.clone().mul_scalar(1.0);
-        match self {
-            Self::Free(free) => Self::Free(basis(free)),
-            Self::Protected(protected) => Self::Protected(basis(protected)),
-            Self::Open => Self::Open,
-            Self::Closed => Self::Closed,
-        }
+        self.map(|basis| basis.clone().mul_scalar(1.0))
     }
 
     /// The same side for tensors that are differentiated, or not, as `tensor` is, on its device.
     pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
-        let basis = |basis: &Tensor<2>| beside(basis.clone(), tensor);
+        self.map(|basis| beside(basis.clone(), tensor))
+    }
+
+    fn map(&self, basis: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
         match self {
             Self::Free(free) => Self::Free(basis(free)),
             Self::Protected(protected) => Self::Protected(basis(protected)),

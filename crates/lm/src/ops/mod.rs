@@ -4,6 +4,7 @@
 //! Where this crate was built without the backend at hand (features `flex`, `ndarray`, `wgpu`, `cuda`)
 //! Burn's operations do the same work with more memory.
 
+mod again;
 mod attention;
 mod gate;
 mod norm;

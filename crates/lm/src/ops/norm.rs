@@ -1,22 +1,13 @@
-//! A norm of which nothing is kept but its input: not for the layers behind it what comes out.
+//! A norm that is computed again by whoever needs it.
 
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
-use burn::backend::autodiff::{
-    Autodiff, NodeId,
-    checkpoint::{
-        base::Checkpointer,
-        retro_forward::RetroForward,
-        state::BackwardStates,
-        strategy::{BalancedCheckpointing, CheckpointStrategy},
-    },
-    grads::Gradients,
-    ops::{Backward, Ops, OpsKind},
-};
+use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::nn::RmsNorm;
 use burn::tensor::Tensor;
 
+use super::again::{Cheap, computed_again};
 use super::built_for;
 
 /// `γ x / √(mean(x²) + ε)`; by Burn's own operations where `γ` trains.
@@ -30,7 +21,7 @@ pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     }
     Tensor::from_dispatch(Dispatch::rms_norm_of(
         x.into_dispatch(),
-        gamma.into_dispatch(),
+        gamma.unsqueeze::<3>().into_dispatch(),
         norm.epsilon,
     ))
 }
@@ -45,7 +36,7 @@ pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
 pub trait NormOps: Backend {
     /// # Shapes
     /// - `x` and output: `[.., width]`
-    /// - `gamma`: `[width]`
+    /// - `gamma`: `[1, .., width]`
     fn rms_norm_of(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -74,23 +65,7 @@ impl<B: Backend + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
             gamma: gamma.into_primitive(),
             epsilon,
         };
-        let again = Again {
-            x: x.id(),
-            norm: norm.clone(),
-        };
-        // Whatever the strategy of the rest is: this is computed again by whoever needs it.
-        let prepared = RmsNormed
-            .prepare::<BalancedCheckpointing>([x.node()])
-            .memory_bound()
-            .retro_forward(again)
-            .parents([&x]);
-        match prepared.stateful() {
-            OpsKind::UnTracked(prepared) => prepared.finish(norm.forward(x.into_primitive())),
-            OpsKind::Tracked(mut prepared) => {
-                let state = (prepared.checkpoint(&x), norm.clone());
-                prepared.finish(state, norm.forward(x.into_primitive()))
-            }
-        }
+        computed_again(norm, [x])
     }
 }
 
@@ -111,55 +86,31 @@ impl<B: Backend> Norm<B> {
 
     /// `γ x`
     fn scaled(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let mut shape = vec![1; x.shape().num_dims()];
-        if let (Some(last), [width]) = (shape.last_mut(), self.gamma.shape().as_slice()) {
-            *last = *width;
-        }
-        B::float_mul(x, B::float_reshape(self.gamma.clone(), shape.into()))
+        B::float_mul(x, self.gamma.clone())
     }
 }
 
-impl<B: Backend + NormOps> Norm<B> {
-    fn forward(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+impl<B: Backend + NormOps> Cheap<B, 1> for Norm<B> {
+    fn forward(&self, [x]: [FloatTensor<B>; 1]) -> FloatTensor<B> {
         B::rms_norm_of(x, self.gamma.clone(), self.epsilon)
     }
-}
 
-/// The way there once more.
-#[derive(Debug)]
-struct Again<B: Backend> {
-    x: NodeId,
-    norm: Norm<B>,
-}
-
-impl<B: Backend + NormOps> RetroForward for Again<B> {
-    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
-        let x = states.get_state::<FloatTensor<B>>(&self.x);
-        states.save(out, self.norm.forward(x));
-    }
-}
-
-#[derive(Debug)]
-struct RmsNormed;
-
-impl<B: Backend> Backward<B, 1> for RmsNormed {
-    type State = (NodeId, Norm<B>);
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, kept: &mut Checkpointer) {
-        let (x, norm) = ops.state;
-        let x = kept.retrieve_node_output::<FloatTensor<B>>(x);
-        let [of_x] = ops.parents;
-        let g = grads.consume::<B>(&ops.node);
-        let Some(node) = of_x else {
-            return;
-        };
-        // With s = √(mean(x²) + ε) and u = γ g: (u - n mean(u n)) / s, n = x / s.
-        let last = x.shape().num_dims() - 1;
-        let size = norm.size(x.clone());
-        let normed = B::float_div(x, size.clone());
-        let u = norm.scaled(g);
-        let along = B::float_mean_dim(B::float_mul(u.clone(), normed.clone()), last);
-        let across = B::float_sub(u, B::float_mul(normed, along));
-        grads.register::<B>(node.id, B::float_div(across, size));
+    fn backward(
+        &self,
+        [x]: [FloatTensor<B>; 1],
+        g: FloatTensor<B>,
+        [of_x]: [bool; 1],
+    ) -> [Option<FloatTensor<B>>; 1] {
+        let of_x = of_x.then(|| {
+            // With s = √(mean(x²) + ε) and u = γ g: (u - n mean(u n)) / s, n = x / s.
+            let last = x.shape().num_dims() - 1;
+            let size = self.size(x.clone());
+            let normed = B::float_div(x, size.clone());
+            let u = self.scaled(g);
+            let along = B::float_mean_dim(B::float_mul(u.clone(), normed.clone()), last);
+            let across = B::float_sub(u, B::float_mul(normed, along));
+            B::float_div(across, size)
+        });
+        [of_x]
     }
 }

@@ -28,19 +28,19 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().to_vec().unwrap()
 }
 
-/// A result and its gradients for the leaves that have one, weighted so that no two places count the
-/// same.
+/// A result and its gradients for the leaves and weights that have one, weighted so that no two places
+/// count the same.
 fn with_gradients<const D: usize, const E: usize>(
+    y: Tensor<E>,
     leaves: &[Tensor<D>],
-    apply: impl Fn(&[Tensor<D>]) -> Tensor<E>,
+    weights: &[Tensor<2>],
 ) -> Vec<Vec<f32>> {
-    let y = apply(leaves);
-    let weights = numbers(y.dims(), 5, &y.device());
-    let gradients = (y.clone() * weights).sum().backward();
+    let factors = numbers(y.dims(), 5, &y.device());
+    let gradients = (y.clone() * factors).sum().backward();
     let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
-    std::iter::once(values(y))
-        .chain(of_leaves.map(values))
-        .collect()
+    let of_weights = weights.iter().filter_map(|w| w.grad(&gradients));
+    let gradients = of_leaves.map(values).chain(of_weights.map(values));
+    std::iter::once(values(y)).chain(gradients).collect()
 }
 
 fn check(what: &str, found: &[Vec<f32>], expected: &[Vec<f32>], parts: usize) {
@@ -102,11 +102,9 @@ fn attention_is_that_of_its_parts() {
                 ] {
                     let parts = 1 + tracked.iter().filter(|&&tracked| tracked).count();
                     let leaves = leaves(shapes, tracked, &device);
-                    let found = with_gradients(&leaves, |of| {
-                        attend(of[0].clone(), of[1].clone(), of[2].clone(), bias)
-                    });
-                    let expected =
-                        with_gradients(&leaves, |of| composed(&of[0], &of[1], &of[2], bias));
+                    let [q, k, v] = [0, 1, 2].map(|i| leaves[i].clone());
+                    let expected = with_gradients(composed(&q, &k, &v, bias), &leaves, &[]);
+                    let found = with_gradients(attend(q, k, v, bias), &leaves, &[]);
                     check(&format!("{queries} {keys}"), &found, &expected, parts);
                 }
             }
@@ -140,17 +138,8 @@ fn a_gate_is_that_of_its_parts_for_the_layers_behind_it() {
         for behind in 0..3 {
             for tracked in [[true, true], [true, false], [false, true], [false, false]] {
                 let leaves = leaves([[2, 4, 6]; 2], tracked, &device);
-                let run = |gated: Tensor<3>| {
-                    let y = through(gated, behind);
-                    let factors = numbers(y.dims(), 5, &device);
-                    let gradients = (y.clone() * factors).sum().backward();
-                    let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
-                    let of_weights = weights.iter().filter_map(|w| w.grad(&gradients));
-                    let gradients = of_leaves.map(values).chain(of_weights.map(values));
-                    std::iter::once(values(y))
-                        .chain(gradients)
-                        .collect::<Vec<_>>()
-                };
+                let run =
+                    |gated: Tensor<3>| with_gradients(through(gated, behind), &leaves, &weights);
                 let parts = 1 + behind + tracked.iter().filter(|&&tracked| tracked).count();
                 if parts == 1 {
                     continue;
@@ -183,13 +172,7 @@ fn a_norm_is_that_of_its_parts_for_the_layers_behind_it() {
                 let [first, second] = &weights;
                 let y = linear(normed.clone(), first.clone(), None)
                     * linear(normed, second.clone(), None);
-                let gradients = y.clone().sum().backward();
-                let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
-                let of_weights = weights.iter().filter_map(|w| w.grad(&gradients));
-                let gradients = of_leaves.map(values).chain(of_weights.map(values));
-                std::iter::once(values(y))
-                    .chain(gradients)
-                    .collect::<Vec<_>>()
+                with_gradients(y, &leaves, &weights)
             };
             let expected = run(&|x| frozen.forward(x));
             let found = run(&|x| rms_norm(&frozen, x));
