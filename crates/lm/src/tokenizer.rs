@@ -1,9 +1,10 @@
-//! Text to tokens and back, and how a row is cut to a length.
+//! Text to tokens and back.
 
 use std::path::Path;
 
 use tokenizers::Tokenizer;
 
+use crate::frame::Frame;
 use crate::span_corruption::span_corruption;
 use crate::{Example, LmError};
 
@@ -17,35 +18,72 @@ pub enum Framing {
 }
 
 /// A `tokenizer.json` together with the model's special tokens.
+///
+/// `tokenizer.json` alone decides what stands around a text, as in transformers 5: where its
+/// post-processor adds no begin-of-text token, there is none, whatever `add_bos_token` of
+/// `tokenizer_config.json` says.
+///
+/// Any number of threads may use one tokenizer at a time.
 #[derive(Clone)]
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
+    /// Never empty: the first one ends an answer.
     stop_tokens: Vec<u32>,
     framing: Framing,
+    frame: Frame,
+    /// The frame of prompts and of answers, of which a continuation has nothing behind.
+    frame_of_parts: Frame,
+    warnings: Vec<String>,
 }
 
 impl TextTokenizer {
-    /// Reads a tokenizer; `stop_tokens` end a text, the first of them is appended to answers.
+    /// Reads a tokenizer; `stop_tokens` end what is generated, the first of them is appended to answers.
     ///
     /// # Errors
     ///
-    /// [`LmError::Tokenizer`] if the file is missing or not a tokenizer.
+    /// [`LmError::Tokenizer`] if the file is missing or not a tokenizer, if `stop_tokens` is empty, or if
+    /// its first token is not one of the tokenizer's.
     pub fn open(path: &Path, stop_tokens: Vec<u32>, framing: Framing) -> Result<Self, LmError> {
-        let mut tokenizer = Tokenizer::from_file(path).map_err(|error| LmError::Tokenizer {
-            reason: format!("cannot read {}: {error}", path.display()),
-        })?;
-        // Lengths are decided here, row by row; what the file says about them is for other tools.
-        tokenizer.with_padding(None);
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| LmError::Tokenizer {
-                reason: error.to_string(),
-            })?;
+        let tokenizer = read(path)?;
+        Self::assemble(tokenizer, stop_tokens, framing, Vec::new())
+    }
+
+    /// The same of a tokenizer that was read before, with warnings about its folder.
+    pub(crate) fn assemble(
+        tokenizer: Tokenizer,
+        stop_tokens: Vec<u32>,
+        framing: Framing,
+        warnings: Vec<String>,
+    ) -> Result<Self, LmError> {
+        let Some(&end) = stop_tokens.first() else {
+            return Err(LmError::Tokenizer {
+                reason: "no token is named that ends an answer".to_string(),
+            });
+        };
+        if tokenizer.id_to_token(end).is_none() {
+            return Err(LmError::Tokenizer {
+                reason: format!("token {end}, which ends an answer, is not in tokenizer.json"),
+            });
+        }
+        let frame = Frame::of(&tokenizer)?;
+        let mut frame_of_parts = frame.clone();
+        if framing == Framing::Continuation {
+            frame_of_parts.suffix.clear();
+        }
         Ok(Self {
             tokenizer,
             stop_tokens,
             framing,
+            frame,
+            frame_of_parts,
+            warnings,
         })
+    }
+
+    /// What about the folder of this tokenizer may not be what its user expects, in sentences; empty for
+    /// most.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Number of tokens, special ones included.
@@ -53,9 +91,23 @@ impl TextTokenizer {
         self.tokenizer.get_vocab_size(true)
     }
 
-    /// Tokens that end a text.
+    /// The token that ends an answer: what is appended to it, and learned.
+    pub fn end_token(&self) -> u32 {
+        self.stop_tokens[0]
+    }
+
+    /// All tokens that end what is generated, the [`end_token`](Self::end_token) first.
     pub fn stop_tokens(&self) -> &[u32] {
         &self.stop_tokens
+    }
+
+    pub(crate) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// What stands around a prompt, and around an answer that is a text of its own.
+    pub(crate) fn frame_of_parts(&self) -> &Frame {
+        &self.frame_of_parts
     }
 
     /// Token ids of a text; with `special`, framed as the tokenizer frames a whole text (for LLaMA
@@ -86,65 +138,6 @@ impl TextTokenizer {
             })
     }
 
-    /// A training row of at most `max_length` tokens; of an encoder-decoder, of a prompt and an answer
-    /// of at most so many each.
-    ///
-    /// Prompt and answer are tokenized apart, so that training sees the tokens that generation
-    /// will. As a continuation, a row over the limit loses the beginning of its prompt (the
-    /// begin-of-text token stays) and its end-of-text token, as in TRACE; an answer that does not fit
-    /// even alone loses its end. As text to text, each loses its end and keeps its end-of-text token,
-    /// as in the O-LoRA benchmark.
-    ///
-    /// # Errors
-    ///
-    /// [`LmError::Tokenizer`] if a text cannot be encoded.
-    pub fn example(
-        &self,
-        prompt: &str,
-        answer: &str,
-        max_length: usize,
-    ) -> Result<Example, LmError> {
-        let prompt = self.encode(prompt, true)?;
-        if self.framing == Framing::TextToText {
-            return Ok(Example {
-                prompt: self.cut_right(prompt, max_length),
-                answer: self.cut_right(self.encode(answer, true)?, max_length),
-            });
-        }
-        let mut answer = self.encode(answer, false)?;
-        if prompt.len() + answer.len() < max_length
-            && let Some(&stop) = self.stop_tokens.first()
-        {
-            answer.push(stop);
-        }
-        answer.truncate(max_length.max(1));
-        let room = max_length.saturating_sub(answer.len());
-        let prompt = self.cut_left(prompt, room);
-        Ok(Example { prompt, answer })
-    }
-
-    /// A prompt within `max_length` tokens: of a continuation its last ones, which leave room for
-    /// `max_new_tokens`, of text to text its first ones.
-    ///
-    /// # Errors
-    ///
-    /// [`LmError::Tokenizer`] if the text cannot be encoded.
-    pub fn prompt(
-        &self,
-        text: &str,
-        max_length: usize,
-        max_new_tokens: usize,
-    ) -> Result<Vec<u32>, LmError> {
-        let ids = self.encode(text, true)?;
-        Ok(match self.framing {
-            Framing::TextToText => self.cut_right(ids, max_length),
-            Framing::Continuation => {
-                let room = max_length.saturating_sub(max_new_tokens).max(1);
-                self.cut_left(ids, room)
-            }
-        })
-    }
-
     /// An example in which the first `max_length` tokens of a text are to be predicted: one after the
     /// other, or, as text to text, those of corrupted spans, which `seed` chooses.
     ///
@@ -162,10 +155,9 @@ impl TextTokenizer {
             return Ok(Example { prompt, answer });
         }
         let mut ids = self.encode(text, false)?;
-        let frame = self.encode("", true)?;
-        ids.truncate(max_length.saturating_sub(frame.len()).max(1));
+        ids.truncate(max_length.saturating_sub(self.frame.len()).max(1));
         let sentinels = self.sentinels();
-        let mut example = match sentinels.is_empty() {
+        let Example { prompt, answer } = match sentinels.is_empty() {
             false => span_corruption(&ids, &sentinels, seed),
             true => {
                 let answer = ids.split_off(ids.len() / 2);
@@ -175,9 +167,10 @@ impl TextTokenizer {
                 }
             }
         };
-        example.prompt.extend(&frame);
-        example.answer.extend(&frame);
-        Ok(example)
+        Ok(Example {
+            prompt: self.frame.around(&prompt),
+            answer: self.frame.around(&answer),
+        })
     }
 
     /// The tokens that stand for spans, in their order.
@@ -186,33 +179,19 @@ impl TextTokenizer {
             .map_while(|n| self.tokenizer.token_to_id(&format!("<extra_id_{n}>")))
             .collect()
     }
-
-    /// Keeps the last `room` tokens, and what the tokenizer puts in front of every text.
-    fn cut_left(&self, ids: Vec<u32>, room: usize) -> Vec<u32> {
-        if ids.len() <= room {
-            return ids;
-        }
-        let frame = self.encode("", true).unwrap_or_default();
-        let kept = common(frame.iter(), ids.iter()).min(room);
-        let mut cut = ids[..kept].to_vec();
-        cut.extend_from_slice(&ids[ids.len() - (room - kept)..]);
-        cut
-    }
-
-    /// Keeps the first `room` tokens, and what the tokenizer puts behind every text.
-    fn cut_right(&self, ids: Vec<u32>, room: usize) -> Vec<u32> {
-        if ids.len() <= room {
-            return ids;
-        }
-        let frame = self.encode("", true).unwrap_or_default();
-        let kept = common(frame.iter().rev(), ids.iter().rev()).min(room);
-        let mut cut = ids[..room - kept].to_vec();
-        cut.extend_from_slice(&ids[ids.len() - kept..]);
-        cut
-    }
 }
 
-/// Number of tokens that two sequences have in common before they part.
-fn common<'a>(a: impl Iterator<Item = &'a u32>, b: impl Iterator<Item = &'a u32>) -> usize {
-    a.zip(b).take_while(|(a, b)| a == b).count()
+/// Reads a `tokenizer.json` as it is, but for lengths: they are decided here, row by row, and what the
+/// file says about them is for other tools.
+pub(crate) fn read(path: &Path) -> Result<Tokenizer, LmError> {
+    let mut tokenizer = Tokenizer::from_file(path).map_err(|error| LmError::Tokenizer {
+        reason: format!("cannot read {}: {error}", path.display()),
+    })?;
+    tokenizer.with_padding(None);
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| LmError::Tokenizer {
+            reason: error.to_string(),
+        })?;
+    Ok(tokenizer)
 }

@@ -46,7 +46,7 @@ fn what_is_exported_loads_as_the_same_model_with_its_companions() {
         let scratch = tempfile::tempdir().unwrap();
         let model = model(&config, 2, &device);
         let exported = folder(&config, &model, scratch.path());
-        let again = exported.load::<Llama>(&device).unwrap();
+        let again = exported.load::<Llama>(&device).unwrap().model;
         assert_eq!(
             values(model.logits(&rows())),
             values(again.logits(&rows())),
@@ -100,7 +100,7 @@ fn shards_and_half_precision_are_read() {
     fs::write(sharded.join("model.safetensors.index.json"), index).unwrap();
     let source = HfFolder::open(&sharded).unwrap();
     assert_eq!(
-        values(source.load::<Llama>(&device).unwrap().logits(&rows())),
+        values(source.load::<Llama>(&device).unwrap().model.logits(&rows())),
         expected
     );
 
@@ -113,7 +113,7 @@ fn shards_and_half_precision_are_read() {
         source.export(&model, &out, precision).unwrap();
         let half = HfFolder::open(&out).unwrap();
         assert_eq!(half.config()["torch_dtype"], name);
-        let found = values(half.load::<Llama>(&device).unwrap().logits(&rows()));
+        let found = values(half.load::<Llama>(&device).unwrap().model.logits(&rows()));
         let worst = found
             .iter()
             .zip(&expected)

@@ -224,7 +224,7 @@ fn folders_of_either_family_load_as_what_they_hold_and_keep_their_tensor_names()
             _ => assert_eq!((wi, head), (gated, json!([VOCABULARY, 16]))),
         }
 
-        let again: Model = HfFolder::open(&out).unwrap().load(&device).unwrap();
+        let again: Model = HfFolder::open(&out).unwrap().load(&device).unwrap().model;
         let Model::T5(inner) = &again else {
             panic!("{version} loaded as another family");
         };

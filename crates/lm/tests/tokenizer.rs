@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lm::{Framing, TextTokenizer};
+use std::path::{Path, PathBuf};
+
+use lm::{Example, Framing, LmError, Lost, TextTokenizer};
 use serde_json::{Value, json};
 
 /// Ids are the numbers in the text; 1 begins a text if `begins`, 2 ends it.
@@ -21,7 +23,20 @@ fn sequence(id: &str) -> Value {
     json!({"Sequence": {"id": id, "type_id": 0}})
 }
 
+/// 1 begins every text and 2 ends it, which is more than a continuation wants.
+fn framed_on_both_sides(framing: Framing) -> TextTokenizer {
+    let special = |token: &str| json!({"SpecialToken": {"id": token, "type_id": 0}});
+    let frame = json!([special("<s>"), sequence("A"), special("</s>")]);
+    open(Some(frame), framing)
+}
+
 fn open(frame: Option<Value>, framing: Framing) -> TextTokenizer {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(frame, folder.path());
+    TextTokenizer::open(&path, vec![2, 9], framing).unwrap()
+}
+
+fn write(frame: Option<Value>, folder: &Path) -> PathBuf {
     let mut vocabulary: serde_json::Map<_, _> =
         (3..40).map(|id| (id.to_string(), json!(id))).collect();
     vocabulary.insert("<s>".to_string(), json!(1));
@@ -48,10 +63,9 @@ fn open(frame: Option<Value>, framing: Framing) -> TextTokenizer {
         "post_processor": frame,
         "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "</s>"}
     });
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tokenizer.json");
+    let path = folder.join("tokenizer.json");
     std::fs::write(&path, file.to_string()).unwrap();
-    TextTokenizer::open(&path, vec![2, 9], framing).unwrap()
+    path
 }
 
 #[test]
@@ -90,6 +104,8 @@ fn a_prompt_leaves_room_for_its_answer() {
 fn special_tokens_are_shown_only_if_asked_for() {
     let tokenizer = tokenizer(true);
     assert_eq!(tokenizer.stop_tokens(), [2, 9]);
+    assert_eq!(tokenizer.end_token(), 2);
+    assert!(tokenizer.warnings().is_empty());
     assert_eq!(tokenizer.decode(&[1, 3, 4, 2], true).unwrap(), "3 4");
     assert_eq!(
         tokenizer.decode(&[1, 3, 4, 2], false).unwrap(),
@@ -118,4 +134,90 @@ fn a_text_is_to_be_predicted_as_the_family_reads_it() {
     // Without sentinels the second half answers the first.
     let row = text_to_text().text("3 4 5 6 7", 5, 0).unwrap();
     assert_eq!((row.prompt, row.answer), (vec![3, 4, 2], vec![5, 6, 2]));
+}
+
+#[test]
+fn what_a_tokenizer_puts_behind_a_text_is_for_whole_texts() {
+    let tokenizer = framed_on_both_sides(Framing::Continuation);
+    assert_eq!(tokenizer.encode("3 4", true).unwrap(), [1, 3, 4, 2]);
+    let row = tokenizer.row("3 4", "5").unwrap();
+    assert_eq!((row.prompt, row.answer), (vec![1, 3, 4], vec![5]));
+    let row = tokenizer.example("3 4", "5", 9).unwrap();
+    assert_eq!((row.prompt, row.answer), (vec![1, 3, 4], vec![5, 2]));
+    let row = tokenizer.example("3 4 6", "5", 3).unwrap();
+    assert_eq!((row.prompt, row.answer), (vec![1, 6], vec![5]));
+    assert_eq!(tokenizer.prompt("3 4", 9, 1).unwrap(), [1, 3, 4]);
+
+    let tokenizer = framed_on_both_sides(Framing::TextToText);
+    let cut = |length: usize| {
+        let row = tokenizer.example("3 4 6", "5", length).unwrap();
+        (row.prompt, row.answer)
+    };
+    assert_eq!(cut(9), (vec![1, 3, 4, 6, 2], vec![1, 5, 2]));
+    assert_eq!(cut(4), (vec![1, 3, 4, 2], vec![1, 5, 2]));
+    assert_eq!(cut(1), (vec![2], vec![2]));
+    assert_eq!(tokenizer.prompt("3 4", 3, 1).unwrap(), [1, 3, 2]);
+}
+
+/// Counts that are found by comparing whole texts with cut ones, token by token.
+#[test]
+fn what_is_lost_is_counted_in_the_texts_own_tokens() {
+    let (prompt, answer) = ("3 4 5 6", "7 8");
+    let own = |tokens: &[u32]| tokens.iter().filter(|&&token| token > 2).count();
+    for (tokenizer, ends) in [
+        (tokenizer(true), true),
+        (tokenizer(false), true),
+        (framed_on_both_sides(Framing::Continuation), true),
+        (text_to_text(), true),
+        (framed_on_both_sides(Framing::TextToText), true),
+        (open(None, Framing::TextToText), false),
+    ] {
+        let row = tokenizer.row(prompt, answer).unwrap();
+        assert_eq!((row.prompt_tokens, row.answer_tokens), (4, 2));
+        for length in 0..12 {
+            let (example, lost) = tokenizer.fit(&row, length);
+            assert_eq!(example, tokenizer.example(prompt, answer, length).unwrap());
+            let expected = Lost {
+                prompt: 4 - own(&example.prompt),
+                answer: 2 - own(&example.answer),
+                end: ends && example.answer.last() != Some(&2),
+            };
+            assert_eq!(lost, expected, "length {length}: {example:?}");
+            assert_eq!(lost.any(), lost != Lost::default());
+
+            let question = tokenizer.question(prompt).unwrap();
+            let (cut, lost) = tokenizer.fit_question(&question, length, 2);
+            assert_eq!(cut, tokenizer.prompt(prompt, length, 2).unwrap());
+            assert_eq!(lost, 4 - own(&cut), "length {length}: {cut:?}");
+        }
+    }
+}
+
+#[test]
+fn threads_share_a_tokenizer() {
+    let tokenizer = tokenizer(true);
+    let texts: Vec<String> = (3..40).map(|id| format!("{id} {id}")).collect();
+    let rows = |texts: &[String]| -> Vec<Example> {
+        let rows = texts.iter().map(|text| tokenizer.example(text, text, 9));
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let expected = rows(&texts);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| rows(&texts))).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn an_answer_has_an_end_that_the_tokenizer_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(None, folder.path());
+    for (stop_tokens, words) in [(vec![], "no token"), (vec![77, 2], "token 77")] {
+        let result = TextTokenizer::open(&path, stop_tokens, Framing::Continuation);
+        let error = result.err().unwrap();
+        assert!(matches!(error, LmError::Tokenizer { .. }), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }

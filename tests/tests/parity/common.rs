@@ -54,7 +54,7 @@ pub fn check_training_steps<M: Pretrained>(
     expected: &Value,
     mean_loss: &dyn Fn(&M) -> Tensor<1>,
 ) {
-    let load = |device: &Device| source.load::<M>(&device.clone().autodiff()).unwrap();
+    let load = |device: &Device| source.load::<M>(&device.clone().autodiff()).unwrap().model;
     for (backend, device) in backends() {
         let adamw = AdamWConfig::new()
             .with_epsilon(1e-8)

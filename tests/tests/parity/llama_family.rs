@@ -82,7 +82,8 @@ fn parity_logits_loss_and_gradients() {
             let model = HfFolder::open(&folder)
                 .unwrap()
                 .load::<Llama>(&device.autodiff())
-                .unwrap();
+                .unwrap()
+                .model;
             let (shape, reference) = &file["logits"];
             let logits = model.logits(&batch.rows);
             let [_, tokens, vocabulary] = logits.dims();
@@ -137,7 +138,7 @@ fn parity_greedy_continuation_with_and_without_cache() {
         let (prompt, continuation) = greedy.split_at(10);
         let source = HfFolder::open(&folder).unwrap();
         for (backend, device) in backends() {
-            let model = source.load::<Llama>(&device).unwrap();
+            let model = source.load::<Llama>(&device).unwrap().model;
             for use_cache in [true, false] {
                 let mut options =
                     GenerationOptions::greedy(continuation.len(), source.stop_tokens());

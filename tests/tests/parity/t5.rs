@@ -91,7 +91,7 @@ fn parity_t5_states_logits_loss_and_gradients() {
         for (backend, device) in backends() {
             let what = format!("{} {backend}", folder.display());
             let source = HfFolder::open(&folder).unwrap();
-            let model: T5 = source.load(&device.autodiff()).unwrap();
+            let model: T5 = source.load(&device.autodiff()).unwrap().model;
             let encoded = model.encoder_states(&prompts);
             check_states(&format!("{what} encoder"), encoded, &states.1, &lengths);
             let logits = model.logits(&prompts, &given);
@@ -146,7 +146,7 @@ fn parity_t5_greedy_answers_with_and_without_cache() {
             .collect();
         let longest = wanted.iter().map(Vec::len).max().unwrap();
         for (backend, device) in backends() {
-            let model: T5 = source.load(&device).unwrap();
+            let model: T5 = source.load(&device).unwrap().model;
             for use_cache in [true, false] {
                 let mut options = GenerationOptions::greedy(longest + 1, source.stop_tokens());
                 if !trained {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use read::Loaded;
 pub use write::{ExportPrecision, UNFINISHED, write_whole};
 
 use crate::family::Family;

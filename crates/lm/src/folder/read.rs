@@ -13,6 +13,15 @@ use super::HfFolder;
 use super::shards::weight_files;
 use crate::{LmError, Pretrained};
 
+/// A model as read from a folder.
+#[derive(Clone, Debug)]
+pub struct Loaded<M> {
+    /// The model.
+    pub model: M,
+    /// What about the folder may not be what its user expects, in sentences; empty for most.
+    pub warnings: Vec<String>,
+}
+
 impl HfFolder {
     /// Loads a model, its weights as f32: [`Model`](crate::Model) for whichever family the folder
     /// holds, or one family alone.
@@ -22,11 +31,14 @@ impl HfFolder {
     /// [`LmError::Unsupported`] for another family, [`LmError::MissingFile`],
     /// [`LmError::Weights`] and [`LmError::MissingTensors`] if the weights are not all there, or not
     /// all finite.
-    pub fn load<M: Pretrained>(&self, device: &Device) -> Result<M, LmError> {
+    pub fn load<M: Pretrained>(&self, device: &Device) -> Result<Loaded<M>, LmError> {
         let mut model = M::from_config(&self.config, &self.path.join("config.json"), device)?;
         self.load_weights(&mut model)?;
         match first_not_finite(&model) {
-            None => Ok(model),
+            None => Ok(Loaded {
+                model,
+                warnings: Vec::new(),
+            }),
             Some(name) => Err(LmError::Weights {
                 path: self.path.clone(),
                 reason: format!("tensor {name} holds values that are not finite"),

@@ -49,7 +49,7 @@ impl Base {
         let folder = HfFolder::open(path)?;
         Ok(Self {
             tokenizer: folder.tokenizer()?,
-            model: folder.load(device)?,
+            model: folder.load(device)?.model,
             calibration: None,
         })
     }
