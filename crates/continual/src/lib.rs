@@ -7,6 +7,7 @@
 
 mod calibrate;
 pub mod checkpoint;
+mod clock;
 mod error;
 mod evaluate;
 mod matrix;
@@ -17,11 +18,13 @@ mod task;
 pub mod trainer;
 
 pub use calibrate::{CalibrationData, calibrate, generated_rows};
+pub use clock::{Clock, Seconds, TimedPart};
 pub use error::ContinualError;
 pub use evaluate::{Evaluation, evaluate};
 pub use matrix::ResultMatrix;
 pub use methods::{Method, TaskContext, TaskDiagnostics};
 pub use sequence::{
     Event, Keeper, Pause, Protocol, Scoring, Sequence, SequenceConfig, SequenceOutcome, Unkept,
+    rows_fingerprint,
 };
 pub use task::{EvaluationSet, Question, Scorer, Task};

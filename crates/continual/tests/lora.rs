@@ -9,7 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use continual::methods::{LoraConfig, LoraMethod, PerTask};
 use continual::trainer::TrainConfig;
-use continual::{Method, Task, TaskContext};
+use continual::{Clock, Method, Task, TaskContext};
 use lm::Llama;
 use osft::TargetPatterns;
 
@@ -25,11 +25,12 @@ fn settings(orthogonality: f64) -> LoraConfig {
     }
 }
 
-fn context(tasks: &[Task], index: usize) -> TaskContext<'_> {
+fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext<'a> {
     TaskContext {
         index,
         count: tasks.len(),
         task: &tasks[index],
+        clock,
     }
 }
 
@@ -63,7 +64,9 @@ fn an_adapter_changes_nothing_at_first_and_is_all_that_trains() {
         let before: Vec<f64> = start.logits(&rows).into_data().iter().collect();
         let mut method = LoraMethod::sequential(settings(0.0), 4).unwrap();
         let inner = TrainConfig::default().optimizer();
-        let (prepared, _) = method.begin_task(start, inner, context(&tasks, 0)).unwrap();
+        let (prepared, _) = method
+            .begin_task(start, inner, context(&tasks, 0, &Clock::start()))
+            .unwrap();
         let after: Vec<f64> = prepared.logits(&rows).into_data().iter().collect();
         assert_eq!(before, after, "{backend}: B starts at zero");
         let factors = trained(&prepared);
@@ -109,16 +112,18 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
         let mut method = LoraMethod::orthogonal(settings(0.5), 4).unwrap();
         let start = model(&device.clone().autodiff());
         let (first, _) = method
-            .begin_task(start, inner.clone(), context(&tasks, 0))
+            .begin_task(start, inner.clone(), context(&tasks, 0, &Clock::start()))
             .unwrap();
         assert!(
             method.penalty(&first).is_none(),
             "there is nothing to be orthogonal to"
         );
         let earlier = trained(&first);
-        let (merged, _) = method.end_task(first, context(&tasks, 0)).unwrap();
+        let (merged, _) = method
+            .end_task(first, context(&tasks, 0, &Clock::start()))
+            .unwrap();
         let (mut second, mut optimizer) = method
-            .begin_task(merged, inner, context(&tasks, 1))
+            .begin_task(merged, inner, context(&tasks, 1, &Clock::start()))
             .unwrap();
 
         let overlap = |model: &Llama| -> f64 {
@@ -165,12 +170,14 @@ fn a_sequential_adapter_goes_on_and_an_orthogonal_one_begins_anew() {
         let inner = || TrainConfig::default().optimizer();
         let start = model(&device.clone().autodiff());
         let (first, _) = method
-            .begin_task(start, inner(), context(&tasks, 0))
+            .begin_task(start, inner(), context(&tasks, 0, &Clock::start()))
             .unwrap();
         let before = host(&trained(&first)[0]);
-        let (merged, _) = method.end_task(first, context(&tasks, 0)).unwrap();
+        let (merged, _) = method
+            .end_task(first, context(&tasks, 0, &Clock::start()))
+            .unwrap();
         let (second, _) = method
-            .begin_task(merged, inner(), context(&tasks, 1))
+            .begin_task(merged, inner(), context(&tasks, 1, &Clock::start()))
             .unwrap();
         assert_eq!(host(&trained(&second)[0]) != before, orthogonal);
         assert_eq!(method.penalty(&second).is_some(), orthogonal);

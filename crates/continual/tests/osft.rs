@@ -31,6 +31,8 @@ fn osft_moves_only_its_targets_and_reports_its_leak() {
             "{backend}"
         );
         let (half, _) = run(&device, &mut osft(0.5), &settings);
+        assert!(half.seconds.split > 0.0, "{backend}");
+        assert_eq!(half.seconds.calibration, 0.0, "{backend}");
         assert_eq!(half.diagnostics.len(), 2);
         for task in &half.diagnostics {
             let leak = task.leaks.as_ref().unwrap().worst();
@@ -90,6 +92,11 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             let mut method = OsftMethod::new(config_of).with_calibration(data);
             let (outcome, _) = run(&device, &mut method, &config(TrainConfig::default()));
             let case = format!("{backend} {form:?}");
+            let cost = outcome.seconds;
+            assert!(
+                cost.split > 0.0 && cost.calibration > 0.0 && cost.training > 0.0,
+                "{case}: {cost:?}"
+            );
             for task in &outcome.diagnostics {
                 let leaks = task.leaks.as_ref().unwrap();
                 assert!(leaks.worst().leak_in < 1e-5, "{case}: {:?}", leaks.worst());

@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 use continual::methods::{MultiTaskFt, PerTaskFt, SeqFt};
 use continual::trainer::{Schedule, TrainConfig, ValidationConfig};
 use continual::{
-    ContinualError, Event, Method, Protocol, Sequence, SequenceConfig, Task, TaskContext,
+    Clock, ContinualError, Event, Method, Protocol, Sequence, SequenceConfig, Task, TaskContext,
 };
 use lm::LanguageModel;
 
@@ -187,6 +187,7 @@ fn independent_models_are_scored_on_their_own_task_alone() {
             index,
             count: 2,
             task: &tasks[index],
+            clock: &Clock::start(),
         };
         let inner = TrainConfig::default().optimizer();
         let (prepared, _) = method.begin_task(given, inner, context).unwrap();

@@ -31,7 +31,7 @@ mod tokenizer;
 pub use backpropagation::{Backpropagation, GradientSink};
 pub use error::LmError;
 pub use family::{Model, Pretrained};
-pub use folder::{ExportPrecision, HfFolder, Loaded};
+pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded};
 pub use generate::{Decoding, GenerationOptions};
 pub use llama::{Llama, LlamaConfig};
 pub use loss::negative_log_likelihood;

@@ -9,11 +9,21 @@ use crate::run::{Manifest, RunFolder, RunResult};
 
 /// Joins the results of runs, prints the table and, if asked, writes the page with its pictures.
 pub fn run(args: &ReportArgs) -> Result<()> {
-    let mut results = Vec::new();
+    let mut results: Vec<RunResult> = Vec::new();
     let (mut titles, mut suites) = (Vec::new(), Vec::new());
+    let mut revisions: Vec<String> = Vec::new();
     for folder in &args.runs {
-        results.extend(RunResult::read_all(folder)?);
         let manifest = Manifest::read(folder)?;
+        for mut result in RunResult::read_all(folder)? {
+            result.scale.clone_from(&manifest.title);
+            let revision = result
+                .revision
+                .get_or_insert_with(|| manifest.revision.clone());
+            if !revisions.contains(revision) {
+                revisions.push(revision.clone());
+            }
+            results.push(result);
+        }
         suites.push(suite_of(manifest.suite, &results));
         if !titles.contains(&manifest.title) {
             titles.push(manifest.title);
@@ -34,6 +44,17 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     for title in &titles {
         println!("{title}");
     }
+    let notes = match revisions.as_slice() {
+        [_, _, ..] => format!(
+            "The runs are of several revisions of the program, {}: differences between them may be the \
+             program's.",
+            revisions.join(", ")
+        ),
+        _ => String::new(),
+    };
+    if !notes.is_empty() {
+        eprintln!("warning: {notes}");
+    }
     for summary in &summaries {
         println!("\n{}\n{}", summary.label(), matrix_table(summary));
     }
@@ -52,7 +73,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             &manifest,
             &summaries,
             published.flatten().as_ref(),
-            "",
+            &notes,
         )?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }

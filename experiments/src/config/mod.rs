@@ -1,10 +1,13 @@
 //! The settings of a run: defaults, a TOML file, `--set`, flags, in that order.
 
+mod key;
 mod names;
 mod preset;
 mod table;
+mod tuned;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -24,6 +27,9 @@ use table::{merge, set};
 
 use crate::backend::Backend;
 use crate::variant::check_calibration;
+
+/// The setting that says whose learning rate was tuned.
+const TUNED: &str = "tuned";
 
 /// Settings for the built-in suite and model; its learning rates were found by `trace --tune`.
 const BUILTIN: &str = include_str!("../../configs/builtin.toml");
@@ -87,6 +93,10 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// Peak learning rate by method.
     pub learning_rates: BTreeMap<MethodName, f64>,
+    /// Methods whose learning rate was found by `--tune` on validation rows, under these settings; tables
+    /// mark the others.
+    #[serde(default)]
+    pub tuned: Vec<MethodName>,
     /// Learning rates `--tune` tries for every method.
     pub tune_grid: Vec<f64>,
     /// What the data to be kept is measured on.
@@ -150,10 +160,14 @@ impl RunConfig {
     ///
     /// As [`resolve`](Self::resolve).
     pub fn resolve_over(mut table: Table, overrides: &Overrides<'_>) -> Result<Self> {
+        let base = parse(table.clone())?;
+        let mut says_tuned = false;
         if let Some(preset) = overrides.preset {
             let benchmark = table.get("benchmark").cloned();
             let benchmark = benchmark.map_or(Ok(BenchmarkName::default()), Value::try_into)?;
-            merge(&mut table, preset.table(benchmark)?);
+            let preset = preset.table(benchmark)?;
+            says_tuned |= preset.contains_key(TUNED);
+            merge(&mut table, preset);
         }
         if let Some(path) = overrides.file {
             let text = std::fs::read_to_string(path)
@@ -167,14 +181,21 @@ impl RunConfig {
             let mut alone = table.clone();
             merge(&mut alone, file.clone());
             parse(alone).with_context(|| format!("in {}", path.display()))?;
+            says_tuned |= file.contains_key(TUNED);
             merge(&mut table, file);
         }
         for pair in overrides.set {
-            set(&mut table, pair)?;
+            let over = set(pair)?;
+            says_tuned |= over.contains_key(TUNED);
+            merge(&mut table, over);
         }
+        says_tuned |= overrides.flags.contains_key(TUNED);
         merge(&mut table, overrides.flags.clone());
-        let config = parse(table)?;
+        let mut config = parse(table)?;
         config.validate()?;
+        if !says_tuned {
+            config.unmark_changed(&base)?;
+        }
         Ok(config)
     }
 
@@ -205,6 +226,15 @@ impl RunConfig {
         let config = parse(table).with_context(|| format!("in by_order.{order}"))?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// Epochs of a task whose suite gives it `own` epochs.
+    pub fn epochs_of(&self, task: &str, own: usize) -> usize {
+        match (self.epochs, self.task_epochs.get(task)) {
+            (0, Some(&epochs)) => epochs,
+            (0, None) => own,
+            (epochs, _) => epochs,
+        }
     }
 
     /// The training loop's settings for one method.
@@ -240,6 +270,8 @@ impl RunConfig {
             "methods is empty: name at least one"
         );
         ensure!(!self.seeds.is_empty(), "seeds is empty: name at least one");
+        named_once("seed", &self.seeds)?;
+        named_once("order", &self.orders())?;
         ensure!(
             self.max_length >= 8,
             "max_length = {} is too short; it must be at least 8 tokens",
@@ -297,6 +329,17 @@ impl RunConfig {
         );
         Ok(())
     }
+}
+
+/// The same thing twice would count as two.
+fn named_once<T: PartialEq + Display>(what: &str, names: &[T]) -> Result<()> {
+    for (index, name) in names.iter().enumerate() {
+        ensure!(
+            !names[..index].contains(name),
+            "{what} {name} is named twice"
+        );
+    }
+    Ok(())
 }
 
 fn parse(table: Table) -> Result<RunConfig> {

@@ -20,8 +20,8 @@ pub(super) fn merge(base: &mut Table, over: Table) {
     }
 }
 
-/// `train.epochs=3`: the value is TOML, or a plain string if it is not.
-pub(super) fn set(table: &mut Table, pair: &str) -> Result<()> {
+/// `train.epochs=3` as a table; the value is TOML, or a plain string if it is not.
+pub(super) fn set(pair: &str) -> Result<Table> {
     let Some((key, text)) = pair.split_once('=') else {
         bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
     };
@@ -39,10 +39,10 @@ pub(super) fn set(table: &mut Table, pair: &str) -> Result<()> {
         table.insert(part.to_string(), over);
         over = Value::Table(table);
     }
-    if let Value::Table(over) = over {
-        merge(table, over);
+    match over {
+        Value::Table(over) => Ok(over),
+        _ => bail!("--set {pair:?}: the key is empty"),
     }
-    Ok(())
 }
 
 /// Settings of two tables that are not the same, with both values.

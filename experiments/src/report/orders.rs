@@ -9,13 +9,13 @@ use super::table::{empty_table, with_numbers};
 /// one order.
 pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
     let mut orders: Vec<&str> = Vec::new();
-    let mut methods: Vec<(&str, f64)> = Vec::new();
+    let mut methods: Vec<(&str, &str, u64)> = Vec::new();
     for summary in summaries {
         let order = summary.order.as_deref()?;
         if !orders.contains(&order) {
             orders.push(order);
         }
-        let method = (summary.method.as_str(), summary.learning_rate);
+        let method = summary.across_orders();
         if !methods.contains(&method) {
             methods.push(method);
         }
@@ -25,11 +25,10 @@ pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
     let columns = columns.chain(["mean".to_string()]);
     let header = columns.flat_map(|column| [format!("{column}: AA"), "BWT".to_string()]);
     table.set_header(std::iter::once("method".to_string()).chain(header));
-    for (method, rate) in methods {
+    for method in methods {
         let of_order = |order: &&str| {
             summaries.iter().find(|summary| {
-                summary.order.as_deref() == Some(order)
-                    && (summary.method.as_str(), summary.learning_rate) == (method, rate)
+                summary.order.as_deref() == Some(order) && summary.across_orders() == method
             })
         };
         let figures: Vec<[Option<f64>; 2]> = orders
@@ -49,7 +48,7 @@ pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
         });
         let shown = figures.iter().chain([&mean]).flatten();
         let shown = shown.map(|value| value.map_or("–".to_string(), |v| format!("{v:.1}")));
-        table.add_row(std::iter::once(method.to_string()).chain(shown));
+        table.add_row(std::iter::once(method.0.to_string()).chain(shown));
     }
     Some(with_numbers(table))
 }

@@ -21,7 +21,10 @@ General: the knowledge probe before → after. Leak: the largest `‖P_hᵀ ΔW�
 `‖ΔW Q_h‖ / ‖ΔW‖` of any layer and task (stored: of the weights once they are rounded to the precision \
 they are held in); change: the largest `‖ΔW‖ / ‖W‖` (rounding leaks about \
 `6e-8 ‖W‖ / ‖ΔW‖`); outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, \
-over the base model's own inputs. ± is the standard deviation over seeds.";
+over the base model's own inputs. Seconds: what the method cost over all tasks, from before its split \
+until its weights are merged and its data measured; scoring and measuring leaks are not in it. lr: peak \
+learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard \
+deviation over seeds.";
 
 /// Writes `report.md`, `matrix.svg` and, where tasks are learned in sequence, `curves.svg`.
 ///
@@ -61,6 +64,9 @@ pub fn write_report(
     }
     if let Some(published) = published {
         writeln!(page, "{}", published_section(published))?;
+    }
+    for line in &manifest.model {
+        writeln!(page, "Model: {line}.\n")?;
     }
     for line in &manifest.data {
         writeln!(page, "Data: {line}.\n")?;

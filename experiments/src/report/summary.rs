@@ -1,16 +1,16 @@
 //! One line per method: mean and standard deviation over seeds.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use continual::{Protocol, ResultMatrix, metrics};
 use osft::LayerLeak;
 
 use super::table::{empty_table, with_numbers};
-use crate::run::RunResult;
+use crate::run::{Named, RunResult, shortened, tell_apart};
 
 /// The figures of one method over its seeds.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// The method and its variant.
+    /// The method and its variant, with what tells it apart from others of that name.
     pub method: String,
     /// The order of the tasks, where the summaries differ in it.
     pub order: Option<String>,
@@ -21,23 +21,31 @@ pub struct Summary {
     matrices: Vec<ResultMatrix>,
 }
 
-/// Groups results by method and order of the tasks, as they first appear.
+/// Groups results that are one run with other seeds, as they first appear.
 ///
 /// # Errors
 ///
-/// If a result does not hold a whole matrix.
+/// If a result does not hold a whole matrix, or is there twice.
 pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
     let mut summaries: Vec<Summary> = Vec::new();
     let several = results.iter().any(|other| other.tasks != results[0].tasks);
     for result in results {
         let matrix = result.matrix()?;
-        let same = |s: &&mut Summary| {
-            s.method == result.method
-                && s.learning_rate == result.learning_rate
-                && s.runs[0].tasks == result.tasks
-        };
-        match summaries.iter_mut().find(same) {
+        let same = summaries
+            .iter_mut()
+            .find(|summary| is_one_run(&summary.runs[0], result));
+        match same {
             Some(summary) => {
+                if let Some(twin) = summary.runs.iter().find(|run| run.seed == result.seed) {
+                    bail!(
+                        "{} with seed {} is there twice, in {} and in {}: the same run counts once; \
+                         leave one out",
+                        result.method,
+                        result.seed,
+                        twin.folder.display(),
+                        result.folder.display()
+                    );
+                }
                 summary.runs.push(result.clone());
                 summary.matrices.push(matrix);
             }
@@ -50,7 +58,34 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
             }),
         }
     }
+    let named: Vec<Named<'_>> = summaries
+        .iter()
+        .map(|summary| Named {
+            label: &summary.method,
+            tasks: &summary.runs[0].tasks,
+            identity: summary.runs[0].identity.as_ref(),
+        })
+        .collect();
+    let labels = tell_apart(&named);
+    for (summary, label) in summaries.iter_mut().zip(labels) {
+        summary.method = label;
+    }
     Ok(summaries)
+}
+
+/// Whether two results are of one run, seeds aside.
+fn is_one_run(a: &RunResult, b: &RunResult) -> bool {
+    match (&a.identity, &b.identity) {
+        (Some(a), Some(b)) => a.key == b.key,
+        // Recorded before there were identities: what is known of them is all there is to go by.
+        (None, None) => {
+            a.method == b.method
+                && a.learning_rate == b.learning_rate
+                && a.tasks == b.tasks
+                && a.scale == b.scale
+        }
+        _ => false,
+    }
 }
 
 impl Summary {
@@ -59,6 +94,41 @@ impl Summary {
         match &self.order {
             None => self.method.clone(),
             Some(order) => format!("order {order} · {}", self.method),
+        }
+    }
+
+    /// What it shares with the same method on other orders of the tasks.
+    pub fn across_orders(&self) -> (&str, &str, u64) {
+        let identity = self.runs[0].identity.as_ref();
+        let across = identity.map_or("", |identity| shortened(&identity.across_orders));
+        (&self.method, across, self.learning_rate.to_bits())
+    }
+
+    /// Its learning rate, marked by whether it was tuned, where that is known.
+    pub fn rate(&self) -> String {
+        let mark = match self.runs[0].tuned {
+            Some(true) => " tuned",
+            Some(false) => " not tuned",
+            None => "",
+        };
+        format!("{:.0e}{mark}", self.learning_rate)
+    }
+
+    /// Mean seconds over seeds: training, split, calibration; of an older clock, which had one number,
+    /// that number.
+    pub fn seconds(&self) -> String {
+        let mean = |part: fn(&RunResult) -> Option<f64>| Some(self.over_runs(part)?.0);
+        let Some(training) = mean(|run| Some(run.training_seconds)) else {
+            return "–".to_string();
+        };
+        match (
+            mean(|run| run.split_seconds),
+            mean(|run| run.calibration_seconds),
+        ) {
+            (Some(split), Some(calibration)) => {
+                format!("{training:.1} + {split:.1} + {calibration:.1}")
+            }
+            _ => format!("{training:.1} (older clock)"),
         }
     }
 
@@ -122,7 +192,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         "leak in/out",
         "change",
         "outputs",
-        "train s",
+        "train + split + calibration s",
     ]);
     for summary in summaries {
         let number = |value: Option<(f64, f64)>| match value {
@@ -153,7 +223,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
         let outputs = outputs.map_or("–".to_string(), |(mean, _)| format!("{mean:.3}"));
         table.add_row([
             summary.label(),
-            format!("{:.0e}", summary.learning_rate),
+            summary.rate(),
             number(summary.figure(metrics::average_accuracy)),
             number(summary.sequential_figure(metrics::backward_transfer)),
             number(summary.sequential_figure(metrics::forward_transfer)),
@@ -164,7 +234,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             leak_text,
             change,
             outputs,
-            number(summary.over_runs(|run| Some(run.training_seconds))),
+            summary.seconds(),
         ]);
     }
     with_numbers(table)

@@ -128,7 +128,9 @@ fn describe(event: &Event<'_>) -> Option<Value> {
         } => json!({
             "event": "task_learned",
             "task": task,
-            "seconds": seconds,
+            "training_seconds": seconds.training,
+            "split_seconds": seconds.split,
+            "calibration_seconds": seconds.calibration,
             "trainable_parameters": diagnostics.trainable_parameters,
             "split": diagnostics.split,
             "leaks": diagnostics.leaks,

@@ -1,9 +1,16 @@
 //! What has to be known to repeat a run.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use super::Contents;
+
+/// Revision of the source that this program was built from, `-dirty` with uncommitted changes;
+/// `unknown` outside a repository.
+pub const REVISION: &str = env!("OSFT_REVISION");
 
 /// `run.json`: where the numbers of a run come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,9 +39,18 @@ pub struct Manifest {
     /// How often another process went on with the run.
     #[serde(default)]
     pub resumed: usize,
-    /// What was done about flaws of the data.
+    /// Revisions of the programs that did, as far as they are not `revision`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed_by: Vec<String>,
+    /// What was done about flaws of the data, and what of it does not fit.
     #[serde(default)]
     pub data: Vec<String>,
+    /// What was not as the model's authors would have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model: Vec<String>,
+    /// What is read beside the settings, by order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<String, Contents>,
 }
 
 impl Manifest {
@@ -50,13 +66,16 @@ impl Manifest {
             command,
             version: env!("CARGO_PKG_VERSION").to_string(),
             burn: "0.22.1".to_string(),
-            revision: env!("OSFT_REVISION").to_string(),
+            revision: REVISION.to_string(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             suite: String::new(),
             tuning: false,
             resumed: 0,
+            resumed_by: Vec::new(),
             data: Vec::new(),
+            model: Vec::new(),
+            contents: BTreeMap::new(),
         }
     }
 }
@@ -79,6 +98,22 @@ impl Manifest {
         serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
 
+    /// Takes note that this program goes on with the run; a sentence where it is another revision.
+    pub fn resumed_by_this_program(&mut self) -> Option<String> {
+        self.resumed += 1;
+        if self.revision == REVISION {
+            return None;
+        }
+        if !self.resumed_by.iter().any(|revision| revision == REVISION) {
+            self.resumed_by.push(REVISION.to_string());
+        }
+        Some(format!(
+            "the run was started by revision {}, this program is revision {REVISION}: its numbers may \
+             not be those of one revision",
+            self.revision
+        ))
+    }
+
     /// The command as it can be pasted into a shell.
     pub fn command_line(&self) -> String {
         shell_line(&self.command)
@@ -91,9 +126,16 @@ impl Manifest {
             1 => " The run was stopped and taken up once.".to_string(),
             times => format!(" The run was stopped and taken up {times} times."),
         };
+        let others = match self.resumed_by.is_empty() {
+            true => String::new(),
+            false => format!(
+                " It was continued by revision `{}`.",
+                self.resumed_by.join("`, `")
+            ),
+        };
         format!(
             "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
-             cores.{resumed}",
+             cores.{resumed}{others}",
             self.command_line(),
             self.version,
             self.burn,

@@ -1,19 +1,27 @@
 //! What a run leaves behind: one folder, every file whole or not at all.
 
 mod folder;
+mod identity;
 mod layers;
 mod log;
 mod manifest;
 mod recorder;
 mod result;
+mod tell_apart;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
 
 pub use folder::RunFolder;
+pub use identity::{Contents, Identity, sha256, shortened};
 pub use layers::{layers_csv, layers_table};
 pub use log::MetricsLog;
-pub use manifest::Manifest;
+pub use manifest::{Manifest, REVISION};
 pub use recorder::{CHECKPOINTS, Keeping, Recorder};
 pub use result::{RunResult, stem};
+pub use tell_apart::{Named, tell_apart};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::EventFile;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod identity_tests;

@@ -1,13 +1,13 @@
 //! The numbers of one method with one seed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use continual::{Protocol, ResultMatrix, SequenceOutcome, TaskDiagnostics};
 use osft::{LayerLeak, LeakReport};
 use serde::{Deserialize, Serialize};
 
-use super::RunFolder;
+use super::{Identity, REVISION, RunFolder};
 
 /// `result-METHOD-seedN.json`: everything a report shows about one run of one method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +41,30 @@ pub struct RunResult {
     /// the base model over the base model's own inputs; absent where nothing was calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_change: Option<f64>,
-    /// Training time over all tasks, splits included.
+    /// Training time over all tasks, what is in the two below left out. Where those are absent, the clock
+    /// was an older one: it stopped before what a method does at a task's end, and included the split.
     pub training_seconds: f64,
+    /// Time to decompose weights, or to find their splits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_seconds: Option<f64>,
+    /// Time to run the model over data that is to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_seconds: Option<f64>,
+    /// Whether the learning rate was found by tuning; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<bool>,
+    /// Revision of the program that ended the run; absent where that was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// What the result is known by; absent where that was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Title of its run, where it was read with others.
+    #[serde(skip)]
+    pub scale: String,
+    /// The folder it was read from.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 impl RunResult {
@@ -79,7 +101,14 @@ impl RunResult {
                     let sum: f64 = layers.iter().map(|layer| layer.outputs.relative).sum();
                     sum / layers.len().max(1) as f64
                 }),
-            training_seconds: run.training_seconds,
+            training_seconds: run.seconds.training,
+            split_seconds: Some(run.seconds.split),
+            calibration_seconds: Some(run.seconds.calibration),
+            tuned: None,
+            revision: Some(REVISION.to_string()),
+            identity: None,
+            scale: String::new(),
+            folder: PathBuf::new(),
         }
     }
 
@@ -124,9 +153,10 @@ impl RunResult {
     fn read_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let result: Self =
+        let mut result: Self =
             serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         result.matrix()?;
+        result.folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Ok(result)
     }
 
@@ -183,7 +213,11 @@ impl RunResult {
     }
 }
 
-/// What the files of a run are called.
-pub fn stem(method: &str, seed: u64) -> String {
-    format!("{}-seed{seed}", method.replace(' ', "-"))
+/// What the files of a run are called: readable, and different for everything that is not the same.
+pub fn stem(label: &str, identity: &Identity, seed: u64) -> String {
+    format!(
+        "{}-{}-seed{seed}",
+        label.replace(' ', "-"),
+        identity.short()
+    )
 }

@@ -20,7 +20,7 @@ pub use per_task::PerTaskFt;
 pub use seqft::SeqFt;
 
 use crate::checkpoint::{Checkpoint, StatePart};
-use crate::{ContinualError, Protocol, Task};
+use crate::{Clock, ContinualError, Protocol, Task};
 
 /// What a method has to say about a task it has just learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct TaskContext<'a> {
     pub count: usize,
     /// The task.
     pub task: &'a Task,
+    /// Counts what the task costs; a method says which part of its time is not training.
+    pub clock: &'a Clock,
 }
 
 /// A continual-learning method.

@@ -13,7 +13,7 @@ use super::{Method, TaskContext, TaskDiagnostics};
 use crate::calibrate::spread;
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::trainer::read_rows;
-use crate::{CalibrationData, ContinualError, calibrate};
+use crate::{CalibrationData, ContinualError, TimedPart, calibrate};
 
 /// Orthogonal Subspace Fine-Tuning; the split is made anew for every task from the weights as
 /// they are.
@@ -85,12 +85,17 @@ impl OsftMethod {
         model: &M,
         context: TaskContext<'_>,
     ) -> Result<Osft, ContinualError> {
-        let targets = &self.config.targets;
+        let (targets, clock) = (&self.config.targets, context.clock);
         if let (None, Some(data)) = (&self.known, &self.data) {
-            let base = calibrate(model, targets, &data.base_name, &data.base, data.batch)?
-                .with_weight(data.base_weight)?;
+            let base = clock.time(TimedPart::Calibration, || {
+                calibrate(model, targets, &data.base_name, &data.base, data.batch)
+            })?;
+            let base = base.with_weight(data.base_weight)?;
+            let since_base = clock.time(TimedPart::Uncounted, || {
+                SinceBase::new(model, targets, &base)
+            })?;
             self.known = Some(Known {
-                since_base: SinceBase::new(model, targets, &base)?,
+                since_base,
                 calibration: base,
                 tasks: 0,
             });
@@ -102,14 +107,19 @@ impl OsftMethod {
         if let Some(cache) = &self.cache {
             around = around.with_cache(cache);
         }
-        let split = Osft::split_in(model, &self.config, &around)?;
+        let split = clock.time(TimedPart::Split, || {
+            Osft::split_in(model, &self.config, &around)
+        })?;
         if let (0, BasePrecision::Bf16, Some(known)) =
             (context.index, self.config.base_precision, &mut self.known)
         {
             // The base model was rounded to be held; later ones are what the task before left.
-            let rounded = split.finish(split.prepare(model.clone()));
-            let changes = known.since_base.measure(&rounded)?;
-            known.since_base.record_measured(&changes);
+            clock.time(TimedPart::Uncounted, || {
+                let rounded = split.finish(split.prepare(model.clone()));
+                let changes = known.since_base.measure(&rounded)?;
+                known.since_base.record_measured(&changes);
+                Ok::<_, ContinualError>(())
+            })?;
         }
         Ok(split)
     }
@@ -232,18 +242,20 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let Some(split) = self.split.take() else {
             return Ok((model, TaskDiagnostics::default()));
         };
+        let clock = context.clock;
+        let leaks_of = |model: &M| clock.time(TimedPart::Uncounted, || split.leaks(model));
         let (model, leaks, stored_leaks) = match self.config.base_precision {
             BasePrecision::Full => {
                 let model = split.finish(model);
-                let leaks = split.leaks(&model)?;
+                let leaks = leaks_of(&model)?;
                 (model, leaks, None)
             }
             BasePrecision::Bf16 => {
                 // Of the master, before it is rounded to what is stored.
                 let model = model.materialize();
-                let leaks = split.leaks(&model)?;
+                let leaks = leaks_of(&model)?;
                 let model = split.finish(model);
-                let stored = split.leaks(&model)?;
+                let stored = leaks_of(&model)?;
                 (model, leaks, Some(stored))
             }
         };
@@ -251,14 +263,18 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         if let (Some(known), Some(data)) = (&mut self.known, &self.data) {
             let weight = known.calibration.weight();
             let made = stored_leaks.as_ref().unwrap_or(&leaks);
-            known.since_base.record(made, weight);
-            since_base = Some(known.since_base.measure(&model)?);
+            since_base = Some(clock.time(TimedPart::Uncounted, || {
+                known.since_base.record(made, weight);
+                known.since_base.measure(&model)
+            })?);
             // The last task's inputs are measured too: a longer sequence may go on from here.
             let rows = read_rows(context.task.train.as_ref())?;
             let rows = spread(rows, data.rows_per_task);
             let targets = &self.config.targets;
-            let learned = calibrate(&model, targets, &context.task.name, &rows, data.batch)?;
-            known.calibration.absorb(&learned)?;
+            clock.time(TimedPart::Calibration, || {
+                let learned = calibrate(&model, targets, &context.task.name, &rows, data.batch)?;
+                known.calibration.absorb(&learned)
+            })?;
             known.tasks += 1;
         }
         let beside_targets = match self.config.others {

@@ -1,7 +1,7 @@
 //! What is told while a sequence runs.
 
 use crate::trainer::Step;
-use crate::{ResultMatrix, TaskDiagnostics};
+use crate::{ResultMatrix, Seconds, TaskDiagnostics};
 
 /// What happens during a sequence, as it happens.
 #[derive(Clone, Debug)]
@@ -54,8 +54,8 @@ pub enum Event<'a> {
         name: &'a str,
         /// What the method says about it.
         diagnostics: &'a TaskDiagnostics,
-        /// Training time of the task in seconds, the split included.
-        seconds: f64,
+        /// What the task cost, from before its split until everything is merged and calibrated.
+        seconds: Seconds,
     },
     /// Some questions are answered.
     Answered {

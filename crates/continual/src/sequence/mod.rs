@@ -1,23 +1,24 @@
 //! The loop over tasks: learn one, score those seen so far, go on.
 
 mod event;
+mod fingerprint;
 mod keeper;
 mod scoring;
 mod stages;
 mod state;
 
-use std::time::Instant;
-
 use lm::{Decoding, LanguageModel, TextTokenizer};
 
 use crate::checkpoint::Checkpoint;
+use crate::clock::Spent;
 use crate::trainer::{Course, Moment, TrainConfig, Training, fit};
 use crate::{
-    ContinualError, EvaluationSet, Method, ResultMatrix, Task, TaskContext, TaskDiagnostics,
-    evaluate,
+    Clock, ContinualError, EvaluationSet, Method, ResultMatrix, Seconds, Task, TaskContext,
+    TaskDiagnostics, TimedPart, evaluate,
 };
 
 pub use event::Event;
+pub use fingerprint::rows_fingerprint;
 pub use keeper::{Keeper, Pause, Unkept};
 pub use scoring::{Protocol, Scoring};
 use stages::stages;
@@ -66,8 +67,8 @@ pub struct SequenceOutcome<M> {
     pub general: Option<(f64, f64)>,
     /// What the method said about each task.
     pub diagnostics: Vec<TaskDiagnostics>,
-    /// Training time over all tasks in seconds.
-    pub training_seconds: f64,
+    /// What the method cost over all tasks.
+    pub seconds: Seconds,
 }
 
 impl Sequence<'_> {
@@ -161,7 +162,7 @@ impl Sequence<'_> {
             matrix: state.matrix,
             general: state.general.zip(after),
             diagnostics: state.diagnostics,
-            training_seconds: state.training_seconds,
+            seconds: state.seconds,
         })
     }
 
@@ -253,12 +254,19 @@ impl Sequence<'_> {
         keeper: &mut dyn Keeper,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ContinualError> {
-        let start = Instant::now();
         let index = state.learned;
         let name = task.name.as_str();
-        let context = TaskContext { index, count, task };
         let under_way = state.under_way.take();
-        let seconds_before = under_way.as_ref().map_or(0.0, |saved| saved.seconds());
+        let clock = match &under_way {
+            Some(saved) => Clock::resume(saved.spent()),
+            None => Clock::start(),
+        };
+        let context = TaskContext {
+            index,
+            count,
+            task,
+            clock: &clock,
+        };
         if under_way.is_none() {
             on_event(Event::TaskStarted { task: index, name });
         }
@@ -271,7 +279,6 @@ impl Sequence<'_> {
             Some(saved) => saved.taken_up(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),
         };
-        let seconds = || seconds_before + start.elapsed().as_secs_f64();
         let course = Course {
             task: name,
             config: &self.config.train,
@@ -301,13 +308,15 @@ impl Sequence<'_> {
                 Ok(())
             }
             Moment::Settled(training) => {
-                let under_way = Some((training, seconds()));
-                keep(state, method, under_way, keeper, Pause::Step)
+                let under_way = Some((training, clock.spent()));
+                clock.time(TimedPart::Uncounted, || {
+                    keep(state, method, under_way, keeper, Pause::Step)
+                })
             }
         })?;
-        let seconds = seconds();
-        state.training_seconds += seconds;
         let (model, mut report) = method.end_task(trained, context)?;
+        let seconds = clock.seconds();
+        state.seconds = state.seconds.plus(seconds);
         report.steps = steps_done;
         state.model = model;
         state.learned += 1;
@@ -326,7 +335,7 @@ impl Sequence<'_> {
 fn keep<M: LanguageModel>(
     state: &State<M>,
     method: &dyn Method<M>,
-    training: Option<(&Training<M>, f64)>,
+    training: Option<(&Training<M>, Spent)>,
     keeper: &mut dyn Keeper,
     pause: Pause,
 ) -> Result<(), ContinualError> {

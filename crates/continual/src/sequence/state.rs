@@ -4,14 +4,14 @@ use burn::optim::ModuleOptimizer;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::Sequence;
+use super::{Sequence, rows_fingerprint};
 use crate::checkpoint::{Checkpoint, SEQUENCE_FILE as STATE, StatePart, identified, identities};
-use crate::trainer::{Best, Training, read_rows};
-use crate::{ContinualError, Method, ResultMatrix, Task, TaskDiagnostics};
+use crate::clock::Spent;
+use crate::trainer::{Best, Training};
+use crate::{ContinualError, Method, ResultMatrix, Seconds, TaskDiagnostics};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Where a sequence stands between two tasks or two scores.
 pub(super) struct State<M> {
@@ -23,7 +23,8 @@ pub(super) struct State<M> {
     /// Score of the general-knowledge probe before the first task.
     pub general: Option<f64>,
     pub diagnostics: Vec<TaskDiagnostics>,
-    pub training_seconds: f64,
+    /// What the method has cost so far, the task under way left out.
+    pub seconds: Seconds,
     /// Number of stages that are learned.
     pub learned: usize,
     /// What a saved run was in the middle of.
@@ -49,7 +50,7 @@ struct Saved {
     scores: Vec<Vec<Option<f64>>>,
     general: Option<f64>,
     diagnostics: Vec<TaskDiagnostics>,
-    training_seconds: f64,
+    seconds: Seconds,
     learned: usize,
     model: Option<String>,
     task: Option<SavedTask>,
@@ -58,7 +59,7 @@ struct Saved {
 #[derive(Clone, Serialize, Deserialize)]
 struct SavedTask {
     steps_done: usize,
-    seconds: f64,
+    spent: Spent,
     stale: usize,
     best: Option<SavedBest>,
     model: String,
@@ -83,10 +84,10 @@ impl<M: LanguageModel> State<M> {
             matrix: ResultMatrix::new(tasks.collect()),
             general: None,
             diagnostics: Vec::new(),
-            training_seconds: 0.0,
+            seconds: Seconds::default(),
             learned: 0,
             under_way: None,
-            fingerprint: fingerprint(sequence.tasks)?,
+            fingerprint: rows_fingerprint(sequence.tasks, sequence.general)?,
         })
     }
 
@@ -127,7 +128,7 @@ impl<M: LanguageModel> State<M> {
         }
         state.general = saved.general;
         state.diagnostics = saved.diagnostics;
-        state.training_seconds = saved.training_seconds;
+        state.seconds = saved.seconds;
         state.learned = saved.learned;
         method.restore(&state.base, checkpoint)?;
         if let Some(name) = saved.model {
@@ -145,11 +146,11 @@ impl<M: LanguageModel> State<M> {
 
     /// What a checkpoint holds of this state, the method's own part included.
     ///
-    /// `training` is given in the middle of a task, with its training time so far.
+    /// `training` is given in the middle of a task, with the time spent on it so far.
     pub fn saved<'a>(
         &'a self,
         method: &'a dyn Method<M>,
-        training: Option<(&'a Training<M>, f64)>,
+        training: Option<(&'a Training<M>, Spent)>,
     ) -> Result<(Value, Vec<StatePart<'a>>), ContinualError> {
         let stage = self.learned;
         let mut parts = method.state();
@@ -159,7 +160,7 @@ impl<M: LanguageModel> State<M> {
         };
         let mut task = None;
         let mut model = None;
-        if let Some((training, seconds)) = training {
+        if let Some((training, spent)) = training {
             let steps = training.steps_done;
             let best = training.best.as_ref().map(|best| SavedBest {
                 loss: best.loss,
@@ -171,7 +172,7 @@ impl<M: LanguageModel> State<M> {
             });
             task = Some(SavedTask {
                 steps_done: steps,
-                seconds,
+                spent,
                 stale: training.stale,
                 best,
                 model: module(format!("training-{stage}-{steps}.bpk"), &training.model),
@@ -191,7 +192,7 @@ impl<M: LanguageModel> State<M> {
             scores: rows.map(|row| self.matrix.row(row).to_vec()).collect(),
             general: self.general,
             diagnostics: self.diagnostics.clone(),
-            training_seconds: self.training_seconds,
+            seconds: self.seconds,
             learned: self.learned,
             model,
             task,
@@ -202,9 +203,9 @@ impl<M: LanguageModel> State<M> {
 }
 
 impl<M: LanguageModel> UnderWay<M> {
-    /// Training time of the task so far, in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.saved.seconds
+    /// Time spent on the task so far.
+    pub fn spent(&self) -> Spent {
+        self.saved.spent
     }
 
     /// Steps done of the task.
@@ -249,40 +250,4 @@ fn optimizer_part(name: String, optimizer: &ModuleOptimizer) -> StatePart<'_> {
         let bytes = bytes.map_err(ContinualError::saving(path.as_ref()))?;
         Ok(bytes.to_vec())
     })
-}
-
-/// A hash of every task's rows, questions and epochs.
-fn fingerprint(tasks: &[Task]) -> Result<String, ContinualError> {
-    let mut hash = Sha256::new();
-    let number = |hash: &mut Sha256, n: usize| hash.update((n as u64).to_le_bytes());
-    let tokens = |hash: &mut Sha256, tokens: &[u32]| {
-        number(hash, tokens.len());
-        for token in tokens {
-            hash.update(token.to_le_bytes());
-        }
-    };
-    for task in tasks {
-        number(&mut hash, task.name.len());
-        hash.update(task.name.as_bytes());
-        number(&mut hash, task.epochs);
-        let validation = match &task.validation {
-            Some(rows) => read_rows(rows.as_ref())?,
-            None => Vec::new(),
-        };
-        for rows in [read_rows(task.train.as_ref())?, validation] {
-            number(&mut hash, rows.len());
-            for row in rows {
-                tokens(&mut hash, &row.prompt);
-                tokens(&mut hash, &row.answer);
-            }
-        }
-        number(&mut hash, task.evaluation.questions.len());
-        for question in &task.evaluation.questions {
-            tokens(&mut hash, &question.tokens);
-            number(&mut hash, question.reference.len());
-            hash.update(question.reference.as_bytes());
-        }
-    }
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

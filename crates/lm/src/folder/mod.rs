@@ -1,5 +1,6 @@
 //! Model folders in the layout of Hugging Face.
 
+mod fingerprint;
 mod read;
 mod shards;
 mod write;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use fingerprint::FolderFingerprint;
 pub use read::Loaded;
 pub use write::{ExportPrecision, UNFINISHED, write_whole};
 

@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use continual::methods::{LoraConfig, LoraMethod, OsftMethod, SeqFt};
 use continual::trainer::{Course, Moment, Schedule, TrainConfig, Training, fit};
-use continual::{ContinualError, EvaluationSet, Method, Scorer, Task, TaskContext};
+use continual::{Clock, ContinualError, EvaluationSet, Method, Scorer, Task, TaskContext};
 use lm::{Example, LanguageModel, Model};
 use osft::{Form, SelectedTarget, SplitCache};
 use serde::Serialize;
@@ -58,10 +58,12 @@ pub fn run(spec: &str) -> Result<()> {
     };
     let mut method = method(&spec)?;
     let count = spec.tasks as usize;
+    let clock = Clock::start();
     let context = |index| TaskContext {
         index,
         count,
         task: &task,
+        clock: &clock,
     };
     let first = &rows[..per_step];
     let one_step = InMemDataset::new(first.to_vec());

@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub method: MethodName,
     /// The seed.
     pub seed: u64,
+    /// What it is called where it is shown.
+    pub label: &'a str,
     /// Progress of all jobs together.
     pub progress: &'a Progress,
 }
@@ -80,9 +82,9 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         prepared,
         method,
         seed,
+        label: name,
         progress,
     } = *job;
-    let name = method_label(config, method);
     let mut implementation = implementation(config, method, seed, base.calibration.as_ref())?;
     let settings = SequenceConfig {
         train: config.train_config(method),
@@ -104,7 +106,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         None => &mut Unkept,
     };
     let shown = Shown {
-        name: &name,
+        name,
         work: Work::new(config, prepared, method),
         prepared,
         progress,
@@ -130,7 +132,12 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
     Ok(Outcome {
         result: RunResult {
             order: config.order.clone(),
-            ..RunResult::new(&name, seed, config.learning_rate(method), &outcome)
+            ..RunResult::new(
+                &method_label(config, method),
+                seed,
+                config.learning_rate(method),
+                &outcome,
+            )
         },
         split_table: outcome.diagnostics.first().and_then(|d| d.table.clone()),
         change_table: layers_table(&outcome.diagnostics),
@@ -213,8 +220,10 @@ impl Shown<'_> {
                 for warning in &diagnostics.warnings {
                     self.progress.line(&format!("{label}: warning: {warning}"));
                 }
-                self.progress
-                    .line(&format!("{label}: learned {name} in {seconds:.1} s{leak}"));
+                self.progress.line(&format!(
+                    "{label}: learned {name} in {:.1} s{leak}",
+                    seconds.total()
+                ));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use continual::ContinualError;
 
-use super::execute::{self, Job, Outcome, method_label};
+use super::execute::{self, Job, Outcome};
 use super::prepare::Prepared;
 use super::start::Started;
 use super::work::Work;
@@ -15,7 +15,7 @@ use super::{Base, tables_file};
 use crate::config::{MethodName, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::run::{CHECKPOINTS, Recorder, RunFolder, RunResult};
+use crate::run::{CHECKPOINTS, Identity, Named, Recorder, RunFolder, RunResult, tell_apart};
 
 /// A run that belongs to a folder.
 pub struct Planned<'a> {
@@ -27,8 +27,39 @@ pub struct Planned<'a> {
     pub method: MethodName,
     /// The seed.
     pub seed: u64,
+    /// What it is known by.
+    pub identity: Identity,
+    /// What it is called where it is shown.
+    pub label: String,
     /// What its files are called.
     pub stem: String,
+}
+
+/// Gives runs that would have one name and are not the same the words that tell them apart.
+pub fn name_apart(planned: &mut [Planned<'_>]) {
+    let tasks: Vec<Vec<String>> = planned
+        .iter()
+        .map(|run| {
+            run.prepared
+                .tasks
+                .iter()
+                .map(|task| task.name.clone())
+                .collect()
+        })
+        .collect();
+    let named: Vec<Named<'_>> = planned
+        .iter()
+        .zip(&tasks)
+        .map(|(run, tasks)| Named {
+            label: &run.label,
+            tasks,
+            identity: Some(&run.identity),
+        })
+        .collect();
+    let labels = tell_apart(&named);
+    for (run, label) in planned.iter_mut().zip(labels) {
+        run.label = label;
+    }
 }
 
 /// Runs what is not finished. While learning rates are being tuned, less is written, and a rate that
@@ -61,9 +92,10 @@ pub fn run_all(
             prepared: run.prepared,
             method: run.method,
             seed: run.seed,
+            label: &run.label,
             progress: &progress,
         };
-        let found = one(&job, &run.stem, started);
+        let found = one(&job, run, started);
         results.push(match found {
             Err(error) if started.tuning && diverged(&error) => {
                 progress.line(&format!("{}: {error:#}", run.stem));
@@ -77,18 +109,21 @@ pub fn run_all(
     Ok(results)
 }
 
-fn one(job: &Job<'_>, stem: &str, started: &mut Started) -> Result<RunResult> {
-    let folder = &started.folder;
-    let label = method_label(job.config, job.method);
-    let recorder = Recorder::new(&mut started.log, &label, job.seed)
+fn one(job: &Job<'_>, run: &Planned<'_>, started: &mut Started) -> Result<RunResult> {
+    let (folder, stem) = (&started.folder, run.stem.as_str());
+    let recorder = Recorder::new(&mut started.log, &run.label, job.seed)
         .with_checkpoints(folder, stem, &job.config.checkpoints)?
         .with_events(folder, stem, &job.prepared.tasks)?;
     let recorder = RefCell::new(recorder);
-    let outcome = execute::sequence(job, Some(&recorder))?;
+    let mut outcome = execute::sequence(job, Some(&recorder))?;
+    outcome.result.identity = Some(run.identity.clone());
+    if !started.tuning {
+        outcome.result.tuned = Some(job.config.is_tuned(job.method));
+    }
     let mut recorder = recorder.into_inner();
     recorder.flush()?;
     if !started.tuning {
-        write_details(&outcome, folder, stem, job.config.calibration.save)?;
+        write_details(&outcome, folder, run, job.config.calibration.save)?;
     }
     // Last: where the result is, the run is finished.
     outcome.result.write(folder, stem)?;
@@ -100,10 +135,10 @@ fn one(job: &Job<'_>, stem: &str, started: &mut Started) -> Result<RunResult> {
 fn write_details(
     outcome: &Outcome,
     folder: &RunFolder,
-    stem: &str,
+    run: &Planned<'_>,
     with_state: bool,
 ) -> Result<()> {
-    let name = &outcome.result.method;
+    let (name, stem) = (&run.label, run.stem.as_str());
     let mut tables = String::new();
     if let Some(table) = &outcome.split_table {
         tables.push_str(&format!("## Split of {name} for the first task\n\n"));

@@ -1,44 +1,71 @@
-//! What of the rows does not fit into the lengths of a run.
+//! What of the rows does not fit into the lengths of a run, in words.
 
-use anyhow::Result;
-use benchmarks::TaskRows;
-use lm::TextTokenizer;
+use super::rows::{Cut, QuestionCut};
 
-/// Rows that are looked at, spread over those of a task.
-const SAMPLE: usize = 100;
-
-/// Sentences about training rows that lose a part, and about labels that are longer than what is
-/// generated; none where everything fits.
-pub fn remarks(
-    rows: &TaskRows,
-    max_new_tokens: usize,
-    max_length: usize,
-    tokenizer: &TextTokenizer,
-) -> Result<Vec<String>> {
-    let mut remarks = Vec::new();
-    let count = rows.train.len().min(SAMPLE);
-    let sample = (0..count).map(|index| &rows.train[index * rows.train.len() / count]);
-    let (mut cut, mut longest) = (0, 0);
-    for row in sample {
-        let whole = tokenizer.example(&row.prompt, &row.answer, usize::MAX)?;
-        let fitted = tokenizer.example(&row.prompt, &row.answer, max_length)?;
-        cut += usize::from(fitted.len() < whole.len());
-        longest = longest.max(whole.len());
+impl Cut {
+    /// A sentence about rows of some kind; `None` where all fit.
+    pub fn sentence(&self, kind: &str, max_length: usize) -> Option<String> {
+        if self.cut == 0 {
+            return None;
+        }
+        let parts = [
+            (self.prompt, "a part of the prompt"),
+            (self.answer, "a part of the answer"),
+            (self.end, "the token that ends the answer"),
+        ];
+        let parts = parts.iter().filter(|(rows, _)| *rows > 0);
+        let lost: Vec<String> = parts
+            .map(|(rows, what)| format!("{rows} lose {what}"))
+            .collect();
+        Some(format!(
+            "{} of {} {kind} rows do not fit into max_length = {max_length} (the longest has {} \
+             tokens): {}",
+            self.cut,
+            self.rows,
+            self.longest,
+            lost.join(", ")
+        ))
     }
-    if cut > 0 {
-        remarks.push(format!(
-            "{cut} of {count} training rows looked at lose a part: the longest has {longest} tokens, \
-             max_length is {max_length}"
-        ));
-    }
-    for label in &rows.labels {
-        let tokens = tokenizer.example("", label, usize::MAX)?.answer.len();
-        if tokens > max_new_tokens + 1 {
-            remarks.push(format!(
-                "label {label:?} has {tokens} tokens with its end, {max_new_tokens} are generated: it \
-                 cannot be answered"
+}
+
+impl QuestionCut {
+    /// Sentences about questions of some kind; none where all fit. `complete` says whether the whole
+    /// answer counts for the score.
+    pub fn sentences(
+        &self,
+        kind: &str,
+        max_length: usize,
+        max_new_tokens: usize,
+        complete: bool,
+    ) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if self.prompt > 0 {
+            sentences.push(format!(
+                "{} of {} {kind} prompts lose a part: the longest has {} tokens, max_length is \
+                 {max_length} and leaves room for max_new_tokens = {max_new_tokens}",
+                self.prompt, self.questions, self.longest
             ));
         }
+        if self.unanswerable > 0 && complete {
+            sentences.push(format!(
+                "{} of {} {kind} answers cannot be given in full: the longest has {} tokens, \
+                 {max_new_tokens} are generated",
+                self.unanswerable, self.questions, self.longest_answer
+            ));
+        }
+        sentences
     }
-    Ok(remarks)
+}
+
+/// Tokens that an answer may have, and a sentence where `max_length` allows fewer than the suite
+/// asks for: at least half of it is left to the prompt.
+pub fn answer_limit(max_new_tokens: usize, max_length: usize) -> (usize, Option<String>) {
+    let most = max_length / 2;
+    let lowered = (max_new_tokens > most).then(|| {
+        format!(
+            "answers end after {most} tokens instead of {max_new_tokens} (max_new_tokens): half of \
+             max_length = {max_length} is left to the prompt"
+        )
+    });
+    (max_new_tokens.min(most), lowered)
 }

@@ -3,9 +3,13 @@
 
 pub(crate) mod calibration;
 pub(crate) mod execute;
+pub(crate) mod identities;
 mod jobs;
 mod lengths;
+mod load_task;
+mod observed;
 mod prepare;
+mod rows;
 mod start;
 mod tune;
 pub(crate) mod work;
@@ -13,14 +17,15 @@ pub(crate) mod work;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use continual::CalibrationData;
-use lm::{HfFolder, Model, TextTokenizer};
+use lm::{FolderFingerprint, HfFolder, Model, TextTokenizer};
 
 use crate::builtin;
 use crate::cli::SequenceArgs;
 use crate::config::{BenchmarkName, RunConfig};
 use crate::report::{matrix_table, orders_table, summarize, summary_table, write_report};
-use crate::run::{RunResult, stem};
+use crate::run::{Identity, RunResult, stem};
 use execute::method_label;
+use identities::contents;
 use jobs::{Planned, run_all};
 pub(crate) use prepare::{Prepared, Split};
 use start::Started;
@@ -33,6 +38,10 @@ pub(crate) struct Base {
     pub tokenizer: TextTokenizer,
     /// What OSFT measures the inputs of the layers on.
     pub calibration: Option<CalibrationData>,
+    /// What the model was read from.
+    pub fingerprint: FolderFingerprint,
+    /// What was not as its authors' tools would have it, in sentences.
+    pub warnings: Vec<String>,
 }
 
 impl Base {
@@ -47,11 +56,18 @@ impl Base {
             None => builtin::model(config.benchmark)?,
         };
         let folder = HfFolder::open(path)?;
-        Ok(Self {
-            tokenizer: folder.tokenizer()?,
-            model: folder.load(device)?.model,
+        let tokenizer = folder.tokenizer()?;
+        let loaded = folder.load::<Model>(device)?;
+        let warnings = tokenizer.warnings().iter().chain(&loaded.warnings);
+        let base = Self {
+            warnings: warnings.cloned().collect(),
+            fingerprint: folder.fingerprint(tokenizer.stop_tokens())?,
+            tokenizer,
+            model: loaded.model,
             calibration: None,
-        })
+        };
+        observed::check(config, &base.model)?;
+        Ok(base)
     }
 
     /// Gets the calibration data of a configuration, where it asks for some.
@@ -72,12 +88,15 @@ pub fn run(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<()> {
         true => Split::Validation,
         false => Split::Test,
     };
-    let orders = Prepared::load_orders(&config, &base.tokenizer, split)?;
+    let mut orders = Prepared::load_orders(&config, &base.tokenizer, split)?;
     base.calibrate(&config)?;
-    match tuning {
-        true => tune::run(&config, &base, orders, args),
-        false => compare(&config, &base, &orders, args),
+    if tuning {
+        for order in &mut orders {
+            order.general = None;
+        }
+        return tune::run(&config, &base, &orders, args);
     }
+    compare(&config, &base, &orders, args)
 }
 
 /// Every method with every seed on every order, and a report on all of them.
@@ -87,22 +106,28 @@ fn compare(
     orders: &[Prepared],
     args: &SequenceArgs,
 ) -> Result<()> {
-    let mut started = Started::open(false, config, orders, args)?;
+    let contents = contents(config, base, orders)?;
+    let mut started = Started::open(false, config, base, orders, &contents, args)?;
     let mut planned = Vec::new();
-    for prepared in orders {
+    for (prepared, contents) in orders.iter().zip(&contents) {
         for &seed in &config.seeds {
             for &method in &config.methods {
+                let ordered = config.with_order(&prepared.order)?;
+                let identity = Identity::new(config, &ordered, method, contents)?;
                 let label = method_label(config, method);
                 planned.push(Planned {
-                    config: config.with_order(&prepared.order)?,
+                    stem: stem(&prepared.among(orders, &label), &identity, seed),
+                    config: ordered,
+                    identity,
                     prepared,
                     method,
                     seed,
-                    stem: stem(&prepared.among(orders, &label), seed),
+                    label,
                 });
             }
         }
     }
+    jobs::name_apart(&mut planned);
     let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();

@@ -1,17 +1,20 @@
 //! From the rows of a suite to the tasks of a sequence.
 
-use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use benchmarks::{Published, Row, Score, Suite, load_rows, load_task, published, repaired};
-use burn::data::dataset::InMemDataset;
-use continual::{ContinualError, EvaluationSet, Question, Scorer, Task};
+use anyhow::{Result, bail};
+use benchmarks::{Published, Score, Suite, load_rows, published};
+use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
 
-use super::lengths;
+use super::lengths::answer_limit;
+use super::load_task::TaskLoader;
+use super::rows::questions;
 use crate::builtin;
-use crate::config::{FlawsName, RunConfig};
+use crate::config::RunConfig;
+use crate::progress::Progress;
+use crate::run::sha256;
 
 /// Longest answer of the general-knowledge probe in tokens.
 const GENERAL_NEW_TOKENS: usize = 12;
@@ -38,10 +41,12 @@ pub struct Prepared {
     pub tasks: Vec<Task>,
     /// The general-knowledge probe, if the suite has one.
     pub general: Option<EvaluationSet>,
+    /// How the answers of each task are scored.
+    scores: Vec<Score>,
 }
 
 /// A benchmark's score as the protocol asks for it.
-struct BenchmarkScore(Score);
+pub(super) struct BenchmarkScore(pub Score);
 
 impl Scorer for BenchmarkScore {
     fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
@@ -68,103 +73,46 @@ impl Prepared {
             None => builtin::suite(config.benchmark)?,
         };
         let suite = Suite::open(&path)?;
-        let limit = |rows: usize| if rows > 0 { rows } else { usize::MAX };
+        check_task_epochs(config, &suite)?;
+        let loader = TaskLoader {
+            config,
+            tokenizer,
+            split,
+            folder: &path,
+        };
+        let specs = suite.order(&config.order)?;
+        let progress = Progress::new(specs.len() as u64);
         let (mut tasks, mut remarks) = (Vec::new(), Vec::new());
-        for spec in suite.order(&config.order)? {
-            let mut rows = load_task(&path, spec)?;
-            if config.flaws == FlawsName::Repair {
-                // Before the limits: a row that is cut off is a row that was seen by whoever cut.
-                let (fixed, changes) = repaired(rows);
-                let named = changes
-                    .iter()
-                    .map(|change| format!("{}: {change}", spec.name));
-                remarks.extend(named);
-                rows = fixed;
-            }
-            if !rows.labels.is_empty() {
-                limit_per_answer(&mut rows.train, limit(config.limit_per_class));
-            }
-            rows.train.truncate(limit(config.limit_train));
-            rows.validation.truncate(limit(config.limit_test));
-            rows.test.truncate(limit(config.limit_test));
-            let scored = match split {
-                Split::Validation => &rows.validation,
-                Split::Test => &rows.test,
-            };
-            for (rows, what) in [(&rows.train, "training"), (scored, "evaluation")] {
-                if rows.is_empty() {
-                    let task = spec.name.clone();
-                    return Err(ContinualError::NoRows { task, what }.into());
-                }
-            }
-            let cut = lengths::remarks(&rows, spec.max_new_tokens, config.max_length, tokenizer)?;
-            remarks.extend(cut.iter().map(|cut| format!("{}: {cut}", spec.name)));
-            let examples = |rows: &[Row], what: &str| {
-                rows.iter()
-                    .map(|row| tokenizer.example(&row.prompt, &row.answer, config.max_length))
-                    .collect::<Result<Vec<_>, _>>()
-                    .map(|examples| Arc::new(InMemDataset::new(examples)))
-                    .with_context(|| format!("{what} rows of {}", spec.name))
-            };
-            let watched = config.train.validation.every_epochs > 0;
-            let validation = match (watched, rows.validation.is_empty()) {
-                (false, _) => None,
-                (true, false) => Some(examples(&rows.validation, "validation")? as _),
-                (true, true) => bail!(
-                    "{} has no validation rows to measure a loss on: its eval.json holds test or \
-                     training rows alone",
-                    spec.name
-                ),
-            };
-            tasks.push(Task {
-                name: spec.name.clone(),
-                train: examples(&rows.train, "training")?,
-                validation,
-                evaluation: evaluation(
-                    scored,
-                    spec.score,
-                    spec.max_new_tokens,
-                    config.max_length,
-                    tokenizer,
-                )?,
-                epochs: match (config.epochs, config.task_epochs.get(&spec.name)) {
-                    (0, Some(&epochs)) => epochs,
-                    (0, None) => spec.epochs,
-                    (epochs, _) => epochs,
-                },
-            });
+        for spec in &specs {
+            let (task, said) = loader.load(spec)?;
+            remarks.extend(said.iter().map(|line| format!("{}: {line}", spec.name)));
+            tasks.push(task);
+            progress.advance(1, &format!("reading {}", spec.name));
         }
-        // A preset of the CL benchmark sets the epochs of one of its tasks in one order, and is of use on
-        // a miniature without it; TRACE's presets are nothing but such epochs.
-        let public = Suite::cl_benchmark();
-        let all = suite.tasks.iter().chain(&public.tasks);
-        let known: Vec<&str> = all.map(|task| task.name.as_str()).collect();
-        let is_known = |name: &str| known.contains(&name);
-        if let Some(name) = config.task_epochs.keys().find(|name| !is_known(name)) {
-            let known: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
-            bail!(
-                "task_epochs names {name:?}, which is no task of {}; its tasks are {}",
-                suite.name,
-                known.join(", ")
-            );
-        }
+        progress.finish();
         let general = match &suite.general {
             Some(file) => {
-                let rows = load_rows(&path.join(file))?;
-                let max_new_tokens = GENERAL_NEW_TOKENS;
-                let score = Score::Accuracy;
-                let set = evaluation(&rows, score, max_new_tokens, config.max_length, tokenizer)?;
+                let (set, said) = general(&path.join(file), config, tokenizer)?;
+                remarks.extend(said);
                 Some(set)
             }
             None => None,
         };
         Ok(Self {
             order: config.order.clone(),
+            scores: specs.iter().map(|spec| spec.score).collect(),
             suite: suite.name,
             remarks,
             tasks,
             general,
         })
+    }
+
+    /// A hash of all that is read and of how it is scored.
+    pub fn rows_hash(&self) -> Result<String> {
+        let rows = rows_fingerprint(&self.tasks, self.general.as_ref())?;
+        let text = format!("{rows} {}", serde_json::to_string(&self.scores)?);
+        Ok(sha256(text.as_bytes()))
     }
 
     /// What was published on the suite for these orders.
@@ -205,35 +153,51 @@ impl Prepared {
     }
 }
 
-/// Keeps the first rows of every answer.
-fn limit_per_answer(rows: &mut Vec<Row>, limit: usize) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    rows.retain(|row| {
-        let count = counts.entry(row.answer.clone()).or_default();
-        *count += 1;
-        *count <= limit
-    });
+/// A preset of the CL benchmark sets the epochs of one of its tasks in one order, and is of use on a
+/// miniature without it; TRACE's presets are nothing but such epochs. Any other name is a mistake.
+fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
+    let public = Suite::cl_benchmark();
+    let all = suite.tasks.iter().chain(&public.tasks);
+    let known: Vec<&str> = all.map(|task| task.name.as_str()).collect();
+    let is_known = |name: &str| known.contains(&name);
+    if let Some(name) = config.task_epochs.keys().find(|name| !is_known(name)) {
+        let known: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
+        bail!(
+            "task_epochs names {name:?}, which is no task of {}; its tasks are {}",
+            suite.name,
+            known.join(", ")
+        );
+    }
+    Ok(())
 }
 
-fn evaluation(
-    rows: &[Row],
-    score: Score,
-    max_new_tokens: usize,
-    max_length: usize,
+/// The general-knowledge probe, and what of it does not fit.
+fn general(
+    path: &PathBuf,
+    config: &RunConfig,
     tokenizer: &TextTokenizer,
-) -> Result<EvaluationSet> {
-    // At least half of the limit is left to the prompt.
-    let max_new_tokens = max_new_tokens.min(max_length / 2);
-    let questions = rows.iter().map(|row| {
-        Ok(Question {
-            tokens: tokenizer.prompt(&row.prompt, max_length, max_new_tokens)?,
-            prompt: row.prompt.clone(),
-            reference: row.answer.clone(),
-        })
-    });
-    Ok(EvaluationSet {
-        questions: questions.collect::<Result<_>>()?,
-        scorer: Arc::new(BenchmarkScore(score)),
-        max_new_tokens,
-    })
+) -> Result<(EvaluationSet, Vec<String>)> {
+    let rows = load_rows(path)?;
+    let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length);
+    let (questions, cut) = match questions(&rows, config.max_length, limit, tokenizer) {
+        Ok(found) => found,
+        Err(bad) => bail!(
+            "{}, row {} (from 0): {}",
+            path.display(),
+            bad.index,
+            bad.reason
+        ),
+    };
+    let said = lowered
+        .into_iter()
+        .chain(cut.sentences("probe", config.max_length, limit, true));
+    let said = said
+        .map(|line| format!("general knowledge: {line}"))
+        .collect();
+    let set = EvaluationSet {
+        questions,
+        scorer: Arc::new(BenchmarkScore(Score::Accuracy)),
+        max_new_tokens: limit,
+    };
+    Ok((set, said))
 }

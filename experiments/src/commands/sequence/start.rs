@@ -1,14 +1,16 @@
 //! A run's folder, new or taken up again.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use toml::Table;
 
+use super::Base;
 use super::prepare::Prepared;
 use crate::cli::SequenceArgs;
 use crate::config::{BenchmarkName, RunConfig, differences};
-use crate::run::{CHECKPOINTS, Manifest, MetricsLog, RunFolder};
+use crate::run::{CHECKPOINTS, Contents, Manifest, MetricsLog, RunFolder, shortened};
 
 /// The settings as they were used, in the run's folder.
 const CONFIG: &str = "config.toml";
@@ -88,9 +90,17 @@ impl Started {
     pub fn open(
         tuning: bool,
         config: &RunConfig,
+        base: &Base,
         orders: &[Prepared],
+        contents: &[Contents],
         args: &SequenceArgs,
     ) -> Result<Self> {
+        // The orders by name, with what is read in each.
+        let read: BTreeMap<String, Contents> = orders
+            .iter()
+            .zip(contents)
+            .map(|(prepared, contents)| (prepared.order.clone(), contents.clone()))
+            .collect();
         let mut title = orders[0].title(config);
         if orders.len() > 1 {
             title = format!("{title}, orders {}", config.order);
@@ -99,6 +109,9 @@ impl Started {
             title = format!("Tuning on validation rows: {title}");
         }
         println!("{title}\n");
+        for line in &base.warnings {
+            println!("model: {line}");
+        }
         // Orders of the same tasks say the same.
         let mut remarks: Vec<String> = Vec::new();
         for line in orders.iter().flat_map(|order| &order.remarks) {
@@ -108,7 +121,7 @@ impl Started {
             }
         }
         let (folder, manifest) = match &args.resume {
-            Some(path) => Self::taken_up(path)?,
+            Some(path) => Self::taken_up(path, &read)?,
             None => {
                 let name = match tuning {
                     true => "tune",
@@ -118,6 +131,8 @@ impl Started {
                 let mut manifest = Manifest::new(title, config.backend.name());
                 manifest.suite.clone_from(&orders[0].suite);
                 manifest.data = remarks;
+                manifest.model.clone_from(&base.warnings);
+                manifest.contents = read;
                 manifest.tuning = tuning;
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
                 (folder, manifest)
@@ -134,11 +149,37 @@ impl Started {
         })
     }
 
-    fn taken_up(path: &Path) -> Result<(RunFolder, Manifest)> {
-        let folder = RunFolder::take_up(path)?;
+    /// A run's folder, if what it reads is what it read before.
+    fn taken_up(path: &Path, read: &BTreeMap<String, Contents>) -> Result<(RunFolder, Manifest)> {
         let mut manifest = Manifest::read(path)?;
-        manifest.resumed += 1;
-        Ok((folder, manifest))
+        if manifest.contents.is_empty() {
+            eprintln!(
+                "warning: {} was started before runs recorded what they read: whether model and rows \
+                 are the same is not known",
+                path.display()
+            );
+        }
+        for (order, before) in &manifest.contents {
+            let now = read.get(order).cloned().unwrap_or_default();
+            let parts = before.parts().into_iter().zip(now.parts());
+            let changed: Vec<String> = parts
+                .filter(|((_, before), (_, now))| before != now)
+                .map(|((name, before), (_, now))| {
+                    format!("{name} (was {}, is {})", shortened(before), shortened(now))
+                })
+                .collect();
+            ensure!(
+                changed.is_empty(),
+                "{} cannot be continued, because what it reads has changed since it was started: {}; \
+                 restore that, or start a new run",
+                path.display(),
+                changed.join(", ")
+            );
+        }
+        if let Some(warning) = manifest.resumed_by_this_program() {
+            eprintln!("warning: {warning}");
+        }
+        Ok((RunFolder::take_up(path)?, manifest))
     }
 
     /// For an error: what is left of the run, and how to go on.

@@ -6,54 +6,58 @@ use continual::{ResultMatrix, metrics};
 
 use super::Base;
 use super::execute::method_label;
-use super::jobs::{Planned, run_all};
+use super::identities::contents;
+use super::jobs::{self, Planned, run_all};
 use super::prepare::Prepared;
 use super::start::Started;
 use crate::cli::SequenceArgs;
 use crate::config::{RunConfig, ScoringName};
-use crate::run::{RunResult, stem};
+use crate::run::{Identity, RunResult, stem};
 
 /// Tries every learning rate of the grid for every method; the one with the highest average
 /// accuracy on the validation split is the method's.
 pub fn run(
     config: &RunConfig,
     base: &Base,
-    mut orders: Vec<Prepared>,
+    orders: &[Prepared],
     args: &SequenceArgs,
 ) -> Result<()> {
     let mut config = config.clone();
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
-    for order in &mut orders {
-        order.general = None;
-    }
-    let mut started = Started::open(true, &config, &orders, args)?;
+    let contents = contents(&config, base, orders)?;
+    let mut started = Started::open(true, &config, base, orders, &contents, args)?;
     let mut planned = Vec::new();
     for &method in &config.methods {
         for &rate in &config.tune_grid {
-            for prepared in &orders {
+            let mut config = config.clone();
+            config.learning_rates.insert(method, rate);
+            for (prepared, contents) in orders.iter().zip(&contents) {
                 for &seed in &config.seeds {
+                    let ordered = config.with_order(&prepared.order)?;
+                    let identity = Identity::new(&config, &ordered, method, contents)?;
                     let label = format!("{} lr{rate:e}", method_label(&config, method));
-                    let mut config = config.with_order(&prepared.order)?;
-                    config.learning_rates.insert(method, rate);
                     planned.push(Planned {
-                        config,
+                        stem: stem(&prepared.among(orders, &label), &identity, seed),
+                        config: ordered,
+                        identity,
                         prepared,
                         method,
                         seed,
-                        stem: stem(&prepared.among(&orders, &label), seed),
+                        label,
                     });
                 }
             }
         }
     }
+    jobs::name_apart(&mut planned);
     let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
 
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["method", "lr", "AA", "BWT", "learning"]);
-    let mut best = String::from("[learning_rates]\n");
+    let (mut tuned, mut rates) = (Vec::new(), String::from("[learning_rates]\n"));
     let mut groups = results.chunks(orders.len() * config.seeds.len());
     for &method in &config.methods {
         let mut chosen: Option<(f64, f64)> = None;
@@ -74,9 +78,11 @@ pub fn run(
             }
         }
         if let Some((rate, _)) = chosen {
-            best.push_str(&format!("{} = {rate:e}\n", method.name()));
+            tuned.push(format!("\"{}\"", method.name()));
+            rates.push_str(&format!("{} = {rate:e}\n", method.name()));
         }
     }
+    let best = format!("tuned = [{}]\n\n{rates}", tuned.join(", "));
     println!("{table}\n\n{best}");
     let title = &started.manifest.title;
     let origin = started.manifest.origin();

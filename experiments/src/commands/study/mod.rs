@@ -12,10 +12,10 @@ use plan::{Plan, variant_label};
 
 use super::sequence::execute::{self, Job};
 use super::sequence::work::Work;
-use super::sequence::{Base, Prepared};
+use super::sequence::{Base, Prepared, identities};
 use crate::cli::{StudyCommand, StudyRunArgs};
 use crate::progress::Progress;
-use crate::run::{RunFolder, RunResult};
+use crate::run::{Identity, RunFolder, RunResult, stem};
 
 /// Runs a plan, or reports on what was run.
 pub fn run(command: &StudyCommand) -> Result<()> {
@@ -39,15 +39,28 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
     }
     let folder = RunFolder::reopen(&args.out)?;
     println!("{}: {}\n", plan.title, prepared.title(&first.config));
+    for variant in &plan.variants {
+        ensure!(
+            (
+                &variant.config.model,
+                &variant.config.data,
+                &variant.config.order
+            ) == (&first.config.model, &first.config.data, &first.config.order),
+            "all variants of a study share model, data and order"
+        );
+    }
+    let contents = identities::of(&first.config, &base, &prepared)?;
 
     let mut missing = Vec::new();
     let mut index = 0;
     for &seed in &plan.seeds {
         for variant in &plan.variants {
             for &rate in &variant.learning_rates {
-                let name = file_name(&variant_label(variant), rate, seed);
+                let config = variant.at(rate);
+                let identity = Identity::new(&config, &config, variant.method, &contents)?;
+                let name = file_name(&variant_label(variant), rate, &identity, seed);
                 if args.part.is_none_or(|part| part.takes(index)) && !exists(&folder, &name) {
-                    missing.push((variant, rate, seed, name));
+                    missing.push((variant, config, seed, name, identity));
                 }
                 index += 1;
             }
@@ -59,28 +72,24 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
         work.total() as u64
     });
     let progress = Progress::new(work.sum());
-    for (variant, rate, seed, name) in missing {
-        let mut config = variant.config.clone();
-        config.learning_rates.insert(variant.method, rate);
-        config.calibration.save = false;
-        ensure!(
-            (&config.model, &config.data, &config.order)
-                == (&first.config.model, &first.config.data, &first.config.order),
-            "all variants of a study share model, data and order"
-        );
+    for (variant, config, seed, name, identity) in missing {
         if base.calibration.is_none() {
             base.calibrate(&config)?;
         }
+        let rate = config.learning_rate(variant.method);
+        let label = variant_label(variant);
         let job = Job {
             config: &config,
             base: &base,
             prepared: &prepared,
             method: variant.method,
             seed,
+            label: &label,
             progress: &progress,
         };
         match execute::sequence(&job, None) {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                outcome.result.identity = Some(identity);
                 let json = serde_json::to_string_pretty(&outcome.result)?;
                 folder.write(&name, json.as_bytes())?;
             }
@@ -96,11 +105,9 @@ fn exists(folder: &RunFolder, name: &str) -> bool {
     folder.path().join(name).is_file()
 }
 
-fn file_name(label: &str, rate: f64, seed: u64) -> String {
-    format!(
-        "result-{}-lr{rate:e}-seed{seed}.json",
-        label.replace(' ', "-")
-    )
+fn file_name(label: &str, rate: f64, identity: &Identity, seed: u64) -> String {
+    let stem = stem(&format!("{label} lr{rate:e}"), identity, seed);
+    format!("result-{stem}.json")
 }
 
 /// Everything that was run so far.

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::Result;
 use continual::metrics;
 
-use super::plan::{Plan, variant_label};
+use super::plan::{Plan, Variant, variant_label};
 use crate::report::{Curve, CurvesPicture, Summary, curves, empty_table, summarize, with_numbers};
-use crate::run::{Manifest, RunFolder};
+use crate::run::{Contents, Identity, Manifest, Named, RunFolder, tell_apart};
 
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
@@ -22,12 +22,23 @@ learning rate with the highest AA.";
 pub fn report(plan: &Path, out: &Path) -> Result<()> {
     let plan = Plan::read(plan)?;
     let folder = RunFolder::reopen(out)?;
-    let summaries = summarize(&super::results(out)?)?;
+    let results = super::results(out)?;
+    let summaries = summarize(&results)?;
+    let labels = labels(&plan)?;
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for variant in &plan.variants {
-        let label = variant_label(variant);
-        let mut rates: Vec<&Summary> = summaries.iter().filter(|s| s.method == label).collect();
+    let mut shown = 0;
+    for (variant, label) in plan.variants.iter().zip(labels) {
+        let mut rates = Vec::new();
+        for summary in &summaries {
+            if is_of(summary, variant, &plan)? {
+                rates.push(summary);
+            }
+        }
         rates.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
+        shown += rates
+            .iter()
+            .map(|summary| summary.runs.len())
+            .sum::<usize>();
         if !rates.is_empty() {
             groups.push(Group {
                 label,
@@ -35,6 +46,14 @@ pub fn report(plan: &Path, out: &Path) -> Result<()> {
                 rates,
             });
         }
+    }
+    if shown < results.len() {
+        eprintln!(
+            "warning: {} of {} results in {} are of no variant of the plan, and are not shown",
+            results.len() - shown,
+            results.len(),
+            out.display()
+        );
     }
     folder.write("study.csv", csv(&groups)?.as_bytes())?;
 
@@ -66,6 +85,39 @@ pub fn report(plan: &Path, out: &Path) -> Result<()> {
     println!("{}", table(&groups, false));
     println!("\nreport: {}", folder.path().join("report.md").display());
     Ok(())
+}
+
+/// Names of the variants, with what tells apart those that would have the same.
+fn labels(plan: &Plan) -> Result<Vec<String>> {
+    let mut identities = Vec::new();
+    for variant in &plan.variants {
+        let (config, read) = (&variant.config, Contents::default());
+        identities.push(Identity::new(config, config, variant.method, &read)?);
+    }
+    let labels: Vec<String> = plan.variants.iter().map(variant_label).collect();
+    let named: Vec<Named<'_>> = labels
+        .iter()
+        .zip(&identities)
+        .map(|(label, identity)| Named {
+            label,
+            tasks: &[],
+            identity: Some(identity),
+        })
+        .collect();
+    Ok(tell_apart(&named))
+}
+
+/// Whether results are of a variant: by its settings, or by its name where that is all that was
+/// recorded and no other variant has it.
+fn is_of(summary: &Summary, variant: &Variant, plan: &Plan) -> Result<bool> {
+    let run = &summary.runs[0];
+    let Some(identity) = &run.identity else {
+        let label = variant_label(variant);
+        let same = plan.variants.iter().filter(|v| variant_label(v) == label);
+        return Ok(run.method == label && same.count() == 1);
+    };
+    let config = variant.at(run.learning_rate);
+    Ok(config.key_settings(variant.method)? == identity.settings)
 }
 
 /// A variant at all its learning rates.

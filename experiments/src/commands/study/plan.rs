@@ -151,6 +151,16 @@ fn resolve(file: &PlanFile, variant: &VariantFile) -> Result<Variant> {
     })
 }
 
+impl Variant {
+    /// Its settings at one of its learning rates.
+    pub fn at(&self, rate: f64) -> RunConfig {
+        let mut config = self.config.clone();
+        config.learning_rates.insert(self.method, rate);
+        config.calibration.save = false;
+        config
+    }
+}
+
 /// Which part of a plan's runs a process takes: number `part` of `parts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {

@@ -7,10 +7,12 @@ use anyhow::{Result, bail};
 use benchmarks::{Suite, released_rows};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
+use continual::Protocol;
 use lm::{Model, Pretrained};
 
 use super::known::{Known, known};
 use super::needs::needs;
+use crate::commands::sequence::work::{TaskSize, Work};
 use crate::config::{BenchmarkName, RunConfig};
 
 /// Explains what is missing, where it is to be had, and what the run would need; ends with an error.
@@ -83,26 +85,23 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
         let Ok(tasks) = suite.order(&order) else {
             continue;
         };
-        let (mut trained, mut answered, mut steps) = (0, 0, 0);
-        for (place, task) in tasks.iter().enumerate() {
-            let Some((train, test)) = released_rows(&task.name) else {
-                continue;
-            };
-            let train = match settings.limit_train {
-                0 => train,
-                limit => train.min(limit),
-            };
-            let test = match settings.limit_test {
-                0 => test,
-                limit => test.min(limit),
-            };
-            let own = settings.task_epochs.get(&task.name).copied();
-            let epochs = own.unwrap_or(settings.epochs.max(1));
-            trained += epochs * train;
-            steps += epochs * train.div_ceil(settings.train.global_batch);
-            // Before it is learned, after, and at the end; a first task is not scored before.
-            answered += test * if place == 0 { 2 } else { 3 };
-        }
+        let sizes: Vec<TaskSize> = tasks
+            .iter()
+            .filter_map(|task| {
+                let (train, test) = released_rows(&task.name)?;
+                let limited = |rows: usize, limit: usize| match limit {
+                    0 => rows,
+                    limit => rows.min(limit),
+                };
+                Some(TaskSize {
+                    train: limited(train, settings.limit_train),
+                    epochs: settings.epochs_of(&task.name, task.epochs),
+                    questions: limited(test, settings.limit_test),
+                })
+            })
+            .collect();
+        let work = Work::of(&settings, &sizes, 0, Protocol::Sequential);
+        let (trained, answered, steps) = (work.trained(), work.answers(), work.steps());
         let tokens = |rows: usize| (rows * config.max_length) as f64;
         // Two operations per parameter and token forward, four backward.
         let operations = parameters as f64 * (6.0 * tokens(trained) + 2.0 * tokens(answered));

@@ -8,8 +8,12 @@ use anyhow::Result;
 use burn::module::Module;
 use continual::trainer::step_count;
 
+use super::sequence::calibration::read_text;
+use super::sequence::identities::contents;
+use super::sequence::work::Work;
 use super::sequence::{Base, Prepared, Split};
 use crate::cli::ValidateArgs;
+use crate::run::Identity;
 use needs::needs;
 
 /// Loads what a run would load, and says what it would do.
@@ -26,8 +30,27 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     }
     let device = config.backend.device()?.autodiff();
     let base = Base::open(&config, &device)?;
+    for line in &base.warnings {
+        println!("model: {line}");
+    }
+    let end = base.tokenizer.end_token();
+    println!(
+        "model: answers end with token {end} ({:?})",
+        base.tokenizer.decode(&[end], false)?
+    );
+    if let Some(text) = &config.calibration.text {
+        // What cannot be read is found now, and not after the first task.
+        let calibration = &config.calibration;
+        read_text(
+            text,
+            &base.tokenizer,
+            calibration.base_rows.max(1),
+            calibration.base_tokens,
+        )?;
+    }
+    let orders = Prepared::load_orders(&config, &base.tokenizer, Split::Test)?;
     let mut steps = 0;
-    for prepared in Prepared::load_orders(&config, &base.tokenizer, Split::Test)? {
+    for prepared in &orders {
         println!("{}, order {}\n", prepared.title(&config), prepared.order);
         for line in &prepared.remarks {
             println!("data: {line}");
@@ -46,16 +69,35 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
         println!();
     }
     println!("model: {} parameters", base.model.num_params());
+    let contents = contents(&config, &base, &orders)?;
     for &method in &config.methods {
         let needs = needs(&config, method, &base.model)?;
         println!(
-            "{}: {}, learning rate {:e}, {} runs of {steps} steps, {}",
+            "{}: {}, learning rate {:e} ({}), {} runs of {steps} steps, {}",
             method.name(),
             needs.trainable(),
             config.learning_rate(method),
+            if config.is_tuned(method) {
+                "tuned"
+            } else {
+                "not tuned"
+            },
             config.seeds.len(),
             needs.memory()
         );
+        for (prepared, contents) in orders.iter().zip(&contents) {
+            let ordered = config.with_order(&prepared.order)?;
+            let work = Work::new(&ordered, prepared, method);
+            let identity = Identity::new(&config, &ordered, method, contents)?;
+            println!(
+                "  order {}: key {}, {} rows in {} steps, {} answers per seed",
+                prepared.order,
+                identity.short(),
+                work.trained(),
+                work.steps(),
+                work.answers()
+            );
+        }
     }
     let command = args.benchmark.name();
     println!("\nthe run can start: experiments {command} with the same arguments");

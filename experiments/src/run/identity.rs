@@ -1,0 +1,149 @@
+//! What a result is known by: the settings that can change a number, the model, the tokenizer and the
+//! rows.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use toml::Table;
+
+use crate::config::{MethodName, RunConfig};
+
+/// What a run reads beside its settings, by SHA-256 in hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents {
+    /// `config.json` of the model.
+    pub model_config: String,
+    /// The model's weights.
+    pub model_weights: String,
+    /// The tokenizer, and the tokens that end a text.
+    pub tokenizer: String,
+    /// Rows of all tasks in their order, how they are scored, and the general probe.
+    pub rows: String,
+    /// The text file that stands for what the base model knows; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub calibration: String,
+}
+
+impl Contents {
+    /// Its parts by name, for a person.
+    pub fn parts(&self) -> [(&'static str, &str); 5] {
+        [
+            ("the model's config.json", &self.model_config),
+            ("the model's weights", &self.model_weights),
+            ("the tokenizer", &self.tokenizer),
+            ("the rows", &self.rows),
+            ("the calibration text", &self.calibration),
+        ]
+    }
+
+    /// The same, with the calibration text for a method that reads it alone.
+    fn read_by(&self, config: &RunConfig, method: MethodName) -> Self {
+        let mut contents = self.clone();
+        if config.osft_config(method).is_none() {
+            contents.calibration.clear();
+        }
+        contents
+    }
+}
+
+/// What a result is known by. Results with the same key are the same run with other seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Hash of everything below but [`across_orders`](Self::across_orders).
+    pub key: String,
+    /// Hash of settings, model and tokenizer, whatever the order of the tasks: results that differ in
+    /// the order alone stand side by side.
+    pub across_orders: String,
+    /// What was read.
+    pub contents: Contents,
+    /// The settings that can change a number.
+    pub settings: Table,
+}
+
+impl Identity {
+    /// The identity of one method of a run.
+    ///
+    /// `config` has the settings of all orders, `ordered` those of the order that is run.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written down.
+    pub fn new(
+        config: &RunConfig,
+        ordered: &RunConfig,
+        method: MethodName,
+        contents: &Contents,
+    ) -> Result<Self> {
+        let contents = contents.read_by(config, method);
+        let settings = ordered.key_settings(method)?;
+        let mut every_order = config.key_settings(method)?;
+        // What an order changes belongs to the whole; what it is changed to does not.
+        if !config.by_order.is_empty() {
+            let by_order = toml::Value::try_from(&config.by_order)?;
+            every_order.insert("by_order".to_string(), by_order);
+        }
+        let unordered = Contents {
+            rows: String::new(),
+            calibration: String::new(),
+            ..contents.clone()
+        };
+        Ok(Self {
+            key: hash(&settings, &contents)?,
+            across_orders: hash(&every_order, &unordered)?,
+            contents,
+            settings,
+        })
+    }
+
+    /// The beginning of the key: enough to tell the runs of a folder apart.
+    pub fn short(&self) -> &str {
+        shortened(&self.key)
+    }
+}
+
+/// The first digits of a hash.
+pub fn shortened(hash: &str) -> &str {
+    &hash[..hash.len().min(8)]
+}
+
+fn hash(settings: &Table, contents: &Contents) -> Result<String> {
+    // The first words say which form of the settings is hashed.
+    let mut text = String::from("osft result 1\n");
+    canonical(&serde_json::to_value(settings)?, &mut text);
+    canonical(&serde_json::to_value(contents)?, &mut text);
+    Ok(sha256(text.as_bytes()))
+}
+
+/// SHA-256 in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// JSON with its keys in alphabetical order: where a setting stands in a file changes nothing.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(object) => {
+            let mut keys: Vec<&String> = object.keys().collect();
+            keys.sort();
+            out.push('{');
+            for key in keys {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                canonical(&object[key], out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(values) => {
+            out.push('[');
+            for value in values {
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        plain => out.push_str(&plain.to_string()),
+    }
+}
