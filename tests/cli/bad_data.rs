@@ -191,7 +191,7 @@ fn rows_that_are_too_few_for_what_is_asked_are_named() {
     fail_before_writing(
         folder.path(),
         &arguments,
-        &["one", "no evaluation rows"],
+        &["one", "no validation rows"],
         "tuning",
     );
 }

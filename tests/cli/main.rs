@@ -12,6 +12,7 @@
 mod bad_data;
 mod bad_models;
 mod bench;
+mod identity;
 mod mistakes;
 mod other;
 mod resume;
@@ -41,6 +42,30 @@ fn scratch() -> tempfile::TempDir {
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The one entry of a folder that is called `pattern`, where `*` stands for the eight digits of a
+/// run's key.
+fn only(folder: &Path, pattern: &str) -> PathBuf {
+    let (before, after) = pattern.split_once('*').unwrap();
+    let is_key = |key: &str| key.len() == 8 && key.chars().all(|c| c.is_ascii_hexdigit());
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let found: Vec<String> = names
+        .filter(|name| {
+            let key = name
+                .strip_prefix(before)
+                .and_then(|n| n.strip_suffix(after));
+            key.is_some_and(is_key)
+        })
+        .collect();
+    assert_eq!(
+        found.len(),
+        1,
+        "{pattern} in {}: {found:?}",
+        folder.display()
+    );
+    folder.join(&found[0])
 }
 
 /// Runs, demands success, returns what was printed.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{fail, scratch, succeed};
+use crate::{fail, only, scratch, succeed};
 
 const SMALL: [&str; 13] = [
     "trace",
@@ -28,7 +28,7 @@ fn run(folder: &Path, more: &[&str]) -> String {
 }
 
 fn result(folder: &Path, name: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+    serde_json::from_str(&fs::read_to_string(only(folder, name)).unwrap()).unwrap()
 }
 
 #[test]
@@ -55,10 +55,13 @@ fn a_run_leaves_everything_that_a_report_needs() {
         "report.md",
         "matrix.svg",
         "curves.svg",
-        "osft-weights-core-0.5-seed0-calibration-2.safetensors",
     ] {
         assert!(out.join(file).is_file(), "no {file}");
     }
+    only(
+        &out,
+        "osft-weights-core-0.5-*-seed0-calibration-2.safetensors",
+    );
     let page = fs::read_to_string(out.join("report.md")).unwrap();
     assert!(
         page.contains("at most 24 training and 6 test rows"),
@@ -69,19 +72,20 @@ fn a_run_leaves_everything_that_a_report_needs() {
         "{page}"
     );
 
-    let csv = fs::read_to_string(out.join("matrix-seqft-seed0.csv")).unwrap();
+    let csv = fs::read_to_string(only(&out, "matrix-seqft-*-seed0.csv")).unwrap();
     assert_eq!(csv.lines().next(), Some("after,stance,sums"));
     assert_eq!(csv.lines().count(), 4);
 
-    let osft = result(&out, "result-osft-weights-core-0.5-seed0.json");
+    let osft = result(&out, "result-osft-weights-core-0.5-*-seed0.json");
     assert!(osft["leak"]["leak_in"].as_f64().unwrap() < 1e-5);
     assert_eq!(
         osft["general"][0],
-        result(&out, "result-seqft-seed0.json")["general"][0]
+        result(&out, "result-seqft-*-seed0.json")["general"][0]
     );
 
     // Two tasks of 28 layers and a header; the last columns say what moved since the base model.
-    let layers = fs::read_to_string(out.join("layers-osft-weights-core-0.5-seed0.csv")).unwrap();
+    let layers =
+        fs::read_to_string(only(&out, "layers-osft-weights-core-0.5-*-seed0.csv")).unwrap();
     assert_eq!(layers.lines().count(), 1 + 2 * 28);
     for line in layers.lines().skip(1) {
         let last: Vec<f64> = line
@@ -126,7 +130,7 @@ fn a_seed_repeats_a_run_on_each_backend_and_the_backends_agree() {
             "osft-paper",
         ];
         run(folder.path(), &more);
-        let name = format!("result-osft-weights-core-0.5-seed{seed}.json");
+        let name = format!("result-osft-weights-core-0.5-*-seed{seed}.json");
         let log = fs::read_to_string(folder.path().join(out).join("metrics.jsonl")).unwrap();
         let losses: Vec<f64> = log
             .lines()
@@ -214,12 +218,13 @@ fn tuning_uses_validation_rows_and_prints_settings() {
     assert!(shown.contains("osft = "), "{shown}");
     assert!(folder.path().join("tune/report.md").is_file());
     // A search that was stopped goes on: what is there is not run again.
-    let result = "tune/result-osft-inputs-core-energy-0.9-lr1e-2-seed0.json";
-    fs::remove_file(folder.path().join(result)).unwrap();
+    let result = "result-osft-inputs-core-energy-0.9-lr1e-2-*-seed0.json";
+    let result = only(&folder.path().join("tune"), result);
+    fs::remove_file(&result).unwrap();
     let again = succeed(folder.path(), &["trace", "--resume", "tune"]);
     let table = |text: &str| text[text.find("| method").unwrap()..].to_string();
     assert_eq!(table(&again), table(&shown));
-    assert!(folder.path().join(result).is_file());
+    assert!(result.is_file());
 }
 
 #[test]
@@ -284,7 +289,7 @@ fn weights_held_in_bf16_are_reported_apart_and_splits_are_found_again() {
         names.sort();
         names
     };
-    let name = "osft-weights-core-0.5-bf16-base-seed0";
+    let name = "osft-weights-core-0.5-bf16-base-*-seed0";
     let mut seen = Vec::new();
     for out in ["first", "second"] {
         let shown = run(folder.path(), &[&arguments[..], &["--out", out]].concat());
@@ -296,7 +301,10 @@ fn weights_held_in_bf16_are_reported_apart_and_splits_are_found_again() {
             leak("leak") < 1e-5 && leak("stored_leak") > 1e-4,
             "{result}"
         );
-        let csv = fs::read_to_string(folder.path().join(out).join(format!("layers-{name}.csv")));
+        let csv = fs::read_to_string(only(
+            &folder.path().join(out),
+            &format!("layers-{name}.csv"),
+        ));
         assert!(csv.unwrap().contains("stored_leak_in"));
         seen.push((result["scores"].clone(), splits()));
     }

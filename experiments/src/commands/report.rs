@@ -13,8 +13,9 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     let (mut titles, mut suites) = (Vec::new(), Vec::new());
     let mut revisions: Vec<String> = Vec::new();
     for folder in &args.runs {
+        let found = RunResult::read_all(folder)?;
         let manifest = Manifest::read(folder)?;
-        for mut result in RunResult::read_all(folder)? {
+        for mut result in found {
             result.scale.clone_from(&manifest.title);
             let revision = result
                 .revision

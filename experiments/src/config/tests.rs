@@ -156,3 +156,57 @@ fn mistakes_are_named() {
         assert!(error.contains(word), "{pair}: {error}");
     }
 }
+
+#[test]
+fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
+    use MethodName::{Lora, Osft, OsftPaper, Seqft};
+    let tuned = |pairs: &[&str]| {
+        let config = resolve(pairs).unwrap();
+        [Seqft, OsftPaper, Osft, Lora].map(|method| config.is_tuned(method))
+    };
+    assert_eq!(tuned(&[]), [true, true, true, false]);
+    // How much is trained and scored, and where, leaves a rate what it is.
+    let scale = [
+        "limit_train=16",
+        "limit_test=4",
+        "scoring='full'",
+        "seeds=[1,2]",
+        "order='2'",
+    ];
+    assert_eq!(tuned(&scale), [true, true, true, false]);
+    assert_eq!(
+        tuned(&["learning_rates.seqft=1e-3"]),
+        [false, true, true, false]
+    );
+    assert_eq!(
+        tuned(&["osft.others='trained'"]),
+        [true, true, false, false]
+    );
+    assert_eq!(
+        tuned(&["calibration.base_rows=10"]),
+        [true, false, false, false]
+    );
+    for all in ["train.global_batch=8", "epochs=1", "max_length=64"] {
+        assert_eq!(tuned(&[all]), [false; 4], "{all}");
+    }
+    // Whoever has tuned says so.
+    let said = ["learning_rates.lora=1e-3", "epochs=1", "tuned=['lora']"];
+    assert_eq!(tuned(&said), [false, false, false, true]);
+    // Published rates were tuned elsewhere, and a model of the user's not at all.
+    let given = RunConfig::resolve(BenchmarkName::Trace, true, &Overrides::default()).unwrap();
+    assert!(given.tuned.is_empty());
+    let preset = Overrides {
+        preset: Some(Preset::TracePaper),
+        ..Overrides::default()
+    };
+    let preset = RunConfig::resolve(BenchmarkName::Trace, false, &preset).unwrap();
+    assert!(preset.tuned.is_empty());
+}
+
+#[test]
+fn the_same_seed_or_order_twice_is_a_mistake() {
+    for (pair, word) in [("seeds=[0,1,0]", "seed 0"), ("order='1,2,1'", "order 1")] {
+        let error = resolve(&[pair]).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("twice"), "{error}");
+    }
+}

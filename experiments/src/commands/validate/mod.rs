@@ -20,7 +20,10 @@ use needs::needs;
 pub fn run(args: &ValidateArgs) -> Result<()> {
     let config = args.run.resolve(args.benchmark)?;
     if args.print {
-        print!("{}", toml::to_string(&config)?);
+        let mut settings = toml::Table::try_from(&config)?;
+        // What is tuned follows from what is changed in a file, and is not to be said by it.
+        settings.remove("tuned");
+        print!("{}", toml::to_string(&settings)?);
         return Ok(());
     }
     if let Some(model) = &config.model
