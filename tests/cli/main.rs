@@ -12,6 +12,7 @@
 mod bad_data;
 mod bad_models;
 mod bench;
+mod cases;
 mod identity;
 mod mistakes;
 mod other;

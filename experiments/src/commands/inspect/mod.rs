@@ -41,7 +41,11 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     };
     let source = HfFolder::open(path)?;
     let tokenizer = source.tokenizer()?;
-    let model = source.load(&device)?.model;
+    let loaded = source.load(&device)?;
+    for line in tokenizer.warnings().iter().chain(&loaded.warnings) {
+        println!("model: {line}");
+    }
+    let model = loaded.model;
     let (examples, held_out) = texts(args, &model, &tokenizer)?;
     let calibration = calibrate(&model, &config.targets, "text", &examples, BATCH)?;
     let context = SplitContext::new().with_calibration(&calibration);

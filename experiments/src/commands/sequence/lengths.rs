@@ -41,8 +41,8 @@ impl QuestionCut {
         let mut sentences = Vec::new();
         if self.prompt > 0 {
             sentences.push(format!(
-                "{} of {} {kind} prompts lose a part: the longest has {} tokens, max_length is \
-                 {max_length} and leaves room for max_new_tokens = {max_new_tokens}",
+                "{} of {} {kind} prompts lose a part: the longest has {} tokens (max_length = \
+                 {max_length}, max_new_tokens = {max_new_tokens})",
                 self.prompt, self.questions, self.longest
             ));
         }

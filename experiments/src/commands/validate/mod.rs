@@ -76,7 +76,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     for &method in &config.methods {
         let needs = needs(&config, method, &base.model)?;
         println!(
-            "{}: {}, learning rate {:e} ({}), {} runs of {steps} steps, {}",
+            "{}: {}, learning rate {:e} ({}), {} run{} of {steps} steps, {}",
             method.name(),
             needs.trainable(),
             config.learning_rate(method),
@@ -86,6 +86,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
                 "not tuned"
             },
             config.seeds.len(),
+            if config.seeds.len() == 1 { "" } else { "s" },
             needs.memory()
         );
         for (prepared, contents) in orders.iter().zip(&contents) {
