@@ -53,3 +53,22 @@ impl ResultMatrix {
         &self.scores[learned]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_stands_where_it_was_put() {
+        let names = vec!["a".to_string(), "b".to_string()];
+        let mut matrix = ResultMatrix::new(names.clone());
+        matrix.set(0, 1, 12.5);
+        matrix.set(2, 0, 75.0);
+        assert_eq!(matrix.tasks(), names);
+        assert_eq!(matrix.task_count(), 2);
+        assert_eq!(matrix.row(0), [None, Some(12.5)]);
+        assert_eq!(matrix.row(1), [None, None]);
+        assert_eq!(matrix.row(2), [Some(75.0), None]);
+        assert_eq!((matrix.get(2, 0), matrix.get(0, 0)), (Some(75.0), None));
+    }
+}

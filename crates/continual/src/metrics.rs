@@ -157,9 +157,38 @@ mod tests {
     }
 
     #[test]
+    fn forgetting_starts_where_a_task_was_learned() {
+        let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into(), "c".into()]);
+        let scores = [[99.0, 20.0], [80.0, 98.0], [70.0, 90.0], [50.0, 60.0]];
+        for (learned, row) in scores.iter().enumerate() {
+            matrix.set(learned, 0, row[0]);
+            matrix.set(learned, 1, row[1]);
+        }
+        // 99 and 98 are the scores before: they are no achievement of the sequence.
+        assert_eq!(
+            forgetting(&matrix),
+            Some(((80.0 - 50.0) + (90.0 - 60.0)) / 2.0)
+        );
+    }
+
+    #[test]
+    fn retention_leaves_out_tasks_of_which_nothing_was_learned() {
+        let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into(), "c".into()]);
+        for (learned, task, score) in [(1, 0, 0.0), (3, 0, 5.0), (2, 1, 50.0), (3, 1, 20.0)] {
+            matrix.set(learned, task, score);
+        }
+        assert_eq!(retention(&matrix), Some(40.0));
+        matrix.set(2, 1, 0.0);
+        assert_eq!(retention(&matrix), None);
+    }
+
+    #[test]
     fn deviation_is_that_of_a_sample() {
         assert_eq!(mean_and_deviation(&[]), None);
         assert_eq!(mean_and_deviation(&[3.0]), Some((3.0, 0.0)));
         assert_eq!(mean_and_deviation(&[1.0, 3.0]), Some((2.0, 2.0_f64.sqrt())));
+        // (4 + 1 + 9) / 2
+        let found = mean_and_deviation(&[1.0, 2.0, 6.0]);
+        assert_eq!(found, Some((3.0, 7.0_f64.sqrt())));
     }
 }
