@@ -43,7 +43,7 @@ fn broken_files_are_described() {
         (
             "one/train.json",
             b"",
-            &["one/train.json", "line 1 column 0"],
+            &["one/train.json is empty", "array of rows"],
         ),
         ("one/train.json", b"[]", &["one/train.json holds no row"]),
         ("two/test.json", b"[]", &["two/test.json holds no row"]),
@@ -80,7 +80,7 @@ fn broken_files_are_described() {
         (
             "two/train.json",
             b"[{\"prompt\": \"\xff\", \"answer\": \"a\"}]",
-            &["two/train.json"],
+            &["two/train.json is not UTF-8"],
         ),
         (
             "one/test.json",

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::NotJson;
+
 /// Errors of opening a suite and reading its rows.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -26,6 +28,14 @@ pub enum BenchmarkError {
         path: PathBuf,
         /// Files that the folder should hold.
         files: &'static str,
+    },
+    /// A file that should be JSON is something else.
+    #[error("{} {found}", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: NotJson,
     },
     /// A file is not JSON, or not of the expected form; the reason holds line and column.
     #[error("{}: {reason}", path.display())]

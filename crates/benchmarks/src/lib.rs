@@ -8,6 +8,7 @@
 mod cl_benchmark;
 mod error;
 mod flaws;
+mod json;
 mod load;
 pub mod metrics;
 mod published;
@@ -18,6 +19,7 @@ mod trace;
 pub use cl_benchmark::released_rows;
 pub use error::BenchmarkError;
 pub use flaws::{Flaw, Split, flaws, repaired};
+pub use json::{Content, NotJson, Place};
 pub use load::{Row, TaskRows, load_rows, load_task};
 pub use published::{Published, PublishedRow, PublishedSource, published};
 pub use score::Score;

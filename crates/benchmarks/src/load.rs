@@ -1,13 +1,13 @@
 //! Rows as they are on disk.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BenchmarkError, Format, TaskSpec};
+use crate::{BenchmarkError, Content, Format, TaskSpec, json};
 
 /// One row: a prompt, instruction and closing cue included, and the expected answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,8 @@ pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkEr
     };
     let mut labels = task.labels.clone();
     if matches!(task.format, Format::Labelled { .. }) && labels.is_empty() {
-        labels = load_labels(&folder.join("labels.json"), task.format.files())?;
+        let path = folder.join("labels.json");
+        labels = read_json(&path, Content::Labels, task.format.files())?;
     }
     let split = |name: &str| {
         let path = folder.join(name);
@@ -107,21 +108,12 @@ fn asked(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
     }
 }
 
-/// Reads `labels.json`, a JSON array of strings.
-fn load_labels(path: &Path, files: &'static str) -> Result<Vec<String>, BenchmarkError> {
-    let json = read_json(path, files)?;
-    serde_json::from_value(json).map_err(|error| BenchmarkError::Json {
-        path: path.to_path_buf(),
-        reason: format!("expected an array of labels: {error}"),
-    })
-}
-
 /// Reads one JSON array of rows; keys beside `prompt` and `answer` are ignored.
 ///
 /// # Errors
 ///
-/// [`BenchmarkError::MissingFile`], [`BenchmarkError::Json`] with line and column,
-/// [`BenchmarkError::Row`] with the index of a row that lacks a key or has no answer,
+/// [`BenchmarkError::MissingFile`], [`BenchmarkError::NotJson`] with what the file is,
+/// [`BenchmarkError::Json`] with line and column, [`BenchmarkError::Row`] with the index of a row that lacks a key or has no answer,
 /// [`BenchmarkError::Empty`].
 pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
     read_rows(path, ["prompt", "answer"], Format::Prompts.files())
@@ -132,7 +124,7 @@ fn read_rows(
     keys: [&str; 2],
     files: &'static str,
 ) -> Result<Vec<Row>, BenchmarkError> {
-    let json = read_json(path, files)?;
+    let json = read_json(path, Content::Rows, files)?;
     let Value::Array(values) = json else {
         return Err(BenchmarkError::Json {
             path: path.to_path_buf(),
@@ -157,20 +149,16 @@ fn read_rows(
         .collect()
 }
 
-fn read_json(path: &Path, files: &'static str) -> Result<Value, BenchmarkError> {
-    let file = File::open(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => BenchmarkError::MissingFile {
-            path: path.to_path_buf(),
-            files,
-        },
-        _ => BenchmarkError::Io {
-            path: path.to_path_buf(),
-            source,
-        },
-    })?;
-    serde_json::from_reader(BufReader::new(file)).map_err(|error| BenchmarkError::Json {
-        path: path.to_path_buf(),
-        reason: error.to_string(),
+fn read_json<T: DeserializeOwned>(
+    path: &Path,
+    content: Content,
+    files: &'static str,
+) -> Result<T, BenchmarkError> {
+    json::read(path, content).map_err(|error| match error {
+        BenchmarkError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
+            BenchmarkError::MissingFile { path, files }
+        }
+        other => other,
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkError, Score, cl_benchmark, trace};
+use crate::{BenchmarkError, Content, Score, cl_benchmark, json, trace};
 
 /// A benchmark of several tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,20 +94,12 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// [`BenchmarkError::NotASuite`] if it is neither, [`BenchmarkError::Json`] if the
-    /// description cannot be read.
+    /// [`BenchmarkError::NotASuite`] if it is neither, [`BenchmarkError::NotJson`] or
+    /// [`BenchmarkError::Json`] if the description cannot be read.
     pub fn open(folder: &Path) -> Result<Self, BenchmarkError> {
         let description = folder.join("suite.json");
         if description.is_file() {
-            let text =
-                std::fs::read_to_string(&description).map_err(|source| BenchmarkError::Io {
-                    path: description.clone(),
-                    source,
-                })?;
-            return serde_json::from_str(&text).map_err(|error| BenchmarkError::Json {
-                path: description,
-                reason: error.to_string(),
-            });
+            return json::read(&description, Content::Suite);
         }
         let suite = trace::suite();
         if suite

@@ -135,7 +135,7 @@ fn bad_rows_are_named() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("train.json");
     let cases = [
-        ("", "EOF"),
+        ("", "is empty, expected one JSON array of rows"),
         ("[{\"prompt\": \"a\",\n \"answer\": \"b\"", "line 2 column"),
         (
             "{\"prompt\": \"a\"}",

@@ -1,0 +1,70 @@
+//! One way to read JSON files, and what they are where they are no JSON.
+
+mod not_json;
+mod place;
+
+use std::fmt;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use crate::BenchmarkError;
+
+pub use not_json::NotJson;
+pub use place::Place;
+
+/// What a JSON file of a suite holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// Rows of a task.
+    Rows,
+    /// The labels of a task.
+    Labels,
+    /// The description of a suite.
+    Suite,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Rows => "array of rows",
+            Self::Labels => "array of labels",
+            Self::Suite => "object that describes a suite",
+        })
+    }
+}
+
+/// Reads a file that holds one JSON value.
+///
+/// # Errors
+///
+/// [`BenchmarkError::Io`]; [`BenchmarkError::NotJson`] if the file is something else that can be
+/// named; [`BenchmarkError::Json`] for any other fault, with line and column.
+pub(crate) fn read<T: DeserializeOwned>(
+    path: &Path,
+    content: Content,
+) -> Result<T, BenchmarkError> {
+    let bytes = std::fs::read(path).map_err(|source| BenchmarkError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let not_json = |found| BenchmarkError::NotJson {
+        path: path.to_path_buf(),
+        found,
+    };
+    let text = NotJson::check(&bytes, content).map_err(not_json)?;
+    serde_json::from_str(text).map_err(|error| {
+        if let Some(found) = NotJson::behind(&error, text, content) {
+            return not_json(found);
+        }
+        let reason = match error.is_data() {
+            true => format!("not a JSON {content}: {error}"),
+            false => error.to_string(),
+        };
+        BenchmarkError::Json {
+            path: path.to_path_buf(),
+            reason,
+        }
+    })
+}
