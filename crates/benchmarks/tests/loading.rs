@@ -43,13 +43,46 @@ fn a_folder_in_the_layout_of_trace_is_trace() {
         TRACE
     );
     assert_eq!(suite.order("2").unwrap()[0].name, "NumGLUE-cm");
+    for (split, prompt) in [("train", "1"), ("eval", "2")] {
+        let path = root
+            .path()
+            .join("C-STANCE")
+            .join(split)
+            .with_extension("json");
+        fs::write(path, rows.replace("Stance:", prompt)).unwrap();
+    }
     let task = load_task(root.path(), order[0]).unwrap();
-    assert_eq!(
-        (task.train.len(), task.validation.len(), task.test.len()),
-        (2, 2, 2)
-    );
-    assert!(task.train[0].prompt.starts_with("文本"));
-    assert_eq!(task.test[1].answer, "C");
+    let row = |prompt: &str, answer: &str| Row {
+        prompt: prompt.to_string(),
+        answer: answer.to_string(),
+    };
+    let of = |last: &str| {
+        [
+            row("文本：\n桥建好了。\n对象：\n桥\n态度：", "A"),
+            row(last, "C"),
+        ]
+    };
+    assert_eq!(task.train, of("1"));
+    assert_eq!(task.validation, of("2"));
+    assert_eq!(task.test, of("Stance:"));
+    assert_eq!(task.labels, ["A", "B", "C"]);
+}
+
+#[test]
+fn both_orders_of_trace_hold_all_its_tasks() {
+    let suite = Suite::trace();
+    for number in ["1", "2"] {
+        let mut names: Vec<&str> = suite
+            .order(number)
+            .unwrap()
+            .iter()
+            .map(|task| task.name.as_str())
+            .collect();
+        names.sort();
+        let mut all = TRACE;
+        all.sort();
+        assert_eq!(names, all, "order {number}");
+    }
 }
 
 #[test]
@@ -92,10 +125,8 @@ fn a_suite_may_describe_itself() {
     )
     .unwrap();
     let error = Suite::open(root.path()).unwrap_err().to_string();
-    assert!(
-        error.contains("suite.json") && error.contains("epoch"),
-        "{error}"
-    );
+    // The list of the known ones holds "epochs" whatever is wrong.
+    assert!(error.contains("unknown field `epoch`"), "{error}");
 }
 
 #[test]
@@ -114,19 +145,32 @@ fn a_folder_that_is_no_suite_says_what_it_holds() {
 #[test]
 fn orders_are_checked() {
     let suite = Suite::trace();
-    let names = suite.order("FOMC, Py150").unwrap();
-    assert_eq!(names.len(), 2);
+    let order = suite.order(" FOMC, Py150").unwrap();
+    let names: Vec<&str> = order.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(names, ["FOMC", "Py150"]);
+    assert_eq!(suite.order(" 2 ").unwrap(), suite.order("2").unwrap());
+    let unknown = |name: &str, suggestion: &str| {
+        format!(
+            "there is no task {name:?} in TRACE; its tasks are {}{suggestion}",
+            TRACE.join(", ")
+        )
+    };
+    let number = |order| format!("TRACE stores orders 1 to 2; there is no order {order}");
     let cases = [
-        ("3", "1 to 2"),
-        ("0", "1 to 2"),
-        ("FOMC,FOMC", "twice"),
-        ("fomc", "did you mean \"FOMC\""),
-        ("Py15", "did you mean \"Py150\""),
-        ("", "no task"),
+        ("3", number(3)),
+        ("0", number(0)),
+        (
+            "FOMC,FOMC",
+            "order \"FOMC,FOMC\" names task \"FOMC\" twice".to_string(),
+        ),
+        ("fomc", unknown("fomc", "; did you mean \"FOMC\"?")),
+        ("FOMC,Py15", unknown("Py15", "; did you mean \"Py150\"?")),
+        // Half of the characters are too few for a suggestion.
+        ("FOxx", unknown("FOxx", "")),
+        ("", unknown("", "")),
     ];
-    for (order, word) in cases {
-        let error = suite.order(order).unwrap_err().to_string();
-        assert!(error.contains(word), "{order:?}: {error}");
+    for (order, expected) in cases {
+        assert_eq!(suite.order(order).unwrap_err().to_string(), expected);
     }
 }
 

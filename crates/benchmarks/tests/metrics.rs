@@ -44,6 +44,13 @@ fn scores_equal_those_of_the_python_packages() {
         );
         let code = [&row.answer, &row.reference].map(|text| undo_literals(text));
         assert_eq!(fuzzy_ratio(&code[0], &code[1]), row.code_ratio, "{name}");
+        // As tasks are scored: which text is the hypothesis, and in points of 100, as the bound is.
+        let score = |score: Score| score.row_score(&row.prompt, &row.answer, &row.reference);
+        assert!((score(Score::Sari) - row.sari).abs() < 1e-9, "{name}");
+        if !row.answer.is_empty() && !row.reference.is_empty() {
+            let found = score(Score::RougeL);
+            assert!((found - 100.0 * row.rouge_l).abs() < 1e-7, "{name}");
+        }
     }
 }
 
@@ -51,15 +58,47 @@ fn scores_equal_those_of_the_python_packages() {
 fn empty_answers_score_nothing_and_count() {
     for score in [
         Score::Accuracy,
+        Score::ExactMatch,
         Score::FirstCharacter,
-        Score::RougeL,
         Score::FuzzyRatio,
     ] {
         let found = score.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
-        assert!((found - 50.0).abs() < 1e-4, "{score:?} {found}");
+        assert_eq!(found, 50.0, "{score:?}");
+        // Two empty texts are equal, and score nothing all the same.
+        assert_eq!(score.row_score("p", "", ""), 0.0, "{score:?}");
+        assert_eq!(score.row_score("p", "yes", ""), 0.0, "{score:?}");
     }
+    let found = Score::RougeL.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
+    // The small term of its F score: 1 / (2 + 1e-8) in place of 1 / 2.
+    assert_eq!(found, 50.0 * 2.0 / (2.0 + 1e-8));
+    assert_eq!(Score::RougeL.row_score("p", "", "a b"), 0.0);
     assert_eq!(Score::RougeL.row_score("p", "...", "a b"), 0.0);
     assert_eq!(Score::Accuracy.task_score(&[], &[], &[]), 0.0);
+    // SARI looks at the prompt too: nothing is kept or added, and what is deleted, is so rightly.
+    let sari = Score::Sari.row_score("p", "", "");
+    assert_eq!(sari, 100.0);
+}
+
+#[test]
+fn exact_match_reads_all_but_case_punctuation_and_white_space() {
+    let score = |answer: &str| Score::ExactMatch.row_score("p", answer, "Not a match.");
+    for answer in [
+        "Not a match.",
+        "not a match",
+        " NOT\ta \n match!?",
+        "no-t a ma'tch",
+    ] {
+        assert_eq!(score(answer), 100.0, "{answer:?}");
+    }
+    // Articles count, and so does what is no ASCII punctuation.
+    for answer in [
+        "not match",
+        "not a match\nor is it",
+        "nota match",
+        "not a match。",
+    ] {
+        assert_eq!(score(answer), 0.0, "{answer:?}");
+    }
 }
 
 #[test]
@@ -102,7 +141,8 @@ proptest! {
         prompt in "(?s).{0,40}", answer in "(?s).{0,40}", reference in "(?s).{0,40}",
     ) {
         for score in [
-            Score::Accuracy, Score::FirstCharacter, Score::RougeL, Score::Sari, Score::FuzzyRatio,
+            Score::Accuracy, Score::ExactMatch, Score::FirstCharacter, Score::RougeL, Score::Sari,
+            Score::FuzzyRatio,
         ] {
             let found = score.row_score(&prompt, &answer, &reference);
             prop_assert!((0.0..=100.0 + 1e-9).contains(&found), "{score:?} {found}");
@@ -112,7 +152,8 @@ proptest! {
     #[test]
     fn the_expected_answer_scores_full(text in "\\p{L}{1,8}( \\p{L}{1,8}){0,10}") {
         for score in [
-            Score::Accuracy, Score::FirstCharacter, Score::RougeL, Score::Sari, Score::FuzzyRatio,
+            Score::Accuracy, Score::ExactMatch, Score::FirstCharacter, Score::RougeL, Score::Sari,
+            Score::FuzzyRatio,
         ] {
             let found = score.row_score("Simplify this:", &text, &text);
             // ROUGE-L's small term costs 1e-8 of the score.
