@@ -134,10 +134,14 @@ fn a_folder_that_is_no_suite_says_what_it_holds() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("FOMC")).unwrap();
     let error = Suite::open(root.path()).unwrap_err().to_string();
+    let expected = format!("the folders of TRACE ({})", TRACE.join(", "));
     assert!(
-        error.contains("found FOMC") && error.contains("C-STANCE"),
+        error.ends_with(", found FOMC") && error.contains(&expected),
         "{error}"
     );
+    let empty = tempfile::tempdir().unwrap();
+    let error = Suite::open(empty.path()).unwrap_err().to_string();
+    assert!(error.ends_with(", found nothing"), "{error}");
     let missing = Suite::open(&root.path().join("nowhere")).unwrap_err();
     assert!(matches!(missing, BenchmarkError::Io { .. }));
 }
@@ -179,45 +183,54 @@ fn bad_rows_are_named() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("train.json");
     let cases = [
-        ("", "is empty, expected one JSON array of rows"),
-        ("[{\"prompt\": \"a\",\n \"answer\": \"b\"", "line 2 column"),
+        (
+            "[{\"prompt\": \"a\",\n \"answer\": \"b\"",
+            ": EOF while parsing an object at line 2 column 14",
+        ),
         (
             "{\"prompt\": \"a\"}",
-            "expected an array of rows, found an object",
+            ": expected an array of rows, found an object",
         ),
-        ("[]", "holds no row"),
+        ("null", ": expected an array of rows, found null"),
+        ("true", ": expected an array of rows, found a boolean"),
+        ("\"rows\"", ": expected an array of rows, found a string"),
+        ("[]", " holds no row"),
         (
             "[{\"prompt\": \"a\", \"answer\": \"b\"}, 3]",
-            "row 1 (from 0): expected an object",
+            ", row 1 (from 0): expected an object, found a number",
+        ),
+        (
+            "[[]]",
+            ", row 0 (from 0): expected an object, found an array",
         ),
         (
             "[{\"prompt\": \"a\"}]",
-            "row 0 (from 0): the key \"answer\" is missing",
+            ", row 0 (from 0): the key \"answer\" is missing",
         ),
         (
             "[{\"prompt\": 1, \"answer\": \"b\"}]",
-            "\"prompt\" must be a string, found a number",
+            ", row 0 (from 0): \"prompt\" must be a string, found a number",
         ),
         (
             "[{\"prompt\": \"a\", \"answer\": \"\"}]",
-            "\"answer\" is empty",
+            ", row 0 (from 0): \"answer\" is empty",
         ),
     ];
-    for (text, word) in cases {
+    let error = |path: &Path| {
+        let error = load_rows(path).unwrap_err().to_string();
+        let rest = error.strip_prefix(&path.display().to_string());
+        rest.unwrap_or(&error).to_string()
+    };
+    for (text, expected) in cases {
         fs::write(&path, text).unwrap();
-        let error = load_rows(&path).unwrap_err().to_string();
-        assert!(
-            error.contains(word) && error.contains("train.json"),
-            "{text:?}: {error}"
-        );
+        assert_eq!(error(&path), expected, "{text:?}");
     }
-    let missing = load_rows(&root.path().join("test.json"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        missing.contains("is missing") && missing.contains("eval.json"),
-        "{missing}"
+    assert_eq!(
+        error(&root.path().join("test.json")),
+        " is missing: a task is a folder with train.json, eval.json and test.json"
     );
+    let folder = load_rows(root.path()).unwrap_err();
+    assert!(matches!(folder, BenchmarkError::Io { .. }), "{folder}");
 }
 
 proptest! {
