@@ -130,6 +130,17 @@ fn a_suite_may_describe_itself() {
 }
 
 #[test]
+fn a_written_suite_is_the_suite_and_says_only_what_differs() {
+    for (suite, formats) in [(Suite::trace(), 0), (Suite::cl_benchmark(), 15)] {
+        let root = tempfile::tempdir().unwrap();
+        let text = serde_json::to_string(&suite).unwrap();
+        fs::write(root.path().join("suite.json"), &text).unwrap();
+        assert_eq!(Suite::open(root.path()).unwrap(), suite);
+        assert_eq!(text.matches("\"format\":").count(), formats);
+    }
+}
+
+#[test]
 fn a_folder_that_is_no_suite_says_what_it_holds() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("FOMC")).unwrap();

@@ -13,7 +13,8 @@ use regex::Regex;
 /// `fuzz.ratio` of fuzzywuzzy 0.18 with python-Levenshtein (without it, difflib counts fewer
 /// characters as left in place). Two empty texts are 100 there, but TRACE skips them before.
 pub fn fuzzy_ratio(a: &str, b: &str) -> u8 {
-    if a.is_empty() || b.is_empty() {
+    // Two empty texts would be alike; a single one shares nothing with the other anyway.
+    if a.is_empty() {
         return 0;
     }
     let similarity = indel::normalized_similarity(a.chars(), b.chars());
@@ -46,6 +47,20 @@ pub fn undo_literals(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_text_is_like_nothing() {
+        assert_eq!(fuzzy_ratio("", ""), 0);
+        assert_eq!(fuzzy_ratio("", "a"), 0);
+        assert_eq!(fuzzy_ratio("a", ""), 0);
+    }
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        // 2 * 1 / 16 = 12.5 % and 2 * 3 / 16 = 37.5 %.
+        assert_eq!(fuzzy_ratio("a", "abcdefghijklmno"), 12);
+        assert_eq!(fuzzy_ratio("abc", "abcdefghijklm"), 38);
+    }
 
     #[test]
     fn literals_are_put_back() {
