@@ -56,6 +56,7 @@ PAIRS = [
     ("<s> import os <EOL>", "s = '<STR_LIT:a > b>' + <CHAR_LIT:c>", "s = '<STR_LIT:<NUM_LIT:1>>' + <NUM_LIT:1>"),
     ("<s> x = <NUM_LIT:2> <EOL>", "y = f ( '<STR_LIT>' ) ", "y = f ( '<STR_LIT:key>' , <NUM_LIT> )"),
     ("<s> pass <EOL>", "<STR_LIT>", "<CHAR_LIT>"),
+    ("A word that comes back", "a b a", "a b"),
 ]
 
 

@@ -100,11 +100,8 @@ fn mean_share(part: &Counts, whole: &Counts) -> f64 {
 }
 
 fn harmonic_mean(a: f64, b: f64) -> f64 {
-    if a > 0.0 || b > 0.0 {
-        2.0 * a * b / (a + b)
-    } else {
-        0.0
-    }
+    // Where only `b` is 0, the product is.
+    if a == 0.0 { 0.0 } else { 2.0 * a * b / (a + b) }
 }
 
 fn grams(tokens: &[String], n: usize) -> Counts {
