@@ -57,6 +57,7 @@ PAIRS = [
     ("<s> x = <NUM_LIT:2> <EOL>", "y = f ( '<STR_LIT>' ) ", "y = f ( '<STR_LIT:key>' , <NUM_LIT> )"),
     ("<s> pass <EOL>", "<STR_LIT>", "<CHAR_LIT>"),
     ("A word that comes back", "a b a", "a b"),
+    ("Words that come back", "d c c b a c", "b d d b d c c"),
 ]
 
 
