@@ -1,7 +1,7 @@
 //! Passes over data that is to be kept: what the layers of a model see of it.
 
 use lm::{Example, LanguageModel, Observer};
-use osft::{Calibration, Calibrator, OsftError, TargetPatterns};
+use osft::{Calibration, Calibrator, OsftError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -31,24 +31,24 @@ impl Observer for Sums {
     }
 }
 
-/// Moments of the inputs of a model's targets over examples, as one source called `name`.
+/// What a calibrator of the model measures over examples, as one source called `name`.
 ///
 /// Rows of similar length go through the model together; neither that nor `batch` changes the
 /// result beyond rounding.
 ///
 /// # Errors
 ///
-/// [`OsftError::NoTarget`], [`OsftError::NotObserved`] if a target is not a linear layer of the
-/// model's blocks or there is no row, [`OsftError::NonFiniteInputs`].
+/// [`OsftError::NotObserved`] if a target is not a linear layer of the model's blocks or there is no
+/// row, [`OsftError::NonFiniteInputs`].
 pub fn calibrate<M: LanguageModel>(
     model: &M,
-    targets: &TargetPatterns,
+    calibrator: Calibrator,
     name: &str,
     examples: &[Example],
     batch: usize,
 ) -> Result<Calibration, OsftError> {
     let model = model.valid();
-    let mut sums = Sums(Calibrator::new(&model, targets)?);
+    let mut sums = Sums(calibrator);
     let mut examples = examples.to_vec();
     examples.sort_by_key(Example::len);
     for rows in examples.chunks(batch.max(1)) {

@@ -18,6 +18,8 @@ const KEY: &str = "osft";
 pub(crate) struct Format {
     pub kind: &'static str,
     pub version: u32,
+    /// Oldest version that is still read.
+    pub oldest: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +43,12 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// A tensor that need not be there.
+    pub(crate) fn find_vector(&mut self, name: &str) -> Option<Vec<f64>> {
+        let data = self.tensors.remove(name)?;
+        Some(data.iter::<f64>().collect())
+    }
+
     pub(crate) fn take(&mut self, name: &str) -> Result<TensorData, OsftError> {
         let format = self.format;
         self.tensors
@@ -157,7 +165,7 @@ pub(crate) fn unpack<H: DeserializeOwned>(
     if label.kind != format.kind {
         return Err(broken(format, format!("it holds a saved {}", label.kind)));
     }
-    if label.format_version != format.version {
+    if !(format.oldest..=format.version).contains(&label.format_version) {
         return Err(OsftError::OtherFormat {
             kind: format.kind,
             found: label.format_version,

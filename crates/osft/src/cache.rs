@@ -19,6 +19,7 @@ const CACHED: Layout = Layout {
     format: Format {
         kind: "cached split",
         version: 1,
+        oldest: 1,
     },
     with_weights: false,
 };
@@ -161,7 +162,7 @@ fn of_calibration(calibration: &Calibration, hash: &mut Sha256) {
     moments.iter().for_each(|moment| hash.update(moment));
     for layer in &calibration.layers {
         hash.update(format!(" {} {} ", layer.path, layer.moment));
-        hash.update(layer.cosine.to_le_bytes());
-        hash.update(layer.linear_cka.to_le_bytes());
+        let scores = [layer.cosine, layer.linear_cka];
+        hash.update(format!("{:?}", scores.map(|score| score.map(f64::to_bits))));
     }
 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::ImportanceMeasure;
+
 /// Errors of splitting a module and of measuring it afterwards.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -97,6 +99,15 @@ pub enum OsftError {
          split with the calibration in its context"
     )]
     NotCalibrated,
+    /// A rule weighs the layers by a measure that the calibration pass did not take.
+    #[error(
+        "this split weighs the layers by their {measure}, which the calibration did not measure: \
+         calibrate with it (see `Calibrator::with_importance`)"
+    )]
+    NotMeasured {
+        /// What was not measured.
+        measure: ImportanceMeasure,
+    },
     /// A target was never observed by the calibration pass.
     #[error("layer {layer:?} was not observed: pass every target's inputs to the calibrator")]
     NotObserved {

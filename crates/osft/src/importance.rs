@@ -1,10 +1,12 @@
 //! How much of what goes into a layer comes out of it again.
 
+use std::fmt::{Display, Formatter};
+
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use crate::Calibration;
 use crate::calibration::Moment;
+use crate::{Calibration, OsftError};
 
 /// Measure of a layer's importance, behind [`ShareRule::Adaptive`](crate::ShareRule::Adaptive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,15 @@ pub enum ImportanceMeasure {
     LinearCka,
 }
 
+impl Display for ImportanceMeasure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cosine => "cosine",
+            Self::LinearCka => "linear CKA",
+        })
+    }
+}
+
 /// Below this mean over layers a score says nothing: cosines of unrelated vectors of some thousand
 /// entries are of that size, and dividing by their mean turns noise into shares.
 const DEGENERATE_MEAN: f64 = 0.01;
@@ -25,25 +36,29 @@ const DEGENERATE_MEAN: f64 = 0.01;
 /// Importance of every layer of a calibration, in its order: negative scores count as 0, and the
 /// mean over layers is 1. `None` where the scores' mean is degenerate.
 ///
+/// # Errors
+///
+/// [`OsftError::NotMeasured`] if the calibration did not take the measure.
+///
 /// # References
 ///
 /// arXiv 2504.07097, section 3.3; the cosine is AdaSVD's measure.
 pub(crate) fn importance(
     calibration: &Calibration,
     measure: ImportanceMeasure,
-) -> Option<Vec<f64>> {
-    let scores: Vec<f64> = calibration
-        .layers
-        .iter()
-        .map(|layer| match measure {
+) -> Result<Option<Vec<f64>>, OsftError> {
+    let scores = calibration.layers.iter().map(|layer| {
+        let score = match measure {
             ImportanceMeasure::Cosine => layer.cosine,
             ImportanceMeasure::LinearCka => layer.linear_cka,
-        })
-        .map(|score| score.max(0.0))
-        .collect();
+        };
+        let score = score.ok_or(OsftError::NotMeasured { measure })?;
+        Ok(score.max(0.0))
+    });
+    let scores = scores.collect::<Result<Vec<f64>, OsftError>>()?;
     let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-    (mean.is_finite() && mean >= DEGENERATE_MEAN)
-        .then(|| scores.iter().map(|score| score / mean).collect())
+    Ok((mean.is_finite() && mean >= DEGENERATE_MEAN)
+        .then(|| scores.iter().map(|score| score / mean).collect()))
 }
 
 /// Linear CKA between the inputs `x` of a layer and its outputs `x W`, in `[0, 1]`; 0 where either
@@ -88,8 +103,8 @@ mod tests {
                 .map(|&cosine| LayerCalibration {
                     path: String::new(),
                     moment: 0,
-                    cosine,
-                    linear_cka: cosine,
+                    cosine: Some(cosine),
+                    linear_cka: Some(cosine),
                 })
                 .collect(),
         }
@@ -99,7 +114,9 @@ mod tests {
     fn negative_scores_become_zero_before_the_mean_is_taken() {
         let found = importance(&calibration(&[-0.5, 0.2, 0.4]), ImportanceMeasure::Cosine);
         let expected = [0.0, 1.0, 2.0];
-        for (found, expected) in found.unwrap().into_iter().zip(expected) {
+        let found = found.unwrap().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.into_iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12);
         }
     }
@@ -108,10 +125,25 @@ mod tests {
     fn a_mean_near_zero_is_degenerate() {
         for scores in [vec![-0.5, -0.1], vec![0.004, 0.003], vec![f64::NAN], vec![]] {
             for measure in [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka] {
-                let found = importance(&calibration(&scores), measure);
+                let found = importance(&calibration(&scores), measure).unwrap();
                 // A NaN score is cut to 0, like a negative one.
                 assert_eq!(found, None, "{scores:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_measure_that_was_not_taken_is_an_error_and_no_zero() {
+        let mut calibration = calibration(&[0.2, 0.4]);
+        calibration.layers[1].linear_cka = None;
+        assert!(importance(&calibration, ImportanceMeasure::Cosine).is_ok());
+        let found = importance(&calibration, ImportanceMeasure::LinearCka).unwrap_err();
+        assert!(matches!(
+            found,
+            OsftError::NotMeasured {
+                measure: ImportanceMeasure::LinearCka
+            }
+        ));
+        assert!(found.to_string().contains("linear CKA"), "{found}");
     }
 }

@@ -69,7 +69,7 @@ impl Known {
             }
         }
         if let Some(adaptive) = adaptive {
-            found.importance = match calibration.importance(adaptive.importance) {
+            found.importance = match calibration.importance(adaptive.importance)? {
                 Some(values) => {
                     let values: HashMap<&str, f64> = values.into_iter().collect();
                     let of = |target: &Weight| values.get(target.path.as_str()).copied();

@@ -94,6 +94,14 @@ impl ShareRule {
         matches!(self, Self::Energy(_) | Self::EffectiveRank)
     }
 
+    /// The measure of the layers' importance that the number depends on, if it does.
+    pub fn importance(&self) -> Option<ImportanceMeasure> {
+        match self {
+            Self::Adaptive(adaptive) => Some(adaptive.importance),
+            _ => None,
+        }
+    }
+
     /// Number of directions protected in a layer.
     pub(crate) fn protected_directions(&self, facts: &LayerFacts<'_>) -> usize {
         let count = match *self {

@@ -25,6 +25,7 @@ const SAVED: Layout = Layout {
     format: Format {
         kind: "split",
         version: 2,
+        oldest: 2,
     },
     with_weights: true,
 };

@@ -8,8 +8,8 @@ use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use common::backends;
-use common::host::tensor;
-use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
+use common::host::{host, tensor};
+use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, observed, split};
 use faer::Mat;
 use osft::{
     AdaptiveShare, Calibration, Calibrator, ImportanceMeasure, Osft, OsftConfig, OsftError,
@@ -81,6 +81,21 @@ fn sources_are_averaged_by_weight_each_over_its_own_tokens() {
     ));
 }
 
+const MEASURES: [ImportanceMeasure; 2] = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
+
+fn adaptive(importance: ImportanceMeasure) -> OsftConfig {
+    OsftConfig::new().with_share_rule(ShareRule::Adaptive(AdaptiveShare {
+        importance,
+        ..AdaptiveShare::default()
+    }))
+}
+
+/// Inputs as they are, with what a configuration reads of their importance.
+fn measured(network: &Network, x: &Tensor<2>, config: &OsftConfig) -> Calibration {
+    let calibrator = Calibrator::for_config(network, config).unwrap();
+    observed(calibrator, network, "base", std::slice::from_ref(x))
+}
+
 #[test]
 fn importance_decides_the_adaptive_share_or_falls_back_with_a_warning() {
     let device = Device::flex();
@@ -94,14 +109,10 @@ fn importance_decides_the_adaptive_share_or_falls_back_with_a_warning() {
     };
     replace(&mut network.left, diagonal(1.0, WIDTH));
     replace(&mut network.right, diagonal(-1.0, 6));
-    let base = calibrated(&network, "base", &[inputs(5, 50, &device)]);
-    for importance in [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka] {
-        let rule = ShareRule::Adaptive(AdaptiveShare {
-            importance,
-            ..AdaptiveShare::default()
-        });
-        let config = OsftConfig::new().with_share_rule(rule);
-        let osft = split(&network, &config, &base);
+    let x = inputs(5, 50, &device);
+    for importance in MEASURES {
+        let config = adaptive(importance);
+        let osft = split(&network, &config, &measured(&network, &x, &config));
         let found: Vec<f64> = osft
             .layers()
             .iter()
@@ -126,12 +137,108 @@ fn importance_decides_the_adaptive_share_or_falls_back_with_a_warning() {
     replace(&mut network.left, diagonal(-1.0, WIDTH));
     let opposite = Mat::from_fn(WIDTH, 10, |i, j| if i == j { -1.0 } else { 0.0 });
     replace(&mut network.top, opposite);
-    let base = calibrated(&network, "base", &[inputs(5, 50, &device)]);
-    let rule = ShareRule::Adaptive(AdaptiveShare::default());
-    let osft = split(&network, &OsftConfig::new().with_share_rule(rule), &base);
+    let config = adaptive(ImportanceMeasure::Cosine);
+    let osft = split(&network, &config, &measured(&network, &x, &config));
     assert_eq!(osft.warnings().len(), 1);
     assert!(osft.to_string().contains("degenerate"));
     assert_eq!(osft.layers()[0].k_in, 12, "0.8 of 16");
+}
+
+/// `cos(x, y)` over the entries that both have, mean over rows.
+fn cosine(x: &Mat<f64>, y: &Mat<f64>) -> f64 {
+    let r = x.ncols().min(y.ncols());
+    let rows = (0..x.nrows()).map(|i| {
+        let (x, y) = (x.row(i).subcols(0, r), y.row(i).subcols(0, r));
+        (x * y.transpose()) / (x.norm_l2() * y.norm_l2())
+    });
+    rows.sum::<f64>() / x.nrows() as f64
+}
+
+/// `‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖)` of centered columns.
+fn linear_cka(x: &Mat<f64>, y: &Mat<f64>) -> f64 {
+    let centered = |m: &Mat<f64>| {
+        let mean = |j: usize| m.col(j).iter().sum::<f64>() / m.nrows() as f64;
+        Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] - mean(j))
+    };
+    let (x, y) = (centered(x), centered(y));
+    let size = (x.transpose() * &x).norm_l2() * (y.transpose() * &y).norm_l2();
+    (y.transpose() * &x).squared_norm_l2() / size
+}
+
+#[test]
+fn importance_is_what_its_definition_says() {
+    for (backend, device) in backends() {
+        let network = Network::new(&device);
+        // Not centered, so that it shows whether the mean is taken away.
+        let x = inputs(5, 80, &device) + 0.3;
+        let calibrator = Calibrator::new(&network, &OsftConfig::new().targets).unwrap();
+        let calibrator = MEASURES
+            .into_iter()
+            .fold(calibrator, Calibrator::with_importance);
+        let batches = [0..30, 30..80].map(|rows| x.clone().slice([rows, 0..WIDTH]));
+        let base = observed(calibrator, &network, "base", &batches);
+
+        let x = host(&x);
+        let weights = [&network.left, &network.right, &network.top];
+        let [left, right, top] = weights.map(|layer| host(&layer.weight.val()));
+        let hidden = &x * &left;
+        let pairs = [
+            (&x, &hidden),
+            (&x, &(&x * right)),
+            (&hidden, &(&hidden * top)),
+        ];
+        for (measure, score) in MEASURES.into_iter().zip([cosine, linear_cka]) {
+            let scores = pairs.map(|(x, y)| score(x, y).max(0.0));
+            let mean = scores.iter().sum::<f64>() / 3.0;
+            let found = base.importance(measure).unwrap().unwrap();
+            let paths: Vec<&str> = found.iter().map(|(path, _)| *path).collect();
+            assert_eq!(paths, ["left.weight", "right.weight", "top.weight"]);
+            for ((path, found), score) in found.into_iter().zip(scores) {
+                // f32 products and sums of some dozen terms against f64.
+                assert!(
+                    (found - score / mean).abs() < 1e-5,
+                    "{backend} {measure} of {path}: {found}, not {}",
+                    score / mean
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_measure_is_taken_for_those_who_read_it_and_missed_by_the_others() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let x = inputs(5, 50, &device);
+    let taken = |config: &OsftConfig| {
+        let base = measured(&network, &x, config);
+        MEASURES.map(|measure| base.importance(measure).is_ok())
+    };
+    let [cosine, cka] = MEASURES.map(adaptive);
+    assert_eq!(taken(&cosine), [true, false]);
+    assert_eq!(taken(&cka), [false, true]);
+    for other in [energy(0.9), OsftConfig::new()] {
+        assert_eq!(taken(&other), [false, false]);
+    }
+
+    let split = |base: &Calibration, config: &OsftConfig| {
+        let context = SplitContext::new().with_calibration(base);
+        Osft::split_in(&network, config, &context).map(|_| ())
+    };
+    let mut known = measured(&network, &x, &cosine);
+    split(&known, &cosine).unwrap();
+    match split(&known, &cka) {
+        Err(OsftError::NotMeasured { measure }) => {
+            assert_eq!(measure, ImportanceMeasure::LinearCka);
+        }
+        other => panic!("{other:?}"),
+    }
+    // The latest source decides.
+    known.absorb(&measured(&network, &x, &energy(0.9))).unwrap();
+    let found = split(&known, &cosine);
+    assert!(matches!(found, Err(OsftError::NotMeasured { .. })));
+    known.absorb(&measured(&network, &x, &cka)).unwrap();
+    split(&known, &cka).unwrap();
 }
 
 #[test]
@@ -159,11 +266,10 @@ fn what_was_not_measured_is_a_typed_error() {
     let device = Device::flex();
     let network = Network::new(&device);
     let base = calibrated(&network, "base", &[inputs(5, 30, &device)]);
-    let adaptive = ShareRule::Adaptive(AdaptiveShare::default());
     for config in [
         energy(0.9),
         OsftConfig::new().with_split(SplitSource::Both),
-        OsftConfig::new().with_share_rule(adaptive),
+        adaptive(ImportanceMeasure::Cosine),
     ] {
         let found = Osft::split(&network, &config);
         assert!(matches!(found, Err(OsftError::NotCalibrated)));

@@ -9,15 +9,27 @@ use burn::optim::AdamWConfig;
 use burn::tensor::{Device, Tensor};
 use common::{Mlp, backends, batch, step, weights_of};
 use osft::{
-    Calibration, Calibrator, Form, Osft, OsftConfig, OsftError, ShareRule, SplitContext,
-    SplitSource,
+    Calibration, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
+    SplitContext, SplitSource,
 };
 
 fn calibration(model: &Mlp, device: &Device, sketch: bool) -> Calibration {
+    measured(model, device, sketch, &[])
+}
+
+fn measured(
+    model: &Mlp,
+    device: &Device,
+    sketch: bool,
+    importance: &[ImportanceMeasure],
+) -> Calibration {
     let targets = OsftConfig::new().targets;
     let mut calibrator = Calibrator::new(model, &targets).unwrap();
     if sketch {
         calibrator = calibrator.with_sketch(8, 5);
+    }
+    for measure in importance {
+        calibrator = calibrator.with_importance(*measure);
     }
     for seed in 0..6 {
         let (x, _) = batch(seed, device);
@@ -88,11 +100,51 @@ fn another_run_takes_the_same_next_steps() {
 fn calibrations_come_back_as_they_were() {
     for (_, device) in backends() {
         let model = Mlp::new(12, &device);
+        let both = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
         for sketch in [false, true] {
-            let mut saved = calibration(&model, &device, sketch);
-            saved.absorb(&calibration(&model, &device, sketch)).unwrap();
-            let read = Calibration::from_bytes(&saved.to_bytes().unwrap()).unwrap();
-            assert_eq!(read, saved, "sketch: {sketch}");
+            for importance in [&[][..], &both[..1], &both[1..], &both] {
+                let measured = || measured(&model, &device, sketch, importance);
+                let mut saved = measured();
+                saved.absorb(&measured()).unwrap();
+                let read = Calibration::from_bytes(&saved.to_bytes().unwrap()).unwrap();
+                assert_eq!(read, saved, "sketch {sketch}, {importance:?}");
+            }
+        }
+    }
+}
+
+/// Of version 1 of the layout, which had all importance: made by `measured` on ndarray, of a perceptron of
+/// seed 10.
+const OLD: [(bool, &[u8]); 2] = [
+    (false, include_bytes!("saved/calibration-1.safetensors")),
+    (
+        true,
+        include_bytes!("saved/calibration-1-sketch.safetensors"),
+    ),
+];
+
+#[test]
+fn calibrations_of_the_first_layout_are_read() {
+    let (_, device) = backends().remove(0);
+    let model = Mlp::new(10, &device);
+    let both = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
+    for (sketch, bytes) in OLD {
+        let read = Calibration::from_bytes(bytes).unwrap();
+        let expected = measured(&model, &device, sketch, &both);
+        assert_eq!(read.sources(), expected.sources());
+        for path in ["first.weight", "middle.weight", "last.weight"] {
+            let [read, expected] = [&read, &expected].map(|of| of.moment(path).unwrap().trace());
+            // Another processor may add in another order.
+            assert!((read / expected - 1.0).abs() < 1e-5, "{path}");
+        }
+        for measure in both {
+            let [read, expected] =
+                [&read, &expected].map(|of| of.importance(measure).unwrap().unwrap());
+            assert_eq!((read.len(), expected.len()), (3, 3));
+            for ((path, read), (other, expected)) in read.into_iter().zip(expected) {
+                assert_eq!(path, other);
+                assert!((read - expected).abs() < 1e-5, "{measure} of {path}");
+            }
         }
     }
 }
@@ -131,7 +183,11 @@ fn other_versions_and_other_bytes_are_typed_errors() {
     }
     assert!(matches!(
         Calibration::from_bytes(&newer(&known)),
-        Err(OsftError::OtherFormat { found: 7, .. })
+        Err(OsftError::OtherFormat {
+            found: 7,
+            supported: 2,
+            ..
+        })
     ));
     for bytes in [
         &split[..split.len() / 2],

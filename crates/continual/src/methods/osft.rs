@@ -1,8 +1,8 @@
 //! OSFT: protect directions of every target weight, train inside the rest.
 
 use ::osft::{
-    BasePrecision, Calibration, KeptInput, Osft, OsftConfig, Others, SinceBase, SplitCache,
-    SplitContext,
+    BasePrecision, Calibration, Calibrator, KeptInput, Osft, OsftConfig, Others, SinceBase,
+    SplitCache, SplitContext,
 };
 use burn::module::Param;
 use burn::optim::{AdamW, GradientsParams, ModuleOptimizer};
@@ -88,7 +88,8 @@ impl OsftMethod {
         let (targets, clock) = (&self.config.targets, context.clock);
         if let (None, Some(data)) = (&self.known, &self.data) {
             let base = clock.time(TimedPart::Calibration, || {
-                calibrate(model, targets, &data.base_name, &data.base, data.batch)
+                let calibrator = Calibrator::for_config(model, &self.config)?;
+                calibrate(model, calibrator, &data.base_name, &data.base, data.batch)
             })?;
             let base = base.with_weight(data.base_weight)?;
             let since_base = clock.time(TimedPart::Uncounted, || {
@@ -270,9 +271,10 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             // The last task's inputs are measured too: a longer sequence may go on from here.
             let rows = read_rows(context.task.train.as_ref())?;
             let rows = spread(rows, data.rows_per_task);
-            let targets = &self.config.targets;
             clock.time(TimedPart::Calibration, || {
-                let learned = calibrate(&model, targets, &context.task.name, &rows, data.batch)?;
+                let calibrator = Calibrator::for_config(&model, &self.config)?;
+                let name = &context.task.name;
+                let learned = calibrate(&model, calibrator, name, &rows, data.batch)?;
                 known.calibration.absorb(&learned)
             })?;
             known.tasks += 1;

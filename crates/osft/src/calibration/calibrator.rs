@@ -12,7 +12,7 @@ use super::sketch::Sketch;
 use super::{Calibration, LayerCalibration, Source};
 use crate::importance::linear_cka;
 use crate::targets::select;
-use crate::{OsftError, TargetPatterns};
+use crate::{ImportanceMeasure, OsftConfig, OsftError, TargetPatterns};
 
 /// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.
 const MAX_DENSE_DIMENSION: usize = 4096;
@@ -36,7 +36,7 @@ const SKETCH_ROWS: usize = 512;
 ///     .with_split(SplitSource::Inputs)
 ///     .with_share_rule(ShareRule::Energy(0.95));
 ///
-/// let mut calibrator = Calibrator::new(&layer, &config.targets)?;
+/// let mut calibrator = Calibrator::for_config(&layer, &config)?;
 /// for _ in 0..4 {
 ///     let x = Tensor::<2>::random([32, 8], Distribution::Default, &device);
 ///     let y = layer.forward(x.clone());
@@ -56,7 +56,9 @@ pub struct Calibrator {
     paths: HashMap<ParamId, String>,
     groups: Vec<Sums>,
     group_of: HashMap<ParamId, usize>,
-    cosines: HashMap<ParamId, (f64, usize)>,
+    /// Sums of the cosines with their number, where they are measured.
+    cosines: Option<HashMap<ParamId, (f64, usize)>>,
+    measures_cka: bool,
     max_dense_dimension: usize,
     sketch_rows: usize,
 }
@@ -71,7 +73,7 @@ struct Sums {
 }
 
 impl Calibrator {
-    /// A pass over the targets of a module.
+    /// A pass over the targets of a module that measures their inputs' moments and nothing else.
     ///
     /// # Errors
     ///
@@ -83,10 +85,37 @@ impl Calibrator {
             paths: selected.into_iter().map(|w| (w.id, w.path)).collect(),
             groups: Vec::new(),
             group_of: HashMap::new(),
-            cosines: HashMap::new(),
+            cosines: None,
+            measures_cka: false,
             max_dense_dimension: MAX_DENSE_DIMENSION,
             sketch_rows: SKETCH_ROWS,
         })
+    }
+
+    /// A pass that measures what a split by that configuration reads.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn for_config<M: Module>(module: &M, config: &OsftConfig) -> Result<Self, OsftError> {
+        let calibrator = Self::new(module, &config.targets)?;
+        Ok(match config.protected_share.importance() {
+            Some(measure) => calibrator.with_importance(measure),
+            None => calibrator,
+        })
+    }
+
+    /// Also measures how important the layers are, which
+    /// [`ShareRule::Adaptive`](crate::ShareRule::Adaptive) reads. May be called once for each measure.
+    ///
+    /// The cosine costs a few sums over every output, linear CKA some matrix products per layer at the
+    /// end.
+    pub fn with_importance(mut self, measure: ImportanceMeasure) -> Self {
+        match measure {
+            ImportanceMeasure::Cosine => self.cosines = Some(HashMap::new()),
+            ImportanceMeasure::LinearCka => self.measures_cka = true,
+        }
+        self
     }
 
     /// Holds the second moment of inputs wider than `max_dense_dimension` as a sketch of
@@ -132,10 +161,11 @@ impl Calibrator {
         for (id, output) in outputs {
             let known = *self.group_of.entry(*id).or_insert(group);
             assert_eq!(known, group, "{} shares another input", self.paths[id]);
-            let sum = cosine_sum(input.clone(), output.clone().inner());
-            let (total, count) = self.cosines.entry(*id).or_default();
-            *total += sum;
-            *count += rows;
+            if let Some(cosines) = &mut self.cosines {
+                let (total, count) = cosines.entry(*id).or_default();
+                *total += cosine_sum(input.clone(), output.clone().inner());
+                *count += rows;
+            }
         }
         self.groups[group].add(input);
     }
@@ -172,10 +202,14 @@ impl Calibrator {
             if !moments[moment].is_finite() {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
             }
-            let cosine = self.cosines.get(&weight.id);
-            let cosine = cosine.map_or(0.0, |&(sum, count)| sum / count.max(1) as f64);
+            let cosine = self.cosines.as_ref().and_then(|of| of.get(&weight.id));
+            let cosine = cosine.map(|&(sum, count)| sum / count as f64);
+            let linear_cka = match self.measures_cka {
+                true => Some(linear_cka(&moments[moment], &weight.to_host()?)),
+                false => None,
+            };
             layers.push(LayerCalibration {
-                linear_cka: linear_cka(&moments[moment], &weight.to_host()?),
+                linear_cka,
                 path: weight.path,
                 moment,
                 cosine,

@@ -10,10 +10,18 @@ use super::{Calibration, LayerCalibration, Source};
 use crate::OsftError;
 use crate::archive::{Format, Tensors, pack, unpack, vector_data};
 
+/// Since version 2 importance is there only where it was measured; version 1 always has all of it.
 const FORMAT: Format = Format {
     kind: "calibration",
-    version: 1,
+    version: 2,
+    oldest: 1,
 };
+
+/// Names of the tensors of importance.
+mod importance {
+    pub const COSINE: &str = "layer.cosines";
+    pub const LINEAR_CKA: &str = "layer.linear_cka";
+}
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -56,11 +64,14 @@ impl Calibration {
         }
         let vector = |values: Vec<f64>| vector_data(&values);
         let weights = self.sources.iter().map(|source| source.weight).collect();
-        let cosines = self.layers.iter().map(|layer| layer.cosine).collect();
-        let cka = self.layers.iter().map(|layer| layer.linear_cka).collect();
         tensors.push(("source.weights".to_string(), vector(weights)));
-        tensors.push(("layer.cosines".to_string(), vector(cosines)));
-        tensors.push(("layer.linear_cka".to_string(), vector(cka)));
+        // A pass measures all layers or none.
+        let layers = self.layers.iter();
+        let cosines: Option<Vec<f64>> = layers.clone().map(|layer| layer.cosine).collect();
+        let cka: Option<Vec<f64>> = layers.map(|layer| layer.linear_cka).collect();
+        for (name, scores) in [(importance::COSINE, cosines), (importance::LINEAR_CKA, cka)] {
+            tensors.extend(scores.map(|scores| (name.to_string(), vector(scores))));
+        }
         let source = |source: &Source| SourceHeader {
             name: source.name.clone(),
             tokens: source.tokens,
@@ -109,16 +120,11 @@ impl Calibration {
             }));
         }
         let weights = tensors.take_vector("source.weights")?;
-        let cosines = tensors.take_vector("layer.cosines")?;
-        let cka = tensors.take_vector("layer.linear_cka")?;
-        let counts = [weights.len(), cosines.len(), cka.len()];
-        if counts
-            != [
-                header.sources.len(),
-                header.layers.len(),
-                header.layers.len(),
-            ]
-        {
+        let cosines = tensors.find_vector(importance::COSINE);
+        let cka = tensors.find_vector(importance::LINEAR_CKA);
+        let count = header.layers.len();
+        let fits = |scores: &Option<Vec<f64>>| scores.as_ref().is_none_or(|of| of.len() == count);
+        if weights.len() != header.sources.len() || !fits(&cosines) || !fits(&cka) {
             return Err(broken("not one number per source and layer"));
         }
         if header
@@ -129,7 +135,8 @@ impl Calibration {
             return Err(broken("a layer has no moment"));
         }
         let sources = header.sources.into_iter().zip(weights);
-        let layers = header.layers.into_iter().zip(cosines.into_iter().zip(cka));
+        let score = |scores: &Option<Vec<f64>>, index: usize| scores.as_ref().map(|of| of[index]);
+        let layers = header.layers.into_iter().enumerate();
         Ok(Self {
             sources: sources
                 .map(|(source, weight)| Source {
@@ -140,11 +147,11 @@ impl Calibration {
                 .collect(),
             moments,
             layers: layers
-                .map(|(layer, (cosine, linear_cka))| LayerCalibration {
+                .map(|(index, layer)| LayerCalibration {
                     path: layer.path,
                     moment: layer.moment,
-                    cosine,
-                    linear_cka,
+                    cosine: score(&cosines, index),
+                    linear_cka: score(&cka, index),
                 })
                 .collect(),
         })

@@ -32,10 +32,10 @@ pub(crate) struct LayerCalibration {
     pub path: String,
     /// Which of the moments its inputs have.
     pub moment: usize,
-    /// Mean over the latest source's tokens of `cos(x, y)`.
-    pub cosine: f64,
-    /// Linear CKA between inputs and outputs on the latest source.
-    pub linear_cka: f64,
+    /// Mean over the latest source's tokens of `cos(x, y)`, where it was measured.
+    pub cosine: Option<f64>,
+    /// Linear CKA between inputs and outputs on the latest source, where it was measured.
+    pub linear_cka: Option<f64>,
 }
 
 /// Moments of the inputs of every target, over one or more sources of data.
@@ -123,10 +123,18 @@ impl Calibration {
 
     /// Importance of every layer, by path and in the module's order: scores on the latest source,
     /// negative ones counted as 0, relative to their mean. `None` where that mean is degenerate.
-    pub fn importance(&self, measure: ImportanceMeasure) -> Option<Vec<(&str, f64)>> {
-        let values = importance(self, measure)?;
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NotMeasured`] unless the latest source was gone through
+    /// [with that measure](Calibrator::with_importance).
+    pub fn importance(
+        &self,
+        measure: ImportanceMeasure,
+    ) -> Result<Option<Vec<(&str, f64)>>, OsftError> {
         let paths = self.layers.iter().map(|layer| layer.path.as_str());
-        Some(paths.zip(values).collect())
+        let values = importance(self, measure)?;
+        Ok(values.map(|values| paths.zip(values).collect()))
     }
 
     pub(crate) fn shared_moment(&self, path: &str) -> Option<&Arc<Moment>> {
@@ -134,7 +142,7 @@ impl Calibration {
         self.moments.get(layer.moment)
     }
 
-    /// Mean `cos(x, y)` and linear CKA per layer on the latest source, by path.
+    /// What is known of each layer, by path.
     pub(crate) fn by_path(&self) -> BTreeMap<&str, &LayerCalibration> {
         let layers = self.layers.iter();
         layers.map(|layer| (layer.path.as_str(), layer)).collect()

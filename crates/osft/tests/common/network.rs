@@ -66,8 +66,17 @@ pub fn inputs(seed: u64, rows: usize, device: &Device) -> Tensor<2> {
 }
 
 pub fn calibrated(network: &Network, name: &str, batches: &[Tensor<2>]) -> Calibration {
-    let targets = OsftConfig::new().targets;
-    let mut calibrator = Calibrator::new(network, &targets).unwrap();
+    let calibrator = Calibrator::new(network, &OsftConfig::new().targets).unwrap();
+    observed(calibrator, network, name, batches)
+}
+
+/// What a calibrator makes of batches.
+pub fn observed(
+    mut calibrator: Calibrator,
+    network: &Network,
+    name: &str,
+    batches: &[Tensor<2>],
+) -> Calibration {
     for x in batches {
         network.observe(&mut calibrator, x.clone());
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use burn::module::Module;
 use continual::calibrate;
 use lm::{HfFolder, Model, TextTokenizer};
-use osft::{Calibration, Osft, OsftConfig, SplitContext, SplitSource, TargetPatterns};
+use osft::{Calibration, Calibrator, Osft, OsftConfig, SplitContext, SplitSource, TargetPatterns};
 
 use super::sequence::calibration::{generate, read_text};
 use crate::builtin;
@@ -47,7 +47,11 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     }
     let model = loaded.model;
     let (examples, held_out) = texts(args, &model, &tokenizer)?;
-    let calibration = calibrate(&model, &config.targets, "text", &examples, BATCH)?;
+    let calibrator = spectra::MEASURES.into_iter().fold(
+        Calibrator::new(&model, &config.targets)?,
+        Calibrator::with_importance,
+    );
+    let calibration = calibrate(&model, calibrator, "text", &examples, BATCH)?;
     let context = SplitContext::new().with_calibration(&calibration);
     let split = Osft::split_in(&model, &config, &context)?;
 
@@ -65,7 +69,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     println!("{title}\n\n{split}\n");
     let weights = spectra_of(&model, &config, &calibration, SplitSource::Weights)?;
     let inputs = spectra_of(&model, &config, &calibration, SplitSource::Inputs)?;
-    let table = spectra::table(&weights, &inputs, &calibration);
+    let table = spectra::table(&weights, &inputs, &calibration)?;
     println!("Directions, in percent, that hold 90 / 99 % of the energy; importance:\n{table}\n");
 
     let probe = match args.no_probe {

@@ -7,6 +7,10 @@ use osft::{Calibration, ImportanceMeasure, LayerSplit, Osft};
 
 use crate::report::{Curve, CurvesPicture, curves, empty_table, with_numbers};
 
+/// What a table shows of the layers' importance; the calibration has to have measured it.
+pub const MEASURES: [ImportanceMeasure; 2] =
+    [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
+
 /// Points of a curve, at equal shares of the directions.
 const POINTS: usize = 20;
 
@@ -49,7 +53,11 @@ fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
 
 /// Share of the directions, in percent, that holds 90 and 99 % of the energy, and importance
 /// relative to the mean over all layers, per kind of layer.
-pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> String {
+///
+/// # Errors
+///
+/// If the calibration did not take one of the [`MEASURES`].
+pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> Result<String> {
     let mut table = empty_table(false);
     table.set_header([
         "layer",
@@ -60,8 +68,8 @@ pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> String
         "importance, cosine",
         "importance, CKA",
     ]);
-    let measures = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
-    let importance = measures.map(|measure| calibration.importance(measure));
+    let [cosine, cka] = MEASURES.map(|measure| calibration.importance(measure));
+    let importance = [cosine?, cka?];
     let (weights, inputs) = (by_kind(weights), by_kind(inputs));
     for (kind, layers) in &weights {
         let share = |layers: &[&LayerSplit], energy: f64| {
@@ -78,7 +86,7 @@ pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> String
             relative(&importance[1], layers),
         ]);
     }
-    with_numbers(table)
+    Ok(with_numbers(table))
 }
 
 fn relative(importance: &Option<Vec<(&str, f64)>>, layers: &[&LayerSplit]) -> String {

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use continual::calibrate;
 use continual::methods::ThroughCores;
 use lm::{Backpropagation, GenerationOptions, LanguageModel, Llama};
-use osft::{Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
+use osft::{Calibrator, Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
 
 use super::network::{examples, gradients, model, parameters};
 
@@ -233,7 +233,8 @@ impl Job {
             .with_split(SplitSource::Inputs)
             .with_share_rule(ShareRule::Energy(0.9));
         let model = model(&self.device)?;
-        let known = calibrate(&model, &config.targets, "rows", &examples(4, 24), 5)?;
+        let calibrator = Calibrator::for_config(&model, &config)?;
+        let known = calibrate(&model, calibrator, "rows", &examples(4, 24), 5)?;
         let context = SplitContext::new().with_calibration(&known);
         let osft = Osft::split_in(&model, &config, &context)?;
         let energies = osft
