@@ -7,10 +7,10 @@ use crate::{fail, scratch, succeed};
 #[test]
 fn bench_times_variants_beside_plain_fine_tuning() {
     let folder = scratch();
-    let small = ["bench", "--tokens", "128", "--rounds", "2", "--warmup", "1"];
+    let small = ["bench", "--tokens", "512", "--rounds", "2", "--warmup", "1"];
     let more = ["--variant", "core,lora", "--share", "0.8", "--out", "bench"];
     let shown = succeed(folder.path(), &[&small[..], &more].concat());
-    for row in ["llama-s, 128 tokens", "plain", "osft core 0.8", "lora"] {
+    for row in ["llama-s, 512 tokens", "plain", "osft core 0.8", "lora"] {
         assert!(shown.contains(row), "no {row} in:\n{shown}");
     }
     let page = fs::read_to_string(folder.path().join("bench/report.md")).unwrap();
@@ -23,9 +23,52 @@ fn bench_times_variants_beside_plain_fine_tuning() {
         assert_eq!(row["step_seconds"].as_array().unwrap().len(), 2);
         assert!(row["losses"][0].as_f64().unwrap() > 0.0);
     }
-    // At this share and length a step in core coordinates takes fewer multiplications.
+    // Three products per block of four matrices of 256² and three of 256 x 704.
     let counted = |row: usize| rows[row]["ready"]["multiplications"].as_u64().unwrap();
-    assert!(counted(1) < 2 * counted(0));
+    assert_eq!(counted(0), 4 * 3 * 512 * (4 * 256 * 256 + 3 * 256 * 704));
+    // At this share and length a step in core coordinates takes fewer multiplications.
+    assert!(counted(1) < counted(0));
+}
+
+#[test]
+fn bench_reports_the_tokens_that_it_goes_through() {
+    let folder = scratch();
+    let small = ["bench", "--shape", "llama-64x1", "--variant", "plain"];
+    let rounds = ["--rounds", "1", "--warmup", "0"];
+    // Two rows of 128 hold 200.
+    let more = ["--tokens", "200", "--out", "bench"];
+    let shown = succeed(folder.path(), &[&small[..], &rounds, &more].concat());
+    assert!(shown.contains("llama-64x1, 256 tokens"), "{shown}");
+    let json = fs::read_to_string(folder.path().join("bench/bench.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let case = &json["cases"][0];
+    let row = &case["rows"][0];
+    assert_eq!(
+        (&case["tokens"], &row["spec"]["tokens"]),
+        (&256.into(), &256.into())
+    );
+    let counted = row["ready"]["multiplications"].as_u64().unwrap();
+    assert_eq!(counted, 3 * 256 * (4 * 64 * 64 + 3 * 64 * 192));
+
+    let page = fs::read_to_string(folder.path().join("bench/report.md")).unwrap();
+    assert!(page.contains("| llama-64x1, 256 tokens "), "{page}");
+    let row_of_page = page
+        .lines()
+        .find(|line| line.starts_with("| plain "))
+        .unwrap();
+    let per_second: f64 = row_of_page
+        .split('|')
+        .nth(5)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let expected = 256.0 / row["step_seconds"][0].as_f64().unwrap();
+    // It is printed without decimals.
+    assert!(
+        (per_second - expected).abs() <= 0.5,
+        "{per_second} {expected}"
+    );
 }
 
 #[cfg(unix)]

@@ -94,7 +94,7 @@ pub struct BenchArgs {
     /// SmolLM2-135M), t5-small, or llama-WIDTHxBLOCKS with a vocabulary of 1024.
     #[arg(long, value_delimiter = ',', default_value = "llama-s")]
     pub shape: Vec<Shape>,
-    /// Tokens of a training step.
+    /// Tokens of a training step, rounded up to whole rows of 128.
     #[arg(long, value_delimiter = ',', default_value = "512", value_parser = clap::value_parser!(u32).range(128..))]
     pub tokens: Vec<u32>,
     /// What is timed, separated by commas; `plain`, which trains the same tensors as OSFT does, is what

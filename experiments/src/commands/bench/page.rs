@@ -21,14 +21,15 @@ the same as a ratio. `bf16 base`: the weights of the split are held in bf16, wha
 `recomputed`: of a block nothing is kept but what goes into it, the rest is computed again on the way \
 back; those rows are compared with `plain` of their kind. Setup: seconds to split, or to find the split, \
 and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. Weights \
-and tokens are random.";
+and tokens are random; a step goes through whole rows of 128 tokens, in an encoder-decoder those of the \
+prompts.";
 
 /// One shape and number of tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
     /// Shape of the model.
     pub shape: String,
-    /// Tokens of a step.
+    /// Tokens of a step, in whole rows.
     pub tokens: usize,
     /// The variants; of each way with activations `plain` is first.
     pub rows: Vec<Row>,

@@ -61,6 +61,11 @@ impl ModuleVisitor for Fill {
     }
 }
 
+/// Tokens of the whole rows that hold as many as are asked for: what a step goes through.
+pub fn whole_rows(tokens: usize) -> usize {
+    tokens.next_multiple_of(LENGTH)
+}
+
 /// Tokens that a weight is multiplied by in a step of [`rows`]: of an encoder-decoder's decoder, those of
 /// the answers, but where it looks at what the encoder made of the prompts.
 pub fn tokens_of(shape: Shape, tokens: usize, path: &str) -> usize {
@@ -95,4 +100,27 @@ pub fn rows(shape: Shape, tokens: usize, seed: u64) -> Vec<Example> {
             },
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_those_of_the_rows_that_are_gone_through() {
+        for (asked, expected) in [(128, 128), (129, 256), (500, 512), (512, 512)] {
+            assert_eq!(whole_rows(asked), expected);
+            let llama = rows(Shape::LlamaS, asked, 1);
+            assert_eq!(llama.iter().map(Example::len).sum::<usize>(), expected);
+            assert_eq!(tokens_of(Shape::LlamaS, asked, "layers.0.mlp"), expected);
+            // Of an encoder-decoder the prompts, each with an answer of sixteen tokens.
+            let t5 = rows(Shape::T5Small, asked, 1);
+            let prompts = t5.iter().map(|row| row.prompt.len());
+            assert_eq!(prompts.sum::<usize>(), expected);
+            let answers = t5.iter().map(|row| row.answer.len()).sum::<usize>();
+            assert_eq!(answers, expected / 8);
+            assert_eq!(tokens_of(Shape::T5Small, asked, "encoder.q"), expected);
+            assert_eq!(tokens_of(Shape::T5Small, asked, "decoder.q"), answers);
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub struct Spec {
     pub split_cache: Option<PathBuf>,
     /// What is done with activations.
     pub activations: Activations,
-    /// Tokens of a step.
+    /// Tokens of a step, in whole rows.
     pub tokens: usize,
     /// Steps at most.
     pub steps: usize,
