@@ -1,5 +1,9 @@
 //! Command line of the OSFT toolkit.
 
+// First: its macros are seen by what comes after it.
+#[macro_use]
+mod out;
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod allocator;
 mod backend;
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
             Ok(())
         }
     };
-    match result {
+    match result.and_then(|()| out::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if interrupt::is_interruption(&error) => {
             eprintln!("{error:#}");

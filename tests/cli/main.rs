@@ -5,6 +5,7 @@
 //! - `resume`: runs that are killed or stopped, and go on.
 //! - `t5`: the other family and benchmark.
 //! - `bench`: what a step costs.
+//! - `closed`: output that nobody reads.
 //! - `other`: the commands around a run.
 
 #![allow(clippy::unwrap_used)]
@@ -13,6 +14,7 @@ mod bad_data;
 mod bad_models;
 mod bench;
 mod cases;
+mod closed;
 mod identity;
 mod mistakes;
 mod other;
