@@ -1,7 +1,11 @@
-//! Which revision of the source a program is built from: what its results are signed with.
+//! Which revision of the source and which version of Burn a program is built from: what its results are
+//! signed with.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+const LOCK: &str = "../Cargo.lock";
 
 /// What goes into the program, from here.
 const SOURCES: [&str; 7] = [
@@ -11,7 +15,7 @@ const SOURCES: [&str; 7] = [
     "Cargo.toml",
     "../crates",
     "../Cargo.toml",
-    "../Cargo.lock",
+    LOCK,
 ];
 
 fn main() {
@@ -33,6 +37,19 @@ fn main() {
         },
     };
     println!("cargo::rustc-env=OSFT_REVISION={revision}");
+    match locked("burn") {
+        Some(version) => println!("cargo::rustc-env=BURN_VERSION={version}"),
+        None => println!("cargo::error=no version of burn in {LOCK}"),
+    }
+}
+
+/// The version of a package that is locked: the line after its name.
+fn locked(package: &str) -> Option<String> {
+    let lock = fs::read_to_string(LOCK).ok()?;
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name);
+    let version = lines.nth(1)?.strip_prefix("version = ")?;
+    Some(version.trim_matches('"').to_string())
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -65,7 +65,7 @@ impl Manifest {
             title,
             command,
             version: env!("CARGO_PKG_VERSION").to_string(),
-            burn: "0.22.1".to_string(),
+            burn: env!("BURN_VERSION").to_string(),
             revision: REVISION.to_string(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -159,8 +159,19 @@ fn shell_line(words: &[String]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::shell_line;
+    use super::{Manifest, shell_line};
+
+    #[test]
+    fn the_version_of_burn_is_the_one_that_the_workspace_asks_for() {
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+        let workspace = std::fs::read_to_string(workspace).unwrap();
+        let workspace: toml::Table = workspace.parse().unwrap();
+        let asked = &workspace["workspace"]["dependencies"]["burn"]["version"];
+        let burn = Manifest::new(String::new(), "flex").burn;
+        assert_eq!(asked.as_str(), Some(format!("={burn}").as_str()));
+    }
 
     #[test]
     fn words_with_blanks_are_quoted() {
