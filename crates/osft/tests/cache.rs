@@ -52,6 +52,29 @@ fn a_split_that_was_kept_is_the_one_that_was_made() {
 }
 
 #[test]
+fn what_was_kept_is_taken_and_not_made_again() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = SplitCache::in_folder(folder.path());
+    let with = SplitContext::new().with_cache(&cache);
+    let split = |seed| {
+        let config = OsftConfig::new();
+        let split = Osft::split_in(&Mlp::new(seed, &device), &config, &with).unwrap();
+        split.summary()
+    };
+    let own = split(35);
+    let kept = files(folder.path());
+    let other = split(36);
+    let both = files(folder.path());
+    let of_other = both.iter().find(|file| !kept.contains(file)).unwrap();
+    assert_ne!(own, other);
+    assert_eq!(split(35), own);
+    // In its place the split of another model is found.
+    fs::copy(of_other, &kept[0]).unwrap();
+    assert_eq!(split(35), other);
+}
+
+#[test]
 fn whatever_a_split_depends_on_makes_another() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();

@@ -181,6 +181,13 @@ fn both_protects_outputs_and_reports_inputs_that_do_not_exist() {
             left.k_in + left.lost_directions == 8 && left.k_out == 8,
             "{left:?}"
         );
+        // Of inputs along five axes nothing is left.
+        let all = host(&x);
+        let axes = Mat::from_fn(60, WIDTH, |i, j| if j < 5 { all[(i, j)] } else { 0.0 });
+        let known = calibrated(&network, "axes", &[tensor(&axes, &device)]);
+        let few = split(&network, &config, &known);
+        let few = &few.layers()[0];
+        assert_eq!((few.k_in, few.lost_directions, few.k_out), (5, 3, 8));
         let start = host(&network.left.weight.val().inner());
         let network = train(network, &osft, &device);
         let worst = osft.leaks(&network).unwrap().worst();

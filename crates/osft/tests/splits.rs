@@ -161,7 +161,9 @@ proptest! {
         let gradient = dense(&noise(seed + 1, d_in * d_out, 1.0), [d_in, d_out], &device);
         let core = layer.constraint.lower(gradient.clone());
         prop_assert_eq!(core.dims(), layer.constraint.core_shape([d_in, d_out]));
+        prop_assert_eq!(layer.constraint.is_closed(), layer.k_in == d_in.min(d_out));
         if layer.constraint.is_closed() {
+            prop_assert_eq!(core.shape().num_elements(), 0);
             return Ok(());
         }
         let change = layer.constraint.lift(core.clone());
