@@ -220,8 +220,17 @@ mod tests {
             assert_eq!(rule(text).unwrap(), text);
         }
         assert_eq!(rule("effective-rank").unwrap(), "effective rank");
-        for text in ["1.5", "half", "0.1..x", "-1", ""] {
-            assert!(rule(text).is_err(), "{text}");
+        let no_share = "is no share";
+        for (text, words) in [
+            ("1.5", "1.5 is outside [0, 1]"),
+            ("-1", "-1 is outside [0, 1]"),
+            ("0.1..2", "2 is outside [0, 1]"),
+            ("half", no_share),
+            ("0.1..x", no_share),
+            ("", no_share),
+        ] {
+            let error = rule(text).unwrap_err();
+            assert!(error.to_string().contains(words), "{text}: {error}");
         }
     }
 

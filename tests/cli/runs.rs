@@ -156,6 +156,7 @@ fn a_seed_repeats_a_run_on_each_backend_and_the_backends_agree() {
         scores("ndarray", "e", "3"),
         "the same seed on the same backend"
     );
+    assert_eq!((flex.1.len(), ndarray.1.len()), (6, 6));
     for (a, b) in flex.1.iter().zip(&ndarray.1) {
         // Six AdamW steps of f32 arithmetic in another order.
         assert!((a - b).abs() < 1e-3 * a.abs(), "losses {a} and {b}");

@@ -30,13 +30,19 @@ fn flags_choose_source_form_and_share() {
         }
         assert!(paper.contains("fixed = 0.5"), "{paper}");
     }
-    for conflict in [
-        ["--share", "0.5", "--energy", "0.9"],
-        ["--share", "half", "--seeds", "0"],
-    ] {
+    let mistakes: [(&[&str], &str); 2] = [
+        (
+            &["--share", "0.5", "--energy", "0.9"],
+            "'--share <SHARE>' cannot be used with '--energy <ENERGY>'",
+        ),
+        (&["--share", "half"], "\"half\" is no share"),
+    ];
+    for (arguments, words) in mistakes {
         let mut command = experiments(folder.path());
-        let output = command.arg("validate").args(conflict).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{conflict:?}");
+        let output = command.arg("validate").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(words), "{arguments:?}: {error}");
     }
 }
 
@@ -126,9 +132,10 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
         ];
         succeed(folder.path(), &arguments)
     };
-    assert!(part("1/2").contains("1 of 2 runs to do here"));
-    assert!(part("2/2").contains("1 of 2 runs to do here"));
-    assert!(part("1/1").contains("0 of 2 runs to do here"));
+    for (name, count) in [("1/2", 1), ("2/2", 1), ("1/1", 0)] {
+        let (shown, expected) = (part(name), format!("{count} of 2 runs to do here"));
+        assert!(shown.lines().any(|line| line == expected), "{shown}");
+    }
     let shown = succeed(
         folder.path(),
         &["study", "report", "plan.toml", "--out", "study"],
@@ -140,6 +147,23 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
     let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
     assert_eq!(csv.lines().count(), 3);
     assert!(folder.path().join("study/report.md").is_file());
+}
+
+/// Runs of a plan: every variant at each of its learning rates with every seed.
+fn runs_of(plan: &str) -> usize {
+    let plan: toml::Table = plan.parse().unwrap();
+    let count = |table: &toml::Table, key: &str| {
+        let list = table.get(key)?.as_array().unwrap();
+        Some(list.len())
+    };
+    let rates = count(&plan, "learning_rates");
+    let of = |variant: &toml::Value| {
+        let own = count(variant.as_table().unwrap(), "learning_rates");
+        // One that names none has that of its method.
+        own.or(rates).unwrap_or(1)
+    };
+    let variants = plan["variants"].as_array().unwrap().iter();
+    variants.map(of).sum::<usize>() * count(&plan, "seeds").unwrap()
 }
 
 #[test]
@@ -161,7 +185,12 @@ fn the_plans_behind_the_committed_studies_can_be_read() {
             let plan = path.to_str().unwrap();
             let arguments = ["study", "run", plan, "--out", "x", "--part", "9999/9999"];
             let shown = succeed(folder.path(), &arguments);
-            assert!(shown.contains("0 of "), "{shown}");
+            let runs = runs_of(&fs::read_to_string(&path).unwrap());
+            let expected = format!("0 of {runs} runs to do here");
+            assert!(
+                shown.lines().any(|line| line == expected),
+                "{expected}: {shown}"
+            );
         }
     }
     assert!(count > 0);

@@ -66,7 +66,9 @@ fn run_in_pieces(
     };
     let folder = tempfile::tempdir().unwrap();
     let mut steps = Vec::new();
+    let mut processes = 0;
     loop {
+        processes += 1;
         let mut on_event = |event: Event<'_>| {
             if let Event::Stepped { step, .. } = event {
                 steps.push(step);
@@ -89,7 +91,13 @@ fn run_in_pieces(
             }
         };
         match outcome {
-            Ok(outcome) => return (steps, outcome),
+            Ok(outcome) => {
+                // There is a pause after every step: no process takes more steps than it has pauses.
+                if let Some(pauses) = pauses {
+                    assert!(steps.len() <= processes * pauses, "{processes} processes");
+                }
+                return (steps, outcome);
+            }
             Err(ContinualError::Interrupted) => {}
             Err(error) => panic!("{error}"),
         }
@@ -250,6 +258,8 @@ fn a_checkpoint_of_another_run_is_a_clear_error() {
     let weights = std::fs::read_dir(path.parent().unwrap()).unwrap().flatten();
     let weights = weights.map(|entry| entry.path());
     let weights = weights.filter(|path| path.extension().is_some_and(|end| end == "bpk"));
+    let weights: Vec<_> = weights.collect();
+    assert!(!weights.is_empty(), "no weights are saved");
     for file in weights {
         let bytes = std::fs::read(&file).unwrap();
         std::fs::write(&file, &bytes[..bytes.len() / 3]).unwrap();

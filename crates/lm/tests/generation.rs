@@ -34,6 +34,7 @@ fn stop_tokens_end_a_row_and_are_not_returned() {
     let free = model.generate(&rows(), &GenerationOptions::greedy(12, vec![]));
     let stop = free[0][4];
     let first = free[0].iter().position(|&t| t == stop).unwrap();
+    assert!(first > 0, "something comes before the stop token");
     let stopped = model.generate(&rows(), &GenerationOptions::greedy(12, vec![stop]));
     assert_eq!(stopped[0], free[0][..first]);
     for (row, all) in stopped.iter().zip(&free) {

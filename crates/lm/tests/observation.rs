@@ -119,10 +119,11 @@ fn padding_and_batches_change_nothing_that_is_seen() {
 
 #[test]
 fn outputs_are_shown_without_their_bias() {
-    struct Check<'a>(&'a BTreeMap<u64, Vec<f64>>);
+    struct Check<'a>(&'a BTreeMap<u64, Vec<f64>>, usize);
     impl Observer for Check<'_> {
         fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
             for (id, output) in outputs {
+                self.1 += 1;
                 let [_, d_in] = input.dims();
                 let [tokens, d_out] = output.dims();
                 let weight = &self.0[&id.val()];
@@ -156,5 +157,7 @@ fn outputs_are_shown_without_their_bias() {
     let model = model(&config, 9, &device);
     let mut weights = Weights::default();
     model.visit(&mut weights);
-    model.observe(&examples(), &mut Check(&weights.0));
+    let mut check = Check(&weights.0, 0);
+    model.observe(&examples(), &mut check);
+    assert_eq!(check.1, projections(&model).len());
 }

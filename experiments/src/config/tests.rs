@@ -132,8 +132,11 @@ fn mistakes_are_named() {
     let cases = [
         ("train.learning_rat=1", "learning_rat"),
         ("colour=1", "colour"),
-        ("osft.protected_share={ fixed = 1.5 }", "1.5"),
-        ("osft.protected_share={ energy = 2 }", "2"),
+        (
+            "osft.protected_share={ fixed = 1.5 }",
+            "1.5 is outside [0, 1]",
+        ),
+        ("osft.protected_share={ energy = 2 }", "2 is outside [0, 1]"),
         ("osft.split=outputs", "outputs"),
         ("osft.form=dense", "dense"),
         ("calibration.base_tokens=0", "base_tokens"),

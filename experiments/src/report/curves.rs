@@ -333,11 +333,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_is_an_error() {
-        assert!(drawn(vec![], vec![], PERCENT).is_err());
-        assert!(drawn(vec![(0.0, f64::NAN)], vec![], PERCENT).is_err());
-        assert!(drawn(vec![(0.0, 1e300)], vec![], PERCENT).is_err());
-        assert!(drawn(vec![(0.0, 5.0)], vec![], (1.0, 1.0)).is_err());
-        let error = drawn(vec![(0.0, 5.0)], vec![1.0, 1.0], PERCENT).unwrap_err();
-        assert!(error.to_string().contains("2 values, not 1"), "{error}");
+        let here = || vec![(0.0, 5.0)];
+        let cases = [
+            (vec![], vec![], PERCENT, "no curve to draw"),
+            (vec![(0.0, f64::NAN)], vec![], PERCENT, "no curve to draw"),
+            (vec![(0.0, 1e300)], vec![], PERCENT, "further than 1e12"),
+            (here(), vec![], (1.0, 1.0), "cannot go from 1 to 1"),
+            (here(), vec![1.0, 1.0], PERCENT, "2 values, not 1"),
+        ];
+        for (points, spread, y_range, words) in cases {
+            let error = drawn(points, spread, y_range).unwrap_err();
+            assert!(error.to_string().contains(words), "{words}: {error}");
+        }
     }
 }

@@ -330,8 +330,10 @@ mod tests {
 
     #[test]
     fn matrices_of_the_wrong_shape_are_errors() {
-        assert!(heat_map("title", &[]).is_err());
-        assert!(picture(&[], &[vec![]]).is_err());
+        let error = heat_map("title", &[]).unwrap_err();
+        assert!(error.to_string().contains("no matrix to draw"), "{error}");
+        let error = picture(&[], &[vec![]]).unwrap_err();
+        assert!(error.to_string().contains("has no task"), "{error}");
         let error = picture(&["a", "b"], &[vec![None, None]]).unwrap_err();
         assert!(error.to_string().contains("has 1 rows, not 3"), "{error}");
         let ragged = [vec![None, None], vec![None], vec![None, None]];

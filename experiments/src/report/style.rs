@@ -143,7 +143,10 @@ mod tests {
     fn higher_scores_are_darker_and_text_stands_out() {
         for score in 0..100 {
             let (here, next) = (f64::from(score), f64::from(score + 1));
+            // Next to each other two may be rounded to one colour.
             assert!(luminance(score_color(here)) >= luminance(score_color(next)));
+            let far = luminance(score_color(f64::from(score) - 10.0));
+            assert!(score < 10 || far > luminance(score_color(here)), "{score}");
             let (cell, text) = (luminance(score_color(here)), luminance(text_color(here)));
             let contrast = (cell.max(text) + 0.05) / (cell.min(text) + 0.05);
             // The best that ink and white allow on the cell between them is 3.8.

@@ -135,7 +135,7 @@ mod tests {
             std::fs::write(file, "half")?;
             anyhow::bail!("no more")
         });
-        assert!(failed.is_err());
+        assert_eq!(failed.unwrap_err().to_string(), "no more");
         let mut names: Vec<_> = std::fs::read_dir(&path)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())

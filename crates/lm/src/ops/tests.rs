@@ -115,11 +115,13 @@ fn attention_is_that_of_its_parts() {
 #[test]
 fn a_bias_that_trains_has_its_gradient() {
     for device in devices() {
-        let bias = numbers([1, 2, 3, 3], 7, &device).require_grad();
-        let of = |salt| numbers([1, 2, 3, 4], salt, &device);
-        let y = attend(of(0), of(1), of(2), Some(&bias));
-        let gradients = (y * of(3)).sum().backward();
-        assert!(bias.grad(&gradients).is_some());
+        let bias = [numbers([1, 2, 3, 3], 7, &device).require_grad()];
+        let [q, k, v] = [0, 1, 2].map(|salt| numbers([1, 2, 3, 4], salt, &device));
+        let scores = q.clone().matmul(k.clone().swap_dims(2, 3)) + bias[0].clone();
+        let composed = softmax(scores, 3).matmul(v.clone());
+        let expected = with_gradients(composed, &bias, &[]);
+        let found = with_gradients(attend(q, k, v, Some(&bias[0])), &bias, &[]);
+        check("bias", &found, &expected, 2);
     }
 }
 
@@ -187,8 +189,12 @@ fn a_norm_is_that_of_its_parts_for_the_layers_behind_it() {
             gamma: frozen.gamma.clone().set_require_grad(true),
             ..frozen
         };
-        let y = rms_norm(&trained, numbers([1, 2, 6], 0, &device).require_grad());
-        let gradients = y.sum().backward();
-        assert!(trained.gamma.val().grad(&gradients).is_some());
+        let x = numbers([1, 2, 6], 0, &device).require_grad();
+        let gamma = |y: Tensor<3>| {
+            let gradients = (y * numbers([1, 2, 6], 5, &device)).sum().backward();
+            values(trained.gamma.val().grad(&gradients).unwrap())
+        };
+        let expected = [gamma(trained.forward(x.clone()))];
+        check("gamma", &[gamma(rms_norm(&trained, x))], &expected, 1);
     }
 }
