@@ -13,6 +13,8 @@ use crate::{experiments, fail, repository, scratch, succeed};
 
 /// Against f32 references that are printed with seven digits.
 const RELATIVE: f64 = 1e-4;
+/// A text that a tokenizer of three letters has no token for.
+const UNKNOWN: &str = "\u{4e2d}\u{6587}";
 /// Loss of the plain model over the plain rows.
 const PLAIN: f64 = 6.383375;
 
@@ -394,7 +396,6 @@ fn what_cannot_be_right_is_an_error_before_the_run_and_in_validate() {
         case.train = rows(&[("a:", "b"), ("b:", "a")]);
         case.test = rows(&[("ab:", "a")]);
     };
-    let unknown = "\u{4e2d}\u{6587}";
     let cases: Vec<(&str, Case, &[&str])> = vec![
         (
             "linear rope without its factor",
@@ -435,16 +436,16 @@ fn what_cannot_be_right_is_an_error_before_the_run_and_in_validate() {
         (
             "a prompt without a token",
             changed(changed(llama(), letters), |case| {
-                case.test = rows(&[("ab:", "a"), (unknown, "a")]);
+                case.test = rows(&[("ab:", "a"), (UNKNOWN, "a")]);
             }),
-            &["task one", "test row 1", "prompt", unknown],
+            &["task one", "test row 1", "prompt", UNKNOWN],
         ),
         (
             "an answer without a token",
             changed(changed(llama(), letters), |case| {
-                case.train = rows(&[("a:", "b"), ("b:", unknown)]);
+                case.train = rows(&[("a:", "b"), ("b:", UNKNOWN)]);
             }),
-            &["task one", "training row 1", "answer", unknown],
+            &["task one", "training row 1", "answer", UNKNOWN],
         ),
         (
             "training rows that are all test rows",
