@@ -172,7 +172,7 @@ fn broken_models_are_described() {
         (
             "a longer vocabulary than the model's",
             &more_tokens,
-            &["tokenizer.json", "2049", "2048"],
+            &["tokenizer.json", "token 2048", "<new>"],
         ),
         (
             "weights that are no numbers",

@@ -38,6 +38,16 @@ pub enum LmError {
         /// Line, column and reason.
         reason: String,
     },
+    /// A file holds a pointer of Git LFS in place of its content.
+    #[error(
+        "{} is a Git LFS pointer, not the file that it stands for: run `git lfs pull` in its \
+         repository, or download the file itself",
+        path.display()
+    )]
+    GitLfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A configuration asks for something that is not implemented.
     #[error(
         "{}: {field} = {found} is not supported; supported: {supported}",
@@ -71,14 +81,52 @@ pub enum LmError {
     },
     /// Tensors that the model needs are in none of the files.
     #[error(
-        "{} lacks {} tensors that its config.json calls for, for instance {:?}",
-        folder.display(), names.len(), names.first()
+        "{} lacks {} of the tensors that its config.json calls for: {}{}",
+        folder.display(), names.len(), names[..names.len().min(4)].join(", "),
+        if names.len() > 4 { ", …" } else { "" }
     )]
     MissingTensors {
         /// The folder.
         folder: PathBuf,
-        /// Paths of the missing parameters.
+        /// The missing tensors, as the files would name them.
         names: Vec<String>,
+    },
+    /// Two tensors that are one in the model hold different values.
+    #[error(
+        "{}: tensors {first} and {second} differ, but the model has one tensor for both",
+        folder.display()
+    )]
+    DifferentCopies {
+        /// The folder.
+        folder: PathBuf,
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Nothing says which token ends an answer, or what says so names none of the tokenizer's.
+    #[error("{}: {reason}", path.display())]
+    EndToken {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A token has an id that the model has no embedding for.
+    #[error(
+        "{}: token {id}{} has no embedding: the model has {embeddings} of them (vocab_size in \
+         config.json), for ids below {embeddings}",
+        path.display(), token.as_ref().map(|token| format!(" ({token:?})")).unwrap_or_default()
+    )]
+    TokenBeyondEmbeddings {
+        /// The file that names the token.
+        path: PathBuf,
+        /// Its id.
+        id: u32,
+        /// The token itself, where the tokenizer knows it.
+        token: Option<String>,
+        /// Number of embeddings.
+        embeddings: u64,
     },
     /// The tokenizer file cannot be read, or a text cannot be encoded or decoded.
     #[error("tokenizer: {reason}")]

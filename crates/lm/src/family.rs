@@ -29,6 +29,14 @@ impl Family {
             _ => None,
         }
     }
+
+    /// The token that ends a text where no file names one: the default of the classes in transformers.
+    pub(crate) fn default_end_token(self) -> u32 {
+        match self {
+            Self::Llama => 2,
+            Self::T5 => 1,
+        }
+    }
 }
 
 /// A model that can be built from a `config.json` and filled with weights.

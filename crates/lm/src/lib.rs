@@ -13,6 +13,7 @@ mod backpropagation;
 mod cache;
 mod error;
 mod family;
+mod files;
 pub mod folder;
 mod frame;
 pub mod generate;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tokenizers::Tokenizer;
 
+use crate::files::json_bytes;
 use crate::frame::Frame;
 use crate::span_corruption::span_corruption;
 use crate::{Example, LmError};
@@ -41,19 +42,18 @@ impl TextTokenizer {
     ///
     /// # Errors
     ///
-    /// [`LmError::Tokenizer`] if the file is missing or not a tokenizer, if `stop_tokens` is empty, or if
-    /// its first token is not one of the tokenizer's.
+    /// [`LmError::Io`], [`LmError::GitLfsPointer`], [`LmError::Json`] or [`LmError::Tokenizer`] if the file
+    /// is missing or not a tokenizer, and [`LmError::Tokenizer`] if `stop_tokens` is empty, or its first
+    /// token not one of the tokenizer's.
     pub fn open(path: &Path, stop_tokens: Vec<u32>, framing: Framing) -> Result<Self, LmError> {
-        let tokenizer = read(path)?;
-        Self::assemble(tokenizer, stop_tokens, framing, Vec::new())
+        Self::assemble(read(path)?, stop_tokens, framing)
     }
 
-    /// The same of a tokenizer that was read before, with warnings about its folder.
+    /// The same of a tokenizer that was read before.
     pub(crate) fn assemble(
         tokenizer: Tokenizer,
         stop_tokens: Vec<u32>,
         framing: Framing,
-        warnings: Vec<String>,
     ) -> Result<Self, LmError> {
         let Some(&end) = stop_tokens.first() else {
             return Err(LmError::Tokenizer {
@@ -76,8 +76,14 @@ impl TextTokenizer {
             framing,
             frame,
             frame_of_parts,
-            warnings,
+            warnings: Vec::new(),
         })
+    }
+
+    /// Adds warnings about the tokenizer's folder.
+    pub(crate) fn warned(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.extend(warnings);
+        self
     }
 
     /// What about the folder of this tokenizer may not be what its user expects, in sentences; empty for
@@ -103,6 +109,11 @@ impl TextTokenizer {
 
     pub(crate) fn framing(&self) -> Framing {
         self.framing
+    }
+
+    /// What stands around a whole text.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     /// What stands around a prompt, and around an answer that is a text of its own.
@@ -184,9 +195,10 @@ impl TextTokenizer {
 /// Reads a `tokenizer.json` as it is, but for lengths: they are decided here, row by row, and what the
 /// file says about them is for other tools.
 pub(crate) fn read(path: &Path) -> Result<Tokenizer, LmError> {
-    let mut tokenizer = Tokenizer::from_file(path).map_err(|error| LmError::Tokenizer {
+    let refused = |error| LmError::Tokenizer {
         reason: format!("cannot read {}: {error}", path.display()),
-    })?;
+    };
+    let mut tokenizer = Tokenizer::from_bytes(json_bytes(path)?).map_err(refused)?;
     tokenizer.with_padding(None);
     tokenizer
         .with_truncation(None)

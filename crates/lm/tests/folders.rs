@@ -53,7 +53,7 @@ fn what_is_exported_loads_as_the_same_model_with_its_companions() {
             "{shape}"
         );
         assert!(exported.path().join("chat_template.jinja").is_file());
-        assert_eq!(exported.stop_tokens(), [3, 5]);
+        assert_eq!(exported.stop_tokens().unwrap(), [3, 5]);
         let names: Vec<String> = read(&exported.path().join("model.safetensors"))
             .into_keys()
             .collect();

@@ -141,7 +141,7 @@ fn parity_greedy_continuation_with_and_without_cache() {
             let model = source.load::<Llama>(&device).unwrap().model;
             for use_cache in [true, false] {
                 let mut options =
-                    GenerationOptions::greedy(continuation.len(), source.stop_tokens());
+                    GenerationOptions::greedy(continuation.len(), source.stop_tokens().unwrap());
                 options.min_new_tokens = continuation.len();
                 options.use_cache = use_cache;
                 // A longer and a shorter neighbour, so that the row is padded in the batch.

@@ -148,7 +148,8 @@ fn parity_t5_greedy_answers_with_and_without_cache() {
         for (backend, device) in backends() {
             let model: T5 = source.load(&device).unwrap().model;
             for use_cache in [true, false] {
-                let mut options = GenerationOptions::greedy(longest + 1, source.stop_tokens());
+                let mut options =
+                    GenerationOptions::greedy(longest + 1, source.stop_tokens().unwrap());
                 if !trained {
                     options.max_new_tokens = longest;
                     options.min_new_tokens = longest;

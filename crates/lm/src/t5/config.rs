@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use crate::LmError;
-use crate::folder::parse_config;
+use crate::folder::{parse_config, token_ids};
+
+/// The token that ends a text where a file names none.
+const DEFAULT_END: u32 = 1;
 
 /// Hyperparameters of a T5 model, under their names in `config.json`.
 ///
@@ -36,8 +39,9 @@ pub struct T5Config {
     pub tie_word_embeddings: bool,
     #[serde(default)]
     pub pad_token_id: u32,
-    #[serde(default = "default_end")]
-    pub eos_token_id: u32,
+    /// A token or a list of them in a file, of which the first ends a text.
+    #[serde(default = "default_end", deserialize_with = "one_or_more")]
+    pub eos_token_id: Vec<u32>,
     #[serde(default)]
     pub decoder_start_token_id: Option<u32>,
 }
@@ -71,8 +75,21 @@ fn default_tied() -> bool {
     true
 }
 
-fn default_end() -> u32 {
-    1
+fn default_end() -> Vec<u32> {
+    vec![DEFAULT_END]
+}
+
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_null() {
+        return Ok(default_end());
+    }
+    match token_ids(&value) {
+        Some(ids) if !ids.is_empty() => Ok(ids),
+        _ => Err(de::Error::custom(format!(
+            "expected a token id or a list of them, found {value}"
+        ))),
+    }
 }
 
 impl T5Config {
@@ -96,6 +113,11 @@ impl T5Config {
     /// The token that every answer is begun from.
     pub fn start_token(&self) -> u32 {
         self.decoder_start_token_id.unwrap_or(self.pad_token_id)
+    }
+
+    /// The token that ends a text.
+    pub fn end_token(&self) -> u32 {
+        self.eos_token_id.first().copied().unwrap_or(DEFAULT_END)
     }
 
     /// The feed-forward network's nonlinearity.
@@ -155,11 +177,12 @@ impl T5Config {
                 self.relative_attention_max_distance
             ));
         }
-        for (name, token) in [
+        let ends = self.eos_token_id.iter().map(|&id| ("eos_token_id", id));
+        let others = [
             ("pad_token_id", self.pad_token_id),
-            ("eos_token_id", self.eos_token_id),
             ("decoder_start_token_id", self.start_token()),
-        ] {
+        ];
+        for (name, token) in ends.chain(others) {
             if token as usize >= self.vocab_size {
                 let size = self.vocab_size;
                 return invalid(format!("{name} = {token} is not below vocab_size = {size}"));

@@ -166,7 +166,7 @@ impl T5 {
     /// Prompts as the encoder reads them: one that is empty is the end of a text alone.
     pub(super) fn readable(&self, prompt: &[u32]) -> Vec<u32> {
         match prompt {
-            [] => vec![self.config.eos_token_id],
+            [] => vec![self.config.end_token()],
             prompt => prompt.to_vec(),
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod cases;
 pub mod t5;
 
 use std::path::Path;
@@ -52,7 +53,7 @@ pub fn configs() -> Vec<(&'static str, Value)> {
             "window",
             with(json!({
                 "model_type": "mistral", "sliding_window": 3, "head_dim": 8,
-                "tie_word_embeddings": false,
+                "tie_word_embeddings": false, "rope_theta": null,
                 "rope_parameters": {"rope_type": "default", "rope_theta": 50.0}
             })),
         ),
