@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::rope_config::{RopeScaling, Stretch};
 use crate::LmError;
 use crate::folder::parse_config;
 
@@ -48,24 +49,6 @@ pub struct LlamaConfig {
     pub max_position_embeddings: usize,
 }
 
-/// How rotary frequencies are stretched beyond the pre-training length.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[allow(missing_docs)] // The names are Hugging Face's own.
-pub struct RopeScaling {
-    #[serde(alias = "type", default)]
-    pub rope_type: Option<String>,
-    #[serde(default)]
-    pub rope_theta: Option<f64>,
-    #[serde(default)]
-    pub factor: Option<f64>,
-    #[serde(default)]
-    pub low_freq_factor: Option<f64>,
-    #[serde(default)]
-    pub high_freq_factor: Option<f64>,
-    #[serde(default)]
-    pub original_max_position_embeddings: Option<usize>,
-}
-
 fn default_norm_epsilon() -> f64 {
     1e-6
 }
@@ -102,15 +85,21 @@ impl LlamaConfig {
             .unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
     }
 
-    /// Base of the rotary frequencies.
-    pub(crate) fn rope_base(&self) -> f64 {
-        let newer = self.rope_parameters.as_ref().and_then(|p| p.rope_theta);
-        newer.or(self.rope_theta).unwrap_or(10_000.0)
-    }
-
-    /// Scaling of the rotary frequencies, if any.
-    pub(crate) fn rope_stretch(&self) -> Option<&RopeScaling> {
-        self.rope_scaling.as_ref().or(self.rope_parameters.as_ref())
+    /// How the rotary frequencies are made.
+    ///
+    /// # Errors
+    ///
+    /// A contradiction between `rope_theta`, `rope_scaling` and `rope_parameters`, or what they lack, in
+    /// words.
+    pub(crate) fn rope(&self) -> Result<(f64, Stretch), String> {
+        let own = RopeScaling {
+            rope_theta: self.rope_theta,
+            ..RopeScaling::default()
+        };
+        let scaling = self.rope_scaling.clone().unwrap_or_default();
+        let parameters = self.rope_parameters.clone().unwrap_or_default();
+        let all = scaling.joined(&parameters)?.joined(&own)?;
+        Ok((all.base()?, all.stretch()?))
     }
 
     fn validate(&self, path: &Path) -> Result<(), LmError> {
@@ -128,11 +117,13 @@ impl LlamaConfig {
         if self.hidden_act != "silu" {
             return unsupported("hidden_act", &self.hidden_act, "silu");
         }
-        let kind = self.rope_stretch().and_then(|s| s.rope_type.as_deref());
-        if let Some(kind) = kind
-            && !matches!(kind, "default" | "linear" | "llama3")
-        {
-            return unsupported("rope_type", kind, "default, linear, llama3");
+        for scaling in [&self.rope_scaling, &self.rope_parameters] {
+            let kind = scaling.as_ref().and_then(|s| s.rope_type.as_deref());
+            if let Some(kind) = kind
+                && !RopeScaling::KINDS.contains(&kind)
+            {
+                return unsupported("rope_type", kind, "default, linear, llama3");
+            }
         }
         let invalid = |reason: String| {
             Err(LmError::InvalidConfig {
@@ -171,24 +162,9 @@ impl LlamaConfig {
         if self.sliding_window == Some(0) {
             return invalid("sliding_window is 0; use null for no window".to_string());
         }
-        if kind == Some("llama3") && self.llama3_scaling().is_none() {
-            return invalid(
-                "rope_type llama3 needs factor, low_freq_factor, high_freq_factor and \
-                 original_max_position_embeddings"
-                    .to_string(),
-            );
+        if let Err(reason) = self.rope() {
+            return invalid(reason);
         }
         Ok(())
-    }
-
-    /// `(factor, low, high, original length)` of LLaMA 3's scaling.
-    pub(crate) fn llama3_scaling(&self) -> Option<(f64, f64, f64, f64)> {
-        let scaling = self.rope_stretch()?;
-        Some((
-            scaling.factor?,
-            scaling.low_freq_factor?,
-            scaling.high_freq_factor?,
-            scaling.original_max_position_embeddings? as f64,
-        ))
     }
 }

@@ -17,6 +17,8 @@ mod gradients;
 mod layout;
 mod network;
 mod rope;
+mod rope_config;
 
-pub use config::{LlamaConfig, RopeScaling};
+pub use config::LlamaConfig;
 pub use network::Llama;
+pub use rope_config::RopeScaling;

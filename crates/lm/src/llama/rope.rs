@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::LlamaConfig;
+use super::rope_config::Stretch;
 
 /// Cosines and sines for the positions of a batch.
 ///
@@ -59,13 +60,19 @@ impl Rope {
 /// `_compute_llama3_parameters` of transformers is the reference.
 fn frequencies(config: &LlamaConfig) -> Vec<f32> {
     let width = config.head_width();
+    // What cannot be read is refused with the configuration.
+    let (base, stretch) = config.rope().unwrap_or_default();
     let plain = (0..width / 2).map(|i| {
         let exponent = (2 * i) as f32 / width as f32;
-        1.0 / (config.rope_base() as f32).powf(exponent)
+        1.0 / (base as f32).powf(exponent)
     });
-    let kind = config.rope_stretch().and_then(|s| s.rope_type.as_deref());
-    match (kind, config.llama3_scaling()) {
-        (Some("llama3"), Some((factor, low, high, original))) => plain
+    match stretch {
+        Stretch::Llama3 {
+            factor,
+            low,
+            high,
+            original,
+        } => plain
             .map(|frequency| {
                 let wavelength = 2.0 * std::f64::consts::PI / f64::from(frequency);
                 let f = f64::from(frequency);
@@ -80,10 +87,7 @@ fn frequencies(config: &LlamaConfig) -> Vec<f32> {
                 scaled as f32
             })
             .collect(),
-        (Some("linear"), _) => {
-            let factor = config.rope_stretch().and_then(|s| s.factor).unwrap_or(1.0);
-            plain.map(|f| f / factor as f32).collect()
-        }
-        _ => plain.collect(),
+        Stretch::Linear { factor } => plain.map(|f| f / factor as f32).collect(),
+        Stretch::None => plain.collect(),
     }
 }
