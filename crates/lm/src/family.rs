@@ -30,11 +30,61 @@ impl Family {
         }
     }
 
+    /// The names under which files may hold the one tensor of the embeddings, the usual one first.
+    pub(crate) fn embeddings(self) -> &'static [&'static str] {
+        match self {
+            Self::Llama => &["embed_tokens.weight"],
+            Self::T5 => &[
+                "shared.weight",
+                "encoder.embed_tokens.weight",
+                "decoder.embed_tokens.weight",
+            ],
+        }
+    }
+
+    /// Whether the output head is the embeddings where `config.json` does not say it.
+    pub(crate) fn ties_by_default(self) -> bool {
+        match self {
+            Self::Llama => false,
+            Self::T5 => true,
+        }
+    }
+
+    /// What is in front of the names of the tensors of a folder, but for the output head's.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Llama => "model.",
+            Self::T5 => "",
+        }
+    }
+
     /// The token that ends a text where no file names one: the default of the classes in transformers.
     pub(crate) fn default_end_token(self) -> u32 {
         match self {
             Self::Llama => 2,
             Self::T5 => 1,
+        }
+    }
+
+    /// Whether a tensor is one that other tools store, and ignore, too.
+    pub(crate) fn is_known_leftover(self, tensor: &str) -> bool {
+        match self {
+            // Rotary frequencies, which are computed from the configuration.
+            Self::Llama => tensor.ends_with("rotary_emb.inv_freq"),
+            // A table of the original code, which attention to the encoder does not use.
+            Self::T5 => {
+                tensor.starts_with("decoder.")
+                    && tensor.ends_with("EncDecAttention.relative_attention_bias.weight")
+            }
+        }
+    }
+
+    /// Warnings about keys of a `config.json` that transformers ignores too, although their names promise
+    /// an effect.
+    pub(crate) fn ignored(self, config: &Value) -> Vec<String> {
+        match self {
+            Self::Llama => crate::llama::ignored(config),
+            Self::T5 => Vec::new(),
         }
     }
 }

@@ -148,7 +148,9 @@ fn broken_folders_are_described() {
     tensors.remove("model.layers.1.mlp.up_proj.weight");
     write(&path.join("model.safetensors"), &tensors);
     match load().unwrap_err() {
-        LmError::MissingTensors { names, .. } => assert_eq!(names, ["layers.1.mlp.up_proj.weight"]),
+        LmError::MissingTensors { names, .. } => {
+            assert_eq!(names, ["model.layers.1.mlp.up_proj.weight"])
+        }
         other => panic!("unexpected {other}"),
     }
     let cases = [
@@ -162,7 +164,6 @@ fn broken_folders_are_described() {
         ),
         ("num_key_value_heads", json!(4), "multiple"),
         ("head_dim", json!(3), "odd"),
-        ("sliding_window", json!(0), "sliding_window"),
         ("hidden_size", json!("wide"), "invalid type"),
         ("vocab_size", json!(0), "vocab_size"),
     ];

@@ -5,11 +5,24 @@
 
 mod common;
 
-use common::cases::{Folder, RELATIVE, close, llama, long_rows, tokenizer, with};
+use std::path::Path;
+
+use common::cases::{Folder, RELATIVE, close, llama, long_rows, rows, tokenizer, with};
+use lm::{LlamaConfig, LmError, Model};
+use safetensors::Dtype;
 use serde_json::{Value, json};
 
 fn folder(changes: Value) -> Folder {
     Folder::new(&with(&llama(), changes), "llama.safetensors", &tokenizer())
+}
+
+fn one(warnings: &[String], words: &[&str]) {
+    let [warning] = warnings else {
+        panic!("{warnings:?}");
+    };
+    for word in words {
+        assert!(warning.contains(word), "no {word} in {warning}");
+    }
 }
 
 #[test]
@@ -98,4 +111,225 @@ fn rope_parameters_that_are_missing_or_wrong_are_named() {
             assert!(error.contains(word), "no {word} in {error}");
         }
     }
+}
+
+#[test]
+fn a_window_is_mistrals_alone() {
+    let step = folder(json!({"sliding_window": 8})).step(&long_rows(3));
+    close("llama", step.loss, 6.372035, RELATIVE);
+    one(&step.warnings, &["sliding_window = 8", "llama"]);
+
+    let window = |found: Option<Value>| {
+        let mut config = with(&llama(), json!({"model_type": "mistral"}));
+        if let Some(found) = found {
+            config["sliding_window"] = found;
+        }
+        let folder = Folder::new(&config, "llama.safetensors", &tokenizer());
+        let loaded = folder.load().unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        let Model::Llama(model) = loaded.model else {
+            panic!("no LLaMA");
+        };
+        model.config().sliding_window
+    };
+    assert_eq!(window(None), Some(4096));
+    assert_eq!(window(Some(json!(6))), Some(6));
+    assert_eq!(window(Some(Value::Null)), None);
+    let empty = folder(json!({"model_type": "mistral", "sliding_window": 0}));
+    assert!(
+        empty
+            .load()
+            .unwrap_err()
+            .to_string()
+            .contains("sliding_window")
+    );
+    // The same of the number of key and value heads.
+    let mut config = with(
+        &llama(),
+        json!({"model_type": "mistral", "num_key_value_heads": null}),
+    );
+    config["num_attention_heads"] = json!(16);
+    let heads = |config: &Value| {
+        let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
+        config.key_value_heads()
+    };
+    assert_eq!(heads(&config), 8);
+    config["num_key_value_heads"] = Value::Null;
+    assert_eq!(heads(&config), 16);
+    // Mistral's class has no biases.
+    let biased = folder(json!({"model_type": "mistral", "attention_bias": true}));
+    one(&biased.load().unwrap().warnings, &["attention_bias"]);
+}
+
+#[test]
+fn quantized_weights_are_refused_by_their_method() {
+    let folder = folder(json!({"quantization_config": {"quant_method": "gptq", "bits": 4}}));
+    let error = folder.load().unwrap_err().to_string();
+    for word in ["quantization_config", "gptq", "f32, bf16 or f16"] {
+        assert!(error.contains(word), "no {word} in {error}");
+    }
+    let folder = self::folder(json!({}));
+    let mut tensors = folder.tensors();
+    let name = "model.layers.0.mlp.up_proj.weight";
+    let (dtype, _, bytes) = tensors.get_mut(name).unwrap();
+    *dtype = Dtype::I8;
+    bytes.truncate(bytes.len() / 4);
+    let error = folder
+        .write_tensors(&tensors)
+        .load()
+        .unwrap_err()
+        .to_string();
+    for word in [name, "I8"] {
+        assert!(error.contains(word), "no {word} in {error}");
+    }
+}
+
+fn bias(width: usize, value: f32) -> (Dtype, Vec<usize>, Vec<u8>) {
+    (Dtype::F32, vec![width], value.to_le_bytes().repeat(width))
+}
+
+#[test]
+fn biases_that_the_files_lack_are_zero() {
+    let folder = folder(json!({"attention_bias": true}));
+    let mut tensors = folder.tensors();
+    for layer in 0..2 {
+        for (name, width) in [("q", 32), ("k", 16), ("v", 16)] {
+            let name = format!("model.layers.{layer}.self_attn.{name}_proj.bias");
+            tensors.insert(name, bias(width, 0.25));
+        }
+    }
+    let step = folder.write_tensors(&tensors).step(&rows());
+    let absent = "model.layers.0.self_attn.o_proj.bias, model.layers.1.self_attn.o_proj.bias";
+    one(&step.warnings, &[absent, "0"]);
+    for layer in 0..2 {
+        let name = format!("model.layers.{layer}.self_attn.o_proj.bias");
+        tensors.insert(name, bias(32, 0.0));
+    }
+    let whole = folder.write_tensors(&tensors).step(&rows());
+    assert_eq!(whole.loss, step.loss);
+    assert_eq!(whole.gradient_norm, step.gradient_norm);
+    assert!(whole.warnings.is_empty());
+    // They are there to be trained: the same without any has another gradient.
+    let plain = self::folder(json!({})).step(&rows());
+    assert_ne!(plain.loss, step.loss);
+}
+
+#[test]
+fn what_nobody_reads_is_named() {
+    let folder = folder(json!({}));
+    let plain = folder.step(&rows());
+    assert!(plain.warnings.is_empty());
+    let mut tensors = folder.tensors();
+    let names = [
+        "model.layers.0.self_attn.k_proj.bias",
+        "model.layers.0.self_attn.q_proj.bias",
+    ];
+    for name in names {
+        tensors.insert(name.to_string(), bias(16, 1.0));
+    }
+    // Older files hold what is computed from the configuration.
+    let frequencies = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    tensors.insert(frequencies.to_string(), bias(4, 1.0));
+    let step = folder.write_tensors(&tensors).step(&rows());
+    assert_eq!(step.loss, plain.loss);
+    one(&step.warnings, &names);
+    assert!(!step.warnings[0].contains("inv_freq"));
+
+    for index in 0..20 {
+        tensors.insert(format!("other.{index:02}"), bias(1, 1.0));
+    }
+    let warnings = folder.write_tensors(&tensors).load().unwrap().warnings;
+    one(&warnings, &["other.05", "and 14 more"]);
+
+    let folder = self::folder(json!({}));
+    folder.write("adapter_config.json", "{\"peft_type\": \"LORA\"}");
+    let step = folder.step(&rows());
+    assert_eq!(step.loss, plain.loss);
+    one(&step.warnings, &["adapter_config.json", "not applied"]);
+}
+
+#[test]
+fn missing_tensors_and_shapes_are_named_as_in_the_file() {
+    let folder = folder(json!({}));
+    let mut tensors = folder.tensors();
+    let removed = ["model.layers.1.input_layernorm.weight", "model.norm.weight"];
+    for name in removed {
+        tensors.remove(name);
+    }
+    match folder.write_tensors(&tensors).load().unwrap_err() {
+        LmError::MissingTensors { names, .. } => assert_eq!(names, removed),
+        other => panic!("unexpected {other}"),
+    }
+    let wide = self::folder(json!({"intermediate_size": 40}));
+    let error = wide.load().unwrap_err().to_string();
+    for word in [
+        "model.layers.0.mlp.gate_proj.weight",
+        "[48, 32]",
+        "[40, 32]",
+    ] {
+        assert!(error.contains(word), "no {word} in {error}");
+    }
+    let folder = self::folder(json!({}));
+    let mut tensors = folder.tensors();
+    let (_, _, bytes) = tensors.get_mut("model.norm.weight").unwrap();
+    bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let error = folder
+        .write_tensors(&tensors)
+        .load()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("model.norm.weight"), "{error}");
+}
+
+#[test]
+fn a_file_of_the_blocks_alone_is_read_by_its_own_names() {
+    let folder = folder(json!({}));
+    let expected = folder.step(&rows()).loss;
+    let tensors = folder.tensors().into_iter();
+    let mut bare: common::cases::Tensors = tensors
+        .map(|(name, tensor)| (name.trim_start_matches("model.").to_string(), tensor))
+        .collect();
+    assert_eq!(folder.write_tensors(&bare).step(&rows()).loss, expected);
+    bare.remove("layers.0.mlp.up_proj.weight");
+    match folder.write_tensors(&bare).load().unwrap_err() {
+        LmError::MissingTensors { names, .. } => assert_eq!(names, ["layers.0.mlp.up_proj.weight"]),
+        other => panic!("unexpected {other}"),
+    }
+}
+
+#[test]
+fn pointers_and_byte_order_marks_are_called_what_they_are() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aaaa\nsize 263424\n";
+    let mark = "\u{feff}{}";
+    for (name, text, word) in [
+        ("model.safetensors", pointer, "git lfs pull"),
+        ("tokenizer.json", pointer, "git lfs pull"),
+        ("config.json", pointer, "git lfs pull"),
+        ("generation_config.json", pointer, "git lfs pull"),
+        ("tokenizer.json", mark, "byte order mark"),
+        ("config.json", mark, "byte order mark"),
+        ("tokenizer_config.json", mark, "byte order mark"),
+        ("generation_config.json", mark, "byte order mark"),
+    ] {
+        let folder = folder(json!({}));
+        folder.write(name, text);
+        let model = folder.load().err();
+        let error = model
+            .or_else(|| folder.tokenizer().err())
+            .unwrap()
+            .to_string();
+        for word in [name, word] {
+            assert!(error.contains(word), "{name}: no {word} in {error}");
+        }
+    }
+    // In a shard as in a file that holds all.
+    let folder = folder(json!({}));
+    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    let index = json!({"weight_map": {"lm_head.weight": "part.safetensors"}});
+    folder.write("model.safetensors.index.json", &index.to_string());
+    folder.write("part.safetensors", pointer);
+    let error = folder.load().unwrap_err();
+    assert!(
+        matches!(&error, LmError::GitLfsPointer { path } if path.ends_with("part.safetensors"))
+    );
 }

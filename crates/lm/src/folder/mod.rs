@@ -1,8 +1,12 @@
 //! Model folders in the layout of Hugging Face.
 
+mod checkpoint;
 mod fingerprint;
+mod parameters;
+mod plan;
 mod read;
 mod shards;
+mod tied;
 mod tokens;
 mod write;
 
@@ -58,6 +62,7 @@ impl HfFolder {
 
 /// Hyperparameters from the parsed `config.json` at `path`; an error names the key.
 pub(crate) fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Result<C, LmError> {
+    refuse_quantized(json, path)?;
     serde_path_to_error::deserialize(json).map_err(|error| {
         let key = error.path().to_string();
         LmError::Json {
@@ -67,5 +72,22 @@ pub(crate) fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Re
                 _ => format!("{key}: {}", error.into_inner()),
             },
         }
+    })
+}
+
+/// Quantized weights have tensors of other names and types; what they stand for is the method's own.
+fn refuse_quantized(json: &Value, path: &Path) -> Result<(), LmError> {
+    let found = &json["quantization_config"];
+    if found.is_null() {
+        return Ok(());
+    }
+    Err(LmError::Unsupported {
+        path: path.to_path_buf(),
+        field: "quantization_config",
+        found: match found["quant_method"].as_str() {
+            Some(method) => format!("{method:?}"),
+            None => found.to_string(),
+        },
+        supported: "weights in f32, bf16 or f16, which the model's unquantized folder holds",
     })
 }

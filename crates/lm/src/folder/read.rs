@@ -1,17 +1,24 @@
 //! Weights from a folder into a model.
 
-use std::collections::BTreeSet;
-
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::store::{
-    ApplyError, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
-    SafetensorsStore,
-};
-use burn::tensor::{DType, Device, Tensor};
+use burn::module::Module;
+use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter};
+use burn::tensor::{DType, Device};
 
 use super::HfFolder;
-use super::shards::weight_files;
+use super::checkpoint::Checkpoint;
+use super::parameters::first_not_finite;
+use super::plan::Plan;
+use super::tied;
 use crate::{LmError, Pretrained};
+
+/// Names that a warning lists before it counts the rest.
+const LISTED: usize = 8;
+/// Files of an adapter, which other tools apply to the model beside it.
+const ADAPTER: [&str; 3] = [
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+];
 
 /// A model as read from a folder.
 #[derive(Clone, Debug)]
@@ -26,109 +33,96 @@ impl HfFolder {
     /// Loads a model, its weights as f32: [`Model`](crate::Model) for whichever family the folder
     /// holds, or one family alone.
     ///
+    /// Where files and `config.json` differ, it is as in transformers 5: an output head that is not the
+    /// embeddings is used, whatever `tie_word_embeddings` says, and biases that the files lack are 0.
+    /// Warnings tell of both, of tensors that nobody reads, of keys of `config.json` that are ignored, and
+    /// of an adapter in the folder.
+    ///
     /// # Errors
     ///
     /// [`LmError::Unsupported`] for another family, [`LmError::MissingFile`],
-    /// [`LmError::Weights`] and [`LmError::MissingTensors`] if the weights are not all there, or not
-    /// all finite.
+    /// [`LmError::GitLfsPointer`], [`LmError::Weights`], [`LmError::DifferentCopies`] and
+    /// [`LmError::MissingTensors`] if the weights are not all there, or not all finite.
     pub fn load<M: Pretrained>(&self, device: &Device) -> Result<Loaded<M>, LmError> {
-        let mut model = M::from_config(&self.config, &self.path.join("config.json"), device)?;
-        self.load_weights(&mut model)?;
-        match first_not_finite(&model) {
-            None => Ok(Loaded {
-                model,
-                warnings: Vec::new(),
-            }),
-            Some(name) => Err(LmError::Weights {
-                path: self.path.clone(),
-                reason: format!("tensor {name} holds values that are not finite"),
-            }),
-        }
-    }
-
-    /// Fills a module whose parameter paths are the checkpoint's, less a leading `model.`.
-    fn load_weights<M: Module>(&self, module: &mut M) -> Result<(), LmError> {
-        let mut missing: Option<BTreeSet<String>> = None;
-        for file in weight_files(&self.path)? {
-            let failed = |reason: String| LmError::Weights {
-                path: file.clone(),
-                reason,
-            };
-            let mut store = SafetensorsStore::from_file(&file)
-                .with_key_remapping(r"^model\.(.*)$", "$1")
-                .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
-                .allow_partial(true)
-                .validate(false);
-            let result = module
-                .load_from(&mut store)
-                .map_err(|error| failed(error.to_string()))?;
-            if let Some(error) = result.errors.first() {
-                return Err(failed(describe(error)));
-            }
-            let absent: BTreeSet<String> =
-                result.missing.into_iter().map(|(path, _)| path).collect();
-            missing = Some(match missing {
-                Some(before) => before.intersection(&absent).cloned().collect(),
-                None => absent,
+        let path = self.path.join("config.json");
+        // What cannot be built at all is said before the weights are looked at.
+        M::from_config(&self.config, &path, device)?;
+        let Some(family) = self.family() else {
+            return Err(LmError::Unsupported {
+                path,
+                field: "model_type",
+                found: self.config["model_type"].to_string(),
+                supported: "llama, mistral, t5",
             });
+        };
+        let checkpoint = Checkpoint::open(&self.path)?;
+        let tied = tied::find(&checkpoint, family, &self.config, &self.path)?;
+        let config = tied::settled(&self.config, family, tied.own_head);
+        let mut model = M::from_config(&config, &path, device)?;
+
+        let mut warnings = family.ignored(&self.config);
+        warnings.extend(tied.warnings.iter().cloned());
+        let plan = Plan::of(&model, &checkpoint, family, &tied, &self.path)?;
+        warnings.extend(self.fill(&mut model, plan)?);
+        warnings.extend(self.adapter());
+        Ok(Loaded { model, warnings })
+    }
+
+    /// Fills a module from the files, and says what of either was left.
+    fn fill<M: Module>(&self, module: &mut M, mut plan: Plan) -> Result<Vec<String>, LmError> {
+        let failed = |reason: String| LmError::Weights {
+            path: self.path.clone(),
+            reason,
+        };
+        let tensors = std::mem::take(&mut plan.tensors);
+        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+        let result = module.apply(tensors, None, Some(Box::new(adapter)), false);
+        if let Some(error) = result.errors.first() {
+            return Err(failed(error.to_string()));
         }
-        let names: Vec<String> = missing.unwrap_or_default().into_iter().collect();
-        if names.is_empty() {
-            Ok(())
-        } else {
-            Err(LmError::MissingTensors {
-                folder: self.path.clone(),
-                names,
-            })
+        if let Some((path, _)) = result.missing.first() {
+            return Err(failed(format!("parameter {path} was not filled")));
         }
+        if let Some(path) = first_not_finite(module) {
+            let name = plan.name_of(&path);
+            return Err(failed(format!(
+                "tensor {name} holds values that are not finite"
+            )));
+        }
+        let mut warnings = Vec::new();
+        if !plan.zero.is_empty() {
+            warnings.push(format!(
+                "config.json calls for biases that the files lack; they are 0: {}",
+                listed(&plan.zero)
+            ));
+        }
+        if !plan.unread.is_empty() {
+            warnings.push(format!(
+                "the files hold tensors that this model has no use for; they are ignored: {}",
+                listed(&plan.unread)
+            ));
+        }
+        Ok(warnings)
+    }
+
+    /// A warning about an adapter beside the model.
+    fn adapter(&self) -> Option<String> {
+        let file = ADAPTER
+            .into_iter()
+            .find(|file| self.path.join(file).is_file())?;
+        Some(format!(
+            "{} holds an adapter ({file}), which is not applied: merge it into the model first if it is \
+             to count",
+            self.path.display()
+        ))
     }
 }
 
-/// Path of the first parameter with a NaN or an infinity.
-fn first_not_finite<M: Module>(module: &M) -> Option<String> {
-    #[derive(Default)]
-    struct Look {
-        path: Vec<String>,
-        found: Option<String>,
-    }
-    impl ModuleVisitor for Look {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_string());
-        }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let finite = || {
-                param
-                    .val()
-                    .is_finite()
-                    .all()
-                    .into_data()
-                    .iter::<bool>()
-                    .all(|all| all)
-            };
-            if self.found.is_none() && !finite() {
-                self.found = Some(self.path.join("."));
-            }
-        }
-    }
-    let mut look = Look::default();
-    module.visit(&mut look);
-    look.found
-}
-
-fn describe(error: &ApplyError) -> String {
-    match error {
-        ApplyError::ShapeMismatch {
-            path,
-            expected,
-            found,
-        } => format!(
-            "tensor {path} has shape {:?} (read as [in, out]) where config.json calls for {:?}",
-            found.to_vec(),
-            expected.to_vec()
-        ),
-        other => other.to_string(),
+/// The first of some names, and how many there are beside.
+fn listed(names: &[String]) -> String {
+    let first = names[..names.len().min(LISTED)].join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => first,
+        rest => format!("{first} and {rest} more"),
     }
 }

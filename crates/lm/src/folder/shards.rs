@@ -1,7 +1,9 @@
 //! Which files of a folder hold the weights.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::LmError;
 use crate::files::read_json;
@@ -9,11 +11,22 @@ use crate::files::read_json;
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// The weight files of a folder: one, or the shards its index names, all of them present.
-pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, LmError> {
+/// The weight files of a folder.
+pub(super) struct WeightFiles {
+    /// One file, or the shards that an index names; all of them are present.
+    pub files: Vec<PathBuf>,
+    /// The shard of every tensor, as the index has it.
+    pub map: BTreeMap<String, String>,
+}
+
+/// Finds the weight files of a folder.
+pub(super) fn weight_files(folder: &Path) -> Result<WeightFiles, LmError> {
     let single = folder.join(SINGLE);
     if single.is_file() {
-        return Ok(vec![single]);
+        return Ok(WeightFiles {
+            files: vec![single],
+            map: BTreeMap::new(),
+        });
     }
     let missing = |expected: String| LmError::MissingFile {
         folder: folder.to_path_buf(),
@@ -23,22 +36,28 @@ pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, LmError> {
         return Err(missing(format!("{SINGLE} or {INDEX}")));
     }
     let index = read_json(folder, INDEX)?;
-    let shards: BTreeSet<&str> = index["weight_map"]
-        .as_object()
-        .into_iter()
-        .flat_map(|map| map.values().filter_map(|file| file.as_str()))
-        .collect();
-    if shards.is_empty() {
+    let map: Option<BTreeMap<String, String>> = index["weight_map"].as_object().and_then(|map| {
+        let entry = |(name, file): (&String, &Value)| {
+            let file = file.as_str()?;
+            Some((name.clone(), file.to_string()))
+        };
+        map.iter().map(entry).collect()
+    });
+    let Some(map) = map.filter(|map| !map.is_empty()) else {
         return Err(LmError::Json {
             path: folder.join(INDEX),
             reason: "expected an object `weight_map` from tensor names to files".to_string(),
         });
-    }
+    };
+    let shards: BTreeSet<&String> = map.values().collect();
     for shard in &shards {
         // An index comes from elsewhere; it may only name files beside itself.
         if Path::new(shard).components().count() != 1 || !folder.join(shard).is_file() {
             return Err(missing(format!("{shard}, which {INDEX} names")));
         }
     }
-    Ok(shards.iter().map(|shard| folder.join(shard)).collect())
+    Ok(WeightFiles {
+        files: shards.iter().map(|shard| folder.join(shard)).collect(),
+        map,
+    })
 }

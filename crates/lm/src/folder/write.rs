@@ -11,6 +11,8 @@ use burn::tensor::DType;
 use serde_json::Value;
 
 use super::HfFolder;
+use super::parameters::expected;
+use super::tied;
 use crate::LmError;
 
 /// How the names of files and folders begin that are being written, or were when the program ended.
@@ -54,7 +56,8 @@ impl ExportPrecision {
 
 impl HfFolder {
     /// Writes `module`, which was loaded from this folder, to a new folder of the same layout:
-    /// the same tensor names, `config.json`, tokenizer, generation settings and chat template.
+    /// the same tensor names, `config.json`, tokenizer, generation settings and chat template. Where the
+    /// files of this folder held another output head than its `config.json` says, the new one says so.
     ///
     /// The folder appears whole or not at all.
     ///
@@ -81,7 +84,11 @@ impl HfFolder {
             .map_err(LmError::io("create a folder in", &parent))?;
         let (dtype, name) = precision.dtype();
 
-        let mut config = self.config.clone();
+        let own_head = expected(module).iter().any(|e| e.name == tied::HEAD);
+        let mut config = match self.family() {
+            Some(family) => tied::settled(&self.config, family, own_head),
+            None => self.config.clone(),
+        };
         for key in ["torch_dtype", "dtype"] {
             if config.get(key).is_some() {
                 config[key] = Value::from(name);

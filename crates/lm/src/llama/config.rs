@@ -9,6 +9,11 @@ use super::rope_config::{RopeScaling, Stretch};
 use crate::LmError;
 use crate::folder::parse_config;
 
+/// Mistral's class in transformers has this window where `config.json` has no key for it.
+const MISTRAL_WINDOW: usize = 4096;
+/// The same of the number of key and value heads.
+const MISTRAL_KEY_VALUE_HEADS: usize = 8;
+
 /// Hyperparameters of a LLaMA-family model, under their names in `config.json`.
 ///
 /// Keys that only concern other tools are ignored; those that would change the computation in a
@@ -37,6 +42,8 @@ pub struct LlamaConfig {
     pub rope_parameters: Option<RopeScaling>,
     #[serde(default)]
     pub tie_word_embeddings: bool,
+    /// What [`from_json`](Self::from_json) makes of it: nothing for LLaMA, whose class has no window, and
+    /// 4096 for a Mistral without the key.
     #[serde(default)]
     pub sliding_window: Option<usize>,
     #[serde(default)]
@@ -69,9 +76,28 @@ impl LlamaConfig {
     /// [`LmError::Json`] if a key is missing or of the wrong type, [`LmError::Unsupported`] and
     /// [`LmError::InvalidConfig`] if the model cannot be built from it.
     pub fn from_json(json: &Value, path: &Path) -> Result<Self, LmError> {
-        let config: Self = parse_config(json, path)?;
+        let mut config: Self = parse_config(json, path)?;
+        config.settle_by_class(json);
         config.validate(path)?;
         Ok(config)
+    }
+
+    /// What the two classes in transformers make of keys that are absent, or that they do not know.
+    fn settle_by_class(&mut self, json: &Value) {
+        if self.model_type != "mistral" {
+            self.sliding_window = None;
+            return;
+        }
+        // An explicit null means that there is none.
+        let absent = |key: &str| json.get(key).is_none();
+        if absent("sliding_window") {
+            self.sliding_window = Some(MISTRAL_WINDOW);
+        }
+        if absent("num_key_value_heads") {
+            self.num_key_value_heads = Some(MISTRAL_KEY_VALUE_HEADS);
+        }
+        self.attention_bias = false;
+        self.mlp_bias = false;
     }
 
     /// Number of key and value heads; query heads share them in equal groups.
@@ -167,4 +193,21 @@ impl LlamaConfig {
         }
         Ok(())
     }
+}
+
+/// Keys of a `config.json` that transformers ignores too, although their names promise an effect.
+pub(crate) fn ignored(json: &Value) -> Vec<String> {
+    let set = |key: &&&str| matches!(&json[**key], Value::Number(_) | Value::Bool(true));
+    let (class, keys): (_, &[&str]) = match json["model_type"].as_str() {
+        Some("mistral") => ("mistral", &["attention_bias", "mlp_bias"]),
+        _ => ("llama", &["sliding_window"]),
+    };
+    let warning = |key: &&str| {
+        let value = &json[*key];
+        format!(
+            "{key} = {value} in config.json is ignored, as in transformers: models of type {class} have \
+             none"
+        )
+    };
+    keys.iter().filter(set).map(warning).collect()
 }

@@ -20,5 +20,6 @@ mod rope;
 mod rope_config;
 
 pub use config::LlamaConfig;
+pub(crate) use config::ignored;
 pub use network::Llama;
 pub use rope_config::RopeScaling;

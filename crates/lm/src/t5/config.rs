@@ -37,6 +37,10 @@ pub struct T5Config {
     pub feed_forward_proj: String,
     #[serde(default = "default_tied")]
     pub tie_word_embeddings: bool,
+    /// Newer files say here what [`tie_word_embeddings`](Self::tie_word_embeddings) alone meant in older
+    /// ones: that the decoder's output is scaled before the head.
+    #[serde(default)]
+    pub scale_decoder_outputs: Option<bool>,
     #[serde(default)]
     pub pad_token_id: u32,
     /// A token or a list of them in a file, of which the first ends a text.
@@ -118,6 +122,13 @@ impl T5Config {
     /// The token that ends a text.
     pub fn end_token(&self) -> u32 {
         self.eos_token_id.first().copied().unwrap_or(DEFAULT_END)
+    }
+
+    /// Whether the decoder's output is multiplied by `d_model^-0.5` before the head. Embeddings of
+    /// version 1.0 have a deviation of 1, which a head that shares them undoes so.
+    pub fn scales_decoder_outputs(&self) -> bool {
+        self.scale_decoder_outputs
+            .unwrap_or(self.tie_word_embeddings)
     }
 
     /// The feed-forward network's nonlinearity.

@@ -141,13 +141,13 @@ impl T5 {
     /// - `hidden`: `[n, d_model]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let hidden = match self.config.scales_decoder_outputs() {
+            true => hidden * (self.config.d_model as f64).powf(-0.5),
+            false => hidden,
+        };
         match &self.lm_head {
             Some(head) => head.forward(hidden),
-            // Embeddings have a deviation of 1, which the tied head undoes.
-            None => {
-                let scale = (self.config.d_model as f64).powf(-0.5);
-                (hidden * scale).matmul(self.shared.weight.val().transpose())
-            }
+            None => hidden.matmul(self.shared.weight.val().transpose()),
         }
     }
 

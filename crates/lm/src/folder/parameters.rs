@@ -1,0 +1,97 @@
+//! What a module expects of the files that it is filled from, and whether they filled it with numbers.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+/// A parameter, as files name and shape it.
+pub(super) struct Expected {
+    /// Its path in the module, which is what a tensor must be called to be applied.
+    pub path: String,
+    /// Its name in a file, less a leading `model.`.
+    pub name: String,
+    /// Its shape in a file.
+    pub shape: Vec<usize>,
+    /// Whether it is the bias of a linear layer, which a file may lack.
+    pub is_bias: bool,
+}
+
+/// The parameters of a module, in its order; none of them is initialized for it.
+pub(super) fn expected<M: Module>(module: &M) -> Vec<Expected> {
+    let mut visitor = Visitor::default();
+    module.visit(&mut visitor);
+    visitor.found
+}
+
+#[derive(Default)]
+struct Visitor {
+    path: Vec<String>,
+    containers: Vec<String>,
+    found: Vec<Expected>,
+}
+
+impl ModuleVisitor for Visitor {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.push(name.to_string());
+        self.containers.push(container_type.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+        self.containers.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let owner = self.containers.last().map(String::as_str);
+        let is_linear = owner == Some("Struct:Linear");
+        let path = self.path.join(".");
+        let mut shape = param.lazy_shape().to_vec();
+        // Files hold the matrix of a linear layer as [out, in], Burn as [in, out].
+        if is_linear && shape.len() == 2 {
+            shape.reverse();
+        }
+        let name = match path.strip_suffix(".gamma") {
+            Some(norm) if owner == Some("Struct:RmsNorm") => format!("{norm}.weight"),
+            _ => path.clone(),
+        };
+        self.found.push(Expected {
+            is_bias: is_linear && name.ends_with(".bias"),
+            path,
+            name,
+            shape,
+        });
+    }
+}
+
+/// Path of the first parameter with a NaN or an infinity.
+pub(super) fn first_not_finite<M: Module>(module: &M) -> Option<String> {
+    #[derive(Default)]
+    struct Look {
+        path: Vec<String>,
+        found: Option<String>,
+    }
+    impl ModuleVisitor for Look {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let finite = || {
+                param
+                    .val()
+                    .is_finite()
+                    .all()
+                    .into_data()
+                    .iter::<bool>()
+                    .all(|all| all)
+            };
+            if self.found.is_none() && !finite() {
+                self.found = Some(self.path.join("."));
+            }
+        }
+    }
+    let mut look = Look::default();
+    module.visit(&mut look);
+    look.found
+}

@@ -1,0 +1,123 @@
+//! Which stored tensor goes to which parameter, before any of them is read.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::store::{bridge, burn_pack};
+use burn::tensor::TensorData;
+
+use super::checkpoint::Checkpoint;
+use super::parameters::{Expected, expected};
+use super::tied::{HEAD, Tied};
+use crate::LmError;
+use crate::family::Family;
+
+/// What fills a module.
+pub(super) struct Plan {
+    /// A tensor for every parameter, under its path in the module.
+    pub tensors: Vec<burn_pack::Tensor>,
+    /// Biases that no file holds, which are 0.
+    pub zero: Vec<String>,
+    /// Tensors that nobody reads, but for those that other tools ignore too.
+    pub unread: Vec<String>,
+    expected: Vec<Expected>,
+    /// What is in front of the names of the files' tensors, but for the output head's.
+    prefix: &'static str,
+}
+
+impl Plan {
+    /// Finds a tensor for every parameter of a module.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::MissingTensors`], and [`LmError::Weights`] if one has another shape or no
+    /// floating-point numbers.
+    pub(super) fn of<M: Module>(
+        module: &M,
+        checkpoint: &Checkpoint,
+        family: Family,
+        tied: &Tied,
+        folder: &Path,
+    ) -> Result<Self, LmError> {
+        // A file of the blocks alone names them without their model.
+        let bare = checkpoint.tensors.keys().any(|k| k.starts_with("layers."));
+        let mut plan = Self {
+            tensors: Vec::new(),
+            zero: Vec::new(),
+            unread: Vec::new(),
+            expected: expected(module),
+            prefix: if bare { "" } else { family.prefix() },
+        };
+        let (mut missing, mut read) = (Vec::new(), BTreeSet::new());
+        for parameter in &plan.expected {
+            let found = match parameter.name.as_str() {
+                HEAD => tied.head.clone(),
+                name if family.embeddings().first() == Some(&name) => tied.embedding.clone(),
+                name => checkpoint.stored(name).or_else(|| checkpoint.alias(name)),
+            };
+            match found {
+                Some(found) => {
+                    plan.tensors.push(tensor(checkpoint, &found, parameter)?);
+                    read.insert(found);
+                }
+                None if parameter.is_bias => {
+                    plan.tensors.push(zeros(parameter));
+                    plan.zero.push(plan.shown(parameter));
+                }
+                None => missing.push(plan.shown(parameter)),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(LmError::MissingTensors {
+                folder: folder.to_path_buf(),
+                names: missing,
+            });
+        }
+        read.extend(tied.copies.iter().cloned());
+        let stored = checkpoint.tensors.keys();
+        let unread = stored.filter(|name| !read.contains(*name) && !family.is_known_leftover(name));
+        plan.unread = unread.cloned().collect();
+        Ok(plan)
+    }
+
+    /// The name in the files of the parameter at a path of the module.
+    pub(super) fn name_of(&self, path: &str) -> String {
+        let parameter = self.expected.iter().find(|e| e.path == path);
+        parameter.map_or_else(|| path.to_string(), |found| self.shown(found))
+    }
+
+    /// A parameter's name as the files have it, or would have it.
+    fn shown(&self, parameter: &Expected) -> String {
+        let name = &parameter.name;
+        match name == HEAD {
+            true => name.clone(),
+            false => format!("{}{name}", self.prefix),
+        }
+    }
+}
+
+/// A stored tensor for a parameter.
+fn tensor(
+    checkpoint: &Checkpoint,
+    stored: &str,
+    parameter: &Expected,
+) -> Result<burn_pack::Tensor, LmError> {
+    let tensor = &checkpoint.tensors[stored];
+    let dtype = tensor.float(stored)?;
+    if tensor.shape != parameter.shape {
+        return Err(LmError::Weights {
+            path: tensor.file.clone(),
+            reason: format!(
+                "tensor {stored} has shape {:?} where config.json calls for {:?}",
+                tensor.shape, parameter.shape
+            ),
+        });
+    }
+    Ok(tensor.deferred(parameter.path.clone(), dtype))
+}
+
+fn zeros(parameter: &Expected) -> burn_pack::Tensor {
+    let data = TensorData::zeros::<f32, _>(parameter.shape.clone());
+    bridge::from_data(data, parameter.path.clone(), None)
+}
