@@ -34,7 +34,7 @@ impl HfFolder {
         hash_json(&self.config, &mut config);
 
         // Files of tens of gigabytes: a thread each, and none is read whole.
-        let files = weight_files(&self.path)?;
+        let files = weight_files(&self.path)?.files;
         let digests = std::thread::scope(|scope| {
             let threads: Vec<_> = files
                 .iter()
