@@ -211,7 +211,7 @@ fn bounds_and_counts_are_those_of_the_tests() {
     let moments = moments.count() - 5;
     assert_eq!(moments, 20);
     says("kill it at twenty moments and stop every method between any two steps".to_string());
-    assert!(read("crates/continual/tests/resume.rs").contains("for pauses in [1, "));
+    assert!(read("crates/continual/tests/resume.rs").contains("for pauses in [(1, 1), (2, 1), "));
     // The example is as long as it is said to be.
     let lines = read("crates/osft/examples/mlp.rs").lines().count();
     says(format!("The complete example, {lines} lines"));

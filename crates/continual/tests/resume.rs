@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use common::*;
 
-/// Stops a run at its `n`-th pause.
+/// Stops a run at the pause after its `n`-th one.
 struct StopAt<'a> {
     checkpoints: &'a mut Checkpoints,
     left: usize,
@@ -45,12 +45,13 @@ impl Keeper for StopAt<'_> {
 
 type Found = (Vec<Step>, SequenceOutcome<Llama>);
 
-/// A run in as many processes as it takes: every one of them is stopped after `pauses` pauses.
+/// A run in as many processes as it takes: the first one and every other one are stopped after so many
+/// pauses.
 fn run_in_pieces(
     device: &Device,
     make: &dyn Fn() -> Box<dyn Method<Llama>>,
     config: &SequenceConfig,
-    pauses: Option<usize>,
+    pauses: Option<(usize, usize)>,
 ) -> Found {
     let tokenizer = tokenizer();
     let mut tasks = tasks(&tokenizer);
@@ -80,10 +81,10 @@ fn run_in_pieces(
         let latest = checkpoints.latest().cloned();
         let outcome = match pauses {
             None => sequence.run_kept(start, method.as_mut(), None, &mut Unkept, &mut on_event),
-            Some(left) => {
+            Some((first, others)) => {
                 let mut keeper = StopAt {
                     checkpoints: &mut checkpoints,
-                    left,
+                    left: if processes == 1 { first } else { others },
                     stopping: false,
                 };
                 let latest = latest.as_ref();
@@ -93,8 +94,9 @@ fn run_in_pieces(
         match outcome {
             Ok(outcome) => {
                 // There is a pause after every step: no process takes more steps than it has pauses.
-                if let Some(pauses) = pauses {
-                    assert!(steps.len() <= processes * pauses, "{processes} processes");
+                if let Some((first, others)) = pauses {
+                    let most = first.max(others) + 1;
+                    assert!(steps.len() <= processes * most, "{processes} processes");
                 }
                 return (steps, outcome);
             }
@@ -189,9 +191,10 @@ fn a_run_in_pieces_is_the_run_in_one_piece() {
                 continue;
             }
             let whole = run_in_pieces(&device, make.as_ref(), &settings(), None);
-            // Every pause, every third and every eleventh one: between any two steps, tasks and scores.
-            for pauses in [1, 3, 11] {
-                let case = format!("{backend} {name}, {pauses} pauses");
+            // Every second pause from the first and from the second one on, which is between any two
+            // steps, tasks and scores; then every fourth and every twelfth.
+            for pauses in [(1, 1), (2, 1), (3, 3), (11, 11)] {
+                let case = format!("{backend} {name}, {pauses:?} pauses");
                 let pieces = run_in_pieces(&device, make.as_ref(), &settings(), Some(pauses));
                 assert_same(&pieces, &whole, &case);
             }
