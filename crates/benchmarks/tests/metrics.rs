@@ -67,6 +67,9 @@ fn empty_answers_score_nothing_and_count() {
         // Two empty texts are equal, and score nothing all the same.
         assert_eq!(score.row_score("p", "", ""), 0.0, "{score:?}");
         assert_eq!(score.row_score("p", "yes", ""), 0.0, "{score:?}");
+        // White space is dropped after that.
+        assert_eq!(score.row_score("p", "", " "), 0.0, "{score:?}");
+        assert_eq!(score.row_score("p", " ", ""), 0.0, "{score:?}");
     }
     let found = Score::RougeL.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
     // The small term of its F score: 1 / (2 + 1e-8) in place of 1 / 2.
