@@ -141,6 +141,8 @@ fn a_fault_before_half_of_a_surrogate_pair_comes_first() {
     assert_eq!(before, ": expected `,` or `}` at line 1 column 17");
     let before = error(br#"[nil, "\ud83d"]"#);
     assert_eq!(before, ": expected ident at line 1 column 3");
+    let before = error("[\"\\é \\ud83d\"]".as_bytes());
+    assert_eq!(before, ": invalid escape at line 1 column 4");
     // A file of one line is not a file of lines, nor is one with a comma behind the first object.
     let one = error(br#"{"prompt": "p", "answer": "a"}"#);
     assert_eq!(one, ": expected an array of rows, found an object");

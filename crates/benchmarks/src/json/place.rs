@@ -74,8 +74,8 @@ pub(super) fn half_surrogate(text: &str) -> Option<(usize, &str)> {
         match unit(text, offset) {
             Some(0xD800..0xDC00) if unit(text, offset + 6).filter(low).is_some() => offset += 12,
             Some(0xD800..0xE000) => return Some((offset, text.get(offset..offset + 6)?)),
-            // The backslash and the character that it escapes.
-            _ => offset += 1 + text[offset + 1..].chars().next()?.len_utf8(),
+            // The backslash and what it escapes: one byte, or the parser failed here.
+            _ => offset += 2,
         }
     }
     None
