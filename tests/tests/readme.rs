@@ -203,11 +203,7 @@ fn bounds_and_counts_are_those_of_the_tests() {
     // Killed by signal at so many moments, and stopped in every pause by another test.
     let killed = read("tests/cli/resume.rs");
     let moments = killed.split("let moments: [&[u32]; 5] = [").nth(1).unwrap();
-    let moments = moments
-        .split("];")
-        .next()
-        .unwrap()
-        .matches(|c: char| c == ',' || c == ']');
+    let moments = moments.split("];").next().unwrap().matches([',', ']']);
     let moments = moments.count() - 5;
     assert_eq!(moments, 20);
     says("kill it at twenty moments and stop every method between any two steps".to_string());

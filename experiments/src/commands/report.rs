@@ -4,25 +4,23 @@ use anyhow::{Result, ensure};
 use benchmarks::{Suite, published};
 
 use crate::cli::ReportArgs;
-use crate::report::{matrix_table, orders_table, summarize, summary_table, write_report};
+use crate::report::{
+    matrix_table, orders_table, several_revisions, summarize, summary_table, write_report,
+};
 use crate::run::{Manifest, RunFolder, RunResult};
 
 /// Joins the results of runs, prints the table and, if asked, writes the page with its pictures.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let mut results: Vec<RunResult> = Vec::new();
     let (mut titles, mut suites) = (Vec::new(), Vec::new());
-    let mut revisions: Vec<String> = Vec::new();
     for folder in &args.runs {
         let found = RunResult::read_all(folder)?;
         let manifest = Manifest::read(folder)?;
         for mut result in found {
             result.scale.clone_from(&manifest.title);
-            let revision = result
+            result
                 .revision
                 .get_or_insert_with(|| manifest.revision.clone());
-            if !revisions.contains(revision) {
-                revisions.push(revision.clone());
-            }
             results.push(result);
         }
         suites.push(suite_of(manifest.suite, &results));
@@ -45,14 +43,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     for title in &titles {
         println!("{title}");
     }
-    let notes = match revisions.as_slice() {
-        [_, _, ..] => format!(
-            "The runs are of several revisions of the program, {}: differences between them may be the \
-             program's.",
-            revisions.join(", ")
-        ),
-        _ => String::new(),
-    };
+    let notes = several_revisions(&results).unwrap_or_default();
     if !notes.is_empty() {
         eprintln!("warning: {notes}");
     }

@@ -13,5 +13,5 @@ pub(crate) use curves::{Curve, CurvesPicture, curves};
 pub use orders::orders_table;
 pub use page::write_report;
 pub use published::published_section;
-pub use summary::{Summary, matrix_table, summarize, summary_table};
+pub use summary::{Summary, matrix_table, several_revisions, summarize, summary_table};
 pub use table::{empty_table, with_numbers};

@@ -73,6 +73,23 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
     Ok(summaries)
 }
 
+/// A sentence about results that were not all made by one revision of the program.
+pub fn several_revisions(results: &[RunResult]) -> Option<String> {
+    let mut revisions: Vec<&str> = Vec::new();
+    for revision in results.iter().filter_map(|r| r.revision.as_deref()) {
+        if !revisions.contains(&revision) {
+            revisions.push(revision);
+        }
+    }
+    (revisions.len() > 1).then(|| {
+        format!(
+            "The runs are of several revisions of the program, {}: differences between them may be the \
+             program's.",
+            revisions.join(", ")
+        )
+    })
+}
+
 /// Whether two results are of one run, seeds aside.
 fn is_one_run(a: &RunResult, b: &RunResult) -> bool {
     match (&a.identity, &b.identity) {

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use continual::checkpoint::{Checkpoint, Checkpoints, SEQUENCE_FILE, StatePart};
 use continual::{ContinualError, Event, Keeper, Pause, Task};
 use serde_json::Value;
 
-use super::{MetricsLog, RunFolder};
+use super::{MetricsLog, RunFolder, shortened};
 use crate::config::CheckpointConfig;
 use crate::interrupt;
 
@@ -16,6 +16,8 @@ use crate::interrupt;
 pub const CHECKPOINTS: &str = "checkpoints";
 /// Where a checkpoint says how long the log was.
 const LOG_BYTES: &str = "log_bytes";
+/// Where a checkpoint says which run it is of.
+const KEY: &str = "key";
 
 /// Log and checkpoints of one run of a method.
 pub struct Recorder<'a> {
@@ -23,6 +25,7 @@ pub struct Recorder<'a> {
     method: String,
     seed: u64,
     checkpoints: Option<Checkpoints>,
+    key: String,
     every: Duration,
     every_steps: usize,
     saved: Instant,
@@ -40,6 +43,7 @@ impl<'a> Recorder<'a> {
             method: method.to_string(),
             seed,
             checkpoints: None,
+            key: String::new(),
             every: Duration::MAX,
             every_steps: 0,
             saved: Instant::now(),
@@ -65,20 +69,29 @@ impl<'a> Recorder<'a> {
         Ok(self)
     }
 
-    /// Keeps checkpoints as well, under `stem` in the run's folder.
+    /// Keeps checkpoints as well, under `stem` in the run's folder; `key` is what the run is known by.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be read, or the log is not that of the last checkpoint.
+    /// If the folder cannot be read, the last checkpoint is of another run, or the log is not its log.
     pub fn with_checkpoints(
         mut self,
         folder: &RunFolder,
         stem: &str,
+        key: &str,
         config: &CheckpointConfig,
     ) -> Result<Self> {
         let checkpoints = Checkpoints::open(folder.path().join(CHECKPOINTS).join(stem))?;
         if let Some(latest) = checkpoints.latest() {
             let state: Value = latest.json(SEQUENCE_FILE)?;
+            let saved = state.get(KEY).and_then(Value::as_str);
+            ensure!(
+                saved == Some(key),
+                "{} is of another run: its key is {}, that of this run {}",
+                latest.path().display(),
+                saved.map_or("not recorded", shortened),
+                shortened(key)
+            );
             let length = state.get(LOG_BYTES).and_then(Value::as_u64);
             let length = length.with_context(|| {
                 let path = latest.path().join(SEQUENCE_FILE);
@@ -88,6 +101,7 @@ impl<'a> Recorder<'a> {
             self.log.truncate(length)?;
         }
         self.checkpoints = Some(checkpoints);
+        self.key = key.to_string();
         self.every = Duration::from_secs_f64(60.0 * config.every_minutes);
         self.every_steps = config.every_steps;
         Ok(self)
@@ -155,6 +169,7 @@ impl Keeper for Keeping<'_, '_> {
 
     fn save(&mut self, mut state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
         let mut recorder = self.0.borrow_mut();
+        state[KEY] = Value::from(recorder.key.as_str());
         let length = recorder.log.length();
         match length {
             Ok(length) => state[LOG_BYTES] = Value::from(length),

@@ -112,7 +112,7 @@ pub fn run_all(
 fn one(job: &Job<'_>, run: &Planned<'_>, started: &mut Started) -> Result<RunResult> {
     let (folder, stem) = (&started.folder, run.stem.as_str());
     let recorder = Recorder::new(&mut started.log, &run.label, job.seed)
-        .with_checkpoints(folder, stem, &job.config.checkpoints)?
+        .with_checkpoints(folder, stem, &run.identity.key, &job.config.checkpoints)?
         .with_events(folder, stem, &job.prepared.tasks)?;
     let recorder = RefCell::new(recorder);
     let mut outcome = execute::sequence(job, Some(&recorder))?;

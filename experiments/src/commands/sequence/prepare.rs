@@ -1,6 +1,6 @@
 //! From the rows of a suite to the tasks of a sequence.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -173,7 +173,7 @@ fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
 
 /// The general-knowledge probe, and what of it does not fit.
 fn general(
-    path: &PathBuf,
+    path: &Path,
     config: &RunConfig,
     tokenizer: &TextTokenizer,
 ) -> Result<(EvaluationSet, Vec<String>)> {

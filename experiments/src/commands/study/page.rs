@@ -7,7 +7,9 @@ use anyhow::Result;
 use continual::metrics;
 
 use super::plan::{Plan, Variant, variant_label};
-use crate::report::{Curve, CurvesPicture, Summary, curves, empty_table, summarize, with_numbers};
+use crate::report::{
+    Curve, CurvesPicture, Summary, curves, empty_table, several_revisions, summarize, with_numbers,
+};
 use crate::run::{Contents, Identity, Manifest, Named, RunFolder, tell_apart};
 
 const LEGEND: &str = "\
@@ -57,6 +59,11 @@ pub fn report(plan: &Path, out: &Path) -> Result<()> {
     }
     folder.write("study.csv", csv(&groups)?.as_bytes())?;
 
+    let mut notes = several_revisions(&results).unwrap_or_default();
+    if !notes.is_empty() {
+        eprintln!("warning: {notes}");
+        notes.push_str("\n\n");
+    }
     let manifest = Manifest::new(plan.title.clone(), "");
     let mut page = String::new();
     writeln!(page, "# {}\n", plan.title)?;
@@ -77,7 +84,7 @@ pub fn report(plan: &Path, out: &Path) -> Result<()> {
     }
     writeln!(
         page,
-        "The runs, one file each, are `result-*.json`; all figures of the table are in `study.csv`. \
+        "{notes}The runs, one file each, are `result-*.json`; all figures of the table are in `study.csv`. \
          Version {}, Burn {}.",
         manifest.version, manifest.burn
     )?;
