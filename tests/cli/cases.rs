@@ -416,7 +416,7 @@ fn what_cannot_be_right_is_an_error_before_the_run_and_in_validate() {
             case.tokenizer[part] = Value::Null;
         }
         case.train = rows(&[("a:", "b"), ("b:", "a")]);
-        case.validation = rows(&[("ba:", "b")]);
+        case.validation = rows(&[("bb:", "b")]);
         case.test = rows(&[("ab:", "a")]);
     };
     let cases: Vec<(&str, Case, &[&str])> = vec![

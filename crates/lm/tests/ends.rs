@@ -61,7 +61,7 @@ fn the_tokenizers_own_end_token_ends_an_answer() {
 }
 
 #[test]
-fn a_token_that_nobody_names_is_the_classs_and_said() {
+fn a_token_that_nobody_names_is_the_default_of_its_class_and_said() {
     let mut model = with(&llama(), json!({"eos_token_id": null}));
     for class in ["llama", "mistral"] {
         model["model_type"] = json!(class);
