@@ -4,7 +4,7 @@
 //! hook for panics, would lose a run of hours whose first line was all that someone wanted to see; and a
 //! hook would have to tell that panic from real ones by its words. So the macros here take the place of
 //! those of the standard library, under their names, in all of this program: nothing that is printed later
-//! can forget about them. What cannot be printed is passed over, and everything else goes on as usual.
+//! can forget about them. What cannot be printed is ignored, and everything else goes on as usual.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};

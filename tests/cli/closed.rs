@@ -40,7 +40,7 @@ fn unread(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn every_command_that_prints_ends_quietly() {
+fn commands_that_print_end_quietly_where_nobody_reads() {
     let folder = scratch();
     let run = [&RUN[..], &["--out", "run"]].concat();
     succeed(folder.path(), &run);

@@ -140,6 +140,43 @@ fn a_study_keeps_variants_of_one_name_apart() {
 }
 
 #[test]
+fn a_study_whose_rows_have_changed_shows_them_apart() {
+    let folder = scratch();
+    let plan = |rows: &str| {
+        format!(
+            r#"
+            title = "Rows that change"
+            rows = "{rows}"
+            seeds = [0]
+            learning_rates = [1e-3]
+            [run]
+            order = "stance,sums"
+            limit_train = 16
+            limit_test = 4
+            epochs = 1
+            scoring = "final"
+            [[variants]]
+            method = "seqft"
+            "#
+        )
+    };
+    let run = ["study", "run", "plan.toml", "--out", "study"];
+    let report = ["study", "report", "plan.toml", "--out", "study"];
+    for (rows, marks) in [("validation", 0), ("test", 2)] {
+        fs::write(folder.path().join("plan.toml"), plan(rows)).unwrap();
+        assert!(succeed(folder.path(), &run).contains("1 of 1 runs to do here"));
+        let shown = succeed(folder.path(), &report);
+        assert_eq!(shown.matches("seqft (rows ").count(), marks, "{shown}");
+    }
+    // A rate that the plan no longer names is not shown, and that is said.
+    let other = plan("test").replace("1e-3", "2e-3");
+    fs::write(folder.path().join("plan.toml"), other).unwrap();
+    let output = experiments(folder.path()).args(report).output().unwrap();
+    let warning = String::from_utf8(output.stderr).unwrap();
+    assert!(warning.contains("2 of 2 results in study"), "{warning}");
+}
+
+#[test]
 fn runs_of_other_sizes_are_no_seeds_of_each_other() {
     let folder = scratch();
     let seqft = ["--method", "seqft", "--limit-train"];
@@ -163,7 +200,7 @@ fn runs_of_other_sizes_are_no_seeds_of_each_other() {
     );
     let error = fail(folder.path(), &["report", "a", "a"]);
     assert!(
-        error.contains("seqft with seed 0 is there twice, in a and in a"),
+        error.contains("seqft with seed 0 appears twice, in a and in a"),
         "{error}"
     );
 
@@ -178,11 +215,11 @@ fn runs_of_other_sizes_are_no_seeds_of_each_other() {
         .unwrap();
     let warning = String::from_utf8(output.stderr).unwrap();
     assert!(
-        warning.contains("several revisions") && warning.contains("0123abc"),
+        warning.contains("Several revisions") && warning.contains("0123abc"),
         "{warning}"
     );
     let page = fs::read_to_string(folder.path().join("joined/report.md")).unwrap();
-    assert!(page.contains("several revisions"), "{page}");
+    assert!(page.contains("Several revisions"), "{page}");
 }
 
 /// What is done to a model's folder, and what an error must name.
@@ -253,8 +290,25 @@ fn a_run_is_not_continued_from_another_model() {
     restore();
     succeed(folder.path(), &["trace", "--resume", "run"]);
 
-    // Another revision of the program goes on, and says so.
+    // A run that recorded nothing of what it reads cannot be compared.
     let manifest = folder.path().join("run/run.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    json.as_object_mut().unwrap().remove("contents");
+    fs::write(&manifest, json.to_string()).unwrap();
+    let error = fail(folder.path(), &["trace", "--resume", "run"]);
+    assert!(error.contains("earlier version of this program"), "{error}");
+    fs::write(&manifest, text).unwrap();
+    // A result that was put in the place of another one is no result of this run.
+    let own = fs::read_to_string(&result).unwrap();
+    let mut json: Value = serde_json::from_str(&own).unwrap();
+    json["identity"]["key"] = json!("0000");
+    fs::write(&result, json.to_string()).unwrap();
+    let error = fail(folder.path(), &["trace", "--resume", "run"]);
+    assert!(error.contains("the result of another run"), "{error}");
+    fs::write(&result, own).unwrap();
+
+    // Another revision of the program goes on, and says so.
     let mut json: Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
     json["revision"] = json!("0123abc");
     fs::write(&manifest, json.to_string()).unwrap();

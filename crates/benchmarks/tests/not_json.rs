@@ -206,7 +206,7 @@ fn suite_and_labels_are_read_as_rows_are() {
     assert_eq!(
         says(file, b"{}\n{}", &suite),
         " holds JSON lines (one object per line), expected one JSON object that describes a suite: \
-         keep that one and remove the others"
+         keep one value and remove the others"
     );
     assert_eq!(
         says(file, br#"{"name": "\udc00"}"#, &suite),

@@ -75,6 +75,7 @@ pub fn generated_rows<M: LanguageModel>(
     vocabulary: usize,
     rows: usize,
     tokens: usize,
+    ends: &[u32],
     seed: u64,
     on_rows: &mut dyn FnMut(usize),
 ) -> Vec<Example> {
@@ -86,7 +87,7 @@ pub fn generated_rows<M: LanguageModel>(
     let mut examples = Vec::new();
     for (index, first) in first.chunks(BATCH).enumerate() {
         let seed = seed.wrapping_add(index as u64);
-        examples.extend(model.own_examples(first, tokens, seed));
+        examples.extend(model.own_examples(first, tokens, ends, seed));
         on_rows(first.len());
     }
     examples

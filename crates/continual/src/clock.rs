@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// What a method costs, in seconds of wall-clock time.
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// method's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
-    /// Optimizer steps, and all else that is in neither of the others: attaching, merging, rounding.
+    /// Optimizer steps, and all else that is in neither of the others: passes over validation rows,
+    /// attaching, merging, rounding.
     pub training: f64,
     /// Decomposing weights, or finding their split.
     pub split: f64,
@@ -111,6 +113,14 @@ impl Clock {
             split: spent.split_seconds,
             calibration: spent.calibration_seconds,
         }
+    }
+}
+
+/// Waits until a model's devices have done what they were given: on a GPU, operations are enqueued.
+pub(crate) fn synchronize<M: Module>(model: &M) {
+    for device in model.devices() {
+        // A device that failed shows it at the next operation.
+        let _ = device.sync();
     }
 }
 

@@ -73,7 +73,7 @@ pub enum ContinualError {
         reason: String,
     },
     /// A part of a checkpoint does not hold what it should.
-    #[error("{} cannot be taken up: {reason}", path.display())]
+    #[error("{} cannot be continued: {reason}", path.display())]
     BrokenCheckpoint {
         /// The file.
         path: PathBuf,

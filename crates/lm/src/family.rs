@@ -184,8 +184,8 @@ impl LanguageModel for Model {
         within!(self, model => model.generate(prompts, options))
     }
 
-    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
-        within!(self, model => model.own_examples(first, tokens, seed))
+    fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {
+        within!(self, model => model.own_examples(first, tokens, ends, seed))
     }
 }
 

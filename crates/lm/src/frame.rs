@@ -53,8 +53,8 @@ impl Frame {
         }
         Err(LmError::Tokenizer {
             reason:
-                "tokenizer.json adds tokens to a text, but neither only in front of it nor only \
-                     behind it"
+                "tokenizer.json adds tokens to a text, but not only in front of it and behind it: \
+                 that is not supported"
                     .to_string(),
         })
     }

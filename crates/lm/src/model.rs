@@ -78,12 +78,14 @@ pub trait LanguageModel: Module {
     /// say so without data. The same seed gives the same examples.
     ///
     /// A decoder-only model continues the first token to `tokens` tokens, an encoder-decoder writes
-    /// up to `tokens` tokens to it, and as many in answer to these.
+    /// up to `tokens` tokens to it, and as many in answer to these. `ends` are the tokenizer's
+    /// [`stop_tokens`](crate::TextTokenizer::stop_tokens): an encoder-decoder stops at any of them and ends
+    /// its texts with the first; a decoder-only model continues over them.
     ///
     /// # References
     ///
     /// Liu et al., "LLM-QAT: Data-Free Quantization Aware Training for Large Language Models", 2023,
     /// section 2.1: greedy tokens first make a continuation one that the model knows how to go on
     /// with, and drawing the rest keeps it diverse.
-    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example>;
+    fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example>;
 }

@@ -107,7 +107,8 @@ impl TextTokenizer {
         &self.stop_tokens
     }
 
-    pub(crate) fn framing(&self) -> Framing {
+    /// How a prompt and an answer become the tokens of an example.
+    pub fn framing(&self) -> Framing {
         self.framing
     }
 

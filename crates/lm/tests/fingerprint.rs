@@ -42,6 +42,12 @@ fn every_part_has_a_hash_of_its_own() {
     .unwrap();
     assert_eq!(fingerprint(path), before);
 
+    for key in ["transformers_version", "torch_dtype", "use_cache"] {
+        let mut changed = json.clone();
+        changed[key] = json!("other");
+        fs::write(path.join("config.json"), changed.to_string()).unwrap();
+        assert_eq!(fingerprint(path), before, "{key}");
+    }
     for key in ["rope_theta", "rms_norm_eps"] {
         let mut changed = json.clone();
         changed[key] = json!(0.5);

@@ -171,8 +171,8 @@ fn what_nobody_answers_is_seen_by_the_encoder_alone() {
 #[test]
 fn examples_of_its_own_end_and_depend_on_the_seed() {
     let model = model(&config(true), &Device::flex());
-    let first = [7, 7, 9];
-    let examples = model.own_examples(&first, 5, 3);
+    let (first, ends) = ([7, 7, 9], [1]);
+    let examples = model.own_examples(&first, 5, &ends, 3);
     assert_eq!(examples.len(), 3);
     for example in &examples {
         for text in [&example.prompt, &example.answer] {
@@ -181,8 +181,18 @@ fn examples_of_its_own_end_and_depend_on_the_seed() {
             assert_eq!(text.iter().filter(|&&token| token == 1).count(), 1);
         }
     }
-    assert_eq!(model.own_examples(&first, 5, 3), examples);
-    assert_ne!(model.own_examples(&first, 5, 4), examples);
+    assert_eq!(model.own_examples(&first, 5, &ends, 3), examples);
+    assert_ne!(model.own_examples(&first, 5, &ends, 4), examples);
+    // The tokenizer's own end token, not the one of the configuration.
+    for example in model.own_examples(&first, 5, &[2, 1], 3) {
+        for text in [&example.prompt, &example.answer] {
+            assert_eq!(text.last(), Some(&2));
+            assert!(
+                !text.contains(&1),
+                "{text:?} goes on over a token that ends it"
+            );
+        }
+    }
 }
 
 #[test]

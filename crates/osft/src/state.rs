@@ -1,4 +1,4 @@
-//! A split as bytes, to be taken up again by another run.
+//! A split as bytes, for another run to continue with.
 
 use std::collections::HashMap;
 use std::sync::Arc;

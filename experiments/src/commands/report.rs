@@ -1,6 +1,8 @@
 //! `experiments report`: finished runs side by side.
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail, ensure};
 use benchmarks::{Suite, published};
 
 use crate::cli::ReportArgs;
@@ -12,7 +14,9 @@ use crate::run::{Manifest, RunFolder, RunResult};
 /// Joins the results of runs, prints the table and, if asked, writes the page with its pictures.
 pub fn run(args: &ReportArgs) -> Result<()> {
     let mut results: Vec<RunResult> = Vec::new();
-    let (mut titles, mut suites) = (Vec::new(), Vec::new());
+    let (mut titles, mut suites): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut revisions: Vec<String> = Vec::new();
+    let mut joined = Manifest::new(String::new(), "as in the runs");
     for folder in &args.runs {
         let found = RunResult::read_all(folder)?;
         let manifest = Manifest::read(folder)?;
@@ -23,10 +27,25 @@ pub fn run(args: &ReportArgs) -> Result<()> {
                 .get_or_insert_with(|| manifest.revision.clone());
             results.push(result);
         }
+        let own = results.iter().filter(|result| result.folder == *folder);
+        let own = own.filter_map(|result| result.revision.clone());
+        let own: BTreeSet<String> = own
+            .chain(manifest.resumed_by)
+            .chain([manifest.revision])
+            .collect();
+        revisions.extend(own);
+        extend_new(&mut joined.data, manifest.data);
+        extend_new(&mut joined.model, manifest.model);
         suites.push(suite_of(manifest.suite, &results));
         if !titles.contains(&manifest.title) {
             titles.push(manifest.title);
         }
+    }
+    if let Some(other) = suites.iter().find(|other| **other != suites[0]) {
+        bail!(
+            "the runs are over different suites: {} and {other}",
+            suites[0]
+        );
     }
     for other in &results[1..] {
         let (first, same) = (&results[0], other.tasks == results[0].tasks);
@@ -43,7 +62,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     for title in &titles {
         println!("{title}");
     }
-    let notes = several_revisions(&results).unwrap_or_default();
+    let notes = several_revisions(revisions.iter().map(String::as_str)).unwrap_or_default();
     if !notes.is_empty() {
         eprintln!("warning: {notes}");
     }
@@ -56,13 +75,13 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     }
     if let Some(out) = &args.out {
         let folder = RunFolder::create(Some(out), "report")?;
-        let manifest = Manifest::new(titles.join("; "), "as in the runs");
+        joined.title = titles.join("; ");
         let mut orders: Vec<&str> = results.iter().map(|r| r.order.as_str()).collect();
         orders.dedup();
         let published = suites.first().map(|suite| published(suite, &orders));
         write_report(
             &folder,
-            &manifest,
+            &joined,
             &summaries,
             published.flatten().as_ref(),
             &notes,
@@ -70,6 +89,15 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())
+}
+
+/// Takes over what is not there yet.
+fn extend_new(all: &mut Vec<String>, lines: Vec<String>) {
+    for line in lines {
+        if !all.contains(&line) {
+            all.push(line);
+        }
+    }
 }
 
 /// The suite of a run; one that did not record it is known by its tasks if it is TRACE.

@@ -5,12 +5,12 @@ mod names;
 mod preset;
 mod table;
 mod tuned;
+mod validate;
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use continual::methods::LoraConfig;
 use continual::trainer::TrainConfig;
 use osft::OsftConfig;
@@ -26,7 +26,6 @@ pub use table::differences;
 use table::{merge, set};
 
 use crate::backend::Backend;
-use crate::variant::check_calibration;
 
 /// The setting that says whose learning rate was tuned.
 const TUNED: &str = "tuned";
@@ -160,14 +159,12 @@ impl RunConfig {
     ///
     /// As [`resolve`](Self::resolve).
     pub fn resolve_over(mut table: Table, overrides: &Overrides<'_>) -> Result<Self> {
-        let base = parse(table.clone())?;
-        let mut says_tuned = false;
+        // Marks of tuned rates hold for the settings of the layer that says them.
+        let mut marked = table.clone();
         if let Some(preset) = overrides.preset {
             let benchmark = table.get("benchmark").cloned();
             let benchmark = benchmark.map_or(Ok(BenchmarkName::default()), Value::try_into)?;
-            let preset = preset.table(benchmark)?;
-            says_tuned |= preset.contains_key(TUNED);
-            merge(&mut table, preset);
+            merge_layer(&mut table, preset.table(benchmark)?, &mut marked);
         }
         if let Some(path) = overrides.file {
             let text = std::fs::read_to_string(path)
@@ -181,21 +178,15 @@ impl RunConfig {
             let mut alone = table.clone();
             merge(&mut alone, file.clone());
             parse(alone).with_context(|| format!("in {}", path.display()))?;
-            says_tuned |= file.contains_key(TUNED);
-            merge(&mut table, file);
+            merge_layer(&mut table, file, &mut marked);
         }
         for pair in overrides.set {
-            let over = set(pair)?;
-            says_tuned |= over.contains_key(TUNED);
-            merge(&mut table, over);
+            merge_layer(&mut table, set(pair)?, &mut marked);
         }
-        says_tuned |= overrides.flags.contains_key(TUNED);
-        merge(&mut table, overrides.flags.clone());
+        merge_layer(&mut table, overrides.flags.clone(), &mut marked);
         let mut config = parse(table)?;
         config.validate()?;
-        if !says_tuned {
-            config.unmark_changed(&base)?;
-        }
+        config.unmark_changed(&parse(marked)?)?;
         Ok(config)
     }
 
@@ -223,8 +214,9 @@ impl RunConfig {
         };
         let mut table = Table::try_from(&alone)?;
         merge(&mut table, changes.clone());
-        let config = parse(table).with_context(|| format!("in by_order.{order}"))?;
+        let mut config = parse(table).with_context(|| format!("in by_order.{order}"))?;
         config.validate()?;
+        config.unmark_changed(&alone)?;
         Ok(config)
     }
 
@@ -263,83 +255,15 @@ impl RunConfig {
             MethodName::Osft => Some(&self.osft),
         }
     }
-
-    fn validate(&self) -> Result<()> {
-        ensure!(
-            !self.methods.is_empty(),
-            "methods is empty: name at least one"
-        );
-        ensure!(!self.seeds.is_empty(), "seeds is empty: name at least one");
-        named_once("seed", &self.seeds)?;
-        named_once("order", &self.orders())?;
-        ensure!(
-            self.max_length >= 8,
-            "max_length = {} is too short; it must be at least 8 tokens",
-            self.max_length
-        );
-        ensure!(
-            self.evaluation_batch > 0,
-            "evaluation_batch must be at least 1"
-        );
-        let mut seen = Vec::new();
-        for &method in &self.methods {
-            ensure!(
-                !seen.contains(&method),
-                "method {} is named twice",
-                method.name()
-            );
-            seen.push(method);
-            self.train_config(method)
-                .validate()
-                .with_context(|| format!("settings of {}", method.name()))?;
-        }
-        for (name, osft) in [("osft", &self.osft), ("osft_paper", &self.osft_paper)] {
-            osft.validate()
-                .with_context(|| format!("settings of {name}"))?;
-        }
-        for osft in self
-            .methods
-            .iter()
-            .filter_map(|&method| self.osft_config(method))
-        {
-            check_calibration(osft, self.calibration.base_rows)?;
-        }
-        for (name, lora) in [("lora", &self.lora), ("o_lora", &self.o_lora)] {
-            lora.validate()
-                .with_context(|| format!("settings of {name}"))?;
-        }
-        let base_weight = self.calibration.base_weight;
-        ensure!(
-            base_weight > 0.0 && base_weight.is_finite(),
-            "calibration.base_weight = {base_weight} must be above 0"
-        );
-        let temperature = self.decoding.temperature;
-        ensure!(
-            temperature >= 0.0 && temperature.is_finite(),
-            "decoding.temperature = {temperature} must be 0 (greedy) or above"
-        );
-        let minutes = self.checkpoints.every_minutes;
-        ensure!(
-            minutes >= 0.0 && minutes.is_finite(),
-            "checkpoints.every_minutes = {minutes} must be 0 or above"
-        );
-        ensure!(
-            self.calibration.base_tokens > 0,
-            "calibration.base_tokens must be at least 1"
-        );
-        Ok(())
-    }
 }
 
-/// The same thing twice would count as two.
-fn named_once<T: PartialEq + Display>(what: &str, names: &[T]) -> Result<()> {
-    for (index, name) in names.iter().enumerate() {
-        ensure!(
-            !names[..index].contains(name),
-            "{what} {name} is named twice"
-        );
+/// Puts a layer of settings over others, and takes note where it says whose rates are tuned.
+fn merge_layer(table: &mut Table, layer: Table, marked: &mut Table) {
+    let marks = layer.contains_key(TUNED);
+    merge(table, layer);
+    if marks {
+        marked.clone_from(table);
     }
-    Ok(())
 }
 
 fn parse(table: Table) -> Result<RunConfig> {

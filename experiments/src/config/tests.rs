@@ -192,6 +192,36 @@ fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
     for all in ["train.global_batch=8", "epochs=1", "max_length=64"] {
         assert_eq!(tuned(&[all]), [false; 4], "{all}");
     }
+    assert_eq!(
+        tuned(&["calibration.text='notes.txt'"]),
+        [true, false, false, false]
+    );
+    // What one order alone changes is not tuned in that order.
+    let by_order = resolve(&["by_order.2.learning_rates.osft=1"]).unwrap();
+    assert!(by_order.with_order("1").unwrap().is_tuned(Osft));
+    assert!(!by_order.with_order("2").unwrap().is_tuned(Osft));
+    assert!(by_order.with_order("2").unwrap().is_tuned(Seqft));
+    // Marks hold for the settings that stand where they are said, in a run's own file too.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        toml::to_string(&resolve(&[]).unwrap()).unwrap(),
+    )
+    .unwrap();
+    let over_file = |pairs: &[&str]| {
+        let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+        let overrides = Overrides {
+            file: Some(file.path()),
+            set: &set,
+            ..Overrides::default()
+        };
+        RunConfig::resolve(BenchmarkName::Trace, false, &overrides)
+            .unwrap()
+            .tuned
+    };
+    assert_eq!(over_file(&[]), [Seqft, OsftPaper, Osft]);
+    assert_eq!(over_file(&["learning_rates.osft=1"]), [Seqft, OsftPaper]);
+    assert!(over_file(&["model='other'"]).is_empty());
     // Whoever has tuned says so.
     let said = ["learning_rates.lora=1e-3", "epochs=1", "tuned=['lora']"];
     assert_eq!(tuned(&said), [false, false, false, true]);

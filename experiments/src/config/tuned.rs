@@ -29,7 +29,12 @@ impl RunConfig {
                 settings.retain(|key, _| !STILL_TUNED.contains(&key));
                 Ok(settings)
             };
-            let read = |config: &Self| (config.model.clone(), config.data.clone());
+            let read = |config: &Self| {
+                let text = config
+                    .osft_config(method)
+                    .and(config.calibration.text.clone());
+                (config.model.clone(), config.data.clone(), text)
+            };
             Ok(read(self) == read(base) && of(self)? == of(base)?)
         };
         let mut kept = Vec::new();

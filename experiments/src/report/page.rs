@@ -22,7 +22,8 @@ General: the knowledge probe before → after. Leak: the largest `‖P_hᵀ ΔW�
 they are held in); change: the largest `‖ΔW‖ / ‖W‖` (rounding leaks about \
 `6e-8 ‖W‖ / ‖ΔW‖`); outputs: the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, \
 over the base model's own inputs. Seconds: what the method cost over all tasks, from before its split \
-until its weights are merged and its data measured; scoring and measuring leaks are not in it. lr: peak \
+until its weights are merged and its data measured; passes over validation rows are in it; scoring, \
+measuring leaks, saving, and text that the model generates once for all methods are not. lr: peak \
 learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard \
 deviation over seeds.";
 
@@ -76,9 +77,14 @@ pub fn write_report(
     }
     writeln!(
         page,
-        "{} All settings are in `config.toml`, every step and score in `metrics.jsonl`, the matrices \
-         in `matrix-*.csv`, what every task did to every layer in `layers-*.csv`.",
-        manifest.origin()
+        "{} {}",
+        manifest.origin(),
+        match folder.path().join("config.toml").is_file() {
+            true =>
+                "All settings are in `config.toml`, every step and score in `metrics.jsonl`, the \
+                 matrices in `matrix-*.csv`, what every task did to every layer in `layers-*.csv`.",
+            false => "Settings, steps and scores are in the folders of the runs.",
+        }
     )?;
     folder.write("report.md", page.as_bytes())
 }

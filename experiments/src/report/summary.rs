@@ -38,12 +38,16 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
             Some(summary) => {
                 if let Some(twin) = summary.runs.iter().find(|run| run.seed == result.seed) {
                     bail!(
-                        "{} with seed {} is there twice, in {} and in {}: the same run counts once; \
-                         leave one out",
+                        "{} with seed {} appears twice, in {} and in {}: {}; leave one out",
                         result.method,
                         result.seed,
                         twin.folder.display(),
-                        result.folder.display()
+                        result.folder.display(),
+                        match result.identity {
+                            Some(_) => "the same run counts once",
+                            None =>
+                                "an earlier version recorded them, and nothing tells them apart",
+                        }
                     );
                 }
                 summary.runs.push(result.clone());
@@ -73,19 +77,23 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
     Ok(summaries)
 }
 
-/// A sentence about results that were not all made by one revision of the program.
-pub fn several_revisions(results: &[RunResult]) -> Option<String> {
-    let mut revisions: Vec<&str> = Vec::new();
-    for revision in results.iter().filter_map(|r| r.revision.as_deref()) {
-        if !revisions.contains(&revision) {
-            revisions.push(revision);
+/// A sentence about runs that were not all made by one known revision of the program.
+pub fn several_revisions<'a>(revisions: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let mut found: Vec<&str> = Vec::new();
+    let mut count = 0;
+    for revision in revisions {
+        count += 1;
+        if !found.contains(&revision) {
+            found.push(revision);
         }
     }
-    (revisions.len() > 1).then(|| {
+    // Two programs with uncommitted changes may be two programs.
+    let unknown = |revision: &&str| revision.ends_with("-dirty") || *revision == "unknown";
+    (found.len() > 1 || count > 1 && found.iter().any(unknown)).then(|| {
         format!(
-            "The runs are of several revisions of the program, {}: differences between them may be the \
-             program's.",
-            revisions.join(", ")
+            "Several revisions of the program may have made these runs ({}): differences may come from \
+             the program.",
+            found.join(", ")
         )
     })
 }
@@ -123,10 +131,12 @@ impl Summary {
 
     /// Its learning rate, marked by whether it was tuned, where that is known.
     pub fn rate(&self) -> String {
-        let mark = match self.runs[0].tuned {
-            Some(true) => " tuned",
-            Some(false) => " not tuned",
-            None => "",
+        let marks: Vec<Option<bool>> = self.runs.iter().map(|run| run.tuned).collect();
+        let mark = match marks.as_slice() {
+            [Some(true), rest @ ..] if rest.iter().all(|mark| *mark == Some(true)) => " tuned",
+            // Seeds that were called differently are one run all the same.
+            marks if marks.contains(&Some(false)) => " not tuned",
+            _ => "",
         };
         format!("{:.0e}{mark}", self.learning_rate)
     }

@@ -52,7 +52,7 @@ impl RunFolder {
         Ok(Self(path.to_path_buf()))
     }
 
-    /// The folder of a run that is gone on with; what an earlier process left unfinished is
+    /// The folder of a run that is continued; what an earlier process left unfinished is
     /// removed.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub struct Contents {
     pub model_weights: String,
     /// The tokenizer, and the tokens that end a text.
     pub tokenizer: String,
+    /// Name of the suite.
+    pub suite: String,
     /// Rows of all tasks in their order, how they are scored, and the general probe.
     pub rows: String,
     /// The text file that stands for what the base model knows; empty where there is none.

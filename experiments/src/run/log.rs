@@ -75,16 +75,17 @@ impl MetricsLog {
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Writes an event of the run of `method` with `seed`.
+    /// Writes an event of the run of `method` with `seed` on an order of the tasks.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn event(&mut self, method: &str, seed: u64, event: &Event<'_>) -> Result<()> {
+    pub fn event(&mut self, method: &str, order: &str, seed: u64, event: &Event<'_>) -> Result<()> {
         let Some(mut line) = describe(event) else {
             return Ok(());
         };
         line["method"] = json!(method);
+        line["order"] = json!(order);
         line["seed"] = json!(seed);
         // Steps are many and may be lost with the last moments of a run; scores may not.
         let flush = !matches!(event, Event::Stepped { .. });

@@ -98,7 +98,7 @@ impl Manifest {
         serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
 
-    /// Takes note that this program goes on with the run; a sentence where it is another revision.
+    /// Takes note that this program continues the run; a sentence where it is another revision.
     pub fn resumed_by_this_program(&mut self) -> Option<String> {
         self.resumed += 1;
         if self.revision == REVISION {
@@ -123,8 +123,8 @@ impl Manifest {
     pub fn origin(&self) -> String {
         let resumed = match self.resumed {
             0 => String::new(),
-            1 => " The run was stopped and taken up once.".to_string(),
-            times => format!(" The run was stopped and taken up {times} times."),
+            1 => " The run was stopped and continued once.".to_string(),
+            times => format!(" The run was stopped and continued {times} times."),
         };
         let others = match self.resumed_by.is_empty() {
             true => String::new(),

@@ -23,6 +23,7 @@ const KEY: &str = "key";
 pub struct Recorder<'a> {
     log: &'a mut MetricsLog,
     method: String,
+    order: String,
     seed: u64,
     checkpoints: Option<Checkpoints>,
     key: String,
@@ -36,11 +37,12 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Logs the run of `method` with `seed`, and keeps no checkpoint.
-    pub fn new(log: &'a mut MetricsLog, method: &str, seed: u64) -> Self {
+    /// Logs the run of `method` with `seed` on an order of the tasks, and keeps no checkpoint.
+    pub fn new(log: &'a mut MetricsLog, method: &str, order: &str, seed: u64) -> Self {
         Self {
             log,
             method: method.to_string(),
+            order: order.to_string(),
             seed,
             checkpoints: None,
             key: String::new(),
@@ -141,7 +143,10 @@ impl<'a> Recorder<'a> {
     /// Logs an event; a failure ends the run.
     pub fn event(&mut self, event: &Event<'_>) {
         if self.failed.is_none() {
-            self.failed = self.log.event(&self.method, self.seed, event).err();
+            self.failed = self
+                .log
+                .event(&self.method, &self.order, self.seed, event)
+                .err();
         }
         #[cfg(feature = "tensorboard")]
         if let (None, Some((events, tasks))) = (&self.failed, &mut self.events) {

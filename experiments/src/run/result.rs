@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Identity, REVISION, RunFolder};
 
-/// `result-METHOD-seedN.json`: everything a report shows about one run of one method.
+/// `result-METHOD-KEY-seedN.json`: everything a report shows about one run of one method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     /// The method and its variant, as reports show it.

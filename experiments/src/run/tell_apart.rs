@@ -30,8 +30,8 @@ impl Named<'_> {
     }
 }
 
-/// The labels, with what tells them apart behind those that would be equal: as few settings as
-/// suffice, `osft weights core 0.5 (others = trained)`.
+/// The labels, with what tells them apart behind those that would be equal: the first settings that
+/// do, `osft weights core 0.5 (others = trained)`.
 pub fn tell_apart(results: &[Named<'_>]) -> Vec<String> {
     let mut labels: Vec<String> = results.iter().map(|r| r.label.to_string()).collect();
     for (index, result) in results.iter().enumerate() {

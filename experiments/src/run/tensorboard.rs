@@ -42,7 +42,7 @@ struct SummaryValue {
 }
 
 /// An event file of one process. Steps are counted over all tasks, so that a run is one curve; where a
-/// run was gone on with, the steps done again stand in both files with the same values.
+/// run was continued, the steps done again stand in both files with the same values.
 pub struct EventFile {
     file: File,
     path: PathBuf,

@@ -181,6 +181,6 @@ fn bytes(size: Option<u64>) -> String {
 fn one(expected: Content) -> &'static str {
     match expected {
         Content::Rows => "convert it with `jq -s . OLD > NEW`",
-        Content::Labels | Content::Suite => "keep that one and remove the others",
+        Content::Labels | Content::Suite => "keep one value and remove the others",
     }
 }

@@ -12,6 +12,7 @@ use lm::{InputNeeded, LanguageModel, LinearMap};
 use super::{Method, TaskContext, TaskDiagnostics};
 use crate::calibrate::spread;
 use crate::checkpoint::{Checkpoint, StatePart};
+use crate::clock::synchronize;
 use crate::trainer::read_rows;
 use crate::{CalibrationData, ContinualError, TimedPart, calibrate};
 
@@ -244,7 +245,11 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             return Ok((model, TaskDiagnostics::default()));
         };
         let clock = context.clock;
-        let leaks_of = |model: &M| clock.time(TimedPart::Uncounted, || split.leaks(model));
+        let leaks_of = |model: &M| {
+            // What is still enqueued is training, and not the measurement that waits for it.
+            synchronize(model);
+            clock.time(TimedPart::Uncounted, || split.leaks(model))
+        };
         let (model, leaks, stored_leaks) = match self.config.base_precision {
             BasePrecision::Full => {
                 let model = split.finish(model);

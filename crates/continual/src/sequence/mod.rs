@@ -10,7 +10,7 @@ mod state;
 use lm::{Decoding, LanguageModel, TextTokenizer};
 
 use crate::checkpoint::Checkpoint;
-use crate::clock::Spent;
+use crate::clock::{Spent, synchronize};
 use crate::trainer::{Course, Moment, TrainConfig, Training, fit};
 use crate::{
     Clock, ContinualError, EvaluationSet, Method, ResultMatrix, Seconds, Task, TaskContext,
@@ -315,6 +315,7 @@ impl Sequence<'_> {
             }
         })?;
         let (model, mut report) = method.end_task(trained, context)?;
+        synchronize(&model);
         let seconds = clock.seconds();
         state.seconds = state.seconds.plus(seconds);
         report.steps = steps_done;

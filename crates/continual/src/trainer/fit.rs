@@ -92,7 +92,7 @@ pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
 ///
 /// The loss of a step is the mean over its answer tokens, so the size of a micro-batch changes
 /// nothing beyond rounding. The same `seed` gives the same steps, bit for bit on one backend,
-/// whether or not the state was saved and taken up in between.
+/// whether or not the state was saved and read again in between.
 ///
 /// # Errors
 ///

@@ -49,7 +49,7 @@ pub fn tokenizer() -> TextTokenizer {
 pub fn calibration_data(model: &Llama) -> CalibrationData {
     CalibrationData {
         base_name: "generated".to_string(),
-        base: generated_rows(model, WORDS.len(), 10, 6, 3, &mut |_| {}),
+        base: generated_rows(model, WORDS.len(), 10, 6, &[0], 3, &mut |_| {}),
         base_weight: 2.0,
         rows_per_task: 7,
         batch: 4,

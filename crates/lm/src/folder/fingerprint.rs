@@ -8,13 +8,23 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::HfFolder;
-use super::shards::weight_files;
+use super::shards::{WeightFiles, weight_files};
 use crate::LmError;
+
+/// Keys of `config.json` that change no number here: weights are read as f32 whatever is said of them.
+const CHANGES_NOTHING: [&str; 5] = [
+    "_name_or_path",
+    "transformers_version",
+    "torch_dtype",
+    "dtype",
+    "use_cache",
+];
 
 /// Hashes of a folder's parts, SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderFingerprint {
-    /// `config.json`, whatever the order of its keys and its white space.
+    /// `config.json`, whatever the order of its keys and its white space, less keys that change no
+    /// number (`transformers_version` and such).
     pub config: String,
     /// The files of the weights, in the order of their names.
     pub weights: String,
@@ -31,10 +41,14 @@ impl HfFolder {
     /// [`LmError::MissingFile`], [`LmError::Io`].
     pub fn fingerprint(&self, stop_tokens: &[u32]) -> Result<FolderFingerprint, LmError> {
         let mut config = Sha256::new();
-        hash_json(&self.config, &mut config);
+        let mut told = self.config.clone();
+        if let Value::Object(keys) = &mut told {
+            keys.retain(|key, _| !CHANGES_NOTHING.contains(&key.as_str()));
+        }
+        hash_json(&told, &mut config);
 
         // Files of tens of gigabytes: a thread each, and none is read whole.
-        let files = weight_files(&self.path)?.files;
+        let WeightFiles { files, map } = weight_files(&self.path)?;
         let digests = std::thread::scope(|scope| {
             let threads: Vec<_> = files
                 .iter()
@@ -49,6 +63,13 @@ impl HfFolder {
         let mut weights = Sha256::new();
         for digest in digests {
             weights.update(digest);
+        }
+        // A tensor that is in several files is read from the one that the index names.
+        for (tensor, file) in &map {
+            weights.update(tensor.as_bytes());
+            weights.update([0]);
+            weights.update(file.as_bytes());
+            weights.update([0]);
         }
 
         let mut tokenizer = Sha256::new();

@@ -98,7 +98,7 @@ impl HfFolder {
         }
         if !plan.unread.is_empty() {
             warnings.push(format!(
-                "the files hold tensors that this model has no use for; they are ignored: {}",
+                "the files hold tensors that this model does not use; they are ignored: {}",
                 listed(&plan.unread)
             ));
         }
@@ -111,8 +111,7 @@ impl HfFolder {
             .into_iter()
             .find(|file| self.path.join(file).is_file())?;
         Some(format!(
-            "{} holds an adapter ({file}), which is not applied: merge it into the model first if it is \
-             to count",
+            "{} holds an adapter ({file}), which is not applied: to use it, merge it into the model first",
             self.path.display()
         ))
     }

@@ -188,11 +188,11 @@ impl HfFolder {
         for (key, added, side) in sides {
             match json[key].as_bool() {
                 Some(true) if added.is_empty() => warnings.push(format!(
-                    "{TOKENIZER_CONFIG} says {key}, but {TOKENIZER} puts no token {side} a text: none \
+                    "{TOKENIZER_CONFIG} sets {key} to true, but {TOKENIZER} puts no token {side} a text: none \
                      is added, as in transformers 5"
                 )),
                 Some(false) if !added.is_empty() => warnings.push(format!(
-                    "{TOKENIZER_CONFIG} denies {key}, but {TOKENIZER} puts a token {side} a text: it \
+                    "{TOKENIZER_CONFIG} sets {key} to false, but {TOKENIZER} puts a token {side} a text: it \
                      is added, as in transformers 5"
                 )),
                 _ => {}

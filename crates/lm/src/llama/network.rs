@@ -232,7 +232,7 @@ impl LanguageModel for Llama {
         super::decode::generate(self, prompts, options)
     }
 
-    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
+    fn own_examples(&self, first: &[u32], tokens: usize, _ends: &[u32], seed: u64) -> Vec<Example> {
         super::decode::own_examples(self, first, tokens, seed)
     }
 

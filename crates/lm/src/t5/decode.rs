@@ -51,8 +51,15 @@ pub(super) fn generate(
 }
 
 /// Prompts that the model wrote itself, from a first token each, with its own answers to them.
-pub(super) fn own_examples(model: &T5, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
-    let end = model.config().end_token();
+pub(super) fn own_examples(
+    model: &T5,
+    first: &[u32],
+    tokens: usize,
+    ends: &[u32],
+    seed: u64,
+) -> Vec<Example> {
+    let end = ends.first().copied();
+    let end = end.unwrap_or_else(|| model.config().end_token());
     let ended = |text: &[u32]| [text, &[end]].concat();
     let drawn = |seed| GenerationOptions {
         decoding: Decoding::Sample {
@@ -63,7 +70,7 @@ pub(super) fn own_examples(model: &T5, first: &[u32], tokens: usize, seed: u64) 
         },
         // What is to be measured is text, so there must be some.
         min_new_tokens: 1,
-        ..GenerationOptions::greedy(tokens.max(1), model.config().eos_token_id.clone())
+        ..GenerationOptions::greedy(tokens.max(1), ends.to_vec())
     };
     let starts: Vec<Vec<u32>> = first.iter().map(|&token| ended(&[token])).collect();
     let texts = generate(model, &starts, &drawn(seed));

@@ -277,7 +277,7 @@ impl LanguageModel for T5 {
         super::decode::generate(self, prompts, options)
     }
 
-    fn own_examples(&self, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
-        super::decode::own_examples(self, first, tokens, seed)
+    fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {
+        super::decode::own_examples(self, first, tokens, ends, seed)
     }
 }

@@ -127,7 +127,7 @@ impl Calibrator {
     }
 
     /// Adds inputs, with the output (without bias) of every layer that takes them. Layers that
-    /// are not targets are passed over. Leave padding out.
+    /// are not targets are ignored. Leave padding out.
     ///
     /// Name the layers that share an input together, and the same ones in every call.
     ///

@@ -61,7 +61,8 @@ pub fn generate<M: LanguageModel>(
 ) -> Vec<Example> {
     let progress = Progress::new(rows as u64);
     let vocabulary = tokenizer.vocabulary_size();
-    let texts = generated_rows(model, vocabulary, rows, tokens, SEED, &mut |rows| {
+    let ends = tokenizer.stop_tokens();
+    let texts = generated_rows(model, vocabulary, rows, tokens, ends, SEED, &mut |rows| {
         progress.advance(rows as u64, "generating text to calibrate on");
     });
     progress.finish();

@@ -172,7 +172,7 @@ impl Shown<'_> {
                 let done = self.work.done(*learned, rows, matrix, *general);
                 self.progress.skip(done as u64);
                 self.progress.line(&format!(
-                    "{label}: going on after {learned} tasks and {steps_done} steps"
+                    "{label}: continuing after {learned} tasks and {steps_done} steps"
                 ));
             }
             Event::TaskStarted { .. } => self.rows.set(0),

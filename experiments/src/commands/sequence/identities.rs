@@ -20,7 +20,10 @@ pub fn contents(config: &RunConfig, base: &Base, orders: &[Prepared]) -> Result<
 ///
 /// If the calibration text cannot be read.
 pub fn of(config: &RunConfig, base: &Base, prepared: &Prepared) -> Result<Contents> {
+    let mut methods = config.methods.iter();
+    let reads = methods.any(|&method| config.osft_config(method).is_some());
     let calibration = match &config.calibration.text {
+        _ if !reads || config.calibration.base_rows == 0 => String::new(),
         Some(path) => sha256(
             &std::fs::read(path)
                 .with_context(|| format!("cannot read the calibration text {}", path.display()))?,
@@ -32,6 +35,7 @@ pub fn of(config: &RunConfig, base: &Base, prepared: &Prepared) -> Result<Conten
         model_config: base.fingerprint.config.clone(),
         model_weights: base.fingerprint.weights.clone(),
         tokenizer: base.fingerprint.tokenizer.clone(),
+        suite: prepared.suite.clone(),
         rows: prepared.rows_hash()?,
         calibration,
     })

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use continual::ContinualError;
 
 use super::execute::{self, Job, Outcome};
@@ -82,6 +82,16 @@ pub fn run_all(
     let mut results = Vec::new();
     for run in planned {
         if let Some(result) = RunResult::read(&started.folder, &run.stem)? {
+            let found = result
+                .identity
+                .as_ref()
+                .map(|identity| identity.key.as_str());
+            ensure!(
+                found == Some(run.identity.key.as_str()),
+                "result-{}.json in {} is the result of another run: remove it, or start a new run",
+                run.stem,
+                started.folder.path().display()
+            );
             progress.skip(work(run));
             results.push(Some(result));
             continue;
@@ -111,7 +121,8 @@ pub fn run_all(
 
 fn one(job: &Job<'_>, run: &Planned<'_>, started: &mut Started) -> Result<RunResult> {
     let (folder, stem) = (&started.folder, run.stem.as_str());
-    let recorder = Recorder::new(&mut started.log, &run.label, job.seed)
+    let order = &job.prepared.order;
+    let recorder = Recorder::new(&mut started.log, &run.label, order, job.seed)
         .with_checkpoints(folder, stem, &run.identity.key, &job.config.checkpoints)?
         .with_events(folder, stem, &job.prepared.tasks)?;
     let recorder = RefCell::new(recorder);

@@ -1,5 +1,7 @@
 //! What of the rows does not fit into the lengths of a run, in words.
 
+use lm::Framing;
+
 use super::rows::{Cut, QuestionCut};
 
 impl Cut {
@@ -15,13 +17,14 @@ impl Cut {
         ];
         let parts = parts.iter().filter(|(rows, _)| *rows > 0);
         let lost: Vec<String> = parts
-            .map(|(rows, what)| format!("{rows} lose {what}"))
+            .map(|(rows, what)| format!("{rows} {} {what}", verb(*rows, "lose")))
             .collect();
         Some(format!(
-            "{} of {} {kind} rows do not fit into max_length = {max_length} (the longest has {} \
+            "{} of {} {kind} rows {} not fit into max_length = {max_length} (the longest has {} \
              tokens): {}",
             self.cut,
             self.rows,
+            if self.cut == 1 { "does" } else { "do" },
             self.longest,
             lost.join(", ")
         ))
@@ -41,9 +44,12 @@ impl QuestionCut {
         let mut sentences = Vec::new();
         if self.prompt > 0 {
             sentences.push(format!(
-                "{} of {} {kind} prompts lose a part: the longest has {} tokens (max_length = \
+                "{} of {} {kind} prompts {} a part: the longest has {} tokens (max_length = \
                  {max_length}, max_new_tokens = {max_new_tokens})",
-                self.prompt, self.questions, self.longest
+                self.prompt,
+                self.questions,
+                verb(self.prompt, "lose"),
+                self.longest
             ));
         }
         if self.unanswerable > 0 && complete {
@@ -58,8 +64,16 @@ impl QuestionCut {
 }
 
 /// Tokens that an answer may have, and a sentence where `max_length` allows fewer than the suite
-/// asks for: at least half of it is left to the prompt.
-pub fn answer_limit(max_new_tokens: usize, max_length: usize) -> (usize, Option<String>) {
+/// asks for: of a continuation at least half of it is left to the prompt. As text to text, prompt and
+/// answer take nothing from each other.
+pub fn answer_limit(
+    max_new_tokens: usize,
+    max_length: usize,
+    framing: Framing,
+) -> (usize, Option<String>) {
+    if framing == Framing::TextToText {
+        return (max_new_tokens, None);
+    }
     let most = max_length / 2;
     let lowered = (max_new_tokens > most).then(|| {
         format!(
@@ -68,4 +82,73 @@ pub fn answer_limit(max_new_tokens: usize, max_length: usize) -> (usize, Option<
         )
     });
     (max_new_tokens.min(most), lowered)
+}
+
+/// A verb of one row or of several.
+fn verb(rows: usize, verb: &str) -> String {
+    match rows {
+        1 => format!("{verb}s"),
+        _ => verb.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_said_in_rows() {
+        let fits = Cut {
+            rows: 3,
+            longest: 9,
+            ..Cut::default()
+        };
+        assert_eq!(fits.sentence("training", 64), None);
+        let one = Cut {
+            rows: 3,
+            cut: 1,
+            prompt: 1,
+            longest: 70,
+            ..Cut::default()
+        };
+        assert_eq!(
+            one.sentence("training", 64).as_deref(),
+            Some(
+                "1 of 3 training rows does not fit into max_length = 64 (the longest has 70 tokens): \
+                 1 loses a part of the prompt"
+            )
+        );
+        let all = Cut {
+            rows: 3,
+            cut: 3,
+            prompt: 2,
+            answer: 2,
+            end: 3,
+            longest: 90,
+        };
+        assert_eq!(
+            all.sentence("validation", 64).as_deref(),
+            Some(
+                "3 of 3 validation rows do not fit into max_length = 64 (the longest has 90 tokens): \
+                 2 lose a part of the prompt, 2 lose a part of the answer, 3 lose the token that ends \
+                 the answer"
+            )
+        );
+    }
+
+    #[test]
+    fn an_answer_of_a_continuation_has_at_most_half_of_the_length() {
+        let limit = |tokens, framing| answer_limit(tokens, 64, framing);
+        assert_eq!(limit(32, Framing::Continuation), (32, None));
+        let (most, lowered) = limit(60, Framing::Continuation);
+        assert_eq!(most, 32);
+        assert_eq!(
+            lowered.as_deref(),
+            Some(
+                "answers end after 32 tokens instead of 60 (max_new_tokens): half of max_length = 64 is \
+                 left to the prompt"
+            )
+        );
+        assert_eq!(limit(60, Framing::TextToText), (60, None));
+    }
 }

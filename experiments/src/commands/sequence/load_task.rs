@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use benchmarks::{Row, Score, TaskRows, TaskSpec, load_task, repaired};
 use burn::data::dataset::InMemDataset;
 use continual::{EvaluationSet, Task};
@@ -30,6 +30,10 @@ pub struct TaskLoader<'a> {
 /// Rows of a task by what they are for.
 type Pick = fn(&TaskRows) -> &Vec<Row>;
 
+const TRAIN: usize = 0;
+const VALIDATION: usize = 1;
+const TEST: usize = 2;
+
 const SPLITS: [(&str, Pick); 3] = [
     ("training", |rows| &rows.train),
     ("validation", |rows| &rows.validation),
@@ -46,46 +50,62 @@ impl TaskLoader<'_> {
     pub fn load(&self, spec: &TaskSpec) -> Result<(Task, Vec<String>)> {
         let (rows, mut said) = self.rows(spec)?;
         let (max_length, tokenizer) = (self.config.max_length, self.tokenizer);
-        let (limit, lowered) = answer_limit(spec.max_new_tokens, max_length);
+        let (limit, lowered) = answer_limit(spec.max_new_tokens, max_length, tokenizer.framing());
         said.extend(lowered);
-        let learned = |split: usize| {
-            let (kind, pick) = SPLITS[split];
-            let chosen = pick(&rows);
-            let found = examples(chosen, max_length, tokenizer);
-            let (found, cut) = found.map_err(|bad| self.bad_row(spec, split, chosen, &bad))?;
-            Ok::<_, anyhow::Error>((found, cut.sentence(kind, max_length)))
+        let scored_split = match self.split {
+            Split::Validation => VALIDATION,
+            Split::Test => TEST,
         };
-        let (train, cut) = learned(0)?;
-        said.extend(cut);
-        let (validation, cut) = learned(1)?;
-        said.extend(cut);
         // One character is scored: the rest of an answer is not waited for.
         let complete = spec.score != Score::FirstCharacter;
-        let asked = |split: usize| {
+        let (mut learned, mut scored) = ([None, None], None);
+        for split in [TRAIN, VALIDATION] {
             let (kind, pick) = SPLITS[split];
-            let chosen = pick(&rows);
-            let found = questions(chosen, max_length, limit, tokenizer);
-            let (asked, cut) = found.map_err(|bad| self.bad_row(spec, split, chosen, &bad))?;
-            Ok::<_, anyhow::Error>((asked, cut.sentences(kind, max_length, limit, complete)))
-        };
-        let (test, cut) = asked(2)?;
-        said.extend(cut);
-        let scored = match self.split {
-            Split::Test => test,
-            Split::Validation => {
-                let (scored, cut) = asked(1)?;
-                said.extend(cut);
-                scored
+            let is_read = split == TRAIN || self.is_watched();
+            match examples(pick(&rows), max_length, tokenizer) {
+                Ok((examples, cut)) => {
+                    said.extend(cut.sentence(kind, max_length));
+                    learned[split] = is_read.then_some(examples);
+                }
+                Err(bad) => said.push(self.bad_row(spec, split, pick(&rows), &bad, is_read)?),
             }
+        }
+        for split in [VALIDATION, TEST] {
+            let (kind, pick) = SPLITS[split];
+            // Validation rows that are not answered were counted as rows to learn from.
+            if split == VALIDATION && split != scored_split {
+                continue;
+            }
+            match questions(pick(&rows), max_length, limit, tokenizer) {
+                Ok((questions, cut)) => {
+                    said.extend(cut.sentences(kind, max_length, limit, complete));
+                    if split == scored_split {
+                        scored = Some(questions);
+                    }
+                }
+                Err(bad) => {
+                    said.push(self.bad_row(
+                        spec,
+                        split,
+                        pick(&rows),
+                        &bad,
+                        split == scored_split,
+                    )?);
+                }
+            }
+        }
+        let [Some(train), validation] = learned else {
+            bail!("task {:?} has no training rows", spec.name);
+        };
+        let Some(scored) = scored else {
+            bail!("task {:?} has no rows to be scored on", spec.name);
         };
         said.extend(self.unanswerable_labels(&rows.labels, limit)?);
         Ok((
             Task {
                 name: spec.name.clone(),
                 train: Arc::new(InMemDataset::new(train)),
-                validation: self
-                    .is_watched()
-                    .then(|| Arc::new(InMemDataset::new(validation)) as _),
+                validation: validation.map(|rows| Arc::new(InMemDataset::new(rows)) as _),
                 evaluation: EvaluationSet {
                     questions: scored,
                     scorer: Arc::new(BenchmarkScore(spec.score)),
@@ -177,16 +197,36 @@ impl TaskLoader<'_> {
         Ok(said)
     }
 
-    /// The error of a row, by its place in its file: repairing and limiting have moved it.
-    fn bad_row(&self, spec: &TaskSpec, split: usize, rows: &[Row], bad: &BadRow) -> anyhow::Error {
-        let (name, pick) = SPLITS[split];
+    /// What is said of a bad row, by its place in its file: repairing and limiting have moved it.
+    ///
+    /// # Errors
+    ///
+    /// The same as an error, where the row is one that the run reads.
+    fn bad_row(
+        &self,
+        spec: &TaskSpec,
+        split: usize,
+        rows: &[Row],
+        bad: &BadRow,
+        is_read: bool,
+    ) -> Result<String> {
+        let (kind, pick) = SPLITS[split];
         let whole = load_task(self.folder, spec);
         let place = whole.ok().and_then(|whole| {
             let mut all = pick(&whole).iter();
             all.position(|row| *row == rows[bad.index])
         });
         let place = place.map_or(String::new(), |place| format!(" {place} (from 0)"));
-        anyhow!("task {}, {name} row{place}: {}", spec.name, bad.reason)
+        ensure!(
+            !is_read,
+            "task {}, {kind} row{place}: {}",
+            spec.name,
+            bad.reason
+        );
+        Ok(format!(
+            "{kind} row{place}: {}; this run does not read it",
+            bad.reason
+        ))
     }
 }
 

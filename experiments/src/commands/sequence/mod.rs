@@ -47,10 +47,6 @@ pub(crate) struct Base {
 impl Base {
     /// Opens the model of a configuration.
     pub fn open(config: &RunConfig, device: &Device) -> Result<Self> {
-        let methods = config.methods.iter();
-        for osft in methods.filter_map(|&method| config.osft_config(method)) {
-            osft.check_device(device)?;
-        }
         let path = match &config.model {
             Some(path) => path.clone(),
             None => builtin::model(config.benchmark)?,
@@ -66,8 +62,21 @@ impl Base {
             model: loaded.model,
             calibration: None,
         };
-        observed::check(config, &base.model)?;
+        base.check(config, device)?;
         Ok(base)
+    }
+
+    /// Checks that the methods of a configuration can work on the model, and on its device.
+    ///
+    /// # Errors
+    ///
+    /// A precision that the device lacks, targets that are not there or that no calibration can observe.
+    pub fn check(&self, config: &RunConfig, device: &Device) -> Result<()> {
+        let methods = config.methods.iter();
+        for osft in methods.filter_map(|&method| config.osft_config(method)) {
+            osft.check_device(device)?;
+        }
+        observed::check(config, &self.model)
     }
 
     /// Gets the calibration data of a configuration, where it asks for some.

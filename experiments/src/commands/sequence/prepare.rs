@@ -178,7 +178,7 @@ fn general(
     tokenizer: &TextTokenizer,
 ) -> Result<(EvaluationSet, Vec<String>)> {
     let rows = load_rows(path)?;
-    let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length);
+    let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length, tokenizer.framing());
     let (questions, cut) = match questions(&rows, config.max_length, limit, tokenizer) {
         Ok(found) => found,
         Err(bad) => bail!(

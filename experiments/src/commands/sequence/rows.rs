@@ -2,7 +2,7 @@
 
 use benchmarks::Row;
 use continual::Question;
-use lm::{Example, TextTokenizer};
+use lm::{Example, Framing, TextTokenizer};
 use rayon::prelude::*;
 
 /// A row that cannot be used.
@@ -26,7 +26,8 @@ pub struct Cut {
     pub answer: usize,
     /// Those that lose the token that ends an answer.
     pub end: usize,
-    /// Tokens of the longest row, whole.
+    /// Tokens of the longest one that loses anything, whole: as a continuation of prompt and answer
+    /// together, as text to text of the longer of the two, since each has the limit to itself.
     pub longest: usize,
 }
 
@@ -79,7 +80,14 @@ pub fn examples(
         cut.prompt += usize::from(lost.prompt > 0);
         cut.answer += usize::from(lost.answer > 0);
         cut.end += usize::from(lost.end);
-        cut.longest = cut.longest.max(example.len() + tokens);
+        if tokens > 0 {
+            let prompt = example.prompt.len() + lost.prompt;
+            let answer = example.answer.len() + lost.answer + usize::from(lost.end);
+            cut.longest = cut.longest.max(match tokenizer.framing() {
+                Framing::Continuation => prompt + answer,
+                Framing::TextToText => prompt.max(answer),
+            });
+        }
         examples.push(example);
     }
     Ok((examples, cut))

@@ -1,4 +1,4 @@
-//! A run's folder, new or taken up again.
+//! A run's folder, new or of a run that is continued.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,11 +27,11 @@ pub struct Started {
     pub log: MetricsLog,
     /// Whether learning rates are being tuned in it.
     pub tuning: bool,
-    /// The command that goes on with it.
+    /// The command that continues it.
     command: &'static str,
 }
 
-/// Whether learning rates are tuned: as typed, or in the run that is taken up.
+/// Whether learning rates are tuned: as typed, or in the run that is continued.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn is_tuning(args: &SequenceArgs) -> Result<bool> {
     }
 }
 
-/// The settings: as typed, or those of the run that is taken up.
+/// The settings: as typed, or those of the run that is continued.
 ///
 /// # Errors
 ///
@@ -62,6 +62,12 @@ pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig
         .with_context(|| format!("cannot read {}", path.display()))?;
     let saved: Table =
         toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(
+        !Manifest::read(folder)?.contents.is_empty(),
+        "{} was started by an earlier version of this program, which did not record what a run reads: it \
+         cannot be continued; start a new run",
+        folder.display()
+    );
     let typed = args.run.resolve_over(saved.clone())?;
     // Where splits are found changes no number.
     let without_cache = |mut settings: Table| {
@@ -72,8 +78,8 @@ pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig
     let different = differences(&without_cache(saved), &found);
     if !different.is_empty() {
         bail!(
-            "{} was run with other settings, so its numbers cannot be gone on with: {}; resume it \
-             without these, or start a new run",
+            "{} was started with other settings, so that it cannot be continued: {}; resume it without \
+             these, or start a new run",
             folder.display(),
             different.join("; ")
         );
@@ -82,7 +88,7 @@ pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig
 }
 
 impl Started {
-    /// Creates the folder of a run, or opens the one that is taken up.
+    /// Creates the folder of a run, or opens the one that is continued.
     ///
     /// # Errors
     ///
@@ -152,13 +158,6 @@ impl Started {
     /// A run's folder, if what it reads is what it read before.
     fn taken_up(path: &Path, read: &BTreeMap<String, Contents>) -> Result<(RunFolder, Manifest)> {
         let mut manifest = Manifest::read(path)?;
-        if manifest.contents.is_empty() {
-            eprintln!(
-                "warning: {} was started before runs recorded what they read: whether model and rows \
-                 are the same is not known",
-                path.display()
-            );
-        }
         for (order, before) in &manifest.contents {
             let now = read.get(order).cloned().unwrap_or_default();
             let parts = before.parts().into_iter().zip(now.parts());
@@ -189,7 +188,7 @@ impl Started {
         let found = std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
         match found {
             true => format!(
-                "the run ended early; what was saved last is in {}, go on with: experiments {} \
+                "the run ended early; what was saved last is in {}, continue with: experiments {} \
                  --resume {path}",
                 saved.display(),
                 self.command

@@ -39,7 +39,14 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
     }
     let folder = RunFolder::reopen(&args.out)?;
     println!("{}: {}\n", plan.title, prepared.title(&first.config));
+    for line in &base.warnings {
+        println!("model: {line}");
+    }
+    for line in &prepared.remarks {
+        println!("data: {line}");
+    }
     for variant in &plan.variants {
+        base.check(&variant.config, &device)?;
         ensure!(
             (
                 &variant.config.model,
@@ -49,7 +56,6 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
             "all variants of a study share model, data and order"
         );
     }
-    let contents = identities::of(&first.config, &base, &prepared)?;
 
     let mut missing = Vec::new();
     let mut index = 0;
@@ -57,6 +63,7 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
         for variant in &plan.variants {
             for &rate in &variant.learning_rates {
                 let config = variant.at(rate);
+                let contents = identities::of(&config, &base, &prepared)?;
                 let identity = Identity::new(&config, &config, variant.method, &contents)?;
                 let name = file_name(&variant_label(variant), rate, &identity, seed);
                 if args.part.is_none_or(|part| part.takes(index)) && !exists(&folder, &name) {

@@ -1,5 +1,6 @@
 //! Report of a study: a table of all variants and retention against learning as pictures.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use super::plan::{Plan, Variant, variant_label};
 use crate::report::{
     Curve, CurvesPicture, Summary, curves, empty_table, several_revisions, summarize, with_numbers,
 };
-use crate::run::{Contents, Identity, Manifest, Named, RunFolder, tell_apart};
+use crate::run::{Contents, Identity, Manifest, Named, RunFolder, shortened, tell_apart};
 
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
@@ -28,38 +29,34 @@ pub fn report(plan: &Path, out: &Path) -> Result<()> {
     let summaries = summarize(&results)?;
     let labels = labels(&plan)?;
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut shown = 0;
+    let mut shown = vec![false; summaries.len()];
     for (variant, label) in plan.variants.iter().zip(labels) {
-        let mut rates = Vec::new();
-        for summary in &summaries {
+        let mut own = Vec::new();
+        for (summary, shown) in summaries.iter().zip(&mut shown) {
             if is_of(summary, variant, &plan)? {
-                rates.push(summary);
+                own.push(summary);
+                *shown = true;
             }
         }
-        rates.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
-        shown += rates
-            .iter()
-            .map(|summary| summary.runs.len())
-            .sum::<usize>();
-        if !rates.is_empty() {
-            groups.push(Group {
-                label,
-                pictures: &variant.pictures,
-                rates,
-            });
-        }
+        groups.extend(grouped(&label, &variant.pictures, own));
     }
-    if shown < results.len() {
+    let stray = summaries.iter().zip(&shown).filter(|(_, shown)| !**shown);
+    let stray: usize = stray.map(|(summary, _)| summary.runs.len()).sum();
+    if stray > 0 {
         eprintln!(
-            "warning: {} of {} results in {} are of no variant of the plan, and are not shown",
-            results.len() - shown,
+            "warning: {stray} of {} results in {} are of no variant and rate of the plan, and are not \
+             shown",
             results.len(),
             out.display()
         );
     }
     folder.write("study.csv", csv(&groups)?.as_bytes())?;
 
-    let mut notes = several_revisions(&results).unwrap_or_default();
+    let revisions: BTreeSet<&str> = results
+        .iter()
+        .filter_map(|r| r.revision.as_deref())
+        .collect();
+    let mut notes = several_revisions(revisions).unwrap_or_default();
     if !notes.is_empty() {
         eprintln!("warning: {notes}");
         notes.push_str("\n\n");
@@ -124,7 +121,44 @@ fn is_of(summary: &Summary, variant: &Variant, plan: &Plan) -> Result<bool> {
         return Ok(run.method == label && same.count() == 1);
     };
     let config = variant.at(run.learning_rate);
-    Ok(config.key_settings(variant.method)? == identity.settings)
+    Ok(variant.learning_rates.contains(&run.learning_rate)
+        && config.key_settings(variant.method)? == identity.settings)
+}
+
+/// The results of a variant, apart by what was read: rows or a model that changed in between make
+/// another curve.
+fn grouped<'a>(label: &str, pictures: &'a [String], results: Vec<&'a Summary>) -> Vec<Group<'a>> {
+    let contents = |summary: &'a Summary| summary.runs[0].identity.as_ref().map(|i| &i.contents);
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for summary in results {
+        let same = |group: &&mut Group<'a>| contents(group.rates[0]) == contents(summary);
+        match groups.iter_mut().find(same) {
+            Some(group) => group.rates.push(summary),
+            None => groups.push(Group {
+                label: label.to_string(),
+                pictures,
+                rates: vec![summary],
+            }),
+        }
+    }
+    let apart = groups.len() > 1;
+    for group in &mut groups {
+        group
+            .rates
+            .sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate));
+        if apart {
+            let read =
+                contents(group.rates[0]).map_or("of an earlier version".to_string(), |read| {
+                    format!(
+                        "rows {}, weights {}",
+                        shortened(&read.rows),
+                        shortened(&read.model_weights)
+                    )
+                });
+            group.label = format!("{label} ({read})");
+        }
+    }
+    groups
 }
 
 /// A variant at all its learning rates.

@@ -41,18 +41,19 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
         "model: answers end with token {end} ({:?})",
         base.tokenizer.decode(&[end], false)?
     );
-    if let Some(text) = &config.calibration.text {
+    if let Some(text) = &config.calibration.text
+        && config.calibration.base_rows > 0
+    {
         // What cannot be read is found now, and not after the first task.
         let calibration = &config.calibration;
         read_text(
             text,
             &base.tokenizer,
-            calibration.base_rows.max(1),
+            calibration.base_rows,
             calibration.base_tokens,
         )?;
     }
     let orders = Prepared::load_orders(&config, &base.tokenizer, Split::Test)?;
-    let mut steps = 0;
     for prepared in &orders {
         println!("{}, order {}\n", prepared.title(&config), prepared.order);
         for line in &prepared.remarks {
@@ -60,7 +61,6 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
         }
         for task in &prepared.tasks {
             let count = step_count(task.train.len(), task.epochs, &config.train);
-            steps += count;
             println!(
                 "{:12} {:5} training rows, {} epochs, {count} steps; {} test rows",
                 task.name,
@@ -76,26 +76,26 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     for &method in &config.methods {
         let needs = needs(&config, method, &base.model)?;
         println!(
-            "{}: {}, learning rate {:e} ({}), {} run{} of {steps} steps, {}",
+            "{}: {}, {}, {} seed{}",
             method.name(),
             needs.trainable(),
-            config.learning_rate(method),
-            if config.is_tuned(method) {
-                "tuned"
-            } else {
-                "not tuned"
-            },
+            needs.memory(),
             config.seeds.len(),
             if config.seeds.len() == 1 { "" } else { "s" },
-            needs.memory()
         );
         for (prepared, contents) in orders.iter().zip(&contents) {
             let ordered = config.with_order(&prepared.order)?;
             let work = Work::new(&ordered, prepared, method);
             let identity = Identity::new(&config, &ordered, method, contents)?;
             println!(
-                "  order {}: key {}, {} rows in {} steps, {} answers per seed",
+                "  order {}: learning rate {:e} ({}), key {}, {} rows in {} steps, {} answers per seed",
                 prepared.order,
+                ordered.learning_rate(method),
+                if ordered.is_tuned(method) {
+                    "tuned"
+                } else {
+                    "not tuned"
+                },
                 identity.short(),
                 work.trained(),
                 work.steps(),

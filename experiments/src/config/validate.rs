@@ -1,0 +1,88 @@
+//! Whether settings can be run.
+
+use std::fmt::Display;
+
+use anyhow::{Context, Result, ensure};
+
+use super::RunConfig;
+use crate::variant::check_calibration;
+
+impl RunConfig {
+    /// Checks every setting by its range, and what settings say of each other.
+    pub(super) fn validate(&self) -> Result<()> {
+        ensure!(
+            !self.methods.is_empty(),
+            "methods is empty: name at least one"
+        );
+        ensure!(!self.seeds.is_empty(), "seeds is empty: name at least one");
+        named_once("seed", &self.seeds)?;
+        named_once("order", &self.orders())?;
+        ensure!(
+            self.max_length >= 8,
+            "max_length = {} is too short; it must be at least 8 tokens",
+            self.max_length
+        );
+        ensure!(
+            self.evaluation_batch > 0,
+            "evaluation_batch must be at least 1"
+        );
+        let mut seen = Vec::new();
+        for &method in &self.methods {
+            ensure!(
+                !seen.contains(&method),
+                "method {} is named twice",
+                method.name()
+            );
+            seen.push(method);
+            self.train_config(method)
+                .validate()
+                .with_context(|| format!("settings of {}", method.name()))?;
+        }
+        for (name, osft) in [("osft", &self.osft), ("osft_paper", &self.osft_paper)] {
+            osft.validate()
+                .with_context(|| format!("settings of {name}"))?;
+        }
+        for osft in self
+            .methods
+            .iter()
+            .filter_map(|&method| self.osft_config(method))
+        {
+            check_calibration(osft, self.calibration.base_rows)?;
+        }
+        for (name, lora) in [("lora", &self.lora), ("o_lora", &self.o_lora)] {
+            lora.validate()
+                .with_context(|| format!("settings of {name}"))?;
+        }
+        let base_weight = self.calibration.base_weight;
+        ensure!(
+            base_weight > 0.0 && base_weight.is_finite(),
+            "calibration.base_weight = {base_weight} must be above 0"
+        );
+        let temperature = self.decoding.temperature;
+        ensure!(
+            temperature >= 0.0 && temperature.is_finite(),
+            "decoding.temperature = {temperature} must be 0 (greedy) or above"
+        );
+        let minutes = self.checkpoints.every_minutes;
+        ensure!(
+            minutes >= 0.0 && minutes.is_finite(),
+            "checkpoints.every_minutes = {minutes} must be 0 or above"
+        );
+        ensure!(
+            self.calibration.base_tokens > 0,
+            "calibration.base_tokens must be at least 1"
+        );
+        Ok(())
+    }
+}
+
+/// The same thing twice would count as two.
+fn named_once<T: PartialEq + Display>(what: &str, names: &[T]) -> Result<()> {
+    for (index, name) in names.iter().enumerate() {
+        ensure!(
+            !names[..index].contains(name),
+            "{what} {name} is named twice"
+        );
+    }
+    Ok(())
+}
