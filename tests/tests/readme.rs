@@ -151,6 +151,31 @@ fn the_table_of_steps_is_that_of_its_reports() {
     }
 }
 
+/// All files below a folder of the repository that are text.
+fn texts(folder: &std::path::Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            found.push((path.display().to_string(), text));
+        }
+    }
+}
+
+#[test]
+fn results_are_of_revisions_that_can_be_checked_out() {
+    let mut found = Vec::new();
+    texts(&repository().join("results"), &mut found);
+    assert!(found.len() > 100, "{} files", found.len());
+    for (path, text) in found {
+        // The revision of a program with uncommitted changes is no revision.
+        let dirty = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let mut dirty = dirty.filter(|word| word.len() == 46 && word.ends_with("-dirty"));
+        assert_eq!(dirty.next(), None, "{path}");
+    }
+}
+
 /// A number of the tests as the README writes it: `5e-6` is `5·10⁻⁶`.
 fn written(constant: &str) -> String {
     let (digits, exponent) = constant.split_once("e-").unwrap();
