@@ -66,12 +66,7 @@ pub fn write_report(
     if let Some(published) = published {
         writeln!(page, "{}", published_section(published))?;
     }
-    for line in &manifest.model {
-        writeln!(page, "Model: {line}.\n")?;
-    }
-    for line in &manifest.data {
-        writeln!(page, "Data: {line}.\n")?;
-    }
+    page.push_str(&manifest.remarks());
     if !notes.is_empty() {
         writeln!(page, "{notes}\n")?;
     }

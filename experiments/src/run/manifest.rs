@@ -114,6 +114,13 @@ impl Manifest {
         ))
     }
 
+    /// What was remarkable in model and data, a paragraph each.
+    pub fn remarks(&self) -> String {
+        let model = self.model.iter().map(|line| format!("Model: {line}.\n\n"));
+        let data = self.data.iter().map(|line| format!("Data: {line}.\n\n"));
+        model.chain(data).collect()
+    }
+
     /// The command as it can be pasted into a shell.
     pub fn command_line(&self) -> String {
         shell_line(&self.command)

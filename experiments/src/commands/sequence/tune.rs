@@ -86,7 +86,10 @@ pub fn run(
     println!("{table}\n\n{best}");
     let title = &started.manifest.title;
     let origin = started.manifest.origin();
-    let page = format!("# {title}\n\n{table}\n\nChosen by AA:\n\n```toml\n{best}```\n\n{origin}\n");
+    let remarks = started.manifest.remarks();
+    let page = format!(
+        "# {title}\n\n{table}\n\nChosen by AA:\n\n```toml\n{best}```\n\n{remarks}{origin}\n"
+    );
     started.folder.write("report.md", page.as_bytes())?;
     let report = started.folder.path().join("report.md");
     println!("report: {}", report.display());
