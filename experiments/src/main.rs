@@ -11,6 +11,7 @@ mod builtin;
 mod cli;
 mod commands;
 mod config;
+mod hash;
 mod interrupt;
 mod miniature;
 mod progress;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use toml::{Table, Value};
 
@@ -83,8 +83,8 @@ pub struct RunArgs {
     /// Seeds, separated by commas; more than one gives mean ± standard deviation [default: 0].
     #[arg(long, value_delimiter = ',')]
     pub seeds: Vec<u64>,
-    /// Longest row in tokens; longer ones lose their beginning, or, read by an encoder-decoder, their
-    /// end.
+    /// Longest row in tokens; longer ones lose the beginning of their prompt and the token that ends their
+    /// answer, or, read by an encoder-decoder, the end of either. What is lost is counted and said.
     #[arg(long, value_name = "TOKENS")]
     pub max_length: Option<usize>,
     /// Only the first training rows of each task.
@@ -126,8 +126,14 @@ impl RunArgs {
     ///
     /// As [`RunConfig::resolve`].
     pub fn resolve(&self, benchmark: BenchmarkName) -> Result<RunConfig> {
-        let given = self.model.is_some() || self.data.is_some();
-        RunConfig::resolve(benchmark, given, &self.overrides())
+        let config = RunConfig::resolve(benchmark, false, &self.overrides())?;
+        ensure!(
+            config.benchmark == benchmark,
+            "these are settings of `experiments {}`, not of `experiments {}`",
+            config.benchmark.name(),
+            benchmark.name()
+        );
+        Ok(config)
     }
 
     /// The settings with these arguments over those of a run.

@@ -20,6 +20,16 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     for folder in &args.runs {
         let found = RunResult::read_all(folder)?;
         let manifest = Manifest::read(folder)?;
+        if found.len() < manifest.runs {
+            let missing = format!(
+                "{} is not finished: {} of {} runs have a result",
+                folder.display(),
+                found.len(),
+                manifest.runs
+            );
+            eprintln!("warning: {missing}");
+            joined.data.push(missing);
+        }
         for mut result in found {
             result.scale.clone_from(&manifest.title);
             result

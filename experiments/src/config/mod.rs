@@ -27,9 +27,6 @@ use table::{merge, set};
 
 use crate::backend::Backend;
 
-/// The setting that says whose learning rate was tuned.
-const TUNED: &str = "tuned";
-
 /// Settings for the built-in suite and model; its learning rates were found by `trace --tune`.
 const BUILTIN: &str = include_str!("../../configs/builtin.toml");
 /// Settings for a model and data of the user's.
@@ -92,10 +89,10 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// Peak learning rate by method.
     pub learning_rates: BTreeMap<MethodName, f64>,
-    /// Methods whose learning rate was found by `--tune` on validation rows, under these settings; tables
-    /// mark the others.
-    #[serde(default)]
-    pub tuned: Vec<MethodName>,
+    /// What the learning rate of a method was tuned for, as `--tune` prints it: tables mark a rate as tuned
+    /// where these are its settings still.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuned: BTreeMap<MethodName, String>,
     /// Learning rates `--tune` tries for every method.
     pub tune_grid: Vec<f64>,
     /// What the data to be kept is measured on.
@@ -125,6 +122,34 @@ pub struct Overrides<'a> {
     pub flags: Table,
 }
 
+impl Overrides<'_> {
+    /// Whether a file or a pair names a model or data: the defaults follow them.
+    fn give_model_or_data(&self) -> Result<bool> {
+        let names = |table: &Table| table.contains_key("model") || table.contains_key("data");
+        let file = self.file.map(read_settings).transpose()?;
+        let mut given = names(&self.flags) || file.is_some_and(|file| names(&file));
+        for pair in self.set {
+            given |= names(&set(pair)?);
+        }
+        Ok(given)
+    }
+}
+
+/// A TOML file of settings.
+///
+/// # Errors
+///
+/// If it cannot be read, with the line where it is no TOML.
+fn read_settings(path: &Path) -> Result<Table> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start)];
+        let line = before.matches('\n').count() + 1;
+        anyhow!("{}, line {line}: {}", path.display(), error.message())
+    })
+}
+
 impl RunConfig {
     /// Defaults of a benchmark for its built-in suite and model, or for `given` ones, with overrides on
     /// top.
@@ -137,6 +162,7 @@ impl RunConfig {
         given: bool,
         overrides: &Overrides<'_>,
     ) -> Result<Self> {
+        let given = given || overrides.give_model_or_data()?;
         let layers: &[&str] = match (benchmark, given) {
             (BenchmarkName::Trace, false) => &[BUILTIN],
             (BenchmarkName::Trace, true) => &[BUILTIN, GIVEN],
@@ -159,43 +185,37 @@ impl RunConfig {
     ///
     /// As [`resolve`](Self::resolve).
     pub fn resolve_over(mut table: Table, overrides: &Overrides<'_>) -> Result<Self> {
-        // Marks of tuned rates hold for the settings of the layer that says them.
-        let mut marked = table.clone();
         if let Some(preset) = overrides.preset {
             let benchmark = table.get("benchmark").cloned();
             let benchmark = benchmark.map_or(Ok(BenchmarkName::default()), Value::try_into)?;
-            merge_layer(&mut table, preset.table(benchmark)?, &mut marked);
+            merge(&mut table, preset.table(benchmark)?);
         }
         if let Some(path) = overrides.file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let file: Table = toml::from_str(&text).map_err(|error| {
-                let before = &text[..error.span().map_or(0, |span| span.start)];
-                let line = before.matches('\n').count() + 1;
-                anyhow!("{}, line {line}: {}", path.display(), error.message())
-            })?;
+            let file = read_settings(path)?;
             // Checked apart, so that an error names the file it is in.
             let mut alone = table.clone();
             merge(&mut alone, file.clone());
             parse(alone).with_context(|| format!("in {}", path.display()))?;
-            merge_layer(&mut table, file, &mut marked);
+            merge(&mut table, file);
         }
         for pair in overrides.set {
-            merge_layer(&mut table, set(pair)?, &mut marked);
+            merge(&mut table, set(pair)?);
         }
-        merge_layer(&mut table, overrides.flags.clone(), &mut marked);
-        let mut config = parse(table)?;
+        merge(&mut table, overrides.flags.clone());
+        let config = parse(table)?;
         config.validate()?;
-        config.unmark_changed(&parse(marked)?)?;
         Ok(config)
     }
 
     /// The orders that are run, each as it is typed alone.
     pub fn orders(&self) -> Vec<String> {
-        let parts: Vec<&str> = self.order.split(',').map(str::trim).collect();
-        match parts.iter().all(|part| part.parse::<usize>().is_ok()) {
-            true => parts.iter().map(ToString::to_string).collect(),
-            false => vec![self.order.clone()],
+        let numbers = self
+            .order
+            .split(',')
+            .map(|part| part.trim().parse::<usize>());
+        match numbers.collect::<Result<Vec<_>, _>>() {
+            Ok(numbers) => numbers.iter().map(ToString::to_string).collect(),
+            Err(_) => vec![self.order.clone()],
         }
     }
 
@@ -214,9 +234,8 @@ impl RunConfig {
         };
         let mut table = Table::try_from(&alone)?;
         merge(&mut table, changes.clone());
-        let mut config = parse(table).with_context(|| format!("in by_order.{order}"))?;
+        let config = parse(table).with_context(|| format!("in by_order.{order}"))?;
         config.validate()?;
-        config.unmark_changed(&alone)?;
         Ok(config)
     }
 
@@ -243,6 +262,12 @@ impl RunConfig {
         own.unwrap_or(self.train.learning_rate)
     }
 
+    /// Whether anything reads what is calibrated on.
+    pub fn reads_calibration(&self) -> bool {
+        let mut methods = self.methods.iter();
+        self.calibration.base_rows > 0 && methods.any(|&m| self.osft_config(m).is_some())
+    }
+
     /// What a method splits and protects; `None` for one that does not.
     pub fn osft_config(&self, method: MethodName) -> Option<&OsftConfig> {
         match method {
@@ -254,15 +279,6 @@ impl RunConfig {
             MethodName::OsftPaper => Some(&self.osft_paper),
             MethodName::Osft => Some(&self.osft),
         }
-    }
-}
-
-/// Puts a layer of settings over others, and takes note where it says whose rates are tuned.
-fn merge_layer(table: &mut Table, layer: Table, marked: &mut Table) {
-    let marks = layer.contains_key(TUNED);
-    merge(table, layer);
-    if marks {
-        marked.clone_from(table);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whose learning rate was found by tuning, under these settings.
 
 use anyhow::Result;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::{MethodName, RunConfig};
+use crate::hash::{canonical, sha256, shortened};
 
 /// Settings under which a rate stays a tuned one: what a run is scored on, and how much of the rows.
 const STILL_TUNED: [&str; 7] = [
@@ -17,38 +18,34 @@ const STILL_TUNED: [&str; 7] = [
 ];
 
 impl RunConfig {
-    /// Leaves those methods marked as tuned whose rate and settings are still those of `base`.
+    /// What a tuned rate holds for, the rate among it: a short hash of the settings of a method, and of
+    /// where model and data are.
     ///
     /// # Errors
     ///
-    /// If settings cannot be compared.
-    pub(super) fn unmark_changed(&mut self, base: &Self) -> Result<()> {
-        let same = |method: MethodName| -> Result<bool> {
-            let of = |config: &Self| -> Result<Table> {
-                let mut settings = config.key_settings(method)?;
-                settings.retain(|key, _| !STILL_TUNED.contains(&key));
-                Ok(settings)
-            };
-            let read = |config: &Self| {
-                let text = config
-                    .osft_config(method)
-                    .and(config.calibration.text.clone());
-                (config.model.clone(), config.data.clone(), text)
-            };
-            Ok(read(self) == read(base) && of(self)? == of(base)?)
+    /// If the settings cannot be written down.
+    pub fn tuned_for(&self, method: MethodName) -> Result<String> {
+        let mut settings: Table = self.key_settings(method)?;
+        settings.retain(|key, _| !STILL_TUNED.contains(&key));
+        let path = |path: &Option<std::path::PathBuf>| {
+            let path = path
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned());
+            Value::from(path.unwrap_or_default())
         };
-        let mut kept = Vec::new();
-        for &method in &self.tuned {
-            if same(method)? {
-                kept.push(method);
-            }
+        settings.insert("benchmark".to_string(), Value::from(self.benchmark.name()));
+        settings.insert("model".to_string(), path(&self.model));
+        settings.insert("data".to_string(), path(&self.data));
+        if self.osft_config(method).is_some() {
+            settings.insert("text".to_string(), path(&self.calibration.text));
         }
-        self.tuned = kept;
-        Ok(())
+        let text = canonical(&serde_json::to_value(settings)?);
+        Ok(shortened(&sha256(text.as_bytes())).to_string())
     }
 
-    /// Whether the learning rate of a method was found by tuning.
+    /// Whether the learning rate of a method was found by tuning with just these settings.
     pub fn is_tuned(&self, method: MethodName) -> bool {
-        self.tuned.contains(&method)
+        let marked = self.tuned.get(&method);
+        marked.is_some_and(|hash| self.tuned_for(method).is_ok_and(|own| own == *hash))
     }
 }

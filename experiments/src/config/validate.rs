@@ -2,10 +2,30 @@
 
 use std::fmt::Display;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use continual::trainer::TrainConfig;
 
 use super::RunConfig;
 use crate::variant::check_calibration;
+
+/// Minutes of a year: nobody waits longer for a checkpoint.
+const MOST_MINUTES: f64 = 525_600.0;
+
+/// Settings that are read once for all orders of a run.
+const ONE_FOR_ALL: [&str; 12] = [
+    "backend",
+    "benchmark",
+    "by_order",
+    "calibration",
+    "checkpoints",
+    "data",
+    "methods",
+    "model",
+    "order",
+    "seeds",
+    "split_cache",
+    "tune_grid",
+];
 
 impl RunConfig {
     /// Checks every setting by its range, and what settings say of each other.
@@ -26,6 +46,26 @@ impl RunConfig {
             self.evaluation_batch > 0,
             "evaluation_batch must be at least 1"
         );
+        for (order, changes) in &self.by_order {
+            if let Some(key) = changes
+                .keys()
+                .find(|key| ONE_FOR_ALL.contains(&key.as_str()))
+            {
+                bail!("by_order.{order}.{key}: {key} is one for all orders of a run");
+            }
+        }
+        ensure!(
+            !self.tune_grid.is_empty(),
+            "tune_grid is empty: name at least one rate"
+        );
+        named_once("tune_grid: rate", &self.tune_grid)?;
+        for &learning_rate in &self.tune_grid {
+            let train = TrainConfig {
+                learning_rate,
+                ..self.train.clone()
+            };
+            train.validate().context("tune_grid")?;
+        }
         let mut seen = Vec::new();
         for &method in &self.methods {
             ensure!(
@@ -65,8 +105,8 @@ impl RunConfig {
         );
         let minutes = self.checkpoints.every_minutes;
         ensure!(
-            minutes >= 0.0 && minutes.is_finite(),
-            "checkpoints.every_minutes = {minutes} must be 0 or above"
+            (0.0..=MOST_MINUTES).contains(&minutes),
+            "checkpoints.every_minutes = {minutes} must be from 0 to {MOST_MINUTES}, a year"
         );
         ensure!(
             self.calibration.base_tokens > 0,

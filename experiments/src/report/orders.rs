@@ -9,15 +9,18 @@ use super::table::{empty_table, with_numbers};
 /// one order.
 pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
     let mut orders: Vec<&str> = Vec::new();
-    let mut methods: Vec<(&str, &str, u64)> = Vec::new();
+    // The first summary of each method stands for it.
+    let mut methods: Vec<&Summary> = Vec::new();
     for summary in summaries {
         let order = summary.order.as_deref()?;
         if !orders.contains(&order) {
             orders.push(order);
         }
-        let method = summary.across_orders();
-        if !methods.contains(&method) {
-            methods.push(method);
+        if !methods
+            .iter()
+            .any(|method| method.is_same_across_orders(summary))
+        {
+            methods.push(summary);
         }
     }
     let mut table = empty_table(markdown);
@@ -28,7 +31,7 @@ pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
     for method in methods {
         let of_order = |order: &&str| {
             summaries.iter().find(|summary| {
-                summary.order.as_deref() == Some(order) && summary.across_orders() == method
+                summary.order.as_deref() == Some(order) && method.is_same_across_orders(summary)
             })
         };
         let figures: Vec<[Option<f64>; 2]> = orders
@@ -48,7 +51,7 @@ pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
         });
         let shown = figures.iter().chain([&mean]).flatten();
         let shown = shown.map(|value| value.map_or("–".to_string(), |v| format!("{v:.1}")));
-        table.add_row(std::iter::once(method.0.to_string()).chain(shown));
+        table.add_row(std::iter::once(method.method.clone()).chain(shown));
     }
     Some(with_numbers(table))
 }

@@ -5,7 +5,7 @@ use continual::{Protocol, ResultMatrix, metrics};
 use osft::LayerLeak;
 
 use super::table::{empty_table, with_numbers};
-use crate::run::{Named, RunResult, shortened, tell_apart};
+use crate::run::{Named, RunResult, tell_apart};
 
 /// The figures of one method over its seeds.
 #[derive(Clone, Debug)]
@@ -122,11 +122,13 @@ impl Summary {
         }
     }
 
-    /// What it shares with the same method on other orders of the tasks.
-    pub fn across_orders(&self) -> (&str, &str, u64) {
-        let identity = self.runs[0].identity.as_ref();
-        let across = identity.map_or("", |identity| shortened(&identity.across_orders));
-        (&self.method, across, self.learning_rate.to_bits())
+    /// Whether another one is the same method over another order of the tasks.
+    pub fn is_same_across_orders(&self, other: &Self) -> bool {
+        let known = match (&self.runs[0].identity, &other.runs[0].identity) {
+            (Some(own), Some(other)) => own.is_same_across_orders(other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        known && self.method == other.method && self.learning_rate == other.learning_rate
     }
 
     /// Its learning rate, marked by whether it was tuned, where that is known.

@@ -1,13 +1,14 @@
 //! What a result is known by: the settings that can change a number, the model, the tokenizer and the
 //! rows.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 use toml::Table;
 
 use crate::config::{MethodName, RunConfig};
+use crate::hash::{canonical, sha256, shortened};
 
 /// What a run reads beside its settings, by SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,10 @@ pub struct Contents {
     pub suite: String,
     /// Rows of all tasks in their order, how they are scored, and the general probe.
     pub rows: String,
+    /// The same of each task by itself.
+    pub tasks: BTreeMap<String, String>,
+    /// The general probe; empty where there is none.
+    pub general: String,
     /// The text file that stands for what the base model knows; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub calibration: String,
@@ -54,8 +59,8 @@ impl Contents {
 pub struct Identity {
     /// Hash of everything below but [`across_orders`](Self::across_orders).
     pub key: String,
-    /// Hash of settings, model and tokenizer, whatever the order of the tasks: results that differ in
-    /// the order alone stand side by side.
+    /// Hash of settings, model, tokenizer and probe, whatever the order of the tasks: see
+    /// [`is_same_across_orders`](Self::is_same_across_orders).
     pub across_orders: String,
     /// What was read.
     pub contents: Contents,
@@ -87,7 +92,7 @@ impl Identity {
         }
         let unordered = Contents {
             rows: String::new(),
-            calibration: String::new(),
+            tasks: BTreeMap::new(),
             ..contents.clone()
         };
         Ok(Self {
@@ -98,54 +103,25 @@ impl Identity {
         })
     }
 
+    /// Whether two results differ in the order of the tasks alone: the tasks that both have are the same.
+    pub fn is_same_across_orders(&self, other: &Self) -> bool {
+        let (own, others) = (&self.contents.tasks, &other.contents.tasks);
+        let mut common = own
+            .iter()
+            .filter_map(|(name, rows)| Some((rows, others.get(name)?)));
+        self.across_orders == other.across_orders && common.all(|(own, other)| own == other)
+    }
+
     /// The beginning of the key: enough to tell the runs of a folder apart.
     pub fn short(&self) -> &str {
         shortened(&self.key)
     }
 }
 
-/// The first digits of a hash.
-pub fn shortened(hash: &str) -> &str {
-    &hash[..hash.len().min(8)]
-}
-
 fn hash(settings: &Table, contents: &Contents) -> Result<String> {
     // The first words say which form of the settings is hashed.
     let mut text = String::from("osft result 1\n");
-    canonical(&serde_json::to_value(settings)?, &mut text);
-    canonical(&serde_json::to_value(contents)?, &mut text);
+    text.push_str(&canonical(&serde_json::to_value(settings)?));
+    text.push_str(&canonical(&serde_json::to_value(contents)?));
     Ok(sha256(text.as_bytes()))
-}
-
-/// SHA-256 in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// JSON with its keys in alphabetical order: where a setting stands in a file changes nothing.
-fn canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(object) => {
-            let mut keys: Vec<&String> = object.keys().collect();
-            keys.sort();
-            out.push('{');
-            for key in keys {
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                canonical(&object[key], out);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Value::Array(values) => {
-            out.push('[');
-            for value in values {
-                canonical(value, out);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        plain => out.push_str(&plain.to_string()),
-    }
 }

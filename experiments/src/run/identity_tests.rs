@@ -1,6 +1,6 @@
 //! Two results that differ in any one setting share nothing: no row of a table, no file, no name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -13,7 +13,7 @@ use crate::report::summarize;
 
 /// Settings that tell nothing apart, with why: written down once more, so that a change of the list
 /// in the code is a change here.
-const TELL_NOTHING: [&str; 9] = [
+const TELL_NOTHING: [&str; 11] = [
     "benchmark",
     "calibration.save",
     "checkpoints.every_minutes",
@@ -22,7 +22,9 @@ const TELL_NOTHING: [&str; 9] = [
     "order",
     "seeds",
     "tune_grid",
-    "tuned",
+    "tuned.osft",
+    "tuned.osft-paper",
+    "tuned.seqft",
 ];
 
 fn table() -> Table {
@@ -214,12 +216,15 @@ fn what_is_read_tells_apart_too() {
     let base = Contents::default();
     let identity =
         |contents: &Contents, method| Identity::new(&config, &config, method, contents).unwrap();
-    let change: [fn(&mut Contents); 5] = [
+    let change: [fn(&mut Contents); 8] = [
         |contents| contents.model_config = "1".to_string(),
         |contents| contents.model_weights = "1".to_string(),
         |contents| contents.tokenizer = "1".to_string(),
         |contents| contents.rows = "1".to_string(),
         |contents| contents.calibration = "1".to_string(),
+        |contents| contents.general = "1".to_string(),
+        |contents| contents.suite = "1".to_string(),
+        |contents| contents.tasks = BTreeMap::from([("a".to_string(), "1".to_string())]),
     ];
     let mut keys = BTreeSet::from([identity(&base, MethodName::Osft).key]);
     for change in change {
@@ -227,7 +232,19 @@ fn what_is_read_tells_apart_too() {
         change(&mut contents);
         keys.insert(identity(&contents, MethodName::Osft).key);
     }
-    assert_eq!(keys.len(), 6);
+    assert_eq!(keys.len(), 9);
+    // Orders stand side by side where the tasks that both have are the same.
+    let with = |name: &str, rows: &str| {
+        let mut contents = base.clone();
+        contents.tasks = BTreeMap::from([(name.to_string(), rows.to_string())]);
+        identity(&contents, MethodName::Osft)
+    };
+    assert!(with("a", "1").is_same_across_orders(&with("b", "2")));
+    assert!(!with("a", "1").is_same_across_orders(&with("a", "2")));
+    let mut text = base.clone();
+    text.calibration = "1".to_string();
+    let text = identity(&text, MethodName::Osft);
+    assert!(!text.is_same_across_orders(&identity(&base, MethodName::Osft)));
     // Plain fine-tuning reads no text to calibrate on.
     let mut contents = base.clone();
     contents.calibration = "1".to_string();

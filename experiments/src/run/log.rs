@@ -1,10 +1,10 @@
 //! The log of a run: one JSON object per line, from the first step on.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use continual::Event;
 use serde_json::{Value, json};
 
@@ -17,11 +17,11 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Creates the log of a run.
+    /// Creates the log of a run, or opens it; nobody else does while this process has it.
     ///
     /// # Errors
     ///
-    /// If the file cannot be created.
+    /// If the file cannot be created, or another process has it.
     pub fn create(folder: &RunFolder) -> Result<Self> {
         let path = folder.path().join("metrics.jsonl");
         let file = File::options()
@@ -29,6 +29,13 @@ impl MetricsLog {
             .append(true)
             .open(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
+        // Where a file system knows no locks, two processes are not kept apart.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            bail!(
+                "another process is running in {}: wait for it, or end it first",
+                folder.path().display()
+            );
+        }
         Ok(Self {
             file: BufWriter::new(file),
             path,

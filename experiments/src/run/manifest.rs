@@ -48,6 +48,12 @@ pub struct Manifest {
     /// What was not as the model's authors would have it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model: Vec<String>,
+    /// Keys of the runs in the folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Number of runs in the folder, all seeds counted; 0 where that was not recorded.
+    #[serde(default)]
+    pub runs: usize,
     /// What is read beside the settings, by order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contents: BTreeMap<String, Contents>,
@@ -75,6 +81,8 @@ impl Manifest {
             resumed_by: Vec::new(),
             data: Vec::new(),
             model: Vec::new(),
+            keys: Vec::new(),
+            runs: 0,
             contents: BTreeMap::new(),
         }
     }

@@ -12,7 +12,7 @@ mod tell_apart;
 mod tensorboard;
 
 pub use folder::RunFolder;
-pub use identity::{Contents, Identity, sha256, shortened};
+pub use identity::{Contents, Identity};
 pub use layers::{layers_csv, layers_table};
 pub use log::MetricsLog;
 pub use manifest::{Manifest, REVISION};

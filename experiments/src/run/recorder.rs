@@ -8,8 +8,9 @@ use continual::checkpoint::{Checkpoint, Checkpoints, SEQUENCE_FILE, StatePart};
 use continual::{ContinualError, Event, Keeper, Pause, Task};
 use serde_json::Value;
 
-use super::{MetricsLog, RunFolder, shortened};
+use super::{MetricsLog, RunFolder};
 use crate::config::CheckpointConfig;
+use crate::hash::shortened;
 use crate::interrupt;
 
 /// Parent of the checkpoints of all runs of a folder.

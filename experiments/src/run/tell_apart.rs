@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Identity;
-use super::identity::shortened;
+use crate::hash::{sha256, shortened};
 
 /// Longest value of a setting that is shown whole, in characters.
 const SHOWN: usize = 32;
@@ -24,7 +24,7 @@ impl Named<'_> {
     fn differs_from(&self, other: &Self) -> bool {
         match (self.identity, other.identity) {
             (Some(a), Some(b)) if self.tasks == other.tasks => a.key != b.key,
-            (Some(a), Some(b)) => a.across_orders != b.across_orders,
+            (Some(a), Some(b)) => !a.is_same_across_orders(b),
             (a, b) => a.is_some() != b.is_some(),
         }
     }
@@ -131,7 +131,7 @@ fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
                 // The whole is too long for a name, and its beginning may be the same.
                 true => {
                     let begin: String = text.chars().take(SHOWN - 12).collect();
-                    let hash = super::identity::sha256(text.as_bytes());
+                    let hash = sha256(text.as_bytes());
                     format!("{begin}… #{}", &hash[..4])
                 }
             };

@@ -191,6 +191,12 @@ impl LlamaConfig {
         if let Err(reason) = self.rope() {
             return invalid(reason);
         }
+        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps.is_finite()) {
+            return invalid(format!(
+                "rms_norm_eps = {} must be above 0",
+                self.rms_norm_eps
+            ));
+        }
         Ok(())
     }
 }

@@ -173,6 +173,10 @@ impl T5Config {
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return invalid(format!("{name} is 0; it must be at least 1"));
         }
+        let epsilon = self.layer_norm_epsilon;
+        if !(epsilon > 0.0 && epsilon.is_finite()) {
+            return invalid(format!("layer_norm_epsilon = {epsilon} must be above 0"));
+        }
         let buckets = self.relative_attention_num_buckets;
         if buckets < 4 || !buckets.is_multiple_of(2) {
             return invalid(format!(

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 
 use super::{Base, Prepared};
 use crate::config::RunConfig;
-use crate::run::{Contents, sha256};
+use crate::hash::sha256;
+use crate::run::Contents;
 
 /// What is read in every order.
 pub fn contents(config: &RunConfig, base: &Base, orders: &[Prepared]) -> Result<Vec<Contents>> {
@@ -20,10 +21,8 @@ pub fn contents(config: &RunConfig, base: &Base, orders: &[Prepared]) -> Result<
 ///
 /// If the calibration text cannot be read.
 pub fn of(config: &RunConfig, base: &Base, prepared: &Prepared) -> Result<Contents> {
-    let mut methods = config.methods.iter();
-    let reads = methods.any(|&method| config.osft_config(method).is_some());
     let calibration = match &config.calibration.text {
-        _ if !reads || config.calibration.base_rows == 0 => String::new(),
+        _ if !config.reads_calibration() => String::new(),
         Some(path) => sha256(
             &std::fs::read(path)
                 .with_context(|| format!("cannot read the calibration text {}", path.display()))?,
@@ -31,12 +30,15 @@ pub fn of(config: &RunConfig, base: &Base, prepared: &Prepared) -> Result<Conten
         // Text that the model generates follows from the model and the settings.
         None => String::new(),
     };
+    let rows = prepared.rows()?;
     Ok(Contents {
         model_config: base.fingerprint.config.clone(),
         model_weights: base.fingerprint.weights.clone(),
         tokenizer: base.fingerprint.tokenizer.clone(),
         suite: prepared.suite.clone(),
-        rows: prepared.rows_hash()?,
+        rows: rows.all,
+        tasks: rows.tasks,
+        general: rows.general,
         calibration,
     })
 }

@@ -172,7 +172,8 @@ fn write_details(
     Ok(())
 }
 
-fn diverged(error: &anyhow::Error) -> bool {
+/// Whether a run ended because its loss or a gradient was no number.
+pub fn diverged(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| {
         let cause = cause.downcast_ref::<ContinualError>();

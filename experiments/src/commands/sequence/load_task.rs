@@ -48,6 +48,12 @@ impl TaskLoader<'_> {
     /// Rows that cannot be read or used, each with file or task and row; no rows to learn from or to
     /// be scored on.
     pub fn load(&self, spec: &TaskSpec) -> Result<(Task, Vec<String>)> {
+        let epochs = self.config.epochs_of(&spec.name, spec.epochs);
+        ensure!(
+            epochs > 0,
+            "task {:?} has 0 epochs, so that nothing would be learned",
+            spec.name
+        );
         let (rows, mut said) = self.rows(spec)?;
         let (max_length, tokenizer) = (self.config.max_length, self.tokenizer);
         let (limit, lowered) = answer_limit(spec.max_new_tokens, max_length, tokenizer.framing());
@@ -111,7 +117,7 @@ impl TaskLoader<'_> {
                     scorer: Arc::new(BenchmarkScore(spec.score)),
                     max_new_tokens: limit,
                 },
-                epochs: self.config.epochs_of(&spec.name, spec.epochs),
+                epochs,
             },
             said,
         ))

@@ -26,6 +26,7 @@ use crate::report::{matrix_table, orders_table, summarize, summary_table, write_
 use crate::run::{Identity, RunResult, stem};
 use execute::method_label;
 use identities::contents;
+pub(crate) use jobs::diverged;
 use jobs::{Planned, run_all};
 pub(crate) use prepare::{Prepared, Split};
 use start::Started;
@@ -62,7 +63,9 @@ impl Base {
             model: loaded.model,
             calibration: None,
         };
-        base.check(config, device)?;
+        for order in config.orders() {
+            base.check(&config.with_order(&order)?, device)?;
+        }
         Ok(base)
     }
 
@@ -116,14 +119,13 @@ fn compare(
     args: &SequenceArgs,
 ) -> Result<()> {
     let contents = contents(config, base, orders)?;
-    let mut started = Started::open(false, config, base, orders, &contents, args)?;
     let mut planned = Vec::new();
     for (prepared, contents) in orders.iter().zip(&contents) {
         for &seed in &config.seeds {
             for &method in &config.methods {
                 let ordered = config.with_order(&prepared.order)?;
                 let identity = Identity::new(config, &ordered, method, contents)?;
-                let label = method_label(config, method);
+                let label = method_label(&ordered, method);
                 planned.push(Planned {
                     stem: stem(&prepared.among(orders, &label), &identity, seed),
                     config: ordered,
@@ -137,6 +139,7 @@ fn compare(
         }
     }
     jobs::name_apart(&mut planned);
+    let mut started = Started::open(false, config, base, orders, &contents, &planned, args)?;
     let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();

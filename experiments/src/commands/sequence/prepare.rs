@@ -1,10 +1,11 @@
 //! From the rows of a suite to the tasks of a sequence.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
-use benchmarks::{Published, Score, Suite, load_rows, published};
+use anyhow::{Result, bail, ensure};
+use benchmarks::{Published, Score, Suite, TaskSpec, load_rows, published};
 use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
 
@@ -13,8 +14,8 @@ use super::load_task::TaskLoader;
 use super::rows::questions;
 use crate::builtin;
 use crate::config::RunConfig;
+use crate::hash::sha256;
 use crate::progress::Progress;
-use crate::run::sha256;
 
 /// Longest answer of the general-knowledge probe in tokens.
 const GENERAL_NEW_TOKENS: usize = 12;
@@ -43,6 +44,16 @@ pub struct Prepared {
     pub general: Option<EvaluationSet>,
     /// How the answers of each task are scored.
     scores: Vec<Score>,
+}
+
+/// Hashes of the rows of a run.
+pub struct Rows {
+    /// Of all tasks in their order and the probe.
+    pub all: String,
+    /// Of every task by itself.
+    pub tasks: BTreeMap<String, String>,
+    /// Of the probe; empty where there is none.
+    pub general: String,
 }
 
 /// A benchmark's score as the protocol asks for it.
@@ -81,6 +92,7 @@ impl Prepared {
             folder: &path,
         };
         let specs = suite.order(&config.order)?;
+        check_suite(&suite, &specs, &config.order)?;
         let progress = Progress::new(specs.len() as u64);
         let (mut tasks, mut remarks) = (Vec::new(), Vec::new());
         for spec in &specs {
@@ -108,11 +120,28 @@ impl Prepared {
         })
     }
 
-    /// A hash of all that is read and of how it is scored.
-    pub fn rows_hash(&self) -> Result<String> {
-        let rows = rows_fingerprint(&self.tasks, self.general.as_ref())?;
-        let text = format!("{rows} {}", serde_json::to_string(&self.scores)?);
-        Ok(sha256(text.as_bytes()))
+    /// Hashes of all that is read and of how it is scored: of everything in its order, of every task by
+    /// itself, and of the probe.
+    pub fn rows(&self) -> Result<Rows> {
+        let scored = |rows: String, scores: &[Score]| -> Result<String> {
+            Ok(sha256(
+                format!("{rows} {}", serde_json::to_string(scores)?).as_bytes(),
+            ))
+        };
+        let mut tasks = BTreeMap::new();
+        for (task, score) in self.tasks.iter().zip(&self.scores) {
+            let rows = rows_fingerprint(std::slice::from_ref(task), None)?;
+            tasks.insert(task.name.clone(), scored(rows, &[*score])?);
+        }
+        let all = rows_fingerprint(&self.tasks, self.general.as_ref())?;
+        Ok(Rows {
+            all: scored(all, &self.scores)?,
+            tasks,
+            general: match &self.general {
+                Some(set) => rows_fingerprint(&[], Some(set))?,
+                None => String::new(),
+            },
+        })
     }
 
     /// What was published on the suite for these orders.
@@ -166,6 +195,34 @@ fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
             "task_epochs names {name:?}, which is no task of {}; its tasks are {}",
             suite.name,
             known.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Checks what would leave a run without work, or with two tasks of one name.
+fn check_suite(suite: &Suite, specs: &[&TaskSpec], order: &str) -> Result<()> {
+    ensure!(
+        !specs.is_empty(),
+        "order {order} of {} names no task",
+        suite.name
+    );
+    for (index, task) in suite.tasks.iter().enumerate() {
+        ensure!(
+            suite.tasks[..index]
+                .iter()
+                .all(|other| other.name != task.name),
+            "{} has two tasks that are called {:?}",
+            suite.name,
+            task.name
+        );
+    }
+    for spec in specs {
+        ensure!(
+            spec.max_new_tokens > 0,
+            "task {:?} of {}: max_new_tokens is 0, so that nothing could be answered",
+            spec.name,
+            suite.name
         );
     }
     Ok(())

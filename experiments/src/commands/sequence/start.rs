@@ -7,10 +7,12 @@ use anyhow::{Context, Result, bail, ensure};
 use toml::Table;
 
 use super::Base;
+use super::jobs::Planned;
 use super::prepare::Prepared;
 use crate::cli::SequenceArgs;
 use crate::config::{BenchmarkName, RunConfig, differences};
-use crate::run::{CHECKPOINTS, Contents, Manifest, MetricsLog, RunFolder, shortened};
+use crate::hash::shortened;
+use crate::run::{CHECKPOINTS, Contents, Manifest, MetricsLog, RunFolder};
 
 /// The settings as they were used, in the run's folder.
 const CONFIG: &str = "config.toml";
@@ -69,6 +71,12 @@ pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig
         folder.display()
     );
     let typed = args.run.resolve_over(saved.clone())?;
+    ensure!(
+        typed.benchmark == benchmark,
+        "{} is a run of `experiments {}`: resume it with that command",
+        folder.display(),
+        typed.benchmark.name()
+    );
     // Where splits are found changes no number.
     let without_cache = |mut settings: Table| {
         settings.remove("split_cache");
@@ -99,8 +107,12 @@ impl Started {
         base: &Base,
         orders: &[Prepared],
         contents: &[Contents],
+        planned: &[Planned<'_>],
         args: &SequenceArgs,
     ) -> Result<Self> {
+        let mut keys: Vec<String> = planned.iter().map(|run| run.identity.key.clone()).collect();
+        keys.sort();
+        keys.dedup();
         // The orders by name, with what is read in each.
         let read: BTreeMap<String, Contents> = orders
             .iter()
@@ -126,8 +138,8 @@ impl Started {
                 remarks.push(line.clone());
             }
         }
-        let (folder, manifest) = match &args.resume {
-            Some(path) => Self::taken_up(path, &read)?,
+        let (folder, manifest, log) = match &args.resume {
+            Some(path) => Self::taken_up(path, &read, &keys)?,
             None => {
                 let name = match tuning {
                     true => "tune",
@@ -139,15 +151,18 @@ impl Started {
                 manifest.data = remarks;
                 manifest.model.clone_from(&base.warnings);
                 manifest.contents = read;
+                manifest.keys = keys;
+                manifest.runs = planned.len();
+                let log = MetricsLog::create(&folder)?;
                 manifest.tuning = tuning;
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
-                (folder, manifest)
+                (folder, manifest, log)
             }
         };
         let json = serde_json::to_string_pretty(&manifest)?;
         folder.write(MANIFEST, json.as_bytes())?;
         Ok(Self {
-            log: MetricsLog::create(&folder)?,
+            log,
             folder,
             manifest,
             tuning,
@@ -156,7 +171,11 @@ impl Started {
     }
 
     /// A run's folder, if what it reads is what it read before.
-    fn taken_up(path: &Path, read: &BTreeMap<String, Contents>) -> Result<(RunFolder, Manifest)> {
+    fn taken_up(
+        path: &Path,
+        read: &BTreeMap<String, Contents>,
+        keys: &[String],
+    ) -> Result<(RunFolder, Manifest, MetricsLog)> {
         let mut manifest = Manifest::read(path)?;
         for (order, before) in &manifest.contents {
             let now = read.get(order).cloned().unwrap_or_default();
@@ -175,10 +194,18 @@ impl Started {
                 changed.join(", ")
             );
         }
+        ensure!(
+            manifest.keys == keys,
+            "{} cannot be continued, because its {CONFIG} has changed since it was started; restore that, \
+             or start a new run",
+            path.display()
+        );
+        // Before anything is changed: another process may be running here.
+        let log = MetricsLog::create(&RunFolder::reopen(path)?)?;
         if let Some(warning) = manifest.resumed_by_this_program() {
             eprintln!("warning: {warning}");
         }
-        Ok((RunFolder::take_up(path)?, manifest))
+        Ok((RunFolder::take_up(path)?, manifest, log))
     }
 
     /// For an error: what is left of the run, and how to go on.

@@ -26,7 +26,6 @@ pub fn run(
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
     let contents = contents(&config, base, orders)?;
-    let mut started = Started::open(true, &config, base, orders, &contents, args)?;
     let mut planned = Vec::new();
     for &method in &config.methods {
         for &rate in &config.tune_grid {
@@ -34,9 +33,11 @@ pub fn run(
             config.learning_rates.insert(method, rate);
             for (prepared, contents) in orders.iter().zip(&contents) {
                 for &seed in &config.seeds {
-                    let ordered = config.with_order(&prepared.order)?;
+                    let mut ordered = config.with_order(&prepared.order)?;
+                    // The rate that is tried comes before one that an order sets.
+                    ordered.learning_rates.insert(method, rate);
                     let identity = Identity::new(&config, &ordered, method, contents)?;
-                    let label = format!("{} lr{rate:e}", method_label(&config, method));
+                    let label = format!("{} lr{rate:e}", method_label(&ordered, method));
                     planned.push(Planned {
                         stem: stem(&prepared.among(orders, &label), &identity, seed),
                         config: ordered,
@@ -51,13 +52,15 @@ pub fn run(
         }
     }
     jobs::name_apart(&mut planned);
+    let mut started = Started::open(true, &config, base, orders, &contents, &planned, args)?;
     let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
 
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["method", "lr", "AA", "BWT", "learning"]);
-    let (mut tuned, mut rates) = (Vec::new(), String::from("[learning_rates]\n"));
+    let mut rates = String::from("[learning_rates]\n");
+    let mut tuned = String::from("[tuned]\n");
     let mut groups = results.chunks(orders.len() * config.seeds.len());
     for &method in &config.methods {
         let mut chosen: Option<(f64, f64)> = None;
@@ -78,11 +81,17 @@ pub fn run(
             }
         }
         if let Some((rate, _)) = chosen {
-            tuned.push(format!("\"{}\"", method.name()));
+            let mut chosen = config.clone();
+            chosen.learning_rates.insert(method, rate);
+            tuned.push_str(&format!(
+                "{} = \"{}\"\n",
+                method.name(),
+                chosen.tuned_for(method)?
+            ));
             rates.push_str(&format!("{} = {rate:e}\n", method.name()));
         }
     }
-    let best = format!("tuned = [{}]\n\n{rates}", tuned.join(", "));
+    let best = format!("{rates}\n{tuned}");
     println!("{table}\n\n{best}");
     let title = &started.manifest.title;
     let origin = started.manifest.origin();

@@ -12,7 +12,7 @@ use plan::{Plan, variant_label};
 
 use super::sequence::execute::{self, Job};
 use super::sequence::work::Work;
-use super::sequence::{Base, Prepared, identities};
+use super::sequence::{Base, Prepared, diverged, identities};
 use crate::cli::{StudyCommand, StudyRunArgs};
 use crate::progress::Progress;
 use crate::run::{Identity, RunFolder, RunResult, stem};
@@ -33,6 +33,11 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
     // The text to calibrate on is the same for all variants, and generated for the first that
     // needs one.
     let mut base = Base::open(&first.config, &device)?;
+    ensure!(
+        first.config.orders().len() == 1,
+        "a study runs one order of the tasks, not {}",
+        first.config.order
+    );
     let mut prepared = Prepared::load(&first.config, &base.tokenizer, plan.rows)?;
     if !args.general {
         prepared.general = None;
@@ -57,15 +62,21 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
         );
     }
 
-    let mut missing = Vec::new();
+    let (mut missing, mut names) = (Vec::new(), Vec::new());
     let mut index = 0;
     for &seed in &plan.seeds {
         for variant in &plan.variants {
             for &rate in &variant.learning_rates {
-                let config = variant.at(rate);
+                let config = variant.at(rate)?;
                 let contents = identities::of(&config, &base, &prepared)?;
                 let identity = Identity::new(&config, &config, variant.method, &contents)?;
                 let name = file_name(&variant_label(variant), rate, &identity, seed);
+                ensure!(
+                    !names.contains(&name),
+                    "the plan names {} at {rate:e} with seed {seed} twice",
+                    variant_label(variant)
+                );
+                names.push(name.clone());
                 if args.part.is_none_or(|part| part.takes(index)) && !exists(&folder, &name) {
                     missing.push((variant, config, seed, name, identity));
                 }
@@ -101,7 +112,8 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
                 folder.write(&name, json.as_bytes())?;
             }
             // A rate that diverges is a result, not the end of the study.
-            Err(error) => progress.line(&format!("lr {rate:e}: {error:#}")),
+            Err(error) if diverged(&error) => progress.line(&format!("lr {rate:e}: {error:#}")),
+            Err(error) => return Err(error),
         }
     }
     progress.finish();

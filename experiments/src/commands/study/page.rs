@@ -8,10 +8,11 @@ use anyhow::Result;
 use continual::metrics;
 
 use super::plan::{Plan, Variant, variant_label};
+use crate::hash::shortened;
 use crate::report::{
     Curve, CurvesPicture, Summary, curves, empty_table, several_revisions, summarize, with_numbers,
 };
-use crate::run::{Contents, Identity, Manifest, Named, RunFolder, shortened, tell_apart};
+use crate::run::{Contents, Identity, Manifest, Named, RunFolder, tell_apart};
 
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
@@ -120,7 +121,7 @@ fn is_of(summary: &Summary, variant: &Variant, plan: &Plan) -> Result<bool> {
         let same = plan.variants.iter().filter(|v| variant_label(v) == label);
         return Ok(run.method == label && same.count() == 1);
     };
-    let config = variant.at(run.learning_rate);
+    let config = variant.at(run.learning_rate)?;
     Ok(variant.learning_rates.contains(&run.learning_rate)
         && config.key_settings(variant.method)? == identity.settings)
 }

@@ -153,11 +153,18 @@ fn resolve(file: &PlanFile, variant: &VariantFile) -> Result<Variant> {
 
 impl Variant {
     /// Its settings at one of its learning rates.
-    pub fn at(&self, rate: f64) -> RunConfig {
+    ///
+    /// # Errors
+    ///
+    /// If the rate is out of range.
+    pub fn at(&self, rate: f64) -> Result<RunConfig> {
         let mut config = self.config.clone();
         config.learning_rates.insert(self.method, rate);
         config.calibration.save = false;
-        config
+        config.train_config(self.method).validate()?;
+        // What the plan's order sets for itself.
+        let order = config.order.clone();
+        config.with_order(&order)
     }
 }
 

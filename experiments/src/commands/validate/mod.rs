@@ -20,10 +20,7 @@ use needs::needs;
 pub fn run(args: &ValidateArgs) -> Result<()> {
     let config = args.run.resolve(args.benchmark)?;
     if args.print {
-        let mut settings = toml::Table::try_from(&config)?;
-        // What is tuned follows from what is changed in a file, and is not to be said by it.
-        settings.remove("tuned");
-        print!("{}", toml::to_string(&settings)?);
+        print!("{}", toml::to_string(&config)?);
         return Ok(());
     }
     if let Some(model) = &config.model
@@ -42,7 +39,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
         base.tokenizer.decode(&[end], false)?
     );
     if let Some(text) = &config.calibration.text
-        && config.calibration.base_rows > 0
+        && config.reads_calibration()
     {
         // What cannot be read is found now, and not after the first task.
         let calibration = &config.calibration;
