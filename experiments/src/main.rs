@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     // Help and wrong arguments end here.
     let cli = Cli::parse();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    allocator::settle();
+    allocator::settle(cli.command.data());
     let result = match &cli.command {
         Command::Trace(args) => commands::sequence::run(BenchmarkName::Trace, args),
         Command::T5(args) => commands::sequence::run(BenchmarkName::T5, args),

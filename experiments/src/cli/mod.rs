@@ -4,7 +4,7 @@ mod bench;
 mod run;
 mod study;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -77,6 +77,17 @@ pub enum Command {
     Scaling(ScalingArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// The folder of the rows that it reads, where one is named.
+    pub fn data(&self) -> Option<&Path> {
+        match self {
+            Self::Trace(args) | Self::T5(args) => args.run.data.as_deref(),
+            Self::Validate(args) => args.run.data.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Arguments of `report`.

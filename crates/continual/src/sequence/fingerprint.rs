@@ -1,8 +1,9 @@
 //! Which rows a run is over.
 
+use burn::data::dataset::Dataset;
+use lm::Example;
 use sha2::{Digest, Sha256};
 
-use crate::trainer::read_rows;
 use crate::{ContinualError, EvaluationSet, Task};
 
 /// A hash of everything a sequence reads: every task's name, epochs, rows and questions in their
@@ -22,16 +23,10 @@ pub fn rows_fingerprint(
     for task in tasks {
         hash.text(&task.name);
         hash.number(task.epochs);
-        let validation = match &task.validation {
-            Some(rows) => read_rows(rows.as_ref())?,
-            None => Vec::new(),
-        };
-        for rows in [read_rows(task.train.as_ref())?, validation] {
-            hash.number(rows.len());
-            for row in rows {
-                hash.tokens(&row.prompt);
-                hash.tokens(&row.answer);
-            }
+        hash.rows(task.train.as_ref())?;
+        match &task.validation {
+            Some(rows) => hash.rows(rows.as_ref())?,
+            None => hash.number(0),
         }
         hash.questions(&task.evaluation);
     }
@@ -63,6 +58,20 @@ impl RowsHash {
         }
     }
 
+    /// One row at a time: a copy of all of them would be made for nothing.
+    fn rows(&mut self, rows: &dyn Dataset<Example>) -> Result<(), ContinualError> {
+        self.number(rows.len());
+        for row in 0..rows.len() {
+            let example = rows.get(row).map_err(|error| ContinualError::Row {
+                row,
+                reason: error.to_string(),
+            })?;
+            self.tokens(&example.prompt);
+            self.tokens(&example.answer);
+        }
+        Ok(())
+    }
+
     fn questions(&mut self, set: &EvaluationSet) {
         self.number(set.max_new_tokens);
         self.number(set.questions.len());
@@ -80,7 +89,6 @@ mod tests {
     use std::sync::Arc;
 
     use burn::data::dataset::InMemDataset;
-    use lm::Example;
 
     use super::*;
     use crate::{Question, Scorer};
