@@ -66,6 +66,21 @@ fn the_committed_suite_is_the_one_the_generator_makes() {
 }
 
 #[test]
+fn committed_runs_can_be_reported() {
+    let folder = scratch();
+    for (run, words) in [
+        ("trace-builtin", "osft inputs core energy 0.9"),
+        ("t5-builtin", "mean: AA"),
+        ("t5-readings/text", "osft weights factored adaptive"),
+        ("trace-smollm2-64/seqft", "older clock"),
+    ] {
+        let run = repository().join("results").join(run);
+        let shown = succeed(folder.path(), &["report", run.to_str().unwrap()]);
+        assert!(shown.contains(words), "{shown}");
+    }
+}
+
+#[test]
 fn reports_need_finished_runs() {
     let folder = scratch();
     fs::create_dir(folder.path().join("empty")).unwrap();

@@ -20,12 +20,15 @@ pub struct Contents {
     /// The tokenizer, and the tokens that end a text.
     pub tokenizer: String,
     /// Name of the suite.
+    #[serde(default)]
     pub suite: String,
     /// Rows of all tasks in their order, how they are scored, and the general probe.
     pub rows: String,
     /// The same of each task by itself.
+    #[serde(default)]
     pub tasks: BTreeMap<String, String>,
     /// The general probe; empty where there is none.
+    #[serde(default)]
     pub general: String,
     /// The text file that stands for what the base model knows; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
