@@ -299,6 +299,15 @@ fn a_run_is_not_continued_from_another_model() {
     let error = fail(folder.path(), &["trace", "--resume", "run"]);
     assert!(error.contains("earlier version of this program"), "{error}");
     fs::write(&manifest, text).unwrap();
+    // Nor is a run whose settings were edited the run that was started.
+    let settings = folder.path().join("run/config.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let edited = text.replacen("max_gradient_norm = 1.0", "max_gradient_norm = 2.0", 1);
+    assert_ne!(edited, text);
+    fs::write(&settings, edited).unwrap();
+    let error = fail(folder.path(), &["trace", "--resume", "run"]);
+    assert!(error.contains("config.toml has changed"), "{error}");
+    fs::write(&settings, text).unwrap();
     // A result that was put in the place of another one is no result of this run.
     let own = fs::read_to_string(&result).unwrap();
     let mut json: Value = serde_json::from_str(&own).unwrap();
