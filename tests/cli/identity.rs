@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{experiments, fail, only, repository, scratch, succeed};
+use crate::{experiments, fail, only, repository, scratch, succeed, write_plan};
 
 /// A run of two small tasks, to be completed.
 const SMALL: [&str; 11] = [
@@ -107,17 +107,7 @@ fn two_variants_of_one_name_are_two_rows() {
 #[test]
 fn a_study_keeps_variants_of_one_name_apart() {
     let folder = scratch();
-    let plan = r#"
-        title = "Two variants of one name"
-        rows = "validation"
-        seeds = [0]
-        learning_rates = [1e-3]
-        [run]
-        order = "stance,sums"
-        limit_train = 16
-        limit_test = 4
-        epochs = 1
-        scoring = "final"
+    let variants = r#"
         [run.calibration]
         base_rows = 0
         [[variants]]
@@ -127,7 +117,7 @@ fn a_study_keeps_variants_of_one_name_apart() {
         method = "osft"
         osft = { split = "weights", protected_share = { fixed = 0.5 }, others = "trained" }
     "#;
-    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    write_plan(folder.path(), "validation", variants);
     let run = ["study", "run", "plan.toml", "--out", "study"];
     assert!(succeed(folder.path(), &run).contains("2 of 2 runs to do here"));
     assert!(succeed(folder.path(), &run).contains("\n0 of 2 runs to do here"));
@@ -142,35 +132,19 @@ fn a_study_keeps_variants_of_one_name_apart() {
 #[test]
 fn a_study_whose_rows_have_changed_shows_them_apart() {
     let folder = scratch();
-    let plan = |rows: &str| {
-        format!(
-            r#"
-            title = "Rows that change"
-            rows = "{rows}"
-            seeds = [0]
-            learning_rates = [1e-3]
-            [run]
-            order = "stance,sums"
-            limit_train = 16
-            limit_test = 4
-            epochs = 1
-            scoring = "final"
-            [[variants]]
-            method = "seqft"
-            "#
-        )
-    };
+    let variants = "[[variants]]\nmethod = \"seqft\"";
     let run = ["study", "run", "plan.toml", "--out", "study"];
     let report = ["study", "report", "plan.toml", "--out", "study"];
     for (rows, marks) in [("validation", 0), ("test", 2)] {
-        fs::write(folder.path().join("plan.toml"), plan(rows)).unwrap();
+        write_plan(folder.path(), rows, variants);
         assert!(succeed(folder.path(), &run).contains("1 of 1 runs to do here"));
         let shown = succeed(folder.path(), &report);
         assert_eq!(shown.matches("seqft (rows ").count(), marks, "{shown}");
     }
     // A rate that the plan no longer names is not shown, and that is said.
-    let other = plan("test").replace("1e-3", "2e-3");
-    fs::write(folder.path().join("plan.toml"), other).unwrap();
+    let plan = folder.path().join("plan.toml");
+    let other = fs::read_to_string(&plan).unwrap().replace("1e-3", "2e-3");
+    fs::write(&plan, other).unwrap();
     let output = experiments(folder.path()).args(report).output().unwrap();
     let warning = String::from_utf8(output.stderr).unwrap();
     assert!(warning.contains("2 of 2 results in study"), "{warning}");

@@ -47,6 +47,26 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Writes a plan of a study over two small tasks: which rows are scored, and its variants.
+fn write_plan(folder: &Path, rows: &str, variants: &str) {
+    let plan = format!(
+        r#"
+        title = "A small study"
+        rows = "{rows}"
+        seeds = [0]
+        learning_rates = [1e-3]
+        [run]
+        order = "stance,sums"
+        limit_train = 16
+        limit_test = 4
+        epochs = 1
+        scoring = "final"
+        {variants}
+        "#
+    );
+    std::fs::write(folder.join("plan.toml"), plan).unwrap();
+}
+
 /// The one entry of a folder that is called `pattern`, where `*` stands for the eight digits of a
 /// run's key.
 fn only(folder: &Path, pattern: &str) -> PathBuf {

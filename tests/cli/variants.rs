@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{experiments, repository, scratch, succeed};
+use crate::{experiments, repository, scratch, succeed, write_plan};
 
 #[test]
 fn flags_choose_source_form_and_share() {
@@ -100,17 +100,7 @@ fn inspect_shows_the_split_and_what_the_rest_carries() {
 #[test]
 fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
     let folder = scratch();
-    let plan = r#"
-        title = "Two variants"
-        rows = "validation"
-        seeds = [0]
-        learning_rates = [1e-3]
-        [run]
-        order = "stance,sums"
-        limit_train = 16
-        limit_test = 4
-        epochs = 1
-        scoring = "final"
+    let variants = r#"
         [[variants]]
         method = "seqft"
         pictures = ["all"]
@@ -119,7 +109,7 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
         osft = { split = "weights", protected_share = { fixed = 0.5 } }
         pictures = ["all"]
     "#;
-    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    write_plan(folder.path(), "validation", variants);
     let part = |part: &str| {
         let arguments = [
             "study",

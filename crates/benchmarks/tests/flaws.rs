@@ -1,29 +1,9 @@
 //! Flaws of data are found.
 
-use benchmarks::{Flaw, Row, Split, TaskRows, flaws};
+mod common;
 
-fn row(prompt: impl ToString, answer: &str) -> Row {
-    Row {
-        prompt: prompt.to_string(),
-        answer: answer.to_string(),
-    }
-}
-
-fn rows(first: usize, count: usize) -> Vec<Row> {
-    let labels = ["A", "B", "C"];
-    (first..first + count)
-        .map(|n| row(n, labels[n % 3]))
-        .collect()
-}
-
-fn clean() -> TaskRows {
-    TaskRows {
-        labels: Vec::new(),
-        train: rows(0, 60),
-        validation: rows(100, 20),
-        test: rows(200, 30),
-    }
-}
+use benchmarks::{Flaw, Split, TaskRows, flaws};
+use common::{clean, row};
 
 #[test]
 fn clean_rows_have_no_flaw() {

@@ -1,24 +1,9 @@
 //! Flaws of data are repaired, without touching the test rows that can be scored.
 
+mod common;
+
 use benchmarks::{Row, TaskRows, flaws, repaired};
-
-fn rows(first: usize, count: usize) -> Vec<Row> {
-    let labels = ["A", "B", "C"];
-    let row = |n: usize| Row {
-        prompt: n.to_string(),
-        answer: labels[n % 3].to_string(),
-    };
-    (first..first + count).map(row).collect()
-}
-
-fn clean() -> TaskRows {
-    TaskRows {
-        labels: Vec::new(),
-        train: rows(0, 60),
-        validation: rows(100, 20),
-        test: rows(200, 30),
-    }
-}
+use common::{clean, rows};
 
 fn prompts(rows: &[Row]) -> Vec<&str> {
     rows.iter().map(|row| row.prompt.as_str()).collect()

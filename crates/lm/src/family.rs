@@ -30,6 +30,22 @@ impl Family {
         }
     }
 
+    /// The family of the parsed `config.json` at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Unsupported`] if it is none that is implemented.
+    pub(crate) fn of_config(json: &Value, path: &Path) -> Result<Self, LmError> {
+        let found = &json["model_type"];
+        let family = found.as_str().and_then(Self::of);
+        family.ok_or_else(|| LmError::Unsupported {
+            path: path.to_path_buf(),
+            field: "model_type",
+            found: found.to_string(),
+            supported: "llama, mistral, t5",
+        })
+    }
+
     /// The names under which files may hold the one tensor of the embeddings, the usual one first.
     pub(crate) fn embeddings(self) -> &'static [&'static str] {
         match self {
@@ -144,16 +160,9 @@ macro_rules! converted {
 
 impl Pretrained for Model {
     fn from_config(json: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {
-        let found = &json["model_type"];
-        match found.as_str().and_then(Family::of) {
-            Some(Family::Llama) => Llama::from_config(json, path, device).map(Self::Llama),
-            Some(Family::T5) => T5::from_config(json, path, device).map(Self::T5),
-            None => Err(LmError::Unsupported {
-                path: path.to_path_buf(),
-                field: "model_type",
-                found: found.to_string(),
-                supported: "llama, mistral, t5",
-            }),
+        match Family::of_config(json, path)? {
+            Family::Llama => Llama::from_config(json, path, device).map(Self::Llama),
+            Family::T5 => T5::from_config(json, path, device).map(Self::T5),
         }
     }
 }

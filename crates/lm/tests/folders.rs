@@ -6,38 +6,12 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use burn::tensor::Device;
+use common::cases::{read, write};
 use common::{configs, folder, model, rows, values};
 use lm::{ExportPrecision, HfFolder, Llama, LmError};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors, serialize_to_file};
 use serde_json::{Value, json};
-
-fn read(path: &Path) -> BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> {
-    let bytes = fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    file.iter()
-        .map(|(name, view)| {
-            let data = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
-            (name.to_string(), data)
-        })
-        .collect()
-}
-
-fn write(path: &Path, tensors: &BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>) {
-    let views: BTreeMap<String, TensorView<'_>> = tensors
-        .iter()
-        .map(|(name, (dtype, shape, data))| {
-            (
-                name.clone(),
-                TensorView::new(*dtype, shape.clone(), data).unwrap(),
-            )
-        })
-        .collect();
-    serialize_to_file(&views, None, path).unwrap();
-}
 
 #[test]
 fn what_is_exported_loads_as_the_same_model_with_its_companions() {
@@ -94,8 +68,16 @@ fn shards_and_half_precision_are_read() {
         map[&name] = Value::from(file);
         shard.insert(name, tensor);
     }
-    write(&sharded.join("model-00001-of-00002.safetensors"), &first);
-    write(&sharded.join("model-00002-of-00002.safetensors"), &second);
+    write(
+        &sharded.join("model-00001-of-00002.safetensors"),
+        &first,
+        &[],
+    );
+    write(
+        &sharded.join("model-00002-of-00002.safetensors"),
+        &second,
+        &[],
+    );
     let index = json!({"weight_map": map}).to_string();
     fs::write(sharded.join("model.safetensors.index.json"), index).unwrap();
     let source = HfFolder::open(&sharded).unwrap();
@@ -146,7 +128,7 @@ fn broken_folders_are_described() {
 
     let mut tensors = read(&path.join("model.safetensors"));
     tensors.remove("model.layers.1.mlp.up_proj.weight");
-    write(&path.join("model.safetensors"), &tensors);
+    write(&path.join("model.safetensors"), &tensors, &[]);
     match load().unwrap_err() {
         LmError::MissingTensors { names, .. } => {
             assert_eq!(names, ["model.layers.1.mlp.up_proj.weight"])

@@ -22,7 +22,7 @@ pub use names::{
     ScoringName,
 };
 pub use preset::Preset;
-pub use table::differences;
+pub use table::{differences, read_toml};
 use table::{merge, set};
 
 use crate::backend::Backend;
@@ -126,28 +126,13 @@ impl Overrides<'_> {
     /// Whether a file or a pair names a model or data: the defaults follow them.
     fn give_model_or_data(&self) -> Result<bool> {
         let names = |table: &Table| table.contains_key("model") || table.contains_key("data");
-        let file = self.file.map(read_settings).transpose()?;
+        let file: Option<Table> = self.file.map(read_toml).transpose()?;
         let mut given = names(&self.flags) || file.is_some_and(|file| names(&file));
         for pair in self.set {
             given |= names(&set(pair)?);
         }
         Ok(given)
     }
-}
-
-/// A TOML file of settings.
-///
-/// # Errors
-///
-/// If it cannot be read, with the line where it is no TOML.
-fn read_settings(path: &Path) -> Result<Table> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).map_err(|error| {
-        let before = &text[..error.span().map_or(0, |span| span.start)];
-        let line = before.matches('\n').count() + 1;
-        anyhow!("{}, line {line}: {}", path.display(), error.message())
-    })
 }
 
 impl RunConfig {
@@ -191,7 +176,7 @@ impl RunConfig {
             merge(&mut table, preset.table(benchmark)?);
         }
         if let Some(path) = overrides.file {
-            let file = read_settings(path)?;
+            let file: Table = read_toml(path)?;
             // Checked apart, so that an error names the file it is in.
             let mut alone = table.clone();
             merge(&mut alone, file.clone());

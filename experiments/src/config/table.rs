@@ -1,7 +1,25 @@
 //! Settings as TOML tables: one over another, one key at a time.
 
-use anyhow::{Result, bail, ensure};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+/// Reads a TOML file.
+///
+/// # Errors
+///
+/// If it cannot be read, with the line where it is not what it should be.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start)];
+        let line = before.matches('\n').count() + 1;
+        anyhow!("{}, line {line}: {}", path.display(), error.message())
+    })
+}
 
 /// A table with one key that says which of several rules it is: replaced, never merged.
 const CHOICE: &str = "protected_share";

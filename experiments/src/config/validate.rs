@@ -66,14 +66,9 @@ impl RunConfig {
             };
             train.validate().context("tune_grid")?;
         }
-        let mut seen = Vec::new();
+        let names: Vec<&str> = self.methods.iter().map(|method| method.name()).collect();
+        named_once("method", &names)?;
         for &method in &self.methods {
-            ensure!(
-                !seen.contains(&method),
-                "method {} is named twice",
-                method.name()
-            );
-            seen.push(method);
             self.train_config(method)
                 .validate()
                 .with_context(|| format!("settings of {}", method.name()))?;

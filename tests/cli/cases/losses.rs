@@ -16,6 +16,11 @@ fn losses_are_those_of_the_reference() {
     type Right<'a> = (&'a str, Case, f64, Option<f64>, Option<u64>, &'a [&'a str]);
     let own_head = |case: &mut Case| case.weights = "llama-own-head.safetensors";
     let tied = |case: &mut Case| case.config["tie_word_embeddings"] = json!(true);
+    // No file of the model names an end token.
+    let unnamed = |case: &mut Case| {
+        case.config.as_object_mut().unwrap().remove("eos_token_id");
+        case.generation = Value::Null;
+    };
     let scaled = |scaling: Value| {
         changed(llama(), |case| {
             case.config
@@ -112,8 +117,7 @@ fn losses_are_those_of_the_reference() {
         (
             "an end token that the tokenizer alone names",
             changed(llama(), |case| {
-                case.config.as_object_mut().unwrap().remove("eos_token_id");
-                case.generation = Value::Null;
+                unnamed(case);
                 let text = r#"{"eos_token": "</s>", "bos_token": "<s>"}"#;
                 case.beside
                     .push(("tokenizer_config.json", text.to_string()));
@@ -125,10 +129,7 @@ fn losses_are_those_of_the_reference() {
         ),
         (
             "an end token that nobody names",
-            changed(llama(), |case| {
-                case.config.as_object_mut().unwrap().remove("eos_token_id");
-                case.generation = Value::Null;
-            }),
+            changed(llama(), unnamed),
             PLAIN,
             None,
             Some(146),

@@ -4,6 +4,7 @@ use burn::data::dataset::Dataset;
 use lm::Example;
 use sha2::{Digest, Sha256};
 
+use crate::trainer::read_row;
 use crate::{ContinualError, EvaluationSet, Task};
 
 /// A hash of everything a sequence reads: every task's name, epochs, rows and questions in their
@@ -62,10 +63,7 @@ impl RowsHash {
     fn rows(&mut self, rows: &dyn Dataset<Example>) -> Result<(), ContinualError> {
         self.number(rows.len());
         for row in 0..rows.len() {
-            let example = rows.get(row).map_err(|error| ContinualError::Row {
-                row,
-                reason: error.to_string(),
-            })?;
+            let example = read_row(rows, row)?;
             self.tokens(&example.prompt);
             self.tokens(&example.answer);
         }
@@ -91,14 +89,8 @@ mod tests {
     use burn::data::dataset::InMemDataset;
 
     use super::*;
-    use crate::{Question, Scorer};
-
-    struct Nothing;
-    impl Scorer for Nothing {
-        fn score(&self, _: &[&str], _: &[&str], _: &[&str]) -> f64 {
-            0.0
-        }
-    }
+    use crate::Question;
+    use crate::task::Unscored;
 
     /// What a run reads, to be changed in one place.
     #[derive(Clone)]
@@ -125,7 +117,7 @@ mod tests {
                 tokens: vec![4, 5],
                 reference: "r".to_string(),
             }],
-            scorer: Arc::new(Nothing),
+            scorer: Arc::new(Unscored),
             max_new_tokens: 6,
         }
     }

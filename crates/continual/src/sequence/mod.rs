@@ -3,41 +3,25 @@
 mod event;
 mod fingerprint;
 mod keeper;
+mod outcome;
 mod scoring;
 mod stages;
 mod state;
 
-use lm::{Decoding, LanguageModel, TextTokenizer};
+use lm::{LanguageModel, TextTokenizer};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Spent, synchronize};
-use crate::trainer::{Course, Moment, TrainConfig, Training, fit};
-use crate::{
-    Clock, ContinualError, EvaluationSet, Method, ResultMatrix, Seconds, Task, TaskContext,
-    TaskDiagnostics, TimedPart, evaluate,
-};
+use crate::trainer::{Course, Moment, Training, fit};
+use crate::{Clock, ContinualError, EvaluationSet, Method, Task, TaskContext, TimedPart, evaluate};
 
 pub use event::Event;
 pub use fingerprint::rows_fingerprint;
 pub use keeper::{Keeper, Pause, Unkept};
+pub use outcome::{SequenceConfig, SequenceOutcome};
 pub use scoring::{Protocol, Scoring};
 use stages::stages;
 use state::State;
-
-/// Settings of a sequence.
-#[derive(Clone, Debug)]
-pub struct SequenceConfig {
-    /// Settings of the training loop.
-    pub train: TrainConfig,
-    /// Which scores are measured.
-    pub scoring: Scoring,
-    /// Questions answered at a time.
-    pub evaluation_batch: usize,
-    /// How answers are generated.
-    pub decoding: Decoding,
-    /// Decides the order of the rows.
-    pub seed: u64,
-}
 
 /// Tasks in the order they are learned, and how.
 #[derive(Clone, Copy)]
@@ -51,24 +35,6 @@ pub struct Sequence<'a> {
     pub general: Option<&'a EvaluationSet>,
     /// Settings.
     pub config: &'a SequenceConfig,
-}
-
-/// Result of a sequence.
-#[derive(Clone, Debug)]
-pub struct SequenceOutcome<M> {
-    /// The model after the last task; of independent models, that of the last task.
-    pub model: M,
-    /// How the method went through the tasks.
-    pub protocol: Protocol,
-    /// All scores measured. Where every task has a model of its own, the last row holds the score
-    /// of each on its task.
-    pub matrix: ResultMatrix,
-    /// Score of the general-knowledge probe before the first and after the last task.
-    pub general: Option<(f64, f64)>,
-    /// What the method said about each task.
-    pub diagnostics: Vec<TaskDiagnostics>,
-    /// What the method cost over all tasks.
-    pub seconds: Seconds,
 }
 
 impl Sequence<'_> {

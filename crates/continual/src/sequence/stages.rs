@@ -47,15 +47,9 @@ mod tests {
     use lm::Example;
 
     use super::*;
+    use crate::EvaluationSet;
+    use crate::task::Unscored;
     use crate::trainer::global_batches;
-    use crate::{EvaluationSet, Scorer};
-
-    struct Nothing;
-    impl Scorer for Nothing {
-        fn score(&self, _: &[&str], _: &[&str], _: &[&str]) -> f64 {
-            0.0
-        }
-    }
 
     fn task(word: u32, rows: usize, epochs: usize) -> Task {
         let examples = (0..rows).map(|row| Example {
@@ -68,7 +62,7 @@ mod tests {
             validation: None,
             evaluation: EvaluationSet {
                 questions: Vec::new(),
-                scorer: Arc::new(Nothing),
+                scorer: Arc::new(Unscored),
                 max_new_tokens: 1,
             },
             epochs,

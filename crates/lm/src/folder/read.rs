@@ -9,6 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::parameters::first_not_finite;
 use super::plan::Plan;
 use super::tied;
+use crate::family::Family;
 use crate::{LmError, Pretrained};
 
 /// Names that a warning lists before it counts the rest.
@@ -47,14 +48,7 @@ impl HfFolder {
         let path = self.path.join("config.json");
         // What cannot be built at all is said before the weights are looked at.
         M::from_config(&self.config, &path, device)?;
-        let Some(family) = self.family() else {
-            return Err(LmError::Unsupported {
-                path,
-                field: "model_type",
-                found: self.config["model_type"].to_string(),
-                supported: "llama, mistral, t5",
-            });
-        };
+        let family = Family::of_config(&self.config, &path)?;
         let checkpoint = Checkpoint::open(&self.path)?;
         let tied = tied::find(&checkpoint, family, &self.config, &self.path)?;
         let config = tied::settled(&self.config, family, tied.own_head);

@@ -8,10 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use benchmarks::{Suite, flaws, load_task, repaired};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::cli::{CheckArgs, DatasetsCommand, GenerateArgs, VerifyArgs};
 use crate::config::BenchmarkName;
+use crate::hash::sha256;
 
 /// Hashes of the files of a suite, in the form of `sha256sum`.
 const HASHES: &str = "SHA256SUMS";
@@ -42,7 +42,7 @@ fn write_suite(args: &GenerateArgs) -> Result<()> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-        hashes.push_str(&format!("{}  {name}\n", hash(bytes)));
+        hashes.push_str(&format!("{}  {name}\n", sha256(bytes)));
     }
     // Last, so that a folder without it was not finished.
     let path = args.out.join(HASHES);
@@ -55,11 +55,6 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     Ok(text.into_bytes())
-}
-
-fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares every file of a folder with its recorded hash.
@@ -91,7 +86,7 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 
 fn matches_hash(path: &Path, expected: &str) -> Result<bool> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(hash(&bytes) == expected)
+    Ok(sha256(&bytes) == expected)
 }
 
 /// Prints the rows of every task and what is wrong with them.

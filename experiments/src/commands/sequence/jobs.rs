@@ -15,7 +15,9 @@ use super::{Base, tables_file};
 use crate::config::{MethodName, RunConfig};
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::run::{CHECKPOINTS, Identity, Named, Recorder, RunFolder, RunResult, tell_apart};
+use crate::run::{
+    CHECKPOINTS, Contents, Identity, Named, Recorder, RunFolder, RunResult, stem, tell_apart,
+};
 
 /// A run that belongs to a folder.
 pub struct Planned<'a> {
@@ -33,6 +35,34 @@ pub struct Planned<'a> {
     pub label: String,
     /// What its files are called.
     pub stem: String,
+}
+
+impl<'a> Planned<'a> {
+    /// A run of one method with one seed over one of the orders: settings of all orders and of this one,
+    /// the tasks in it and in all.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written down.
+    pub fn new(
+        (config, ordered): (&RunConfig, RunConfig),
+        (prepared, orders): (&'a Prepared, &[Prepared]),
+        contents: &Contents,
+        method: MethodName,
+        seed: u64,
+        label: String,
+    ) -> Result<Self> {
+        let identity = Identity::new(config, &ordered, method, contents)?;
+        Ok(Self {
+            stem: stem(&prepared.among(orders, &label), &identity, seed),
+            config: ordered,
+            prepared,
+            method,
+            seed,
+            identity,
+            label,
+        })
+    }
 }
 
 /// Gives runs that would have one name and are not the same the words that tell them apart.

@@ -14,6 +14,8 @@ mod start;
 mod tune;
 pub(crate) mod work;
 
+use std::cell::OnceCell;
+
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use continual::CalibrationData;
@@ -23,11 +25,12 @@ use crate::builtin;
 use crate::cli::SequenceArgs;
 use crate::config::{BenchmarkName, RunConfig};
 use crate::report::{matrix_table, orders_table, summarize, summary_table, write_report};
-use crate::run::{Identity, RunResult, stem};
+use crate::run::RunResult;
 use execute::method_label;
 use identities::contents;
 pub(crate) use jobs::diverged;
 use jobs::{Planned, run_all};
+use observed::Observed;
 pub(crate) use prepare::{Prepared, Split};
 use start::Started;
 
@@ -39,6 +42,8 @@ pub(crate) struct Base {
     pub tokenizer: TextTokenizer,
     /// What OSFT measures the inputs of the layers on.
     pub calibration: Option<CalibrationData>,
+    /// Layers whose inputs can be measured, once somebody asks.
+    observed: OnceCell<Observed>,
     /// What the model was read from.
     pub fingerprint: FolderFingerprint,
     /// What was not as its authors' tools would have it, in sentences.
@@ -62,6 +67,7 @@ impl Base {
             tokenizer,
             model: loaded.model,
             calibration: None,
+            observed: OnceCell::new(),
         };
         for order in config.orders() {
             base.check(&config.with_order(&order)?, device)?;
@@ -79,7 +85,13 @@ impl Base {
         for osft in methods.filter_map(|&method| config.osft_config(method)) {
             osft.check_device(device)?;
         }
-        observed::check(config, &self.model)
+        match config.reads_calibration() {
+            true => {
+                let observed = self.observed.get_or_init(|| Observed::of(&self.model));
+                observed.check(config, &self.model)
+            }
+            false => Ok(()),
+        }
     }
 
     /// Gets the calibration data of a configuration, where it asks for some.
@@ -124,17 +136,11 @@ fn compare(
         for &seed in &config.seeds {
             for &method in &config.methods {
                 let ordered = config.with_order(&prepared.order)?;
-                let identity = Identity::new(config, &ordered, method, contents)?;
                 let label = method_label(&ordered, method);
-                planned.push(Planned {
-                    stem: stem(&prepared.among(orders, &label), &identity, seed),
-                    config: ordered,
-                    identity,
-                    prepared,
-                    method,
-                    seed,
-                    label,
-                });
+                let (settings, tasks) = ((config, ordered), (prepared, orders));
+                planned.push(Planned::new(
+                    settings, tasks, contents, method, seed, label,
+                )?);
             }
         }
     }

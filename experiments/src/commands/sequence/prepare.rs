@@ -123,24 +123,23 @@ impl Prepared {
     /// Hashes of all that is read and of how it is scored: of everything in its order, of every task by
     /// itself, and of the probe.
     pub fn rows(&self) -> Result<Rows> {
-        let scored = |rows: String, scores: &[Score]| -> Result<String> {
-            Ok(sha256(
-                format!("{rows} {}", serde_json::to_string(scores)?).as_bytes(),
-            ))
-        };
         let mut tasks = BTreeMap::new();
+        let mut all = String::new();
         for (task, score) in self.tasks.iter().zip(&self.scores) {
             let rows = rows_fingerprint(std::slice::from_ref(task), None)?;
-            tasks.insert(task.name.clone(), scored(rows, &[*score])?);
+            let hash = sha256(format!("{rows} {}", serde_json::to_string(score)?).as_bytes());
+            all.push_str(&hash);
+            tasks.insert(task.name.clone(), hash);
         }
-        let all = rows_fingerprint(&self.tasks, self.general.as_ref())?;
+        let general = match &self.general {
+            Some(set) => rows_fingerprint(&[], Some(set))?,
+            None => String::new(),
+        };
+        all.push_str(&general);
         Ok(Rows {
-            all: scored(all, &self.scores)?,
+            all: sha256(all.as_bytes()),
             tasks,
-            general: match &self.general {
-                Some(set) => rows_fingerprint(&[], Some(set))?,
-                None => String::new(),
-            },
+            general,
         })
     }
 

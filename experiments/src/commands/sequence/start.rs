@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use toml::Table;
 
 use super::Base;
 use super::jobs::Planned;
 use super::prepare::Prepared;
 use crate::cli::SequenceArgs;
-use crate::config::{BenchmarkName, RunConfig, differences};
+use crate::config::{BenchmarkName, RunConfig, differences, read_toml};
 use crate::hash::shortened;
 use crate::run::{CHECKPOINTS, Contents, Manifest, MetricsLog, RunFolder};
 
@@ -60,10 +60,7 @@ pub fn config(benchmark: BenchmarkName, args: &SequenceArgs) -> Result<RunConfig
         "{} is not the folder of a run: it has no {CONFIG}",
         folder.display()
     );
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    let saved: Table =
-        toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    let saved: Table = read_toml(&path)?;
     ensure!(
         !Manifest::read(folder)?.contents.is_empty(),
         "{} was started by an earlier version of this program, which did not record what a run reads: it \

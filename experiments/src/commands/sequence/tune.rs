@@ -12,7 +12,7 @@ use super::prepare::Prepared;
 use super::start::Started;
 use crate::cli::SequenceArgs;
 use crate::config::{RunConfig, ScoringName};
-use crate::run::{Identity, RunResult, stem};
+use crate::run::RunResult;
 
 /// Tries every learning rate of the grid for every method; the one with the highest average
 /// accuracy on the validation split is the method's.
@@ -36,17 +36,11 @@ pub fn run(
                     let mut ordered = config.with_order(&prepared.order)?;
                     // The rate that is tried comes before one that an order sets.
                     ordered.learning_rates.insert(method, rate);
-                    let identity = Identity::new(&config, &ordered, method, contents)?;
                     let label = format!("{} lr{rate:e}", method_label(&ordered, method));
-                    planned.push(Planned {
-                        stem: stem(&prepared.among(orders, &label), &identity, seed),
-                        config: ordered,
-                        identity,
-                        prepared,
-                        method,
-                        seed,
-                        label,
-                    });
+                    let (settings, tasks) = ((&config, ordered), (prepared, orders));
+                    planned.push(Planned::new(
+                        settings, tasks, contents, method, seed, label,
+                    )?);
                 }
             }
         }

@@ -62,13 +62,15 @@ fn execute_plan(args: &StudyRunArgs) -> Result<()> {
         );
     }
 
+    // Whoever does not read the calibration text leaves it out of its identity.
+    let reader = plan.variants.iter().find(|v| v.config.reads_calibration());
+    let contents = identities::of(&reader.unwrap_or(first).config, &base, &prepared)?;
     let (mut missing, mut names) = (Vec::new(), Vec::new());
     let mut index = 0;
     for &seed in &plan.seeds {
         for variant in &plan.variants {
             for &rate in &variant.learning_rates {
                 let config = variant.at(rate)?;
-                let contents = identities::of(&config, &base, &prepared)?;
                 let identity = Identity::new(&config, &config, variant.method, &contents)?;
                 let name = file_name(&variant_label(variant), rate, &identity, seed);
                 ensure!(

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::commands::sequence::Split;
-use crate::config::{BenchmarkName, MethodName, Overrides, RunConfig};
+use crate::config::{BenchmarkName, MethodName, Overrides, RunConfig, read_toml};
 
 /// A plan as it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,14 +79,7 @@ impl Plan {
     ///
     /// An unreadable file, an unknown key or a setting out of range, each with its place.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the plan {}", path.display()))?;
-        let file: PlanFile = toml::from_str(&text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start)];
-            let line = before.matches('\n').count() + 1;
-            anyhow!("{}, line {line}: {}", path.display(), error.message())
-        })?;
-        Self::resolve(file).with_context(|| format!("in {}", path.display()))
+        Self::resolve(read_toml(path)?).with_context(|| format!("in {}", path.display()))
     }
 
     fn resolve(file: PlanFile) -> Result<Self> {
