@@ -64,7 +64,8 @@ pub struct OsftArgs {
     #[arg(long, value_enum, value_name = "FORM")]
     pub osft_form: Option<FormName>,
     /// Share of the directions that is protected: a number from 0 to 1, FIRST..LAST over the
-    /// tasks, `adaptive` or `adaptive-cka` by the layers' importance, or `effective-rank`.
+    /// tasks, `adaptive` or `adaptive-cka` by the layers' importance, or `effective-rank`; or
+    /// `k=COUNT` directions of every layer.
     #[arg(long, value_name = "SHARE", conflicts_with = "energy")]
     pub share: Option<ShareText>,
     /// Protect as few directions as hold this share, from 0 to 1, of the energy.
@@ -87,7 +88,7 @@ impl FromStr for ShareText {
             text.parse::<f64>().with_context(|| {
                 format!(
                     "{text:?} is no share: expected a number from 0 to 1, FIRST..LAST, adaptive, \
-                     adaptive-cka or effective-rank"
+                     adaptive-cka, effective-rank or k=COUNT"
                 )
             })
         };
@@ -97,6 +98,10 @@ impl FromStr for ShareText {
                 ..AdaptiveShare::default()
             })
         };
+        let count = text.strip_prefix("k=").and_then(|text| text.parse().ok());
+        if let Some(count) = count {
+            return Ok(Self(ShareRule::Count(count)));
+        }
         let rule = match (text, text.split_once("..")) {
             ("adaptive", _) => adaptive(ImportanceMeasure::Cosine),
             ("adaptive-cka", _) => adaptive(ImportanceMeasure::LinearCka),
@@ -176,13 +181,23 @@ pub fn label(config: &OsftConfig) -> String {
         BasePrecision::Bf16 => " bf16-base",
     };
     let share = share_label(&config.protected_share);
-    format!("osft {split} {form} {share}{precision}")
+    let others: String = (config.target_shares.iter())
+        .map(|some| {
+            format!(
+                ", {} of {}",
+                share_label(&some.protected_share),
+                some.targets
+            )
+        })
+        .collect();
+    format!("osft {split} {form} {share}{others}{precision}")
 }
 
 /// Name of a rule in reports.
 pub fn share_label(rule: &ShareRule) -> String {
     match rule {
         ShareRule::Fixed(share) => format!("{share}"),
+        ShareRule::Count(count) => format!("k={count}"),
         ShareRule::Energy(energy) => format!("energy {energy}"),
         ShareRule::EffectiveRank => "effective rank".to_string(),
         ShareRule::Schedule(ShareSchedule { first, last }) => format!("{first}..{last}"),
@@ -199,9 +214,8 @@ pub fn share_label(rule: &ShareRule) -> String {
 ///
 /// If it does and nothing is to be measured.
 pub fn check_calibration(config: &OsftConfig, base_rows: usize) -> Result<()> {
-    let adaptive = matches!(config.protected_share, ShareRule::Adaptive(_));
     ensure!(
-        base_rows > 0 || !(config.split.needs_calibration() || adaptive),
+        base_rows > 0 || !config.needs_calibration(),
         "{} looks at the inputs of the layers, but calibration.base_rows is 0",
         label(config)
     );
@@ -216,7 +230,7 @@ mod tests {
     #[test]
     fn shares_are_typed_as_they_are_meant() {
         let rule = |text: &str| text.parse::<ShareText>().map(|share| share_label(&share.0));
-        for text in ["0.5", "0.1..0.8", "adaptive", "adaptive-cka"] {
+        for text in ["0.5", "0.1..0.8", "adaptive", "adaptive-cka", "k=64"] {
             assert_eq!(rule(text).unwrap(), text);
         }
         assert_eq!(rule("effective-rank").unwrap(), "effective rank");
@@ -226,6 +240,7 @@ mod tests {
             ("-1", "-1 is outside [0, 1]"),
             ("0.1..2", "2 is outside [0, 1]"),
             ("half", no_share),
+            ("k=half", no_share),
             ("0.1..x", no_share),
             ("", no_share),
         ] {

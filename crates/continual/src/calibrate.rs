@@ -23,11 +23,17 @@ pub struct CalibrationData {
     pub batch: usize,
 }
 
-struct Sums(Calibrator);
+struct Sums {
+    calibrator: Calibrator,
+    /// The first thing that did not fit.
+    failed: Option<OsftError>,
+}
 
 impl Observer for Sums {
     fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
-        self.0.observe(input, outputs);
+        if self.failed.is_none() {
+            self.failed = self.calibrator.observe(input, outputs).err();
+        }
     }
 }
 
@@ -39,7 +45,7 @@ impl Observer for Sums {
 /// # Errors
 ///
 /// [`OsftError::NotObserved`] if a target is not a linear layer of the model's blocks or there is no
-/// row, [`OsftError::NonFiniteInputs`].
+/// row, [`OsftError::NonFiniteInputs`], and what [`Calibrator::observe`] finds.
 pub fn calibrate<M: LanguageModel>(
     model: &M,
     calibrator: Calibrator,
@@ -48,13 +54,19 @@ pub fn calibrate<M: LanguageModel>(
     batch: usize,
 ) -> Result<Calibration, OsftError> {
     let model = model.valid();
-    let mut sums = Sums(calibrator);
+    let mut sums = Sums {
+        calibrator,
+        failed: None,
+    };
     let mut examples = examples.to_vec();
     examples.sort_by_key(Example::len);
     for rows in examples.chunks(batch.max(1)) {
         model.observe(rows, &mut sums);
     }
-    sums.0.finish(name, &model)
+    match sums.failed {
+        None => sums.calibrator.finish(name, &model),
+        Some(failed) => Err(failed),
+    }
 }
 
 /// `count` rows spread evenly over all of them, or all where `count` is 0: files are often sorted.

@@ -11,13 +11,13 @@ use continual::methods::{LoraConfig, LoraMethod, PerTask};
 use continual::trainer::TrainConfig;
 use continual::{Clock, Method, Task, TaskContext};
 use lm::Llama;
-use osft::TargetPatterns;
+use osft::Targets;
 
 use common::*;
 
 fn settings(orthogonality: f64) -> LoraConfig {
     LoraConfig {
-        targets: TargetPatterns::new([r"(q|v)_proj\.weight$"]),
+        targets: Targets::matching([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
         alpha: 6.0,
         orthogonality: PerTask::All(orthogonality),

@@ -15,7 +15,7 @@ use continual::{
     Unkept,
 };
 use lm::Llama;
-use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, TargetPatterns};
+use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
 use serde_json::Value;
 
 use common::*;
@@ -145,7 +145,7 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
 
 fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
     let config = LoraConfig {
-        targets: TargetPatterns::new([r"(q|v)_proj\.weight$"]),
+        targets: Targets::matching([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
         alpha: 6.0,
         orthogonality: PerTask::All(0.5),

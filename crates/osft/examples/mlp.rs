@@ -27,15 +27,15 @@ impl Mlp {
 
 fn learn(mut model: Mlp, share: f64, task: usize, device: &Device) -> Result<Mlp, OsftError> {
     let osft = Osft::split(&model, &OsftConfig::new().with_protected_share(share))?;
-    model = osft.prepare(model);
-    let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
+    model = osft.prepare(model)?;
+    let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build())?;
     for _ in 0..300 {
         let grads = model.loss(task, device).backward();
         let grads = GradientsParams::from_grads(grads, &model);
         model = optimizer.step(1e-2, model, grads);
     }
     println!("{osft}\nleaks: {:?}\n", osft.leaks(&model)?.worst());
-    Ok(osft.finish(model))
+    osft.finish(model)
 }
 
 fn main() -> Result<(), OsftError> {

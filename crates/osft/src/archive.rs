@@ -1,12 +1,14 @@
-//! Saved state: a header and tensors in one safetensors file, with a kind and a format version.
+//! Saved state: a header and tensors in one safetensors file, with a kind, a format version and a
+//! checksum over all of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::Mat;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::OsftError;
 
@@ -20,6 +22,8 @@ pub(crate) struct Format {
     pub version: u32,
     /// Oldest version that is still read.
     pub oldest: u32,
+    /// First version with a checksum.
+    pub checked_since: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -28,9 +32,21 @@ struct Label {
     format_version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Header<H> {
+/// The header of a file without a checksum.
+#[derive(Deserialize)]
+struct Unchecked<H> {
     content: H,
+}
+
+/// The header of a file with one.
+#[derive(Serialize, Deserialize)]
+struct Checked {
+    #[serde(flatten)]
+    label: Label,
+    /// SHA-256 in hexadecimal digits of the content and of every tensor.
+    sha256: String,
+    /// As JSON inside JSON: what was hashed.
+    content: String,
 }
 
 /// Tensors by name, as they are written.
@@ -54,6 +70,26 @@ impl Stored {
         self.tensors
             .remove(name)
             .ok_or_else(|| broken(format, format!("no tensor {name:?}")))
+    }
+
+    /// A tensor of that shape, in the type that it was saved in.
+    pub(crate) fn tensor<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Result<Tensor<D>, OsftError> {
+        let data = self.take(name)?;
+        if data.shape()[..] != shape {
+            let found = data.shape().to_vec();
+            return Err(self.broken(format!("{name:?} has shape {found:?}, not {shape:?}")));
+        }
+        let dtype = data.dtype();
+        Ok(Tensor::from_data(data, (device, dtype)))
+    }
+
+    pub(crate) fn broken(&self, reason: String) -> OsftError {
+        broken(self.format, reason)
     }
 
     /// A tensor of two dimensions as a matrix.
@@ -111,27 +147,15 @@ pub(crate) fn pack<H: Serialize>(
     tensors: &Tensors,
 ) -> Result<Vec<u8>, OsftError> {
     let failed = |error: &dyn std::fmt::Display| broken(format, error.to_string());
-    #[derive(Serialize)]
-    struct Whole<'a, H> {
-        #[serde(flatten)]
-        label: Label,
-        content: &'a H,
-    }
-    let whole = Whole {
-        label: Label {
-            kind: format.kind.to_string(),
-            format_version: format.version,
-        },
-        content: header,
-    };
-    let text = serde_json::to_string(&whole).map_err(|error| failed(&error))?;
-    let views = tensors
+    let content = serde_json::to_string(header).map_err(|error| failed(&error))?;
+    let mut views = tensors
         .iter()
         .map(|(name, data)| {
             let dtype = match data.dtype() {
                 DType::F32 => Dtype::F32,
                 DType::F64 => Dtype::F64,
                 DType::BF16 => Dtype::BF16,
+                DType::F16 => Dtype::F16,
                 other => return Err(broken(format, format!("{name:?} is stored as {other:?}"))),
             };
             let view = TensorView::new(dtype, data.shape().to_vec(), data.as_bytes())
@@ -139,6 +163,16 @@ pub(crate) fn pack<H: Serialize>(
             Ok((name.as_str(), view))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    views.sort_by_key(|(name, _)| *name);
+    let whole = Checked {
+        label: Label {
+            kind: format.kind.to_string(),
+            format_version: format.version,
+        },
+        sha256: checksum(&content, views.iter().map(|(name, view)| (*name, view))),
+        content,
+    };
+    let text = serde_json::to_string(&whole).map_err(|error| failed(&error))?;
     let metadata = HashMap::from([(KEY.to_string(), text)]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| failed(&error))
 }
@@ -172,8 +206,20 @@ pub(crate) fn unpack<H: DeserializeOwned>(
             supported: format.version,
         });
     }
-    let header: Header<H> = serde_json::from_str(text).map_err(|error| failed(&error))?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| failed(&error))?;
+    let content = if label.format_version >= format.checked_since {
+        let header: Checked = serde_json::from_str(text).map_err(|error| failed(&error))?;
+        let views: BTreeMap<_, _> = file.tensors().into_iter().collect();
+        let views = views.iter().map(|(name, view)| (name.as_str(), view));
+        if header.sha256 != checksum(&header.content, views) {
+            let changed = "its checksum is another: it was changed after it was written";
+            return Err(broken(format, changed.to_string()));
+        }
+        serde_json::from_str(&header.content).map_err(|error| failed(&error))?
+    } else {
+        let header: Unchecked<H> = serde_json::from_str(text).map_err(|error| failed(&error))?;
+        header.content
+    };
     let mut tensors = HashMap::new();
     for (name, view) in file.tensors() {
         let data = match view.dtype() {
@@ -182,11 +228,35 @@ pub(crate) fn unpack<H: DeserializeOwned>(
             Dtype::BF16 => {
                 TensorData::from_bytes_vec(view.data().to_vec(), view.shape(), DType::BF16)
             }
+            Dtype::F16 => {
+                TensorData::from_bytes_vec(view.data().to_vec(), view.shape(), DType::F16)
+            }
             other => return Err(broken(format, format!("{name:?} is stored as {other:?}"))),
         };
         tensors.insert(name, data);
     }
-    Ok((header.content, Stored { format, tensors }))
+    Ok((content, Stored { format, tensors }))
+}
+
+/// Of the content and of tensors, which are taken in the order of their names.
+fn checksum<'a, 'data: 'a>(
+    content: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a TensorView<'data>)>,
+) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        // With its length: what ends one part must not begin the next.
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(content.as_bytes());
+    for (name, tensor) in tensors {
+        part(name.as_bytes());
+        part(format!("{:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        part(tensor.data());
+    }
+    let digest = hash.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn numbers<T, const N: usize>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {

@@ -11,15 +11,16 @@ use crate::archive::Format;
 use crate::calibration::Calibration;
 use crate::form::FactorIds;
 use crate::state::Layout;
-use crate::targets::Weight;
-use crate::{Osft, OsftConfig, OsftError, ShareRule, SplitContext};
+use crate::weight::Weight;
+use crate::{Osft, OsftConfig, OsftError, SplitContext};
 
 /// Part of every key: a layout, or a way to decompose, that changes must change the version.
 const CACHED: Layout = Layout {
     format: Format {
         kind: "cached split",
-        version: 1,
-        oldest: 1,
+        version: 2,
+        oldest: 2,
+        checked_since: 2,
     },
     with_weights: false,
 };
@@ -58,7 +59,7 @@ impl SplitCache {
     ) -> Result<Osft, OsftError> {
         let path = self.path(&key(targets, config, context)?);
         if let Ok(bytes) = std::fs::read(&path)
-            && let Ok(mut split) = Osft::unpack(CACHED, &bytes, targets.to_vec(), context)
+            && let Ok(mut split) = Osft::unpack_cached(CACHED, &bytes, targets, context)
         {
             renew_identities(&mut split);
             return Ok(split);
@@ -123,7 +124,7 @@ fn key(
         reason: error.to_string(),
     })?;
     hash.update(settings);
-    if matches!(config.protected_share, ShareRule::Schedule(_)) {
+    if config.follows_tasks() {
         hash.update(context.progress().to_le_bytes());
     }
     let weights: Vec<_> = targets.par_iter().map(of_weight).collect();

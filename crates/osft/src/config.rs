@@ -3,7 +3,8 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::{BasePrecision, OsftError, Removed, ShareRule, TargetPatterns};
+use crate::targets::expression;
+use crate::{BasePrecision, ImportanceMeasure, OsftError, Removed, ShareRule, Targets};
 
 /// Where the protected directions come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,20 +83,33 @@ pub enum Decay {
     Weight,
 }
 
+/// The rule of some of the targets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetShare {
+    /// A regular expression that is found in their paths.
+    pub targets: String,
+    /// How many directions of each are protected.
+    pub protected_share: ShareRule,
+}
+
 /// Configuration of a split.
 ///
-/// The default protects half of the singular directions of every rank-2 parameter whose path ends
-/// in `weight`, as PEFT and mini_trainer do, and holds the rest in the `core` form.
+/// The default protects half of the singular directions of every linear layer but the output head, and
+/// holds the rest in the `core` form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OsftConfig {
     /// Which parameters are split.
-    pub targets: TargetPatterns,
+    pub targets: Targets,
     /// Where the protected directions come from.
     #[serde(default)]
     pub split: SplitSource,
     /// How many directions of each target are protected.
     pub protected_share: ShareRule,
+    /// Where other rules hold; of several that match a target, the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_shares: Vec<TargetShare>,
     /// How a target is kept inside its free directions.
     #[serde(default)]
     pub form: Form,
@@ -113,9 +127,10 @@ pub struct OsftConfig {
 impl Default for OsftConfig {
     fn default() -> Self {
         Self {
-            targets: TargetPatterns::new(["weight$"]),
+            targets: Targets::linear_layers(),
             split: SplitSource::Weights,
             protected_share: ShareRule::Fixed(0.5),
+            target_shares: Vec::new(),
             form: Form::Core,
             others: Others::Frozen,
             decay: Decay::Change,
@@ -130,9 +145,10 @@ impl OsftConfig {
         Self::default()
     }
 
-    /// Splits the parameters whose path matches one of these regular expressions.
+    /// Splits the parameters whose path matches one of these regular expressions, whatever layer they
+    /// belong to; see [`Targets::matching`].
     pub fn with_targets<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
-        self.targets = TargetPatterns::new(patterns);
+        self.targets = Targets::matching(patterns);
         self
     }
 
@@ -150,6 +166,16 @@ impl OsftConfig {
     /// Protects as many directions as that rule says.
     pub fn with_share_rule(mut self, rule: ShareRule) -> Self {
         self.protected_share = rule;
+        self
+    }
+
+    /// Protects as many directions as `rule` says in the targets whose path a regular expression matches.
+    /// Of several rules that match a target the one that was given first holds.
+    pub fn with_target_share(mut self, targets: impl Into<String>, rule: ShareRule) -> Self {
+        self.target_shares.push(TargetShare {
+            targets: targets.into(),
+            protected_share: rule,
+        });
         self
     }
 
@@ -177,6 +203,11 @@ impl OsftConfig {
         self
     }
 
+    /// Whether the split, or a rule, reads what a [`Calibrator`](crate::Calibrator) measures.
+    pub fn needs_calibration(&self) -> bool {
+        self.split.needs_calibration() || !self.importance_measures().is_empty()
+    }
+
     /// Checks whether a device can hold weights as this configuration wants.
     ///
     /// # Errors
@@ -197,6 +228,58 @@ impl OsftConfig {
             return Err(OsftError::FactoredBf16);
         }
         self.targets.validate()?;
-        self.protected_share.validate()
+        for share in &self.target_shares {
+            expression(&share.targets)?;
+        }
+        self.rules().try_for_each(|rule| rule.validate())
+    }
+
+    /// All rules, also those that hold for some targets alone.
+    fn rules(&self) -> impl Iterator<Item = &ShareRule> {
+        let some = self.target_shares.iter().map(|some| &some.protected_share);
+        std::iter::once(&self.protected_share).chain(some)
+    }
+
+    /// Whether a rule follows the sequence of tasks.
+    pub(crate) fn follows_tasks(&self) -> bool {
+        self.rules()
+            .any(|rule| matches!(rule, ShareRule::Schedule(_)))
+    }
+
+    /// Measures of importance that the rules read, each once.
+    pub(crate) fn importance_measures(&self) -> Vec<ImportanceMeasure> {
+        let mut measures = Vec::new();
+        for measure in self.rules().filter_map(ShareRule::importance) {
+            if !measures.contains(&measure) {
+                measures.push(measure);
+            }
+        }
+        measures
+    }
+
+    /// The rule of each target.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`] if a rule is for targets that are not there.
+    pub(crate) fn rules_of(&self, paths: &[&str]) -> Result<Vec<ShareRule>, OsftError> {
+        let mut rules = vec![self.protected_share; paths.len()];
+        for share in self.target_shares.iter().rev() {
+            let regex = expression(&share.targets)?;
+            let mut found = false;
+            for (rule, path) in rules.iter_mut().zip(paths) {
+                if regex.is_match(path) {
+                    *rule = share.protected_share;
+                    found = true;
+                }
+            }
+            if !found {
+                return Err(OsftError::NoTarget {
+                    pattern: share.targets.clone(),
+                    available: paths.iter().map(|path| (*path).to_string()).collect(),
+                });
+            }
+        }
+        Ok(rules)
     }
 }

@@ -1,6 +1,6 @@
 //! Both sides of a split together: the set of changes a weight is allowed.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::Side;
 
@@ -42,17 +42,18 @@ impl Constraint {
         matches!(self.input, Side::Closed) || matches!(self.output, Side::Closed)
     }
 
-    /// Whether something is protected and something can move.
-    pub(crate) fn is_partial(&self) -> bool {
-        !self.is_open() && !self.is_closed()
-    }
-
     /// Shape of the coordinates of a weight of shape `[d_in, d_out]`.
     pub fn core_shape(&self, [d_in, d_out]: [usize; 2]) -> [usize; 2] {
         match self.removed {
             Removed::EitherSide => [self.input.coordinates(d_in), self.output.coordinates(d_out)],
             Removed::Block => [d_in, d_out],
         }
+    }
+
+    /// Type of the numbers that the coordinates are computed in.
+    pub(crate) fn dtype(&self) -> DType {
+        let basis = self.input.basis().or(self.output.basis());
+        basis.map_or(DType::F32, Tensor::dtype)
     }
 
     /// The same constraint for tensors that are differentiated, or not, as `tensor` is, on its device.

@@ -29,6 +29,27 @@ pub enum OsftError {
         /// Paths of all rank-2 parameters of the module.
         available: Vec<String>,
     },
+    /// No layer of the module is a linear layer that is split by default.
+    #[error(
+        "the module has no linear layer but output heads: name the weights to split by patterns; its \
+         rank-2 parameters are: {}",
+        abbreviate(available)
+    )]
+    NoLinearLayer {
+        /// Paths of all rank-2 parameters of the module.
+        available: Vec<String>,
+    },
+    /// Nothing that was selected can train.
+    #[error(
+        "nothing is left to train of the {} selected weights: they are frozen (`require_grad` is off) \
+         or stand at several places of the module: {}",
+        targets.len(),
+        abbreviate(targets)
+    )]
+    NothingTrains {
+        /// Paths of the selected weights.
+        targets: Vec<String>,
+    },
     /// No target pattern was given.
     #[error("no target pattern was given: name at least one, for instance `weight$`")]
     NoPattern,
@@ -38,10 +59,23 @@ pub enum OsftError {
         /// The share as given.
         share: f64,
     },
-    /// A target weight holds NaN or infinite values.
+    /// More directions were to be protected than a layer has.
     #[error(
-        "layer {layer:?} cannot be split: {count} of its {total} values are not finite, the first \
-         at row {row}, column {column}; load an earlier checkpoint"
+        "{directions} directions were to be protected in layer {layer:?}, which has {available}: \
+         take fewer, or a share"
+    )]
+    TooManyDirections {
+        /// Path of the layer.
+        layer: String,
+        /// The number as given.
+        directions: usize,
+        /// Directions that can be protected.
+        available: usize,
+    },
+    /// A weight holds NaN or infinite values, before it is split or after it was trained.
+    #[error(
+        "layer {layer:?} is broken: {count} of its {total} values are not finite, the first at row \
+         {row}, column {column}; load an earlier checkpoint"
     )]
     NonFinite {
         /// Path of the layer.
@@ -65,9 +99,10 @@ pub enum OsftError {
         /// Output dimension.
         d_out: usize,
     },
-    /// A target weight is stored in a precision that cannot hold small steps.
+    /// A target weight is stored as something else than plain numbers.
     #[error(
-        "layer {layer:?} is stored as {dtype}; OSFT trains f32 or f64 weights: cast the module first"
+        "layer {layer:?} is stored as {dtype}; OSFT trains weights in f64, f32, f16 or bf16: cast the \
+         module first"
     )]
     UnsupportedDType {
         /// Path of the layer.
@@ -114,6 +149,27 @@ pub enum OsftError {
         /// Path of the layer.
         layer: String,
     },
+    /// What a calibrator was given does not fit a layer.
+    #[error("layer {layer:?} was observed with {what} of shape {found:?} instead of {expected:?}")]
+    OtherObservation {
+        /// Path of the layer.
+        layer: String,
+        /// Inputs or outputs.
+        what: &'static str,
+        /// Shape expected.
+        expected: [usize; 2],
+        /// Shape found.
+        found: [usize; 2],
+    },
+    /// A layer was observed with other layers than before.
+    #[error(
+        "layer {layer:?} was observed with other layers than before: name the layers that share an \
+         input together, and the same ones in every call"
+    )]
+    Regrouped {
+        /// Path of the layer.
+        layer: String,
+    },
     /// The inputs of a layer hold NaN or infinite values.
     #[error(
         "layer {layer:?} saw inputs that are not finite: the module or the calibration data is \
@@ -130,6 +186,15 @@ pub enum OsftError {
     )]
     OtherCalibration {
         /// Path of the first layer that does not fit.
+        layer: String,
+    },
+    /// A bound of what has changed since the base model would leave a layer out.
+    #[error(
+        "how far the outputs of layer {layer:?} moved is not known, so nothing bounds them: split \
+         with a calibration in the context, and record the leaks of that split"
+    )]
+    Unbounded {
+        /// Path of the first such layer.
         layer: String,
     },
     /// A source of calibration data was given a weight that is none.
@@ -159,10 +224,10 @@ pub enum OsftError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A module is measured against a split that was not made from it.
+    /// A split meets a module that it was not made from.
     #[error(
         "layer {layer:?} of the split is not in the module, or not with shape [{d_in}, {d_out}]: \
-         measure the module that was split"
+         take the module that was split"
     )]
     OtherModule {
         /// Path of the layer in the split.
@@ -171,6 +236,60 @@ pub enum OsftError {
         d_in: usize,
         /// Output dimension in the split.
         d_out: usize,
+    },
+    /// A module has something attached to its parameters, so that there is no one weight to split.
+    #[error(
+        "{attached:?} is attached to parameter {layer:?}: merge it first (`Osft::finish`, or \
+         `Module::materialize` for adapters), or throw it away (`Osft::discard`)"
+    )]
+    Reparameterized {
+        /// Path of the first such parameter.
+        layer: String,
+        /// Name of what is attached.
+        attached: String,
+    },
+    /// A module trains, or does not, by another split than this one.
+    #[error(
+        "layer {layer:?} does not train by this split{}: prepare the module with it first, and finish \
+         or discard what another split prepared",
+        name.as_ref().map(|name| format!(" ({name:?})")).unwrap_or_default()
+    )]
+    NotPrepared {
+        /// Path of the first layer that has not what this split attaches.
+        layer: String,
+        /// Name of the split, if it has one.
+        name: Option<String>,
+    },
+    /// A parameter was frozen, or unfrozen, after the module was split.
+    #[error(
+        "parameter {parameter:?} was {} when the module was split and is {} now, so it could not be \
+         given back as it was: freeze and unfreeze before the split, or split again",
+        if *trained { "trained" } else { "frozen" },
+        if *trained { "frozen" } else { "trained" }
+    )]
+    TrainabilityChanged {
+        /// Path of the parameter.
+        parameter: String,
+        /// Whether it was trained.
+        trained: bool,
+    },
+    /// What trained beside the targets cannot be taken back.
+    #[error(
+        "parameters beside the targets were trained too (`Others::Trained`), and what they were is \
+         not kept: keep a clone of the module before it trains"
+    )]
+    OthersTrained,
+    /// An optimizer moves matrices alone, and not everything that trains is one.
+    #[error(
+        "{optimizer} moves matrices alone, and {parameter:?} is none: take another optimizer, or {cure}"
+    )]
+    MatricesOnly {
+        /// The optimizer.
+        optimizer: &'static str,
+        /// What is not a matrix.
+        parameter: String,
+        /// What else can be done.
+        cure: &'static str,
     },
 }
 

@@ -4,19 +4,24 @@ use std::iter::Sum;
 use std::ops::Add;
 
 use burn::module::Module;
+use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::layer::check_count;
+use crate::osft::chosen;
+use crate::precision::is_half;
 use crate::share::floored;
 use crate::side::keeps_free_basis;
+use crate::survey::{Survey, dtypes};
 use crate::{BasePrecision, Decay, Osft, OsftConfig, OsftError, Removed, ShareRule, SplitSource};
 
 /// Numbers that are held for the targets of a module while they train, beside activations and the gradients
 /// of fully protected targets, which a step forms and drops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldNumbers {
-    /// Weights in f32.
+    /// Weights in f32, or f64 in a module of f64.
     pub weights: usize,
-    /// Weights in bf16.
+    /// Weights in bf16 or f16.
     pub bf16_weights: usize,
     /// What a change is measured against, or decays towards, where that is a copy: in the factored forms
     /// the weights at the split and the first values of the factors, with [`Decay::Weight`] the
@@ -32,26 +37,40 @@ pub struct HeldNumbers {
 }
 
 impl HeldNumbers {
-    /// Bytes with a gradient and two moments in f32 of everything that trains.
+    /// Bytes with a gradient and two moments in f32 of everything that trains. A module of f64 takes twice
+    /// as many.
     pub fn bytes(&self) -> usize {
         let single = self.weights + self.starts + self.bases + self.attached;
         2 * self.bf16_weights + 4 * (single + 3 * self.trained)
     }
 
-    fn of_layer(config: &OsftConfig, [d_in, d_out]: [usize; 2], [k_in, k_out]: [usize; 2]) -> Self {
-        let weights = d_in * d_out;
-        let whole = Self {
-            weights,
-            ..Self::default()
+    /// `half`: the weight is stored in two bytes.
+    fn of_layer(
+        config: &OsftConfig,
+        [d_in, d_out]: [usize; 2],
+        [k_in, k_out]: [usize; 2],
+        half: bool,
+    ) -> Self {
+        let numbers = d_in * d_out;
+        let stored = |half: bool| match half {
+            true => Self {
+                bf16_weights: numbers,
+                ..Self::default()
+            },
+            false => Self {
+                weights: numbers,
+                ..Self::default()
+            },
         };
         if k_in == d_in || k_out == d_out {
-            return whole;
+            return stored(half);
         }
-        // A factored form holds factors of all of it.
-        if (k_in, k_out) == (0, 0) && !config.form.is_factored() {
+        let factored = config.form.is_factored();
+        // A factored form holds factors of all of it, and a weight in two bytes has a core.
+        if (k_in, k_out) == (0, 0) && !factored && !half {
             return Self {
-                trained: weights,
-                ..whole
+                trained: numbers,
+                ..stored(half)
             };
         }
         let basis = |d: usize, k: usize| match keeps_free_basis(d, k) {
@@ -62,28 +81,27 @@ impl HeldNumbers {
             true => d - k,
             false => d,
         };
-        let attached = match (config.form.is_factored(), config.form.removed()) {
+        let attached = match (factored, config.form.removed()) {
             (true, _) => (d_in - k_in).min(d_out - k_out) * (d_in + 1 + d_out),
-            (false, Removed::Block) => weights,
+            (false, Removed::Block) => numbers,
             (false, Removed::EitherSide) => coordinates(d_in, k_in) * coordinates(d_out, k_out),
         };
-        let held = Self {
+        // What factors leave of a weight has their precision, and the weight of the split stays beside it.
+        let (base, start) = match (factored, config.base_precision) {
+            (true, _) => (stored(false), stored(half)),
+            (false, BasePrecision::Full) => (stored(half), Self::default()),
+            (false, BasePrecision::Bf16) => (stored(true), Self::default()),
+        };
+        Self {
+            weights: base.weights,
+            bf16_weights: base.bf16_weights + start.bf16_weights,
             bases: basis(d_in, k_in) + basis(d_out, k_out),
             attached,
             trained: attached,
-            starts: match (config.form.is_factored(), config.decay) {
-                (true, _) => weights + attached,
+            starts: match (factored, config.decay) {
+                (true, _) => start.weights + attached,
                 (false, Decay::Weight) => attached,
                 (false, Decay::Change) => 0,
-            },
-            ..whole
-        };
-        match config.base_precision {
-            BasePrecision::Full => held,
-            BasePrecision::Bf16 => Self {
-                weights: 0,
-                bf16_weights: weights,
-                ..held
             },
         }
     }
@@ -116,7 +134,11 @@ impl Osft {
         let layers = self.layers.iter();
         layers
             .map(|layer| {
-                HeldNumbers::of_layer(&self.config, layer.shape, [layer.k_in, layer.k_out])
+                let half = is_half(layer.start.dtype());
+                // A weight that is held in bf16 was split as such; elsewhere it is held as it is stored.
+                let half = half && self.config.base_precision == BasePrecision::Full;
+                let protected = [layer.k_in, layer.k_out];
+                HeldNumbers::of_layer(&self.config, layer.shape, protected, half)
             })
             .sum()
     }
@@ -126,41 +148,54 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], and what [`OsftConfig::validate`] finds.
+    /// [`OsftError::NoTarget`], [`OsftError::NoLinearLayer`], [`OsftError::TooManyDirections`], and what
+    /// [`OsftConfig::validate`] finds.
     pub fn held_numbers_of<M: Module>(
         module: &M,
         config: &OsftConfig,
     ) -> Result<Option<HeldNumbers>, OsftError> {
-        summed(module, config, |shape, protected| {
-            HeldNumbers::of_layer(config, shape, protected)
+        summed(module, config, |shape, protected, half| {
+            HeldNumbers::of_layer(config, shape, protected, half)
         })
     }
 }
 
-/// What is counted of the targets of a module by their shapes and numbers of protected directions; `None`
-/// where the shapes alone do not decide those.
+/// What is counted of the targets of a module by their shapes, numbers of protected directions, and
+/// whether they are stored in two bytes; `None` where the shapes alone do not decide those. Weights that are
+/// frozen count: whether one is, a parameter that is not filled yet does not say.
 pub(crate) fn summed<M: Module, T: Sum>(
     module: &M,
     config: &OsftConfig,
-    of: impl Fn([usize; 2], [usize; 2]) -> T,
+    of: impl Fn([usize; 2], [usize; 2], bool) -> T,
 ) -> Result<Option<T>, OsftError> {
     config.validate()?;
-    let targets = config.targets.selected(module)?;
-    let layers = targets.iter().map(|target| {
-        let protected = protected_of(target.shape, config)?;
-        Some(of(target.shape, protected))
+    let (targets, _) = chosen(&Survey::of(module), config, |_| true)?;
+    let dtypes = dtypes(module);
+    let paths: Vec<&str> = targets.iter().map(|target| target.path.as_str()).collect();
+    let rules = config.rules_of(&paths)?;
+    for (target, rule) in targets.iter().zip(&rules) {
+        check_count(&target.path, target.shape, *rule, config.split)?;
+    }
+    let layers = targets.iter().zip(rules).map(|(target, rule)| {
+        let protected = protected_of(target.shape, rule, config.split)?;
+        let half = dtypes
+            .get(&target.id)
+            .is_some_and(|dtype: &DType| is_half(*dtype));
+        Some(of(target.shape, protected, half))
     });
     Ok(layers.sum())
 }
 
 /// Protected directions of both sides where the shape alone decides.
-fn protected_of(shape: [usize; 2], config: &OsftConfig) -> Option<[usize; 2]> {
-    let ShareRule::Fixed(share) = config.protected_share else {
-        return None;
+fn protected_of(shape: [usize; 2], rule: ShareRule, split: SplitSource) -> Option<[usize; 2]> {
+    let of = |directions: usize| match rule {
+        ShareRule::Fixed(share) => Some(floored(share, directions)),
+        ShareRule::Count(count) => Some(count),
+        _ => None,
     };
-    match config.split {
-        SplitSource::Weights => Some([floored(share, shape[0].min(shape[1])); 2]),
-        SplitSource::Inputs => Some([floored(share, shape[0]), 0]),
+    match split {
+        SplitSource::Weights => Some([of(shape[0].min(shape[1]))?; 2]),
+        SplitSource::Inputs => Some([of(shape[0])?, 0]),
         SplitSource::Both => None,
     }
 }

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::calibration::{Moment, Spectrum};
-use crate::targets::Weight;
+use crate::weight::Weight;
 use crate::{OsftConfig, OsftError, ShareRule, SplitContext};
 
-/// One entry per target, in their order; empty where the split needs none.
+/// One entry per target, in their order; moments and spectra are empty where the split needs none.
 #[derive(Default)]
 pub(crate) struct Known {
     pub moments: Vec<Arc<Moment>>,
     pub spectra: Vec<Arc<Spectrum>>,
-    pub importance: Vec<f64>,
+    /// The rule of every target.
+    pub rules: Vec<ShareRule>,
+    /// Of the targets whose rule reads it.
+    pub importance: Vec<Option<f64>>,
     pub warnings: Vec<String>,
 }
 
@@ -24,14 +27,17 @@ impl Known {
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        let adaptive = match config.protected_share {
-            ShareRule::Adaptive(adaptive) => Some(adaptive),
-            _ => None,
-        };
+        let paths: Vec<&str> = targets.iter().map(|target| target.path.as_str()).collect();
+        let rules = config.rules_of(&paths)?;
+        let measures = config.importance_measures();
         let Some(calibration) = context.calibration else {
-            return match config.split.needs_calibration() || adaptive.is_some() {
+            return match config.needs_calibration() {
                 true => Err(OsftError::NotCalibrated),
-                false => Ok(Self::default()),
+                false => Ok(Self {
+                    importance: vec![None; targets.len()],
+                    rules,
+                    ..Self::default()
+                }),
             };
         };
         let mut found = Self::default();
@@ -68,27 +74,24 @@ impl Known {
                     })?);
             }
         }
-        if let Some(adaptive) = adaptive {
-            found.importance = match calibration.importance(adaptive.importance)? {
-                Some(values) => {
-                    let values: HashMap<&str, f64> = values.into_iter().collect();
-                    let of = |target: &Weight| values.get(target.path.as_str()).copied();
-                    targets
-                        .iter()
-                        .map(|target| of(target).unwrap_or(1.0))
-                        .collect()
+        found.importance = vec![None; targets.len()];
+        for measure in measures {
+            let values = calibration.importance(measure)?;
+            if values.is_none() {
+                found.warnings.push(format!(
+                    "the importance of the layers by {measure} is degenerate (its mean is not above 0.01): \
+                     all {} layers count as equally important",
+                    targets.len(),
+                ));
+            }
+            let values: HashMap<&str, f64> = values.into_iter().flatten().collect();
+            for (index, path) in paths.iter().enumerate() {
+                if rules[index].importance() == Some(measure) {
+                    found.importance[index] = Some(values.get(path).copied().unwrap_or(1.0));
                 }
-                None => {
-                    found.warnings.push(format!(
-                        "the importance of the layers is degenerate (its mean is not above 0.01): \
-                         all {} layers get the same protected share, {}",
-                        targets.len(),
-                        adaptive.max
-                    ));
-                    vec![1.0; targets.len()]
-                }
-            };
+            }
         }
+        found.rules = rules;
         Ok(found)
     }
 }

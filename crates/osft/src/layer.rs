@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use burn::module::ParamId;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Tensor};
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Moment;
 use crate::constraint::Constraint;
 use crate::form::Factors;
-use crate::source::{Directions, Layer, directions};
-use crate::targets::Weight;
-use crate::{OsftConfig, OsftError, Side};
+use crate::precision::{computed, is_half};
+use crate::source::{Directions, Layer, available, directions};
+use crate::weight::Weight;
+use crate::{OsftConfig, OsftError, ShareRule, Side, SplitSource};
 
 /// The split of one target weight.
 #[derive(Clone, Debug)]
 pub struct LayerSplit {
     /// Path of the parameter in its module.
     pub path: String,
-    /// Identity of the parameter in its module.
+    /// Identity of the parameter in the module that was split. Where that of another module is meant
+    /// (weights were loaded, a process began anew), the path decides.
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub shape: [usize; 2],
@@ -119,20 +121,24 @@ impl LayerSplit {
         let failed = || OsftError::NoConvergence {
             layer: target.path.clone(),
         };
+        check_count(&target.path, target.value.dims(), layer.rule, config.split)?;
         let found = directions(layer, config).ok_or_else(failed)?;
-        let device = target.value.device();
+        let (device, stored) = (target.value.device(), target.value.dtype());
+        let dtype = computed(stored);
         let factors = match config.form.is_factored() && !is_closed(&found) {
-            true => Some(factors(layer.weight, &found, &device).ok_or_else(failed)?),
+            true => Some(factors(layer.weight, &found, &device, dtype).ok_or_else(failed)?),
             false => None,
         };
         let inputs =
             moment.map(|moment| InputEnergy::new(moment, &found.input, found.k_in, layer.weight));
         let constraint = Constraint {
-            input: Side::new(&found.input, found.k_in, &device),
-            output: Side::new(&found.output, found.k_out, &device),
+            input: Side::new(&found.input, found.k_in, &device, dtype),
+            output: Side::new(&found.output, found.k_out, &device, dtype),
             removed: config.form.removed(),
         };
-        let has_core = !config.form.is_factored() && constraint.is_partial();
+        // Small steps would be lost in two bytes: there a core trains even where all of a weight is free.
+        let needs_core = !constraint.is_open() || is_half(stored);
+        let has_core = !config.form.is_factored() && !constraint.is_closed() && needs_core;
         Ok(Self {
             path: target.path.clone(),
             id: target.id,
@@ -206,6 +212,28 @@ impl LayerSplit {
     }
 }
 
+/// # Errors
+///
+/// [`OsftError::TooManyDirections`].
+pub(crate) fn check_count(
+    path: &str,
+    shape: [usize; 2],
+    rule: ShareRule,
+    split: SplitSource,
+) -> Result<(), OsftError> {
+    let available = available(split, shape);
+    match rule {
+        ShareRule::Count(directions) if directions > available => {
+            Err(OsftError::TooManyDirections {
+                layer: path.to_string(),
+                directions,
+                available,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_closed(found: &Directions) -> bool {
     found.k_in == found.input.nrows() || found.k_out == found.output.nrows()
 }
@@ -214,7 +242,8 @@ fn is_closed(found: &Directions) -> bool {
 fn factors(
     weight: &Mat<f64>,
     found: &Directions,
-    device: &burn::tensor::Device,
+    device: &Device,
+    dtype: DType,
 ) -> Option<Factors> {
     let free = |basis: &Mat<f64>, k: usize| basis.subcols(k, basis.nrows() - k).to_owned();
     let (input, output) = (
@@ -222,5 +251,5 @@ fn factors(
         free(&found.output, found.k_out),
     );
     let core = input.transpose() * weight * &output;
-    Factors::of_core(&input, &output, &core, device)
+    Factors::of_core(&input, &output, &core, device, dtype)
 }

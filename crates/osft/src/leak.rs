@@ -1,30 +1,36 @@
 //! What leaked: the part of a change that lies where nothing should move, and what the change does
 //! to the inputs that were measured.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 use faer::Mat;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::LayerSplit;
 use crate::calibration::Moment;
 use crate::constraint::transposed;
-use crate::precision::widened;
+use crate::form::{composed, product};
+use crate::precision::{changed, unit_roundoff, widened};
+use crate::survey::{Survey, values};
+use crate::{LayerSplit, Osft, OsftError};
 
 /// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms, 0
-/// where the layer did not move by more than rounding moves it.
-///
-/// Rounding alone leaks about `2⁻²⁴ √steps ‖W‖ / ‖ΔW‖` in f32.
+/// where the layer did not move by more than rounding moves it, and NaN where it holds values that are
+/// no numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerLeak {
     /// Path of the layer.
     pub path: String,
     /// `‖P_hᵀ ΔW‖ / ‖ΔW‖`: what reaches protected inputs.
+    #[serde(deserialize_with = "number")]
     pub leak_in: f64,
     /// `‖ΔW Q_h‖ / ‖ΔW‖`: what reaches protected outputs.
+    #[serde(deserialize_with = "number")]
     pub leak_out: f64,
     /// `‖P_hᵀ ΔW Q_h‖ / ‖ΔW‖`: what reaches both.
+    #[serde(deserialize_with = "number")]
     pub leak_both: f64,
     /// `‖ΔW‖ / ‖W‖`, relative to the weight at the split (to 1 where that is zero).
+    #[serde(deserialize_with = "number")]
     pub relative_change: f64,
     /// What the change does to the calibrated inputs; absent without calibration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,23 +41,39 @@ pub struct LayerLeak {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OutputChange {
     /// `E‖x ΔW‖² = tr(ΔWᵀ Σ ΔW)`.
+    #[serde(deserialize_with = "number")]
     pub measured: f64,
     /// What it cannot exceed: `(1 - ε) tr(Σ) ‖ΔW‖_F²` for a change inside the free input
     /// directions, with `ε` the share of the inputs' energy that is protected. Where a change
     /// leaks, `(√((1 - ε) tr(Σ)) ‖N_Pᵀ ΔW‖ + √(ε tr(Σ)) ‖P_hᵀ ΔW‖)²`. The energy that a sketch
     /// may hide counts as unprotected.
+    #[serde(deserialize_with = "number")]
     pub bound: f64,
     /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split (to 1 where those are zero).
+    #[serde(deserialize_with = "number")]
     pub relative: f64,
 }
 
+/// JSON has no NaN and writes `null`, which is read as one.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// The larger number; what is none is larger than all that are.
+fn larger(own: f64, other: f64) -> f64 {
+    match own.is_nan() || other.is_nan() {
+        true => f64::NAN,
+        false => own.max(other),
+    }
+}
+
 impl OutputChange {
-    /// The larger value of each figure.
+    /// The larger value of each figure, NaN being larger than all others.
     pub fn worst_of(self, other: Self) -> Self {
         Self {
-            measured: self.measured.max(other.measured),
-            bound: self.bound.max(other.bound),
-            relative: self.relative.max(other.relative),
+            measured: larger(self.measured, other.measured),
+            bound: larger(self.bound, other.bound),
+            relative: larger(self.relative, other.relative),
         }
     }
 
@@ -69,15 +91,17 @@ impl OutputChange {
 }
 
 impl LayerLeak {
-    /// The larger value of each figure; the path is that of the larger one-sided leak.
+    /// The larger value of each figure, NaN being larger than all others; the path is that of the larger
+    /// one-sided leak.
     pub fn worst_of(self, other: Self) -> Self {
-        let one_sided = |leak: &Self| leak.leak_in.max(leak.leak_out);
+        let one_sided = |leak: &Self| larger(leak.leak_in, leak.leak_out);
+        let (own, others) = (one_sided(&self), one_sided(&other));
         Self {
-            leak_in: self.leak_in.max(other.leak_in),
-            leak_out: self.leak_out.max(other.leak_out),
-            leak_both: self.leak_both.max(other.leak_both),
-            relative_change: self.relative_change.max(other.relative_change),
-            path: match one_sided(&other) > one_sided(&self) {
+            leak_in: larger(self.leak_in, other.leak_in),
+            leak_out: larger(self.leak_out, other.leak_out),
+            leak_both: larger(self.leak_both, other.leak_both),
+            relative_change: larger(self.relative_change, other.relative_change),
+            path: match others > own || (others.is_nan() && !own.is_nan()) {
                 true => other.path,
                 false => self.path,
             },
@@ -105,13 +129,66 @@ impl LeakReport {
     }
 }
 
-/// Half a unit in the last place of an f32: a weight that changed by less than this was rounded, not
-/// trained, and the direction of what rounding did says nothing.
-const ROUNDING: f64 = 1.0 / (1_u64 << 24) as f64;
+impl Osft {
+    /// How much of every target's change since the split lies in its protected directions.
+    ///
+    /// Of a module that trains by this split, the weights are those that its cores or factors stand for, in
+    /// the precision that is computed in: what leaks is what the form lets through and rounding of f32 (f64
+    /// in a module of f64), some `2⁻²⁴ √steps ‖W‖ / ‖ΔW‖`. Of a module that was
+    /// [finished](Osft::finish), they are those that are stored: where that is f16 or bf16, up to `u ‖W‖ /
+    /// ‖ΔW‖` comes on top, with `u` 2⁻¹¹ or 2⁻⁸, and is not orthogonal to anything.
+    ///
+    /// Of a module that trains by another split, or with adapters, the weights are those that
+    /// `Module::materialize` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`] if a target is not in the module.
+    pub fn leaks<M: Module>(&self, module: &M) -> Result<LeakReport, OsftError> {
+        let survey = Survey::of(module);
+        let places = self.located(&survey)?;
+        let own = self.check_attached(&survey, &places).is_ok();
+        let attached = self.layers.iter().flat_map(LayerSplit::attached_ids);
+        let attached = attached.filter(|_| own);
+        let wanted = places.iter().map(|place| place.id).chain(attached);
+        let wanted = wanted.collect();
+        let mut now = match own {
+            true => values(module, &wanted),
+            false => values(&module.clone().materialize(), &wanted),
+        };
+        let layers = self.layers.iter().zip(&places).map(|(layer, place)| {
+            let base = now.remove(&place.id);
+            let base = base.ok_or_else(|| layer.not_in_module())?;
+            let ids = layer.attached_ids().into_iter();
+            let parts = ids.map_while(|id| now.remove(&id)).collect();
+            Ok(measure(layer, layer.effective(base, parts)))
+        });
+        Ok(LeakReport {
+            layers: layers.collect::<Result<_, _>>()?,
+        })
+    }
+}
 
-pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
-    let start = widened(layer.start.clone().to_device(&now.device()));
-    let change = now - start.clone();
+impl LayerSplit {
+    /// The weight that a stored value and what is attached to it stand for, as it is computed with.
+    fn effective(&self, base: Tensor<2>, parts: Vec<Tensor<2>>) -> Tensor<2> {
+        match (&parts[..], self.factors.is_some()) {
+            ([core], false) => composed(&self.constraint, base, core.clone()),
+            ([input, scale, output], true) => {
+                let scale: Tensor<1> = scale.clone().flatten(0, 1);
+                changed(base, product(input.clone(), scale, output.clone()))
+            }
+            _ => widened(base),
+        }
+    }
+}
+
+/// A weight that changed by less than rounding changes it was rounded, not trained, and the direction of
+/// what rounding did says nothing.
+fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
+    let start = layer.start.clone().to_device(&now.device());
+    let start = start.cast(now.dtype());
+    let change = now.clone() - start.clone();
     let size = norm(change.clone());
     let reference = norm(start);
     let mut leak = LayerLeak {
@@ -123,7 +200,9 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         },
         ..LayerLeak::default()
     };
-    if size > 0.0 {
+    if !size.is_finite() {
+        (leak.leak_in, leak.leak_out, leak.leak_both) = (f64::NAN, f64::NAN, f64::NAN);
+    } else if size > 0.0 {
         let [input, output] = [&layer.constraint.input, &layer.constraint.output];
         let protected_in = input.protected_part(change.clone());
         let protected_out = output.protected_part(change.clone().transpose());
@@ -137,7 +216,7 @@ pub(crate) fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         leak.leak_both = ratio(protected_both);
     }
     let leaked = leak.leak_in;
-    if leak.relative_change <= ROUNDING {
+    if leak.relative_change <= unit_roundoff(now.dtype()) {
         (leak.leak_in, leak.leak_out, leak.leak_both) = (0.0, 0.0, 0.0);
     }
     leak.outputs = layer.inputs.as_ref().map(|inputs| {

@@ -15,13 +15,13 @@
 //! let model = LinearConfig::new(8, 4).init(&device);
 //!
 //! let osft = Osft::split(&model, &OsftConfig::new().with_protected_share(0.5))?;
-//! let mut model = osft.prepare(model);
-//! let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
+//! let mut model = osft.prepare(model)?;
+//! let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build())?;
 //!
 //! let loss = model.forward(Tensor::<2>::ones([2, 8], &device)).square().mean();
 //! let grads = GradientsParams::from_grads(loss.backward(), &model);
 //! model = optimizer.step(1e-3, model, grads);
-//! let model = osft.finish(model);
+//! let model = osft.finish(model)?;
 //!
 //! assert!(osft.leaks(&model)?.worst().leak_in < 1e-5);
 //! # Ok(())
@@ -77,23 +77,28 @@ mod known;
 mod layer;
 mod leak;
 mod linear;
+mod optimizer;
 mod osft;
 mod precision;
+mod prepare;
 mod share;
 mod side;
 mod since_base;
 mod source;
 mod state;
+mod survey;
 mod table;
 mod targets;
+mod trainability;
 mod truncate;
+mod weight;
 
 pub use cache::SplitCache;
 pub use calibration::{Calibration, Calibrator, Moment, Source};
-pub use config::{Decay, Form, OsftConfig, Others, SplitSource};
+pub use config::{Decay, Form, OsftConfig, Others, SplitSource, TargetShare};
 pub use constraint::{Constraint, Removed};
 pub use error::OsftError;
-pub use form::{CoreForm, CoreOptimizer, FactoredForm, FreeCore, FreeFactors};
+pub use form::{CoreOptimizer, FreeCore, FreeFactors};
 pub use held::HeldNumbers;
 pub use importance::ImportanceMeasure;
 pub use layer::{LayerSplit, LayerSummary};
@@ -104,4 +109,5 @@ pub use precision::BasePrecision;
 pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
 pub use side::Side;
 pub use since_base::{LayerChange, SinceBase};
-pub use targets::{SelectedTarget, TargetPatterns};
+pub use targets::{SelectedTarget, Targets};
+pub use trainability::Trainability;

@@ -1,22 +1,17 @@
 //! Splitting a module, and what is done with the split during and between tasks.
 
-use std::collections::HashMap;
-
-use burn::module::{Module, ParamGroup, ParamId};
-use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
-use burn::tensor::Tensor;
+use burn::module::Module;
 use rayon::prelude::*;
 
-use crate::form::{Axis, FactorOptimizer, Unmoved, free_part};
 use crate::held::summed;
 use crate::known::Known;
-use crate::leak::{LeakReport, measure};
-use crate::precision::{hold, stored};
+use crate::precision::{hold, is_half};
 use crate::source::Layer;
-use crate::targets::{Weight, select, weights};
+use crate::survey::{Place, Survey, dtypes};
+use crate::trainability::Trainability;
+use crate::weight::{Weight, weights};
 use crate::{
-    Calibration, Constraint, CoreForm, CoreOptimizer, FactoredForm, Form, LayerSplit, LayerSummary,
-    OsftConfig, OsftError, Others, SplitCache,
+    Calibration, Constraint, LayerSplit, LayerSummary, OsftConfig, OsftError, Others, SplitCache,
 };
 
 /// What a split may look at beside the weights.
@@ -67,11 +62,17 @@ impl<'a> SplitContext<'a> {
 /// Made at the start of a task from the weights as they are. The task is trained on the module
 /// that [`prepare`](Self::prepare) returns, with [`optimizer`](Self::optimizer), and
 /// [`finish`](Self::finish) returns it as it was before; the next task starts from a new split.
+///
+/// A split is a value beside the module. A module may have several, under names
+/// ([`with_name`](Self::with_name)): it trains by the one that prepared it.
 #[derive(Clone, Debug)]
 pub struct Osft {
     pub(crate) config: OsftConfig,
     pub(crate) layers: Vec<LayerSplit>,
+    /// What trained when the module was split.
+    pub(crate) trainability: Trainability,
     pub(crate) warnings: Vec<String>,
+    pub(crate) name: Option<String>,
 }
 
 impl Osft {
@@ -96,11 +97,18 @@ impl Osft {
     /// is made from the weights as they are then, with a new optimizer, since moments of the old
     /// coordinates mean nothing in the new ones.
     ///
+    /// Selected weights that are frozen (`require_grad` is off) are left out, and so are those that stand
+    /// at several places of the module, of which Burn's optimizers would move the first alone;
+    /// [`warnings`](Self::warnings) names them. A module that trains by a split is finished, or what it
+    /// learned is discarded, before it is split again.
+    ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::ShareOutOfRange`],
-    /// [`OsftError::NonFinite`] and [`OsftError::UnsupportedDType`] naming the layer,
-    /// [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`],
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`] and
+    /// [`OsftError::NothingTrains`] if there is nothing to split, [`OsftError::Reparameterized`] if
+    /// something is attached to the module, [`OsftError::TooManyDirections`],
+    /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] naming the layer,
+    /// [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`], [`OsftError::NotMeasured`],
     /// [`OsftError::NoConvergence`], [`OsftError::NoBf16`], and what [`OsftConfig::validate`] finds.
     pub fn split_in<M: Module>(
         module: &M,
@@ -108,14 +116,23 @@ impl Osft {
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
         config.validate()?;
-        // As it computes, whatever is attached to it.
-        let mut targets = select(&module.clone().materialize(), &config.targets)?;
-        let rounding = hold(&mut targets, config.base_precision)?;
+        let survey = Survey::of(module);
+        survey.refuse_attachments()?;
+        let trainability = Trainability::of(module);
+        let (places, mut warnings) = chosen(&survey, config, |place| {
+            trainability.trains(place.id, &place.path)
+        })?;
+        let mut targets = weights(module, &places);
+        warnings.extend(hold(&mut targets, config.base_precision)?);
+        if config.others == Others::Trained {
+            warnings.extend(in_two_bytes(module, &targets, &trainability));
+        }
         let mut split = match context.cache {
             Some(cache) => cache.split(&targets, config, context)?,
             None => Self::decomposed(&targets, config, context)?,
         };
-        split.warnings.extend(rounding);
+        split.trainability = trainability;
+        split.warnings.extend(warnings);
         Ok(split)
     }
 
@@ -142,7 +159,8 @@ impl Osft {
                 inputs: moment
                     .zip(known.spectra.get(index))
                     .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
-                importance: known.importance.get(index).copied(),
+                rule: known.rules[index],
+                importance: known.importance[index],
                 progress: context.progress(),
             };
             LayerSplit::new(target, &layer, moment.cloned(), config)
@@ -159,7 +177,9 @@ impl Osft {
         Ok(Self {
             config: config.clone(),
             layers,
+            trainability: Trainability::default(),
             warnings: known.warnings,
+            name: None,
         })
     }
 
@@ -168,15 +188,27 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], and what [`OsftConfig::validate`] finds.
+    /// Those of [`held_numbers_of`](Self::held_numbers_of).
     pub fn free_parameters_of<M: Module>(
         module: &M,
         config: &OsftConfig,
     ) -> Result<Option<usize>, OsftError> {
         let removed = config.form.removed();
-        summed(module, config, |shape, protected| {
+        summed(module, config, |shape, protected, _| {
             Constraint::degrees_of_freedom(removed, shape, protected)
         })
+    }
+
+    /// The same split under a name, which tells several splits of one module apart: in errors, and where
+    /// it is saved.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The configuration of the split.
@@ -209,130 +241,55 @@ impl Osft {
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
+}
 
-    /// The module as it is trained: everything that is not a target is frozen or not, as
-    /// configured, and what trains in place of the targets is attached to them.
-    ///
-    /// A target keeps its identity and, by `val()`, its effective value; what is stored of it stays at
-    /// the split, beside the [`FreeCore`](crate::FreeCore) (or the factors) that trains.
-    pub fn prepare<M: Module>(&self, module: M) -> M {
-        let ids: Vec<ParamId> = self.layers.iter().map(|layer| layer.id).collect();
-        let module = match self.config.others {
-            Others::Frozen => {
-                let others = ParamGroup::all().exclude(ParamGroup::from_ids(ids.clone()));
-                module.freeze_group(others)
-            }
-            Others::Trained => module.unfreeze(),
-        };
-        // Also layers without any free direction: a module in which nothing tracks gradients has no
-        // backward pass. The optimizer does not move them.
-        let module = module.unfreeze_group(ParamGroup::from_ids(ids));
-        match self.config.form.is_factored() {
-            true => module.apply_reparameterization(self.factored_form()),
-            false => module.apply_reparameterization(self.core_form()),
+/// The targets of a split, and words about those that are selected and left out.
+pub(crate) fn chosen(
+    survey: &Survey,
+    config: &OsftConfig,
+    trains: impl Fn(&Place) -> bool,
+) -> Result<(Vec<Place>, Vec<String>), OsftError> {
+    let selected = config.targets.places(survey)?;
+    let mut warnings = Vec::new();
+    let mut chosen = Vec::with_capacity(selected.len());
+    for place in &selected {
+        if let Some(also) = &place.also {
+            warnings.push(format!(
+                "{} is left as it is: it is also {also}, and an optimizer would move one of the two \
+                 alone; keep one parameter and use it twice",
+                place.path
+            ));
+        } else if !trains(place) {
+            warnings.push(format!("{} is left as it is: it is frozen", place.path));
+        } else {
+            chosen.push(place.clone());
         }
     }
-
-    /// The module after the last step: cores and factors are merged into the weights they belong to,
-    /// which are rounded where the configuration holds them in less than full precision
-    /// ([`BasePrecision`](crate::BasePrecision)).
-    pub fn finish<M: Module>(&self, module: M) -> M {
-        let held = self.layers.iter().filter(|layer| layer.core.is_some());
-        let precision = self.config.base_precision;
-        stored(module.materialize(), precision, held.map(|layer| layer.id))
+    match chosen.is_empty() {
+        true => Err(OsftError::NothingTrains {
+            targets: selected.into_iter().map(|place| place.path).collect(),
+        }),
+        false => Ok((chosen, warnings)),
     }
+}
 
-    /// What attaches the free factors of a factored form to a module;
-    /// [`prepare`](Self::prepare) uses it.
-    pub fn factored_form(&self) -> FactoredForm {
-        FactoredForm::new(self.layers.iter())
+/// A word about parameters beside the targets that train in a precision that cannot hold small steps.
+fn in_two_bytes<M: Module>(
+    module: &M,
+    targets: &[Weight],
+    trainability: &Trainability,
+) -> Option<String> {
+    let mut types = dtypes(module);
+    for target in targets {
+        types.remove(&target.id);
     }
-
-    /// What attaches the cores of the other forms to a module; [`prepare`](Self::prepare) uses it.
-    pub fn core_form(&self) -> CoreForm {
-        CoreForm::new(self.layers.iter())
-    }
-
-    /// An optimizer of the module that [`prepare`](Self::prepare) returned: it moves the targets inside
-    /// their free directions by `inner`, and every other parameter that has a gradient by `inner` as it
-    /// is. Targets of a module that was not prepared do not move.
-    pub fn optimizer<O: Optimizer>(&self, inner: O) -> ModuleOptimizer {
-        let reproject = self.config.form == Form::FactoredReprojected;
-        let decay = self.config.decay;
-        let mut optimizer: ModuleOptimizer = inner.clone().into();
-        for layer in &self.layers {
-            if let Some(factors) = &layer.factors {
-                for (id, factor) in
-                    FactorOptimizer::of_layer(&inner, layer, factors, reproject, decay)
-                {
-                    optimizer = optimizer.with_group(ParamGroup::from_ids(vec![id]), factor, None);
-                }
-            } else if let Some(id) = layer.core {
-                let core = CoreOptimizer::new(inner.clone(), layer, decay);
-                optimizer = optimizer.with_group(ParamGroup::from_ids(vec![id]), core, None);
-            }
-            if !layer.constraint.is_open() {
-                let unmoved = Unmoved(inner.clone());
-                optimizer =
-                    optimizer.with_group(ParamGroup::from_ids(vec![layer.id]), unmoved, None);
-            }
-        }
-        optimizer
-    }
-
-    /// Replaces the gradients of the targets by what the constraint leaves of them.
-    ///
-    /// Optional: cores have no other gradients, and the optimizer projects those of factors itself. Call
-    /// it before anything that measures gradients, such as clipping by global norm, so that parts which
-    /// are thrown away anyway do not count.
-    pub fn project(&self, mut grads: GradientsParams) -> GradientsParams {
-        for layer in &self.layers {
-            if !layer.constraint.is_open() {
-                grads.remove::<2>(layer.id);
-            }
-            let Some(factors) = &layer.factors else {
-                continue;
-            };
-            let sides = [
-                (factors.ids.input, &layer.constraint.input, Axis::Rows),
-                (factors.ids.output, &layer.constraint.output, Axis::Columns),
-            ];
-            for (id, side, axis) in sides {
-                if let Some(grad) = grads.remove::<2>(id) {
-                    grads.register(id, free_part(side, axis, grad));
-                }
-            }
-        }
-        grads
-    }
-
-    /// How much of every target's change since the split lies in its protected directions.
-    ///
-    /// # Errors
-    ///
-    /// [`OsftError::OtherModule`] if a target is not in the module.
-    pub fn leaks<M: Module>(&self, module: &M) -> Result<LeakReport, OsftError> {
-        // Factors that are attached count as part of the weight.
-        let merged = module.clone().materialize();
-        let mut now: HashMap<ParamId, Tensor<2>> = weights(&merged)
-            .into_iter()
-            .map(|weight| (weight.id, weight.value))
-            .collect();
-        let layers = self.layers.iter().map(|layer| {
-            let value = now.remove(&layer.id).filter(|v| v.dims() == layer.shape);
-            match value {
-                Some(value) => Ok(measure(layer, value)),
-                None => Err(OsftError::OtherModule {
-                    layer: layer.path.clone(),
-                    d_in: layer.shape[0],
-                    d_out: layer.shape[1],
-                }),
-            }
-        });
-        Ok(LeakReport {
-            layers: layers.collect::<Result<_, _>>()?,
-        })
-    }
+    types.retain(|id, dtype| is_half(*dtype) && trainability.trains(*id, ""));
+    (!types.is_empty()).then(|| {
+        format!(
+            "{} parameters beside the targets train in two bytes, which lose small steps",
+            types.len()
+        )
+    })
 }
 
 /// Layers that a thread splits before bases are moved.

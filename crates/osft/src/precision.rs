@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::OsftError;
 use crate::side::beside;
-use crate::targets::Weight;
+use crate::weight::Weight;
 
 /// In which precision the weight `W₀` of a split is held while its core trains.
 ///
-/// The core, its gradient and its moments are f32 either way, the bases too, and so is everything that is
-/// computed: a weight is widened where it is multiplied by, with [`Osft::linear`](crate::Osft::linear) for
+/// The core, its gradient and its moments are f32 either way (f64 in a module of f64), the bases too, and so
+/// is everything that is computed: a weight is widened where it is multiplied by, with [`Osft::linear`](crate::Osft::linear) for
 /// one product. Only the target weights that have a core are held in bf16; embeddings, norms and fully free
 /// or fully protected targets stay as they are. Memory is saved where the caller does not keep the f32
 /// module beside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BasePrecision {
-    /// That of the module.
+    /// That of the module. The weights of a module in f16 or bf16 are held so too, with cores in f32.
     #[default]
     Full,
     /// bf16: half of the memory of the weights. They are rounded before they are split, which changes
@@ -52,12 +52,43 @@ impl BasePrecision {
     }
 }
 
+/// Whether numbers of a type take two bytes.
+pub(crate) fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::BF16 | DType::F16)
+}
+
+/// The type that bases, cores and factors of a weight stored as `dtype` have.
+pub(crate) fn computed(dtype: DType) -> DType {
+    match dtype {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    }
+}
+
+/// Largest relative error of rounding a number that is computed with, half a unit in the last place.
+pub(crate) fn unit_roundoff(computed: DType) -> f64 {
+    match computed {
+        DType::F64 => 2.0_f64.powi(-53),
+        _ => 2.0_f64.powi(-24),
+    }
+}
+
 /// A weight that was held, as it is computed with.
 pub(crate) fn widened<const D: usize>(held: Tensor<D>) -> Tensor<D> {
-    match held.dtype() {
-        DType::BF16 => held.cast(FloatDType::F32),
-        _ => held,
+    match is_half(held.dtype()) {
+        true => held.cast(FloatDType::F32),
+        false => held,
     }
+}
+
+/// A weight that was held and a change of it, in the wider precision of the two.
+pub(crate) fn changed<const D: usize>(held: Tensor<D>, change: Tensor<D>) -> Tensor<D> {
+    let held = widened(held);
+    let dtype = match held.dtype() {
+        DType::F64 => DType::F64,
+        _ => change.dtype(),
+    };
+    held.cast(dtype) + change.cast(dtype)
 }
 
 /// Holds weights in a precision; says how much of them that takes away, if anything.
@@ -127,13 +158,11 @@ impl ModuleMapper for Rounding {
         if D != 2 || !self.ids.contains(&param.id) {
             return param;
         }
-        let trains = param.is_require_grad();
-        let rounded = param.map(|value| {
+        param.map(|value| {
             let [rows, columns] = [value.dims()[0], value.dims()[1]];
             let matrix = value.clone().inner().reshape([rows, columns]);
-            let rounded = widened(self.precision.held(matrix));
+            let rounded = self.precision.held(matrix).cast(value.dtype());
             beside(rounded, &value).reshape(value.shape())
-        });
-        rounded.set_require_grad(trains)
+        })
     }
 }

@@ -10,6 +10,8 @@ use crate::{ImportanceMeasure, OsftError};
 pub enum ShareRule {
     /// The same fraction of directions, in `[0, 1]`, in every layer.
     Fixed(f64),
+    /// The same number of directions in every layer; at most as many as it has.
+    Count(usize),
     /// The paper's rule: `min + importance · (max - min)`, clamped to `[0, 1]`. Needs calibration.
     Adaptive(AdaptiveShare),
     /// As few directions as hold this fraction, in `[0, 1]`, of the spectrum's energy: of the
@@ -81,7 +83,7 @@ impl ShareRule {
             Self::Fixed(share) | Self::Energy(share) => &[*share],
             Self::Adaptive(AdaptiveShare { min, max, .. }) => &[*min, *max],
             Self::Schedule(ShareSchedule { first, last }) => &[*first, *last],
-            Self::EffectiveRank => &[],
+            Self::Count(_) | Self::EffectiveRank => &[],
         };
         match shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
             Some(&share) => Err(OsftError::ShareOutOfRange { share }),
@@ -106,6 +108,7 @@ impl ShareRule {
     pub(crate) fn protected_directions(&self, facts: &LayerFacts<'_>) -> usize {
         let count = match *self {
             Self::Fixed(share) => floored(share, facts.directions),
+            Self::Count(count) => count,
             Self::Adaptive(AdaptiveShare { min, max, .. }) => {
                 let importance = facts.importance.unwrap_or(1.0);
                 let share = (min + importance * (max - min)).clamp(0.0, 1.0);

@@ -1,7 +1,7 @@
 //! One side of a split: which directions of a layer's inputs (or outputs) may move.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use faer::Mat;
+use burn::tensor::{DType, Device, Element, Tensor, TensorData};
+use faer::{Mat, MatRef};
 
 /// The directions on one side of a weight, of dimension `d`, of which `k` are protected.
 ///
@@ -30,17 +30,17 @@ impl Side {
     /// Side of dimension `d` whose first `k` columns of `basis` are protected.
     ///
     /// `basis` is `[d, c]` with orthonormal columns; it must be complete (`c = d`) where
-    /// [`keeps_free_basis`] holds.
-    pub(crate) fn new(basis: &Mat<f64>, k: usize, device: &Device) -> Self {
+    /// [`keeps_free_basis`] holds. What is kept of it has the type `dtype`, f32 or f64.
+    pub(crate) fn new(basis: &Mat<f64>, k: usize, device: &Device, dtype: DType) -> Self {
         let d = basis.nrows();
         if k == 0 {
             Self::Open
         } else if k == d {
             Self::Closed
         } else if keeps_free_basis(d, k) {
-            Self::Free(columns(basis, k..d, device))
+            Self::Free(columns(basis, k..d, device, dtype))
         } else {
-            Self::Protected(columns(basis, 0..k, device))
+            Self::Protected(columns(basis, 0..k, device, dtype))
         }
     }
 
@@ -52,6 +52,14 @@ impl Side {
     /// The same side for tensors that are differentiated, or not, as `tensor` is, on its device.
     pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
         self.map(|basis| beside(basis.clone(), tensor))
+    }
+
+    /// What is kept of the side.
+    pub(crate) fn basis(&self) -> Option<&Tensor<2>> {
+        match self {
+            Self::Free(basis) | Self::Protected(basis) => Some(basis),
+            Self::Open | Self::Closed => None,
+        }
     }
 
     fn map(&self, basis: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
@@ -133,7 +141,10 @@ impl Side {
 
 /// A constant that can meet `tensor` in an operation: on its device, and with its kind of
 /// differentiation. Its values are shared where the device is the same.
-pub(crate) fn beside<const D: usize>(constant: Tensor<2>, tensor: &Tensor<D>) -> Tensor<2> {
+pub(crate) fn beside<const C: usize, const D: usize>(
+    constant: Tensor<C>,
+    tensor: &Tensor<D>,
+) -> Tensor<C> {
     let strategy = tensor.gradient_checkpointing_strategy();
     let constant = constant.inner().to_device(&tensor.device().inner());
     match strategy {
@@ -144,11 +155,33 @@ pub(crate) fn beside<const D: usize>(constant: Tensor<2>, tensor: &Tensor<D>) ->
     }
 }
 
-fn columns(basis: &Mat<f64>, range: std::ops::Range<usize>, device: &Device) -> Tensor<2> {
-    let (rows, columns) = (basis.nrows(), range.len());
+fn columns(
+    basis: &Mat<f64>,
+    range: std::ops::Range<usize>,
+    device: &Device,
+    dtype: DType,
+) -> Tensor<2> {
+    to_tensor(
+        basis.as_ref().subcols(range.start, range.len()),
+        device,
+        dtype,
+    )
+}
+
+/// A matrix as a tensor of f32 or f64.
+pub(crate) fn to_tensor(matrix: MatRef<'_, f64>, device: &Device, dtype: DType) -> Tensor<2> {
+    // Not converted by the tensor: a large matrix would be there twice, in f64 too.
+    match dtype {
+        DType::F64 => Tensor::from_data(data(matrix, |value| value), (device, dtype)),
+        _ => Tensor::from_data(data(matrix, |value| value as f32), (device, DType::F32)),
+    }
+}
+
+fn data<T: Element>(matrix: MatRef<'_, f64>, convert: impl Fn(f64) -> T) -> TensorData {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
     let mut values = Vec::with_capacity(rows * columns);
     for i in 0..rows {
-        values.extend(range.clone().map(|j| basis[(i, j)] as f32));
+        values.extend((0..columns).map(|j| convert(matrix[(i, j)])));
     }
-    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+    TensorData::new(values, [rows, columns])
 }

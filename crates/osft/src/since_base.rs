@@ -3,11 +3,12 @@
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 use crate::leak::to_host;
-use crate::targets::{select, weights};
-use crate::{Calibration, LeakReport, OsftError, OutputChange, TargetPatterns};
+use crate::precision::widened;
+use crate::survey::{Survey, values};
+use crate::weight::weights;
+use crate::{Calibration, LeakReport, OsftError, OutputChange, Targets};
 
 /// Measures the change of every target since the base model, over the base model's inputs.
 ///
@@ -48,10 +49,11 @@ impl SinceBase {
     /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::OtherCalibration`].
     pub fn new<M: Module>(
         module: &M,
-        targets: &TargetPatterns,
+        targets: &Targets,
         base: &Calibration,
     ) -> Result<Self, OsftError> {
-        let targets = select(module, targets)?
+        let places = targets.places(&Survey::of(module))?;
+        let targets = weights(module, &places)
             .into_iter()
             .map(|target| {
                 let Some(moment) = base.moment(&target.path) else {
@@ -61,7 +63,7 @@ impl SinceBase {
                     outputs: moment.energy_of(&target.to_host()?),
                     path: target.path,
                     id: target.id,
-                    weight: target.value,
+                    weight: widened(target.value),
                     length_bound: 0.0,
                 })
             })
@@ -82,10 +84,11 @@ impl SinceBase {
         self.targets.iter().map(|t| t.length_bound).collect()
     }
 
-    /// Goes on from what [`length_bounds`](Self::length_bounds) was; `None` if it is not one number
-    /// per target.
+    /// Goes on from what [`length_bounds`](Self::length_bounds) was; `None` if it is not one number,
+    /// from 0 on, per target.
     pub fn with_length_bounds(mut self, bounds: &[f64]) -> Option<Self> {
-        if bounds.len() != self.targets.len() {
+        let is_length = |bound: &f64| bound.is_finite() && *bound >= 0.0;
+        if bounds.len() != self.targets.len() || !bounds.iter().all(is_length) {
             return None;
         }
         for (target, bound) in self.targets.iter_mut().zip(bounds) {
@@ -96,25 +99,54 @@ impl SinceBase {
 
     /// Adds a task that has been learned.
     ///
-    /// `weight` is that of all sources in the calibration that the task's split was made from.
-    pub fn record(&mut self, leaks: &LeakReport, weight: f64) {
-        let factor = weight / self.base.weight();
-        for target in &mut self.targets {
-            let layer = leaks.layers.iter().find(|layer| layer.path == target.path);
-            if let Some(outputs) = layer.and_then(|layer| layer.outputs) {
-                target.length_bound += (factor * outputs.bound).sqrt();
-            }
+    /// `weight` is that of all sources in the calibration that the task's split was made from. Targets that
+    /// the split left out because they are frozen have not changed, and are not among the leaks.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::Unbounded`] if the leaks do not say how far the outputs of a layer moved, because the
+    /// split was made without calibration, or if none of its layers is among the targets;
+    /// [`OsftError::InvalidSourceWeight`]. Nothing is recorded then.
+    pub fn record(&mut self, leaks: &LeakReport, weight: f64) -> Result<(), OsftError> {
+        if !(weight > 0.0 && weight.is_finite()) {
+            return Err(OsftError::InvalidSourceWeight { weight });
         }
+        let factor = weight / self.base.weight();
+        let lengths = leaks.layers.iter().map(|layer| {
+            let outputs = layer.outputs.ok_or_else(|| OsftError::Unbounded {
+                layer: layer.path.clone(),
+            })?;
+            Ok((layer.path.as_str(), (factor * outputs.bound).sqrt()))
+        });
+        self.add(lengths.collect::<Result<_, _>>()?)
     }
 
     /// Adds a change that no split bounded, as [`measure`](Self::measure) found it right after it
     /// happened: the rounding of weights before they were first split.
-    pub fn record_measured(&mut self, changes: &[LayerChange]) {
-        for target in &mut self.targets {
-            if let Some(change) = changes.iter().find(|change| change.path == target.path) {
-                target.length_bound += change.outputs.measured.sqrt();
-            }
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::Unbounded`] if a layer of the changes is not a target.
+    pub fn record_measured(&mut self, changes: &[LayerChange]) -> Result<(), OsftError> {
+        let changes = changes.iter();
+        let lengths = changes.map(|change| (change.path.as_str(), change.outputs.measured.sqrt()));
+        self.add(lengths.collect())
+    }
+
+    /// Adds lengths to the bounds of layers, all or none.
+    fn add(&mut self, lengths: Vec<(&str, f64)>) -> Result<(), OsftError> {
+        let known = |path: &str| self.targets.iter().position(|target| target.path == path);
+        let indexed = lengths.into_iter().map(|(path, length)| {
+            let unbounded = || OsftError::Unbounded {
+                layer: path.to_string(),
+            };
+            Ok((known(path).ok_or_else(unbounded)?, length))
+        });
+        let indexed: Vec<(usize, f64)> = indexed.collect::<Result<_, OsftError>>()?;
+        for (index, length) in indexed {
+            self.targets[index].length_bound += length;
         }
+        Ok(())
     }
 
     /// What has changed in every target since the base model.
@@ -124,14 +156,18 @@ impl SinceBase {
     /// [`OsftError::OtherModule`] if a target is not in the module.
     pub fn measure<M: Module>(&self, module: &M) -> Result<Vec<LayerChange>, OsftError> {
         let merged = module.clone().materialize();
-        let now: HashMap<ParamId, Tensor<2>> = weights(&merged)
-            .into_iter()
-            .map(|weight| (weight.id, weight.value))
+        let survey = Survey::of(&merged);
+        let places: Vec<_> = self
+            .targets
+            .iter()
+            .map(|target| survey.find(target.id, &target.path))
             .collect();
+        let mut now = values(&merged, &places.iter().flatten().map(|p| p.id).collect());
         self.targets
             .iter()
-            .map(|target| {
-                let value = now.get(&target.id);
+            .zip(places)
+            .map(|(target, place)| {
+                let value = place.and_then(|place| now.remove(&place.id)).map(widened);
                 let value = value.filter(|value| value.dims() == target.weight.dims());
                 let (Some(value), Some(moment)) = (value, self.base.moment(&target.path)) else {
                     let [d_in, d_out] = target.weight.dims();

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{Format, Stored, Tensors, pack, unpack, vector_data};
 use crate::constraint::{Constraint, Removed};
 use crate::form::{FactorIds, Factors};
 use crate::layer::InputEnergy;
-use crate::targets::{Weight, weights};
+use crate::survey::{Place, Survey};
+use crate::trainability::Trainability;
+use crate::weight::Weight;
 use crate::{LayerSplit, Osft, OsftConfig, OsftError, Side, SplitContext};
 
 /// A layout of the file, and whether the weights are part of it.
@@ -21,11 +23,13 @@ pub(crate) struct Layout {
     pub with_weights: bool,
 }
 
+/// Since version 3 there is a checksum, and what trained when the module was split.
 const SAVED: Layout = Layout {
     format: Format {
         kind: "split",
-        version: 2,
+        version: 3,
         oldest: 2,
+        checked_since: 3,
     },
     with_weights: true,
 };
@@ -35,6 +39,40 @@ struct Header {
     config: OsftConfig,
     layers: Vec<LayerHeader>,
     warnings: Vec<String>,
+    #[serde(default)]
+    trainability: Option<Trainability>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// What a saved layer belongs to.
+enum Target<'a> {
+    Place(&'a Place),
+    /// With what the split is measured against where the layout has no weights.
+    Weight(&'a Weight),
+}
+
+impl Target<'_> {
+    fn id(&self) -> ParamId {
+        match self {
+            Self::Place(place) => place.id,
+            Self::Weight(weight) => weight.id,
+        }
+    }
+
+    fn device(&self) -> Device {
+        match self {
+            Self::Place(place) => place.device.clone(),
+            Self::Weight(weight) => weight.value.device(),
+        }
+    }
+
+    fn has_shape(&self, shape: [usize; 2]) -> bool {
+        match self {
+            Self::Place(place) => place.has_shape(shape),
+            Self::Weight(weight) => weight.value.dims() == shape,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,51 +177,64 @@ impl Osft {
             config: self.config.clone(),
             layers,
             warnings: self.warnings.clone(),
+            trainability: Some(self.trainability.clone()),
+            name: self.name.clone(),
         };
         pack(layout.format, &header, &tensors)
     }
 
     /// A split that was saved, for a module whose target weights have the same paths and shapes.
     ///
-    /// The module is not changed: load its own weights, and the optimizer's state, beside it. What
-    /// the inputs' moments say is only measured on if the context has the calibration.
+    /// The module is only looked at, and need not be filled yet: load its own weights, and the optimizer's
+    /// state, beside it, before it is [prepared](Self::prepare) or, from a record of a prepared module,
+    /// afterwards. What the inputs' moments say is only measured on if the context has the calibration.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherFormat`] if another version of the layout wrote it,
-    /// [`OsftError::BrokenState`] if it is no saved split, [`OsftError::OtherModule`],
-    /// [`OsftError::OtherCalibration`].
+    /// [`OsftError::OtherFormat`] if another version of the layout wrote it that is not read any more,
+    /// [`OsftError::BrokenState`] if it is no saved split, or one that was changed after it was written,
+    /// [`OsftError::OtherModule`], [`OsftError::OtherCalibration`].
     pub fn from_bytes<M: Module>(
         bytes: &[u8],
         module: &M,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        Self::unpack(SAVED, bytes, weights(module), context)
+        let survey = Survey::of(module);
+        let places = survey.matrices.iter();
+        let targets = places.map(|place| (place.path.as_str(), Target::Place(place)));
+        let (mut split, trainability) = Self::unpack(SAVED, bytes, targets.collect(), context)?;
+        // Files of version 2 do not say it.
+        split.trainability = trainability.unwrap_or_else(|| Trainability::of(module));
+        Ok(split)
     }
 
-    /// For weights of a module, which are what the split is measured against where the layout has none.
-    pub(crate) fn unpack(
+    /// A split of these weights that was saved without them.
+    pub(crate) fn unpack_cached(
         layout: Layout,
         bytes: &[u8],
-        weights: Vec<Weight>,
+        weights: &[Weight],
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
+        let weights = weights.iter();
+        let targets = weights.map(|weight| (weight.path.as_str(), Target::Weight(weight)));
+        Ok(Self::unpack(layout, bytes, targets.collect(), context)?.0)
+    }
+
+    fn unpack(
+        layout: Layout,
+        bytes: &[u8],
+        targets: HashMap<&str, Target<'_>>,
+        context: &SplitContext<'_>,
+    ) -> Result<(Self, Option<Trainability>), OsftError> {
         let (header, mut tensors) = unpack::<Header>(layout.format, bytes)?;
-        let Header {
-            config,
-            layers,
-            warnings,
-        } = header;
-        let targets: HashMap<String, Weight> = weights
-            .into_iter()
-            .map(|weight| (weight.path.clone(), weight))
-            .collect();
-        let layers = layers
+        header.config.validate()?;
+        let layers = header
+            .layers
             .into_iter()
             .enumerate()
             .map(|(index, layer)| {
-                let target = targets.get(&layer.path);
-                match target.filter(|target| target.value.dims() == layer.shape) {
+                let target = targets.get(layer.path.as_str());
+                match target.filter(|target| target.has_shape(layer.shape)) {
                     Some(target) => restored(index, layer, target, layout, &mut tensors, context),
                     None => Err(OsftError::OtherModule {
                         layer: layer.path,
@@ -193,53 +244,79 @@ impl Osft {
                 }
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            config,
+        let split = Self {
+            config: header.config,
             layers,
-            warnings,
-        })
+            trainability: Trainability::default(),
+            warnings: header.warnings,
+            name: header.name,
+        };
+        Ok((split, header.trainability))
     }
 }
 
 fn restored(
     index: usize,
     layer: LayerHeader,
-    target: &Weight,
+    target: &Target<'_>,
     layout: Layout,
     tensors: &mut Stored,
     context: &SplitContext<'_>,
 ) -> Result<LayerSplit, OsftError> {
-    let device = target.value.device();
+    let device = &target.device();
     let name = |what: &str| format!("{index}.{what}");
-    let input = side(layer.sides[0], &name("input"), tensors, &device)?;
-    let output = side(layer.sides[1], &name("output"), tensors, &device)?;
+    let ([d_in, d_out], [k_in, k_out]) = (layer.shape, [layer.k_in, layer.k_out]);
+    let input = side(
+        layer.sides[0],
+        [d_in, k_in],
+        &name("input"),
+        tensors,
+        device,
+    )?;
+    let output = side(
+        layer.sides[1],
+        [d_out, k_out],
+        &name("output"),
+        tensors,
+        device,
+    )?;
+    let constraint = Constraint {
+        input,
+        output,
+        removed: match layer.removed_block {
+            true => Removed::Block,
+            false => Removed::EitherSide,
+        },
+    };
     let factors = match layer.factors {
-        Some([input, scale, output]) => Some(Factors {
-            ids: FactorIds {
-                input: ParamId::from(input),
-                scale: ParamId::from(scale),
-                output: ParamId::from(output),
-            },
-            input: Tensor::from_data(tensors.take(&name("factor.input"))?, &device),
-            scale: Tensor::from_data(tensors.take(&name("factor.scale"))?, &device),
-            output: Tensor::from_data(tensors.take(&name("factor.output"))?, &device),
-        }),
+        Some([input, scale, output]) => {
+            let count = (d_in - k_in).min(d_out - k_out);
+            Some(Factors {
+                ids: FactorIds {
+                    input: ParamId::from(input),
+                    scale: ParamId::from(scale),
+                    output: ParamId::from(output),
+                },
+                input: tensors.tensor(&name("factor.input"), [d_in, count], device)?,
+                scale: tensors.tensor(&name("factor.scale"), [count], device)?,
+                output: tensors.tensor(&name("factor.output"), [count, d_out], device)?,
+            })
+        }
         None => None,
     };
-    let start = match layout.with_weights {
-        true => {
-            let data = tensors.take(&name("start"))?;
-            let dtype = data.dtype();
-            Tensor::from_data(data, (&device, dtype))
-        }
-        false => target.start(layer.core.is_some()),
+    let start = match (layout.with_weights, target) {
+        (false, Target::Weight(weight)) => weight.start(layer.core.is_some()),
+        _ => tensors.tensor(&name("start"), layer.shape, device)?,
     };
+    if constraint.is_closed() && (layer.core.is_some() || factors.is_some()) {
+        return Err(tensors.broken(format!("{:?} has nothing that could train", layer.path)));
+    }
     let numbers = tensors.take_numbers(&name("numbers"))?;
     let [total_energy, importance, unprotected, outputs] = numbers;
     let inputs = match (layer.has_input_energy, context.calibration) {
         (true, Some(calibration)) => {
             let moment = calibration.shared_moment(&layer.path);
-            let moment = moment.filter(|moment| moment.dimension() == layer.shape[0]);
+            let moment = moment.filter(|moment| moment.dimension() == d_in);
             let Some(moment) = moment else {
                 return Err(OsftError::OtherCalibration { layer: layer.path });
             };
@@ -252,41 +329,43 @@ fn restored(
         _ => None,
     };
     Ok(LayerSplit {
-        path: layer.path,
-        id: target.id,
+        id: target.id(),
         shape: layer.shape,
-        k_in: layer.k_in,
-        k_out: layer.k_out,
+        k_in,
+        k_out,
         lost_directions: layer.lost_directions,
         energies: tensors.take_vector(&name("energies"))?,
         total_energy,
         importance: layer.has_importance.then_some(importance),
-        constraint: Arc::new(Constraint {
-            input,
-            output,
-            removed: match layer.removed_block {
-                true => Removed::Block,
-                false => Removed::EitherSide,
-            },
-        }),
+        constraint: Arc::new(constraint),
         inputs,
         core: layer.core.map(ParamId::from),
         factors,
         start,
+        path: layer.path,
     })
 }
 
+/// A side of dimension `d`, of whose directions `k` are protected.
 fn side(
     kind: SideKind,
+    [d, k]: [usize; 2],
     name: &str,
     tensors: &mut Stored,
     device: &Device,
 ) -> Result<Side, OsftError> {
-    let mut basis = || Ok(Tensor::from_data(tensors.take(name)?, device));
+    let fits = match kind {
+        SideKind::Open => k == 0,
+        SideKind::Closed => k == d,
+        SideKind::Free | SideKind::Protected => 0 < k && k < d,
+    };
+    if !fits {
+        return Err(tensors.broken(format!("{k} of {d} directions do not fit {name:?}")));
+    }
     Ok(match kind {
         SideKind::Open => Side::Open,
-        SideKind::Free => Side::Free(basis()?),
-        SideKind::Protected => Side::Protected(basis()?),
+        SideKind::Free => Side::Free(tensors.tensor(name, [d, d - k], device)?),
+        SideKind::Protected => Side::Protected(tensors.tensor(name, [d, k], device)?),
         SideKind::Closed => Side::Closed,
     })
 }

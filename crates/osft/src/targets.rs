@@ -1,86 +1,146 @@
-//! Which parameters of a module are split: selection by path, and their values on the host.
+//! Which parameters of a module are split: chosen by the kind of their layer, or by path.
 
-use std::collections::HashSet;
-
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{DType, Tensor};
-use faer::Mat;
+use burn::module::{Module, ParamId};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::OsftError;
+use crate::survey::{Place, Survey};
 
-/// Regular expressions over parameter paths such as `layers.0.self_attn.q_proj.weight`.
+/// Which rank-2 parameters of a module are split.
 ///
-/// A parameter is a target if *any* pattern is found in its path; every pattern must match at
-/// least one rank-2 parameter, since one that selects nothing is a misspelling.
+/// A parameter that stands at two places of a module is listed once, by its first path, and what
+/// is attached to a parameter (cores, factors, adapters) is never selected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TargetPatterns(Vec<String>);
+pub struct Targets(Chosen);
 
-impl TargetPatterns {
-    /// Patterns from anything that yields strings.
-    pub fn new<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
-        Self(patterns.into_iter().map(Into::into).collect())
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Chosen {
+    Kind(Kind),
+    Patterns(Vec<String>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    LinearLayers,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self::linear_layers()
+    }
+}
+
+impl Targets {
+    /// The weights of all linear layers (`burn::nn::Linear`) but the output head.
+    ///
+    /// A head is a layer that is called `head`, `classifier`, or something that ends in `_head`.
+    /// Embeddings, heads and matrices of one's own are split only where a pattern names them.
+    pub fn linear_layers() -> Self {
+        Self(Chosen::Kind(Kind::LinearLayers))
     }
 
-    /// The patterns as given.
+    /// Parameters in whose path, such as `layers.0.self_attn.q_proj.weight`, *any* of these regular
+    /// expressions is found. Every one must match at least one rank-2 parameter, since one that
+    /// selects nothing is a misspelling.
+    pub fn matching<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
+        Self(Chosen::Patterns(
+            patterns.into_iter().map(Into::into).collect(),
+        ))
+    }
+
+    /// The patterns as given; none for [`linear_layers`](Self::linear_layers).
     pub fn patterns(&self) -> &[String] {
-        &self.0
+        match &self.0 {
+            Chosen::Patterns(patterns) => patterns,
+            Chosen::Kind(_) => &[],
+        }
     }
 
-    /// The parameters of a module that the patterns select, in its order.
+    /// The parameters of a module that are chosen, in its order. Neither values nor what trains is
+    /// looked at: a module that was built and not filled suffices.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::InvalidPattern`],
-    /// [`OsftError::NoPattern`].
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`],
+    /// [`OsftError::InvalidPattern`], [`OsftError::NoPattern`].
     pub fn selected<M: Module>(&self, module: &M) -> Result<Vec<SelectedTarget>, OsftError> {
-        let patterns = self.compile()?;
-        let mut shapes = Shapes::default();
-        module.visit(&mut shapes);
-        let all = shapes.found;
-        for (pattern, regex) in &patterns {
-            if !all.iter().any(|matrix| regex.is_match(&matrix.path)) {
-                return Err(OsftError::NoTarget {
-                    pattern: (*pattern).to_string(),
-                    available: all.into_iter().map(|matrix| matrix.path).collect(),
-                });
+        let places = self.places(&Survey::of(module))?;
+        Ok(places.into_iter().map(SelectedTarget::from).collect())
+    }
+
+    pub(crate) fn places(&self, survey: &Survey) -> Result<Vec<Place>, OsftError> {
+        let matrices = survey.matrices.iter();
+        let available = || survey.matrices.iter().map(|m| m.path.clone()).collect();
+        let chosen: Vec<Place> = match &self.0 {
+            Chosen::Kind(Kind::LinearLayers) => matrices
+                .filter(|place| place.in_linear && !is_head(&place.path))
+                .cloned()
+                .collect(),
+            Chosen::Patterns(patterns) => {
+                let patterns = compiled(patterns)?;
+                for (pattern, regex) in &patterns {
+                    if !matrices.clone().any(|place| regex.is_match(&place.path)) {
+                        return Err(OsftError::NoTarget {
+                            pattern: (*pattern).to_string(),
+                            available: available(),
+                        });
+                    }
+                }
+                let is_chosen = |place: &&Place| {
+                    let mut patterns = patterns.iter();
+                    patterns.any(|(_, regex)| regex.is_match(&place.path))
+                };
+                matrices.filter(is_chosen).cloned().collect()
             }
-        }
-        let chosen = |matrix: &SelectedTarget| {
-            let mut patterns = patterns.iter();
-            patterns.any(|(_, regex)| regex.is_match(&matrix.path))
         };
-        Ok(all.into_iter().filter(chosen).collect())
+        match chosen.is_empty() {
+            true => Err(OsftError::NoLinearLayer {
+                available: available(),
+            }),
+            false => Ok(chosen),
+        }
     }
 
     /// Checks that every pattern is a regular expression and that there is one.
     pub(crate) fn validate(&self) -> Result<(), OsftError> {
-        self.compile().map(|_| ())
-    }
-
-    fn compile(&self) -> Result<Vec<(&str, Regex)>, OsftError> {
-        if self.0.is_empty() {
-            return Err(OsftError::NoPattern);
+        match &self.0 {
+            Chosen::Kind(_) => Ok(()),
+            Chosen::Patterns(patterns) => compiled(patterns).map(|_| ()),
         }
-        self.0
-            .iter()
-            .map(|pattern| match Regex::new(pattern) {
-                Ok(regex) => Ok((pattern.as_str(), regex)),
-                Err(error) => Err(OsftError::InvalidPattern {
-                    pattern: pattern.clone(),
-                    reason: error.to_string(),
-                }),
-            })
-            .collect()
     }
+}
+
+/// Whether a layer is an output head, by its own name: that before `weight`.
+fn is_head(path: &str) -> bool {
+    let name = path.rsplit('.').nth(1).unwrap_or_default();
+    matches!(name, "head" | "classifier") || name.ends_with("_head")
+}
+
+fn compiled(patterns: &[String]) -> Result<Vec<(&str, Regex)>, OsftError> {
+    if patterns.is_empty() {
+        return Err(OsftError::NoPattern);
+    }
+    let patterns = patterns.iter();
+    patterns
+        .map(|pattern| Ok((pattern.as_str(), expression(pattern)?)))
+        .collect()
+}
+
+pub(crate) fn expression(pattern: &str) -> Result<Regex, OsftError> {
+    Regex::new(pattern).map_err(|error| OsftError::InvalidPattern {
+        pattern: pattern.to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// A parameter that was selected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelectedTarget {
-    /// Its path in the module.
+    /// Its path in the module; the first one where it stands at several.
     pub path: String,
     /// Its identity.
     pub id: ParamId,
@@ -88,152 +148,32 @@ pub struct SelectedTarget {
     pub shape: [usize; 2],
 }
 
-/// A rank-2 parameter of a module, detached from any graph.
-#[derive(Clone)]
-pub(crate) struct Weight {
-    pub path: String,
-    pub id: ParamId,
-    /// `[d_in, d_out]`
-    pub value: Tensor<2>,
-    /// The value in the precision that a split holds it in, which is what is split; see
-    /// [`BasePrecision`](crate::BasePrecision).
-    pub held: Tensor<2>,
-}
-
-impl Weight {
-    /// What a change is measured against: the weight as it is held where a core trains in its place.
-    pub(crate) fn start(&self, has_core: bool) -> Tensor<2> {
-        match has_core {
-            true => self.held.clone(),
-            false => self.value.clone(),
-        }
-    }
-
-    /// The values that are split, checked to be finite.
-    pub(crate) fn to_host(&self) -> Result<Mat<f64>, OsftError> {
-        let [d_in, d_out] = self.value.dims();
-        if d_in == 0 || d_out == 0 {
-            let layer = self.path.clone();
-            return Err(OsftError::Empty { layer, d_in, d_out });
-        }
-        let unsupported = |dtype: DType| OsftError::UnsupportedDType {
-            layer: self.path.clone(),
-            dtype: format!("{dtype:?}"),
-        };
-        let dtype = self.value.dtype();
-        if !matches!(dtype, DType::F32 | DType::F64) {
-            return Err(unsupported(dtype));
-        }
-        let data = self.held.clone().into_data();
-        match data.as_slice::<f64>() {
-            Ok(values) => self.matrix(values),
-            // bf16 too, which f32 holds.
-            Err(_) => {
-                let data = data.convert::<f32>();
-                self.matrix(data.as_slice::<f32>().map_err(|_| unsupported(dtype))?)
-            }
-        }
-    }
-
-    /// Straight from what the tensor holds: a copy of a large weight in f64 is large itself.
-    fn matrix<T: Copy + Into<f64>>(&self, values: &[T]) -> Result<Mat<f64>, OsftError> {
-        let [d_in, d_out] = self.value.dims();
-        let is_broken = |value: &T| !Into::<f64>::into(*value).is_finite();
-        match values.iter().position(is_broken) {
-            None => Ok(Mat::from_fn(d_in, d_out, |i, j| {
-                values[i * d_out + j].into()
-            })),
-            Some(first) => Err(OsftError::NonFinite {
-                layer: self.path.clone(),
-                count: values.iter().filter(|value| is_broken(value)).count(),
-                total: values.len(),
-                row: first / d_out,
-                column: first % d_out,
-            }),
+impl From<Place> for SelectedTarget {
+    fn from(place: Place) -> Self {
+        Self {
+            path: place.path,
+            id: place.id,
+            shape: place.shape,
         }
     }
 }
 
-/// All rank-2 float parameters of a module, in visiting order.
-pub(crate) fn weights<M: Module>(module: &M) -> Vec<Weight> {
-    values(module, &|_| true)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The rank-2 parameters that the patterns select.
-pub(crate) fn select<M: Module>(
-    module: &M,
-    patterns: &TargetPatterns,
-) -> Result<Vec<Weight>, OsftError> {
-    let targets = patterns.selected(module)?;
-    let ids: HashSet<ParamId> = targets.iter().map(|target| target.id).collect();
-    Ok(values(module, &|id| ids.contains(&id)))
-}
-
-/// Shapes alone: parameters of a module that was built and not filled stay without values.
-#[derive(Default)]
-struct Shapes {
-    path: Vec<String>,
-    found: Vec<SelectedTarget>,
-}
-
-impl ModuleVisitor for Shapes {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape();
-        if let [d_in, d_out] = shape.as_slice() {
-            self.found.push(SelectedTarget {
-                path: self.path.join("."),
-                id: param.id,
-                shape: [*d_in, *d_out],
-            });
+    #[test]
+    fn a_head_is_known_by_its_own_name() {
+        for path in ["head.weight", "lm_head.weight", "model.classifier.weight"] {
+            assert!(is_head(path), "{path}");
         }
-    }
-}
-
-fn values<M: Module>(module: &M, wanted: &dyn Fn(ParamId) -> bool) -> Vec<Weight> {
-    let mut collector = Collector {
-        path: Vec::new(),
-        wanted,
-        weights: Vec::new(),
-    };
-    module.visit(&mut collector);
-    collector.weights
-}
-
-struct Collector<'a> {
-    path: Vec<String>,
-    wanted: &'a dyn Fn(ParamId) -> bool,
-    weights: Vec<Weight>,
-}
-
-impl ModuleVisitor for Collector<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if D != 2 || !(self.wanted)(param.id) {
-            return;
+        for path in [
+            "weight",
+            "multi_head.query.weight",
+            "heads.0.weight",
+            "head.first.weight",
+        ] {
+            assert!(!is_head(path), "{path}");
         }
-        let value = param.val().inner();
-        let dims = value.dims();
-        let value = value.reshape([dims[0], dims[1]]);
-        self.weights.push(Weight {
-            path: self.path.join("."),
-            id: param.id,
-            held: value.clone(),
-            value,
-        });
     }
 }

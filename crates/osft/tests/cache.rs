@@ -42,7 +42,7 @@ fn a_split_that_was_kept_is_the_one_that_was_made() {
             let [made, found] = [&made, &found].map(|osft| {
                 let adamw = AdamWConfig::new().with_weight_decay(0.01).build();
                 let model = trained(model.clone(), osft, adamw, 1e-2, 5, &device);
-                let model = osft.finish(model);
+                let model = osft.finish(model).unwrap();
                 let leaks = osft.leaks(&model).unwrap();
                 (weights_of(&model), leaks)
             });
@@ -130,7 +130,7 @@ fn two_models_with_one_split_do_not_share_what_trains() {
     let with = SplitContext::new().with_cache(&cache);
     let ids = [0; 3].map(|_| {
         let osft = Osft::split_in(&model, &OsftConfig::new(), &with).unwrap();
-        let model = osft.prepare(model.clone());
+        let model = osft.prepare(model.clone()).unwrap();
         let attached = model.first.weight.reparameterization::<osft::FreeCore>();
         attached.unwrap().core().id
     });

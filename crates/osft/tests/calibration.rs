@@ -282,7 +282,9 @@ fn what_was_not_measured_is_a_typed_error() {
     let mut calibrator = Calibrator::new(&network, &energy(0.9).targets).unwrap();
     let x = inputs(5, 30, &device);
     let y = network.left.forward(x.clone());
-    calibrator.observe(&x, &[(network.left.weight.id, y.clone())]);
+    calibrator
+        .observe(&x, &[(network.left.weight.id, y.clone())])
+        .unwrap();
     match calibrator.finish("base", &network) {
         Err(OsftError::NotObserved { layer }) => assert_eq!(layer, "right.weight"),
         other => panic!("{other:?}"),

@@ -140,15 +140,17 @@ fn run(d_in: usize, d_out: usize, share: f64, device: &Device) -> f64 {
     let output = Coordinates::new(&v, split.k_out, &split.constraint.output);
     let expected = reference(&start, &input, &output, &batches);
 
-    let mut optimizer = osft.optimizer(
-        AdamWConfig::new()
-            .with_beta_1(BETA_1 as f32)
-            .with_beta_2(BETA_2 as f32)
-            .with_epsilon(EPSILON as f32)
-            .with_weight_decay(DECAY as f32)
-            .build(),
-    );
-    let mut layer = osft.prepare(layer);
+    let mut optimizer = osft
+        .optimizer(
+            AdamWConfig::new()
+                .with_beta_1(BETA_1 as f32)
+                .with_beta_2(BETA_2 as f32)
+                .with_epsilon(EPSILON as f32)
+                .with_weight_decay(DECAY as f32)
+                .build(),
+        )
+        .unwrap();
+    let mut layer = osft.prepare(layer).unwrap();
     let mut worst = 0.0_f64;
     for ((x, y), expected) in batches.iter().zip(&expected) {
         let (x, y) = (tensor(x, &device), tensor(y, &device));

@@ -48,8 +48,8 @@ fn leak_stays_at_rounding<O: Optimizer>(inner: O, name: &str) {
             let model = Mlp::new(7, &device);
             let osft = Osft::split(&model, &config(share)).unwrap();
             let start = weights_of(&model);
-            let mut optimizer = osft.optimizer(inner.clone());
-            let model = osft.prepare(model);
+            let mut optimizer = osft.optimizer(inner.clone()).unwrap();
+            let model = osft.prepare(model).unwrap();
             let (model, _) = train(model, &mut optimizer, 1e-3, 0..STEPS, &device);
 
             let report = osft.leaks(&model).unwrap();
@@ -90,7 +90,7 @@ fn share_zero_is_plain_fine_tuning_bit_for_bit() {
         let device = device.autodiff();
         let model = Mlp::new(3, &device);
         let osft = Osft::split(&model, &config(0.0)).unwrap();
-        let model = osft.prepare(model);
+        let model = osft.prepare(model).unwrap();
         let inner = AdamWConfig::new().build();
         let before = weights_of(&model);
         let (trained, plain) = train(
@@ -100,7 +100,13 @@ fn share_zero_is_plain_fine_tuning_bit_for_bit() {
             0..40,
             &device,
         );
-        let (_, open) = train(model, &mut osft.optimizer(inner), 1e-2, 0..40, &device);
+        let (_, open) = train(
+            model,
+            &mut osft.optimizer(inner).unwrap(),
+            1e-2,
+            0..40,
+            &device,
+        );
         assert_eq!(plain, open, "{backend}");
         assert_ne!(
             before,
@@ -117,9 +123,9 @@ fn share_one_changes_nothing() {
         let model = Mlp::new(4, &device);
         let osft = Osft::split(&model, &config(1.0)).unwrap();
         assert_eq!(osft.free_parameters(), 0);
-        let model = osft.prepare(model);
+        let model = osft.prepare(model).unwrap();
         let before = weights_of(&model);
-        let mut optimizer = osft.optimizer(AdamWConfig::new().build());
+        let mut optimizer = osft.optimizer(AdamWConfig::new().build()).unwrap();
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..5, &device);
         assert_eq!(before, weights_of(&model), "{backend}");
         assert_eq!(osft.leaks(&model).unwrap().worst().leak_in, 0.0);
@@ -133,9 +139,9 @@ fn every_target_moves_in_one_step_and_nothing_else_does() {
         let model = Mlp::new(5, &device);
         let config = config(0.5).with_targets(["^(first|last)\\.weight$"]);
         let osft = Osft::split(&model, &config).unwrap();
-        let model = osft.prepare(model);
+        let model = osft.prepare(model).unwrap();
         let before = model.clone();
-        let mut optimizer = osft.optimizer(AdamWConfig::new().build());
+        let mut optimizer = osft.optimizer(AdamWConfig::new().build()).unwrap();
         let (model, _) = train(model, &mut optimizer, 1e-3, 0..1, &device);
         let moved: Vec<bool> = weights_of(&before)
             .iter()
@@ -154,11 +160,14 @@ fn a_task_switch_keeps_the_learned_weights_bit_for_bit() {
         let device = device.autodiff();
         let model = Mlp::new(6, &device);
         let osft = Osft::split(&model, &config(0.5)).unwrap();
-        let mut optimizer = osft.optimizer(AdamWConfig::new().build());
-        let model = osft.prepare(model);
+        let mut optimizer = osft.optimizer(AdamWConfig::new().build()).unwrap();
+        let model = osft.prepare(model).unwrap();
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..20, &device);
         let learned = weights_of(&model);
+        let model = osft.finish(model).unwrap();
         let next = Osft::split(&model, osft.config()).unwrap();
+        assert_eq!(learned, weights_of(&model), "{backend}");
+        let model = next.prepare(model).unwrap();
         assert_eq!(learned, weights_of(&model), "{backend}");
         // The new split measures from the learned weights, not from the base model.
         assert_eq!(next.leaks(&model).unwrap().worst().relative_change, 0.0);
@@ -173,7 +182,7 @@ fn projecting_first_and_projecting_in_the_step_agree() {
         for share in [0.3, 0.8] {
             let model = Mlp::new(8, &device);
             let osft = Osft::split(&model, &config(share)).unwrap();
-            let model = osft.prepare(model);
+            let model = osft.prepare(model).unwrap();
             let stepped = |project: bool| {
                 let (x, y) = batch(1, &device);
                 let loss = (model.forward(x) - y).square().mean();
@@ -181,7 +190,7 @@ fn projecting_first_and_projecting_in_the_step_agree() {
                 if project {
                     grads = osft.project(grads);
                 }
-                let mut optimizer = osft.optimizer(SgdConfig::new().build());
+                let mut optimizer = osft.optimizer(SgdConfig::new().build()).unwrap();
                 weights_of(&optimizer.step(0.1, model.clone(), grads))
             };
             for (a, b) in stepped(true).iter().zip(stepped(false)) {
@@ -201,11 +210,11 @@ fn an_optimizer_reloaded_from_its_record_takes_the_same_next_steps() {
         let model = Mlp::new(9, &device);
         let osft = Osft::split(&model, &config(0.8)).unwrap();
         let inner = AdamWConfig::new().build();
-        let mut optimizer = osft.optimizer(inner.clone());
-        let model = osft.prepare(model);
+        let mut optimizer = osft.optimizer(inner.clone()).unwrap();
+        let model = osft.prepare(model).unwrap();
         let (model, _) = train(model, &mut optimizer, 1e-2, 0..10, &device);
         let bytes = optimizer.into_bytes().unwrap();
-        let mut reloaded = osft.optimizer(inner).from_bytes(bytes).unwrap();
+        let mut reloaded = osft.optimizer(inner).unwrap().from_bytes(bytes).unwrap();
         let (straight, _) = train(model.clone(), &mut optimizer, 1e-2, 10..20, &device);
         let (resumed, _) = train(model, &mut reloaded, 1e-2, 10..20, &device);
         assert_eq!(weights_of(&straight), weights_of(&resumed), "{backend}");
@@ -227,7 +236,7 @@ fn a_change_below_rounding_is_no_leak() {
         let device = device.autodiff();
         let model = Mlp::new(7, &device);
         let osft = Osft::split(&model, &config(0.5)).unwrap();
-        let mut moved = osft.prepare(model);
+        let mut moved = osft.prepare(model).unwrap();
         // The last place of one number out of 256.
         moved.first.weight = moved.first.weight.map(|weight| {
             let mut values: Vec<f32> = weight.inner().into_data().try_into_vec().unwrap();

@@ -36,7 +36,7 @@ fn train(mut model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, device: &
     for seed in 0..60 {
         model = step(model, osft, optimizer, 1e-2, seed, device);
     }
-    osft.finish(model)
+    osft.finish(model).unwrap()
 }
 
 proptest! {
@@ -83,8 +83,8 @@ fn weight_lets_the_other_blocks_move_and_only_them() {
             let model = Mlp::new(5, &device);
             let config = OsftConfig::new().with_protected_share(share);
             let osft = Osft::split(&model, &config.with_form(Form::Weight)).unwrap();
-            let model = osft.prepare(model);
-            let model = train(model, &osft, &mut osft.optimizer(adamw()), &device);
+            let model = osft.prepare(model).unwrap();
+            let model = train(model, &osft, &mut osft.optimizer(adamw()).unwrap(), &device);
             for leak in osft.leaks(&model).unwrap().layers {
                 // Rounding of W₀ + c in f32, with changes of about the size of the weights.
                 assert!(leak.leak_both < 2e-6, "{backend} {share}: {leak:?}");
@@ -102,8 +102,8 @@ fn forms_that_bound_both_sides_leak_rounding_alone_and_factored_leaks_more() {
         let worst = |form| {
             let model = Mlp::new(6, &device);
             let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
-            let model = osft.prepare(model);
-            let model = train(model, &osft, &mut osft.optimizer(adamw()), &device);
+            let model = osft.prepare(model).unwrap();
+            let model = train(model, &osft, &mut osft.optimizer(adamw()).unwrap(), &device);
             let worst = osft.leaks(&model).unwrap().worst();
             worst.leak_in.max(worst.leak_out)
         };
@@ -125,7 +125,7 @@ fn factors_start_at_the_module_and_are_merged_into_it() {
             let before = model.forward(x.clone()).into_data();
             let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
             let ids = [model.first.weight.id, model.last.weight.id];
-            let prepared = osft.prepare(model);
+            let prepared = osft.prepare(model).unwrap();
             assert!(
                 prepared
                     .first
@@ -138,8 +138,8 @@ fn factors_start_at_the_module_and_are_merged_into_it() {
                 // One more rounding of every weight.
                 assert!((a - b).abs() < 1e-5, "{backend}: {a} {b}");
             }
-            let optimizer = &mut osft.optimizer(adamw());
-            let start = weights_of(&osft.finish(prepared.clone()));
+            let optimizer = &mut osft.optimizer(adamw()).unwrap();
+            let start = weights_of(&osft.finish(prepared.clone()).unwrap());
             let model = train(prepared, &osft, optimizer, &device);
             assert!(
                 model
@@ -166,8 +166,8 @@ fn share_one_freezes_and_share_zero_frees_in_every_form() {
                     .with_protected_share(share)
                     .with_form(form);
                 let osft = Osft::split(&model, &config).unwrap();
-                let optimizer = &mut osft.optimizer(adamw());
-                let model = train(osft.prepare(model), &osft, optimizer, &device);
+                let optimizer = &mut osft.optimizer(adamw()).unwrap();
+                let model = train(osft.prepare(model).unwrap(), &osft, optimizer, &device);
                 let moved = weights_of(&model) != before;
                 assert_eq!(moved, moves, "{backend} {form:?} share {share}");
                 if !moves {
@@ -216,15 +216,15 @@ fn decay_pulls_the_change_or_the_free_part() {
                 let config = OsftConfig::new().with_form(form).with_decay(decay);
                 let osft = Osft::split(&layer, &config).unwrap();
                 let inner = AdamWConfig::new().with_weight_decay(0.5).build();
-                let mut optimizer = osft.optimizer(inner);
-                let mut layer = osft.prepare(layer);
+                let mut optimizer = osft.optimizer(inner).unwrap();
+                let mut layer = osft.prepare(layer).unwrap();
                 for _ in 0..5 {
                     let x = Tensor::<2>::ones([2, 8], &device);
                     let loss = (layer.forward(x) * 0.0).sum();
                     let grads = GradientsParams::from_grads(loss.backward(), &layer);
                     layer = optimizer.step(0.1, layer, grads);
                 }
-                let layer = osft.finish(layer);
+                let layer = osft.finish(layer).unwrap();
                 let change = host(&layer.weight.val().inner()) - &start;
                 let parts = svd(&start);
                 let (p, q) = (parts.U().subcols(0, 4), parts.V().subcols(0, 4));
@@ -256,8 +256,8 @@ fn what_is_no_target_trains_only_if_it_is_allowed_to() {
             let before = bias(&model);
             let config = OsftConfig::new().with_form(form).with_others(others);
             let osft = Osft::split(&model, &config).unwrap();
-            let optimizer = &mut osft.optimizer(adamw());
-            let model = train(osft.prepare(model), &osft, optimizer, &device);
+            let optimizer = &mut osft.optimizer(adamw()).unwrap();
+            let model = train(osft.prepare(model).unwrap(), &osft, optimizer, &device);
             assert_eq!(bias(&model) != before, moves, "{others:?} {form:?}");
             // What trains beside the targets changes nothing about the targets' guarantee.
             if form == Form::Core {
@@ -273,7 +273,7 @@ fn truncation_leaves_what_is_protected() {
     let layer = linear(11, 9, 6, &device);
     let start = host(&layer.weight.val());
     let osft = Osft::split(&layer, &OsftConfig::new().with_protected_share(0.5)).unwrap();
-    let cut = osft.truncate(layer.clone());
+    let cut = osft.truncate(layer.clone()).unwrap();
     assert_eq!(cut.weight.id, layer.weight.id);
     let parts = svd(&start);
     let s = parts.S().column_vector();

@@ -29,7 +29,7 @@ fn what_is_held_is_known_before_anything_is_decomposed() {
             let osft = Osft::split(&model, &config).unwrap();
             let case = format!("{form:?} {precision:?} {share}");
             assert_eq!(osft.held_numbers(), planned, "{case}");
-            let found = held(&osft, &osft.prepare(model.clone()));
+            let found = held(&osft, &osft.prepare(model.clone()).unwrap());
             assert_eq!((planned.bases, planned.trained), found, "{case}");
             let weights = planned.weights + planned.bf16_weights;
             assert_eq!(weights, 16 * 16 + 16 * 40 + 40 * 12, "{case}");

@@ -248,7 +248,9 @@ fn what_changed_since_the_base_stays_below_its_bound_over_tasks() {
     for task in 0..3 {
         let osft = split(&network, &config, &known);
         network = train(network, &osft, &device);
-        since.record(&osft.leaks(&network).unwrap(), known.weight());
+        since
+            .record(&osft.leaks(&network).unwrap(), known.weight())
+            .unwrap();
         let learned = calibrated(&network, "task", &[inputs(50 + task, 100, &device)]);
         known.absorb(&learned).unwrap();
     }

@@ -39,7 +39,7 @@ fn rows(seed: u64, width: usize, device: &Device) -> Tensor<3> {
 /// The core that trains in place of a weight, moved out of its origin: there nothing depends on what is
 /// multiplied by it.
 fn moved(layer: Linear, osft: &Osft, seed: u64) -> Linear {
-    let mut optimizer = osft.optimizer(SgdConfig::new().build());
+    let mut optimizer = osft.optimizer(SgdConfig::new().build()).unwrap();
     let [d_in, d_out] = layer.weight.dims();
     let device = layer.weight.val().device();
     let loss = layer.forward(rows(seed, d_in, &device)) - rows(seed + 1, d_out, &device);
@@ -83,7 +83,7 @@ fn derivatives_are_those_of_the_layer() {
                     .with_protected_share(share)
                     .with_base_precision(precision);
                 let osft = Osft::split(&layer, &config).unwrap();
-                let layer = moved(osft.prepare(layer), &osft, seed + 5);
+                let layer = moved(osft.prepare(layer).unwrap(), &osft, seed + 5);
                 for tokens in [FEW_TOKENS, TOKENS] {
                     let x = rows_of(tokens, seed + 1, d_in, &device).require_grad();
                     let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);
@@ -111,7 +111,7 @@ fn only_the_free_inputs_of_a_one_sided_split_are_kept() {
     let calibration = calibrated(&network, "inputs", &[inputs(5, 200, &device)]);
     // Nearly all of the energy, hence more than half of the directions.
     let osft = split(&network, &energy(0.9999), &calibration);
-    let layer = moved(osft.prepare(network.clone()).left, &osft, 8);
+    let layer = moved(osft.prepare(network.clone()).unwrap().left, &osft, 8);
     let x = rows(3, WIDTH, &device).require_grad();
     let narrow = Osft::linear(&layer.weight, &x).unwrap();
     let narrow = derivatives(&layer, &x, narrow, 4);
@@ -129,7 +129,7 @@ fn layers_without_a_core_do_it_themselves() {
     let x = rows(3, 24, &device);
     let prepared = |config: OsftConfig| {
         let osft = Osft::split(&layer, &config).unwrap();
-        osft.prepare(layer.clone())
+        osft.prepare(layer.clone()).unwrap()
     };
     let share = |share| OsftConfig::new().with_protected_share(share);
     // All is free, nothing is.
@@ -152,7 +152,7 @@ fn a_core_trains_through_frozen_inputs_and_inputs_through_a_frozen_core() {
     let config = OsftConfig::new().with_protected_share(0.8);
     let layer = linear(1, 24, 24, &device);
     let osft = Osft::split(&layer, &config).unwrap();
-    let layer = osft.prepare(layer);
+    let layer = osft.prepare(layer).unwrap();
     let x = rows(3, 24, &device);
     let core = |layer: &Linear| {
         let core = layer.weight.reparameterization::<FreeCore>().unwrap();
@@ -196,8 +196,10 @@ fn training_goes_the_same_way_and_leaks_nothing() {
             let model = Mlp::new(3, &device);
             let config = OsftConfig::new().with_protected_share(0.8);
             let osft = Osft::split(&model, &config).unwrap();
-            let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
-            let mut model = osft.prepare(model);
+            let mut optimizer = osft
+                .optimizer(AdamWConfig::new().with_weight_decay(0.0).build())
+                .unwrap();
+            let mut model = osft.prepare(model).unwrap();
             let mut losses = Vec::new();
             for step in 0..20 {
                 let loss = loss(&model, narrow, step, &device);
@@ -235,7 +237,7 @@ proptest! {
         let layer = linear(seed, d_in, d_out, &device);
         let config = OsftConfig::new().with_protected_share(share);
         let osft = Osft::split(&layer, &config).unwrap();
-        let layer = moved(osft.prepare(layer), &osft, seed + 5);
+        let layer = moved(osft.prepare(layer).unwrap(), &osft, seed + 5);
         let x = rows_of(4 * quarter, seed + 1, d_in, &device).require_grad();
         let narrow = Osft::linear(&layer.weight, &x);
         // Where nothing is protected nothing is narrower; all is protected at a share of 1 alone.

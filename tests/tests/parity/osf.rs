@@ -91,8 +91,8 @@ fn train<O: Optimizer>(
     let osft = Osft::split(&model, &config).unwrap();
     assert_eq!(osft.layers()[0].k_in, 12);
     assert_eq!(osft.layers()[1].k_in, 8);
-    let mut model = osft.prepare(model);
-    let mut optimizer = osft.optimizer(inner);
+    let mut model = osft.prepare(model).unwrap();
+    let mut optimizer = osft.optimizer(inner).unwrap();
     let mut losses = Vec::new();
     for step in 0..tensors["x"].0[0] {
         let loss = model.loss(batch("x", step), batch("y", step));
@@ -100,7 +100,7 @@ fn train<O: Optimizer>(
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(learning_rate, model, osft.project(grads));
     }
-    let model = osft.finish(model);
+    let model = osft.finish(model).unwrap();
     let leaks = osft.leaks(&model).unwrap().layers;
     Trace {
         losses,

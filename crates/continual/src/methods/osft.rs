@@ -117,10 +117,9 @@ impl OsftMethod {
         {
             // The base model was rounded to be held; later ones are what the task before left.
             clock.time(TimedPart::Uncounted, || {
-                let rounded = split.finish(split.prepare(model.clone()));
+                let rounded = split.finish(split.prepare(model.clone())?)?;
                 let changes = known.since_base.measure(&rounded)?;
-                known.since_base.record_measured(&changes);
-                Ok::<_, ContinualError>(())
+                known.since_base.record_measured(&changes)
             })?;
         }
         Ok(split)
@@ -162,8 +161,8 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             Some(split) => split,
             None => self.split(&model, context)?,
         };
-        let model = split.prepare(model);
-        let optimizer = split.optimizer(inner);
+        let model = split.prepare(model)?;
+        let optimizer = split.optimizer(inner)?;
         self.split = Some(split);
         self.begun = context.index + 1;
         Ok((model, optimizer))
@@ -250,27 +249,19 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             synchronize(model);
             clock.time(TimedPart::Uncounted, || split.leaks(model))
         };
-        let (model, leaks, stored_leaks) = match self.config.base_precision {
-            BasePrecision::Full => {
-                let model = split.finish(model);
-                let leaks = leaks_of(&model)?;
-                (model, leaks, None)
-            }
-            BasePrecision::Bf16 => {
-                // Of the master, before it is rounded to what is stored.
-                let model = model.materialize();
-                let leaks = leaks_of(&model)?;
-                let model = split.finish(model);
-                let stored = leaks_of(&model)?;
-                (model, leaks, Some(stored))
-            }
+        // Of the master, before it is rounded to what is stored.
+        let leaks = leaks_of(&model)?;
+        let model = split.finish(model)?;
+        let stored_leaks = match self.config.base_precision {
+            BasePrecision::Full => None,
+            BasePrecision::Bf16 => Some(leaks_of(&model)?),
         };
         let mut since_base = None;
         if let (Some(known), Some(data)) = (&mut self.known, &self.data) {
             let weight = known.calibration.weight();
             let made = stored_leaks.as_ref().unwrap_or(&leaks);
             since_base = Some(clock.time(TimedPart::Uncounted, || {
-                known.since_base.record(made, weight);
+                known.since_base.record(made, weight)?;
                 known.since_base.measure(&model)
             })?);
             // The last task's inputs are measured too: a longer sequence may go on from here.

@@ -1,6 +1,6 @@
 //! The calibration pass: sums over the inputs of every target, as a module runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
@@ -11,8 +11,10 @@ use super::moment::{Moment, Second};
 use super::sketch::Sketch;
 use super::{Calibration, LayerCalibration, Source};
 use crate::importance::linear_cka;
-use crate::targets::select;
-use crate::{ImportanceMeasure, OsftConfig, OsftError, TargetPatterns};
+use crate::precision::widened;
+use crate::survey::{Place, Survey};
+use crate::weight::weights;
+use crate::{ImportanceMeasure, OsftConfig, OsftError, Targets};
 
 /// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.
 const MAX_DENSE_DIMENSION: usize = 4096;
@@ -40,7 +42,7 @@ const SKETCH_ROWS: usize = 512;
 /// for _ in 0..4 {
 ///     let x = Tensor::<2>::random([32, 8], Distribution::Default, &device);
 ///     let y = layer.forward(x.clone());
-///     calibrator.observe(&x, &[(layer.weight.id, y)]);
+///     calibrator.observe(&x, &[(layer.weight.id, y)])?;
 /// }
 /// let calibration = calibrator.finish("base", &layer)?;
 ///
@@ -52,8 +54,8 @@ const SKETCH_ROWS: usize = 512;
 /// ```
 #[derive(Debug)]
 pub struct Calibrator {
-    targets: TargetPatterns,
-    paths: HashMap<ParamId, String>,
+    targets: Targets,
+    places: HashMap<ParamId, Place>,
     groups: Vec<Sums>,
     group_of: HashMap<ParamId, usize>,
     /// Sums of the cosines with their number, where they are measured.
@@ -77,12 +79,13 @@ impl Calibrator {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::NoPattern`].
-    pub fn new<M: Module>(module: &M, targets: &TargetPatterns) -> Result<Self, OsftError> {
-        let selected = select(module, targets)?;
+    /// [`OsftError::NoTarget`], [`OsftError::NoLinearLayer`], [`OsftError::InvalidPattern`],
+    /// [`OsftError::NoPattern`].
+    pub fn new<M: Module>(module: &M, targets: &Targets) -> Result<Self, OsftError> {
+        let places = targets.places(&Survey::of(module))?;
         Ok(Self {
             targets: targets.clone(),
-            paths: selected.into_iter().map(|w| (w.id, w.path)).collect(),
+            places: places.into_iter().map(|place| (place.id, place)).collect(),
             groups: Vec::new(),
             group_of: HashMap::new(),
             cosines: None,
@@ -99,10 +102,8 @@ impl Calibrator {
     /// Those of [`new`](Self::new).
     pub fn for_config<M: Module>(module: &M, config: &OsftConfig) -> Result<Self, OsftError> {
         let calibrator = Self::new(module, &config.targets)?;
-        Ok(match config.protected_share.importance() {
-            Some(measure) => calibrator.with_importance(measure),
-            None => calibrator,
-        })
+        let measures = config.importance_measures().into_iter();
+        Ok(measures.fold(calibrator, Self::with_importance))
     }
 
     /// Also measures how important the layers are, which
@@ -135,53 +136,70 @@ impl Calibrator {
     /// - `input`: `[n, d_in]`
     /// - outputs: `[n, d_out]`
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If a layer is named with other layers than before.
-    pub fn observe(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
-        let outputs: Vec<&(ParamId, Tensor<2>)> = outputs
-            .iter()
-            .filter(|(id, _)| self.paths.contains_key(id))
-            .collect();
+    /// [`OsftError::OtherObservation`] if an input is not as wide as a layer, or outputs are not its own
+    /// or not one for every input, [`OsftError::Regrouped`] if a layer is named with other layers than
+    /// before. Nothing is added then.
+    pub fn observe(
+        &mut self,
+        input: &Tensor<2>,
+        outputs: &[(ParamId, Tensor<2>)],
+    ) -> Result<(), OsftError> {
+        let outputs = outputs.iter();
+        let outputs = outputs.filter_map(|(id, output)| Some((self.places.get(id)?, output)));
+        let outputs: Vec<(&Place, &Tensor<2>)> = outputs.collect();
         let Some((first, _)) = outputs.first() else {
-            return;
+            return Ok(());
         };
-        let input = input.clone().inner();
         let [rows, dimension] = input.dims();
-        if rows == 0 {
-            return;
+        for (place, output) in &outputs {
+            fits(place, [rows, dimension], output.dims())?;
         }
-        let group = match self.group_of.get(first) {
-            Some(&group) => group,
-            None => {
-                self.groups.push(self.sums(dimension));
-                self.groups.len() - 1
-            }
-        };
-        for (id, output) in outputs {
-            let known = *self.group_of.entry(*id).or_insert(group);
-            assert_eq!(known, group, "{} shares another input", self.paths[id]);
+        let group = self.group_of.get(&first.id).copied();
+        if let Some(place) = self.regrouped(group, &outputs) {
+            return Err(OsftError::Regrouped {
+                layer: place.path.clone(),
+            });
+        }
+        if rows == 0 {
+            return Ok(());
+        }
+        let group = group.unwrap_or_else(|| {
+            self.groups
+                .push(sums(self.max_dense_dimension, self.sketch_rows, dimension));
+            self.groups.len() - 1
+        });
+        let input = widened(input.clone().inner());
+        for (place, output) in outputs {
+            self.group_of.insert(place.id, group);
             if let Some(cosines) = &mut self.cosines {
-                let (total, count) = cosines.entry(*id).or_default();
-                *total += cosine_sum(input.clone(), output.clone().inner());
+                let (total, count) = cosines.entry(place.id).or_default();
+                *total += cosine_sum(input.clone(), widened(output.clone().inner()));
                 *count += rows;
             }
         }
         self.groups[group].add(input);
+        Ok(())
     }
 
-    fn sums(&self, dimension: usize) -> Sums {
-        let second = if dimension <= self.max_dense_dimension {
-            Second::Dense(Mat::zeros(dimension, dimension))
-        } else {
-            Second::Sketched(Sketch::new(self.sketch_rows, dimension))
+    /// The first layer that is not of a group, or that the group has and `outputs` have not.
+    fn regrouped<'a>(
+        &'a self,
+        group: Option<usize>,
+        outputs: &[(&'a Place, &Tensor<2>)],
+    ) -> Option<&'a Place> {
+        let of = |place: &Place| self.group_of.get(&place.id).copied();
+        let named: HashSet<ParamId> = outputs.iter().map(|(place, _)| place.id).collect();
+        let mut outputs = outputs.iter().map(|(place, _)| *place);
+        let stranger = outputs.find(|place| of(place) != group);
+        let missing = || {
+            let mut places = self.places.values();
+            places.find(|place| {
+                of(place).is_some_and(|g| Some(g) == group) && !named.contains(&place.id)
+            })
         };
-        Sums {
-            rows: 0,
-            sum: vec![0.0; dimension],
-            squares: 0.0,
-            second,
-        }
+        stranger.or_else(missing)
     }
 
     /// The moments of what was observed, as one source of data called `name`.
@@ -195,7 +213,8 @@ impl Calibrator {
         let moments = self.groups.into_iter().map(Sums::normalized);
         let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
         let mut layers = Vec::new();
-        for weight in select(module, &self.targets)? {
+        let places = self.targets.places(&Survey::of(module))?;
+        for weight in weights(module, &places) {
             let Some(&moment) = self.group_of.get(&weight.id) else {
                 return Err(OsftError::NotObserved { layer: weight.path });
             };
@@ -224,6 +243,41 @@ impl Calibrator {
             moments,
             layers,
         })
+    }
+}
+
+/// # Errors
+///
+/// [`OsftError::OtherObservation`].
+fn fits(place: &Place, input: [usize; 2], output: [usize; 2]) -> Result<(), OsftError> {
+    let ([d_in, d_out], [rows, _]) = (place.shape, input);
+    let mut checked = [
+        ("inputs", input, [rows, d_in]),
+        ("outputs", output, [rows, d_out]),
+    ]
+    .into_iter();
+    match checked.find(|(_, found, expected)| found != expected) {
+        None => Ok(()),
+        Some((what, found, expected)) => Err(OsftError::OtherObservation {
+            layer: place.path.clone(),
+            what,
+            expected,
+            found,
+        }),
+    }
+}
+
+fn sums(max_dense_dimension: usize, sketch_rows: usize, dimension: usize) -> Sums {
+    let second = if dimension <= max_dense_dimension {
+        Second::Dense(Mat::zeros(dimension, dimension))
+    } else {
+        Second::Sketched(Sketch::new(sketch_rows, dimension))
+    };
+    Sums {
+        rows: 0,
+        sum: vec![0.0; dimension],
+        squares: 0.0,
+        second,
     }
 }
 

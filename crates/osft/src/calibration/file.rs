@@ -10,11 +10,13 @@ use super::{Calibration, LayerCalibration, Source};
 use crate::OsftError;
 use crate::archive::{Format, Tensors, pack, unpack, vector_data};
 
-/// Since version 2 importance is there only where it was measured; version 1 always has all of it.
+/// Since version 2 importance is there only where it was measured; version 1 always has all of it. Since
+/// version 3 there is a checksum.
 const FORMAT: Format = Format {
     kind: "calibration",
-    version: 2,
+    version: 3,
     oldest: 1,
+    checked_since: 3,
 };
 
 /// Names of the tensors of importance.

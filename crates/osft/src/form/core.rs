@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::optim::{LearningRate, Optimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
-use crate::precision::widened;
-use crate::{Constraint, Decay, LayerSplit};
+use super::factored::trainable;
+use crate::precision::{changed, is_half};
+use crate::side::beside;
+use crate::{BasePrecision, Constraint, Decay, LayerSplit};
 
 /// The change `N_P C N_Qᵀ` of a weight, attached to the parameter that keeps the weight `W₀` of the
 /// split.
@@ -19,13 +21,17 @@ use crate::{Constraint, Decay, LayerSplit};
 /// over the steps, and what trains (with its gradient and its moments) has the shape of the core. In the
 /// `weight` form `C` is the dense change, without the paper's block.
 ///
-/// Its gradient arrives inside the constraint: what is protected on a side without a free basis is
-/// removed from `C` on the way to the weight, hence from the gradient on the way back.
+/// What is protected on a side without a free basis is removed from `C` whenever the weight is formed,
+/// whoever moved `C` there. So a gradient arrives inside the constraint, and a module computes the same
+/// while it trains, in validation and after it was merged.
 #[derive(Module, Debug)]
 pub struct FreeCore {
     core: Param<Tensor<2>>,
     #[module(skip)]
     constraint: Arc<Constraint>,
+    /// Type of the weight where it is not that of what is stored.
+    #[module(skip)]
+    dtype: Option<DType>,
 }
 
 impl FreeCore {
@@ -38,32 +44,39 @@ impl FreeCore {
     pub fn constraint(&self) -> &Constraint {
         &self.constraint
     }
+
+    /// Whether a weight that is stored as `base` is rounded to two bytes where it is used.
+    pub(crate) fn rounds(&self, base: DType) -> bool {
+        is_half(self.dtype.unwrap_or(base))
+    }
+}
+
+/// `W₀ + N_P C N_Qᵀ` in the precision that is computed in.
+///
+/// # Shapes
+/// - `base` and output: `[d_in, d_out]`
+/// - `core`: [`Constraint::core_shape`]
+pub(crate) fn composed(constraint: &Constraint, base: Tensor<2>, core: Tensor<2>) -> Tensor<2> {
+    let constraint = constraint.beside(&core);
+    changed(base, constraint.lift(constraint.constrain(core)))
 }
 
 impl Reparameterization for FreeCore {
     const NAME: &'static str = "osft";
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        let core = self.core.val();
-        let constraint = self.constraint.beside(&core);
-        // Changes nothing in the core, but what is differentiated here must not point out of it.
-        let core = match core.is_autodiff() {
-            true => constraint.constrain(core),
-            false => core,
-        };
         let shape = base.shape();
-        let change = constraint.lift(core).reshape(shape);
-        widened(base) + change
+        let dtype = self.dtype.unwrap_or(base.dtype());
+        let weight = composed(&self.constraint, as_matrix(base), self.core.val());
+        weight.reshape(shape).cast(dtype)
     }
 }
 
 /// Attaches a core to every target that has one and freezes the weight it belongs to.
-///
-/// Got from [`Osft::core_form`](crate::Osft::core_form), used by Burn's
-/// `Module::apply_reparameterization`; the module's own code does not change.
 #[derive(Clone, Debug)]
-pub struct CoreForm {
+pub(crate) struct CoreForm {
     layers: HashMap<ParamId, Attached>,
+    precision: BasePrecision,
 }
 
 #[derive(Clone, Debug)]
@@ -74,17 +87,22 @@ struct Attached {
 }
 
 impl CoreForm {
-    pub(crate) fn new<'a>(layers: impl Iterator<Item = &'a LayerSplit>) -> Self {
-        let layers = layers.filter_map(|layer| {
+    /// For layers by the identity of their parameter in the module that is prepared.
+    pub(crate) fn new<'a>(
+        layers: impl Iterator<Item = (ParamId, &'a LayerSplit)>,
+        precision: BasePrecision,
+    ) -> Self {
+        let layers = layers.filter_map(|(id, layer)| {
             let attached = Attached {
                 core: layer.core?,
                 constraint: layer.constraint.clone(),
                 start: layer.start.clone(),
             };
-            Some((layer.id, attached))
+            Some((id, attached))
         });
         Self {
             layers: layers.collect(),
+            precision,
         }
     }
 }
@@ -105,14 +123,59 @@ impl Reparameterizer for CoreForm {
         else {
             return (param, None);
         };
-        let value = param.base();
-        // The split's own tensor: one copy of the weight serves both.
-        let base = crate::side::beside(start.to_device(&value.device()), &value);
-        let zeros = Tensor::zeros(constraint.core_shape(base.dims()), &value.device());
-        let base = base.reshape(value.shape());
-        let base = Param::initialized(param.id, base).set_require_grad(false);
-        let core = Param::initialized(core, zeros).set_require_grad(true);
-        (base, Some(FreeCore { core, constraint }))
+        let like = like(&param);
+        let zeros = Tensor::zeros(
+            constraint.core_shape(start.dims()),
+            (&like.device().inner(), constraint.dtype()),
+        );
+        let attached = FreeCore {
+            core: trainable(core, beside(zeros, &like)),
+            constraint,
+            dtype: match self.precision {
+                BasePrecision::Full => None,
+                BasePrecision::Bf16 => Some(like.dtype()),
+            },
+        };
+        let precision = self.precision;
+        let base = match (param.is_initialized(), precision) {
+            // A parameter that is not filled yet stays so: weights may be loaded into it.
+            (false, BasePrecision::Full) => param,
+            (false, BasePrecision::Bf16) => param.init_mapper(move |value| {
+                let shape = value.shape();
+                precision.held(as_matrix(value)).reshape(shape)
+            }),
+            // `map` keeps what transforms the parameter when it is saved and loaded. The split's own
+            // tensor where it holds the same: one copy of the weight serves both.
+            (true, _) => param.map(|value| {
+                let shape = value.shape();
+                let own = precision.held(as_matrix(value.inner()));
+                beside(shared(start, own), &like).reshape(shape)
+            }),
+        };
+        (base.set_require_grad(false), Some(attached))
+    }
+}
+
+/// A tensor of a parameter's kind: on its device, differentiated as it is, in its type. A parameter that is
+/// not filled stays so.
+pub(super) fn like<const D: usize>(param: &Param<Tensor<D>>) -> Tensor<1> {
+    let device = param.lazy_device();
+    match param.is_initialized() {
+        true => Tensor::zeros([1], (&device, param.dtype())),
+        false => Tensor::zeros([1], &device),
+    }
+}
+
+/// `start` if its values are those of `own`, on the device of that; else `own`.
+fn shared(start: Tensor<2>, own: Tensor<2>) -> Tensor<2> {
+    if start.dtype() != own.dtype() {
+        return own;
+    }
+    let start = start.to_device(&own.device());
+    let same = start.clone().equal(own.clone()).all();
+    match same.into_scalar::<bool>() {
+        true => start,
+        false => own,
     }
 }
 
@@ -138,7 +201,10 @@ impl<O: Optimizer> CoreOptimizer<O> {
     pub fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
         let origin = match decay {
             Decay::Change => None,
-            Decay::Weight => Some(layer.constraint.lower(widened(layer.start.clone()))),
+            Decay::Weight => {
+                let start = layer.start.clone().cast(layer.constraint.dtype());
+                Some(layer.constraint.lower(start))
+            }
         };
         Self {
             inner,
@@ -180,7 +246,7 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
     }
 }
 
-/// Cores are rank-2 parameters, so this only tells the compiler what holds anyway.
+/// Weights and cores are rank-2 parameters, so this only tells the compiler what holds anyway.
 fn as_matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     let dims = tensor.dims();
     let rows = dims.first().copied().unwrap_or(1);

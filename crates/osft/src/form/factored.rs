@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::optim::{LearningRate, Optimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::Mat;
 
+use super::core::like;
 use crate::constraint::transposed;
 use crate::decompose::{Vectors, decompose};
+use crate::precision::{changed, is_half};
+use crate::side::{beside, to_tensor};
 use crate::{Decay, LayerSplit, Side};
 
 /// The free part `P_l diag(s_l) Q_lᵀ` of a weight, attached to the parameter that holds the rest.
@@ -20,13 +23,9 @@ pub struct FreeFactors {
     scale: Param<Tensor<1>>,
     /// `Q_lᵀ`, `[c, d_out]`.
     output: Param<Tensor<2>>,
-}
-
-impl FreeFactors {
-    fn product(&self) -> Tensor<2> {
-        let scaled = self.input.val() * self.scale.val().unsqueeze_dim::<2>(0);
-        scaled.matmul(self.output.val())
-    }
+    /// Type of the weight where it is not that of what is stored.
+    #[module(skip)]
+    dtype: Option<DType>,
 }
 
 impl Reparameterization for FreeFactors {
@@ -34,8 +33,20 @@ impl Reparameterization for FreeFactors {
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
         let shape = base.shape();
-        base + self.product().reshape(shape)
+        let free = product(self.input.val(), self.scale.val(), self.output.val());
+        let dtype = self.dtype.unwrap_or(base.dtype());
+        changed(base, free.reshape(shape)).cast(dtype)
     }
+}
+
+/// `P_l diag(s_l) Q_lᵀ`
+///
+/// # Shapes
+/// - `input`: `[d_in, c]`
+/// - `scale`: `[c]`
+/// - `output`: `[c, d_out]`
+pub(crate) fn product(input: Tensor<2>, scale: Tensor<1>, output: Tensor<2>) -> Tensor<2> {
+    (input * scale.unsqueeze_dim::<2>(0)).matmul(output)
 }
 
 /// Values and identities of a layer's factors at the split.
@@ -83,21 +94,22 @@ impl Factors {
         output: &Mat<f64>,
         core: &Mat<f64>,
         device: &Device,
+        dtype: DType,
     ) -> Option<Self> {
         let parts = decompose(core, Vectors::Thin)?;
         let count = parts.values.len();
-        let scale: Vec<f32> = parts.values.iter().map(|&s| s as f32).collect();
+        let tensor = |matrix: &Mat<f64>| to_tensor(matrix.as_ref(), device, dtype);
+        let scale = Mat::from_fn(1, count, |_, j| parts.values[j]);
         Some(Self {
             ids: FactorIds::new(),
-            input: to_tensor(&(input * &parts.input), device),
-            scale: Tensor::from_data(TensorData::new(scale, [count]), device),
-            output: to_tensor(&(output * &parts.output).transpose().to_owned(), device),
+            input: tensor(&(input * &parts.input)),
+            scale: tensor(&scale).reshape([count]),
+            output: tensor(&(output * &parts.output).transpose().to_owned()),
         })
     }
 
     pub(crate) fn product(&self) -> Tensor<2> {
-        let scaled = self.input.clone() * self.scale.clone().unsqueeze_dim::<2>(0);
-        scaled.matmul(self.output.clone())
+        product(self.input.clone(), self.scale.clone(), self.output.clone())
     }
 
     /// Numbers that an optimizer holds.
@@ -108,26 +120,19 @@ impl Factors {
     }
 }
 
-fn to_tensor(matrix: &Mat<f64>, device: &Device) -> Tensor<2> {
-    let (rows, columns) = (matrix.nrows(), matrix.ncols());
-    let values = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)] as f32));
-    Tensor::from_data(TensorData::new(values.collect(), [rows, columns]), device)
-}
-
 /// Attaches the free factors of a split to a module's targets and freezes what they leave.
-///
-/// Got from [`Osft::factored_form`](crate::Osft::factored_form), used by Burn's
-/// `Module::apply_reparameterization`; the module's own code does not change.
 #[derive(Clone, Debug)]
-pub struct FactoredForm {
-    layers: HashMap<ParamId, (Factors, Tensor<2>)>,
+pub(crate) struct FactoredForm {
+    /// With the type that the weight had at the split.
+    layers: HashMap<ParamId, (Factors, DType)>,
 }
 
 impl FactoredForm {
-    pub(crate) fn new<'a>(layers: impl Iterator<Item = &'a LayerSplit>) -> Self {
-        let layers = layers.filter_map(|layer| {
+    /// For layers by the identity of their parameter in the module that is prepared.
+    pub(crate) fn new<'a>(layers: impl Iterator<Item = (ParamId, &'a LayerSplit)>) -> Self {
+        let layers = layers.filter_map(|(id, layer)| {
             let factors = layer.factors.clone()?;
-            Some((layer.id, (factors, layer.start.clone())))
+            Some((id, (factors, layer.start.dtype())))
         });
         Self {
             layers: layers.collect(),
@@ -143,29 +148,38 @@ impl Reparameterizer for FactoredForm {
         _path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<FreeFactors>) {
-        let Some((factors, start)) = self.layers.remove(&param.id) else {
+        let Some((factors, at_split)) = self.layers.remove(&param.id) else {
             return (param, None);
         };
-        let value = param.base();
-        let (shape, device) = (value.shape(), value.device());
-        // Through the host: data made on the parameter's own device carries its autodiff context.
-        let leaf = |data: TensorData| Tensor::from_data(data, &device);
-        let rest = (start - factors.product()).into_data();
-        let base = Tensor::<2>::from_data(rest, &device).reshape(shape);
-        let base = Param::initialized(param.id, base.detach()).set_require_grad(false);
-        let attached = FreeFactors {
-            input: trainable(factors.ids.input, leaf(factors.input.into_data())),
-            scale: trainable(
-                factors.ids.scale,
-                Tensor::from_data(factors.scale.into_data(), &device),
-            ),
-            output: trainable(factors.ids.output, leaf(factors.output.into_data())),
+        let like = like(&param);
+        let stored = match param.is_initialized() {
+            true => like.dtype(),
+            false => at_split,
         };
-        (base, Some(attached))
+        let free = factors.product();
+        let attached = FreeFactors {
+            input: trainable(factors.ids.input, beside(factors.input, &like)),
+            scale: trainable(factors.ids.scale, beside(factors.scale, &like)),
+            output: trainable(factors.ids.output, beside(factors.output, &like)),
+            // Two bytes do not hold what the factors leave of a weight, which is stored wider.
+            dtype: Some(stored).filter(|dtype| is_half(*dtype)),
+        };
+        // From the module's own value, which may be another than that of the split.
+        let rest = move |value: Tensor<D>| {
+            let free = beside(free.clone(), &value).reshape(value.shape());
+            changed(value, -free)
+        };
+        // `map` keeps what transforms the parameter when it is saved and loaded. One that is not filled yet
+        // stays so: a record of a prepared module may be loaded into it.
+        let base = match param.is_initialized() {
+            true => param.map(|value| beside(rest(value.inner()), &like)),
+            false => param.init_mapper(rest),
+        };
+        (base.set_require_grad(false), Some(attached))
     }
 }
 
-fn trainable<const D: usize>(id: ParamId, value: Tensor<D>) -> Param<Tensor<D>> {
+pub(super) fn trainable<const D: usize>(id: ParamId, value: Tensor<D>) -> Param<Tensor<D>> {
     Param::initialized(id, value).set_require_grad(true)
 }
 
@@ -254,7 +268,7 @@ impl<O: Optimizer> Optimizer for FactorOptimizer<O> {
         let origin = self
             .origin
             .as_ref()
-            .map(|data| Tensor::<D>::from_data(data.clone(), &tensor.device()));
+            .map(|data| Tensor::<D>::from_data(data.clone(), (&tensor.device(), tensor.dtype())));
         let (stepped, state) = match origin {
             Some(origin) => {
                 let change = tensor - origin.clone();

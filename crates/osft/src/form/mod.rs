@@ -4,7 +4,9 @@
 mod core;
 mod factored;
 
-pub(crate) use self::core::Unmoved;
-pub use self::core::{CoreForm, CoreOptimizer, FreeCore};
-pub(crate) use factored::{Axis, FactorIds, FactorOptimizer, Factors, free_part};
-pub use factored::{FactoredForm, FreeFactors};
+pub(crate) use self::core::{CoreForm, Unmoved, composed};
+pub use self::core::{CoreOptimizer, FreeCore};
+pub use factored::FreeFactors;
+pub(crate) use factored::{
+    Axis, FactorIds, FactorOptimizer, FactoredForm, Factors, free_part, product,
+};

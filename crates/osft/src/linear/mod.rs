@@ -34,8 +34,11 @@ impl Osft {
     /// core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the
     /// result, or as `N_Pᵀ (xᵀ g) N_Q`. `x` is kept; [`linear_keeping`](Self::linear_keeping) can do with less.
     ///
-    /// `None` where the layer is to do it itself: the weight has no core or is in the `weight` form,
-    /// nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
+    /// The core is taken as it is: inside its constraint, where [`optimizer`](Self::optimizer) keeps it. With
+    /// another optimizer multiply by `weight.val()`, which constrains it.
+    ///
+    /// `None` where the layer is to do it itself: the weight has no core, is in the `weight` form or stored in
+    /// two bytes, nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
     /// `ndarray`, `wgpu`, `cuda`).
     ///
     /// Use it in place of a layer's `forward`; a bias is added by the caller.
@@ -64,6 +67,7 @@ impl Osft {
         let attached = weight.reparameterization::<FreeCore>()?;
         let (constraint, core) = (attached.constraint(), attached.core().val());
         if constraint.removed == Removed::Block
+            || attached.rounds(weight.base().dtype())
             || !core.is_autodiff()
             || !has_operation(&core.device().inner())
         {
@@ -89,11 +93,7 @@ impl Osft {
 /// The bases of both sides. One that protects nothing has none and is given the other's, which is not
 /// read.
 fn bases<'a>(input: &'a Side, output: &'a Side) -> Option<(&'a Tensor<2>, &'a Tensor<2>)> {
-    let basis = |side: &'a Side| match side {
-        Side::Free(basis) | Side::Protected(basis) => Some(basis),
-        Side::Open | Side::Closed => None,
-    };
-    let (input, output) = (basis(input), basis(output));
+    let (input, output) = (input.basis(), output.basis());
     Some((input.or(output)?, output.or(input)?))
 }
 

@@ -3,7 +3,6 @@
 use faer::Mat;
 
 use super::{Directions, Layer, squares, sum};
-use crate::OsftConfig;
 use crate::calibration::Spectrum;
 use crate::decompose::{Vectors, decompose};
 
@@ -13,11 +12,7 @@ const RELATIVE_TOLERANCE: f64 = 1e-12;
 
 /// With `Σ^{1/2} W = P' S Q'ᵀ`: the first `k` of `Q'` on the output side, and what `Σ^{1/2}` makes
 /// of the first `k` of `P'`, orthonormalized, on the input side.
-pub(super) fn directions(
-    layer: &Layer<'_>,
-    config: &OsftConfig,
-    spectrum: &Spectrum,
-) -> Option<Directions> {
+pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Directions> {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
     let known = spectrum.values.len();
     // `Σ^{1/2} = V diag(√λ) Vᵀ`; the factor `V` in front changes no singular value, so it is
@@ -29,7 +24,7 @@ pub(super) fn directions(
     let energies = squares(&parts.values);
     let total_energy = sum(&energies);
     let r = d_in.min(d_out).min(known);
-    let k = layer.protected(config, r, &energies, total_energy);
+    let k = layer.protected(r, &energies, total_energy);
 
     let wanted = scaled.transpose() * parts.input.subcols(0, k);
     let (input, k_in) = orthonormalized(&wanted)?;

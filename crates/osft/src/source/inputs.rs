@@ -3,7 +3,6 @@
 use faer::Mat;
 
 use super::{Directions, Layer};
-use crate::OsftConfig;
 use crate::calibration::{Moment, Spectrum};
 
 /// Top eigenvectors of `Σ` on the input side; the output side protects nothing.
@@ -12,15 +11,10 @@ use crate::calibration::{Moment, Spectrum};
 ///
 /// The constraint is that of Gradient Projection Memory (Saha et al., ICLR 2021), whose bases grow
 /// with the tasks; here they are the eigenvectors of one moment over all of them.
-pub(super) fn directions(
-    layer: &Layer<'_>,
-    config: &OsftConfig,
-    moment: &Moment,
-    spectrum: &Spectrum,
-) -> Directions {
+pub(super) fn directions(layer: &Layer<'_>, moment: &Moment, spectrum: &Spectrum) -> Directions {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
     let total_energy = moment.trace();
-    let k = layer.protected(config, d_in, &spectrum.values, total_energy);
+    let k = layer.protected(d_in, &spectrum.values, total_energy);
     Directions {
         input: spectrum.vectors.clone(),
         output: Mat::zeros(d_out, 0),

@@ -10,7 +10,7 @@ use crate::calibration::{Moment, Spectrum};
 use crate::decompose::{Vectors, decompose};
 use crate::share::LayerFacts;
 use crate::side::keeps_free_basis;
-use crate::{Form, OsftConfig, SplitSource};
+use crate::{Form, OsftConfig, ShareRule, SplitSource};
 
 /// Protected directions of one layer: the first `k_in` and `k_out` columns of two bases.
 pub(crate) struct Directions {
@@ -34,20 +34,15 @@ pub(crate) struct Layer<'a> {
     pub weight: &'a Mat<f64>,
     /// Moment of the inputs with its decomposition; there wherever the source needs it.
     pub inputs: Option<(&'a Moment, &'a Spectrum)>,
+    pub rule: ShareRule,
     pub importance: Option<f64>,
     pub progress: f64,
 }
 
 impl Layer<'_> {
-    /// Protected directions of a spectrum by the configured rule.
-    fn protected(
-        &self,
-        config: &OsftConfig,
-        directions: usize,
-        energies: &[f64],
-        total: f64,
-    ) -> usize {
-        config.protected_share.protected_directions(&LayerFacts {
+    /// Protected directions of a spectrum by the layer's rule.
+    fn protected(&self, directions: usize, energies: &[f64], total: f64) -> usize {
+        self.rule.protected_directions(&LayerFacts {
             directions,
             energies,
             total_energy: total,
@@ -57,14 +52,22 @@ impl Layer<'_> {
     }
 }
 
+/// Directions that could be protected in a weight of shape `[d_in, d_out]`.
+pub(crate) fn available(split: SplitSource, [d_in, d_out]: [usize; 2]) -> usize {
+    match split {
+        SplitSource::Inputs => d_in,
+        SplitSource::Weights | SplitSource::Both => d_in.min(d_out),
+    }
+}
+
 /// The protected directions of a layer; `None` if a decomposition does not converge.
 pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
     let mut found = match (config.split, layer.inputs) {
         (SplitSource::Inputs, Some((moment, spectrum))) => {
-            inputs::directions(layer, config, moment, spectrum)
+            inputs::directions(layer, moment, spectrum)
         }
-        (SplitSource::Both, Some((_, spectrum))) => both::directions(layer, config, spectrum)?,
-        _ => weights::directions(layer, config)?,
+        (SplitSource::Both, Some((_, spectrum))) => both::directions(layer, spectrum)?,
+        _ => weights::directions(layer, config.form)?,
     };
     found.input = completed(found.input, found.k_in, config.form)?;
     found.output = completed(found.output, found.k_out, config.form)?;

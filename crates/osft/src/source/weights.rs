@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Directions, Layer, squares, sum};
-use crate::OsftConfig;
+use crate::Form;
 use crate::decompose::{Vectors, completed, decompose, eigen};
 use crate::side::keeps_free_basis;
 
@@ -23,39 +23,33 @@ const PROBES: usize = 4;
 /// # References
 ///
 /// arXiv 2504.07097, section 3.2.
-pub(super) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
+pub(super) fn directions(layer: &Layer<'_>, form: Form) -> Option<Directions> {
     // Factors start at singular vectors that belong together in pairs, which eigenvectors of the two
     // sides need not.
-    let found = match config.form.is_factored() {
+    let found = match form.is_factored() {
         true => None,
-        false => by_gram_matrices(layer, config),
+        false => by_gram_matrices(layer),
     };
-    found.or_else(|| by_singular_values(layer, config))
+    found.or_else(|| by_singular_values(layer, form))
 }
 
-fn by_singular_values(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
+fn by_singular_values(layer: &Layer<'_>, form: Form) -> Option<Directions> {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
     // The longer side is only completed where its complement is needed, which a rule over sizes alone
     // can say beforehand. The shorter one is complete anyway.
-    let full = config.form.is_factored() || config.protected_share.needs_spectrum() || {
-        let k = layer.protected(config, d_in.min(d_out), &[], 0.0);
+    let full = form.is_factored() || layer.rule.needs_spectrum() || {
+        let k = layer.protected(d_in.min(d_out), &[], 0.0);
         keeps_free_basis(d_in.max(d_out), k)
     };
     let vectors = if full { Vectors::Full } else { Vectors::Thin };
     let parts = decompose(layer.weight, vectors)?;
     let energies = squares(&parts.values);
-    Some(found(layer, config, energies, parts.input, parts.output))
+    Some(found(layer, energies, parts.input, parts.output))
 }
 
-fn found(
-    layer: &Layer<'_>,
-    config: &OsftConfig,
-    energies: Vec<f64>,
-    input: Mat<f64>,
-    output: Mat<f64>,
-) -> Directions {
+fn found(layer: &Layer<'_>, energies: Vec<f64>, input: Mat<f64>, output: Mat<f64>) -> Directions {
     let total_energy = sum(&energies);
-    let k = layer.protected(config, energies.len(), &energies, total_energy);
+    let k = layer.protected(energies.len(), &energies, total_energy);
     Directions {
         input,
         output,
@@ -73,13 +67,13 @@ fn found(
 /// digits, of which f64 has enough to spare for a weight in f32. Where it has not (near-equal singular
 /// values at the border, a rank that is not full), the protected directions of the other side do not come
 /// out orthonormal, which is tested: `None`. Free ones, where they are needed, are made so.
-fn by_gram_matrices(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
+fn by_gram_matrices(layer: &Layer<'_>) -> Option<Directions> {
     let weight = layer.weight.as_ref();
     let tall = weight.nrows() > weight.ncols();
     // As many rows as there are singular values.
     let wide = if tall { weight.transpose() } else { weight };
     let (energies, short) = eigen(&gram(wide))?;
-    let k = layer.protected(config, energies.len(), &energies, sum(&energies));
+    let k = layer.protected(energies.len(), &energies, sum(&energies));
 
     let completes = keeps_free_basis(wide.ncols(), k);
     let count = if completes { energies.len() } else { k };
@@ -98,7 +92,7 @@ fn by_gram_matrices(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions
     }
     let long = if completes { completed(long) } else { long };
     let (input, output) = if tall { (long, short) } else { (short, long) };
-    Some(found(layer, config, energies, input, output))
+    Some(found(layer, energies, input, output))
 }
 
 /// The lower half of `W Wᵀ`; the upper one is not formed.
@@ -147,14 +141,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ShareRule;
 
     /// Weights of random numbers that are split both ways.
     const RANDOM: usize = 500;
 
-    fn layer(weight: &Mat<f64>) -> Layer<'_> {
+    fn layer(weight: &Mat<f64>, share: f64) -> Layer<'_> {
         Layer {
             weight,
             inputs: None,
+            rule: ShareRule::Fixed(share),
             importance: None,
             progress: 0.0,
         }
@@ -194,12 +190,11 @@ mod tests {
             let scaled = Mat::from_fn(d_in, rank, |i, j| bases.input[(i, j)] * singular(j));
             let weight = product(scaled.as_ref(), bases.output.transpose());
 
-            let config = OsftConfig::new().with_protected_share(share);
-            let layer = layer(&weight);
-            let found = by_gram_matrices(&layer, &config);
+            let layer = layer(&weight, share);
+            let found = by_gram_matrices(&layer);
             prop_assert!(found.is_some(), "left to the exact way");
             let found = found.unwrap();
-            let exact = by_singular_values(&layer, &config).unwrap();
+            let exact = by_singular_values(&layer, Form::Core).unwrap();
             prop_assert_eq!((found.k_in, found.k_out), (exact.k_in, exact.k_out));
             prop_assert_eq!(found.energies.len(), rank);
             for (i, energy) in found.energies.iter().enumerate() {
@@ -209,7 +204,7 @@ mod tests {
             // The same rounding, divided by the distance of two energies, at least a tenth.
             prop_assert!(difference(&found, &exact) < 1e-12);
             // And this is the way that is taken.
-            let taken = directions(&layer, &config).unwrap();
+            let taken = directions(&layer, Form::Core).unwrap();
             prop_assert_eq!((taken.input, taken.output), (found.input, found.output));
         }
     }
@@ -220,11 +215,11 @@ mod tests {
         let (mut left, mut compared) = (0, 0);
         for _ in 0..RANDOM {
             let (d_in, d_out) = (random.random_range(1..20), random.random_range(1..20));
-            let config = OsftConfig::new().with_protected_share(random.random());
+            let share = random.random();
             let weight = Mat::from_fn(d_in, d_out, |_, _| f64::from(random.random::<f32>() - 0.5));
-            let layer = layer(&weight);
-            let exact = by_singular_values(&layer, &config).unwrap();
-            let Some(found) = by_gram_matrices(&layer, &config) else {
+            let layer = layer(&weight, share);
+            let exact = by_singular_values(&layer, Form::Core).unwrap();
+            let Some(found) = by_gram_matrices(&layer) else {
                 left += 1;
                 continue;
             };
@@ -248,13 +243,12 @@ mod tests {
 
     #[test]
     fn degenerate_weights_are_left_to_the_exact_way() {
-        let config = OsftConfig::new().with_protected_share(0.5);
         // All directions are alike, one is missing, none is there.
         let identity = Mat::<f64>::identity(6, 6);
         let rank_one = Mat::from_fn(6, 8, |i, j| (1 + i) as f64 * (1 + j) as f64);
         for weight in [&identity, &rank_one, &Mat::zeros(6, 8)] {
-            let layer = layer(weight);
-            let found = directions(&layer, &config).unwrap();
+            let layer = layer(weight, 0.5);
+            let found = directions(&layer, Form::Core).unwrap();
             for basis in [&found.input, &found.output] {
                 let gram = product(basis.transpose(), basis.as_ref());
                 let error = gram - Mat::<f64>::identity(basis.ncols(), basis.ncols());
@@ -263,7 +257,7 @@ mod tests {
             assert_eq!((found.k_in, found.k_out), (3, 3));
         }
         for weight in [rank_one, Mat::zeros(6, 8)] {
-            assert!(by_gram_matrices(&layer(&weight), &config).is_none());
+            assert!(by_gram_matrices(&layer(&weight, 0.5)).is_none());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod drawn;
 pub mod host;
 pub mod network;
 
@@ -97,8 +98,8 @@ pub fn trained(
     steps: u64,
     device: &Device,
 ) -> Mlp {
-    let mut optimizer = osft.optimizer(inner);
-    let model = osft.prepare(model);
+    let mut optimizer = osft.optimizer(inner).unwrap();
+    let model = osft.prepare(model).unwrap();
     (0..steps).fold(model, |model, seed| {
         step(model, osft, &mut optimizer, rate, seed, device)
     })

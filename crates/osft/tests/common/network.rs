@@ -47,9 +47,11 @@ impl Network {
             (self.left.weight.id, left.clone()),
             (self.right.weight.id, right),
         ];
-        calibrator.observe(&x, &outputs);
+        calibrator.observe(&x, &outputs).unwrap();
         let top = self.top.forward(left.clone());
-        calibrator.observe(&left, &[(self.top.weight.id, top)]);
+        calibrator
+            .observe(&left, &[(self.top.weight.id, top)])
+            .unwrap();
     }
 }
 
@@ -96,8 +98,10 @@ pub fn energy(energy: f64) -> OsftConfig {
 
 /// AdamW towards other outputs on isotropic inputs, which pull in every direction.
 pub fn train(network: Network, osft: &Osft, device: &Device) -> Network {
-    let mut optimizer = osft.optimizer(AdamWConfig::new().with_weight_decay(0.0).build());
-    let mut network = osft.prepare(network);
+    let mut optimizer = osft
+        .optimizer(AdamWConfig::new().with_weight_decay(0.0).build())
+        .unwrap();
+    let mut network = osft.prepare(network).unwrap();
     for step in 0..30 {
         let x = noise(900 + step, 8 * WIDTH, 1.0);
         let x = Tensor::from_data(TensorData::new(x, [8, WIDTH]), device);
@@ -105,5 +109,5 @@ pub fn train(network: Network, osft: &Osft, device: &Device) -> Network {
         let grads = GradientsParams::from_grads(loss.backward(), &network);
         network = optimizer.step(1e-2, network, osft.project(grads));
     }
-    osft.finish(network)
+    osft.finish(network).unwrap()
 }

@@ -3,10 +3,10 @@
 use burn::module::{Module, ParamGroup, ParamId};
 use burn::optim::{AdamW, ModuleOptimizer};
 use continual::{ContinualError, Method, TaskContext, TaskDiagnostics};
-use osft::TargetPatterns;
+use osft::Targets;
 
 /// Trains the targets, freezes everything else, protects nothing.
-pub struct PlainTargets(pub TargetPatterns);
+pub struct PlainTargets(pub Targets);
 
 impl<M: Module> Method<M> for PlainTargets {
     fn name(&self) -> &str {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use burn::module::Module;
 use continual::calibrate;
 use lm::{HfFolder, Model, TextTokenizer};
-use osft::{Calibration, Calibrator, Osft, OsftConfig, SplitContext, SplitSource, TargetPatterns};
+use osft::{Calibration, Calibrator, Osft, OsftConfig, SplitContext, SplitSource, Targets};
 
 use super::sequence::calibration::{generate, read_text};
 use crate::builtin;
@@ -101,7 +101,7 @@ fn split_config(args: &InspectArgs) -> Result<OsftConfig> {
     )?;
     let mut config = args.osft.applied_to(&defaults.osft)?;
     if !args.target.is_empty() {
-        config.targets = TargetPatterns::new(args.target.iter().cloned());
+        config.targets = Targets::matching(args.target.iter().cloned());
     }
     Ok(config)
 }

@@ -51,7 +51,7 @@ pub fn run(
                 .with_split(source)
                 .with_protected_share(share);
             let split = Osft::split_in(model, &config, context)?;
-            losses.push(loss(&split.truncate(model.clone()), texts)?);
+            losses.push(loss(&split.truncate(model.clone())?, texts)?);
             progress.advance(1, &format!("{share} of the directions kept"));
         }
     }

@@ -203,9 +203,9 @@ impl Job {
         let start = model(&self.device)?;
         let before = parameters(&start);
         let osft = Osft::split_in(&start, config, context)?;
-        let mut optimizer = osft.optimizer(adamw());
-        let (model, losses) = train(osft.prepare(start), Some(&osft), &mut optimizer);
-        let model = osft.finish(model);
+        let mut optimizer = osft.optimizer(adamw())?;
+        let (model, losses) = train(osft.prepare(start)?, Some(&osft), &mut optimizer);
+        let model = osft.finish(model)?;
         self.same(format!("{name}: losses"), losses, LOSSES);
         let change = difference(&parameters(&model), &before);
         self.same(format!("{name}: change"), change, CHANGE);

@@ -24,9 +24,11 @@ impl Reparameterizer for Attach {
         let Some(adapter) = self.adapters.remove(&param.id) else {
             return (param, None);
         };
-        let device = param.val().device();
+        let value = param.base();
+        let (device, dtype) = (value.device(), value.dtype());
+        let options = || (&device, dtype);
         let factor = |id: ParamId, data: TensorData| {
-            let value = Tensor::<2>::from_data(data, &device);
+            let value = Tensor::<2>::from_data(data, options());
             Param::initialized(id, value).set_require_grad(true)
         };
         let [a, b] = adapter.ids;
@@ -35,13 +37,11 @@ impl Reparameterizer for Attach {
             b: factor(b, adapter.b),
             scale: self.scale,
         };
-        let id = param.id;
-        let merged = param.val().inner();
+        let merged = value.clone().inner();
         let done = attached.delta().inner().reshape(merged.shape());
-        let base = Tensor::<D>::from_data((merged - done).into_data(), &device);
-        (
-            Param::initialized(id, base).set_require_grad(false),
-            Some(attached),
-        )
+        let base = Tensor::<D>::from_data((merged - done).into_data(), options());
+        // `map` keeps what transforms the parameter when it is saved and loaded.
+        let base = param.map(|_| base).set_require_grad(false);
+        (base, Some(attached))
     }
 }

@@ -1,6 +1,6 @@
 //! Settings of low-rank adapters.
 
-use ::osft::{OsftError, TargetPatterns};
+use ::osft::{OsftError, Targets};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ impl PerTask {
 #[serde(deny_unknown_fields)]
 pub struct LoraConfig {
     /// Which parameters get an adapter.
-    pub targets: TargetPatterns,
+    pub targets: Targets,
     /// Inner dimension of an adapter: `ΔW = alpha / adapter_rank · A B`.
     pub adapter_rank: usize,
     /// Numerator of the adapter's scale.

@@ -6,6 +6,7 @@ mod config;
 mod penalty;
 mod state;
 
+use ::osft::Trainability;
 use burn::module::{Module, ParamId};
 use burn::optim::{AdamW, ModuleOptimizer};
 use burn::tensor::{Tensor, TensorData};
@@ -41,6 +42,8 @@ pub struct LoraMethod {
     seed: u64,
     /// One per target, in the model's order: another order is another order of sums.
     layers: Vec<Layer>,
+    /// What trained before the task that is being learned.
+    before: Option<Trainability>,
     /// How often the adapters have been replaced, which tells the parts of a saved state apart.
     version: usize,
 }
@@ -92,6 +95,7 @@ impl LoraMethod {
             course,
             seed,
             layers: Vec::new(),
+            before: None,
             version: 0,
         })
     }
@@ -152,7 +156,8 @@ impl<M: Module> Method<M> for LoraMethod {
             self.draw(&model, context.index)?;
         }
         let adapters = self.layers.iter();
-        let model = model.freeze().apply_reparameterization(Attach {
+        self.before = Some(Trainability::of(&model));
+        let model = model.no_grad().apply_reparameterization(Attach {
             adapters: adapters
                 .filter_map(|layer| Some((layer.target, layer.current.clone()?)))
                 .collect(),
@@ -215,6 +220,11 @@ impl<M: Module> Method<M> for LoraMethod {
             trainable_parameters,
             ..TaskDiagnostics::default()
         };
-        Ok((model.materialize(), diagnostics))
+        let model = model.materialize();
+        let model = match self.before.take() {
+            Some(before) => before.restored(model),
+            None => model,
+        };
+        Ok((model, diagnostics))
     }
 }

@@ -1,0 +1,293 @@
+//! A module as it is trained by a split, and back.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+
+use crate::form::{CoreForm, FactoredForm};
+use crate::precision::stored;
+use crate::survey::{Paths, Place, Survey};
+use crate::trainability::{Trainability, set};
+use crate::weight::non_finite;
+use crate::{LayerSplit, Osft, OsftError, Others};
+
+impl Osft {
+    /// The module as it is trained: what trains in place of the targets is attached to them, at the
+    /// values that they have in this module, and what may not move does not ask for gradients.
+    ///
+    /// - A target keeps its identity, its way of being saved and loaded, and, by `val()`, its value.
+    ///   What is stored of it stays, beside the [`FreeCore`](crate::FreeCore) (or the factors) that
+    ///   trains. Targets of which everything is free train themselves.
+    /// - `require_grad` is taken from targets that do not train themselves and, by
+    ///   [`Others::Frozen`], from everything else. What the module's owner has frozen stays frozen.
+    ///   [`finish`](Self::finish) gives it all back.
+    /// - Training flags (of dropout, of batch normalization) stay as they are: freeze them apart, with
+    ///   Burn's `freeze_group`, where that is wanted.
+    ///
+    /// A module that this split has already prepared is returned as it is, with what it has learned.
+    /// Parameters are found by their identity or, where weights were loaded since, by their path. A record
+    /// of a prepared module is loaded into one that was prepared by the same split; in the factored forms
+    /// the weights of an ordinary module must be loaded before and not after.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Reparameterized`] if
+    /// anything is attached to the module already, by another split for instance,
+    /// [`OsftError::TrainabilityChanged`] if a parameter was frozen or unfrozen since the split.
+    pub fn prepare<M: Module>(&self, module: M) -> Result<M, OsftError> {
+        let survey = Survey::of(&module);
+        let places = self.located(&survey)?;
+        let attaches = (self.layers.iter()).any(|layer| !layer.attached_ids().is_empty());
+        if attaches && self.missing_attachment(&survey, &places).is_none() {
+            return Ok(module);
+        }
+        survey.refuse_attachments()?;
+        let changed = self
+            .trainability
+            .changed_in(&Trainability::of_filled(&module));
+        if let Some((parameter, trained)) = changed {
+            return Err(OsftError::TrainabilityChanged { parameter, trained });
+        }
+        let module = self.frozen(module, &places);
+        let layers = places.iter().zip(&self.layers);
+        let layers = layers.map(|(place, layer)| (place.id, layer));
+        Ok(match self.config.form.is_factored() {
+            true => module.apply_reparameterization(FactoredForm::new(layers)),
+            false => {
+                let precision = self.config.base_precision;
+                module.apply_reparameterization(CoreForm::new(layers, precision))
+            }
+        })
+    }
+
+    /// The module after the last step: cores and factors are merged into the weights they belong to, and
+    /// every parameter trains or not as it did when the module was split. Identities, training flags and
+    /// ways of being saved and loaded are what they were.
+    ///
+    /// Weights are rounded to the precision that they are stored in: that of the module, and where the
+    /// configuration holds them in less, that ([`BasePrecision`](crate::BasePrecision)).
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split has prepared the module,
+    /// [`OsftError::NonFinite`] if training has left values that are no numbers. Keep a clone, which shares
+    /// its tensors, of a module that is wanted after such an error.
+    pub fn finish<M: Module>(&self, module: M) -> Result<M, OsftError> {
+        let survey = Survey::of(&module);
+        let places = self.located(&survey)?;
+        self.check_attached(&survey, &places)?;
+        let held = places.iter().zip(&self.layers);
+        let held = held.filter(|(_, layer)| layer.core.is_some());
+        let module = stored(
+            module.materialize(),
+            self.config.base_precision,
+            held.map(|(place, _)| place.id),
+        );
+        let module = self.trainability.restored(module);
+        check_finite(&module, |id, path| {
+            let mut targets = places.iter();
+            targets.any(|place| place.id == id)
+                || (self.config.others == Others::Trained && self.trainability.trains(id, path))
+        })?;
+        Ok(module)
+    }
+
+    /// The module as it was at the split, for evaluation beside one that trains: no second copy of the
+    /// weights is made, since those of the split are there anyway (as they are held: rounded where that is
+    /// bf16). The module that is given goes on training.
+    ///
+    /// # Errors
+    ///
+    /// As [`discard`](Self::discard).
+    pub fn disabled<M: Module>(&self, module: &M) -> Result<M, OsftError> {
+        self.discard(module.clone())
+    }
+
+    /// The module as it was at the split, whatever has been trained since: targets have the weights of the
+    /// split again, nothing is attached to them, and every parameter trains or not as it did. What changes
+    /// by itself in a forward pass, such as running statistics, stays as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split has prepared the module,
+    /// [`OsftError::OthersTrained`] where more than the targets may have changed.
+    pub fn discard<M: Module>(&self, module: M) -> Result<M, OsftError> {
+        if self.config.others == Others::Trained {
+            return Err(OsftError::OthersTrained);
+        }
+        let survey = Survey::of(&module);
+        let places = self.located(&survey)?;
+        self.check_attached(&survey, &places)?;
+        let starts = places.iter().zip(&self.layers);
+        let starts = starts.map(|(place, layer)| (place.id, layer.start.clone()));
+        let module = replaced(module.materialize(), starts.collect());
+        Ok(self.trainability.restored(module))
+    }
+
+    /// Whether this split has prepared the module. Of several splits of one module, at most one has.
+    ///
+    /// Where a split leaves nothing to train through cores or factors (everything is free, or nothing is),
+    /// nothing is attached and every module that it fits counts as prepared.
+    pub fn is_prepared<M: Module>(&self, module: &M) -> bool {
+        let survey = Survey::of(module);
+        let places = self.located(&survey);
+        places.is_ok_and(|places| self.check_attached(&survey, &places).is_ok())
+    }
+
+    /// Where the layers are in a module.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`].
+    pub(crate) fn located(&self, survey: &Survey) -> Result<Vec<Place>, OsftError> {
+        let layers = self.layers.iter();
+        layers
+            .map(|layer| {
+                let place = survey.find(layer.id, &layer.path);
+                let place = place.filter(|place| place.has_shape(layer.shape));
+                place.cloned().ok_or_else(|| layer.not_in_module())
+            })
+            .collect()
+    }
+
+    /// # Errors
+    ///
+    /// [`OsftError::NotPrepared`] unless everything is attached that this split attaches.
+    pub(crate) fn check_attached(
+        &self,
+        survey: &Survey,
+        places: &[Place],
+    ) -> Result<(), OsftError> {
+        match self.missing_attachment(survey, places) {
+            None => Ok(()),
+            Some(layer) => Err(OsftError::NotPrepared {
+                layer,
+                name: self.name.clone(),
+            }),
+        }
+    }
+
+    /// The first layer whose core or factors are not attached to it.
+    fn missing_attachment(&self, survey: &Survey, places: &[Place]) -> Option<String> {
+        let mut layers = self.layers.iter().zip(places);
+        let missing = layers.find(|(layer, place)| {
+            let parts = survey.attachment(&place.path).map(|found| &found.parts);
+            let own = layer.attached_ids();
+            !own.is_empty() && parts.is_none_or(|parts| *parts != own)
+        });
+        missing.map(|(layer, _)| layer.path.clone())
+    }
+
+    /// The module without gradients of what may not move.
+    fn frozen<M: Module>(&self, module: M, places: &[Place]) -> M {
+        let of: HashMap<ParamId, &LayerSplit> =
+            places.iter().map(|p| p.id).zip(&self.layers).collect();
+        let mut layers = self.layers.iter();
+        let others_train = self.config.others == Others::Trained
+            && (self.trainability.trained())
+                .any(|(path, _)| !self.layers.iter().any(|layer| layer.path == path));
+        // A module in which nothing asks for gradients has no backward pass: there even what cannot
+        // move asks for them, and the optimizer does not move it.
+        let something_trains = others_train || layers.any(|layer| !layer.constraint.is_closed());
+        set(module, |id, _| match of.get(&id) {
+            Some(layer) if layer.constraint.is_closed() && something_trains => Some(false),
+            Some(_) => None,
+            None => (self.config.others == Others::Frozen).then_some(false),
+        })
+    }
+}
+
+impl LayerSplit {
+    pub(crate) fn not_in_module(&self) -> OsftError {
+        OsftError::OtherModule {
+            layer: self.path.clone(),
+            d_in: self.shape[0],
+            d_out: self.shape[1],
+        }
+    }
+
+    /// Identities of what is attached to the weight while it trains.
+    pub(crate) fn attached_ids(&self) -> Vec<ParamId> {
+        match (&self.factors, self.core) {
+            (Some(factors), _) => {
+                let ids = factors.ids;
+                vec![ids.input, ids.scale, ids.output]
+            }
+            (None, Some(core)) => vec![core],
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
+/// # Errors
+///
+/// [`OsftError::NonFinite`] for the first parameter, among those that are `wanted`, that holds a value
+/// which is no number.
+fn check_finite<M: Module>(
+    module: &M,
+    wanted: impl Fn(ParamId, &str) -> bool,
+) -> Result<(), OsftError> {
+    let mut check = Check {
+        paths: Paths::new(),
+        wanted,
+        found: None,
+    };
+    module.visit(&mut check);
+    check.found.map_or(Ok(()), Err)
+}
+
+struct Check<F> {
+    paths: Paths,
+    wanted: F,
+    found: Option<OsftError>,
+}
+
+impl<F: Fn(ParamId, &str) -> bool> ModuleVisitor for Check<F> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.paths.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        self.paths.exit(container_type);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(path) = self.paths.own() else {
+            return;
+        };
+        if self.found.is_some() || !(self.wanted)(param.id, &path) {
+            return;
+        }
+        let value = param.base().inner();
+        let columns = value.dims().last().copied().unwrap_or(1);
+        // Asked where the values are; only broken ones are fetched.
+        if !value.clone().is_finite().all().into_scalar::<bool>() {
+            let values: Vec<f64> = value.into_data().iter::<f64>().collect();
+            self.found = non_finite(&path, columns, &values);
+        }
+    }
+}
+
+/// The module with other values of rank-2 parameters, which stay what they are otherwise.
+pub(crate) fn replaced<M: Module>(module: M, values: HashMap<ParamId, Tensor<2>>) -> M {
+    module.map(&mut Replace(values))
+}
+
+struct Replace(HashMap<ParamId, Tensor<2>>);
+
+impl ModuleMapper for Replace {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(value) = self.0.remove(&param.id) else {
+            return param;
+        };
+        param.map(|old| {
+            let value = crate::side::beside(value.cast(old.dtype()), &old);
+            let value = value.reshape(old.shape());
+            match old.is_require_grad() {
+                true => value.require_grad(),
+                false => value,
+            }
+        })
+    }
+}

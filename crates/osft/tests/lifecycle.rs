@@ -1,0 +1,263 @@
+//! What a split does to a module from `prepare` to `finish`.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::tensor::{DType, Device};
+use common::drawn::{Drawn, Everything, Plan};
+use common::{Mlp, backends, step, trained, weights_of};
+use osft::{Form, Osft, OsftConfig, OsftError, Others};
+
+const FORMS: [Form; 4] = [
+    Form::Core,
+    Form::Weight,
+    Form::Factored,
+    Form::FactoredReprojected,
+];
+
+fn adamw() -> burn::optim::AdamW {
+    AdamWConfig::new().with_weight_decay(0.0).build()
+}
+
+#[test]
+fn a_module_of_all_kinds_comes_back_with_nothing_but_trained_weights() {
+    for (backend, device) in backends() {
+        for form in FORMS {
+            let case = format!("{backend} {form:?}");
+            let module = Drawn::new(&Plan::all_kinds(), 3, &device);
+            let start = Everything::of(&module);
+            let osft = Osft::split(&module, &OsftConfig::new().with_form(form)).unwrap();
+            let targets: Vec<&str> = osft.layers().iter().map(|l| l.path.as_str()).collect();
+            assert_eq!(targets, ["layers.1.weight"], "{case}");
+            let [shared, frozen] = osft.warnings() else {
+                panic!("{case}: {:?}", osft.warnings());
+            };
+            assert!(shared.contains("layers.0.weight") && shared.contains("shared.weight"));
+            assert!(frozen.contains("layers.2.weight is left as it is: it is frozen"));
+
+            let mut optimizer = osft.optimizer(adamw()).unwrap();
+            let mut module = osft.prepare(module).unwrap();
+            assert_eq!(Everything::of(&module).flags, start.flags, "{case}");
+            for seed in 0..20 {
+                module = module.step(&osft, &mut optimizer, 1e-2, seed);
+            }
+            let module = osft.finish(module).unwrap();
+            let finished = Everything::of(&module);
+            let moved = |path: &str| path == "layers.1.weight" || path.contains("running");
+            finished.assert_kept(&start, &moved, &case);
+            let weight = |of: &Everything| of.parameters["layers.1.weight"].clone();
+            assert_ne!(weight(&finished).values, weight(&start).values, "{case}");
+            // Saved as it is stored: transposed.
+            let [now, saved] = [weight(&finished).values, weight(&finished).saved.1];
+            assert_eq!(now[1], saved[6], "{case}");
+
+            // Another module takes the record, and training goes on as with any module.
+            let loaded = Drawn::empty(&Plan::all_kinds(), &device.clone().autodiff())
+                .load_record(module.clone().into_record());
+            let again = Everything::of(&loaded);
+            for (path, known) in &finished.parameters {
+                assert_eq!(
+                    again.parameters[path].values, known.values,
+                    "{case}: {path}"
+                );
+            }
+            let mut plain: ModuleOptimizer = adamw().into();
+            let grads = module.gradients(1);
+            let module = plain.step(1e-2, module, grads);
+            let trained = Everything::of(&module);
+            for (path, known) in &finished.parameters {
+                let still = !known.trains || path.starts_with("shared");
+                let same = trained.parameters[path].values == known.values;
+                assert!(still == same || path.contains("running"), "{case}: {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn preparing_twice_keeps_what_was_learned() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in FORMS {
+            let model = Mlp::new(31, &device);
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            assert!(!osft.is_prepared(&model));
+            let model = trained(model, &osft, adamw(), 1e-2, 5, &device);
+            assert!(osft.is_prepared(&model));
+            let learned = weights_of(&model);
+            let again = osft.prepare(model).unwrap();
+            assert_eq!(weights_of(&again), learned, "{backend} {form:?}");
+
+            // Another split, of the same weights or of a module in training, has nothing to hold on to.
+            let refused = |error: OsftError| {
+                let known = matches!(error, OsftError::Reparameterized { ref layer, ref attached }
+                    if layer == "first.weight" && attached == "osft");
+                assert!(known, "{error}");
+            };
+            refused(Osft::split(&again, osft.config()).unwrap_err());
+            let other = Osft::split(&Mlp::new(31, &device), osft.config()).unwrap();
+            refused(other.prepare(again.clone()).unwrap_err());
+            for error in [
+                other.finish(again.clone()).unwrap_err(),
+                other.discard(again).unwrap_err(),
+            ] {
+                let known = matches!(error, OsftError::NotPrepared { ref layer, name: None }
+                    if layer == "first.weight");
+                assert!(known, "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn preparing_again_goes_on_from_the_weights_that_are_there() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in FORMS {
+            let case = format!("{backend} {form:?}");
+            let model = Mlp::new(32, &device);
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            let model = osft
+                .finish(trained(model, &osft, adamw(), 1e-2, 5, &device))
+                .unwrap();
+            let learned = weights_of(&model);
+            let model = osft.prepare(model).unwrap();
+            // The factors take a difference and a sum, of numbers up to 1.
+            let exact = matches!(form, Form::Core | Form::Weight);
+            for (now, learned) in weights_of(&model).iter().zip(&learned) {
+                let mut pairs = now.values.iter().zip(&learned.values);
+                let rounding = if exact { 0.0 } else { 1e-6 };
+                assert!(pairs.all(|(a, b)| (a - b).abs() <= rounding), "{case}");
+            }
+            // The change is still that since the split, and inside it.
+            let leak = osft.leaks(&model).unwrap().worst();
+            assert!(leak.relative_change > 1e-3, "{case}");
+            if form == Form::Core {
+                assert!(leak.leak_in.max(leak.leak_out) < 1e-5, "{case}: {leak:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_module_can_be_seen_and_left_as_it_was_at_the_split() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in FORMS {
+            let case = format!("{backend} {form:?}");
+            let model = Mlp::new(40, &device);
+            let start = Everything::of(&model);
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            let model = trained(model, &osft, adamw(), 1e-2, 5, &device);
+            let learned = weights_of(&model);
+            let disabled = osft.disabled(&model).unwrap();
+            Everything::of(&disabled).assert_kept(&start, &|_| false, &case);
+            assert!(!osft.is_prepared(&disabled), "{case}");
+            // The one that trains is untouched, and goes on.
+            assert_eq!(weights_of(&model), learned, "{case}");
+            assert!(osft.is_prepared(&model), "{case}");
+            let discarded = osft.discard(model).unwrap();
+            Everything::of(&discarded).assert_kept(&start, &|_| false, &case);
+            assert_eq!(osft.leaks(&discarded).unwrap().worst().relative_change, 0.0);
+        }
+    }
+    // What else was trained is not kept, and not made up.
+    let device = Device::flex().autodiff();
+    let model = Mlp::new(40, &device);
+    let osft = Osft::split(&model, &OsftConfig::new().with_others(Others::Trained)).unwrap();
+    let model = osft.prepare(model).unwrap();
+    for error in [
+        osft.disabled(&model).unwrap_err(),
+        osft.discard(model).unwrap_err(),
+    ] {
+        assert!(matches!(error, OsftError::OthersTrained), "{error}");
+    }
+}
+
+#[test]
+fn values_that_are_no_numbers_are_not_finished() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(41, &device);
+        let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
+        let model = osft.prepare(model).unwrap();
+        let mut optimizer = osft.optimizer(adamw()).unwrap();
+        // As after a step that overflowed.
+        let model = step(model, &osft, &mut optimizer, f64::INFINITY, 1, &device);
+        match osft.finish(model.clone()).unwrap_err() {
+            OsftError::NonFinite { layer, count, .. } => {
+                assert_eq!(layer, "first.weight", "{backend}");
+                assert!(count > 0, "{backend}");
+            }
+            other => panic!("{backend}: {other}"),
+        }
+        // A layer that is broken leaks, and none leaks more.
+        let leaks = osft.leaks(&model).unwrap();
+        let worst = leaks.worst();
+        assert!(worst.leak_in.is_nan() && worst.leak_out.is_nan() && worst.leak_both.is_nan());
+        assert!(worst.relative_change.is_nan(), "{backend}");
+        assert_eq!(worst.path, "first.weight", "{backend}");
+    }
+}
+
+#[test]
+fn a_core_is_constrained_whoever_moved_it() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in [Form::Core, Form::Weight] {
+            let model = Mlp::new(46, &device);
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            let mut model = osft.prepare(model).unwrap();
+            // Burn's own: it knows nothing of directions.
+            let mut optimizer: ModuleOptimizer = adamw().into();
+            for seed in 0..5 {
+                model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
+            }
+            let case = format!("{backend} {form:?}");
+            let (x, _) = common::batch(9, &device);
+            let training = model.forward(x.clone()).inner().into_data();
+            let validation = model.valid().forward(x.clone().inner()).into_data();
+            let leaks = osft.leaks(&model).unwrap();
+            let model = osft.finish(model).unwrap();
+            let finished = model.forward(x).inner().into_data();
+            assert_eq!(training, validation, "{case}");
+            assert_eq!(training, finished, "{case}");
+            for leak in leaks
+                .layers
+                .into_iter()
+                .chain(osft.leaks(&model).unwrap().layers)
+            {
+                let ruled_out = match form {
+                    Form::Core => leak.leak_in.max(leak.leak_out),
+                    _ => leak.leak_both,
+                };
+                assert!(ruled_out < 1e-5, "{case}: {leak:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn truncating_keeps_what_a_weight_is() {
+    let device = Device::flex().autodiff();
+    let plan = Plan {
+        dtype: DType::F64,
+        ..Plan::all_kinds()
+    };
+    let module = Drawn::new(&plan, 4, &device.clone().inner());
+    let start = Everything::of(&module);
+    let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
+    let cut = Everything::of(&osft.truncate(module.clone()).unwrap());
+    cut.assert_kept(&start, &|path| path == "layers.1.weight", "truncated");
+    let weight = |of: &Everything| of.parameters["layers.1.weight"].values.clone();
+    assert_ne!(weight(&cut), weight(&start));
+    let prepared = osft.prepare(module).unwrap();
+    let error = osft.truncate(prepared).unwrap_err();
+    assert!(
+        matches!(error, OsftError::Reparameterized { .. }),
+        "{error}"
+    );
+}
