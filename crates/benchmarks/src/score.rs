@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{fuzzy_ratio, rouge_l, sari, undo_literals};
+use crate::metrics::{fuzzy_ratio, is_white_space, rouge_l, sari, undo_literals, words};
 
 /// A score in `[0, 100]`.
 ///
@@ -45,7 +45,7 @@ impl Score {
             Self::Accuracy => percent(first_line(answer) == first_line(reference)),
             Self::ExactMatch => percent(normalized(answer) == normalized(reference)),
             Self::FirstCharacter => {
-                let first = |text: &str| text.trim_start().chars().next();
+                let first = |text: &str| text.trim_start_matches(is_white_space).chars().next();
                 percent(first(answer) == first(reference))
             }
             // The original passes the expected text as the hypothesis; the union of longest common
@@ -89,7 +89,7 @@ fn normalized(text: &str) -> String {
         .chars()
         .filter(|character| !character.is_ascii_punctuation())
         .collect();
-    kept.split_whitespace().collect::<Vec<_>>().join(" ")
+    words(&kept).collect::<Vec<_>>().join(" ")
 }
 
 /// Py150's code is one line of text, in which `<EOL>` stands for a line break.
@@ -98,5 +98,7 @@ fn until_end_of_line(code: &str) -> &str {
 }
 
 fn first_line(text: &str) -> &str {
-    text.trim().lines().next().unwrap_or("").trim_end()
+    let text = text.trim_matches(is_white_space);
+    let line = text.lines().next().unwrap_or("");
+    line.trim_end_matches(is_white_space)
 }

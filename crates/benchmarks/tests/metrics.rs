@@ -90,6 +90,8 @@ fn exact_match_reads_all_but_case_punctuation_and_white_space() {
         "not a match",
         " NOT\ta \n match!?",
         "no-t a ma'tch",
+        // White space to Python, and none to Unicode.
+        "not\u{1c}a\u{1d}\u{1e}match\u{1f}",
     ] {
         assert_eq!(score(answer), 100.0, "{answer:?}");
     }
@@ -108,6 +110,9 @@ fn exact_match_reads_all_but_case_punctuation_and_white_space() {
 fn accuracy_reads_the_first_line_only() {
     let right = |answer: &str| Score::Accuracy.row_score("p", answer, "12") == 100.0;
     assert!(right("12") && right(" 12 \nbecause"));
+    assert!(right("\u{1f}12\u{1c}\nbecause") && right("\u{1d}\n12"));
+    let first = |answer: &str| Score::FirstCharacter.row_score("p", answer, "A");
+    assert_eq!((first("\u{1e} A) yes"), first("\u{1b}A")), (100.0, 0.0));
     assert!(!right("12 apples") && !right("1"));
     let letter = |answer: &str| Score::FirstCharacter.row_score("p", answer, "B\nIt is round.");
     assert_eq!(letter("B"), 100.0);

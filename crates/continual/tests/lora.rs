@@ -5,6 +5,7 @@
 mod common;
 
 use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, LinearLayout};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use continual::methods::{LoraConfig, LoraMethod, PerTask};
@@ -194,4 +195,59 @@ fn settings_out_of_range_are_named() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("orthogonality"), "{error}");
+}
+
+#[test]
+fn a_module_comes_back_as_it_was_but_for_its_weights() {
+    /// Square, so that no shape tells how a weight is stored.
+    #[derive(Module, Debug)]
+    struct Layers {
+        q_proj: Linear,
+        v_proj: Linear,
+        dropout: Dropout,
+    }
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let layer = LinearConfig::new(4, 4).with_layout(LinearLayout::Col);
+        let model = Layers {
+            q_proj: layer.init(&device),
+            v_proj: layer.init(&device),
+            dropout: DropoutConfig::new(0.1).init(),
+        };
+        let q_bias = model
+            .q_proj
+            .bias
+            .clone()
+            .map(|bias| bias.set_require_grad(false));
+        let model = Layers {
+            q_proj: Linear {
+                bias: q_bias,
+                ..model.q_proj
+            },
+            ..model
+        };
+        let mut method = LoraMethod::sequential(settings(0.0), 1).unwrap();
+        let tasks = tasks(&tokenizer());
+        let clock = Clock::start();
+        let adamw = TrainConfig::default().optimizer();
+        let begun = method.begin_task(model, adamw, context(&tasks, 0, &clock));
+        let (model, mut optimizer) = begun.unwrap();
+        assert!(model.dropout.training.val().is_enabled(), "{backend}");
+        let x = Tensor::<2>::ones([3, 4], &device);
+        let y = model.v_proj.forward(model.q_proj.forward(x));
+        let grads = GradientsParams::from_grads(y.square().mean().backward(), &model);
+        let model = optimizer.step(1e-2, model, grads);
+        let ended = method.end_task(model, context(&tasks, 0, &clock));
+        let (model, _) = ended.unwrap();
+        let trains = |layer: &Linear| {
+            let bias = layer.bias.as_ref().unwrap();
+            (layer.weight.is_require_grad(), bias.is_require_grad())
+        };
+        assert_eq!(trains(&model.q_proj), (true, false), "{backend}");
+        assert_eq!(trains(&model.v_proj), (true, true), "{backend}");
+        // Stored transposed, as it was.
+        let weight = &model.v_proj.weight;
+        let saved = weight.transform_for_save().val();
+        assert_eq!(host(&saved), host(&weight.val().transpose()), "{backend}");
+    }
 }

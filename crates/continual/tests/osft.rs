@@ -4,13 +4,17 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use continual::Method;
 use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
-use lm::Llama;
-use osft::{BasePrecision, Calibration, Form, OsftConfig, ShareRule, SplitSource};
+use lm::{ExportPrecision, HfFolder, Llama};
+use osft::{BasePrecision, Calibration, Form, Osft, OsftConfig, ShareRule, SplitSource};
+use serde_json::json;
 
 use common::*;
 
@@ -171,4 +175,59 @@ fn rounding_of_held_weights_is_in_the_bound_since_the_base() {
     let warnings = outcome.diagnostics.iter().map(|task| task.warnings.len());
     // Rounded once; later splits find what was stored.
     assert_eq!(warnings.collect::<Vec<_>>(), [1, 0]);
+}
+
+#[test]
+fn a_model_that_is_being_trained_is_exported_as_it_computes() {
+    let device = Device::flex().autodiff();
+    let scratch = tempfile::tempdir().unwrap();
+    let source = scratch.path().join("source");
+    std::fs::create_dir(&source).unwrap();
+    let config = json!({
+        "model_type": "llama", "vocab_size": WORDS.len(), "hidden_size": 16,
+        "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "tie_word_embeddings": true
+    });
+    std::fs::write(source.join("config.json"), config.to_string()).unwrap();
+    let source = HfFolder::open(source).unwrap();
+    for form in [Form::Core, Form::Factored] {
+        let model = model(&device);
+        let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+        let adamw = TrainConfig::default().optimizer();
+        let mut optimizer = osft.optimizer(adamw).unwrap();
+        let mut model = osft.prepare(model).unwrap();
+        for _ in 0..3 {
+            let loss = model.logits(&[vec![1, 2, 3, 4]]).square().mean();
+            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(1e-2, model, grads);
+        }
+        let written = |name: &str, model: &Llama| {
+            let out = scratch.path().join(format!("{name} {form:?}"));
+            source.export(model, &out, ExportPrecision::F32).unwrap();
+            let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+            let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let tensors = tensors.tensors().into_iter();
+            let tensors = tensors.map(|(name, tensor)| (name, tensor.data().to_vec()));
+            tensors.collect::<BTreeMap<_, _>>()
+        };
+        let [before, during] = [
+            written("before", &osft.discard(model.clone()).unwrap()),
+            written("during", &model),
+        ];
+        let after = written("after", &osft.finish(model).unwrap());
+        assert!(
+            during == after,
+            "{form:?}: what is written is not what was learned"
+        );
+        let names = |of: &BTreeMap<String, Vec<u8>>| of.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(
+            names(&during),
+            names(&before),
+            "{form:?}: cores are no part of a model"
+        );
+        assert!(
+            during != before,
+            "{form:?}: the untrained weights were written"
+        );
+    }
 }

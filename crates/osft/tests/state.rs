@@ -119,42 +119,6 @@ fn calibrations_come_back_as_they_were() {
     }
 }
 
-/// Of version 1 of the layout, which had all importance: made by `measured` on ndarray, of a perceptron of
-/// seed 10.
-const OLD: [(bool, &[u8]); 2] = [
-    (false, include_bytes!("saved/calibration-1.safetensors")),
-    (
-        true,
-        include_bytes!("saved/calibration-1-sketch.safetensors"),
-    ),
-];
-
-#[test]
-fn calibrations_of_the_first_layout_are_read() {
-    let (_, device) = backends().remove(0);
-    let model = Mlp::new(10, &device);
-    let both = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
-    for (sketch, bytes) in OLD {
-        let read = Calibration::from_bytes(bytes).unwrap();
-        let expected = measured(&model, &device, sketch, &both);
-        assert_eq!(read.sources(), expected.sources());
-        for path in ["first.weight", "middle.weight", "last.weight"] {
-            let [read, expected] = [&read, &expected].map(|of| of.moment(path).unwrap().trace());
-            // Another processor may add in another order.
-            assert!((read / expected - 1.0).abs() < 1e-5, "{path}");
-        }
-        for measure in both {
-            let [read, expected] =
-                [&read, &expected].map(|of| of.importance(measure).unwrap().unwrap());
-            assert_eq!((read.len(), expected.len()), (3, 3));
-            for ((path, read), (other, expected)) in read.into_iter().zip(expected) {
-                assert_eq!(path, other);
-                assert!((read - expected).abs() < 1e-5, "{measure} of {path}");
-            }
-        }
-    }
-}
-
 #[test]
 fn other_versions_and_other_bytes_are_typed_errors() {
     let device = Device::flex();

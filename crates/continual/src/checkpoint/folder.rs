@@ -1,27 +1,33 @@
 //! A folder of checkpoints, each of which is there whole or not at all.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Checkpoint, StatePart};
+use super::{Checkpoint, SEQUENCE_FILE, StatePart};
 use crate::ContinualError;
 
 /// What a checkpoint that is being written is called, until it is renamed.
 const UNFINISHED: &str = ".writing-";
 const FINISHED: &str = "checkpoint-";
+/// The file of a checkpoint that names all others, with their sizes in bytes.
+const CONTENTS: &str = "contents.json";
 
 /// The checkpoints of one run. A new one replaces the one before once it is on disk.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
     latest: Option<(u64, Checkpoint)>,
+    /// Above the numbers of all that is called a checkpoint, complete or not.
+    next: u64,
 }
 
 impl Checkpoints {
     /// Opens the folder of a run's checkpoints, which is created with the first of them; what a
-    /// process left unfinished is removed.
+    /// process left unfinished is removed. Only a complete checkpoint counts: a folder in which a file is
+    /// missing or has another size is left where it is, and so is a file that is called like one.
     ///
     /// # Errors
     ///
@@ -29,6 +35,7 @@ impl Checkpoints {
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, ContinualError> {
         let folder = folder.into();
         let mut latest: Option<(u64, Checkpoint)> = None;
+        let mut next = 0;
         if folder.is_dir() {
             let entries = fs::read_dir(&folder).map_err(ContinualError::io("read", &folder))?;
             for entry in entries.flatten() {
@@ -38,14 +45,21 @@ impl Checkpoints {
                     continue;
                 }
                 let number = name.strip_prefix(FINISHED).and_then(|n| n.parse().ok());
-                if let Some(number) = number
-                    && latest.as_ref().is_none_or(|(other, _)| number > *other)
-                {
+                let Some(number) = number else {
+                    continue;
+                };
+                next = next.max(number + 1);
+                let newer = latest.as_ref().is_none_or(|(other, _)| number > *other);
+                if newer && is_complete(&entry.path()) {
                     latest = Some((number, Checkpoint { path: entry.path() }));
                 }
             }
         }
-        Ok(Self { folder, latest })
+        Ok(Self {
+            folder,
+            latest,
+            next,
+        })
     }
 
     /// The last checkpoint.
@@ -79,18 +93,18 @@ impl Checkpoints {
                 synchronize(&path)?;
             }
         }
-        let path = unfinished.path().join(header_name);
-        let json = serde_json::to_vec(header).map_err(ContinualError::saving(&path))?;
-        fs::write(&path, json).map_err(io("write", &path))?;
-        synchronize(&path)?;
+        write_json(&unfinished.path().join(header_name), header)?;
+        let contents = contents(unfinished.path()).map_err(io("read", unfinished.path()))?;
+        write_json(&unfinished.path().join(CONTENTS), &contents)?;
         synchronize(unfinished.path())?;
 
-        let number = self.latest.as_ref().map_or(0, |(number, _)| number + 1);
+        let number = self.next;
         let path = self.folder.join(format!("{FINISHED}{number:06}"));
         fs::rename(unfinished.path(), &path).map_err(io("write", &path))?;
         // It has another name now: there is nothing left to clean up.
         let _ = unfinished.keep();
         synchronize(&self.folder)?;
+        self.next = number + 1;
         let before = self.latest.replace((number, Checkpoint { path }));
         match before {
             Some((_, before)) => remove(before.path()),
@@ -104,7 +118,7 @@ impl Checkpoints {
     ///
     /// [`ContinualError::Io`].
     pub fn clear(&mut self) -> Result<(), ContinualError> {
-        self.latest = None;
+        (self.latest, self.next) = (None, 0);
         match self.folder.is_dir() {
             true => remove(&self.folder),
             false => Ok(()),
@@ -120,6 +134,39 @@ impl Checkpoints {
         // Where the file system has no second names the part is written again.
         source.is_file() && fs::hard_link(source, path).is_ok()
     }
+}
+
+/// Whether everything is there that was written.
+fn is_complete(folder: &Path) -> bool {
+    let written = fs::read(folder.join(CONTENTS)).map(|json| serde_json::from_slice(&json));
+    match (written, contents(folder)) {
+        (Ok(Ok(written)), Ok(found)) => {
+            let written: BTreeMap<String, u64> = written;
+            written
+                .iter()
+                .all(|(name, size)| found.get(name) == Some(size))
+        }
+        (Ok(Err(_)), _) | (_, Err(_)) => false,
+        // One of an older version, which did not say what it consists of.
+        (Err(_), Ok(found)) => found.contains_key(SEQUENCE_FILE),
+    }
+}
+
+/// Files of a folder with their sizes in bytes.
+fn contents(folder: &Path) -> std::io::Result<BTreeMap<String, u64>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.insert(name, entry.metadata()?.len());
+    }
+    Ok(files)
+}
+
+fn write_json(path: &Path, content: &impl Serialize) -> Result<(), ContinualError> {
+    let json = serde_json::to_vec(content).map_err(ContinualError::saving(path))?;
+    fs::write(path, json).map_err(ContinualError::io("write", path))?;
+    synchronize(path)
 }
 
 fn remove(folder: &Path) -> Result<(), ContinualError> {
@@ -174,6 +221,68 @@ mod tests {
         assert_eq!(latest.read("b-1").unwrap(), [7; 5]);
         checkpoints.clear().unwrap();
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn only_a_complete_checkpoint_is_the_latest() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path();
+        let open = || Checkpoints::open(folder).unwrap();
+        let state = |of: &Checkpoints| {
+            of.latest()
+                .map(|one| one.json::<i32>("state.json").unwrap())
+        };
+        // An empty folder, a file, a folder of something else, each with a number above the others.
+        fs::create_dir(folder.join("checkpoint-000007")).unwrap();
+        fs::write(folder.join("checkpoint-000008"), "a file").unwrap();
+        fs::create_dir(folder.join("checkpoint-000009")).unwrap();
+        fs::write(folder.join("checkpoint-000009").join("notes.txt"), "mine").unwrap();
+        assert_eq!(open().latest(), None);
+        let made = Cell::new(0);
+        open()
+            .save("state.json", &1, vec![part("a-1", &made)])
+            .unwrap();
+        let mut checkpoints = open();
+        assert_eq!(state(&checkpoints), Some(1));
+        let kept = checkpoints.latest().unwrap().path().to_path_buf();
+        assert_eq!(kept, folder.join("checkpoint-000010"));
+        // What was not ours is still there.
+        assert_eq!(
+            fs::read(folder.join("checkpoint-000008")).unwrap(),
+            b"a file"
+        );
+        assert!(folder.join("checkpoint-000009").join("notes.txt").is_file());
+
+        // A newer one of which something is missing, is shorter, or cannot be read.
+        checkpoints
+            .save("state.json", &2, vec![part("a-1", &made)])
+            .unwrap();
+        let newer = checkpoints.latest().unwrap().path().to_path_buf();
+        let copy = |to: &Path| {
+            fs::create_dir(to).unwrap();
+            for name in ["a-1", "state.json", CONTENTS] {
+                fs::copy(newer.join(name), to.join(name)).unwrap();
+            }
+        };
+        for (number, damage) in (12..).zip([
+            (|path: &Path| fs::remove_file(path.join("a-1"))) as fn(&Path) -> std::io::Result<()>,
+            |path| fs::write(path.join("a-1"), "abc"),
+            |path| fs::write(path.join(CONTENTS), "{"),
+            |path| fs::remove_file(path.join("state.json")),
+            // Without its list it could be one of an older version, but for its own file.
+            |path| fs::remove_file(path.join(CONTENTS)),
+        ]) {
+            let broken = folder.join(format!("{FINISHED}{number:06}"));
+            copy(&broken);
+            assert_eq!(open().latest().unwrap().path(), broken);
+            damage(&broken).unwrap();
+            assert_eq!(open().latest().unwrap().path(), newer, "{number}");
+        }
+        // One of an older version counts by the file that every checkpoint has.
+        let older = folder.join("checkpoint-000020");
+        fs::create_dir(&older).unwrap();
+        fs::write(older.join(SEQUENCE_FILE), "{}").unwrap();
+        assert_eq!(open().latest().unwrap().path(), older);
     }
 
     #[test]

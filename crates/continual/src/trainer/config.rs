@@ -89,6 +89,8 @@ impl TrainConfig {
     /// [`ContinualError::InvalidSetting`] for the first one out of range.
     pub fn validate(&self) -> Result<(), ContinualError> {
         let unit = 0.0..1.0;
+        // The optimizer computes with them in f32.
+        let finite = |value: f64| (value as f32).is_finite();
         let checks = [
             (
                 "learning_rate",
@@ -117,14 +119,14 @@ impl TrainConfig {
             (
                 "max_gradient_norm",
                 self.max_gradient_norm,
-                self.max_gradient_norm >= 0.0,
-                "0 (no clipping) or above",
+                finite(self.max_gradient_norm) && self.max_gradient_norm >= 0.0,
+                "0 (no clipping) or above, and finite",
             ),
             (
                 "weight_decay",
                 self.weight_decay,
-                self.weight_decay >= 0.0,
-                "0 or above",
+                finite(self.weight_decay) && self.weight_decay >= 0.0,
+                "0 or above, and finite",
             ),
             (
                 "beta_1",
@@ -138,7 +140,12 @@ impl TrainConfig {
                 unit.contains(&self.beta_2),
                 "from 0, below 1",
             ),
-            ("epsilon", self.epsilon, self.epsilon > 0.0, "above 0"),
+            (
+                "epsilon",
+                self.epsilon,
+                finite(self.epsilon) && self.epsilon as f32 > 0.0,
+                "above 0 and finite, in f32",
+            ),
             (
                 "validation.every_epochs",
                 self.validation.every_epochs as f64,
@@ -165,5 +172,86 @@ impl TrainConfig {
             .with_epsilon(self.epsilon as f32)
             .with_weight_decay(self.weight_decay as f32)
             .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_none_are_refused_by_name() {
+        let default = TrainConfig::default;
+        assert!(default().validate().is_ok());
+        for value in [f64::NAN, f64::INFINITY, -1.0] {
+            let settings = [
+                (
+                    "learning_rate",
+                    TrainConfig {
+                        learning_rate: value,
+                        ..default()
+                    },
+                ),
+                (
+                    "warmup_share",
+                    TrainConfig {
+                        warmup_share: value,
+                        ..default()
+                    },
+                ),
+                (
+                    "max_gradient_norm",
+                    TrainConfig {
+                        max_gradient_norm: value,
+                        ..default()
+                    },
+                ),
+                (
+                    "weight_decay",
+                    TrainConfig {
+                        weight_decay: value,
+                        ..default()
+                    },
+                ),
+                (
+                    "beta_1",
+                    TrainConfig {
+                        beta_1: value,
+                        ..default()
+                    },
+                ),
+                (
+                    "beta_2",
+                    TrainConfig {
+                        beta_2: value,
+                        ..default()
+                    },
+                ),
+                (
+                    "epsilon",
+                    TrainConfig {
+                        epsilon: value,
+                        ..default()
+                    },
+                ),
+            ];
+            for (name, config) in settings {
+                match config.validate() {
+                    Err(ContinualError::InvalidSetting { name: found, .. }) => {
+                        assert_eq!(found, name, "{value}");
+                    }
+                    other => panic!("{name} {value}: {other:?}"),
+                }
+            }
+        }
+        // The optimizer holds them in f32, which 1e-50 and 1e50 are not in.
+        for (weight_decay, epsilon) in [(1e50, 1e-8), (0.0, 1e-50)] {
+            let config = TrainConfig {
+                weight_decay,
+                epsilon,
+                ..default()
+            };
+            assert!(config.validate().is_err(), "{weight_decay} {epsilon}");
+        }
     }
 }

@@ -59,6 +59,9 @@ impl HfFolder {
     /// the same tensor names, `config.json`, tokenizer, generation settings and chat template. Where the
     /// files of this folder held another output head than its `config.json` says, the new one says so.
     ///
+    /// Of a module that is being trained through something attached to its weights (adapters, cores), the
+    /// weights that it computes with are written, and nothing else.
+    ///
     /// The folder appears whole or not at all.
     ///
     /// # Errors
@@ -84,7 +87,8 @@ impl HfFolder {
             .map_err(LmError::io("create a folder in", &parent))?;
         let (dtype, name) = precision.dtype();
 
-        let own_head = expected(module).iter().any(|e| e.name == tied::HEAD);
+        let module = module.clone().materialize();
+        let own_head = expected(&module).iter().any(|e| e.name == tied::HEAD);
         let mut config = match self.family() {
             Some(family) => tied::settled(&self.config, family, own_head),
             None => self.config.clone(),

@@ -42,7 +42,7 @@ impl PerTask {
         let valid = values
             .iter()
             .all(|value| *value >= 0.0 && value.is_finite());
-        (name, format!("{values:?}"), valid, "0 or above")
+        (name, format!("{values:?}"), valid, "0 or above, and finite")
     }
 }
 
@@ -79,7 +79,12 @@ impl LoraConfig {
                 self.adapter_rank > 0,
                 "at least 1",
             ),
-            ("alpha", self.alpha.to_string(), self.alpha > 0.0, "above 0"),
+            (
+                "alpha",
+                self.alpha.to_string(),
+                self.alpha > 0.0 && self.alpha.is_finite(),
+                "above 0 and finite",
+            ),
             self.orthogonality.check("orthogonality"),
             self.size.check("size"),
         ];

@@ -1,0 +1,364 @@
+//! Modules in f64, f16 and bf16: how they are split, trained, stored and measured.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use common::drawn::{Drawn, Everything, Plan};
+use common::{Mlp, backends, noise};
+use osft::{
+    BasePrecision, Calibrator, Decay, Form, FreeCore, HeldNumbers, Osft, OsftConfig, OsftError,
+    Others, ShareRule, SplitContext, SplitSource,
+};
+
+const FORMS: [Form; 4] = [
+    Form::Core,
+    Form::Weight,
+    Form::Factored,
+    Form::FactoredReprojected,
+];
+
+/// Largest relative error of rounding to a type.
+fn roundoff(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 2.0_f64.powi(-53),
+        DType::F32 => 2.0_f64.powi(-24),
+        DType::F16 => 2.0_f64.powi(-11),
+        _ => 2.0_f64.powi(-8),
+    }
+}
+
+fn plan(dtype: DType) -> Plan {
+    Plan {
+        widths: vec![12, 16, 8],
+        transposed: vec![false, true],
+        bias: true,
+        embedding: false,
+        convolution: false,
+        layer_norm: false,
+        batch_norm: false,
+        dropout: false,
+        shared: false,
+        frozen: None,
+        dtype,
+    }
+}
+
+fn trained(module: Drawn, osft: &Osft, rate: f64, steps: u64) -> Drawn {
+    let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
+    let mut optimizer = osft.optimizer(adamw).unwrap();
+    let module = osft.prepare(module).unwrap();
+    (0..steps).fold(module, |module, seed| {
+        module.step(osft, &mut optimizer, rate, seed)
+    })
+}
+
+/// Everything that the form rules out.
+fn leaked(osft: &Osft, module: &Drawn) -> f64 {
+    let worst = osft.leaks(module).unwrap().worst();
+    match osft.config().form {
+        Form::Weight => worst.leak_both,
+        _ => worst.leak_in.max(worst.leak_out),
+    }
+}
+
+#[test]
+fn a_module_of_f64_trains_in_f64() {
+    for (backend, device) in backends() {
+        for form in FORMS {
+            for decay in [Decay::Change, Decay::Weight] {
+                let case = format!("{backend} {form:?} {decay:?}");
+                let module = Drawn::new(&plan(DType::F64), 1, &device);
+                let config = OsftConfig::new().with_form(form).with_decay(decay);
+                let osft = Osft::split(&module, &config).unwrap();
+                let module = trained(module, &osft, 1e-2, 20);
+                assert_eq!(module.layers[0].weight.val().dtype(), DType::F64, "{case}");
+                if form != Form::Factored {
+                    // Some hundred roundings of f64, which f32 anywhere on the way would exceed a
+                    // million times.
+                    assert!(leaked(&osft, &module) < 1e-13, "{case}");
+                }
+                let module = osft.finish(module).unwrap();
+                assert_eq!(module.layers[1].weight.val().dtype(), DType::F64, "{case}");
+                assert!(osft.leaks(&module).unwrap().worst().relative_change > 1e-2);
+            }
+        }
+    }
+}
+
+/// Halves are on flex and on GPUs; ndarray has none.
+#[test]
+fn a_module_in_two_bytes_trains_through_a_core_of_four() {
+    let device = Device::flex();
+    for dtype in [DType::BF16, DType::F16] {
+        for form in FORMS {
+            for share in [0.0, 0.5, 0.8] {
+                let case = format!("{dtype:?} {form:?} {share}");
+                let module = Drawn::new(&plan(dtype), 2, &device);
+                let config = OsftConfig::new()
+                    .with_form(form)
+                    .with_protected_share(share);
+                let osft = Osft::split(&module, &config).unwrap();
+                assert!(osft.warnings().is_empty(), "{case}");
+                // Steps that two bytes could not hold: some hundred of them make the smallest change of
+                // a weight near 0.5.
+                let module = trained(module, &osft, 1e-5, 20);
+                let weight = &module.layers[0].weight;
+                assert_eq!(weight.val().dtype(), dtype, "{case}");
+                let master = osft.leaks(&module).unwrap();
+                for leak in &master.layers {
+                    assert!(leak.relative_change > 1e-5, "{case}: {leak:?}");
+                }
+                let finished = osft.finish(module).unwrap();
+                let stored = osft.leaks(&finished).unwrap();
+                for (index, leak) in stored.layers.iter().enumerate() {
+                    let weight = finished.layers[index].weight.val();
+                    assert_eq!(weight.dtype(), dtype, "{case}");
+                    // What is stored is what was trained, and half a unit in its last place.
+                    let bound = master.layers[index].relative_change + roundoff(dtype);
+                    assert!(leak.relative_change < bound, "{case}: {leak:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_core_stays_inside_and_what_storing_adds_is_bounded_apart() {
+    let device = Device::flex();
+    for dtype in [DType::BF16, DType::F16] {
+        for form in [Form::Core, Form::Weight, Form::FactoredReprojected] {
+            let case = format!("{dtype:?} {form:?}");
+            let module = Drawn::new(&plan(dtype), 3, &device);
+            let osft = Osft::split(&module, &OsftConfig::new().with_form(form)).unwrap();
+            let module = trained(module, &osft, 1e-2, 20);
+            // Of f32: some dozen roundings beside a change of some tenths.
+            assert!(leaked(&osft, &module) < 1e-5, "{case}");
+            let finished = osft.finish(module.clone()).unwrap();
+            let stored = osft.leaks(&finished).unwrap();
+            for (leak, master) in stored
+                .layers
+                .iter()
+                .zip(osft.leaks(&module).unwrap().layers)
+            {
+                // Each value is off by half a unit in its last place at most, in all directions alike.
+                let bound = roundoff(dtype) / master.relative_change + 1e-5;
+                let ruled_out = match form {
+                    Form::Weight => leak.leak_both,
+                    _ => leak.leak_in.max(leak.leak_out),
+                };
+                assert!(
+                    ruled_out > 1e-4 && ruled_out < bound,
+                    "{case}: {leak:?} {bound}"
+                );
+            }
+            // What is finished is what was computed with.
+            let effective = Everything::of(&module.valid().materialize());
+            for (path, known) in Everything::of(&finished).parameters {
+                assert_eq!(
+                    known.values, effective.parameters[&path].values,
+                    "{case}: {path}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_module_in_two_bytes_holds_is_known_before() {
+    let device = Device::flex();
+    for form in FORMS {
+        for share in [0.0, 0.3, 0.8, 1.0] {
+            for decay in [Decay::Change, Decay::Weight] {
+                let module = Drawn::new(&plan(DType::BF16), 4, &device);
+                let config = OsftConfig::new().with_form(form).with_decay(decay);
+                let config = config.with_protected_share(share);
+                let planned = Osft::held_numbers_of(&module, &config).unwrap().unwrap();
+                let osft = Osft::split(&module, &config).unwrap();
+                assert_eq!(osft.held_numbers(), planned, "{form:?} {share} {decay:?}");
+                let weights = 12 * 16 + 16 * 8;
+                let factored = matches!(form, Form::Factored | Form::FactoredReprojected);
+                let attached = osft.trainable_parameters();
+                let expected = HeldNumbers {
+                    weights: if factored && share < 1.0 { weights } else { 0 },
+                    bf16_weights: weights,
+                    starts: match factored || decay == Decay::Weight {
+                        true => attached,
+                        false => 0,
+                    },
+                    attached,
+                    trained: attached,
+                    bases: planned.bases,
+                };
+                assert_eq!(planned, expected, "{form:?} {share} {decay:?}");
+                let bytes = 2 * weights + 4 * (planned.weights + planned.starts + planned.bases);
+                assert_eq!(planned.bytes(), bytes + 16 * attached);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_trains_in_two_bytes_beside_the_targets_gets_a_word() {
+    let device = Device::flex();
+    let module = Drawn::new(&plan(DType::BF16), 5, &device);
+    let config = OsftConfig::new().with_others(Others::Trained);
+    let osft = Osft::split(&module, &config).unwrap();
+    let [warning] = osft.warnings() else {
+        panic!("{:?}", osft.warnings());
+    };
+    assert!(warning.starts_with("2 parameters beside the targets train in two bytes"));
+    let module = Drawn::new(&plan(DType::F32), 5, &device);
+    assert!(Osft::split(&module, &config).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn inputs_in_two_bytes_are_summed_in_four() {
+    let device = Device::flex();
+    let module = Drawn::new(&plan(DType::BF16), 6, &device);
+    let config = OsftConfig::new()
+        .with_split(SplitSource::Inputs)
+        .with_share_rule(ShareRule::Energy(0.9))
+        .with_targets(["layers.0.weight"]);
+    let layer = &module.layers[0];
+    let values = noise(8, 4096 * 12, 1.0);
+    let inputs =
+        Tensor::<2>::from_data(TensorData::new(values, [4096, 12]), (&device, DType::BF16));
+    let calibrate = |inputs: &Tensor<2>| {
+        let mut calibrator = Calibrator::for_config(&module, &config).unwrap();
+        let outputs = inputs
+            .clone()
+            .matmul(layer.weight.val().inner().cast(inputs.dtype()));
+        calibrator
+            .observe(inputs, &[(layer.weight.id, outputs)])
+            .unwrap();
+        calibrator.finish("noise", &module).unwrap()
+    };
+    let [half, single] = [inputs.clone(), inputs.clone().cast(DType::F32)].map(|inputs| {
+        calibrate(&inputs)
+            .moment("layers.0.weight")
+            .unwrap()
+            .trace()
+    });
+    // The same sums: 4096 squares in bf16 would stop growing at 256.
+    assert_eq!(half, single);
+    // And the split trains.
+    let known = calibrate(&inputs);
+    let context = SplitContext::new().with_calibration(&known);
+    let osft = Osft::split_in(&module, &config, &context).unwrap();
+    let module = trained(module.clone(), &osft, 1e-2, 10);
+    assert!(leaked(&osft, &module) < 1e-5);
+    let outputs = osft.leaks(&module).unwrap().layers[0].outputs.unwrap();
+    assert!(outputs.measured > 0.0 && outputs.measured <= outputs.bound);
+}
+
+#[test]
+fn the_product_through_a_core_leaves_two_bytes_to_the_layer() {
+    let device = Device::flex().autodiff();
+    for dtype in [DType::BF16, DType::F64] {
+        let module = Drawn::new(&plan(dtype), 7, &device.clone().inner());
+        let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
+        let module = osft.prepare(module).unwrap();
+        let weight = &module.layers[0].weight;
+        assert!(weight.reparameterization::<FreeCore>().is_some());
+        let x = Tensor::<2>::ones([3, 12], (&device, dtype));
+        match Osft::linear(weight, &x) {
+            Some(y) => {
+                assert_eq!((y.dtype(), dtype), (DType::F64, DType::F64));
+                let expected = x.matmul(weight.val());
+                let difference = (y - expected).abs().max().into_scalar::<f64>();
+                assert!(difference < 1e-14, "{difference}");
+            }
+            None => assert_eq!(dtype, DType::BF16),
+        }
+    }
+}
+
+#[test]
+fn a_saved_split_of_any_type_goes_on_the_same() {
+    for (dtype, precision) in [
+        (DType::F64, BasePrecision::Full),
+        (DType::F64, BasePrecision::Bf16),
+        (DType::BF16, BasePrecision::Full),
+        (DType::F16, BasePrecision::Full),
+    ] {
+        for form in FORMS {
+            let config = OsftConfig::new()
+                .with_form(form)
+                .with_base_precision(precision);
+            let case = format!("{dtype:?} {precision:?} {form:?}");
+            let module = Drawn::new(&plan(dtype), 8, &Device::flex());
+            let osft = match Osft::split(&module, &config) {
+                Ok(osft) => osft,
+                Err(OsftError::FactoredBf16) => continue,
+                Err(error) => panic!("{case}: {error}"),
+            };
+            let bytes = osft.to_bytes().unwrap();
+            let again = Osft::from_bytes(&bytes, &module, &SplitContext::new()).unwrap();
+            let [first, second] = [&osft, &again].map(|osft| {
+                let module = trained(module.clone(), osft, 1e-2, 5);
+                let worst = osft.leaks(&module).unwrap().worst();
+                (Everything::of(&osft.finish(module).unwrap()), worst)
+            });
+            assert_eq!(first, second, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_quantized_weight_is_left_alone_with_a_word() {
+    struct Quantized;
+    impl ModuleMapper for Quantized {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            match D {
+                2 => param.map(|value| value.quantize_dynamic(&Default::default())),
+                _ => param,
+            }
+        }
+    }
+    let mut model = Mlp::new(9, &Device::flex());
+    model.middle = model.middle.map(&mut Quantized);
+    let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
+    assert_eq!(osft.layers().len(), 2);
+    assert_eq!(
+        osft.warnings(),
+        ["middle.weight is left as it is: it is frozen"]
+    );
+    model.middle = Mlp::new(9, &Device::flex()).middle;
+    let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
+    model.middle = model.middle.map(&mut Quantized);
+    let error = osft.prepare(model).unwrap_err();
+    assert!(
+        matches!(error, OsftError::TrainabilityChanged { .. }),
+        "{error}"
+    );
+}
+
+/// Nothing of a gradient is lost on the way from a weight in two bytes to its core.
+#[test]
+fn the_gradient_of_a_core_is_that_of_the_weight_in_its_directions() {
+    let device = Device::flex().autodiff();
+    let module = Drawn::new(&plan(DType::BF16), 10, &device.clone().inner());
+    let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
+    let whole = module.gradients(1).remove::<2>(module.layers[0].weight.id);
+    let prepared = osft.prepare(module).unwrap();
+    let mut grads: GradientsParams = prepared.gradients(1);
+    let layer = &osft.layers()[0];
+    let attached = prepared.layers[0]
+        .weight
+        .reparameterization::<FreeCore>()
+        .unwrap();
+    let core = grads.remove::<2>(attached.core().id).unwrap();
+    assert_eq!(core.dtype(), DType::F32);
+    let expected = layer.constraint.lower(whole.unwrap().cast(DType::F32));
+    let difference = (core - expected.clone()).abs().max().into_scalar::<f32>();
+    let largest = expected.abs().max().into_scalar::<f32>();
+    // The same bf16 gradient, turned in f32.
+    assert!(
+        difference < 1e-6 * largest.max(1e-3),
+        "{difference} of {largest}"
+    );
+}

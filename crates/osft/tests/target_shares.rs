@@ -1,0 +1,157 @@
+//! Shares and numbers of directions that hold for some of the targets.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use burn::optim::AdamWConfig;
+use burn::tensor::Device;
+use common::network::{Network, calibrated, energy, inputs, observed};
+use common::{Mlp, backends, trained};
+use osft::{
+    AdaptiveShare, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
+    SplitContext, SplitSource,
+};
+
+fn protected(osft: &Osft) -> Vec<[usize; 2]> {
+    let layers = osft.layers().iter();
+    layers.map(|layer| [layer.k_in, layer.k_out]).collect()
+}
+
+#[test]
+fn the_first_rule_that_matches_a_target_holds() {
+    for (backend, device) in backends() {
+        let model = Mlp::new(61, &device);
+        let config = OsftConfig::new()
+            .with_protected_share(0.25)
+            .with_target_share("^first", ShareRule::Count(3))
+            .with_target_share("first|last", ShareRule::Fixed(1.0));
+        let osft = Osft::split(&model, &config).unwrap();
+        assert_eq!(protected(&osft), [[3, 3], [4, 4], [12, 12]], "{backend}");
+        let planned = Osft::held_numbers_of(&model, &config).unwrap().unwrap();
+        assert_eq!(osft.held_numbers(), planned, "{backend}");
+        let free = Osft::free_parameters_of(&model, &config).unwrap();
+        assert_eq!(free, Some(13 * 13 + 12 * 36), "{backend}");
+        assert_eq!(free, Some(osft.free_parameters()), "{backend}");
+    }
+}
+
+#[test]
+fn every_target_keeps_inside_its_own_share() {
+    let device = Device::flex().autodiff();
+    for form in [Form::Core, Form::FactoredReprojected] {
+        let model = Mlp::new(62, &device);
+        let config = OsftConfig::new()
+            .with_form(form)
+            .with_target_share("middle", ShareRule::Count(0))
+            .with_target_share("last", ShareRule::Energy(0.9));
+        let osft = Osft::split(&model, &config).unwrap();
+        let [first, middle, last] = protected(&osft)[..] else {
+            panic!("three layers");
+        };
+        assert_eq!((first, middle), ([8, 8], [0, 0]));
+        assert!(last[0] > 6 && last[0] < 12, "{last:?}");
+        let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
+        let model = trained(model, &osft, adamw, 1e-2, 10, &device);
+        for leak in osft.leaks(&model).unwrap().layers {
+            assert!(leak.leak_in.max(leak.leak_out) < 1e-5, "{form:?}: {leak:?}");
+            assert!(leak.relative_change > 1e-3, "{form:?}: {leak:?}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_fit_nothing_are_errors() {
+    let model = Mlp::new(63, &Device::flex());
+    let split = |config: &OsftConfig| {
+        let planned = Osft::held_numbers_of(&model, config)
+            .map(|_| ())
+            .unwrap_err();
+        let error = Osft::split(&model, config).unwrap_err();
+        assert_eq!(planned.to_string(), error.to_string());
+        error
+    };
+    let misspelled = OsftConfig::new().with_target_share("frist", ShareRule::Fixed(0.1));
+    assert!(
+        matches!(split(&misspelled), OsftError::NoTarget { pattern, available }
+        if pattern == "frist" && available.len() == 3)
+    );
+    let broken = OsftConfig::new().with_target_share("(", ShareRule::Fixed(0.1));
+    assert!(matches!(split(&broken), OsftError::InvalidPattern { .. }));
+    let outside = OsftConfig::new().with_target_share("first", ShareRule::Fixed(1.1));
+    assert!(matches!(split(&outside), OsftError::ShareOutOfRange { share } if share == 1.1));
+    // The last layer has twelve outputs.
+    let many = OsftConfig::new().with_share_rule(ShareRule::Count(13));
+    let error = split(&many);
+    assert!(
+        matches!(error, OsftError::TooManyDirections { ref layer, directions: 13, available: 12 }
+            if layer == "last.weight"),
+        "{error}"
+    );
+    let all = OsftConfig::new().with_share_rule(ShareRule::Count(12));
+    assert!(Osft::split(&model, &all).is_ok());
+}
+
+#[test]
+fn inputs_may_be_counted_up_to_their_own_number() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let known = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+    let context = SplitContext::new().with_calibration(&known);
+    // Sixteen inputs and six outputs: protecting ten inputs is possible, ten singular directions not.
+    let config = |split| {
+        let config = OsftConfig::new().with_targets(["right"]).with_split(split);
+        config.with_share_rule(ShareRule::Count(10))
+    };
+    let osft = Osft::split_in(&network, &config(SplitSource::Inputs), &context).unwrap();
+    assert_eq!(protected(&osft), [[10, 0]]);
+    for split in [SplitSource::Weights, SplitSource::Both] {
+        let error = Osft::split_in(&network, &config(split), &context).unwrap_err();
+        assert!(
+            matches!(error, OsftError::TooManyDirections { available: 6, .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_of_one_target_may_need_what_the_others_do_not() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let by = |importance| {
+        ShareRule::Adaptive(AdaptiveShare {
+            importance,
+            ..AdaptiveShare::default()
+        })
+    };
+    let config = OsftConfig::new()
+        .with_target_share("left", by(ImportanceMeasure::Cosine))
+        .with_target_share("right", by(ImportanceMeasure::LinearCka));
+    assert!(config.needs_calibration() && !OsftConfig::new().needs_calibration());
+    let error = Osft::split(&network, &config).unwrap_err();
+    assert!(matches!(error, OsftError::NotCalibrated), "{error}");
+    let calibrator = Calibrator::for_config(&network, &config).unwrap();
+    let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
+    let context = SplitContext::new().with_calibration(&known);
+    let osft = Osft::split_in(&network, &config, &context).unwrap();
+    let importance = |measure, path: &str| {
+        let all = known.importance(measure).unwrap().unwrap();
+        all.into_iter()
+            .find(|(of, _)| *of == path)
+            .map(|(_, value)| value)
+    };
+    let found: Vec<_> = osft.layers().iter().map(|layer| layer.importance).collect();
+    let expected = [
+        importance(ImportanceMeasure::Cosine, "left.weight"),
+        importance(ImportanceMeasure::LinearCka, "right.weight"),
+        None,
+    ];
+    assert_eq!(found, expected);
+    // One measure alone was taken.
+    let calibrator = Calibrator::for_config(&network, &energy(0.9)).unwrap();
+    let calibrator = calibrator.with_importance(ImportanceMeasure::Cosine);
+    let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
+    let context = SplitContext::new().with_calibration(&known);
+    let error = Osft::split_in(&network, &config, &context).unwrap_err();
+    assert!(matches!(error, OsftError::NotMeasured { .. }), "{error}");
+}
