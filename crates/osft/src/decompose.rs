@@ -241,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn of_equal_components_the_first_has_the_sign() {
+        let columns = Mat::from_fn(3, 3, |i, j| {
+            [[-1.0, 1.0, 0.5], [1.0, -1.0, 1.0], [0.0; 3]][j][i]
+        });
+        let negative = |column| largest_is_negative(&columns, column);
+        assert_eq!(
+            [negative(0), negative(1), negative(2)],
+            [true, false, false]
+        );
+    }
+
+    #[test]
     fn eigenvectors_rebuild_a_second_moment_largest_first() {
         let rows = Mat::from_fn(5, 7, |i, j| ((i * i + 3 * i * j + j) as f64 * 0.37).sin());
         let moment = rows.transpose() * &rows;

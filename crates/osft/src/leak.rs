@@ -245,3 +245,60 @@ pub(crate) fn to_host(tensor: &Tensor<2>) -> Mat<f64> {
     let values: Vec<f64> = tensor.clone().into_data().iter::<f64>().collect();
     Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn leak(path: &str, leak_in: f64, measured: f64) -> LayerLeak {
+        LayerLeak {
+            path: path.to_string(),
+            leak_in,
+            leak_out: 0.25,
+            leak_both: leak_in / 2.0,
+            relative_change: leak_in / 4.0,
+            outputs: Some(OutputChange {
+                measured,
+                bound: 2.0 * measured,
+                relative: measured / 8.0,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_worst_of_layers_takes_the_largest_of_each() {
+        let worst = leak("a", 0.5, 3.0).worst_of(leak("b", 0.75, 2.0));
+        let expected = LayerLeak {
+            outputs: leak("a", 0.5, 3.0).outputs,
+            ..leak("b", 0.75, 2.0)
+        };
+        assert_eq!(worst, expected);
+        assert_eq!(leak("b", 0.75, 2.0).worst_of(leak("a", 0.5, 3.0)), expected);
+        // The path of equals is the first.
+        assert_eq!(leak("a", 0.5, 1.0).worst_of(leak("b", 0.5, 1.0)).path, "a");
+        let bare = LayerLeak {
+            outputs: None,
+            ..leak("c", 0.1, 0.0)
+        };
+        assert_eq!(bare.worst_of(leak("a", 0.5, 3.0)).outputs, expected.outputs);
+    }
+
+    #[test]
+    fn what_is_no_number_is_the_worst_and_is_read_back_as_that() {
+        let broken = leak("broken", f64::NAN, f64::NAN);
+        let report = LeakReport {
+            layers: vec![leak("a", 0.9, 3.0), broken, leak("b", 1.0, 4.0)],
+        };
+        let worst = report.worst();
+        assert_eq!(worst.path, "broken");
+        assert!(worst.leak_in.is_nan() && worst.leak_both.is_nan());
+        assert!(worst.relative_change.is_nan() && worst.leak_out == 0.25);
+        let outputs = worst.outputs.unwrap();
+        assert!(outputs.measured.is_nan() && outputs.bound.is_nan() && outputs.relative.is_nan());
+        let json = serde_json::to_string(&report).unwrap();
+        let read: LeakReport = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.layers[0], report.layers[0]);
+        assert!(read.layers[1].leak_in.is_nan() && read.layers[1].outputs.unwrap().bound.is_nan());
+    }
+}

@@ -251,3 +251,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_step_costs_its_products() {
+    let device = Device::flex();
+    let model = Mlp::new(71, &device);
+    let costs = |share: f64, form: Form| {
+        let config = OsftConfig::new()
+            .with_protected_share(share)
+            .with_form(form);
+        let osft = Osft::split(&model, &config).unwrap();
+        let layers = osft.layers().iter();
+        layers
+            .map(|layer| layer.step_cost(1000))
+            .collect::<Vec<_>>()
+    };
+    // Forwards and backwards through [16, 16], [16, 40] and [40, 12].
+    let passes = [256, 640, 480].map(|weights| 2 * 1000 * weights);
+    for share in [0.0, 0.5, 0.8, 1.0] {
+        for (cost, passes) in costs(share, Form::Core).into_iter().zip(passes) {
+            let cost = cost.unwrap();
+            assert_eq!(cost.passes, passes);
+            assert_eq!(cost.total(), cost.passes + cost.gradient + cost.core);
+            assert_eq!(cost.gradient == 0, share == 1.0, "{cost:?}");
+            assert_eq!(cost.core == 0, share == 0.0 || share == 1.0, "{cost:?}");
+        }
+    }
+    // At 0.8 of 16 twelve are protected: `(x N)ᵀ (g N)` for a core of four by four, and the weight formed
+    // twice.
+    let first = costs(0.8, Form::Core)[0].unwrap();
+    assert_eq!(first.gradient, 1000 * (2 * 16 * 4 + 4 * 4));
+    assert_eq!(first.core, 2 * (16 * 4 * 4 + 16 * 4 * 16));
+    assert_eq!(costs(0.5, Form::Factored), [None; 3]);
+}

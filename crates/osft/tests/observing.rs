@@ -229,4 +229,69 @@ fn a_sketched_calibration_splits_by_what_it_knows() {
     for layer in osft.layers() {
         assert_eq!((layer.k_in, layer.k_out, layer.lost_directions), (5, 0, 7));
     }
+    let table = osft.to_string();
+    assert!(table.lines().next().unwrap().ends_with("lost"), "{table}");
+    let none = Osft::split(&network, &OsftConfig::new())
+        .unwrap()
+        .to_string();
+    assert!(!none.contains("lost"), "{none}");
+
+    // The energies are those of the moment, less what shrinking took from each.
+    let exact = calibrated(&network, "noise", &[inputs(5, 300, &device)]);
+    let context = SplitContext::new().with_calibration(&exact);
+    let exact = Osft::split_in(&network, &config, &context).unwrap();
+    let error = known.moment("left.weight").unwrap().sketch_error();
+    let [sketched, exact] = [&osft, &exact].map(|of| of.layers()[0].energies.clone());
+    assert_eq!((sketched.len(), exact.len()), (5, 16));
+    for (sketched, exact) in sketched.iter().zip(exact) {
+        assert!(*sketched <= exact + 1e-6 && *sketched >= exact - error - 1e-6);
+    }
+}
+
+#[test]
+fn sources_are_weighed_by_what_they_were_given() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let one = calibrated(&network, "one", &[inputs(5, 30, &device)]);
+    let other = calibrated(&network, "other", &[inputs(6, 30, &device)]);
+    let trace = |of: &osft::Calibration| of.moment("left.weight").unwrap().trace();
+    let mut both = one.clone().with_weight(3.0).unwrap();
+    both.absorb(&other).unwrap();
+    let expected = (3.0 * trace(&one) + trace(&other)) / 4.0;
+    assert!((trace(&both) / expected - 1.0).abs() < 1e-12);
+    let weights =
+        |of: &osft::Calibration| of.sources().iter().map(|s| s.weight).collect::<Vec<_>>();
+    assert_eq!(weights(&both), [3.0, 1.0]);
+    // Together they weigh what they are given, each its part.
+    let lighter = both.with_weight(2.0).unwrap();
+    assert_eq!(weights(&lighter), [1.5, 0.5]);
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = lighter.clone().with_weight(weight).unwrap_err();
+        assert!(
+            matches!(error, OsftError::InvalidSourceWeight { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn inputs_that_are_zero_have_no_energy_to_protect() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let known = calibrated(&network, "zero", &[Tensor::zeros([9, 16], &device)]);
+    let context = SplitContext::new().with_calibration(&known);
+    let osft = Osft::split_in(&network, &OsftConfig::new(), &context).unwrap();
+    for layer in osft.summary() {
+        assert_eq!(layer.protected_input_energy, Some(0.0));
+    }
+    let half = calibrated(&network, "noise", &[inputs(5, 300, &device)]);
+    let context = SplitContext::new().with_calibration(&half);
+    let config = energy(1.0).with_share_rule(osft::ShareRule::Count(4));
+    let osft = Osft::split_in(&network, &config, &context).unwrap();
+    let layer = &osft.summary()[0];
+    let held: f64 = osft.layers()[0].energies[..4].iter().sum();
+    let share = held / half.moment("left.weight").unwrap().trace();
+    // Bases are f32 and the energies f64.
+    assert!((layer.protected_input_energy.unwrap() - share).abs() < 1e-6);
+    assert!((layer.protected_energy - share).abs() < 1e-6);
 }

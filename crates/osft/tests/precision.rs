@@ -81,6 +81,18 @@ fn the_master_stays_inside_and_what_rounding_adds_is_its_own() {
 }
 
 #[test]
+fn what_rounding_takes_is_said_beside_a_weight_that_is_zero() {
+    let device = Device::flex();
+    let mut model = Mlp::new(26, &device);
+    model.first.weight = model.first.weight.map(|weight| weight.zeros_like());
+    let osft = Osft::split(&model, &in_bf16(Form::Core)).unwrap();
+    let [warning] = osft.warnings() else {
+        panic!("{:?}", osft.warnings());
+    };
+    assert!(!warning.contains("first.weight"), "{warning}");
+}
+
+#[test]
 fn a_module_of_bf16_values_trains_as_in_full_precision() {
     let device = Device::flex().autodiff();
     for form in [Form::Core, Form::Weight] {

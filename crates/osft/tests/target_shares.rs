@@ -61,6 +61,34 @@ fn every_target_keeps_inside_its_own_share() {
 }
 
 #[test]
+fn a_split_tells_what_it_was_made_with() {
+    let model = Mlp::new(64, &Device::flex());
+    let config = OsftConfig::new()
+        .with_targets(["first", "last"])
+        .with_protected_share(0.3);
+    let osft = Osft::split(&model, &config).unwrap();
+    assert_eq!(osft.config(), &config);
+    assert_eq!(osft.config().targets.patterns(), ["first", "last"]);
+    assert!(OsftConfig::new().targets.patterns().is_empty());
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(json.contains(r#""targets":["first","last"]"#), "{json}");
+    assert!(!json.contains("target_shares"), "{json}");
+    let default = serde_json::to_string(&OsftConfig::new()).unwrap();
+    assert!(
+        default.contains(r#""targets":"linear_layers""#),
+        "{default}"
+    );
+    for config in [
+        config.clone(),
+        OsftConfig::new(),
+        config.with_target_share("x", ShareRule::Count(2)),
+    ] {
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<OsftConfig>(&json).unwrap(), config);
+    }
+}
+
+#[test]
 fn rules_that_fit_nothing_are_errors() {
     let model = Mlp::new(63, &Device::flex());
     let split = |config: &OsftConfig| {

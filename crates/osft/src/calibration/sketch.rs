@@ -150,6 +150,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_absorbed_is_weighted_with_its_error() {
+        let row = |i: usize| {
+            (0..4)
+                .map(|j| ((i * i + 3 * i * j * j + j) as f64 * 0.37).sin())
+                .collect::<Vec<_>>()
+        };
+        let sketched = |from: usize| {
+            let mut sketch = Sketch::new(2, 4);
+            (from..from + 9).for_each(|i| sketch.push(&row(i)));
+            sketch.shrink();
+            sketch
+        };
+        let (own, other) = (sketched(0), sketched(20));
+        assert!(own.shrinkage() > 0.1 && other.shrinkage() > 0.1);
+        let mut both = own.clone();
+        both.sketch_rows = 50;
+        both.absorb(&other, 0.25);
+        let expected = own.shrinkage() + 0.25 * other.shrinkage();
+        assert!((both.shrinkage() - expected).abs() < 1e-12);
+        let gram = |sketch: &Sketch| sketch.matrix().transpose() * sketch.matrix();
+        let sum = gram(&own) + faer::Scale(0.25) * gram(&other);
+        assert!((gram(&both) - sum).norm_max() < 1e-12);
+        both.scale(3.0);
+        assert!((both.shrinkage() - 3.0 * expected).abs() < 1e-12);
+        assert!(
+            (gram(&both) - faer::Scale(3.0) * (gram(&own) + faer::Scale(0.25) * gram(&other)))
+                .norm_max()
+                < 1e-11
+        );
+    }
+
+    #[test]
     fn few_directions_are_kept_exactly() {
         let rows: Vec<Vec<f64>> = (0..30)
             .map(|i| vec![f64::from(i), 0.0, -2.0 * f64::from(i), 0.0])

@@ -268,4 +268,45 @@ mod tests {
         assert_eq!(lifting(&wide, [d, d_out]), d * a * d_out);
         assert_eq!(removing_from_core(&wide, [d, d_out]), removal);
     }
+
+    #[test]
+    fn a_block_is_removed_from_all_of_a_change() {
+        let (d, d_out, a, k) = (100, 300, 20, 80);
+        let block = |input, output| Constraint {
+            removed: Removed::Block,
+            ..constraint(input, output)
+        };
+        // Free bases are taken off and back on on both sides.
+        let both = block(side(d, a, true), side(d_out, k, true));
+        let whole = tokens_of(&both, [d, d_out]);
+        assert_eq!(
+            removing_from_core(&both, [d, d_out]),
+            2 * d * d_out * (a + k)
+        );
+        assert_eq!(whole, 2 * d * d_out * (a + k));
+        // One free basis, and a protected one of the other side.
+        for (input, output, basis) in [
+            (
+                side(d, a, true),
+                side(d_out, k, false),
+                (a, 2 * d_out * k * d),
+            ),
+            (
+                side(d, a, false),
+                side(d_out, k, true),
+                (k, 2 * d * a * d_out),
+            ),
+        ] {
+            let one = block(input, output);
+            let removed = basis.1 + 2 * d * d_out * basis.0;
+            assert_eq!(removing_from_core(&one, [d, d_out]), removed);
+        }
+        assert_eq!(lifting(&both, [d, d_out]), 0);
+        assert_eq!(core_gradient(&both, [d, d_out], 10), None);
+    }
+
+    /// What the whole gradient costs beside the product of inputs and outputs.
+    fn tokens_of(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+        whole_gradient(constraint, [d_in, d_out], 7) - 7 * d_in * d_out
+    }
 }

@@ -242,6 +242,30 @@ mod tests {
     }
 
     #[test]
+    fn free_directions_without_energy_are_completed() {
+        // Two of four directions carry nothing, and both are free.
+        let diagonal = |rows: usize| {
+            Mat::from_fn(rows, 4, |i, j| match (i == j, i) {
+                (true, 0) => 2.0,
+                (true, 1) => 1.0,
+                _ => 0.0,
+            })
+        };
+        for weight in [diagonal(4), diagonal(5)] {
+            let layer = layer(&weight, 0.5);
+            let found = by_gram_matrices(&layer).unwrap();
+            assert_eq!(found.energies, [4.0, 1.0, 0.0, 0.0]);
+            let exact = by_singular_values(&layer, Form::Core).unwrap();
+            assert!(difference(&found, &exact) < 1e-12);
+            for basis in [&found.input, &found.output] {
+                let gram = product(basis.transpose(), basis.as_ref());
+                let error = gram - Mat::<f64>::identity(basis.ncols(), basis.ncols());
+                assert!(error.norm_max() < 1e-12, "{basis:?}");
+            }
+        }
+    }
+
+    #[test]
     fn degenerate_weights_are_left_to_the_exact_way() {
         // All directions are alike, one is missing, none is there.
         let identity = Mat::<f64>::identity(6, 6);
