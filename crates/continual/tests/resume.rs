@@ -35,7 +35,7 @@ impl Keeper for StopAt<'_> {
     }
 
     fn save(&mut self, state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
-        self.checkpoints.save(STATE, &state, parts)
+        self.checkpoints.save(&state, parts)
     }
 
     fn stopping(&self) -> bool {

@@ -28,15 +28,36 @@
 //! # }
 //! ```
 //!
+//! # What happens to a module
+//!
+//! | | values | `require_grad` | training flags | identities, layouts |
+//! |---|---|---|---|---|
+//! | [`split`](Osft::split) | read | read | | |
+//! | [`prepare`](Osft::prepare) | as they were, by `val()` | off for what may not move | | kept; cores and factors are new parameters |
+//! | a step of [`optimizer`](Osft::optimizer) | targets move inside their free directions | | | |
+//! | [`leaks`](Osft::leaks), [`disabled`](Osft::disabled) | read | | | |
+//! | [`finish`](Osft::finish) | what was trained, merged | as at the split | | kept |
+//! | [`discard`](Osft::discard) | those of the split | as at the split | | kept |
+//! | [`truncate`](Osft::truncate) | without the free part | | | kept |
+//!
+//! An empty cell is left alone. What a module's owner has frozen stays frozen, and a module is refused
+//! rather than changed by halves: [`OsftError`] says what does not fit, where, and what to do. A record of a
+//! prepared module holds `W₀` and the cores, for a run to go on from; export a module that was finished, or
+//! `module.clone().materialize()`.
+//!
+//! Weights may be f64, f32, f16 or bf16. Those in two bytes train through a core in f32 and are rounded where
+//! they are used and stored; [`leaks`](Osft::leaks) says apart what the core leaks and what storing adds.
+//!
 //! # Choices
 //!
 //! [`OsftConfig`] says, each apart from the others,
 //!
+//! - which parameters are split, [`Targets`]: the linear layers but the head, or what patterns match;
 //! - where the protected directions come from, [`SplitSource`]: the singular values of the
 //!   weights (the paper), or the second moment of the layers' inputs, which a [`Calibrator`]
 //!   measures and a [`SplitContext`] hands on;
-//! - how many are protected, [`ShareRule`]: a fixed share, the paper's adaptive one, an energy, the
-//!   effective rank, a schedule over tasks;
+//! - how many are protected, [`ShareRule`], in all targets or by a [`TargetShare`] in some: a fixed share,
+//!   the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number;
 //! - how a weight is kept inside the rest, [`Form`]: in core coordinates, by the paper's
 //!   equation, or as the factors of the paper's algorithm;
 //! - what happens to everything else, [`Others`], and what weight decay pulls towards, [`Decay`];

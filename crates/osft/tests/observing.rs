@@ -115,7 +115,7 @@ fn layers_that_change_their_company_are_errors() {
     assert_eq!(regrouped(together.observe(&x, &three)), "top.weight");
     let mut mixed = calibrator();
     mixed.observe(&x, &outputs[..1]).unwrap();
-    mixed.observe(&x, &[top.clone()]).unwrap();
+    mixed.observe(&x, std::slice::from_ref(&top)).unwrap();
     let two = [outputs[0].clone(), top];
     assert_eq!(regrouped(mixed.observe(&x, &two)), "top.weight");
     // Another order is the same company.

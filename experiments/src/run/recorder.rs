@@ -186,7 +186,7 @@ impl Keeper for Keeping<'_, '_> {
             }
         }
         if let Some(checkpoints) = &mut recorder.checkpoints {
-            checkpoints.save(SEQUENCE_FILE, &state, parts)?;
+            checkpoints.save(&state, parts)?;
         }
         recorder.saved = Instant::now();
         recorder.steps = 0;

@@ -1,6 +1,5 @@
 //! A folder of checkpoints, each of which is there whole or not at all.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +11,6 @@ use crate::ContinualError;
 /// What a checkpoint that is being written is called, until it is renamed.
 const UNFINISHED: &str = ".writing-";
 const FINISHED: &str = "checkpoint-";
-/// The file of a checkpoint that names all others, with their sizes in bytes.
-const CONTENTS: &str = "contents.json";
 
 /// The checkpoints of one run. A new one replaces the one before once it is on disk.
 #[derive(Debug)]
@@ -26,8 +23,9 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     /// Opens the folder of a run's checkpoints, which is created with the first of them; what a
-    /// process left unfinished is removed. Only a complete checkpoint counts: a folder in which a file is
-    /// missing or has another size is left where it is, and so is a file that is called like one.
+    /// process left unfinished is removed. Only a folder that says where the sequence stands
+    /// ([`SEQUENCE_FILE`]) counts as a checkpoint: an empty one, or a file, that is called like one is left
+    /// where it is.
     ///
     /// # Errors
     ///
@@ -50,7 +48,7 @@ impl Checkpoints {
                 };
                 next = next.max(number + 1);
                 let newer = latest.as_ref().is_none_or(|(other, _)| number > *other);
-                if newer && is_complete(&entry.path()) {
+                if newer && entry.path().join(SEQUENCE_FILE).is_file() {
                     latest = Some((number, Checkpoint { path: entry.path() }));
                 }
             }
@@ -67,8 +65,8 @@ impl Checkpoints {
         self.latest.as_ref().map(|(_, checkpoint)| checkpoint)
     }
 
-    /// Saves a checkpoint of `parts` and a `header` called `header_name`, and removes the one
-    /// before. Parts that the one before has are not written again.
+    /// Saves a checkpoint of `parts` and of where the sequence stands, its [`SEQUENCE_FILE`], and removes
+    /// the one before. Parts that the one before has are not written again.
     ///
     /// # Errors
     ///
@@ -76,8 +74,7 @@ impl Checkpoints {
     /// as it was.
     pub fn save(
         &mut self,
-        header_name: &str,
-        header: &impl Serialize,
+        sequence: &impl Serialize,
         parts: Vec<StatePart<'_>>,
     ) -> Result<(), ContinualError> {
         let io = ContinualError::io;
@@ -93,9 +90,10 @@ impl Checkpoints {
                 synchronize(&path)?;
             }
         }
-        write_json(&unfinished.path().join(header_name), header)?;
-        let contents = contents(unfinished.path()).map_err(io("read", unfinished.path()))?;
-        write_json(&unfinished.path().join(CONTENTS), &contents)?;
+        let path = unfinished.path().join(SEQUENCE_FILE);
+        let json = serde_json::to_vec(sequence).map_err(ContinualError::saving(&path))?;
+        fs::write(&path, json).map_err(io("write", &path))?;
+        synchronize(&path)?;
         synchronize(unfinished.path())?;
 
         let number = self.next;
@@ -134,39 +132,6 @@ impl Checkpoints {
         // Where the file system has no second names the part is written again.
         source.is_file() && fs::hard_link(source, path).is_ok()
     }
-}
-
-/// Whether everything is there that was written.
-fn is_complete(folder: &Path) -> bool {
-    let written = fs::read(folder.join(CONTENTS)).map(|json| serde_json::from_slice(&json));
-    match (written, contents(folder)) {
-        (Ok(Ok(written)), Ok(found)) => {
-            let written: BTreeMap<String, u64> = written;
-            written
-                .iter()
-                .all(|(name, size)| found.get(name) == Some(size))
-        }
-        (Ok(Err(_)), _) | (_, Err(_)) => false,
-        // One of an older version, which did not say what it consists of.
-        (Err(_), Ok(found)) => found.contains_key(SEQUENCE_FILE),
-    }
-}
-
-/// Files of a folder with their sizes in bytes.
-fn contents(folder: &Path) -> std::io::Result<BTreeMap<String, u64>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        files.insert(name, entry.metadata()?.len());
-    }
-    Ok(files)
-}
-
-fn write_json(path: &Path, content: &impl Serialize) -> Result<(), ContinualError> {
-    let json = serde_json::to_vec(content).map_err(ContinualError::saving(path))?;
-    fs::write(path, json).map_err(ContinualError::io("write", path))?;
-    synchronize(path)
 }
 
 fn remove(folder: &Path) -> Result<(), ContinualError> {
@@ -208,10 +173,10 @@ mod tests {
         let made = Cell::new(0);
         for (header, parts) in [(1, vec!["a-1"]), (2, vec!["a-1", "b-1"]), (3, vec!["b-1"])] {
             let parts = parts.into_iter().map(|name| part(name, &made)).collect();
-            checkpoints.save("state.json", &header, parts).unwrap();
+            checkpoints.save(&header, parts).unwrap();
             let again = Checkpoints::open(&folder).unwrap();
             let latest = again.latest().unwrap();
-            assert_eq!(latest.json::<i32>("state.json").unwrap(), header);
+            assert_eq!(latest.json::<i32>(SEQUENCE_FILE).unwrap(), header);
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         }
         assert_eq!(made.get(), 2, "each part is made once");
@@ -230,7 +195,7 @@ mod tests {
         let open = || Checkpoints::open(folder).unwrap();
         let state = |of: &Checkpoints| {
             of.latest()
-                .map(|one| one.json::<i32>("state.json").unwrap())
+                .map(|one| one.json::<i32>(SEQUENCE_FILE).unwrap())
         };
         // An empty folder, a file, a folder of something else, each with a number above the others.
         fs::create_dir(folder.join("checkpoint-000007")).unwrap();
@@ -240,9 +205,9 @@ mod tests {
         assert_eq!(open().latest(), None);
         let made = Cell::new(0);
         open()
-            .save("state.json", &1, vec![part("a-1", &made)])
+            .save(&1, vec![part("a-1", &made)])
             .unwrap();
-        let mut checkpoints = open();
+        let checkpoints = open();
         assert_eq!(state(&checkpoints), Some(1));
         let kept = checkpoints.latest().unwrap().path().to_path_buf();
         assert_eq!(kept, folder.join("checkpoint-000010"));
@@ -253,43 +218,28 @@ mod tests {
         );
         assert!(folder.join("checkpoint-000009").join("notes.txt").is_file());
 
-        // A newer one of which something is missing, is shorter, or cannot be read.
-        checkpoints
-            .save("state.json", &2, vec![part("a-1", &made)])
-            .unwrap();
-        let newer = checkpoints.latest().unwrap().path().to_path_buf();
-        let copy = |to: &Path| {
-            fs::create_dir(to).unwrap();
-            for name in ["a-1", "state.json", CONTENTS] {
-                fs::copy(newer.join(name), to.join(name)).unwrap();
-            }
-        };
-        for (number, damage) in (12..).zip([
-            (|path: &Path| fs::remove_file(path.join("a-1"))) as fn(&Path) -> std::io::Result<()>,
-            |path| fs::write(path.join("a-1"), "abc"),
-            |path| fs::write(path.join(CONTENTS), "{"),
-            |path| fs::remove_file(path.join("state.json")),
-            // Without its list it could be one of an older version, but for its own file.
-            |path| fs::remove_file(path.join(CONTENTS)),
-        ]) {
-            let broken = folder.join(format!("{FINISHED}{number:06}"));
-            copy(&broken);
-            assert_eq!(open().latest().unwrap().path(), broken);
-            damage(&broken).unwrap();
-            assert_eq!(open().latest().unwrap().path(), newer, "{number}");
-        }
-        // One of an older version counts by the file that every checkpoint has.
-        let older = folder.join("checkpoint-000020");
-        fs::create_dir(&older).unwrap();
-        fs::write(older.join(SEQUENCE_FILE), "{}").unwrap();
-        assert_eq!(open().latest().unwrap().path(), older);
+        // A newer one that never said where the sequence stands, as one that is being copied.
+        let newer = folder.join("checkpoint-000011");
+        fs::create_dir(&newer).unwrap();
+        fs::copy(kept.join("a-1"), newer.join("a-1")).unwrap();
+        assert_eq!(open().latest().unwrap().path(), kept);
+        fs::copy(kept.join(SEQUENCE_FILE), newer.join(SEQUENCE_FILE)).unwrap();
+        assert_eq!(open().latest().unwrap().path(), newer);
+        // Damage is no incompleteness: it is found when the part is read, and the run does not begin anew.
+        fs::remove_file(newer.join("a-1")).unwrap();
+        let opened = open();
+        let latest = opened.latest().unwrap();
+        assert_eq!(latest.path(), newer);
+        assert!(matches!(latest.read("a-1"), Err(ContinualError::Io { .. })));
+        open().save(&2, vec![part("b-1", &made)]).unwrap();
+        assert_eq!(state(&open()), Some(2));
     }
 
     #[test]
     fn what_cannot_be_saved_leaves_the_last_one_alone() {
         let parent = tempfile::tempdir().unwrap();
         let mut checkpoints = Checkpoints::open(parent.path()).unwrap();
-        checkpoints.save("state.json", &1, vec![]).unwrap();
+        checkpoints.save(&1, vec![]).unwrap();
         let full = StatePart::bytes("big", || {
             Err(ContinualError::io("write", Path::new("big"))(
                 std::io::ErrorKind::StorageFull.into(),
@@ -297,18 +247,18 @@ mod tests {
         });
         let made = Cell::new(0);
         let parts = vec![part("small", &made), full];
-        let error = checkpoints.save("state.json", &2, parts).unwrap_err();
+        let error = checkpoints.save(&2, parts).unwrap_err();
         assert!(error.to_string().contains("big"), "{error}");
         // Neither this process nor the next sees anything of it.
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
         fs::create_dir(parent.path().join(".writing-left-behind")).unwrap();
         for opened in [&checkpoints, &Checkpoints::open(parent.path()).unwrap()] {
             let latest = opened.latest().unwrap();
-            assert_eq!(latest.json::<i32>("state.json").unwrap(), 1);
+            assert_eq!(latest.json::<i32>(SEQUENCE_FILE).unwrap(), 1);
         }
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
-        fs::write(checkpoints.latest().unwrap().path().join("state.json"), "{").unwrap();
-        let error = checkpoints.latest().unwrap().json::<i32>("state.json");
+        fs::write(checkpoints.latest().unwrap().path().join(SEQUENCE_FILE), "{").unwrap();
+        let error = checkpoints.latest().unwrap().json::<i32>(SEQUENCE_FILE);
         assert!(matches!(
             error,
             Err(ContinualError::BrokenCheckpoint { .. })
