@@ -85,6 +85,10 @@ impl Stored {
             return Err(self.broken(format!("{name:?} has shape {found:?}, not {shape:?}")));
         }
         let dtype = data.dtype();
+        if !device.supports_dtype(dtype) {
+            let dtype = format!("{dtype:?}");
+            return Err(OsftError::NotOnDevice { dtype });
+        }
         Ok(Tensor::from_data(data, (device, dtype)))
     }
 

@@ -110,6 +110,15 @@ pub enum OsftError {
         /// The precision found.
         dtype: String,
     },
+    /// A saved split has numbers of a type that a device has not.
+    #[error(
+        "the split has numbers in {dtype}, which this backend does not fully support: take another \
+         backend, or split a module of f32"
+    )]
+    NotOnDevice {
+        /// The type.
+        dtype: String,
+    },
     /// Weights were to be held in bf16 on a device that has none.
     #[error(
         "the weights are to be held in bf16, which this backend does not fully support: take another \

@@ -193,7 +193,7 @@ impl Osft {
     ///
     /// [`OsftError::OtherFormat`] if another version of the layout wrote it that is not read any more,
     /// [`OsftError::BrokenState`] if it is no saved split, or one that was changed after it was written,
-    /// [`OsftError::OtherModule`], [`OsftError::OtherCalibration`].
+    /// [`OsftError::OtherModule`], [`OsftError::OtherCalibration`], [`OsftError::NotOnDevice`].
     pub fn from_bytes<M: Module>(
         bytes: &[u8],
         module: &M,

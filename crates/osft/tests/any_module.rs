@@ -260,6 +260,7 @@ proptest! {
         ),
         others in prop::sample::select(&[Others::Frozen, Others::Trained][..]),
         optimizer in prop::sample::select(&OPTIMIZERS[..]),
+        every_matrix in any::<bool>(),
         saved_between in any::<bool>(),
     ) {
         for (backend, device) in backends() {
@@ -271,6 +272,11 @@ proptest! {
                 .with_protected_share(share)
                 .with_form(form)
                 .with_others(others);
+            // Embeddings too; linear layers alone by default.
+            let config = match every_matrix {
+                true => config.with_targets(["weight$"]),
+                false => config,
+            };
             let case = format!("{backend} {share} {form:?} {others:?} {} {plan:?}", optimizer.0);
             drive(&plan, &config, optimizer, saved_between, &device, &case);
         }

@@ -9,7 +9,7 @@ use burn::nn::LinearConfig;
 use burn::optim::AdamWConfig;
 use burn::tensor::Device;
 use common::drawn::Everything;
-use common::{Mlp, step, weights_of};
+use common::{Mlp, backends, step, weights_of};
 use osft::{Form, FreeCore, Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 const FORMS: [Form; 4] = [
@@ -25,95 +25,103 @@ fn adamw() -> burn::optim::AdamW {
 
 #[test]
 fn other_weights_of_the_same_shapes_are_trained_and_not_replaced() {
-    let device = Device::flex().autodiff();
-    for form in FORMS {
-        let osft = Osft::split(&Mlp::new(33, &device), &OsftConfig::new().with_form(form)).unwrap();
-        let other = Mlp::new(34, &device);
-        let before = weights_of(&other);
-        let bytes = osft.to_bytes().unwrap();
-        let again = Osft::from_bytes(&bytes, &other, &SplitContext::new()).unwrap();
-        for osft in [osft, again] {
-            let prepared = osft.prepare(other.clone()).unwrap();
-            for (now, before) in weights_of(&prepared).iter().zip(&before) {
-                let mut pairs = now.values.iter().zip(&before.values);
-                assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6), "{form:?}");
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        for form in FORMS {
+            let osft =
+                Osft::split(&Mlp::new(33, &device), &OsftConfig::new().with_form(form)).unwrap();
+            let other = Mlp::new(34, &device);
+            let before = weights_of(&other);
+            let bytes = osft.to_bytes().unwrap();
+            let again = Osft::from_bytes(&bytes, &other, &SplitContext::new()).unwrap();
+            for osft in [osft, again] {
+                let prepared = osft.prepare(other.clone()).unwrap();
+                for (now, before) in weights_of(&prepared).iter().zip(&before) {
+                    let mut pairs = now.values.iter().zip(&before.values);
+                    assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6), "{form:?}");
+                }
+                // What is measured is the distance from the split, which is large.
+                assert!(osft.leaks(&prepared).unwrap().worst().leak_in > 0.1);
             }
-            // What is measured is the distance from the split, which is large.
-            assert!(osft.leaks(&prepared).unwrap().worst().leak_in > 0.1);
         }
     }
 }
 
 #[test]
 fn a_module_without_the_targets_is_refused_by_name() {
-    let device = Device::flex().autodiff();
-    let osft = Osft::split(&Mlp::new(35, &device), &OsftConfig::new()).unwrap();
-    let other = || LinearConfig::new(16, 16).init(&device);
-    let prepared = osft.prepare(Mlp::new(35, &device)).unwrap();
-    let mut smaller = prepared.clone();
-    smaller.middle = LinearConfig::new(16, 39).init(&device);
-    let errors = [
-        ("first.weight", osft.prepare(other()).unwrap_err()),
-        ("first.weight", osft.finish(other()).unwrap_err()),
-        ("first.weight", osft.discard(other()).unwrap_err()),
-        ("first.weight", osft.disabled(&other()).unwrap_err()),
-        ("first.weight", osft.truncate(other()).unwrap_err()),
-        ("middle.weight", osft.finish(smaller.clone()).unwrap_err()),
-        ("middle.weight", osft.leaks(&smaller).unwrap_err()),
-    ];
-    for (name, error) in errors {
-        let known = matches!(error, OsftError::OtherModule { ref layer, .. } if layer == name);
-        assert!(known, "{error}");
-    }
-    // One that was not prepared cannot be finished either: what would be merged?
-    let error = osft.finish(Mlp::new(35, &device)).unwrap_err();
-    assert!(matches!(error, OsftError::NotPrepared { .. }), "{error}");
-    // And one with adapters has no one weight to split.
-    let adapted = Mlp::new(35, &device).apply_lora(Lora::new(2, 4.0));
-    for error in [
-        Osft::split(&adapted, &OsftConfig::new()).unwrap_err(),
-        osft.prepare(adapted).unwrap_err(),
-    ] {
-        let known = matches!(error, OsftError::Reparameterized { ref attached, .. }
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let osft = Osft::split(&Mlp::new(35, &device), &OsftConfig::new()).unwrap();
+        let other = || LinearConfig::new(16, 16).init(&device);
+        let prepared = osft.prepare(Mlp::new(35, &device)).unwrap();
+        let mut smaller = prepared.clone();
+        smaller.middle = LinearConfig::new(16, 39).init(&device);
+        let errors = [
+            ("first.weight", osft.prepare(other()).unwrap_err()),
+            ("first.weight", osft.finish(other()).unwrap_err()),
+            ("first.weight", osft.discard(other()).unwrap_err()),
+            ("first.weight", osft.disabled(&other()).unwrap_err()),
+            ("first.weight", osft.truncate(other()).unwrap_err()),
+            ("middle.weight", osft.finish(smaller.clone()).unwrap_err()),
+            ("middle.weight", osft.leaks(&smaller).unwrap_err()),
+        ];
+        for (name, error) in errors {
+            let known = matches!(error, OsftError::OtherModule { ref layer, .. } if layer == name);
+            assert!(known, "{error}");
+        }
+        // One that was not prepared cannot be finished either: what would be merged?
+        let error = osft.finish(Mlp::new(35, &device)).unwrap_err();
+        assert!(matches!(error, OsftError::NotPrepared { .. }), "{error}");
+        // And one with adapters has no one weight to split.
+        let adapted = Mlp::new(35, &device).apply_lora(Lora::new(2, 4.0));
+        for error in [
+            Osft::split(&adapted, &OsftConfig::new()).unwrap_err(),
+            osft.prepare(adapted).unwrap_err(),
+        ] {
+            let known = matches!(error, OsftError::Reparameterized { ref attached, .. }
             if attached == "lora");
-        assert!(known, "{error}");
+            assert!(known, "{error}");
+        }
     }
 }
 
 #[test]
 fn two_splits_of_one_module_are_told_apart() {
-    let device = Device::flex().autodiff();
-    let model = Mlp::new(39, &device);
-    let split = |share, name: &str| {
-        let config = OsftConfig::new().with_protected_share(share);
-        Osft::split(&model, &config).unwrap().with_name(name)
-    };
-    let splits = [split(0.5, "careful"), split(0.2, "bold")];
-    let prepared = splits[1].prepare(model.clone()).unwrap();
-    let found = splits.iter().find(|split| split.is_prepared(&prepared));
-    assert_eq!(found.and_then(|split| split.name()), Some("bold"));
-    let error = splits[0].finish(prepared.clone()).unwrap_err();
-    assert!(
-        matches!(error, OsftError::NotPrepared { name: Some(ref name), .. } if name == "careful"),
-        "{error}"
-    );
-    assert!(error.to_string().contains("careful"), "{error}");
-    // The other one is kept: it measures what this one does, is saved under its name, and its turn comes.
-    let mut optimizer = splits[1].optimizer(adamw()).unwrap();
-    let prepared = (0..5).fold(prepared, |model, seed| {
-        step(model, &splits[1], &mut optimizer, 1e-2, seed, &device)
-    });
-    let [careful, bold] = [&splits[0], &splits[1]].map(|of| of.leaks(&prepared).unwrap().worst());
-    assert!(
-        bold.leak_in < 1e-5 && careful.leak_in > 1e-3,
-        "{bold:?} {careful:?}"
-    );
-    let bytes = splits[0].to_bytes().unwrap();
-    let again = Osft::from_bytes(&bytes, &prepared, &SplitContext::new()).unwrap();
-    assert_eq!(again.name(), Some("careful"));
-    let model = splits[1].finish(prepared).unwrap();
-    let model = splits[0].prepare(model).unwrap();
-    assert!(splits[0].is_prepared(&model) && !splits[1].is_prepared(&model));
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(39, &device);
+        let split = |share, name: &str| {
+            let config = OsftConfig::new().with_protected_share(share);
+            Osft::split(&model, &config).unwrap().with_name(name)
+        };
+        let splits = [split(0.5, "careful"), split(0.2, "bold")];
+        let prepared = splits[1].prepare(model.clone()).unwrap();
+        let found = splits.iter().find(|split| split.is_prepared(&prepared));
+        assert_eq!(found.and_then(|split| split.name()), Some("bold"));
+        let error = splits[0].finish(prepared.clone()).unwrap_err();
+        assert!(
+            matches!(error, OsftError::NotPrepared { name: Some(ref name), .. } if name == "careful"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("careful"), "{error}");
+        // The other one is kept: it measures what this one does, is saved under its name, and its turn comes.
+        let mut optimizer = splits[1].optimizer(adamw()).unwrap();
+        let prepared = (0..5).fold(prepared, |model, seed| {
+            step(model, &splits[1], &mut optimizer, 1e-2, seed, &device)
+        });
+        let [careful, bold] =
+            [&splits[0], &splits[1]].map(|of| of.leaks(&prepared).unwrap().worst());
+        assert!(
+            bold.leak_in < 1e-5 && careful.leak_in > 1e-3,
+            "{bold:?} {careful:?}"
+        );
+        let bytes = splits[0].to_bytes().unwrap();
+        let again = Osft::from_bytes(&bytes, &prepared, &SplitContext::new()).unwrap();
+        assert_eq!(again.name(), Some("careful"));
+        let model = splits[1].finish(prepared).unwrap();
+        let model = splits[0].prepare(model).unwrap();
+        assert!(splits[0].is_prepared(&model) && !splits[1].is_prepared(&model));
+    }
 }
 
 #[test]
@@ -156,37 +164,39 @@ fn parameters_are_found_where_they_went() {
 
 #[test]
 fn weights_may_be_loaded_into_a_module_that_is_prepared() {
-    let device = Device::flex().autodiff();
-    let model = Mlp::new(45, &device);
-    let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
-    let bytes = osft.to_bytes().unwrap();
-    // Built and not filled, split by what was saved, then the weights.
-    let layer = |d_in, d_out| LinearConfig::new(d_in, d_out).init(&device);
-    let empty = Mlp {
-        first: layer(16, 16),
-        middle: layer(16, 40),
-        last: layer(40, 12),
-    };
-    let osft = Osft::from_bytes(&bytes, &empty, &SplitContext::new()).unwrap();
-    let prepared = osft.prepare(empty).unwrap();
-    assert!(!prepared.first.weight.is_initialized());
-    let record = model.clone().into_record().allow_partial(true);
-    let prepared = prepared.load_record(record);
-    assert_eq!(weights_of(&prepared), weights_of(&model));
-    assert!(
-        prepared
-            .first
-            .weight
-            .reparameterization::<FreeCore>()
-            .is_some()
-    );
-    let mut optimizer = osft.optimizer(adamw()).unwrap();
-    let trained = step(prepared, &osft, &mut optimizer, 1e-2, 1, &device);
-    let leak = osft.leaks(&trained).unwrap().worst();
-    assert!(
-        leak.leak_in < 1e-5 && leak.relative_change > 1e-3,
-        "{leak:?}"
-    );
-    let finished = osft.finish(trained).unwrap();
-    assert!(finished.first.weight.is_require_grad() && finished.last.weight.is_require_grad());
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(45, &device);
+        let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
+        let bytes = osft.to_bytes().unwrap();
+        // Built and not filled, split by what was saved, then the weights.
+        let layer = |d_in, d_out| LinearConfig::new(d_in, d_out).init(&device);
+        let empty = Mlp {
+            first: layer(16, 16),
+            middle: layer(16, 40),
+            last: layer(40, 12),
+        };
+        let osft = Osft::from_bytes(&bytes, &empty, &SplitContext::new()).unwrap();
+        let prepared = osft.prepare(empty).unwrap();
+        assert!(!prepared.first.weight.is_initialized());
+        let record = model.clone().into_record().allow_partial(true);
+        let prepared = prepared.load_record(record);
+        assert_eq!(weights_of(&prepared), weights_of(&model));
+        assert!(
+            prepared
+                .first
+                .weight
+                .reparameterization::<FreeCore>()
+                .is_some()
+        );
+        let mut optimizer = osft.optimizer(adamw()).unwrap();
+        let trained = step(prepared, &osft, &mut optimizer, 1e-2, 1, &device);
+        let leak = osft.leaks(&trained).unwrap().worst();
+        assert!(
+            leak.leak_in < 1e-5 && leak.relative_change > 1e-3,
+            "{leak:?}"
+        );
+        let finished = osft.finish(trained).unwrap();
+        assert!(finished.first.weight.is_require_grad() && finished.last.weight.is_require_grad());
+    }
 }

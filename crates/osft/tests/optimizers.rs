@@ -7,7 +7,7 @@ mod common;
 use burn::module::Module;
 use burn::optim::grad_clipping::GradientClipping;
 use burn::optim::{AdamWConfig, GradientsParams, MuonConfig, SgdConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use common::{Mlp, backends, batch, step, weights_of};
 use osft::{Form, FreeCore, Osft, OsftConfig, OsftError, Others};
 
@@ -54,94 +54,98 @@ fn clipping_reaches_every_core() {
 
 #[test]
 fn clipping_reaches_factors_and_what_trains_as_it_is() {
-    let device = Device::flex().autodiff();
-    for (form, share) in [(Form::Factored, 0.5), (Form::Core, 0.0)] {
-        let model = Mlp::new(52, &device);
-        let config = OsftConfig::new()
-            .with_form(form)
-            .with_protected_share(share)
-            .with_others(Others::Trained);
-        let osft = Osft::split(&model, &config).unwrap();
-        let model = osft.prepare(model).unwrap();
-        let clipping = GradientClipping::Value(1e-4);
-        let mut optimizer = osft
-            .optimizer_with_clipping(SgdConfig::new().build(), clipping)
-            .unwrap();
-        let after = step(model.clone(), &osft, &mut optimizer, 1.0, 1, &device);
-        let bias = |of: &Mlp| of.first.bias.as_ref().unwrap().val().inner();
-        let moved = (bias(&after) - bias(&model))
-            .abs()
-            .max()
-            .into_scalar::<f32>();
-        // Rounding of values near 0.1.
-        assert!(moved > 0.0 && moved < 1.01e-4, "{form:?}: {moved}");
-        let weight = |of: &Mlp| of.first.weight.val().inner();
-        let moved = (weight(&after) - weight(&model))
-            .abs()
-            .max()
-            .into_scalar::<f32>();
-        // Three factors of a few entries, each moved by 1e-4 at most.
-        assert!(moved > 0.0 && moved < 5e-3, "{form:?}: {moved}");
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        for (form, share) in [(Form::Factored, 0.5), (Form::Core, 0.0)] {
+            let model = Mlp::new(52, &device);
+            let config = OsftConfig::new()
+                .with_form(form)
+                .with_protected_share(share)
+                .with_others(Others::Trained);
+            let osft = Osft::split(&model, &config).unwrap();
+            let model = osft.prepare(model).unwrap();
+            let clipping = GradientClipping::Value(1e-4);
+            let mut optimizer = osft
+                .optimizer_with_clipping(SgdConfig::new().build(), clipping)
+                .unwrap();
+            let after = step(model.clone(), &osft, &mut optimizer, 1.0, 1, &device);
+            let bias = |of: &Mlp| of.first.bias.as_ref().unwrap().val().inner();
+            let moved = (bias(&after) - bias(&model))
+                .abs()
+                .max()
+                .into_scalar::<f32>();
+            // Rounding of values near 0.1.
+            assert!(moved > 0.0 && moved < 1.01e-4, "{form:?}: {moved}");
+            let weight = |of: &Mlp| of.first.weight.val().inner();
+            let moved = (weight(&after) - weight(&model))
+                .abs()
+                .max()
+                .into_scalar::<f32>();
+            // Three factors of a few entries, each moved by 1e-4 at most.
+            assert!(moved > 0.0 && moved < 5e-3, "{form:?}: {moved}");
+        }
     }
 }
 
 #[test]
 fn muon_is_refused_where_it_would_meet_a_vector() {
-    let device = Device::flex().autodiff();
-    let muon = || MuonConfig::new().build();
-    let split = |form, others| {
-        let model = Mlp::new(53, &device);
-        let config = OsftConfig::new().with_form(form).with_others(others);
-        let osft = Osft::split(&model, &config).unwrap();
-        (osft.prepare(model).unwrap(), osft)
-    };
-    for form in [Form::Factored, Form::FactoredReprojected] {
-        let (_, osft) = split(form, Others::Frozen);
-        let error = osft.optimizer(muon()).map(|_| ()).unwrap_err();
-        let known = matches!(error, OsftError::MatricesOnly { optimizer: "Muon", ref parameter, .. }
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let muon = || MuonConfig::new().build();
+        let split = |form, others| {
+            let model = Mlp::new(53, &device);
+            let config = OsftConfig::new().with_form(form).with_others(others);
+            let osft = Osft::split(&model, &config).unwrap();
+            (osft.prepare(model).unwrap(), osft)
+        };
+        for form in [Form::Factored, Form::FactoredReprojected] {
+            let (_, osft) = split(form, Others::Frozen);
+            let error = osft.optimizer(muon()).map(|_| ()).unwrap_err();
+            let known = matches!(error, OsftError::MatricesOnly { optimizer: "Muon", ref parameter, .. }
             if parameter == "first.weight.osft.scale");
-        assert!(known, "{error}");
+            assert!(known, "{error}");
+            assert!(
+                error.to_string().contains("Muon moves matrices alone"),
+                "{error}"
+            );
+        }
+        let (_, osft) = split(Form::Core, Others::Trained);
+        let error = osft.optimizer(muon()).map(|_| ()).unwrap_err();
         assert!(
-            error.to_string().contains("Muon moves matrices alone"),
+            matches!(error, OsftError::MatricesOnly { ref parameter, .. } if parameter == "first.bias"),
             "{error}"
         );
-    }
-    let (_, osft) = split(Form::Core, Others::Trained);
-    let error = osft.optimizer(muon()).map(|_| ()).unwrap_err();
-    assert!(
-        matches!(error, OsftError::MatricesOnly { ref parameter, .. } if parameter == "first.bias"),
-        "{error}"
-    );
-    // Where matrices alone train it does what every optimizer does.
-    for form in [Form::Core, Form::Weight] {
-        let (mut model, osft) = split(form, Others::Frozen);
-        let before = weights_of(&model);
-        let mut optimizer = osft.optimizer(muon()).unwrap();
-        for seed in 0..5 {
-            model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
+        // Where matrices alone train it does what every optimizer does.
+        for form in [Form::Core, Form::Weight] {
+            let (mut model, osft) = split(form, Others::Frozen);
+            let before = weights_of(&model);
+            let mut optimizer = osft.optimizer(muon()).unwrap();
+            for seed in 0..5 {
+                model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
+            }
+            let worst = osft.leaks(&model).unwrap().worst();
+            let ruled_out = match form {
+                Form::Core => worst.leak_in.max(worst.leak_out),
+                _ => worst.leak_both,
+            };
+            assert!(ruled_out < 1e-5, "{form:?}: {worst:?}");
+            assert_ne!(weights_of(&model), before, "{form:?}");
         }
-        let worst = osft.leaks(&model).unwrap().worst();
-        let ruled_out = match form {
-            Form::Core => worst.leak_in.max(worst.leak_out),
-            _ => worst.leak_both,
+        // Vectors that are frozen are none of its business.
+        let model = Mlp::new(53, &device);
+        let bare = |mut layer: burn::nn::Linear| {
+            layer.bias = layer.bias.map(Module::no_grad);
+            layer
         };
-        assert!(ruled_out < 1e-5, "{form:?}: {worst:?}");
-        assert_ne!(weights_of(&model), before, "{form:?}");
+        let model = Mlp {
+            first: bare(model.first),
+            middle: bare(model.middle),
+            last: bare(model.last),
+        };
+        let config = OsftConfig::new().with_others(Others::Trained);
+        let osft = Osft::split(&model, &config).unwrap();
+        assert!(osft.optimizer(muon()).is_ok());
     }
-    // Vectors that are frozen are none of its business.
-    let model = Mlp::new(53, &device);
-    let bare = |mut layer: burn::nn::Linear| {
-        layer.bias = layer.bias.map(Module::no_grad);
-        layer
-    };
-    let model = Mlp {
-        first: bare(model.first),
-        middle: bare(model.middle),
-        last: bare(model.last),
-    };
-    let config = OsftConfig::new().with_others(Others::Trained);
-    let osft = Osft::split(&model, &config).unwrap();
-    assert!(osft.optimizer(muon()).is_ok());
 }
 
 #[test]

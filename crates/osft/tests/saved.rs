@@ -164,6 +164,19 @@ fn calibrations_of_every_version_are_read() {
     }
 }
 
+#[test]
+fn numbers_that_a_backend_has_not_are_refused() {
+    let (name, ndarray) = backends().remove(0);
+    assert_eq!(name, "ndarray");
+    let model = Mlp::new(10, &ndarray);
+    let bytes: &[u8] = saved!("split-3-bf16");
+    let error = Osft::from_bytes(bytes, &model, &SplitContext::new()).unwrap_err();
+    assert!(
+        matches!(error, OsftError::NotOnDevice { ref dtype } if dtype == "BF16"),
+        "{error}"
+    );
+}
+
 /// One bit of every byte, another one from byte to byte.
 fn flipped(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..bytes.len()).map(|index| {

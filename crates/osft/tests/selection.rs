@@ -35,52 +35,58 @@ fn training_flags_and_what_the_owner_has_frozen_are_left_alone() {
 
 #[test]
 fn what_was_frozen_after_the_split_is_said_and_not_undone() {
-    let device = Device::flex().autodiff();
-    let model = Mlp::new(36, &device);
-    let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
-    let mut frozen = model.clone();
-    frozen.last = frozen.last.no_grad();
-    let error = osft.prepare(frozen).unwrap_err();
-    assert!(
-        matches!(error, OsftError::TrainabilityChanged { ref parameter, trained: true }
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(36, &device);
+        let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
+        let mut frozen = model.clone();
+        frozen.last = frozen.last.no_grad();
+        let error = osft.prepare(frozen).unwrap_err();
+        assert!(
+            matches!(error, OsftError::TrainabilityChanged { ref parameter, trained: true }
             if parameter == "last.bias"),
-        "{error}"
-    );
-    // Validation is no freezing, nor is a device without autodiff.
-    let prepared = osft.prepare(model.valid()).unwrap();
-    let model = osft.finish(prepared).unwrap().train();
-    assert!(model.last.weight.is_require_grad() && model.first.bias.unwrap().is_require_grad());
+            "{error}"
+        );
+        // Validation is no freezing, nor is a device without autodiff.
+        let prepared = osft.prepare(model.valid()).unwrap();
+        let model = osft.finish(prepared).unwrap().train();
+        assert!(model.last.weight.is_require_grad() && model.first.bias.unwrap().is_require_grad());
+    }
 }
 
 #[test]
 fn nothing_that_could_train_is_an_error() {
-    let device = Device::flex().autodiff();
-    let model = Mlp::new(37, &device).no_grad();
-    let error = Osft::split(&model, &OsftConfig::new()).unwrap_err();
-    assert!(
-        matches!(error, OsftError::NothingTrains { ref targets } if targets.len() == 3),
-        "{error}"
-    );
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(37, &device).no_grad();
+        let error = Osft::split(&model, &OsftConfig::new()).unwrap_err();
+        assert!(
+            matches!(error, OsftError::NothingTrains { ref targets } if targets.len() == 3),
+            "{error}"
+        );
+    }
 }
 
 #[test]
 fn what_cannot_move_asks_for_no_gradients_unless_nothing_else_does() {
-    let device = Device::flex().autodiff();
-    let layers = |model: &Mlp| {
-        [&model.first, &model.middle, &model.last].map(|l| l.weight.is_require_grad())
-    };
-    let closed = OsftConfig::new().with_protected_share(1.0);
-    let osft = Osft::split(&Mlp::new(38, &device), &closed).unwrap();
-    // A backward pass needs something to reach.
-    assert_eq!(
-        layers(&osft.prepare(Mlp::new(38, &device)).unwrap()),
-        [true; 3]
-    );
-    let first_only = closed.with_target_share("first", ShareRule::Fixed(0.0));
-    let osft = Osft::split(&Mlp::new(38, &device), &first_only).unwrap();
-    let prepared = osft.prepare(Mlp::new(38, &device)).unwrap();
-    assert_eq!(layers(&prepared), [true, false, false]);
-    assert_eq!(layers(&osft.finish(prepared).unwrap()), [true; 3]);
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let layers = |model: &Mlp| {
+            [&model.first, &model.middle, &model.last].map(|l| l.weight.is_require_grad())
+        };
+        let closed = OsftConfig::new().with_protected_share(1.0);
+        let osft = Osft::split(&Mlp::new(38, &device), &closed).unwrap();
+        // A backward pass needs something to reach.
+        assert_eq!(
+            layers(&osft.prepare(Mlp::new(38, &device)).unwrap()),
+            [true; 3]
+        );
+        let first_only = closed.with_target_share("first", ShareRule::Fixed(0.0));
+        let osft = Osft::split(&Mlp::new(38, &device), &first_only).unwrap();
+        let prepared = osft.prepare(Mlp::new(38, &device)).unwrap();
+        assert_eq!(layers(&prepared), [true, false, false]);
+        assert_eq!(layers(&osft.finish(prepared).unwrap()), [true; 3]);
+    }
 }
 
 #[test]
@@ -134,13 +140,15 @@ fn by_default_linear_layers_are_split_and_no_embedding_and_no_head() {
 
 #[test]
 fn a_parameter_at_two_places_is_listed_once() {
-    let device = Device::flex().autodiff();
-    let layer = LinearConfig::new(4, 4).init(&device);
-    let module = vec![layer.clone(), LinearConfig::new(4, 4).init(&device), layer];
-    let targets = Targets::linear_layers().selected(&module).unwrap();
-    let paths: Vec<&str> = targets.iter().map(|target| target.path.as_str()).collect();
-    assert_eq!(paths, ["0.weight", "1.weight"]);
-    let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
-    assert_eq!(osft.layers().len(), 1);
-    assert!(osft.warnings()[0].contains("0.weight is left as it is: it is also 2.weight"));
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let layer = LinearConfig::new(4, 4).init(&device);
+        let module = vec![layer.clone(), LinearConfig::new(4, 4).init(&device), layer];
+        let targets = Targets::linear_layers().selected(&module).unwrap();
+        let paths: Vec<&str> = targets.iter().map(|target| target.path.as_str()).collect();
+        assert_eq!(paths, ["0.weight", "1.weight"]);
+        let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
+        assert_eq!(osft.layers().len(), 1);
+        assert!(osft.warnings()[0].contains("0.weight is left as it is: it is also 2.weight"));
+    }
 }

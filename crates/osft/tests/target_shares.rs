@@ -38,24 +38,26 @@ fn the_first_rule_that_matches_a_target_holds() {
 
 #[test]
 fn every_target_keeps_inside_its_own_share() {
-    let device = Device::flex().autodiff();
-    for form in [Form::Core, Form::FactoredReprojected] {
-        let model = Mlp::new(62, &device);
-        let config = OsftConfig::new()
-            .with_form(form)
-            .with_target_share("middle", ShareRule::Count(0))
-            .with_target_share("last", ShareRule::Energy(0.9));
-        let osft = Osft::split(&model, &config).unwrap();
-        let [first, middle, last] = protected(&osft)[..] else {
-            panic!("three layers");
-        };
-        assert_eq!((first, middle), ([8, 8], [0, 0]));
-        assert!(last[0] > 6 && last[0] < 12, "{last:?}");
-        let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
-        let model = trained(model, &osft, adamw, 1e-2, 10, &device);
-        for leak in osft.leaks(&model).unwrap().layers {
-            assert!(leak.leak_in.max(leak.leak_out) < 1e-5, "{form:?}: {leak:?}");
-            assert!(leak.relative_change > 1e-3, "{form:?}: {leak:?}");
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        for form in [Form::Core, Form::FactoredReprojected] {
+            let model = Mlp::new(62, &device);
+            let config = OsftConfig::new()
+                .with_form(form)
+                .with_target_share("middle", ShareRule::Count(0))
+                .with_target_share("last", ShareRule::Energy(0.9));
+            let osft = Osft::split(&model, &config).unwrap();
+            let [first, middle, last] = protected(&osft)[..] else {
+                panic!("three layers");
+            };
+            assert_eq!((first, middle), ([8, 8], [0, 0]));
+            assert!(last[0] > 6 && last[0] < 12, "{last:?}");
+            let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
+            let model = trained(model, &osft, adamw, 1e-2, 10, &device);
+            for leak in osft.leaks(&model).unwrap().layers {
+                assert!(leak.leak_in.max(leak.leak_out) < 1e-5, "{form:?}: {leak:?}");
+                assert!(leak.relative_change > 1e-3, "{form:?}: {leak:?}");
+            }
         }
     }
 }
@@ -122,64 +124,66 @@ fn rules_that_fit_nothing_are_errors() {
 
 #[test]
 fn inputs_may_be_counted_up_to_their_own_number() {
-    let device = Device::flex();
-    let network = Network::new(&device);
-    let known = calibrated(&network, "base", &[inputs(5, 300, &device)]);
-    let context = SplitContext::new().with_calibration(&known);
-    // Sixteen inputs and six outputs: protecting ten inputs is possible, ten singular directions not.
-    let config = |split| {
-        let config = OsftConfig::new().with_targets(["right"]).with_split(split);
-        config.with_share_rule(ShareRule::Count(10))
-    };
-    let osft = Osft::split_in(&network, &config(SplitSource::Inputs), &context).unwrap();
-    assert_eq!(protected(&osft), [[10, 0]]);
-    for split in [SplitSource::Weights, SplitSource::Both] {
-        let error = Osft::split_in(&network, &config(split), &context).unwrap_err();
-        assert!(
-            matches!(error, OsftError::TooManyDirections { available: 6, .. }),
-            "{error}"
-        );
+    for (_, device) in backends() {
+        let network = Network::new(&device);
+        let known = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+        let context = SplitContext::new().with_calibration(&known);
+        // Sixteen inputs and six outputs: protecting ten inputs is possible, ten singular directions not.
+        let config = |split| {
+            let config = OsftConfig::new().with_targets(["right"]).with_split(split);
+            config.with_share_rule(ShareRule::Count(10))
+        };
+        let osft = Osft::split_in(&network, &config(SplitSource::Inputs), &context).unwrap();
+        assert_eq!(protected(&osft), [[10, 0]]);
+        for split in [SplitSource::Weights, SplitSource::Both] {
+            let error = Osft::split_in(&network, &config(split), &context).unwrap_err();
+            assert!(
+                matches!(error, OsftError::TooManyDirections { available: 6, .. }),
+                "{error}"
+            );
+        }
     }
 }
 
 #[test]
 fn a_rule_of_one_target_may_need_what_the_others_do_not() {
-    let device = Device::flex();
-    let network = Network::new(&device);
-    let by = |importance| {
-        ShareRule::Adaptive(AdaptiveShare {
-            importance,
-            ..AdaptiveShare::default()
-        })
-    };
-    let config = OsftConfig::new()
-        .with_target_share("left", by(ImportanceMeasure::Cosine))
-        .with_target_share("right", by(ImportanceMeasure::LinearCka));
-    assert!(config.needs_calibration() && !OsftConfig::new().needs_calibration());
-    let error = Osft::split(&network, &config).unwrap_err();
-    assert!(matches!(error, OsftError::NotCalibrated), "{error}");
-    let calibrator = Calibrator::for_config(&network, &config).unwrap();
-    let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
-    let context = SplitContext::new().with_calibration(&known);
-    let osft = Osft::split_in(&network, &config, &context).unwrap();
-    let importance = |measure, path: &str| {
-        let all = known.importance(measure).unwrap().unwrap();
-        all.into_iter()
-            .find(|(of, _)| *of == path)
-            .map(|(_, value)| value)
-    };
-    let found: Vec<_> = osft.layers().iter().map(|layer| layer.importance).collect();
-    let expected = [
-        importance(ImportanceMeasure::Cosine, "left.weight"),
-        importance(ImportanceMeasure::LinearCka, "right.weight"),
-        None,
-    ];
-    assert_eq!(found, expected);
-    // One measure alone was taken.
-    let calibrator = Calibrator::for_config(&network, &energy(0.9)).unwrap();
-    let calibrator = calibrator.with_importance(ImportanceMeasure::Cosine);
-    let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
-    let context = SplitContext::new().with_calibration(&known);
-    let error = Osft::split_in(&network, &config, &context).unwrap_err();
-    assert!(matches!(error, OsftError::NotMeasured { .. }), "{error}");
+    for (_, device) in backends() {
+        let network = Network::new(&device);
+        let by = |importance| {
+            ShareRule::Adaptive(AdaptiveShare {
+                importance,
+                ..AdaptiveShare::default()
+            })
+        };
+        let config = OsftConfig::new()
+            .with_target_share("left", by(ImportanceMeasure::Cosine))
+            .with_target_share("right", by(ImportanceMeasure::LinearCka));
+        assert!(config.needs_calibration() && !OsftConfig::new().needs_calibration());
+        let error = Osft::split(&network, &config).unwrap_err();
+        assert!(matches!(error, OsftError::NotCalibrated), "{error}");
+        let calibrator = Calibrator::for_config(&network, &config).unwrap();
+        let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
+        let context = SplitContext::new().with_calibration(&known);
+        let osft = Osft::split_in(&network, &config, &context).unwrap();
+        let importance = |measure, path: &str| {
+            let all = known.importance(measure).unwrap().unwrap();
+            all.into_iter()
+                .find(|(of, _)| *of == path)
+                .map(|(_, value)| value)
+        };
+        let found: Vec<_> = osft.layers().iter().map(|layer| layer.importance).collect();
+        let expected = [
+            importance(ImportanceMeasure::Cosine, "left.weight"),
+            importance(ImportanceMeasure::LinearCka, "right.weight"),
+            None,
+        ];
+        assert_eq!(found, expected);
+        // One measure alone was taken.
+        let calibrator = Calibrator::for_config(&network, &energy(0.9)).unwrap();
+        let calibrator = calibrator.with_importance(ImportanceMeasure::Cosine);
+        let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
+        let context = SplitContext::new().with_calibration(&known);
+        let error = Osft::split_in(&network, &config, &context).unwrap_err();
+        assert!(matches!(error, OsftError::NotMeasured { .. }), "{error}");
+    }
 }

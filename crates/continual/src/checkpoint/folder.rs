@@ -204,9 +204,7 @@ mod tests {
         fs::write(folder.join("checkpoint-000009").join("notes.txt"), "mine").unwrap();
         assert_eq!(open().latest(), None);
         let made = Cell::new(0);
-        open()
-            .save(&1, vec![part("a-1", &made)])
-            .unwrap();
+        open().save(&1, vec![part("a-1", &made)]).unwrap();
         let checkpoints = open();
         assert_eq!(state(&checkpoints), Some(1));
         let kept = checkpoints.latest().unwrap().path().to_path_buf();
@@ -257,7 +255,11 @@ mod tests {
             assert_eq!(latest.json::<i32>(SEQUENCE_FILE).unwrap(), 1);
         }
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
-        fs::write(checkpoints.latest().unwrap().path().join(SEQUENCE_FILE), "{").unwrap();
+        fs::write(
+            checkpoints.latest().unwrap().path().join(SEQUENCE_FILE),
+            "{",
+        )
+        .unwrap();
         let error = checkpoints.latest().unwrap().json::<i32>(SEQUENCE_FILE);
         assert!(matches!(
             error,

@@ -27,7 +27,7 @@ impl<M: Module> Method<M> for MultiTaskFt {
         inner: AdamW,
         _context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
-        Ok((model.unfreeze(), inner.into()))
+        Ok((model.set_require_grad(true), inner.into()))
     }
 
     fn end_task(

@@ -38,7 +38,7 @@ impl<M: Module> Method<M> for PerTaskFt<M> {
         _context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
         let base = self.base.get_or_insert(model);
-        Ok((base.clone().unfreeze(), inner.into()))
+        Ok((base.clone().set_require_grad(true), inner.into()))
     }
 
     fn restore(&mut self, base: &M, _saved: &Checkpoint) -> Result<(), ContinualError> {

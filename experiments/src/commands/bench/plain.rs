@@ -21,7 +21,9 @@ impl<M: Module> Method<M> for PlainTargets {
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
         let targets = self.0.selected(&model)?;
         let ids: Vec<ParamId> = targets.iter().map(|target| target.id).collect();
-        let model = model.freeze().unfreeze_group(ParamGroup::from_ids(ids));
+        let model = model
+            .no_grad()
+            .set_require_grad_group(ParamGroup::from_ids(ids), true);
         Ok((model, inner.into()))
     }
 
