@@ -13,13 +13,10 @@ mod commands;
 mod config;
 mod hash;
 mod interrupt;
-mod miniature;
 mod progress;
 mod report;
 mod run;
-mod suite;
 mod variant;
-mod vocabulary;
 
 use std::process::ExitCode;
 

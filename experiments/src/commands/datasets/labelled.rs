@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use benchmarks::{Format, Score, Suite, TaskSpec};
 
 use super::json;
-use crate::miniature::{self, ORDERS, generate};
-use crate::suite::{self, Sizes};
+use synthetic::miniature::{self, ORDERS, generate};
+use synthetic::suite::{self, Sizes};
 
 /// Times that each task's training rows are gone through.
 const EPOCHS: usize = 4;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use benchmarks::{Format, Score, Suite, TaskSpec};
 
 use super::json;
-use crate::suite::{Sizes, generate};
+use synthetic::suite::{Sizes, generate};
 
 /// Times that each task's training rows are gone through: what it takes to learn it, as TRACE's
 /// epochs differ from task to task.

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{MAX_LENGTH, Source, vocabulary_texts};
 use crate::cli::PretrainArgs;
-use crate::suite::{Document, mixture};
-use crate::vocabulary::byte_level::{self, END_OF_TEXT};
+use synthetic::suite::{Document, mixture};
+use synthetic::vocabulary::byte_level::{self, END_OF_TEXT};
 
 /// Documents of the mixture.
 pub fn documents(args: &PretrainArgs) -> Vec<Document> {

@@ -16,7 +16,7 @@ use tokenizers::Tokenizer;
 
 use crate::cli::{FamilyName, PretrainArgs};
 use crate::progress::Progress;
-use crate::suite::Document;
+use synthetic::suite::Document;
 
 /// Documents the vocabulary is trained on; more add nothing, since their words repeat.
 const VOCABULARY_DOCUMENTS: usize = 20_000;

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::{MAX_LENGTH, Source, vocabulary_texts};
 use crate::cli::PretrainArgs;
-use crate::miniature;
-use crate::suite::{Document, mixture};
-use crate::vocabulary::sentence_pieces::{self, END, PADDING};
+use synthetic::miniature;
+use synthetic::suite::{Document, mixture};
+use synthetic::vocabulary::sentence_pieces::{self, END, PADDING};
 
 /// Times that the wordings of the tasks are among the texts of the vocabulary: about as often as a word
 /// of their sentences.

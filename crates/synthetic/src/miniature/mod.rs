@@ -8,6 +8,7 @@
 
 mod inference;
 mod options;
+mod orders;
 mod reasoning;
 mod sentiment;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod words;
 use std::collections::BTreeSet;
 
 pub use options::options;
+pub use orders::ORDERS;
 use rand::{SeedableRng, seq::SliceRandom};
 use serde::Serialize;
 use words::Random;
@@ -79,64 +81,6 @@ pub const INSTRUCTIONS: [(&str, &str); 8] = [
         "MultiRC",
         "Is the answer right, by the paragraph? Choose one from the option.",
     ),
-];
-
-/// The orders: as those of the benchmark, by the kinds of the tasks.
-pub const ORDERS: [&[&str]; 6] = [
-    &["entries", "gadgets", "forum", "press"],
-    &["entries", "gadgets", "press", "forum"],
-    &["forum", "gadgets", "press", "entries"],
-    &[
-        "claims",
-        "briefs",
-        "senses",
-        "causes",
-        "questions",
-        "villages",
-        "follows",
-        "films",
-        "cafes",
-        "gadgets",
-        "notes",
-        "entries",
-        "press",
-        "stories",
-        "forum",
-    ],
-    &[
-        "stories",
-        "villages",
-        "senses",
-        "claims",
-        "briefs",
-        "causes",
-        "questions",
-        "follows",
-        "films",
-        "notes",
-        "entries",
-        "press",
-        "cafes",
-        "gadgets",
-        "forum",
-    ],
-    &[
-        "cafes",
-        "gadgets",
-        "claims",
-        "briefs",
-        "causes",
-        "questions",
-        "follows",
-        "films",
-        "notes",
-        "entries",
-        "press",
-        "forum",
-        "stories",
-        "villages",
-        "senses",
-    ],
 ];
 
 /// How one task is drawn.

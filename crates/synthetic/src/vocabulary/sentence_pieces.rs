@@ -1,6 +1,5 @@
 //! Unigram pieces framed as T5's, for encoder-decoders.
 
-use anyhow::{Result, anyhow};
 use tokenizers::decoders::metaspace::Metaspace;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
@@ -8,6 +7,8 @@ use tokenizers::normalizers::{NFKC, Replace, Sequence, replace::ReplacePattern};
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
+
+use super::VocabularyError;
 
 /// Pads rows and starts answers; its id is 0.
 pub const PADDING: &str = "<pad>";
@@ -23,14 +24,18 @@ const SENTINELS: usize = 32;
 ///
 /// # Errors
 ///
-/// If the tokenizer library cannot train.
-pub fn train(documents: impl Iterator<Item = String> + Send, size: usize) -> Result<Tokenizer> {
-    let failed = |error| anyhow!("cannot train the tokenizer: {error}");
+/// [`VocabularyError`].
+pub fn train(
+    documents: impl Iterator<Item = String> + Send,
+    size: usize,
+) -> Result<Tokenizer, VocabularyError> {
     let special = |text: &str| AddedToken::from(text, true);
     let blanks = ReplacePattern::Regex(r"\s+".to_string());
     let normalizer = Sequence::new(vec![
         NFKC.into(),
-        Replace::new(blanks, " ").map_err(failed)?.into(),
+        Replace::new(blanks, " ")
+            .map_err(VocabularyError::of(size))?
+            .into(),
     ]);
     let metaspace = Metaspace::new('\u{2581}', PrependScheme::Always, true);
     let mut tokenizer = Tokenizer::new(Unigram::default());
@@ -43,18 +48,22 @@ pub fn train(documents: impl Iterator<Item = String> + Send, size: usize) -> Res
         .special_tokens([PADDING, END, UNKNOWN].map(special).to_vec())
         .unk_token(Some(UNKNOWN.to_string()))
         .show_progress(false)
-        .build()?
+        .build()
+        .map_err(VocabularyError::of(size))?
         .into();
-    tokenizer.train(&mut trainer, documents).map_err(failed)?;
+    tokenizer
+        .train(&mut trainer, documents)
+        .map_err(VocabularyError::of(size))?;
     let sentinels = (0..SENTINELS)
         .rev()
         .map(|n| special(&format!("<extra_id_{n}>")));
     tokenizer.add_special_tokens(&sentinels.collect::<Vec<_>>());
     let frame = TemplateProcessing::builder()
         .try_single(format!("$A {END}"))
-        .map_err(|error| anyhow!("{error}"))?
+        .map_err(VocabularyError::of(size))?
         .special_tokens(vec![(END, 1)])
-        .build()?;
+        .build()
+        .map_err(VocabularyError::of(size))?;
     tokenizer.with_post_processor(Some(frame));
     Ok(tokenizer)
 }

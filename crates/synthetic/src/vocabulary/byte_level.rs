@@ -1,10 +1,11 @@
 //! Byte-level BPE, for decoder-only models.
 
-use anyhow::{Result, anyhow};
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::{AddedToken, Tokenizer};
+
+use super::VocabularyError;
 
 /// Ends a text, pads rows; its id is 0.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -13,8 +14,11 @@ pub const END_OF_TEXT: &str = "<|endoftext|>";
 ///
 /// # Errors
 ///
-/// If the tokenizer library cannot train.
-pub fn train(documents: impl Iterator<Item = String> + Send, size: usize) -> Result<Tokenizer> {
+/// [`VocabularyError`].
+pub fn train(
+    documents: impl Iterator<Item = String> + Send,
+    size: usize,
+) -> Result<Tokenizer, VocabularyError> {
     let byte_level = ByteLevel::new(false, true, true);
     let mut tokenizer = Tokenizer::new(BPE::default());
     tokenizer
@@ -30,6 +34,6 @@ pub fn train(documents: impl Iterator<Item = String> + Send, size: usize) -> Res
         .into();
     tokenizer
         .train(&mut trainer, documents)
-        .map_err(|error| anyhow!("cannot train the tokenizer: {error}"))?;
+        .map_err(VocabularyError::of(size))?;
     Ok(tokenizer)
 }
