@@ -259,7 +259,11 @@ fn checksum<'a, 'data: 'a>(
         part(format!("{:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
         part(tensor.data());
     }
-    let digest = hash.finalize();
+    hexadecimal(&hash.finalize())
+}
+
+/// The digits of a checksum.
+pub(crate) fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -7,7 +7,7 @@ use burn::module::ParamId;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::archive::Format;
+use crate::archive::{Format, hexadecimal};
 use crate::calibration::Calibration;
 use crate::form::FactorIds;
 use crate::state::Layout;
@@ -132,11 +132,7 @@ fn key(
     if let Some(calibration) = context.calibration {
         of_calibration(calibration, &mut hash);
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 fn of_weight(weight: &Weight) -> impl AsRef<[u8]> + use<> {

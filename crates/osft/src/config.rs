@@ -76,7 +76,8 @@ pub enum Others {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
-    /// The weight at the split: the change decays.
+    /// The weight at the split: the change decays. A target of which everything is free has no split to
+    /// speak of: it trains as in plain fine-tuning, and decays towards zero.
     #[default]
     Change,
     /// Zero: the free part decays, and with it what the network knew there. As in PEFT.
@@ -257,27 +258,37 @@ impl OsftConfig {
         measures
     }
 
+    /// Checks that every share that is given for some targets is given for one of these.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTargetOfShare`].
+    pub(crate) fn check_target_shares(&self, targets: &[&str]) -> Result<(), OsftError> {
+        for share in &self.target_shares {
+            let regex = expression(&share.targets)?;
+            if !targets.iter().any(|path| regex.is_match(path)) {
+                return Err(OsftError::NoTargetOfShare {
+                    pattern: share.targets.clone(),
+                    targets: targets.iter().map(|path| (*path).to_string()).collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// The rule of each target.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a rule is for targets that are not there.
+    /// [`OsftError::InvalidPattern`].
     pub(crate) fn rules_of(&self, paths: &[&str]) -> Result<Vec<ShareRule>, OsftError> {
         let mut rules = vec![self.protected_share; paths.len()];
         for share in self.target_shares.iter().rev() {
             let regex = expression(&share.targets)?;
-            let mut found = false;
             for (rule, path) in rules.iter_mut().zip(paths) {
                 if regex.is_match(path) {
                     *rule = share.protected_share;
-                    found = true;
                 }
-            }
-            if !found {
-                return Err(OsftError::NoTarget {
-                    pattern: share.targets.clone(),
-                    available: paths.iter().map(|path| (*path).to_string()).collect(),
-                });
             }
         }
         Ok(rules)

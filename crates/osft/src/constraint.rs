@@ -50,10 +50,10 @@ impl Constraint {
         }
     }
 
-    /// Type of the numbers that the coordinates are computed in.
-    pub(crate) fn dtype(&self) -> DType {
+    /// Type of the bases, if there is one.
+    pub(crate) fn dtype(&self) -> Option<DType> {
         let basis = self.input.basis().or(self.output.basis());
-        basis.map_or(DType::F32, Tensor::dtype)
+        basis.map(Tensor::dtype)
     }
 
     /// The same constraint for tensors that are differentiated, or not, as `tensor` is, on its device.
@@ -62,6 +62,16 @@ impl Constraint {
         Self {
             input: self.input.beside(tensor),
             output: self.output.beside(tensor),
+            removed: self.removed,
+        }
+    }
+
+    /// As [`beside`](Self::beside), in the type of `tensor` too.
+    pub(crate) fn fitted(&self, tensor: &Tensor<2>) -> Self {
+        let fitted = |side: &Side| side.beside(tensor).in_type(tensor.dtype());
+        Self {
+            input: fitted(&self.input),
+            output: fitted(&self.output),
             removed: self.removed,
         }
     }
@@ -88,6 +98,9 @@ impl Constraint {
     }
 
     /// The dense change that coordinates stand for: `N_P C N_Qᵀ`, or the coordinates themselves.
+    ///
+    /// A side that keeps no free basis takes its coordinates as they are: [`constrain`](Self::constrain) them
+    /// first where they may have left what is free.
     ///
     /// # Shapes
     /// - `core`: [`core_shape`](Self::core_shape)

@@ -29,6 +29,29 @@ pub enum OsftError {
         /// Paths of all rank-2 parameters of the module.
         available: Vec<String>,
     },
+    /// A share was given for targets that are not there.
+    #[error(
+        "a share is given for {pattern:?}, which none of the {} targets matches; they are: {}",
+        targets.len(),
+        abbreviate(targets)
+    )]
+    NoTargetOfShare {
+        /// The pattern that selects nothing.
+        pattern: String,
+        /// Paths of all targets.
+        targets: Vec<String>,
+    },
+    /// A weight that is split stands at several places of a module.
+    #[error(
+        "layer {layer:?} is also {also:?}: an optimizer would move one of the two alone; keep one \
+         parameter and use it twice, or split the module as it is now"
+    )]
+    Shared {
+        /// Path of the layer.
+        layer: String,
+        /// Another path of the same parameter.
+        also: String,
+    },
     /// No layer of the module is a linear layer that is split by default.
     #[error(
         "the module has no linear layer but output heads: name the weights to split by patterns; its \
@@ -179,10 +202,10 @@ pub enum OsftError {
         /// Path of the layer.
         layer: String,
     },
-    /// The inputs of a layer hold NaN or infinite values.
+    /// The inputs of a layer, or its outputs, hold NaN or infinite values.
     #[error(
-        "layer {layer:?} saw inputs that are not finite: the module or the calibration data is \
-         broken"
+        "layer {layer:?} saw inputs, or gave outputs, that are not finite: the module or the \
+         calibration data is broken"
     )]
     NonFiniteInputs {
         /// Path of the layer.
@@ -200,9 +223,19 @@ pub enum OsftError {
     /// A bound of what has changed since the base model would leave a layer out.
     #[error(
         "how far the outputs of layer {layer:?} moved is not known, so nothing bounds them: split \
-         with a calibration in the context, and record the leaks of that split"
+         with a calibration in the context, and record the leaks of that split; a layer whose values \
+         are no numbers has no bound either"
     )]
     Unbounded {
+        /// Path of the first such layer.
+        layer: String,
+    },
+    /// Two calibrations hold the inputs of a layer in different ways.
+    #[error(
+        "the inputs of layer {layer:?} are held as a sketch of other size, or as no sketch, in one of the \
+         two calibrations: measure both with the same `Calibrator::with_sketch`"
+    )]
+    OtherSketch {
         /// Path of the first such layer.
         layer: String,
     },

@@ -15,17 +15,16 @@ use crate::side::keeps_free_basis;
 use crate::survey::{Survey, dtypes};
 use crate::{BasePrecision, Decay, Osft, OsftConfig, OsftError, Removed, ShareRule, SplitSource};
 
-/// Numbers that are held for the targets of a module while they train, beside activations and the gradients
-/// of fully protected targets, which a step forms and drops.
+/// Numbers that are held for the targets of a module while they train, beside activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldNumbers {
     /// Weights in f32, or f64 in a module of f64.
     pub weights: usize,
     /// Weights in bf16 or f16.
     pub bf16_weights: usize,
-    /// What a change is measured against, or decays towards, where that is a copy: in the factored forms
-    /// the weights at the split and the first values of the factors, with [`Decay::Weight`] the
-    /// coordinates of the weights.
+    /// What a change is measured against, or decays towards, where that is a copy: weights of which everything
+    /// is free, in the factored forms the weights at the split and the first values of the factors, with
+    /// [`Decay::Weight`] the coordinates of the weights.
     pub starts: usize,
     /// Orthonormal bases.
     pub bases: usize,
@@ -37,8 +36,8 @@ pub struct HeldNumbers {
 }
 
 impl HeldNumbers {
-    /// Bytes with a gradient and two moments in f32 of everything that trains. A module of f64 takes twice
-    /// as many.
+    /// Bytes with a gradient and two moments in f32 of everything that trains. In a module of f64 all but what
+    /// is held in two bytes takes twice as many.
     pub fn bytes(&self) -> usize {
         let single = self.weights + self.starts + self.bases + self.attached;
         2 * self.bf16_weights + 4 * (single + 3 * self.trained)
@@ -62,21 +61,28 @@ impl HeldNumbers {
                 ..Self::default()
             },
         };
+        let basis = |d: usize, k: usize| match (k == d, keeps_free_basis(d, k)) {
+            (true, _) => 0,
+            (_, true) => d * (d - k),
+            (_, false) => d * k,
+        };
+        let bases = basis(d_in, k_in) + basis(d_out, k_out);
         if k_in == d_in || k_out == d_out {
-            return stored(half);
+            return Self {
+                bases,
+                ..stored(half)
+            };
         }
         let factored = config.form.is_factored();
         // A factored form holds factors of all of it, and a weight in two bytes has a core.
         if (k_in, k_out) == (0, 0) && !factored && !half {
             return Self {
+                // The weight of the split stays beside the one that is trained.
+                starts: numbers,
                 trained: numbers,
                 ..stored(half)
             };
         }
-        let basis = |d: usize, k: usize| match keeps_free_basis(d, k) {
-            true => d * (d - k),
-            false => d * k,
-        };
         let coordinates = |d: usize, k: usize| match keeps_free_basis(d, k) {
             true => d - k,
             false => d,
@@ -95,7 +101,7 @@ impl HeldNumbers {
         Self {
             weights: base.weights,
             bf16_weights: base.bf16_weights + start.bf16_weights,
-            bases: basis(d_in, k_in) + basis(d_out, k_out),
+            bases,
             attached,
             trained: attached,
             starts: match (factored, config.decay) {
@@ -135,8 +141,6 @@ impl Osft {
         layers
             .map(|layer| {
                 let half = is_half(layer.start.dtype());
-                // A weight that is held in bf16 was split as such; elsewhere it is held as it is stored.
-                let half = half && self.config.base_precision == BasePrecision::Full;
                 let protected = [layer.k_in, layer.k_out];
                 HeldNumbers::of_layer(&self.config, layer.shape, protected, half)
             })
@@ -144,7 +148,8 @@ impl Osft {
     }
 
     /// What a split would hold, without decomposing anything or looking at a value: a module that was
-    /// built and not filled suffices. `None` where the rule, or the source, decides by what it decomposes.
+    /// built and not filled suffices (of weights that are stored transposed Burn tells the shape the other way
+    /// round until then). `None` where the rule, or the source, decides by what it decomposes.
     ///
     /// # Errors
     ///

@@ -63,7 +63,7 @@ pub(crate) fn importance(
 
 /// Linear CKA between the inputs `x` of a layer and its outputs `x W`, in `[0, 1]`; 0 where either
 /// is constant. Exact from the moment alone, since the outputs' covariance follows from the
-/// inputs'.
+/// inputs'; from a sketch, whose covariance may be indefinite, an estimate that is cut to the range.
 ///
 /// # Shapes
 /// - `weight`: `[d_in, d_out]`
@@ -78,7 +78,7 @@ pub(crate) fn linear_cka(moment: &Moment, weight: &Mat<f64>) -> f64 {
     let outputs = &cross * weight;
     let size = inputs.norm_l2() * outputs.norm_l2();
     if size > 0.0 {
-        cross.squared_norm_l2() / size
+        (cross.squared_norm_l2() / size).min(1.0)
     } else {
         0.0
     }

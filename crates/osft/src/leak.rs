@@ -203,7 +203,8 @@ fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
     if !size.is_finite() {
         (leak.leak_in, leak.leak_out, leak.leak_both) = (f64::NAN, f64::NAN, f64::NAN);
     } else if size > 0.0 {
-        let [input, output] = [&layer.constraint.input, &layer.constraint.output];
+        let constraint = layer.constraint.fitted(&change);
+        let [input, output] = [&constraint.input, &constraint.output];
         let protected_in = input.protected_part(change.clone());
         let protected_out = output.protected_part(change.clone().transpose());
         let protected_both = protected_in
@@ -220,7 +221,10 @@ fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         (leak.leak_in, leak.leak_out, leak.leak_both) = (0.0, 0.0, 0.0);
     }
     leak.outputs = layer.inputs.as_ref().map(|inputs| {
-        let protected = (inputs.moment.trace() - inputs.unprotected).max(0.0);
+        // A sketch knows the energy of a direction up to its error, which counts where it does harm.
+        let hidden = inputs.moment.sketch_error() * layer.k_in as f64;
+        let trace = inputs.moment.trace();
+        let protected = (trace - inputs.unprotected + hidden).clamp(0.0, trace);
         let reaches = |energy: f64, part: f64| energy.sqrt() * part * size;
         let outside = (1.0 - leaked.powi(2)).max(0.0).sqrt();
         let length = reaches(inputs.unprotected, outside) + reaches(protected, leaked);

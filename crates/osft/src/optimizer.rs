@@ -12,9 +12,11 @@ use crate::{CoreOptimizer, Form, Osft, OsftError, Others};
 impl Osft {
     /// An optimizer of the module that [`prepare`](Self::prepare) returned: it moves the targets inside
     /// their free directions by `inner`, and every other parameter that has a gradient by `inner` as it
-    /// is. Targets of a module that was not prepared do not move.
+    /// is. In the module that was split, and is not prepared, the targets do not move, but for those of which
+    /// everything is free.
     ///
-    /// The optimizer keeps state by identity and belongs to this split; a new split needs a new one.
+    /// The optimizer keeps state by identity and belongs to this split; a new split needs a new one. Burn reads
+    /// saved state in the device's default type, mostly f32: what trains in another one goes on without it.
     /// Gradient clipping that is set on it afterwards (`with_grad_clipping`) reaches what trains as it is
     /// and no core or factor, since Burn hands it to its first group alone: use
     /// [`optimizer_with_clipping`](Self::optimizer_with_clipping).
@@ -64,7 +66,7 @@ impl Osft {
         if let Some(clipping) = &clipping {
             optimizer = optimizer.with_grad_clipping(clipping.clone());
         }
-        let (mut ids, mut paths) = (Vec::new(), Vec::new());
+        let (mut ids, mut closed) = (Vec::new(), Vec::new());
         for layer in &self.layers {
             if let Some(factors) = &layer.factors {
                 for (id, factor) in
@@ -81,12 +83,18 @@ impl Osft {
             let trains_itself = layer.constraint.is_open() && layer.attached_ids().is_empty();
             if !trains_itself {
                 ids.push(layer.id);
-                paths.push(layer.path.clone());
+            }
+            if layer.constraint.is_closed() {
+                closed.push(layer.path.clone());
             }
         }
-        // By their paths too: in a module whose weights were loaded identities are others.
-        for group in [ParamGroup::from_ids(ids), ParamGroup::from_paths(paths)] {
-            optimizer = optimizer.with_group(group, Unmoved(inner.clone()), None);
+        let unmoved = Unmoved(inner.clone());
+        optimizer = optimizer.with_group(ParamGroup::from_ids(ids), unmoved, None);
+        // Where nothing can move, the targets ask for gradients all the same, in a module whose weights were
+        // loaded under other identities too.
+        if closed.len() == self.layers.len() {
+            let unmoved = Unmoved(inner.clone());
+            optimizer = optimizer.with_group(ParamGroup::from_paths(closed), unmoved, None);
         }
         Ok(optimizer)
     }

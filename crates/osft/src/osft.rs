@@ -8,10 +8,11 @@ use crate::known::Known;
 use crate::precision::{hold, is_half};
 use crate::source::Layer;
 use crate::survey::{Place, Survey, dtypes};
-use crate::trainability::Trainability;
+use crate::trainability::{KnownIn, Trainability};
 use crate::weight::{Weight, weights};
 use crate::{
-    Calibration, Constraint, LayerSplit, LayerSummary, OsftConfig, OsftError, Others, SplitCache,
+    Calibration, Constraint, LayerSplit, LayerSummary, OsftConfig, OsftError, Others, ShareRule,
+    SplitCache,
 };
 
 /// What a split may look at beside the weights.
@@ -78,6 +79,8 @@ pub struct Osft {
 impl Osft {
     /// Splits the target weights of a module, in parallel over layers.
     ///
+    /// The module is only read; parameters that were built and not filled are filled.
+    ///
     /// # Errors
     ///
     /// As [`split_in`](Self::split_in); a source or a rule that needs calibration is
@@ -93,7 +96,8 @@ impl Osft {
     /// Splits the target weights of a module by what is known of its inputs and of the sequence
     /// of tasks.
     ///
-    /// The module is only read: what was learned stays in its weights. A split for the next task
+    /// The module is only read (parameters that were built and not filled are filled): what was learned stays
+    /// in its weights. A split for the next task
     /// is made from the weights as they are then, with a new optimizer, since moments of the old
     /// coordinates mean nothing in the new ones.
     ///
@@ -104,7 +108,8 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`] and
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoTargetOfShare`] if one that gives
+    /// a share does, [`OsftError::NoLinearLayer`] and
     /// [`OsftError::NothingTrains`] if there is nothing to split, [`OsftError::Reparameterized`] if
     /// something is attached to the module, [`OsftError::TooManyDirections`],
     /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] naming the layer,
@@ -119,13 +124,13 @@ impl Osft {
         let survey = Survey::of(module);
         survey.refuse_attachments()?;
         let trainability = Trainability::of(module);
-        let (places, mut warnings) = chosen(&survey, config, |place| {
-            trainability.trains(place.id, &place.path)
-        })?;
+        let known = trainability.known_in(module);
+        let (places, mut warnings) =
+            chosen(&survey, config, |place| known.trains(place.id, &place.path))?;
         let mut targets = weights(module, &places);
         warnings.extend(hold(&mut targets, config.base_precision)?);
         if config.others == Others::Trained {
-            warnings.extend(in_two_bytes(module, &targets, &trainability));
+            warnings.extend(in_two_bytes(module, &targets, &known));
         }
         let mut split = match context.cache {
             Some(cache) => cache.split(&targets, config, context)?,
@@ -174,11 +179,13 @@ impl Osft {
             let found: Result<Vec<_>, _> = some.par_iter().map(split).collect();
             layers.extend(found?.into_iter().map(LayerSplit::settled));
         }
+        let mut warnings = known.warnings;
+        warnings.extend(layers.iter().zip(&known.rules).filter_map(out_of_reach));
         Ok(Self {
             config: config.clone(),
             layers,
             trainability: Trainability::default(),
-            warnings: known.warnings,
+            warnings,
             name: None,
         })
     }
@@ -250,6 +257,8 @@ pub(crate) fn chosen(
     trains: impl Fn(&Place) -> bool,
 ) -> Result<(Vec<Place>, Vec<String>), OsftError> {
     let selected = config.targets.places(survey)?;
+    let paths: Vec<&str> = selected.iter().map(|place| place.path.as_str()).collect();
+    config.check_target_shares(&paths)?;
     let mut warnings = Vec::new();
     let mut chosen = Vec::with_capacity(selected.len());
     for place in &selected {
@@ -273,17 +282,31 @@ pub(crate) fn chosen(
     }
 }
 
+/// A word about a layer of which a rule wants more energy protected than a sketch of its inputs knows
+/// directions of.
+fn out_of_reach((layer, rule): (&LayerSplit, &ShareRule)) -> Option<String> {
+    let ShareRule::Energy(wanted) = rule else {
+        return None;
+    };
+    let (known, found) = (layer.energies.len(), layer.protected_energy());
+    let all_known = layer.k_in.max(layer.k_out) + layer.lost_directions >= known;
+    // Rounding of a sum of squares.
+    (all_known && found < wanted - 1e-9 && layer.total_energy > 0.0).then(|| {
+        format!(
+            "the sketch of the inputs of {} knows {known} directions, which hold {found:.4} of the energy and \
+             not {wanted}",
+            layer.path
+        )
+    })
+}
+
 /// A word about parameters beside the targets that train in a precision that cannot hold small steps.
-fn in_two_bytes<M: Module>(
-    module: &M,
-    targets: &[Weight],
-    trainability: &Trainability,
-) -> Option<String> {
+fn in_two_bytes<M: Module>(module: &M, targets: &[Weight], known: &KnownIn<'_>) -> Option<String> {
     let mut types = dtypes(module);
     for target in targets {
         types.remove(&target.id);
     }
-    types.retain(|id, dtype| is_half(*dtype) && trainability.trains(*id, ""));
+    types.retain(|id, dtype| is_half(*dtype) && known.trains(*id, ""));
     (!types.is_empty()).then(|| {
         format!(
             "{} parameters beside the targets train in two bytes, which lose small steps",

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use crate::form::{CoreForm, FactoredForm};
 use crate::precision::stored;
 use crate::survey::{Paths, Place, Survey};
-use crate::trainability::{Trainability, set};
+use crate::trainability::{KnownIn, Trainability, set, with_gradients};
 use crate::weight::non_finite;
 use crate::{LayerSplit, Osft, OsftError, Others};
 
@@ -16,12 +16,13 @@ impl Osft {
     /// The module as it is trained: what trains in place of the targets is attached to them, at the
     /// values that they have in this module, and what may not move does not ask for gradients.
     ///
-    /// - A target keeps its identity, its way of being saved and loaded, and, by `val()`, its value.
-    ///   What is stored of it stays, beside the [`FreeCore`](crate::FreeCore) (or the factors) that
-    ///   trains. Targets of which everything is free train themselves.
+    /// - A target keeps its identity, its way of being saved and loaded, and, by `val()`, its value (up to
+    ///   rounding in the factored forms, and rounded where the configuration holds it in bf16). What is
+    ///   stored of it stays, beside the [`FreeCore`](crate::FreeCore) (or the factors) that trains. Targets
+    ///   of which everything is free train themselves.
     /// - `require_grad` is taken from targets that do not train themselves and, by
-    ///   [`Others::Frozen`], from everything else. What the module's owner has frozen stays frozen.
-    ///   [`finish`](Self::finish) gives it all back.
+    ///   [`Others::Frozen`], from everything else that was part of the module when it was split. What the
+    ///   module's owner has frozen stays frozen. [`finish`](Self::finish) gives it all back.
     /// - Training flags (of dropout, of batch normalization) stay as they are: freeze them apart, with
     ///   Burn's `freeze_group`, where that is wanted.
     ///
@@ -32,24 +33,30 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Reparameterized`] if
-    /// anything is attached to the module already, by another split for instance,
-    /// [`OsftError::TrainabilityChanged`] if a parameter was frozen or unfrozen since the split.
+    /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Shared`] if one stands at
+    /// several places by now, [`OsftError::Reparameterized`] if anything is attached to the module already,
+    /// by another split for instance, [`OsftError::TrainabilityChanged`] if a parameter was frozen or
+    /// unfrozen since the split.
     pub fn prepare<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
         let attaches = (self.layers.iter()).any(|layer| !layer.attached_ids().is_empty());
-        if attaches && self.missing_attachment(&survey, &places).is_none() {
+        if attaches && self.misattached(&survey, &places).is_none() {
             return Ok(module);
         }
         survey.refuse_attachments()?;
-        let changed = self
-            .trainability
-            .changed_in(&Trainability::of_filled(&module));
-        if let Some((parameter, trained)) = changed {
-            return Err(OsftError::TrainabilityChanged { parameter, trained });
+        let known = self.trainability.known_in(&module);
+        let as_split = |id, path: &str| Some(known.get(id, path)?.trains);
+        let frozen = self.frozen(&known, &places);
+        if let Some((parameter, trained)) = Trainability::first_other(&module, as_split) {
+            // Where nothing is attached, a module that was prepared is known by what asks for gradients.
+            let prepared = |id, path: &str| frozen(id, path).or_else(|| as_split(id, path));
+            return match attaches || Trainability::first_other(&module, prepared).is_some() {
+                true => Err(OsftError::TrainabilityChanged { parameter, trained }),
+                false => Ok(module),
+            };
         }
-        let module = self.frozen(module, &places);
+        let module = set(module, frozen);
         let layers = places.iter().zip(&self.layers);
         let layers = layers.map(|(place, layer)| (place.id, layer));
         Ok(match self.config.form.is_factored() {
@@ -70,9 +77,9 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split has prepared the module,
-    /// [`OsftError::NonFinite`] if training has left values that are no numbers. Keep a clone, which shares
-    /// its tensors, of a module that is wanted after such an error.
+    /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split, and nothing else, has
+    /// prepared the module, [`OsftError::NonFinite`] if training has left values that are no numbers. Keep a
+    /// clone, which shares its tensors, of a module that is wanted after such an error.
     pub fn finish<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
@@ -85,17 +92,18 @@ impl Osft {
             held.map(|(place, _)| place.id),
         );
         let module = self.trainability.restored(module);
+        let known = self.trainability.known_in(&module);
         check_finite(&module, |id, path| {
             let mut targets = places.iter();
             targets.any(|place| place.id == id)
-                || (self.config.others == Others::Trained && self.trainability.trains(id, path))
+                || (self.config.others == Others::Trained && known.trains(id, path))
         })?;
         Ok(module)
     }
 
     /// The module as it was at the split, for evaluation beside one that trains: no second copy of the
-    /// weights is made, since those of the split are there anyway (as they are held: rounded where that is
-    /// bf16). The module that is given goes on training.
+    /// weights is made, since those of the split are there anyway. The module that is given is only read and
+    /// goes on training. Weights that are held in bf16 are widened, and are those that were split.
     ///
     /// # Errors
     ///
@@ -105,13 +113,14 @@ impl Osft {
     }
 
     /// The module as it was at the split, whatever has been trained since: targets have the weights of the
-    /// split again, nothing is attached to them, and every parameter trains or not as it did. What changes
-    /// by itself in a forward pass, such as running statistics, stays as it is now.
+    /// split again (as they were held: rounded where that was bf16), nothing is attached to them, and every
+    /// parameter trains or not as it did. What changes by itself in a forward pass, such as running
+    /// statistics, stays as it is now.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split has prepared the module,
-    /// [`OsftError::OthersTrained`] where more than the targets may have changed.
+    /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split, and nothing else, has
+    /// prepared the module, [`OsftError::OthersTrained`] where more than the targets may have changed.
     pub fn discard<M: Module>(&self, module: M) -> Result<M, OsftError> {
         if self.config.others == Others::Trained {
             return Err(OsftError::OthersTrained);
@@ -125,10 +134,11 @@ impl Osft {
         Ok(self.trainability.restored(module))
     }
 
-    /// Whether this split has prepared the module. Of several splits of one module, at most one has.
+    /// Whether this split, and nothing else, has prepared the module. Of several splits of one module, at
+    /// most one has. The module is only read.
     ///
     /// Where a split leaves nothing to train through cores or factors (everything is free, or nothing is),
-    /// nothing is attached and every module that it fits counts as prepared.
+    /// it attaches nothing, and every module that it fits and that has nothing attached counts as prepared.
     pub fn is_prepared<M: Module>(&self, module: &M) -> bool {
         let survey = Survey::of(module);
         let places = self.located(&survey);
@@ -139,27 +149,35 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherModule`].
+    /// [`OsftError::OtherModule`], [`OsftError::Shared`].
     pub(crate) fn located(&self, survey: &Survey) -> Result<Vec<Place>, OsftError> {
+        let known = self.layers.iter().map(|layer| layer.id).collect();
         let layers = self.layers.iter();
         layers
             .map(|layer| {
-                let place = survey.find(layer.id, &layer.path);
+                let place = survey.find(layer.id, &layer.path, &known);
                 let place = place.filter(|place| place.has_shape(layer.shape));
-                place.cloned().ok_or_else(|| layer.not_in_module())
+                let place = place.cloned().ok_or_else(|| layer.not_in_module())?;
+                match place.also {
+                    Some(also) => Err(OsftError::Shared {
+                        layer: place.path,
+                        also,
+                    }),
+                    None => Ok(place),
+                }
             })
             .collect()
     }
 
     /// # Errors
     ///
-    /// [`OsftError::NotPrepared`] unless everything is attached that this split attaches.
+    /// [`OsftError::NotPrepared`] unless everything is attached that this split attaches, and nothing else.
     pub(crate) fn check_attached(
         &self,
         survey: &Survey,
         places: &[Place],
     ) -> Result<(), OsftError> {
-        match self.missing_attachment(survey, places) {
+        match self.misattached(survey, places) {
             None => Ok(()),
             Some(layer) => Err(OsftError::NotPrepared {
                 layer,
@@ -168,33 +186,44 @@ impl Osft {
         }
     }
 
-    /// The first layer whose core or factors are not attached to it.
-    fn missing_attachment(&self, survey: &Survey, places: &[Place]) -> Option<String> {
-        let mut layers = self.layers.iter().zip(places);
-        let missing = layers.find(|(layer, place)| {
-            let parts = survey.attachment(&place.path).map(|found| &found.parts);
-            let own = layer.attached_ids();
-            !own.is_empty() && parts.is_none_or(|parts| *parts != own)
+    /// The first parameter to which something else is attached than what this split attaches.
+    fn misattached(&self, survey: &Survey, places: &[Place]) -> Option<String> {
+        let layers = || self.layers.iter().zip(places);
+        let missing = layers().find(|(layer, place)| {
+            let found = survey.attachment(&place.path);
+            layer.attached_ids() != found.map_or(&[][..], |found| &found.parts)
         });
-        missing.map(|(layer, _)| layer.path.clone())
+        let missing = missing.map(|(layer, _)| layer.path.clone());
+        let foreign = || {
+            let mut attachments = survey.attachments.iter();
+            attachments.find(|found| layers().all(|(_, place)| place.path != found.path))
+        };
+        missing.or_else(|| foreign().map(|found| found.path.clone()))
     }
 
-    /// The module without gradients of what may not move.
-    fn frozen<M: Module>(&self, module: M, places: &[Place]) -> M {
-        let of: HashMap<ParamId, &LayerSplit> =
-            places.iter().map(|p| p.id).zip(&self.layers).collect();
-        let mut layers = self.layers.iter();
+    /// Which parameters stop asking for gradients, or go on, when a module is prepared.
+    fn frozen<'a>(
+        &'a self,
+        known: &'a KnownIn<'_>,
+        places: &[Place],
+    ) -> impl Fn(ParamId, &str) -> Option<bool> + 'a {
+        let ids = places.iter().map(|place| place.id);
+        let of: HashMap<ParamId, &LayerSplit> = ids.zip(&self.layers).collect();
         let others_train = self.config.others == Others::Trained
             && (self.trainability.trained())
                 .any(|(path, _)| !self.layers.iter().any(|layer| layer.path == path));
         // A module in which nothing asks for gradients has no backward pass: there even what cannot
         // move asks for them, and the optimizer does not move it.
+        let mut layers = self.layers.iter();
         let something_trains = others_train || layers.any(|layer| !layer.constraint.is_closed());
-        set(module, |id, _| match of.get(&id) {
+        move |id, path| match of.get(&id) {
             Some(layer) if layer.constraint.is_closed() && something_trains => Some(false),
             Some(_) => None,
-            None => (self.config.others == Others::Frozen).then_some(false),
-        })
+            None => {
+                let freezes = self.config.others == Others::Frozen;
+                (freezes && known.get(id, path).is_some()).then_some(false)
+            }
+        }
     }
 }
 
@@ -229,7 +258,7 @@ fn check_finite<M: Module>(
     wanted: impl Fn(ParamId, &str) -> bool,
 ) -> Result<(), OsftError> {
     let mut check = Check {
-        paths: Paths::new(),
+        paths: Paths::default(),
         wanted,
         found: None,
     };
@@ -281,13 +310,12 @@ impl ModuleMapper for Replace {
         let Some(value) = self.0.remove(&param.id) else {
             return param;
         };
-        param.map(|old| {
+        // Cut off: what is put in its place is a leaf.
+        let trains = param.valid().train().base().is_require_grad();
+        let param = param.map(|old| {
             let value = crate::side::beside(value.cast(old.dtype()), &old);
-            let value = value.reshape(old.shape());
-            match old.is_require_grad() {
-                true => value.require_grad(),
-                false => value,
-            }
-        })
+            value.reshape(old.shape())
+        });
+        with_gradients(param.set_require_grad(false), trains)
     }
 }

@@ -54,6 +54,11 @@ impl Side {
         self.map(|basis| beside(basis.clone(), tensor))
     }
 
+    /// The same side in another type of numbers.
+    pub(crate) fn in_type(&self, dtype: DType) -> Self {
+        self.map(|basis| basis.clone().cast(dtype))
+    }
+
     /// What is kept of the side.
     pub(crate) fn basis(&self) -> Option<&Tensor<2>> {
         match self {

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::leak::to_host;
-use crate::precision::widened;
+use crate::precision::{changed, widened};
 use crate::survey::{Survey, values};
 use crate::weight::weights;
 use crate::{Calibration, LeakReport, OsftError, OutputChange, Targets};
@@ -46,17 +46,22 @@ impl SinceBase {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], [`OsftError::InvalidPattern`], [`OsftError::OtherCalibration`].
+    /// What [`Targets::selected`] finds, [`OsftError::OtherCalibration`], and [`OsftError::NonFinite`],
+    /// [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] naming the layer.
     pub fn new<M: Module>(
         module: &M,
         targets: &Targets,
         base: &Calibration,
     ) -> Result<Self, OsftError> {
-        let places = targets.places(&Survey::of(module))?;
-        let targets = weights(module, &places)
+        // As it computes, whatever is attached to it.
+        let module = module.clone().materialize();
+        let places = targets.places(&Survey::of(&module))?;
+        let targets = weights(&module, &places)
             .into_iter()
             .map(|target| {
-                let Some(moment) = base.moment(&target.path) else {
+                let [d_in, _] = target.value.dims();
+                let moment = base.moment(&target.path);
+                let Some(moment) = moment.filter(|moment| moment.dimension() == d_in) else {
                     return Err(OsftError::OtherCalibration { layer: target.path });
                 };
                 Ok(Target {
@@ -99,14 +104,16 @@ impl SinceBase {
 
     /// Adds a task that has been learned.
     ///
-    /// `weight` is that of all sources in the calibration that the task's split was made from. Targets that
-    /// the split left out because they are frozen have not changed, and are not among the leaks.
+    /// `weight` is that of all sources in the calibration that the task's split was made from. In it the base
+    /// must weigh what it weighs here: a base that was given another weight before it was joined with tasks is
+    /// given that weight here too. Targets that the split left out because they are frozen have not changed,
+    /// and are not among the leaks.
     ///
     /// # Errors
     ///
     /// [`OsftError::Unbounded`] if the leaks do not say how far the outputs of a layer moved, because the
-    /// split was made without calibration, or if none of its layers is among the targets;
-    /// [`OsftError::InvalidSourceWeight`]. Nothing is recorded then.
+    /// split was made without calibration or the layer is broken, [`OsftError::OtherCalibration`] if a layer
+    /// is not among the targets, [`OsftError::InvalidSourceWeight`]. Nothing is recorded then.
     pub fn record(&mut self, leaks: &LeakReport, weight: f64) -> Result<(), OsftError> {
         if !(weight > 0.0 && weight.is_finite()) {
             return Err(OsftError::InvalidSourceWeight { weight });
@@ -126,7 +133,7 @@ impl SinceBase {
     ///
     /// # Errors
     ///
-    /// [`OsftError::Unbounded`] if a layer of the changes is not a target.
+    /// [`OsftError::OtherCalibration`] if a layer is not a target, [`OsftError::Unbounded`] if it is broken.
     pub fn record_measured(&mut self, changes: &[LayerChange]) -> Result<(), OsftError> {
         let changes = changes.iter();
         let lengths = changes.map(|change| (change.path.as_str(), change.outputs.measured.sqrt()));
@@ -137,10 +144,12 @@ impl SinceBase {
     fn add(&mut self, lengths: Vec<(&str, f64)>) -> Result<(), OsftError> {
         let known = |path: &str| self.targets.iter().position(|target| target.path == path);
         let indexed = lengths.into_iter().map(|(path, length)| {
-            let unbounded = || OsftError::Unbounded {
-                layer: path.to_string(),
-            };
-            Ok((known(path).ok_or_else(unbounded)?, length))
+            let layer = path.to_string();
+            match known(path) {
+                None => Err(OsftError::OtherCalibration { layer }),
+                Some(_) if !length.is_finite() => Err(OsftError::Unbounded { layer }),
+                Some(index) => Ok((index, length)),
+            }
         });
         let indexed: Vec<(usize, f64)> = indexed.collect::<Result<_, OsftError>>()?;
         for (index, length) in indexed {
@@ -157,10 +166,10 @@ impl SinceBase {
     pub fn measure<M: Module>(&self, module: &M) -> Result<Vec<LayerChange>, OsftError> {
         let merged = module.clone().materialize();
         let survey = Survey::of(&merged);
-        let places: Vec<_> = self
-            .targets
-            .iter()
-            .map(|target| survey.find(target.id, &target.path))
+        let known = self.targets.iter().map(|target| target.id).collect();
+        let targets = self.targets.iter();
+        let places: Vec<_> = targets
+            .map(|target| survey.find(target.id, &target.path, &known))
             .collect();
         let mut now = values(&merged, &places.iter().flatten().map(|p| p.id).collect());
         self.targets
@@ -178,7 +187,7 @@ impl SinceBase {
                     });
                 };
                 let start = target.weight.clone().to_device(&value.device());
-                let change = to_host(&(value.clone() - start));
+                let change = to_host(&changed(value.clone(), -start));
                 let bound = target.length_bound.powi(2);
                 Ok(LayerChange {
                     path: target.path.clone(),

@@ -185,9 +185,10 @@ impl Osft {
 
     /// A split that was saved, for a module whose target weights have the same paths and shapes.
     ///
-    /// The module is only looked at, and need not be filled yet: load its own weights, and the optimizer's
-    /// state, beside it, before it is [prepared](Self::prepare) or, from a record of a prepared module,
-    /// afterwards. What the inputs' moments say is only measured on if the context has the calibration.
+    /// The module is only read, and need not be filled yet (it is for a file of version 2): load its own
+    /// weights, and the optimizer's state, beside it, before it is [prepared](Self::prepare) or, from a record
+    /// of a prepared module, afterwards. What the inputs' moments say is only measured on if the context has
+    /// the calibration.
     ///
     /// # Errors
     ///
@@ -203,8 +204,14 @@ impl Osft {
         let places = survey.matrices.iter();
         let targets = places.map(|place| (place.path.as_str(), Target::Place(place)));
         let (mut split, trainability) = Self::unpack(SAVED, bytes, targets.collect(), context)?;
-        // Files of version 2 do not say it.
-        split.trainability = trainability.unwrap_or_else(|| Trainability::of(module));
+        split.trainability = match trainability {
+            Some(saved) => saved.identified_by(module),
+            // Files of version 2 do not say it. What was split trained, whether it is prepared now or not.
+            None => {
+                let targets = split.layers.iter().map(|layer| layer.path.as_str());
+                Trainability::of(module).with_trained(targets)
+            }
+        };
         Ok(split)
     }
 

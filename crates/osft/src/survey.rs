@@ -64,12 +64,15 @@ impl Survey {
     }
 
     /// Where a parameter is: by its identity, which also finds it in a module that became part of
-    /// another, else by its path, which also finds it in a module whose weights were loaded.
-    pub(crate) fn find(&self, id: ParamId, path: &str) -> Option<&Place> {
+    /// another, else by its path, which also finds it in a module whose weights were loaded; but not what is
+    /// known by another identity of `known`.
+    pub(crate) fn find(&self, id: ParamId, path: &str, known: &HashSet<ParamId>) -> Option<&Place> {
         let mut matrices = self.matrices.iter();
-        matrices
-            .find(|place| place.id == id)
-            .or_else(|| self.matrices.iter().find(|place| place.path == path))
+        let at_path = || {
+            let mut matrices = self.matrices.iter();
+            matrices.find(|place| place.path == path && !known.contains(&place.id))
+        };
+        matrices.find(|place| place.id == id).or_else(at_path)
     }
 
     pub(crate) fn attachment(&self, path: &str) -> Option<&Attachment> {
@@ -143,19 +146,13 @@ impl ModuleVisitor for Walk {
 
 /// Runs over the float parameters of a module, with their paths and whether they are part of what is
 /// attached to another.
+#[derive(Default)]
 pub(crate) struct Paths {
     path: Vec<String>,
     attached: usize,
 }
 
 impl Paths {
-    pub(crate) fn new() -> Self {
-        Self {
-            path: Vec::new(),
-            attached: 0,
-        }
-    }
-
     pub(crate) fn enter(&mut self, name: &str, container_type: &str) {
         self.path.push(name.to_string());
         self.attached += usize::from(container_type == ATTACHED);
@@ -196,6 +193,10 @@ impl ModuleVisitor for Values<'_> {
             return;
         }
         let value = param.base().inner();
+        let value = match value.dtype() {
+            DType::QFloat(_) => value.dequantize(),
+            _ => value,
+        };
         // A vector as one row.
         let columns = value.dims().last().copied().unwrap_or(1);
         let rows = value.shape().num_elements().checked_div(columns);

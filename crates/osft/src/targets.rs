@@ -35,7 +35,8 @@ impl Default for Targets {
 }
 
 impl Targets {
-    /// The weights of all linear layers (`burn::nn::Linear`) but the output head.
+    /// The weights of all linear layers but the output head: of `burn::nn::Linear`, and of other modules that
+    /// are called `Linear`, since the name is what Burn tells of a layer.
     ///
     /// A head is a layer that is called `head`, `classifier`, or something that ends in `_head`.
     /// Embeddings, heads and matrices of one's own are split only where a pattern names them.
@@ -61,7 +62,8 @@ impl Targets {
     }
 
     /// The parameters of a module that are chosen, in its order. Neither values nor what trains is
-    /// looked at: a module that was built and not filled suffices.
+    /// looked at: a module that was built and not filled suffices. (Of a weight that is stored transposed Burn
+    /// tells the shape the other way round until it is filled.)
     ///
     /// # Errors
     ///

@@ -1,9 +1,11 @@
 //! A module without the free part of its weights.
 
 use burn::module::Module;
+use burn::tensor::DType;
 
+use crate::precision::{changed, computed};
 use crate::prepare::replaced;
-use crate::survey::{Survey, values};
+use crate::survey::{Survey, dtypes, values};
 use crate::{Osft, OsftError};
 
 impl Osft {
@@ -16,19 +18,29 @@ impl Osft {
     /// # Errors
     ///
     /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Reparameterized`] if
-    /// something is attached to the module.
+    /// something is attached to the module, [`OsftError::UnsupportedDType`] if it is quantized.
     pub fn truncate<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         survey.refuse_attachments()?;
         let places = self.located(&survey)?;
+        let types = dtypes(&module);
+        let quantized = |dtype: &DType| matches!(dtype, DType::QFloat(_));
+        let mut all = places.iter();
+        if let Some(place) = all.find(|place| types.get(&place.id).is_some_and(quantized)) {
+            return Err(OsftError::UnsupportedDType {
+                layer: place.path.clone(),
+                dtype: "quantized numbers".to_string(),
+            });
+        }
         let mut whole = values(&module, &places.iter().map(|place| place.id).collect());
         let layers = self.layers.iter().zip(places);
         let cut = layers.filter_map(|(layer, place)| {
             let stored = whole.remove(&place.id)?;
             let constraint = layer.constraint.beside(&stored);
-            let weight = stored.cast(constraint.dtype());
-            let free = constraint.lift(constraint.lower(weight.clone()));
-            Some((place.id, weight - free))
+            let dtype = constraint.dtype().unwrap_or(computed(stored.dtype()));
+            let weight = stored.clone().cast(dtype);
+            let free = constraint.lift(constraint.lower(weight));
+            Some((place.id, changed(stored, -free)))
         });
         let cut = cut.collect();
         Ok(replaced(module, cut))

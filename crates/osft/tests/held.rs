@@ -33,6 +33,21 @@ fn what_is_held_is_known_before_anything_is_decomposed() {
             assert_eq!((planned.bases, planned.trained), found, "{case}");
             let weights = planned.weights + planned.bf16_weights;
             assert_eq!(weights, 16 * 16 + 16 * 40 + 40 * 12, "{case}");
+            // What is free altogether is trained beside the weight of the split, what factors leave of a
+            // weight beside that and their own first values.
+            let starts = match (form, share) {
+                (Form::Factored, 1.0) => 0,
+                (Form::Factored, _) => weights + planned.attached,
+                (_, 0.0) => weights,
+                _ => 0,
+            };
+            assert_eq!(planned.starts, starts, "{case}");
+            let attached = if share == 0.0 && form != Form::Factored {
+                0
+            } else {
+                planned.trained
+            };
+            assert_eq!(planned.attached, attached, "{case}");
         }
     }
     // Half of the weights' bytes.
@@ -52,9 +67,9 @@ fn held(osft: &Osft, prepared: &Mlp) -> (usize, usize) {
         Side::Free(basis) | Side::Protected(basis) => basis.dims().iter().product(),
         Side::Open | Side::Closed => 0,
     };
-    let layers = osft.layers().iter();
-    let partial = layers.filter(|layer| !layer.constraint.is_closed());
-    let bases = partial
+    let bases = osft
+        .layers()
+        .iter()
         .map(|layer| numbers(&layer.constraint.input) + numbers(&layer.constraint.output))
         .sum();
     let closed: Vec<ParamId> = osft

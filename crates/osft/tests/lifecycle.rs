@@ -5,11 +5,12 @@
 mod common;
 
 use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{DType, Device};
 use common::drawn::{Drawn, Everything, Plan};
 use common::{Mlp, backends, step, trained, weights_of};
-use osft::{Form, Osft, OsftConfig, OsftError, Others};
+use osft::{Form, Osft, OsftConfig, OsftError, Others, ShareRule};
 
 const FORMS: [Form; 4] = [
     Form::Core,
@@ -260,6 +261,107 @@ fn truncating_keeps_what_a_weight_is() {
         assert!(
             matches!(error, OsftError::Reparameterized { .. }),
             "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_split_that_attaches_nothing_is_known_too() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for share in [0.0, 1.0] {
+            let model = Mlp::new(81, &device);
+            let start = Everything::of(&model);
+            let config = OsftConfig::new().with_protected_share(share);
+            let nothing = Osft::split(&model, &config).unwrap();
+            let half = Osft::split(&model, &OsftConfig::new()).unwrap();
+            // Twice is once.
+            let prepared = nothing.prepare(model.clone()).unwrap();
+            let twice = nothing.prepare(prepared).unwrap();
+            let back = nothing.finish(twice).unwrap();
+            Everything::of(&back).assert_kept(&start, &|_| false, backend);
+            // What another split trains is not this one's to merge or to throw away.
+            let model = trained(model, &half, adamw(), 1e-2, 5, &device);
+            assert!(
+                half.is_prepared(&model) && !nothing.is_prepared(&model),
+                "{backend}"
+            );
+            for error in [
+                nothing.finish(model.clone()).unwrap_err(),
+                nothing.discard(model.clone()).unwrap_err(),
+            ] {
+                let known = matches!(error, OsftError::NotPrepared { ref layer, .. }
+                    if layer == "first.weight");
+                assert!(known, "{backend} {share}: {error}");
+            }
+            let error = nothing.prepare(model.clone()).unwrap_err();
+            assert!(
+                matches!(error, OsftError::Reparameterized { .. }),
+                "{error}"
+            );
+            // And it is measured as it computes.
+            let [of_model, of_merged] = [model.clone(), half.finish(model).unwrap()]
+                .map(|model| nothing.leaks(&model).unwrap().worst());
+            assert_eq!(of_model, of_merged, "{backend} {share}");
+            assert!(of_model.relative_change > 1e-3, "{backend} {share}");
+            assert_eq!(
+                of_model.leak_in > 0.5,
+                share == 1.0,
+                "{backend}: {of_model:?}"
+            );
+        }
+        // One layer that is protected altogether beside others with cores.
+        let mixed = OsftConfig::new().with_target_share("last", ShareRule::Fixed(1.0));
+        let model = Mlp::new(81, &device);
+        let osft = Osft::split(&model, &mixed).unwrap();
+        let all = Osft::split(&model, &OsftConfig::new()).unwrap();
+        let model = all.prepare(model).unwrap();
+        assert!(!osft.is_prepared(&model), "{backend}");
+    }
+}
+
+#[test]
+fn a_parameter_that_came_to_stand_at_two_places_is_refused() {
+    for (backend, device) in backends() {
+        let plan = Plan {
+            shared: false,
+            frozen: None,
+            ..Plan::all_kinds()
+        };
+        let module = Drawn::new(&plan, 5, &device);
+        let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
+        let shared = Drawn {
+            shared: Some(module.layers[0].clone()),
+            ..module
+        };
+        let error = osft.prepare(shared).unwrap_err();
+        assert!(
+            matches!(error, OsftError::Shared { ref layer, ref also }
+                if layer == "layers.0.weight" && also == "shared.weight"),
+            "{backend}: {error}"
+        );
+    }
+}
+
+#[test]
+fn two_places_of_one_parameter_keep_their_own_settings() {
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let layer = || LinearConfig::new(4, 4).init(&device);
+        let first = layer();
+        let (weight, bias) = (first.weight.val(), first.bias.as_ref().unwrap().val());
+        assert_eq!((weight.dims(), bias.dims()), ([4, 4], [4]));
+        let module = vec![first.clone(), first.no_grad(), layer()];
+        let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
+        let module = osft.finish(osft.prepare(module).unwrap()).unwrap();
+        let trains = |index: usize| {
+            let layer: &Linear = &module[index];
+            let bias = layer.bias.as_ref().unwrap();
+            (layer.weight.is_require_grad(), bias.is_require_grad())
+        };
+        assert_eq!(
+            [trains(0), trains(1), trains(2)],
+            [(true, true), (false, false), (true, true)]
         );
     }
 }

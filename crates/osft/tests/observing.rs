@@ -7,10 +7,12 @@ mod common;
 use common::backends;
 
 use burn::module::{Module, ParamId};
-use burn::tensor::Tensor;
+use burn::nn::{LinearConfig, LinearLayout};
+use burn::tensor::{Device, Tensor, TensorData};
 use common::network::{Network, calibrated, energy, inputs, observed, split, train};
 use osft::{
-    Calibrator, LayerChange, Osft, OsftConfig, OsftError, SinceBase, SplitContext, Targets,
+    Calibrator, Form, ImportanceMeasure, LayerChange, Osft, OsftConfig, OsftError, ShareRule,
+    SinceBase, SplitContext, SplitSource, Targets,
 };
 
 type Observed = (Tensor<2>, Vec<(ParamId, Tensor<2>)>);
@@ -157,7 +159,7 @@ fn a_change_that_nothing_bounds_is_not_recorded_as_none() {
         let only = Targets::matching(["left"]);
         let mut left = SinceBase::new(&network, &only, &base).unwrap();
         match left.record(&leaks, base.weight()).unwrap_err() {
-            OsftError::Unbounded { layer } => assert_eq!(layer, "right.weight"),
+            OsftError::OtherCalibration { layer } => assert_eq!(layer, "right.weight"),
             error => panic!("{error}"),
         }
         let changes: Vec<LayerChange> = since.measure(&learned).unwrap();
@@ -230,7 +232,7 @@ fn a_sketched_calibration_splits_by_what_it_knows() {
             .with_sketch(8, 5);
         let known = observed(calibrator, &network, "noise", &[inputs(5, 300, &device)]);
         // Twelve directions are asked for, five are known: the others are counted as lost.
-        let config = energy(0.9).with_share_rule(osft::ShareRule::Count(12));
+        let config = energy(0.9).with_share_rule(ShareRule::Count(12));
         let config = config.with_targets(["left", "right"]);
         let context = SplitContext::new().with_calibration(&known);
         let osft = Osft::split_in(&network, &config, &context).unwrap();
@@ -296,7 +298,7 @@ fn inputs_that_are_zero_have_no_energy_to_protect() {
         }
         let half = calibrated(&network, "noise", &[inputs(5, 300, &device)]);
         let context = SplitContext::new().with_calibration(&half);
-        let config = energy(1.0).with_share_rule(osft::ShareRule::Count(4));
+        let config = energy(1.0).with_share_rule(ShareRule::Count(4));
         let osft = Osft::split_in(&network, &config, &context).unwrap();
         let layer = &osft.summary()[0];
         let held: f64 = osft.layers()[0].energies[..4].iter().sum();
@@ -305,4 +307,232 @@ fn inputs_that_are_zero_have_no_energy_to_protect() {
         assert!((layer.protected_input_energy.unwrap() - share).abs() < 1e-6);
         assert!((layer.protected_energy - share).abs() < 1e-6);
     }
+}
+
+#[test]
+fn what_is_attached_counts_as_part_of_the_weights() {
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let network = Network::new(&device);
+        let x = inputs(5, 300, &device);
+        let base = calibrated(&network, "base", std::slice::from_ref(&x));
+        let config = energy(0.9).with_form(Form::Factored);
+        let osft = split(&network, &config, &base);
+        let prepared = osft.prepare(network.clone()).unwrap();
+        // What the factors leave of a weight is not the weight.
+        let since = SinceBase::new(&prepared, &config.targets, &base).unwrap();
+        for change in since.measure(&prepared).unwrap() {
+            assert!(change.outputs.measured < 1e-9, "{change:?}");
+        }
+        let cka = |network: &Network| {
+            let calibrator = Calibrator::new(network, &config.targets).unwrap();
+            let calibrator = calibrator.with_importance(ImportanceMeasure::LinearCka);
+            observed(calibrator, network, "noise", std::slice::from_ref(&x))
+        };
+        let [plain, attached] = [&network, &prepared].map(cka);
+        let of = |known: &osft::Calibration| {
+            let found = known
+                .importance(ImportanceMeasure::LinearCka)
+                .unwrap()
+                .unwrap();
+            found
+                .into_iter()
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>()
+        };
+        for (plain, attached) in of(&plain).iter().zip(of(&attached)) {
+            assert!((plain - attached).abs() < 1e-5, "{plain} {attached}");
+        }
+    }
+}
+
+#[test]
+fn a_base_of_other_widths_is_refused() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let base = calibrated(&network, "base", &[inputs(5, 30, &device)]);
+    let mut other = network.clone();
+    other.left = common::network::linear(9, 5, 16, &device);
+    let error = SinceBase::new(&other, &Targets::linear_layers(), &base).unwrap_err();
+    assert!(
+        matches!(error, OsftError::OtherCalibration { ref layer } if layer == "left.weight"),
+        "{error}"
+    );
+}
+
+#[test]
+fn calibrations_are_joined_by_layer_and_not_by_place() {
+    for (_, device) in backends() {
+        let network = Network::new(&device);
+        let one = calibrated(&network, "one", &[inputs(5, 30, &device)]);
+        // The other way round: the top first.
+        let x = inputs(6, 30, &device);
+        let targets = Targets::linear_layers();
+        let mut turned = Calibrator::new(&network, &targets).unwrap();
+        let hidden = network.left.forward(x.clone());
+        let top = (network.top.weight.id, network.top.forward(hidden.clone()));
+        turned.observe(&hidden, &[top]).unwrap();
+        let (_, outputs) = together(&network, &x);
+        turned.observe(&x, &outputs).unwrap();
+        let turned = turned.finish("turned", &network).unwrap();
+        let straight = calibrated(&network, "turned", &[x]);
+        let [mut joined, mut expected] = [one.clone(), one.clone()];
+        joined.absorb(&turned).unwrap();
+        expected.absorb(&straight).unwrap();
+        assert_eq!(joined, expected);
+
+        let sketch = |max, rows| {
+            let calibrator = Calibrator::new(&network, &targets).unwrap();
+            let x = [inputs(7, 30, &device)];
+            observed(calibrator.with_sketch(max, rows), &network, "sketch", &x)
+        };
+        let before = joined.clone();
+        match joined.absorb(&sketch(8, 4)).unwrap_err() {
+            OsftError::OtherSketch { layer } => assert_eq!(layer, "left.weight"),
+            error => panic!("{error}"),
+        }
+        assert_eq!(joined, before, "added in part");
+        // A layer that one of them does not know, on either side.
+        let only = Targets::matching(["left", "right"]);
+        let fewer = Calibrator::new(&network, &only).unwrap();
+        let mut fewer = observed(fewer, &network, "fewer", &[inputs(7, 30, &device)]);
+        for error in [
+            joined.absorb(&fewer).unwrap_err(),
+            fewer.absorb(&joined).unwrap_err(),
+        ] {
+            let known = matches!(error, OsftError::OtherCalibration { ref layer }
+                if layer == "top.weight");
+            assert!(known, "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_sketch_does_not_lower_what_is_to_be_protected_in_silence() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let targets = ["left"];
+    let calibrator = Calibrator::new(&network, &Targets::matching(targets)).unwrap();
+    let known = observed(
+        calibrator.with_sketch(8, 4),
+        &network,
+        "x",
+        &[inputs(5, 300, &device)],
+    );
+    let context = SplitContext::new().with_calibration(&known);
+    let split = |config: OsftConfig| {
+        Osft::split_in(&network, &config.with_targets(targets), &context).unwrap()
+    };
+    // Half of sixteen directions are asked for, four are known.
+    let both = OsftConfig::new().with_split(SplitSource::Both);
+    for rule in [ShareRule::Fixed(0.5), ShareRule::Count(8)] {
+        let osft = split(both.clone().with_share_rule(rule));
+        let layer = &osft.layers()[0];
+        assert_eq!(
+            (layer.k_in, layer.k_out, layer.lost_directions),
+            (4, 4, 4),
+            "{rule:?}"
+        );
+    }
+    let reached = split(energy(0.3));
+    assert!(reached.warnings().is_empty(), "{:?}", reached.warnings());
+    let missed = split(energy(0.999999));
+    let [warning] = missed.warnings() else {
+        panic!("{:?}", missed.warnings());
+    };
+    assert!(
+        warning.contains("left.weight knows 4 directions"),
+        "{warning}"
+    );
+    assert!(warning.contains("and not 0.999999"), "{warning}");
+}
+
+#[test]
+fn a_bound_counts_what_a_sketch_does_not_know_on_both_sides() {
+    for (_, device) in backends() {
+        let rows: Vec<f32> = (0..40)
+            .map(|i| f32::from(u8::from(i % 4 == 0 || i % 4 == 3)))
+            .collect();
+        let x = Tensor::<2>::from_data(TensorData::new(rows, [20, 2]), &device);
+        let diagonal = |first: f32| {
+            let values = vec![first, 0.0, 0.0, 1.0];
+            Tensor::<2>::from_data(TensorData::new(values, [2, 2]), &device)
+        };
+        let mut layer = LinearConfig::new(2, 2).with_bias(false).init(&device);
+        layer.weight = layer.weight.map(|_| diagonal(2.0));
+        let calibrator = Calibrator::new(&layer, &Targets::linear_layers()).unwrap();
+        let mut calibrator = calibrator.with_sketch(1, 1);
+        let seen = [(layer.weight.id, layer.forward(x.clone()))];
+        calibrator.observe(&x, &seen).unwrap();
+        let known = calibrator.finish("axes", &layer).unwrap();
+        let context = SplitContext::new().with_calibration(&known);
+        let osft = Osft::split_in(&layer, &OsftConfig::new(), &context).unwrap();
+        assert_eq!(osft.layers()[0].k_in, 1);
+        // A change in the protected direction alone.
+        layer.weight = layer.weight.map(|_| diagonal(3.0));
+        let outputs = osft.leaks(&layer).unwrap().layers[0].outputs.unwrap();
+        // Half of the inputs are that direction: they move by one.
+        assert!(
+            outputs.measured >= 0.5 && outputs.bound >= outputs.measured,
+            "{outputs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_layer_that_is_not_filled_is_observed_as_it_is_used() {
+    for (_, device) in backends() {
+        for layout in [LinearLayout::Row, LinearLayout::Col] {
+            let layer = LinearConfig::new(16, 6)
+                .with_bias(false)
+                .with_layout(layout);
+            let layer = layer.init(&device);
+            let mut calibrator = Calibrator::new(&layer, &Targets::linear_layers()).unwrap();
+            let x = inputs(5, 30, &device);
+            for _ in 0..2 {
+                let seen = [(layer.weight.id, layer.forward(x.clone()))];
+                calibrator.observe(&x, &seen).unwrap();
+            }
+            let y = layer.forward(x.clone());
+            let turned = calibrator.observe(&y, &[(layer.weight.id, x.clone())]);
+            assert!(turned.is_err());
+            let known = calibrator.finish("noise", &layer).unwrap();
+            assert_eq!(known.moment("weight").unwrap().dimension(), 16);
+        }
+    }
+}
+
+#[test]
+fn outputs_that_are_no_numbers_are_refused() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let targets = Targets::matching(["left", "right"]);
+    let calibrator = Calibrator::new(&network, &targets).unwrap();
+    let mut calibrator = calibrator.with_importance(ImportanceMeasure::Cosine);
+    let (x, mut outputs) = together(&network, &inputs(5, 30, &device));
+    outputs[1].1 = outputs[1].1.clone() * f32::NAN;
+    calibrator.observe(&x, &outputs).unwrap();
+    match calibrator.finish("noise", &network).unwrap_err() {
+        OsftError::NonFiniteInputs { layer } => assert_eq!(layer, "right.weight"),
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_change_that_is_no_number_is_not_recorded() {
+    let device = Device::flex().autodiff();
+    let network = Network::new(&device);
+    let base = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+    let mut since = SinceBase::new(&network, &Targets::linear_layers(), &base).unwrap();
+    let osft = split(&network, &energy(0.9), &base);
+    let mut broken = network.clone();
+    broken.top.weight = broken.top.weight.map(|weight| (weight * f32::NAN).detach());
+    let leaks = osft.leaks(&broken).unwrap();
+    match since.record(&leaks, base.weight()).unwrap_err() {
+        OsftError::Unbounded { layer } => assert_eq!(layer, "top.weight"),
+        error => panic!("{error}"),
+    }
+    let bounds = since.length_bounds();
+    assert_eq!(bounds, [0.0; 3], "added in part");
+    assert!(since.with_length_bounds(&bounds).is_some());
 }

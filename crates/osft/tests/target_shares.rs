@@ -103,8 +103,8 @@ fn rules_that_fit_nothing_are_errors() {
     };
     let misspelled = OsftConfig::new().with_target_share("frist", ShareRule::Fixed(0.1));
     assert!(
-        matches!(split(&misspelled), OsftError::NoTarget { pattern, available }
-        if pattern == "frist" && available.len() == 3)
+        matches!(split(&misspelled), OsftError::NoTargetOfShare { pattern, targets }
+        if pattern == "frist" && targets.len() == 3)
     );
     let broken = OsftConfig::new().with_target_share("(", ShareRule::Fixed(0.1));
     assert!(matches!(split(&broken), OsftError::InvalidPattern { .. }));

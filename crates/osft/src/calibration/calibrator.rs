@@ -128,7 +128,7 @@ impl Calibrator {
     }
 
     /// Adds inputs, with the output (without bias) of every layer that takes them. Layers that
-    /// are not targets are ignored. Leave padding out.
+    /// are not targets are ignored. Leave padding out. Only sums are kept; nothing of a module changes.
     ///
     /// Name the layers that share an input together, and the same ones in every call.
     ///
@@ -153,10 +153,11 @@ impl Calibrator {
             return Ok(());
         };
         let [rows, dimension] = input.dims();
-        for (place, output) in &outputs {
-            fits(place, [rows, dimension], output.dims())?;
-        }
         let group = self.group_of.get(&first.id).copied();
+        let known = group.map(|group| self.groups[group].sum.len());
+        for (place, output) in &outputs {
+            fits(place, known, [rows, dimension], output.dims())?;
+        }
         if let Some(place) = self.regrouped(group, &outputs) {
             return Err(OsftError::Regrouped {
                 layer: place.path.clone(),
@@ -207,14 +208,16 @@ impl Calibrator {
     /// # Errors
     ///
     /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`],
-    /// and those of [`new`](Self::new).
+    /// those of [`new`](Self::new), and, where linear CKA is measured, what is wrong with a weight.
     pub fn finish<M: Module>(self, name: &str, module: &M) -> Result<Calibration, OsftError> {
         let tokens = self.groups.iter().map(|sums| sums.rows).max().unwrap_or(0);
         let moments = self.groups.into_iter().map(Sums::normalized);
         let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
         let mut layers = Vec::new();
-        let places = self.targets.places(&Survey::of(module))?;
-        for weight in weights(module, &places) {
+        // As it computes, whatever is attached to it.
+        let module = module.clone().materialize();
+        let places = self.targets.places(&Survey::of(&module))?;
+        for weight in weights(&module, &places) {
             let Some(&moment) = self.group_of.get(&weight.id) else {
                 return Err(OsftError::NotObserved { layer: weight.path });
             };
@@ -223,6 +226,9 @@ impl Calibrator {
             }
             let cosine = self.cosines.as_ref().and_then(|of| of.get(&weight.id));
             let cosine = cosine.map(|&(sum, count)| sum / count as f64);
+            if cosine.is_some_and(|cosine| !cosine.is_finite()) {
+                return Err(OsftError::NonFiniteInputs { layer: weight.path });
+            }
             let linear_cka = match self.measures_cka {
                 true => Some(linear_cka(&moments[moment], &weight.to_host()?)),
                 false => None,
@@ -249,8 +255,18 @@ impl Calibrator {
 /// # Errors
 ///
 /// [`OsftError::OtherObservation`].
-fn fits(place: &Place, input: [usize; 2], output: [usize; 2]) -> Result<(), OsftError> {
-    let ([d_in, d_out], [rows, _]) = (place.shape, input);
+fn fits(
+    place: &Place,
+    known: Option<usize>,
+    input: [usize; 2],
+    output: [usize; 2],
+) -> Result<(), OsftError> {
+    let [rows, width] = input;
+    // One that is not filled yet may have its shape the other way round.
+    let [d_in, d_out] = match place.has_shape([width, output[1]]) {
+        true => [known.unwrap_or(width), output[1]],
+        false => place.shape,
+    };
     let mut checked = [
         ("inputs", input, [rows, d_in]),
         ("outputs", output, [rows, d_out]),

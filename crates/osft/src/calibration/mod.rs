@@ -72,37 +72,55 @@ impl Calibration {
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherCalibration`] if the layers of the two are not the same.
+    /// [`OsftError::OtherCalibration`] if the layers of the two, or their groups, are not the same,
+    /// [`OsftError::OtherSketch`]. Nothing is added then.
     pub fn absorb(&mut self, newer: &Self) -> Result<(), OsftError> {
-        let same = |a: &LayerCalibration, b: &LayerCalibration| {
-            (a.path.as_str(), a.moment) == (b.path.as_str(), b.moment)
+        let other = |layer: &str| OsftError::OtherCalibration {
+            layer: layer.to_string(),
         };
-        let mismatch = self
-            .layers
-            .iter()
-            .zip(&newer.layers)
-            .find(|(a, b)| !same(a, b))
-            .map(|(a, _)| a.path.clone())
-            .or_else(|| (self.layers.len() != newer.layers.len()).then(|| "…".to_string()));
-        if let Some(layer) = mismatch {
-            return Err(OsftError::OtherCalibration { layer });
+        let theirs = newer.by_path();
+        let stranger = |layer: &&LayerCalibration| !theirs.contains_key(layer.path.as_str());
+        if let Some(layer) = self.layers.iter().find(stranger) {
+            return Err(other(&layer.path));
+        }
+        let own = self.by_path();
+        let unknown = |layer: &&LayerCalibration| !own.contains_key(layer.path.as_str());
+        if let Some(layer) = newer.layers.iter().find(unknown) {
+            return Err(other(&layer.path));
+        }
+        // The moments' order is that in which the layers were first observed, which may be another.
+        let mut moment_of: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut layers = self.layers.clone();
+        for layer in &mut layers {
+            let found = theirs[layer.path.as_str()];
+            if *moment_of.entry(layer.moment).or_insert(found.moment) != found.moment {
+                return Err(other(&layer.path));
+            }
+            (layer.cosine, layer.linear_cka) = (found.cosine, found.linear_cka);
         }
         let total = self.weight() + newer.weight();
-        let (own, other) = (self.weight() / total, newer.weight() / total);
-        let mixed: Option<Vec<Arc<Moment>>> = self
-            .moments
-            .iter()
-            .zip(&newer.moments)
-            .map(|(moment, new)| Some(Arc::new(Moment::clone(moment).mixed(own, new, other)?)))
-            .collect();
-        let Some(moments) = mixed else {
-            let layer = self.layers.first().map(|layer| layer.path.clone());
-            let layer = layer.unwrap_or_default();
-            return Err(OsftError::OtherCalibration { layer });
-        };
+        let (old, new) = (self.weight() / total, newer.weight() / total);
+        let mut moments = self.moments.clone();
+        for layer in &self.layers {
+            let (index, found) = (layer.moment, moment_of[&layer.moment]);
+            // Layers that share a moment share the sum.
+            if !Arc::ptr_eq(&moments[index], &self.moments[index]) {
+                continue;
+            }
+            let mixed = Moment::clone(&moments[index]).mixed(old, &newer.moments[found], new);
+            let mixed = mixed.ok_or_else(|| {
+                let same = moments[index].dimension() == newer.moments[found].dimension();
+                let layer = layer.path.clone();
+                match same {
+                    true => OsftError::OtherSketch { layer },
+                    false => OsftError::OtherCalibration { layer },
+                }
+            })?;
+            moments[index] = Arc::new(mixed);
+        }
         self.moments = moments;
         self.sources.extend(newer.sources.iter().cloned());
-        self.layers.clone_from(&newer.layers);
+        self.layers = layers;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
 
 use super::factored::trainable;
-use crate::precision::{changed, is_half};
+use crate::precision::{changed, computed, is_half};
 use crate::side::beside;
 use crate::{BasePrecision, Constraint, Decay, LayerSplit};
 
@@ -124,9 +124,10 @@ impl Reparameterizer for CoreForm {
             return (param, None);
         };
         let like = like(&param);
+        let dtype = constraint.dtype().unwrap_or(computed(like.dtype()));
         let zeros = Tensor::zeros(
             constraint.core_shape(start.dims()),
-            (&like.device().inner(), constraint.dtype()),
+            (&like.device().inner(), dtype),
         );
         let attached = FreeCore {
             core: trainable(core, beside(zeros, &like)),
@@ -138,8 +139,9 @@ impl Reparameterizer for CoreForm {
         };
         let precision = self.precision;
         let base = match (param.is_initialized(), precision) {
-            // A parameter that is not filled yet stays so: weights may be loaded into it.
-            (false, BasePrecision::Full) => param,
+            // A parameter that is not filled yet stays so: weights may be loaded into it. Its clones are
+            // not frozen with it.
+            (false, BasePrecision::Full) => param.init_mapper(|value| value),
             (false, BasePrecision::Bf16) => param.init_mapper(move |value| {
                 let shape = value.shape();
                 precision.held(as_matrix(value)).reshape(shape)
@@ -202,8 +204,9 @@ impl<O: Optimizer> CoreOptimizer<O> {
         let origin = match decay {
             Decay::Change => None,
             Decay::Weight => {
-                let start = layer.start.clone().cast(layer.constraint.dtype());
-                Some(layer.constraint.lower(start))
+                let start = layer.start.clone();
+                let dtype = layer.constraint.dtype().unwrap_or(computed(start.dtype()));
+                Some(layer.constraint.lower(start.cast(dtype)))
             }
         };
         Self {
@@ -237,8 +240,9 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
                 (whole - origin, state)
             }
         };
-        let core = self.constraint.constrain(as_matrix(core)).reshape(shape);
-        (core, state)
+        let core = as_matrix(core);
+        let core = self.constraint.beside(&core).constrain(core);
+        (core.reshape(shape), state)
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {

@@ -28,6 +28,23 @@ pub struct FreeFactors {
     dtype: Option<DType>,
 }
 
+impl FreeFactors {
+    /// `P_l`. Shape: `[d_in, c]`.
+    pub fn input(&self) -> &Param<Tensor<2>> {
+        &self.input
+    }
+
+    /// `s_l`. Shape: `[c]`.
+    pub fn scale(&self) -> &Param<Tensor<1>> {
+        &self.scale
+    }
+
+    /// `Q_lᵀ`. Shape: `[c, d_out]`.
+    pub fn output(&self) -> &Param<Tensor<2>> {
+        &self.output
+    }
+}
+
 impl Reparameterization for FreeFactors {
     const NAME: &'static str = "osft";
 
@@ -152,17 +169,17 @@ impl Reparameterizer for FactoredForm {
             return (param, None);
         };
         let like = like(&param);
-        let stored = match param.is_initialized() {
-            true => like.dtype(),
-            false => at_split,
+        // Two bytes do not hold what the factors leave of a weight, nor does a narrower module.
+        let dtype = match param.is_initialized() {
+            true => Some(like.dtype()),
+            false => Some(at_split).filter(|dtype| is_half(*dtype)),
         };
         let free = factors.product();
         let attached = FreeFactors {
             input: trainable(factors.ids.input, beside(factors.input, &like)),
             scale: trainable(factors.ids.scale, beside(factors.scale, &like)),
             output: trainable(factors.ids.output, beside(factors.output, &like)),
-            // Two bytes do not hold what the factors leave of a weight, which is stored wider.
-            dtype: Some(stored).filter(|dtype| is_half(*dtype)),
+            dtype,
         };
         // From the module's own value, which may be another than that of the split.
         let rest = move |value: Tensor<D>| {
@@ -236,6 +253,7 @@ impl<O: Optimizer> FactorOptimizer<O> {
 
 /// The part of a factor, or of its gradient, that lies in the free directions.
 pub(crate) fn free_part(side: &Side, axis: Axis, x: Tensor<2>) -> Tensor<2> {
+    let side = side.beside(&x);
     let remove = |x: Tensor<2>| match side.protected_part(x.clone()) {
         Some(part) => x - part,
         None => x,

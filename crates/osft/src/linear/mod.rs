@@ -8,6 +8,7 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
+use crate::precision::computed;
 use crate::side::beside;
 use crate::{FreeCore, Osft, Removed, Side};
 pub use cost::StepCost;
@@ -38,7 +39,7 @@ impl Osft {
     /// another optimizer multiply by `weight.val()`, which constrains it.
     ///
     /// `None` where the layer is to do it itself: the weight has no core, is in the `weight` form or stored in
-    /// two bytes, nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
+    /// two bytes, inputs, weight and core are not of one type, nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
     /// `ndarray`, `wgpu`, `cuda`).
     ///
     /// Use it in place of a layer's `forward`; a bias is added by the caller.
@@ -66,14 +67,16 @@ impl Osft {
     ) -> Option<Tensor<D>> {
         let attached = weight.reparameterization::<FreeCore>()?;
         let (constraint, core) = (attached.constraint(), attached.core().val());
+        let base = weight.base();
+        let one_type = [computed(base.dtype()), x.dtype()] == [core.dtype(); 2];
         if constraint.removed == Removed::Block
-            || attached.rounds(weight.base().dtype())
+            || attached.rounds(base.dtype())
+            || !one_type
             || !core.is_autodiff()
             || !has_operation(&core.device().inner())
         {
             return None;
         }
-        let base = weight.base();
         let [d_in, d_out] = base.dims();
         let tokens = x.dims().iter().product::<usize>() / d_in.max(1);
         let (input, output) = (&constraint.input, &constraint.output);

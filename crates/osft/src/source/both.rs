@@ -23,16 +23,17 @@ pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Direc
     let parts = decompose(&(&scaled * layer.weight), Vectors::Full)?;
     let energies = squares(&parts.values);
     let total_energy = sum(&energies);
-    let r = d_in.min(d_out).min(known);
-    let k = layer.protected(r, &energies, total_energy);
+    let k = layer.protected(d_in.min(d_out), &energies, total_energy);
 
-    let wanted = scaled.transpose() * parts.input.subcols(0, k);
+    // A sketch knows fewer directions than there are; beyond them the bases are any that fit.
+    let found = k.min(known);
+    let wanted = scaled.transpose() * parts.input.subcols(0, found);
     let (input, k_in) = orthonormalized(&wanted)?;
     Some(Directions {
         input,
         output: parts.output,
         k_in,
-        k_out: k,
+        k_out: found,
         energies,
         total_energy,
         lost: k - k_in,
