@@ -84,51 +84,26 @@
 //! "Sculpting Subspaces: Constrained Full Fine-Tuning in LLMs for Continual Learning",
 //! <https://arxiv.org/abs/2504.07097>.
 
-mod archive;
-mod cache;
 mod calibration;
 mod config;
-mod constraint;
-mod decompose;
 mod error;
 mod form;
-mod held;
-mod importance;
-mod known;
-mod layer;
 mod leak;
-mod linear;
-mod optimizer;
-mod osft;
-mod precision;
-mod prepare;
-mod share;
-mod side;
-mod since_base;
-mod source;
-mod state;
-mod survey;
-mod table;
-mod targets;
-mod trainability;
-mod truncate;
-mod weight;
+mod lifecycle;
+mod linalg;
+mod module;
+mod persist;
+mod split;
 
-pub use cache::SplitCache;
 pub use calibration::{Calibration, Calibrator, Moment, Source};
-pub use config::{Decay, Form, OsftConfig, Others, SplitSource, TargetShare};
-pub use constraint::{Constraint, Removed};
+pub use config::{
+    AdaptiveShare, BasePrecision, Decay, Form, ImportanceMeasure, OsftConfig, Others, Removed,
+    SelectedTarget, ShareRule, ShareSchedule, SplitSource, TargetShare, Targets,
+};
 pub use error::OsftError;
-pub use form::{CoreOptimizer, FreeCore, FreeFactors};
-pub use held::HeldNumbers;
-pub use importance::ImportanceMeasure;
-pub use layer::{LayerSplit, LayerSummary};
-pub use leak::{LayerLeak, LeakReport, OutputChange};
-pub use linear::{KeptInput, StepCost};
-pub use osft::{Osft, SplitContext};
-pub use precision::BasePrecision;
-pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
-pub use side::Side;
-pub use since_base::{LayerChange, SinceBase};
-pub use targets::{SelectedTarget, Targets};
-pub use trainability::Trainability;
+pub use form::{CoreOptimizer, FreeCore, FreeFactors, KeptInput, StepCost};
+pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
+pub use module::Trainability;
+pub use split::{
+    Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SplitCache, SplitContext,
+};

@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
-use faer::Mat;
 
-use super::moment::{Moment, Second};
-use super::sketch::Sketch;
+use super::importance::linear_cka;
+use super::moment::Moment;
+use super::sums::Sums;
 use super::{Calibration, LayerCalibration, Source};
-use crate::importance::linear_cka;
-use crate::precision::widened;
-use crate::survey::{Place, Survey};
-use crate::weight::weights;
-use crate::{ImportanceMeasure, OsftConfig, OsftError, Targets};
+use crate::config::{ImportanceMeasure, OsftConfig, Targets};
+use crate::error::OsftError;
+use crate::module::{Place, Survey, weights, widened};
 
 /// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.
 const MAX_DENSE_DIMENSION: usize = 4096;
@@ -63,15 +61,6 @@ pub struct Calibrator {
     measures_cka: bool,
     max_dense_dimension: usize,
     sketch_rows: usize,
-}
-
-/// Sums over the inputs of the layers that share them.
-#[derive(Debug)]
-struct Sums {
-    rows: usize,
-    sum: Vec<f64>,
-    squares: f64,
-    second: Second,
 }
 
 impl Calibrator {
@@ -154,7 +143,7 @@ impl Calibrator {
         };
         let [rows, dimension] = input.dims();
         let group = self.group_of.get(&first.id).copied();
-        let known = group.map(|group| self.groups[group].sum.len());
+        let known = group.map(|group| self.groups[group].dimension());
         for (place, output) in &outputs {
             fits(place, known, [rows, dimension], output.dims())?;
         }
@@ -167,8 +156,11 @@ impl Calibrator {
             return Ok(());
         }
         let group = group.unwrap_or_else(|| {
-            self.groups
-                .push(sums(self.max_dense_dimension, self.sketch_rows, dimension));
+            self.groups.push(Sums::new(
+                self.max_dense_dimension,
+                self.sketch_rows,
+                dimension,
+            ));
             self.groups.len() - 1
         });
         let input = widened(input.clone().inner());
@@ -280,75 +272,6 @@ fn fits(
             expected,
             found,
         }),
-    }
-}
-
-fn sums(max_dense_dimension: usize, sketch_rows: usize, dimension: usize) -> Sums {
-    let second = if dimension <= max_dense_dimension {
-        Second::Dense(Mat::zeros(dimension, dimension))
-    } else {
-        Second::Sketched(Sketch::new(sketch_rows, dimension))
-    };
-    Sums {
-        rows: 0,
-        sum: vec![0.0; dimension],
-        squares: 0.0,
-        second,
-    }
-}
-
-impl Sums {
-    fn add(&mut self, input: Tensor<2>) {
-        let [rows, dimension] = input.dims();
-        self.rows += rows;
-        let product = match &self.second {
-            Second::Dense(_) => Some(input.clone().transpose().matmul(input.clone())),
-            Second::Sketched(_) => None,
-        };
-        let host: Vec<f64> = input.into_data().iter::<f64>().collect();
-        for row in host.chunks(dimension.max(1)) {
-            for (sum, value) in self.sum.iter_mut().zip(row) {
-                *sum += value;
-                self.squares += value * value;
-            }
-        }
-        match &mut self.second {
-            Second::Dense(moment) => {
-                let product = product.map(Tensor::into_data);
-                let values = product.iter().flat_map(|data| data.iter::<f64>());
-                for (index, value) in values.enumerate() {
-                    moment[(index / dimension, index % dimension)] += value;
-                }
-            }
-            Second::Sketched(sketch) => {
-                host.chunks(dimension).for_each(|row| sketch.push(row));
-            }
-        }
-    }
-
-    fn normalized(mut self) -> Moment {
-        let factor = 1.0 / self.rows.max(1) as f64;
-        match &mut self.second {
-            // Averaged with its transpose: a product is symmetric only up to rounding.
-            Second::Dense(moment) => {
-                *moment = Mat::from_fn(moment.nrows(), moment.ncols(), |i, j| {
-                    (moment[(i, j)] + moment[(j, i)]) * 0.5 * factor
-                });
-            }
-            Second::Sketched(sketch) => {
-                sketch.shrink();
-                sketch.scale(factor);
-            }
-        }
-        let trace = match &self.second {
-            Second::Dense(moment) => (0..moment.nrows()).map(|i| moment[(i, i)]).sum(),
-            Second::Sketched(_) => self.squares * factor,
-        };
-        Moment {
-            mean: self.sum.iter().map(|value| value * factor).collect(),
-            trace,
-            second: self.second,
-        }
     }
 }
 

@@ -1,19 +1,22 @@
 //! What the layers of a network see: moments of their inputs, one for all data to be kept.
 
 mod calibrator;
-mod file;
+mod importance;
 mod moment;
 mod sketch;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use calibrator::Calibrator;
 pub use moment::Moment;
-pub(crate) use moment::Spectrum;
+pub(crate) use moment::{Second, Spectrum};
+pub(crate) use sketch::Sketch;
 
-use crate::importance::importance;
-use crate::{ImportanceMeasure, OsftError};
+use crate::config::ImportanceMeasure;
+use crate::error::OsftError;
+use importance::importance;
 
 /// One body of data that was gone through.
 #[derive(Clone, Debug, PartialEq)]

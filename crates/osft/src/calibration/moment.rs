@@ -4,8 +4,8 @@ use burn::tensor::TensorData;
 use faer::{Mat, Scale};
 
 use super::sketch::Sketch;
-use crate::archive::{matrix_data, vector_data};
-use crate::decompose::{Vectors, decompose, eigen};
+
+use crate::linalg::{Vectors, decompose, eigen, matrix_data, vector_data};
 
 /// `Σ = E[xᵀ x]` of the inputs `x` of one or more layers, with their mean.
 #[derive(Clone, Debug, PartialEq)]

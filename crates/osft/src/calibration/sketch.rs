@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-use crate::decompose::eigen;
+use crate::linalg::eigen;
 
 /// Frequent Directions: `sketch_rows` rows `B` with `0 ⪯ XᵀX - BᵀB ⪯ shrinkage · I`, whatever the
 /// rows of `X` that were added.

@@ -8,10 +8,10 @@ use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
 
-use super::factored::trainable;
-use crate::precision::{changed, computed, is_half};
-use crate::side::beside;
-use crate::{BasePrecision, Constraint, Decay, LayerSplit};
+use crate::config::{BasePrecision, Decay};
+use crate::form::trainable;
+use crate::module::{as_matrix, beside, changed, computed, is_half};
+use crate::split::{Constraint, LayerSplit};
 
 /// The change `N_P C N_Qᵀ` of a weight, attached to the parameter that keeps the weight `W₀` of the
 /// split.
@@ -248,14 +248,6 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         O::to_device::<D>(state, device)
     }
-}
-
-/// Weights and cores are rank-2 parameters, so this only tells the compiler what holds anyway.
-fn as_matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
-    let dims = tensor.dims();
-    let rows = dims.first().copied().unwrap_or(1);
-    let columns = dims.iter().skip(1).product();
-    tensor.reshape([rows, columns])
 }
 
 /// Leaves a parameter as it is.

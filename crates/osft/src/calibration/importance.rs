@@ -1,0 +1,126 @@
+//! How much of what goes into a layer comes out of it again.
+
+use faer::Mat;
+
+use crate::calibration::{Calibration, Moment};
+use crate::config::ImportanceMeasure;
+use crate::error::OsftError;
+
+/// Below this mean over layers a score says nothing: cosines of unrelated vectors of some thousand
+/// entries are of that size, and dividing by their mean turns noise into shares.
+const DEGENERATE_MEAN: f64 = 0.01;
+
+/// Importance of every layer of a calibration, in its order: negative scores count as 0, and the
+/// mean over layers is 1. `None` where the scores' mean is degenerate.
+///
+/// # Errors
+///
+/// [`OsftError::NotMeasured`] if the calibration did not take the measure.
+///
+/// # References
+///
+/// arXiv 2504.07097, section 3.3; the cosine is AdaSVD's measure.
+pub(crate) fn importance(
+    calibration: &Calibration,
+    measure: ImportanceMeasure,
+) -> Result<Option<Vec<f64>>, OsftError> {
+    let scores = calibration.layers.iter().map(|layer| {
+        let score = match measure {
+            ImportanceMeasure::Cosine => layer.cosine,
+            ImportanceMeasure::LinearCka => layer.linear_cka,
+        };
+        let score = score.ok_or(OsftError::NotMeasured { measure })?;
+        Ok(score.max(0.0))
+    });
+    let scores = scores.collect::<Result<Vec<f64>, OsftError>>()?;
+    let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+    Ok((mean.is_finite() && mean >= DEGENERATE_MEAN)
+        .then(|| scores.iter().map(|score| score / mean).collect()))
+}
+
+/// Linear CKA between the inputs `x` of a layer and its outputs `x W`, in `[0, 1]`; 0 where either
+/// is constant. Exact from the moment alone, since the outputs' covariance follows from the
+/// inputs'; from a sketch, whose covariance may be indefinite, an estimate that is cut to the range.
+///
+/// # Shapes
+/// - `weight`: `[d_in, d_out]`
+///
+/// # References
+///
+/// Kornblith et al., "Similarity of Neural Network Representations Revisited", ICML 2019:
+/// `‖YᵀX‖_F² / (‖XᵀX‖_F ‖YᵀY‖_F)` of centered columns.
+pub(crate) fn linear_cka(moment: &Moment, weight: &Mat<f64>) -> f64 {
+    let inputs = moment.covariance();
+    let cross = weight.transpose() * &inputs;
+    let outputs = &cross * weight;
+    let size = inputs.norm_l2() * outputs.norm_l2();
+    if size > 0.0 {
+        (cross.squared_norm_l2() / size).min(1.0)
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::calibration::{LayerCalibration, Source};
+
+    fn calibration(cosines: &[f64]) -> Calibration {
+        Calibration {
+            sources: vec![Source {
+                name: "test".to_string(),
+                tokens: 1,
+                weight: 1.0,
+            }],
+            moments: Vec::new(),
+            layers: cosines
+                .iter()
+                .map(|&cosine| LayerCalibration {
+                    path: String::new(),
+                    moment: 0,
+                    cosine: Some(cosine),
+                    linear_cka: Some(cosine),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn negative_scores_become_zero_before_the_mean_is_taken() {
+        let found = importance(&calibration(&[-0.5, 0.2, 0.4]), ImportanceMeasure::Cosine);
+        let expected = [0.0, 1.0, 2.0];
+        let found = found.unwrap().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_mean_near_zero_is_degenerate() {
+        for scores in [vec![-0.5, -0.1], vec![0.004, 0.003], vec![f64::NAN], vec![]] {
+            for measure in [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka] {
+                let found = importance(&calibration(&scores), measure).unwrap();
+                // A NaN score is cut to 0, like a negative one.
+                assert_eq!(found, None, "{scores:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_measure_that_was_not_taken_is_an_error_and_no_zero() {
+        let mut calibration = calibration(&[0.2, 0.4]);
+        calibration.layers[1].linear_cka = None;
+        assert!(importance(&calibration, ImportanceMeasure::Cosine).is_ok());
+        let found = importance(&calibration, ImportanceMeasure::LinearCka).unwrap_err();
+        assert!(matches!(
+            found,
+            OsftError::NotMeasured {
+                measure: ImportanceMeasure::LinearCka
+            }
+        ));
+        assert!(found.to_string().contains("linear CKA"), "{found}");
+    }
+}

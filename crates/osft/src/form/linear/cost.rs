@@ -1,0 +1,313 @@
+//! What a step costs in one layer, counted in multiplications.
+
+use serde::{Deserialize, Serialize};
+
+use super::KeptInput;
+use super::ops::{Plan, Reduction};
+
+use crate::config::Removed;
+use crate::split::{Constraint, LayerSplit, Side};
+
+/// Multiplications of one training step in one target layer, each with its addition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCost {
+    /// `x W`, and the gradient of `x`.
+    pub passes: usize,
+    /// The gradient of the core.
+    pub gradient: usize,
+    /// The weight formed from its core, or the core multiplied beside it, on the way there and on the way
+    /// back; and what the optimizer put into protected directions removed.
+    pub core: usize,
+}
+
+impl StepCost {
+    /// Everything together.
+    pub fn total(&self) -> usize {
+        self.passes + self.gradient + self.core
+    }
+}
+
+impl LayerSplit {
+    /// What a step on `tokens` tokens costs with [`Osft::linear`](crate::Osft::linear), by the cheaper of
+    /// its two ways to the gradient; `None` for the factored forms.
+    pub fn step_cost(&self, tokens: usize) -> Option<StepCost> {
+        if self.factors.is_some() {
+            return None;
+        }
+        let constraint = &self.constraint;
+        let passes = 2 * tokens * self.shape[0] * self.shape[1];
+        if constraint.is_closed() {
+            return Some(StepCost {
+                passes,
+                ..StepCost::default()
+            });
+        }
+        let plan = Plan::new(constraint, self.shape, tokens, KeptInput::Whole);
+        let gradient = match plan.narrow {
+            true => core_gradient(constraint, self.shape, tokens),
+            false => None,
+        };
+        let formed = match plan.formed {
+            true => 2 * lifting(constraint, self.shape),
+            false => beside(constraint, self.shape, tokens),
+        };
+        Some(StepCost {
+            passes,
+            gradient: gradient.unwrap_or_else(|| whole_gradient(constraint, self.shape, tokens)),
+            core: formed + removing_from_core(constraint, self.shape),
+        })
+    }
+}
+
+impl Plan {
+    /// The way with the fewest multiplications.
+    pub(super) fn new(
+        constraint: &Constraint,
+        shape: [usize; 2],
+        tokens: usize,
+        kept: KeptInput,
+    ) -> Self {
+        let narrow = core_is_cheaper(constraint, shape, tokens);
+        // The gradient in coordinates, which multiplying by the core needs on the way back, is there anyway
+        // where that of the core is formed from it.
+        let formed = !narrow || 2 * lifting(constraint, shape) <= beside(constraint, shape, tokens);
+        Self {
+            input: Reduction::of(&constraint.input),
+            output: Reduction::of(&constraint.output),
+            narrow,
+            formed,
+            coordinates_kept: narrow && kept == KeptInput::Coordinates,
+        }
+    }
+}
+
+/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` the same way back; `g N_Q` not counted.
+fn beside(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
+    let [a, b] = constraint.core_shape(shape);
+    let turned = |side: &Side, d: usize, coordinates: usize| match side {
+        Side::Free(_) => d * coordinates,
+        _ => 0,
+    };
+    let turned =
+        turned(&constraint.output, shape[1], b) + 2 * turned(&constraint.input, shape[0], a);
+    tokens * (2 * a * b + turned)
+}
+
+/// Whether forming the gradient in core coordinates takes fewer multiplications than forming all of it
+/// and projecting it.
+fn core_is_cheaper(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> bool {
+    let core = core_gradient(constraint, shape, tokens);
+    core.is_some_and(|core| core < whole_gradient(constraint, shape, tokens))
+}
+
+/// `xᵀ g`, projected.
+fn whole_gradient(constraint: &Constraint, [d_in, d_out]: [usize; 2], tokens: usize) -> usize {
+    tokens * d_in * d_out + projection(constraint, [d_in, d_out])
+}
+
+/// `(x N_P)ᵀ (g N_Q)`, and what is protected on a side without a free basis removed; `None` where no
+/// side has one.
+fn core_gradient(
+    constraint: &Constraint,
+    [d_in, d_out]: [usize; 2],
+    tokens: usize,
+) -> Option<usize> {
+    if constraint.is_closed() || constraint.removed == Removed::Block {
+        return None;
+    }
+    let (input, output) = (&constraint.input, &constraint.output);
+    let [a, b] = constraint.core_shape([d_in, d_out]);
+    let on_tokens = |side: &Side, d: usize| match side {
+        Side::Free(basis) => Some(tokens * d * basis.dims()[1]),
+        _ => None,
+    };
+    let lowered = match (on_tokens(input, d_in), on_tokens(output, d_out)) {
+        (None, None) => return None,
+        (input, output) => input.unwrap_or(0) + output.unwrap_or(0),
+    };
+    Some(lowered + tokens * a * b + removal(constraint, [a, b]))
+}
+
+/// A gradient of the weight's shape brought to coordinates.
+fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+    let [a, _] = constraint.core_shape([d_in, d_out]);
+    let lowering = |side: &Side, d: usize, columns: usize| match side {
+        Side::Free(basis) => d * basis.dims()[1] * columns,
+        side => removing(side, d, columns),
+    };
+    match constraint.removed {
+        Removed::EitherSide => {
+            lowering(&constraint.input, d_in, d_out) + lowering(&constraint.output, d_out, a)
+        }
+        Removed::Block => removal(constraint, [d_in, d_out]),
+    }
+}
+
+/// Coordinates as a change of the weight.
+fn lifting(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+    let [_, b] = constraint.core_shape([d_in, d_out]);
+    let lift = |side: &Side, rows: usize, columns: usize| match side {
+        Side::Free(basis) => rows * basis.dims()[1] * columns,
+        _ => 0,
+    };
+    match constraint.removed {
+        Removed::Block => 0,
+        Removed::EitherSide => {
+            lift(&constraint.input, d_in, b) + lift(&constraint.output, d_out, d_in)
+        }
+    }
+}
+
+/// What is protected removed from coordinates.
+fn removing_from_core(constraint: &Constraint, shape: [usize; 2]) -> usize {
+    removal(constraint, constraint.core_shape(shape))
+}
+
+/// Protected parts removed from both sides of coordinates of that shape.
+fn removal(constraint: &Constraint, [a, b]: [usize; 2]) -> usize {
+    let sides = removing(&constraint.input, a, b) + removing(&constraint.output, b, a);
+    match (constraint.removed, &constraint.input, &constraint.output) {
+        // The block is removed where a free basis is kept too.
+        (Removed::Block, Side::Free(input), Side::Free(output)) => {
+            2 * a * b * (input.dims()[1] + output.dims()[1])
+        }
+        (Removed::Block, Side::Free(basis), _) | (Removed::Block, _, Side::Free(basis)) => {
+            sides + 2 * a * b * basis.dims()[1]
+        }
+        _ => sides,
+    }
+}
+
+/// `P (Pᵀ x)` for `columns` columns.
+fn removing(side: &Side, d: usize, columns: usize) -> usize {
+    match side {
+        Side::Protected(basis) => 2 * d * basis.dims()[1] * columns,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+
+    fn side(d: usize, columns: usize, free: bool) -> Side {
+        let basis = Tensor::zeros([d, columns], &Device::flex());
+        match free {
+            true => Side::Free(basis),
+            false => Side::Protected(basis),
+        }
+    }
+
+    fn constraint(input: Side, output: Side) -> Constraint {
+        Constraint {
+            input,
+            output,
+            removed: Removed::EitherSide,
+        }
+    }
+
+    #[test]
+    fn the_count_decides() {
+        let square = |free| constraint(side(100, free, true), side(100, free, true));
+        // 2 f + f² is below 1 up to f = 0.41.
+        assert!(core_is_cheaper(&square(20), [100, 100], 10_000));
+        assert!(!core_is_cheaper(&square(48), [100, 100], 10_000));
+        // Projecting the whole gradient costs the same for few tokens as for many.
+        assert!(core_is_cheaper(&square(48), [100, 100], 100));
+        let wide = constraint(side(100, 20, true), side(300, 80, false));
+        assert!(core_is_cheaper(&wide, [100, 300], 10_000));
+        let nothing_smaller = constraint(side(100, 20, false), side(300, 80, false));
+        assert!(!core_is_cheaper(&nothing_smaller, [100, 300], 10_000));
+        let open = constraint(Side::Open, Side::Open);
+        assert!(!core_is_cheaper(&open, [100, 100], 10_000));
+        let closed = constraint(Side::Closed, side(100, 20, true));
+        assert!(!core_is_cheaper(&closed, [100, 100], 10_000));
+    }
+
+    #[test]
+    fn few_tokens_are_multiplied_by_the_core_and_many_by_the_weight() {
+        let square = constraint(side(100, 20, true), side(100, 20, true));
+        let plan = |tokens| Plan::new(&square, [100, 100], tokens, KeptInput::Whole);
+        assert_eq!((plan(50).narrow, plan(50).formed), (true, false));
+        assert_eq!((plan(500).narrow, plan(500).formed), (true, true));
+        // Where the gradient is formed whole, nothing is in coordinates.
+        let half = constraint(side(100, 50, true), side(100, 50, true));
+        let plan = Plan::new(&half, [100, 100], 10_000, KeptInput::Coordinates);
+        assert_eq!((plan.narrow, plan.formed), (false, true));
+        assert!(!plan.coordinates_kept);
+        // Both ways cost the same at some seventy tokens.
+        let formed = 2 * lifting(&square, [100, 100]);
+        assert!(
+            (beside(&square, [100, 100], 70)..beside(&square, [100, 100], 71)).contains(&formed)
+        );
+    }
+
+    #[test]
+    fn costs_are_those_of_the_products() {
+        let (d, a, tokens) = (100, 20, 1000);
+        let square = constraint(side(d, a, true), side(d, a, true));
+        assert_eq!(
+            core_gradient(&square, [d, d], tokens),
+            Some(tokens * (2 * d * a + a * a))
+        );
+        assert_eq!(
+            whole_gradient(&square, [d, d], tokens),
+            tokens * d * d + d * a * d + d * a * a
+        );
+        assert_eq!(lifting(&square, [d, d]), d * a * a + d * a * d);
+        assert_eq!(removing_from_core(&square, [d, d]), 0);
+        // What is protected of the outputs is removed from the coordinates, before and after.
+        let (d_out, k) = (300, 80);
+        let wide = constraint(side(d, a, true), side(d_out, k, false));
+        let removal = 2 * d_out * k * a;
+        assert_eq!(
+            core_gradient(&wide, [d, d_out], tokens),
+            Some(tokens * (d * a + a * d_out) + removal)
+        );
+        assert_eq!(lifting(&wide, [d, d_out]), d * a * d_out);
+        assert_eq!(removing_from_core(&wide, [d, d_out]), removal);
+    }
+
+    #[test]
+    fn a_block_is_removed_from_all_of_a_change() {
+        let (d, d_out, a, k) = (100, 300, 20, 80);
+        let block = |input, output| Constraint {
+            removed: Removed::Block,
+            ..constraint(input, output)
+        };
+        // Free bases are taken off and back on on both sides.
+        let both = block(side(d, a, true), side(d_out, k, true));
+        let whole = tokens_of(&both, [d, d_out]);
+        assert_eq!(
+            removing_from_core(&both, [d, d_out]),
+            2 * d * d_out * (a + k)
+        );
+        assert_eq!(whole, 2 * d * d_out * (a + k));
+        // One free basis, and a protected one of the other side.
+        for (input, output, basis) in [
+            (
+                side(d, a, true),
+                side(d_out, k, false),
+                (a, 2 * d_out * k * d),
+            ),
+            (
+                side(d, a, false),
+                side(d_out, k, true),
+                (k, 2 * d * a * d_out),
+            ),
+        ] {
+            let one = block(input, output);
+            let removed = basis.1 + 2 * d * d_out * basis.0;
+            assert_eq!(removing_from_core(&one, [d, d_out]), removed);
+        }
+        assert_eq!(lifting(&both, [d, d_out]), 0);
+        assert_eq!(core_gradient(&both, [d, d_out], 10), None);
+    }
+
+    /// What the whole gradient costs beside the product of inputs and outputs.
+    fn tokens_of(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+        whole_gradient(constraint, [d_in, d_out], 7) - 7 * d_in * d_out
+    }
+}

@@ -1,0 +1,338 @@
+//! The operation, on every backend that this crate is built for, and its backward pass.
+
+#![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
+
+use burn::backend::autodiff::{
+    Autodiff, NodeId,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::tensor::{DType, FloatDType, Shape};
+
+use crate::split::Side;
+
+/// What a side does to a gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Nothing.
+    None,
+    /// Its basis is that of the free directions, and gives the coordinates.
+    ToFree,
+    /// Its basis is that of the protected directions, whose part is removed.
+    WithoutProtected,
+}
+
+impl Reduction {
+    pub(super) fn of(side: &Side) -> Self {
+        match side {
+            Side::Free(_) => Self::ToFree,
+            Side::Protected(_) => Self::WithoutProtected,
+            Side::Open | Side::Closed => Self::None,
+        }
+    }
+}
+
+/// How the derivative is formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What the inputs' side does.
+    pub input: Reduction,
+    /// What the outputs' side does.
+    pub output: Reduction,
+    /// Whether inputs and the gradient for the outputs are brought to coordinates before they are
+    /// multiplied, not after.
+    pub narrow: bool,
+    /// Whether the weight is formed; otherwise its two parts are multiplied apart.
+    pub formed: bool,
+    /// Whether the inputs are kept in coordinates.
+    pub coordinates_kept: bool,
+}
+
+/// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff,
+)]
+pub trait CoreLinearOps: Backend {
+    /// # Shapes
+    /// - `x`: `[.., d_in]`
+    /// - `core`: coordinates of both sides
+    /// - `base`: `[d_in, d_out]`
+    /// - `input_basis`: `[d_in, _]`, unless its side does nothing
+    /// - `output_basis`: `[d_out, _]`, unless its side does nothing
+    /// - output: `[.., d_out]`
+    fn core_linear(
+        x: FloatTensor<Self>,
+        core: FloatTensor<Self>,
+        base: FloatTensor<Self>,
+        input_basis: FloatTensor<Self>,
+        output_basis: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self> {
+        let (input, output) = Basis::<Self>::pair(input_basis, output_basis, plan);
+        let parts = Parts {
+            core,
+            base,
+            input,
+            output,
+        };
+        parts.forward(x, None, plan)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl CoreLinearOps for burn::backend::Flex {}
+#[cfg(feature = "ndarray")]
+impl CoreLinearOps for burn::backend::NdArray {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl CoreLinearOps for burn::backend::Cube {}
+
+impl<B: Backend + CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodiff<B, C> {
+    fn core_linear(
+        x: FloatTensor<Self>,
+        core: FloatTensor<Self>,
+        base: FloatTensor<Self>,
+        input_basis: FloatTensor<Self>,
+        output_basis: FloatTensor<Self>,
+        plan: Plan,
+    ) -> FloatTensor<Self> {
+        let (core, core_node) = core.into_parts();
+        let base = base.into_primitive();
+        let (input_basis, output_basis) =
+            (input_basis.into_primitive(), output_basis.into_primitive());
+        let (input, output) = Basis::<B>::pair(input_basis, output_basis, plan);
+        let parts = Parts {
+            core,
+            base,
+            input,
+            output,
+        };
+        let prepared = CoreLinear.prepare::<C>([x.node(), core_node]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(parts.forward(x.into_primitive(), None, plan))
+            }
+            OpsKind::Tracked(mut prepared) => {
+                let (kept, lowered) = match plan.coordinates_kept {
+                    true => {
+                        let lowered = parts.input.on_rows(as_rows::<B>(x.primitive().clone()));
+                        (Kept::Coordinates(lowered.clone()), Some(lowered))
+                    }
+                    false => (Kept::Whole(prepared.checkpoint(&x)), None),
+                };
+                let y = parts.forward(x.into_primitive(), lowered, plan);
+                prepared.finish((kept, parts, plan), y)
+            }
+        }
+    }
+}
+
+/// `W₀ + N_P C N_Qᵀ` in its parts.
+#[derive(Clone, Debug)]
+struct Parts<B: Backend> {
+    core: FloatTensor<B>,
+    base: FloatTensor<B>,
+    input: Basis<B>,
+    output: Basis<B>,
+}
+
+impl<B: Backend> Parts<B> {
+    /// `W₀` in the precision that is computed in.
+    fn base(&self) -> FloatTensor<B> {
+        match self.base.dtype() {
+            DType::BF16 => B::float_cast(self.base.clone(), FloatDType::F32),
+            _ => self.base.clone(),
+        }
+    }
+
+    fn weight(&self) -> FloatTensor<B> {
+        let change = self.input.lifted_columns(self.core.clone());
+        B::float_add(self.base(), self.output.lifted_rows(change))
+    }
+
+    /// `x W`; `lowered` are the inputs in coordinates, where they are there.
+    fn forward(
+        &self,
+        x: FloatTensor<B>,
+        lowered: Option<FloatTensor<B>>,
+        plan: Plan,
+    ) -> FloatTensor<B> {
+        let shape = x.shape();
+        let x = as_rows::<B>(x);
+        let y = match plan.formed {
+            true => B::float_matmul(x, self.weight()),
+            false => {
+                let lowered = lowered.unwrap_or_else(|| self.input.on_rows(x.clone()));
+                let change = B::float_matmul(lowered, self.core.clone());
+                let y = B::float_matmul(x, self.base());
+                B::float_add(y, self.output.lifted_rows(change))
+            }
+        };
+        as_before::<B>(y, shape)
+    }
+
+    /// `g Wᵀ`; `lowered` is the gradient in coordinates, read where the weight is not formed.
+    fn backward(&self, g: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
+        if plan.formed {
+            return B::float_matmul(g, B::float_transpose(self.weight()));
+        }
+        let change = B::float_matmul(lowered, B::float_transpose(self.core.clone()));
+        let x = B::float_matmul(g, B::float_transpose(self.base()));
+        B::float_add(x, self.input.lifted_rows(change))
+    }
+
+    /// The gradient of the core; `x` are the inputs, in coordinates where they are multiplied so, `lowered`
+    /// is the gradient of the result in coordinates.
+    fn core_gradient(
+        &self,
+        x: FloatTensor<B>,
+        g: FloatTensor<B>,
+        lowered: FloatTensor<B>,
+        plan: Plan,
+    ) -> FloatTensor<B> {
+        let core = match plan.narrow {
+            true => B::float_matmul(B::float_transpose(x), lowered),
+            false => {
+                let whole = B::float_matmul(B::float_transpose(x), g);
+                self.output.on_rows(self.input.on_columns(whole))
+            }
+        };
+        let core = self.output.without_protected(core);
+        let transposed = self.input.without_protected(B::float_transpose(core));
+        B::float_transpose(transposed)
+    }
+}
+
+/// The basis of a side, with what the side does.
+#[derive(Clone, Debug)]
+struct Basis<B: Backend> {
+    basis: FloatTensor<B>,
+    reduction: Reduction,
+}
+
+impl<B: Backend> Basis<B> {
+    fn pair(input: FloatTensor<B>, output: FloatTensor<B>, plan: Plan) -> (Self, Self) {
+        let input = Self {
+            basis: input,
+            reduction: plan.input,
+        };
+        let output = Self {
+            basis: output,
+            reduction: plan.output,
+        };
+        (input, output)
+    }
+
+    fn transposed(&self) -> FloatTensor<B> {
+        B::float_transpose(self.basis.clone())
+    }
+
+    /// `x N`: rows in coordinates of the free directions, where there are fewer.
+    fn on_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
+        match self.reduction {
+            Reduction::ToFree => B::float_matmul(rows, self.basis.clone()),
+            Reduction::None | Reduction::WithoutProtected => rows,
+        }
+    }
+
+    /// `Nᵀ x`.
+    fn on_columns(&self, columns: FloatTensor<B>) -> FloatTensor<B> {
+        match self.reduction {
+            Reduction::ToFree => B::float_matmul(self.transposed(), columns),
+            Reduction::None | Reduction::WithoutProtected => columns,
+        }
+    }
+
+    /// `c Nᵀ`: back from coordinates.
+    fn lifted_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
+        match self.reduction {
+            Reduction::ToFree => B::float_matmul(rows, self.transposed()),
+            Reduction::None | Reduction::WithoutProtected => rows,
+        }
+    }
+
+    /// `N c`.
+    fn lifted_columns(&self, columns: FloatTensor<B>) -> FloatTensor<B> {
+        match self.reduction {
+            Reduction::ToFree => B::float_matmul(self.basis.clone(), columns),
+            Reduction::None | Reduction::WithoutProtected => columns,
+        }
+    }
+
+    /// Takes the protected part of the rows away, where that is what is left to do.
+    fn without_protected(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
+        match self.reduction {
+            Reduction::WithoutProtected => {
+                let part = B::float_matmul(rows.clone(), self.basis.clone());
+                B::float_sub(rows, B::float_matmul(part, self.transposed()))
+            }
+            Reduction::None | Reduction::ToFree => rows,
+        }
+    }
+}
+
+/// `[.., d]` as `[rows, d]`.
+fn as_rows<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    let width = shape.as_slice().last().copied().unwrap_or(1);
+    let rows = shape.num_elements() / width.max(1);
+    B::float_reshape(x, Shape::new([rows, width]))
+}
+
+/// Rows as they were laid out before they were multiplied.
+fn as_before<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<B> {
+    let width = rows.shape().as_slice().last().copied();
+    if let (Some(last), Some(width)) = (shape.as_mut_slice().last_mut(), width) {
+        *last = width;
+    }
+    B::float_reshape(rows, shape)
+}
+
+/// What is kept of the inputs.
+#[derive(Clone, Debug)]
+enum Kept<B: Backend> {
+    Whole(NodeId),
+    Coordinates(FloatTensor<B>),
+}
+
+#[derive(Debug)]
+struct CoreLinear;
+
+impl<B: Backend> Backward<B, 2> for CoreLinear {
+    /// The inputs, and what they were multiplied by.
+    type State = (Kept<B>, Parts<B>, Plan);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, nodes: &mut Checkpointer) {
+        let (kept, parts, plan) = ops.state;
+        let x = match kept {
+            Kept::Coordinates(lowered) => lowered,
+            Kept::Whole(x) => {
+                let x = as_rows::<B>(nodes.retrieve_node_output(x));
+                match plan.narrow {
+                    true => parts.input.on_rows(x),
+                    false => x,
+                }
+            }
+        };
+        let [of_input, of_core] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let shape = g.shape();
+        let g = as_rows::<B>(g);
+        let lowered = match plan.narrow {
+            true => parts.output.on_rows(g.clone()),
+            false => g.clone(),
+        };
+        if let Some(node) = of_core {
+            let core = parts.core_gradient(x, g.clone(), lowered.clone(), plan);
+            grads.register::<B>(node.id, core);
+        }
+        if let Some(node) = of_input {
+            let x = parts.backward(g, lowered, plan);
+            grads.register::<B>(node.id, as_before::<B>(x, shape));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Optimizers that keep the targets of a split inside their free directions.
+
+use std::any::TypeId;
+
+use burn::module::ParamGroup;
+use burn::optim::grad_clipping::GradientClipping;
+use burn::optim::{GradientsParams, ModuleOptimizer, Muon, Optimizer};
+
+use crate::config::{Form, Others};
+use crate::error::OsftError;
+use crate::form::{Axis, CoreOptimizer, FactorOptimizer, Unmoved, free_part};
+use crate::split::Osft;
+
+impl Osft {
+    /// An optimizer of the module that [`prepare`](Self::prepare) returned: it moves the targets inside
+    /// their free directions by `inner`, and every other parameter that has a gradient by `inner` as it
+    /// is. In the module that was split, and is not prepared, the targets do not move, but for those of which
+    /// everything is free.
+    ///
+    /// The optimizer keeps state by identity and belongs to this split; a new split needs a new one. Burn reads
+    /// saved state in the device's default type, mostly f32: what trains in another one goes on without it.
+    /// Gradient clipping that is set on it afterwards (`with_grad_clipping`) reaches what trains as it is
+    /// and no core or factor, since Burn hands it to its first group alone: use
+    /// [`optimizer_with_clipping`](Self::optimizer_with_clipping).
+    ///
+    /// Burn's `LBFGS` is no [`Optimizer`] and is not accepted: it steps all parameters of a module
+    /// together, frozen ones too.
+    ///
+    /// ```compile_fail
+    /// # use burn::{nn::LinearConfig, optim::LBFGSConfig, tensor::Device};
+    /// # use osft::{Osft, OsftConfig};
+    /// let model = LinearConfig::new(8, 4).init(&Device::flex().autodiff());
+    /// let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
+    /// let optimizer = osft.optimizer(LBFGSConfig::new().init());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::MatricesOnly`] for Burn's `Muon` where something else than a matrix trains: a scale of
+    /// the factored forms or, by [`Others::Trained`], a bias or a norm.
+    pub fn optimizer<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, OsftError> {
+        self.grouped(inner, None)
+    }
+
+    /// As [`optimizer`](Self::optimizer), with the gradient of every parameter, core and factor clipped by
+    /// itself before the step.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`optimizer`](Self::optimizer).
+    pub fn optimizer_with_clipping<O: Optimizer>(
+        &self,
+        inner: O,
+        clipping: GradientClipping,
+    ) -> Result<ModuleOptimizer, OsftError> {
+        self.grouped(inner, Some(clipping))
+    }
+
+    fn grouped<O: Optimizer>(
+        &self,
+        inner: O,
+        clipping: Option<GradientClipping>,
+    ) -> Result<ModuleOptimizer, OsftError> {
+        self.check_matrices::<O>()?;
+        let reproject = self.config.form == Form::FactoredReprojected;
+        let decay = self.config.decay;
+        let mut optimizer: ModuleOptimizer = inner.clone().into();
+        if let Some(clipping) = &clipping {
+            optimizer = optimizer.with_grad_clipping(clipping.clone());
+        }
+        let (mut ids, mut closed) = (Vec::new(), Vec::new());
+        for layer in &self.layers {
+            if let Some(factors) = &layer.factors {
+                for (id, factor) in
+                    FactorOptimizer::of_layer(&inner, layer, factors, reproject, decay)
+                {
+                    let group = ParamGroup::from_ids(vec![id]);
+                    optimizer = optimizer.with_group(group, factor, clipping.clone());
+                }
+            } else if let Some(id) = layer.core {
+                let core = CoreOptimizer::new(inner.clone(), layer, decay);
+                let group = ParamGroup::from_ids(vec![id]);
+                optimizer = optimizer.with_group(group, core, clipping.clone());
+            }
+            let trains_itself = layer.constraint.is_open() && layer.attached_ids().is_empty();
+            if !trains_itself {
+                ids.push(layer.id);
+            }
+            if layer.constraint.is_closed() {
+                closed.push(layer.path.clone());
+            }
+        }
+        let unmoved = Unmoved(inner.clone());
+        optimizer = optimizer.with_group(ParamGroup::from_ids(ids), unmoved, None);
+        // Where nothing can move, the targets ask for gradients all the same, in a module whose weights were
+        // loaded under other identities too.
+        if closed.len() == self.layers.len() {
+            let unmoved = Unmoved(inner.clone());
+            optimizer = optimizer.with_group(ParamGroup::from_paths(closed), unmoved, None);
+        }
+        Ok(optimizer)
+    }
+
+    fn check_matrices<O: Optimizer>(&self) -> Result<(), OsftError> {
+        if TypeId::of::<O>() != TypeId::of::<Muon>() {
+            return Ok(());
+        }
+        let refused = |parameter: String, cure| {
+            Err(OsftError::MatricesOnly {
+                optimizer: "Muon",
+                parameter,
+                cure,
+            })
+        };
+        let mut layers = self.layers.iter();
+        if let Some(layer) = layers.find(|layer| layer.factors.is_some()) {
+            let scale = format!("{}.osft.scale", layer.path);
+            return refused(scale, "the core form");
+        }
+        let mut trained = self.trainability.trained();
+        match trained.find(|(_, recorded)| recorded.dimensions != 2) {
+            Some((path, _)) if self.config.others == Others::Trained => {
+                refused(path.to_string(), "freeze it")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Replaces the gradients of the targets by what the constraint leaves of them.
+    ///
+    /// Optional: cores have no other gradients, and the optimizer projects those of factors itself. Call
+    /// it before anything that measures gradients, such as clipping by global norm, so that parts which
+    /// are thrown away anyway do not count.
+    pub fn project(&self, mut grads: GradientsParams) -> GradientsParams {
+        for layer in &self.layers {
+            if !layer.constraint.is_open() {
+                grads.remove::<2>(layer.id);
+            }
+            let Some(factors) = &layer.factors else {
+                continue;
+            };
+            let sides = [
+                (factors.ids.input, &layer.constraint.input, Axis::Rows),
+                (factors.ids.output, &layer.constraint.output, Axis::Columns),
+            ];
+            for (id, side, axis) in sides {
+                if let Some(grad) = grads.remove::<2>(id) {
+                    grads.register(id, free_part(side, axis, grad));
+                }
+            }
+        }
+        grads
+    }
+}

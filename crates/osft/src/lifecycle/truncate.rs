@@ -1,0 +1,47 @@
+//! A module without the free part of its weights.
+
+use burn::module::Module;
+use burn::tensor::DType;
+
+use crate::error::OsftError;
+use crate::module::{Survey, changed, computed, dtypes, replaced, values};
+use crate::split::Osft;
+
+impl Osft {
+    /// The module with the free part of every target dropped: what is left of a weight is what the
+    /// split protects. Everything else stays: identities, flags, what trains.
+    ///
+    /// How much worse the module is for it says how much the free directions carry: the smallest
+    /// singular directions are not inert in every network.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Reparameterized`] if
+    /// something is attached to the module, [`OsftError::UnsupportedDType`] if it is quantized.
+    pub fn truncate<M: Module>(&self, module: M) -> Result<M, OsftError> {
+        let survey = Survey::of(&module);
+        survey.refuse_attachments()?;
+        let places = self.located(&survey)?;
+        let types = dtypes(&module);
+        let quantized = |dtype: &DType| matches!(dtype, DType::QFloat(_));
+        let mut all = places.iter();
+        if let Some(place) = all.find(|place| types.get(&place.id).is_some_and(quantized)) {
+            return Err(OsftError::UnsupportedDType {
+                layer: place.path.clone(),
+                dtype: "quantized numbers".to_string(),
+            });
+        }
+        let mut whole = values(&module, &places.iter().map(|place| place.id).collect());
+        let layers = self.layers.iter().zip(places);
+        let cut = layers.filter_map(|(layer, place)| {
+            let stored = whole.remove(&place.id)?;
+            let constraint = layer.constraint.beside(&stored);
+            let dtype = constraint.dtype().unwrap_or(computed(stored.dtype()));
+            let weight = stored.clone().cast(dtype);
+            let free = constraint.lift(constraint.lower(weight));
+            Some((place.id, changed(stored, -free)))
+        });
+        let cut = cut.collect();
+        Ok(replaced(module, cut))
+    }
+}

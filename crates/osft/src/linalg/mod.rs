@@ -1,0 +1,7 @@
+//! Decompositions on the host, and matrices into and out of tensors.
+
+mod convert;
+mod decompose;
+
+pub(crate) use convert::{matrix_data, to_host, to_tensor, vector_data};
+pub(crate) use decompose::{Vectors, completed, decompose, eigen};

@@ -1,0 +1,160 @@
+//! A calibration as bytes, to be saved with a run.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calibration::{Calibration, LayerCalibration, Moment, Second, Sketch, Source};
+use crate::error::OsftError;
+use crate::linalg::vector_data;
+use crate::persist::{Format, Tensors, pack, unpack};
+
+/// Since version 2 importance is there only where it was measured; version 1 always has all of it. Since
+/// version 3 there is a checksum.
+const FORMAT: Format = Format {
+    kind: "calibration",
+    version: 3,
+    oldest: 1,
+    checked_since: 3,
+};
+
+/// Names of the tensors of importance.
+mod importance {
+    pub const COSINE: &str = "layer.cosines";
+    pub const LINEAR_CKA: &str = "layer.linear_cka";
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    sources: Vec<SourceHeader>,
+    layers: Vec<LayerHeader>,
+    /// Rows of every moment's sketch; none where it is exact.
+    sketch_rows: Vec<Option<usize>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SourceHeader {
+    name: String,
+    tokens: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
+    path: String,
+    moment: usize,
+}
+
+impl Calibration {
+    /// The calibration as the bytes of one safetensors file.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::BrokenState`] if it cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
+        let mut tensors = Tensors::new();
+        let mut sketch_rows = Vec::new();
+        for (index, moment) in self.moments.iter().enumerate() {
+            let [mean, numbers, second] = moment.parts();
+            tensors.push((format!("{index}.moment"), second));
+            tensors.push((format!("{index}.mean"), mean));
+            tensors.push((format!("{index}.numbers"), numbers));
+            sketch_rows.push(match &moment.second {
+                Second::Dense(_) => None,
+                Second::Sketched(sketch) => Some(sketch.sketch_rows()),
+            });
+        }
+        let vector = |values: Vec<f64>| vector_data(&values);
+        let weights = self.sources.iter().map(|source| source.weight).collect();
+        tensors.push(("source.weights".to_string(), vector(weights)));
+        // A pass measures all layers or none.
+        let layers = self.layers.iter();
+        let cosines: Option<Vec<f64>> = layers.clone().map(|layer| layer.cosine).collect();
+        let cka: Option<Vec<f64>> = layers.map(|layer| layer.linear_cka).collect();
+        for (name, scores) in [(importance::COSINE, cosines), (importance::LINEAR_CKA, cka)] {
+            tensors.extend(scores.map(|scores| (name.to_string(), vector(scores))));
+        }
+        let source = |source: &Source| SourceHeader {
+            name: source.name.clone(),
+            tokens: source.tokens,
+        };
+        let layer = |layer: &LayerCalibration| LayerHeader {
+            path: layer.path.clone(),
+            moment: layer.moment,
+        };
+        let header = Header {
+            sources: self.sources.iter().map(source).collect(),
+            layers: self.layers.iter().map(layer).collect(),
+            sketch_rows,
+        };
+        pack(FORMAT, &header, &tensors)
+    }
+
+    /// A calibration that was saved.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherFormat`] if another version of the layout wrote it,
+    /// [`OsftError::BrokenState`] if it is no saved calibration.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OsftError> {
+        let (header, mut tensors) = unpack::<Header>(FORMAT, bytes)?;
+        let broken = |reason: &str| OsftError::BrokenState {
+            kind: FORMAT.kind,
+            reason: reason.to_string(),
+        };
+        let mut moments = Vec::new();
+        for (index, sketch_rows) in header.sketch_rows.iter().enumerate() {
+            let matrix = tensors.take_matrix(&format!("{index}.moment"))?;
+            let mean = tensors.take_vector(&format!("{index}.mean"))?;
+            let [trace, shrinkage] = tensors.take_numbers(&format!("{index}.numbers"))?;
+            if matrix.ncols() != mean.len() {
+                return Err(broken("a moment has not the dimension of its mean"));
+            }
+            let second = match sketch_rows {
+                Some(rows) => Second::Sketched(Sketch::from_parts(&matrix, *rows, shrinkage)),
+                None if matrix.nrows() == mean.len() => Second::Dense(matrix),
+                None => return Err(broken("a moment is not square")),
+            };
+            moments.push(Arc::new(Moment {
+                mean,
+                trace,
+                second,
+            }));
+        }
+        let weights = tensors.take_vector("source.weights")?;
+        let cosines = tensors.find_vector(importance::COSINE);
+        let cka = tensors.find_vector(importance::LINEAR_CKA);
+        let count = header.layers.len();
+        let fits = |scores: &Option<Vec<f64>>| scores.as_ref().is_none_or(|of| of.len() == count);
+        if weights.len() != header.sources.len() || !fits(&cosines) || !fits(&cka) {
+            return Err(broken("not one number per source and layer"));
+        }
+        if header
+            .layers
+            .iter()
+            .any(|layer| layer.moment >= moments.len())
+        {
+            return Err(broken("a layer has no moment"));
+        }
+        let sources = header.sources.into_iter().zip(weights);
+        let score = |scores: &Option<Vec<f64>>, index: usize| scores.as_ref().map(|of| of[index]);
+        let layers = header.layers.into_iter().enumerate();
+        Ok(Self {
+            sources: sources
+                .map(|(source, weight)| Source {
+                    name: source.name,
+                    tokens: source.tokens,
+                    weight,
+                })
+                .collect(),
+            moments,
+            layers: layers
+                .map(|(index, layer)| LayerCalibration {
+                    path: layer.path,
+                    moment: layer.moment,
+                    cosine: score(&cosines, index),
+                    linear_cka: score(&cka, index),
+                })
+                .collect(),
+        })
+    }
+}

@@ -1,0 +1,9 @@
+//! Splits and calibrations as bytes, and splits on disk.
+
+mod archive;
+mod cache;
+mod calibration;
+mod split;
+
+pub(crate) use archive::{Format, Stored, Tensors, hexadecimal, pack, unpack};
+pub(crate) use split::Layout;

@@ -1,0 +1,378 @@
+//! A split as bytes, for another run to continue with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::module::{Module, ParamId};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{OsftConfig, Removed};
+use crate::error::OsftError;
+use crate::linalg::vector_data;
+use crate::module::{Place, Survey, Trainability, Weight};
+use crate::persist::{Format, Stored, Tensors, pack, unpack};
+use crate::split::{
+    Constraint, FactorIds, Factors, InputEnergy, LayerSplit, Osft, Side, SplitContext,
+};
+
+/// A layout of the file, and whether the weights are part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub format: Format,
+    pub with_weights: bool,
+}
+
+/// Since version 3 there is a checksum, and what trained when the module was split.
+const SAVED: Layout = Layout {
+    format: Format {
+        kind: "split",
+        version: 3,
+        oldest: 2,
+        checked_since: 3,
+    },
+    with_weights: true,
+};
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    config: OsftConfig,
+    layers: Vec<LayerHeader>,
+    warnings: Vec<String>,
+    #[serde(default)]
+    trainability: Option<Trainability>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// What a saved layer belongs to.
+enum Target<'a> {
+    Place(&'a Place),
+    /// With what the split is measured against where the layout has no weights.
+    Weight(&'a Weight),
+}
+
+impl Target<'_> {
+    fn id(&self) -> ParamId {
+        match self {
+            Self::Place(place) => place.id,
+            Self::Weight(weight) => weight.id,
+        }
+    }
+
+    fn device(&self) -> Device {
+        match self {
+            Self::Place(place) => place.device.clone(),
+            Self::Weight(weight) => weight.value.device(),
+        }
+    }
+
+    fn has_shape(&self, shape: [usize; 2]) -> bool {
+        match self {
+            Self::Place(place) => place.has_shape(shape),
+            Self::Weight(weight) => weight.value.dims() == shape,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
+    path: String,
+    shape: [usize; 2],
+    k_in: usize,
+    k_out: usize,
+    lost_directions: usize,
+    has_importance: bool,
+    has_input_energy: bool,
+    removed_block: bool,
+    /// Kinds of the two sides.
+    sides: [SideKind; 2],
+    /// Identity under which an optimizer keeps the state of the core.
+    core: Option<u64>,
+    /// Identities under which it keeps that of the factors.
+    factors: Option<[u64; 3]>,
+}
+
+/// Which basis of a side is kept. Saved, not decided again: the coordinates of an optimizer's
+/// moments depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SideKind {
+    Open,
+    Free,
+    Protected,
+    Closed,
+}
+
+impl Osft {
+    /// The split as the bytes of one safetensors file, the weights it was made from included.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::BrokenState`] if it cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
+        self.pack(SAVED)
+    }
+
+    pub(crate) fn pack(&self, layout: Layout) -> Result<Vec<u8>, OsftError> {
+        let mut tensors = Tensors::new();
+        let mut layers = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let name = |what: &str| format!("{index}.{what}");
+            if layout.with_weights {
+                tensors.push((name("start"), layer.start.clone().into_data()));
+            }
+            tensors.push((name("energies"), vector_data(&layer.energies)));
+            let inputs = layer.inputs.as_ref();
+            let numbers = [
+                layer.total_energy,
+                layer.importance.unwrap_or(0.0),
+                inputs.map_or(0.0, |inputs| inputs.unprotected),
+                inputs.map_or(0.0, |inputs| inputs.outputs),
+            ];
+            tensors.push((name("numbers"), vector_data(&numbers)));
+            let mut side = |what: &str, side: &Side| {
+                let (kind, basis) = match side {
+                    Side::Open => (SideKind::Open, None),
+                    Side::Free(basis) => (SideKind::Free, Some(basis)),
+                    Side::Protected(basis) => (SideKind::Protected, Some(basis)),
+                    Side::Closed => (SideKind::Closed, None),
+                };
+                if let Some(basis) = basis {
+                    tensors.push((name(what), basis.clone().into_data()));
+                }
+                kind
+            };
+            let sides = [
+                side("input", &layer.constraint.input),
+                side("output", &layer.constraint.output),
+            ];
+            if let Some(factors) = &layer.factors {
+                tensors.push((name("factor.input"), factors.input.clone().into_data()));
+                tensors.push((name("factor.scale"), factors.scale.clone().into_data()));
+                tensors.push((name("factor.output"), factors.output.clone().into_data()));
+            }
+            layers.push(LayerHeader {
+                path: layer.path.clone(),
+                shape: layer.shape,
+                k_in: layer.k_in,
+                k_out: layer.k_out,
+                lost_directions: layer.lost_directions,
+                has_importance: layer.importance.is_some(),
+                has_input_energy: layer.inputs.is_some(),
+                removed_block: layer.constraint.removed == Removed::Block,
+                sides,
+                core: layer.core.map(|core| core.val()),
+                factors: layer.factors.as_ref().map(|factors| {
+                    let FactorIds {
+                        input,
+                        scale,
+                        output,
+                    } = factors.ids;
+                    [input.val(), scale.val(), output.val()]
+                }),
+            });
+        }
+        let header = Header {
+            config: self.config.clone(),
+            layers,
+            warnings: self.warnings.clone(),
+            trainability: Some(self.trainability.clone()),
+            name: self.name.clone(),
+        };
+        pack(layout.format, &header, &tensors)
+    }
+
+    /// A split that was saved, for a module whose target weights have the same paths and shapes.
+    ///
+    /// The module is only read, and need not be filled yet (it is for a file of version 2): load its own
+    /// weights, and the optimizer's state, beside it, before it is [prepared](Self::prepare) or, from a record
+    /// of a prepared module, afterwards. What the inputs' moments say is only measured on if the context has
+    /// the calibration.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherFormat`] if another version of the layout wrote it that is not read any more,
+    /// [`OsftError::BrokenState`] if it is no saved split, or one that was changed after it was written,
+    /// [`OsftError::OtherModule`], [`OsftError::OtherCalibration`], [`OsftError::NotOnDevice`].
+    pub fn from_bytes<M: Module>(
+        bytes: &[u8],
+        module: &M,
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        let survey = Survey::of(module);
+        let places = survey.matrices.iter();
+        let targets = places.map(|place| (place.path.as_str(), Target::Place(place)));
+        let (mut split, trainability) = Self::unpack(SAVED, bytes, targets.collect(), context)?;
+        split.trainability = match trainability {
+            Some(saved) => saved.identified_by(module),
+            // Files of version 2 do not say it. What was split trained, whether it is prepared now or not.
+            None => {
+                let targets = split.layers.iter().map(|layer| layer.path.as_str());
+                Trainability::of(module).with_trained(targets)
+            }
+        };
+        Ok(split)
+    }
+
+    /// A split of these weights that was saved without them.
+    pub(crate) fn unpack_cached(
+        layout: Layout,
+        bytes: &[u8],
+        weights: &[Weight],
+        context: &SplitContext<'_>,
+    ) -> Result<Self, OsftError> {
+        let weights = weights.iter();
+        let targets = weights.map(|weight| (weight.path.as_str(), Target::Weight(weight)));
+        Ok(Self::unpack(layout, bytes, targets.collect(), context)?.0)
+    }
+
+    fn unpack(
+        layout: Layout,
+        bytes: &[u8],
+        targets: HashMap<&str, Target<'_>>,
+        context: &SplitContext<'_>,
+    ) -> Result<(Self, Option<Trainability>), OsftError> {
+        let (header, mut tensors) = unpack::<Header>(layout.format, bytes)?;
+        header.config.validate()?;
+        let layers = header
+            .layers
+            .into_iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                let target = targets.get(layer.path.as_str());
+                match target.filter(|target| target.has_shape(layer.shape)) {
+                    Some(target) => restored(index, layer, target, layout, &mut tensors, context),
+                    None => Err(OsftError::OtherModule {
+                        layer: layer.path,
+                        d_in: layer.shape[0],
+                        d_out: layer.shape[1],
+                    }),
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let split = Self {
+            config: header.config,
+            layers,
+            trainability: Trainability::default(),
+            warnings: header.warnings,
+            name: header.name,
+        };
+        Ok((split, header.trainability))
+    }
+}
+
+fn restored(
+    index: usize,
+    layer: LayerHeader,
+    target: &Target<'_>,
+    layout: Layout,
+    tensors: &mut Stored,
+    context: &SplitContext<'_>,
+) -> Result<LayerSplit, OsftError> {
+    let device = &target.device();
+    let name = |what: &str| format!("{index}.{what}");
+    let ([d_in, d_out], [k_in, k_out]) = (layer.shape, [layer.k_in, layer.k_out]);
+    let input = side(
+        layer.sides[0],
+        [d_in, k_in],
+        &name("input"),
+        tensors,
+        device,
+    )?;
+    let output = side(
+        layer.sides[1],
+        [d_out, k_out],
+        &name("output"),
+        tensors,
+        device,
+    )?;
+    let constraint = Constraint {
+        input,
+        output,
+        removed: match layer.removed_block {
+            true => Removed::Block,
+            false => Removed::EitherSide,
+        },
+    };
+    let factors = match layer.factors {
+        Some([input, scale, output]) => {
+            let count = (d_in - k_in).min(d_out - k_out);
+            Some(Factors {
+                ids: FactorIds {
+                    input: ParamId::from(input),
+                    scale: ParamId::from(scale),
+                    output: ParamId::from(output),
+                },
+                input: tensors.tensor(&name("factor.input"), [d_in, count], device)?,
+                scale: tensors.tensor(&name("factor.scale"), [count], device)?,
+                output: tensors.tensor(&name("factor.output"), [count, d_out], device)?,
+            })
+        }
+        None => None,
+    };
+    let start = match (layout.with_weights, target) {
+        (false, Target::Weight(weight)) => weight.start(layer.core.is_some()),
+        _ => tensors.tensor(&name("start"), layer.shape, device)?,
+    };
+    if constraint.is_closed() && (layer.core.is_some() || factors.is_some()) {
+        return Err(tensors.broken(format!("{:?} has nothing that could train", layer.path)));
+    }
+    let numbers = tensors.take_numbers(&name("numbers"))?;
+    let [total_energy, importance, unprotected, outputs] = numbers;
+    let inputs = match (layer.has_input_energy, context.calibration) {
+        (true, Some(calibration)) => {
+            let moment = calibration.shared_moment(&layer.path);
+            let moment = moment.filter(|moment| moment.dimension() == d_in);
+            let Some(moment) = moment else {
+                return Err(OsftError::OtherCalibration { layer: layer.path });
+            };
+            Some(InputEnergy {
+                moment: moment.clone(),
+                unprotected,
+                outputs,
+            })
+        }
+        _ => None,
+    };
+    Ok(LayerSplit {
+        id: target.id(),
+        shape: layer.shape,
+        k_in,
+        k_out,
+        lost_directions: layer.lost_directions,
+        energies: tensors.take_vector(&name("energies"))?,
+        total_energy,
+        importance: layer.has_importance.then_some(importance),
+        constraint: Arc::new(constraint),
+        inputs,
+        core: layer.core.map(ParamId::from),
+        factors,
+        start,
+        path: layer.path,
+    })
+}
+
+/// A side of dimension `d`, of whose directions `k` are protected.
+fn side(
+    kind: SideKind,
+    [d, k]: [usize; 2],
+    name: &str,
+    tensors: &mut Stored,
+    device: &Device,
+) -> Result<Side, OsftError> {
+    let fits = match kind {
+        SideKind::Open => k == 0,
+        SideKind::Closed => k == d,
+        SideKind::Free | SideKind::Protected => 0 < k && k < d,
+    };
+    if !fits {
+        return Err(tensors.broken(format!("{k} of {d} directions do not fit {name:?}")));
+    }
+    Ok(match kind {
+        SideKind::Open => Side::Open,
+        SideKind::Free => Side::Free(tensors.tensor(name, [d, d - k], device)?),
+        SideKind::Protected => Side::Protected(tensors.tensor(name, [d, k], device)?),
+        SideKind::Closed => Side::Closed,
+    })
+}

@@ -1,0 +1,87 @@
+//! Where the layers of a split are in a module, and whether what it attaches is attached to them.
+
+use burn::module::ParamId;
+
+use crate::error::OsftError;
+use crate::module::{Place, Survey};
+use crate::split::{LayerSplit, Osft};
+
+impl Osft {
+    /// Where the layers are in a module.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherModule`], [`OsftError::Shared`].
+    pub(crate) fn located(&self, survey: &Survey) -> Result<Vec<Place>, OsftError> {
+        let known = self.layers.iter().map(|layer| layer.id).collect();
+        let layers = self.layers.iter();
+        layers
+            .map(|layer| {
+                let place = survey.find(layer.id, &layer.path, &known);
+                let place = place.filter(|place| place.has_shape(layer.shape));
+                let place = place.cloned().ok_or_else(|| layer.not_in_module())?;
+                match place.also {
+                    Some(also) => Err(OsftError::Shared {
+                        layer: place.path,
+                        also,
+                    }),
+                    None => Ok(place),
+                }
+            })
+            .collect()
+    }
+
+    /// # Errors
+    ///
+    /// [`OsftError::NotPrepared`] unless everything is attached that this split attaches, and nothing else.
+    pub(crate) fn check_attached(
+        &self,
+        survey: &Survey,
+        places: &[Place],
+    ) -> Result<(), OsftError> {
+        match self.misattached(survey, places) {
+            None => Ok(()),
+            Some(layer) => Err(OsftError::NotPrepared {
+                layer,
+                name: self.name.clone(),
+            }),
+        }
+    }
+
+    /// The first parameter to which something else is attached than what this split attaches.
+    pub(crate) fn misattached(&self, survey: &Survey, places: &[Place]) -> Option<String> {
+        let layers = || self.layers.iter().zip(places);
+        let missing = layers().find(|(layer, place)| {
+            let found = survey.attachment(&place.path);
+            layer.attached_ids() != found.map_or(&[][..], |found| &found.parts)
+        });
+        let missing = missing.map(|(layer, _)| layer.path.clone());
+        let foreign = || {
+            let mut attachments = survey.attachments.iter();
+            attachments.find(|found| layers().all(|(_, place)| place.path != found.path))
+        };
+        missing.or_else(|| foreign().map(|found| found.path.clone()))
+    }
+}
+
+impl LayerSplit {
+    pub(crate) fn not_in_module(&self) -> OsftError {
+        OsftError::OtherModule {
+            layer: self.path.clone(),
+            d_in: self.shape[0],
+            d_out: self.shape[1],
+        }
+    }
+
+    /// Identities of what is attached to the weight while it trains.
+    pub(crate) fn attached_ids(&self) -> Vec<ParamId> {
+        match (&self.factors, self.core) {
+            (Some(factors), _) => {
+                let ids = factors.ids;
+                vec![ids.input, ids.scale, ids.output]
+            }
+            (None, Some(core)) => vec![core],
+            (None, None) => Vec::new(),
+        }
+    }
+}

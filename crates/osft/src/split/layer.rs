@@ -1,0 +1,254 @@
+//! The split of one weight.
+
+use std::sync::Arc;
+
+use burn::module::ParamId;
+use burn::tensor::{DType, Device, Tensor};
+use faer::Mat;
+use serde::{Deserialize, Serialize};
+
+use super::source::{Directions, Layer, available, directions};
+use crate::calibration::Moment;
+use crate::config::{OsftConfig, ShareRule, SplitSource};
+use crate::error::OsftError;
+use crate::module::{Weight, computed, is_half};
+use crate::split::{Constraint, Factors, Side};
+
+/// The split of one target weight.
+#[derive(Clone, Debug)]
+pub struct LayerSplit {
+    /// Path of the parameter in its module.
+    pub path: String,
+    /// Identity of the parameter in the module that was split. Where that of another module is meant
+    /// (weights were loaded, a process began anew), the path decides.
+    pub id: ParamId,
+    /// `[d_in, d_out]`
+    pub shape: [usize; 2],
+    /// Protected directions of the inputs.
+    pub k_in: usize,
+    /// Protected directions of the outputs.
+    pub k_out: usize,
+    /// Input directions that were to be protected and do not exist: the inputs that reach the
+    /// weight span fewer.
+    pub lost_directions: usize,
+    /// Energy of each direction of what was decomposed, descending: squared singular values of
+    /// `W` or of `Σ^{1/2} W`, eigenvalues of `Σ`.
+    pub energies: Vec<f64>,
+    /// Energy of all directions, also of those that a sketch does not know.
+    pub total_energy: f64,
+    /// Importance relative to the mean over layers, where the rule asked for it.
+    pub importance: Option<f64>,
+    /// What may move.
+    pub constraint: Arc<Constraint>,
+    /// Second moment of the inputs, where the split was calibrated.
+    pub(crate) inputs: Option<InputEnergy>,
+    /// Identity of the core, where the weight is trained through one.
+    pub(crate) core: Option<ParamId>,
+    /// The free part as factors, where the form holds it so.
+    pub(crate) factors: Option<Factors>,
+    /// The weight when it was split, as it is held: what a change is measured against.
+    pub(crate) start: Tensor<2>,
+}
+
+/// The split of one weight in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerSummary {
+    /// Path of the parameter in its module.
+    pub path: String,
+    /// `[d_in, d_out]`
+    pub shape: [usize; 2],
+    /// Protected directions of the inputs.
+    pub k_in: usize,
+    /// Protected directions of the outputs.
+    pub k_out: usize,
+    /// See [`LayerSplit::free_parameters`].
+    pub free_parameters: usize,
+    /// See [`LayerSplit::lost_directions`].
+    pub lost_directions: usize,
+    /// See [`LayerSplit::importance`].
+    pub importance: Option<f64>,
+    /// See [`LayerSplit::protected_energy`].
+    pub protected_energy: f64,
+    /// See [`LayerSplit::protected_input_energy`].
+    pub protected_input_energy: Option<f64>,
+}
+
+/// What the inputs' second moment says about a split.
+#[derive(Clone, Debug)]
+pub(crate) struct InputEnergy {
+    pub moment: Arc<Moment>,
+    /// `tr(Σ) - tr(P_hᵀ Σ P_h)`, with what a sketch may hide: inputs outside what is protected.
+    pub unprotected: f64,
+    /// `tr(Wᵀ Σ W)`, the mean squared length of the outputs at the split.
+    pub outputs: f64,
+}
+
+impl InputEnergy {
+    /// `input` holds `k_in` protected directions in its first columns.
+    pub(crate) fn new(
+        moment: Arc<Moment>,
+        input: &Mat<f64>,
+        k_in: usize,
+        weight: &Mat<f64>,
+    ) -> Self {
+        let basis = input.subcols(0, k_in).to_owned();
+        let protected = moment.energy_of(&basis);
+        let unprotected = (moment.trace() - protected).max(0.0);
+        let outputs = moment.energy_of(weight);
+        Self {
+            moment,
+            unprotected,
+            outputs,
+        }
+    }
+}
+
+impl LayerSplit {
+    /// The same with its bases moved out of the memory that they were found in.
+    pub(crate) fn settled(mut self) -> Self {
+        self.constraint = Arc::new(self.constraint.copied());
+        self
+    }
+
+    /// `None` if a decomposition does not converge.
+    pub(crate) fn new(
+        target: &Weight,
+        layer: &Layer<'_>,
+        moment: Option<Arc<Moment>>,
+        config: &OsftConfig,
+    ) -> Result<Self, OsftError> {
+        let failed = || OsftError::NoConvergence {
+            layer: target.path.clone(),
+        };
+        check_count(&target.path, target.value.dims(), layer.rule, config.split)?;
+        let found = directions(layer, config).ok_or_else(failed)?;
+        let (device, stored) = (target.value.device(), target.value.dtype());
+        let dtype = computed(stored);
+        let factors = match config.form.is_factored() && !is_closed(&found) {
+            true => Some(factors(layer.weight, &found, &device, dtype).ok_or_else(failed)?),
+            false => None,
+        };
+        let inputs =
+            moment.map(|moment| InputEnergy::new(moment, &found.input, found.k_in, layer.weight));
+        let constraint = Constraint {
+            input: Side::new(&found.input, found.k_in, &device, dtype),
+            output: Side::new(&found.output, found.k_out, &device, dtype),
+            removed: config.form.removed(),
+        };
+        // Small steps would be lost in two bytes: there a core trains even where all of a weight is free.
+        let needs_core = !constraint.is_open() || is_half(stored);
+        let has_core = !config.form.is_factored() && !constraint.is_closed() && needs_core;
+        Ok(Self {
+            path: target.path.clone(),
+            id: target.id,
+            shape: target.value.dims(),
+            k_in: found.k_in,
+            k_out: found.k_out,
+            lost_directions: found.lost,
+            constraint: Arc::new(constraint),
+            core: has_core.then(ParamId::new),
+            energies: found.energies,
+            total_energy: found.total_energy,
+            importance: layer.importance,
+            inputs,
+            factors,
+            start: target.start(has_core),
+        })
+    }
+
+    /// The split in numbers.
+    pub fn summary(&self) -> LayerSummary {
+        LayerSummary {
+            path: self.path.clone(),
+            shape: self.shape,
+            k_in: self.k_in,
+            k_out: self.k_out,
+            free_parameters: self.free_parameters(),
+            lost_directions: self.lost_directions,
+            importance: self.importance,
+            protected_energy: self.protected_energy(),
+            protected_input_energy: self.protected_input_energy(),
+        }
+    }
+
+    /// Free degrees of freedom: the numbers that training can change independently.
+    pub fn free_parameters(&self) -> usize {
+        let protected = [self.k_in, self.k_out];
+        Constraint::degrees_of_freedom(self.constraint.removed, self.shape, protected)
+    }
+
+    /// Numbers that an optimizer holds moments of.
+    pub fn trainable_parameters(&self) -> usize {
+        match &self.factors {
+            Some(factors) => factors.len(),
+            None if self.constraint.is_closed() => 0,
+            None => self.constraint.core_shape(self.shape).iter().product(),
+        }
+    }
+
+    /// Share of the decomposed energy that the protected directions hold, in `[0, 1]`; 0 where
+    /// there is none.
+    pub fn protected_energy(&self) -> f64 {
+        let k = self.k_in.max(self.k_out).min(self.energies.len());
+        let held = self.energies[..k].iter().fold(0.0, |sum, e| sum + e);
+        if self.total_energy > 0.0 {
+            (held / self.total_energy).min(1.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// Share of the inputs' second moment inside the protected input directions, in `[0, 1]`;
+    /// `None` without calibration.
+    pub fn protected_input_energy(&self) -> Option<f64> {
+        let inputs = self.inputs.as_ref()?;
+        let total = inputs.moment.trace();
+        Some(if total > 0.0 {
+            1.0 - inputs.unprotected / total
+        } else {
+            0.0
+        })
+    }
+}
+
+/// # Errors
+///
+/// [`OsftError::TooManyDirections`].
+pub(crate) fn check_count(
+    path: &str,
+    shape: [usize; 2],
+    rule: ShareRule,
+    split: SplitSource,
+) -> Result<(), OsftError> {
+    let available = available(split, shape);
+    match rule {
+        ShareRule::Count(directions) if directions > available => {
+            Err(OsftError::TooManyDirections {
+                layer: path.to_string(),
+                directions,
+                available,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_closed(found: &Directions) -> bool {
+    found.k_in == found.input.nrows() || found.k_out == found.output.nrows()
+}
+
+/// The free part of a weight as factors, from bases that are complete.
+fn factors(
+    weight: &Mat<f64>,
+    found: &Directions,
+    device: &Device,
+    dtype: DType,
+) -> Option<Factors> {
+    let free = |basis: &Mat<f64>, k: usize| basis.subcols(k, basis.nrows() - k).to_owned();
+    let (input, output) = (
+        free(&found.input, found.k_in),
+        free(&found.output, found.k_out),
+    );
+    let core = input.transpose() * weight * &output;
+    Factors::of_core(&input, &output, &core, device, dtype)
+}

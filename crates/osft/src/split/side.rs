@@ -1,0 +1,161 @@
+//! One side of a split: which directions of a layer's inputs (or outputs) may move.
+
+use burn::tensor::{DType, Device, Tensor};
+use faer::Mat;
+
+use crate::linalg::to_tensor;
+use crate::module::beside;
+
+/// The directions on one side of a weight, of dimension `d`, of which `k` are protected.
+///
+/// Two representations span the same free space; the smaller one is kept. Which one is decided by
+/// `d` and `k` alone, because the coordinates an optimizer such as AdamW runs in are part of the
+/// method.
+#[derive(Clone, Debug)]
+pub enum Side {
+    /// `k = 0`: every direction is free and the coordinates are the weight's own.
+    Open,
+    /// `d - k <= k`: an orthonormal basis `N` of the free directions, `[d, d - k]`.
+    Free(Tensor<2>),
+    /// `d - k > k`: an orthonormal basis `P` of the protected directions, `[d, k]`; the
+    /// coordinates are the weight's own, projected.
+    Protected(Tensor<2>),
+    /// `k = d`: nothing moves; of the weight's own coordinates nothing is left.
+    Closed,
+}
+
+/// Whether the free basis of a side (rather than its protected one) is kept.
+pub(crate) fn keeps_free_basis(d: usize, k: usize) -> bool {
+    k > 0 && k < d && d - k <= k
+}
+
+impl Side {
+    /// Side of dimension `d` whose first `k` columns of `basis` are protected.
+    ///
+    /// `basis` is `[d, c]` with orthonormal columns; it must be complete (`c = d`) where
+    /// [`keeps_free_basis`] holds. What is kept of it has the type `dtype`, f32 or f64.
+    pub(crate) fn new(basis: &Mat<f64>, k: usize, device: &Device, dtype: DType) -> Self {
+        let d = basis.nrows();
+        if k == 0 {
+            Self::Open
+        } else if k == d {
+            Self::Closed
+        } else if keeps_free_basis(d, k) {
+            Self::Free(columns(basis, k..d, device, dtype))
+        } else {
+            Self::Protected(columns(basis, 0..k, device, dtype))
+        }
+    }
+
+    /// The same numbers in memory of their own.
+    pub(crate) fn copied(&self) -> Self {
+        self.map(|basis| basis.clone().mul_scalar(1.0))
+    }
+
+    /// The same side for tensors that are differentiated, or not, as `tensor` is, on its device.
+    pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
+        self.map(|basis| beside(basis.clone(), tensor))
+    }
+
+    /// The same side in another type of numbers.
+    pub(crate) fn in_type(&self, dtype: DType) -> Self {
+        self.map(|basis| basis.clone().cast(dtype))
+    }
+
+    /// What is kept of the side.
+    pub(crate) fn basis(&self) -> Option<&Tensor<2>> {
+        match self {
+            Self::Free(basis) | Self::Protected(basis) => Some(basis),
+            Self::Open | Self::Closed => None,
+        }
+    }
+
+    fn map(&self, basis: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
+        match self {
+            Self::Free(free) => Self::Free(basis(free)),
+            Self::Protected(protected) => Self::Protected(basis(protected)),
+            Self::Open => Self::Open,
+            Self::Closed => Self::Closed,
+        }
+    }
+
+    /// Number of coordinates that an optimizer sees for a side of dimension `d`.
+    pub fn coordinates(&self, d: usize) -> usize {
+        match self {
+            Self::Free(basis) => basis.dims()[1],
+            Self::Open | Self::Protected(_) | Self::Closed => d,
+        }
+    }
+
+    /// Coordinates of the rows of `x`: `Nᵀ x`, or `x` with its protected part removed.
+    ///
+    /// # Shapes
+    /// - `x`: `[d, n]`
+    /// - output: `[coordinates, n]`
+    pub(crate) fn lower(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Free(basis) => basis.clone().transpose().matmul(x),
+            Self::Open | Self::Protected(_) | Self::Closed => self.constrain(x),
+        }
+    }
+
+    /// The inverse of [`lower`](Self::lower) on the free space: `N c`.
+    ///
+    /// # Shapes
+    /// - `c`: `[coordinates, n]`
+    /// - output: `[d, n]`
+    pub(crate) fn lift(&self, c: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Free(basis) => basis.clone().matmul(c),
+            _ => c,
+        }
+    }
+
+    /// Removes from coordinates what is not free. Only needed where they are the weight's own.
+    ///
+    /// # Shapes
+    /// - `c` and output: `[coordinates, n]`
+    pub(crate) fn constrain(&self, c: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Protected(basis) => {
+                let part = basis.clone().transpose().matmul(c.clone());
+                c - basis.clone().matmul(part)
+            }
+            Self::Closed => c.zeros_like(),
+            Self::Open | Self::Free(_) => c,
+        }
+    }
+
+    /// The protected part of the rows of `x`, as `[d, n]`; `None` where nothing is protected.
+    ///
+    /// # Shapes
+    /// - `x`: `[d, n]`
+    pub(crate) fn protected_part(&self, x: Tensor<2>) -> Option<Tensor<2>> {
+        match self {
+            Self::Open => None,
+            Self::Free(basis) => {
+                let free = basis
+                    .clone()
+                    .matmul(basis.clone().transpose().matmul(x.clone()));
+                Some(x - free)
+            }
+            Self::Protected(basis) => {
+                Some(basis.clone().matmul(basis.clone().transpose().matmul(x)))
+            }
+            Self::Closed => Some(x),
+        }
+    }
+}
+
+fn columns(
+    basis: &Mat<f64>,
+    range: std::ops::Range<usize>,
+    device: &Device,
+    dtype: DType,
+) -> Tensor<2> {
+    to_tensor(
+        basis.as_ref().subcols(range.start, range.len()),
+        device,
+        dtype,
+    )
+}

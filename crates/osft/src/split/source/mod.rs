@@ -1,0 +1,107 @@
+//! Where the protected directions of a layer come from. One file each.
+
+mod both;
+mod inputs;
+mod weights;
+
+use faer::Mat;
+
+use crate::calibration::{Moment, Spectrum};
+use crate::config::{Form, LayerFacts, OsftConfig, ShareRule, SplitSource};
+use crate::linalg::{Vectors, decompose};
+use crate::split::keeps_free_basis;
+
+/// Protected directions of one layer: the first `k_in` and `k_out` columns of two bases.
+pub(crate) struct Directions {
+    /// `[d_in, c]` with orthonormal columns, `c >= k_in`.
+    pub input: Mat<f64>,
+    /// `[d_out, c]` with orthonormal columns, `c >= k_out`.
+    pub output: Mat<f64>,
+    pub k_in: usize,
+    pub k_out: usize,
+    /// Energy of each direction of what was decomposed, descending.
+    pub energies: Vec<f64>,
+    /// Energy of all of them, known or not.
+    pub total_energy: f64,
+    /// Directions that were to be protected on the input side but do not exist there.
+    pub lost: usize,
+}
+
+/// One layer as the sources see it.
+pub(crate) struct Layer<'a> {
+    /// `[d_in, d_out]`
+    pub weight: &'a Mat<f64>,
+    /// Moment of the inputs with its decomposition; there wherever the source needs it.
+    pub inputs: Option<(&'a Moment, &'a Spectrum)>,
+    pub rule: ShareRule,
+    pub importance: Option<f64>,
+    pub progress: f64,
+}
+
+impl Layer<'_> {
+    /// Protected directions of a spectrum by the layer's rule.
+    fn protected(&self, directions: usize, energies: &[f64], total: f64) -> usize {
+        self.rule.protected_directions(&LayerFacts {
+            directions,
+            energies,
+            total_energy: total,
+            importance: self.importance,
+            progress: self.progress,
+        })
+    }
+}
+
+/// Directions that could be protected in a weight of shape `[d_in, d_out]`.
+pub(crate) fn available(split: SplitSource, [d_in, d_out]: [usize; 2]) -> usize {
+    match split {
+        SplitSource::Inputs => d_in,
+        SplitSource::Weights | SplitSource::Both => d_in.min(d_out),
+    }
+}
+
+/// The protected directions of a layer; `None` if a decomposition does not converge.
+pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
+    let mut found = match (config.split, layer.inputs) {
+        (SplitSource::Inputs, Some((moment, spectrum))) => {
+            inputs::directions(layer, moment, spectrum)
+        }
+        (SplitSource::Both, Some((_, spectrum))) => both::directions(layer, spectrum)?,
+        _ => weights::directions(layer, config.form)?,
+    };
+    found.input = completed(found.input, found.k_in, config.form)?;
+    found.output = completed(found.output, found.k_out, config.form)?;
+    Some(found)
+}
+
+/// The basis with all its complement where the split needs it: on a side that keeps its free
+/// directions, and in the factored forms, whose factors start inside them.
+fn completed(basis: Mat<f64>, k: usize, form: Form) -> Option<Mat<f64>> {
+    let d = basis.nrows();
+    let needed = keeps_free_basis(d, k) || (form.is_factored() && k < d);
+    if !needed || basis.ncols() == d {
+        return Some(basis);
+    }
+    if k == 0 {
+        return Some(Mat::identity(d, d));
+    }
+    // The protected columns themselves stay as they are: to their span the decomposition adds an
+    // orthonormal basis of everything orthogonal to it.
+    let protected = basis.subcols(0, k).to_owned();
+    let complement = decompose(&protected, Vectors::Full)?.input;
+    Some(Mat::from_fn(d, d, |i, j| {
+        if j < k {
+            protected[(i, j)]
+        } else {
+            complement[(i, j)]
+        }
+    }))
+}
+
+fn squares(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| value * value).collect()
+}
+
+// Folded from +0: the sum of no floats is -0, which would be printed as such.
+fn sum(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |sum, value| sum + value)
+}

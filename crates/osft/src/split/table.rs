@@ -1,0 +1,68 @@
+//! The split as a table a person can read.
+
+use std::fmt;
+
+use crate::split::Osft;
+
+/// Prints one line per layer: shape, protected directions per side, free degrees of freedom and
+/// the share of the decomposed energy that is protected; where they are known also the layer's
+/// importance, the share of its inputs' energy that is protected, and directions that do not exist.
+impl fmt::Display for Osft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers = self.summary();
+        let width = layers.iter().map(|layer| layer.path.len()).max();
+        let width = width.unwrap_or(0).max(5);
+        let importance = layers.iter().any(|layer| layer.importance.is_some());
+        let inputs = layers.iter().any(|l| l.protected_input_energy.is_some());
+        let lost = layers.iter().any(|layer| layer.lost_directions > 0);
+        write!(
+            f,
+            "{:width$}  {:>11}  {:>11}  {:>11}  {:>10}  {:>7}",
+            "layer", "shape", "k_in/d_in", "k_out/d_out", "free", "energy"
+        )?;
+        for (title, shown) in [
+            ("inputs", inputs),
+            ("importance", importance),
+            ("lost", lost),
+        ] {
+            if shown {
+                write!(f, "  {title:>10}")?;
+            }
+        }
+        writeln!(f)?;
+        for layer in &layers {
+            let [d_in, d_out] = layer.shape;
+            write!(
+                f,
+                "{:width$}  {:>11}  {:>11}  {:>11}  {:>10}  {:>7.4}",
+                layer.path,
+                format!("{d_in}x{d_out}"),
+                format!("{}/{d_in}", layer.k_in),
+                format!("{}/{d_out}", layer.k_out),
+                layer.free_parameters,
+                layer.protected_energy,
+            )?;
+            if inputs {
+                write!(f, "  {:>10.4}", layer.protected_input_energy.unwrap_or(0.0))?;
+            }
+            if importance {
+                write!(f, "  {:>10.3}", layer.importance.unwrap_or(1.0))?;
+            }
+            if lost {
+                write!(f, "  {:>10}", layer.lost_directions)?;
+            }
+            writeln!(f)?;
+        }
+        let total: usize = layers.iter().map(|l| l.shape[0] * l.shape[1]).sum();
+        write!(
+            f,
+            "{} layers, {} of {total} degrees of freedom are free",
+            layers.len(),
+            self.free_parameters()
+        )?;
+        for warning in self.warnings() {
+            write!(f, "\nwarning: {warning}")?;
+        }
+        Ok(())
+    }
+}
