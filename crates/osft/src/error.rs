@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::ImportanceMeasure;
+use crate::importance_measure::ImportanceMeasure;
 
 /// Errors of splitting a module and of measuring it afterwards.
 #[derive(Debug, Error)]

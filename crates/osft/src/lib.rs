@@ -88,6 +88,7 @@ mod calibration;
 mod config;
 mod error;
 mod form;
+mod importance_measure;
 mod leak;
 mod lifecycle;
 mod linalg;
@@ -97,11 +98,12 @@ mod split;
 
 pub use calibration::{Calibration, Calibrator, Moment, Source};
 pub use config::{
-    AdaptiveShare, BasePrecision, Decay, Form, ImportanceMeasure, OsftConfig, Others, Removed,
-    SelectedTarget, ShareRule, ShareSchedule, SplitSource, TargetShare, Targets,
+    AdaptiveShare, BasePrecision, Decay, Form, OsftConfig, Others, Removed, SelectedTarget,
+    ShareRule, ShareSchedule, SplitSource, TargetShare, Targets,
 };
 pub use error::OsftError;
 pub use form::{CoreOptimizer, FreeCore, FreeFactors, KeptInput, StepCost};
+pub use importance_measure::ImportanceMeasure;
 pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;
 pub use split::{

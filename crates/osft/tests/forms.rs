@@ -8,7 +8,7 @@ use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Mlp, backends, batch, noise, step, weights_of};
+use common::{Mlp, backends, batch, host_leaks, noise, step, weights_of};
 use osft::{Decay, Form, FreeFactors, Osft, OsftConfig, Others};
 use proptest::prelude::*;
 
@@ -294,4 +294,48 @@ fn truncation_leaves_what_is_protected() {
     });
     // Sums of three products in f32.
     assert!((host(&cut.weight.val()) - expected).norm_max() < 2e-6);
+}
+
+#[test]
+fn leaks_are_those_of_a_decomposition_made_here() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        for form in [Form::Weight, Form::Factored] {
+            let model = Mlp::new(12, &device);
+            let start = weights_of(&model);
+            let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
+            let mut optimizer = osft.optimizer(adamw()).unwrap();
+            let mut model = osft.prepare(model).unwrap();
+            for seed in 0..20 {
+                model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
+            }
+            // The same while it trains and when it is done.
+            let training = osft.leaks(&model).unwrap();
+            let model = osft.finish(model).unwrap();
+            let finished = osft.leaks(&model).unwrap();
+            let expected = host_leaks(&start, &weights_of(&model), 0.5);
+            for ((training, finished), (input, output)) in
+                training.layers.iter().zip(&finished.layers).zip(expected)
+            {
+                let case = format!("{backend} {form:?} {}", finished.path);
+                assert!(input > 1e-2 && output > 1e-2, "{case}");
+                for found in [training, finished] {
+                    // Bases are f32, and changes a hundredth of the weights.
+                    assert!(
+                        (found.leak_in - input).abs() < 1e-5,
+                        "{case}: {found:?} {input}"
+                    );
+                    assert!(
+                        (found.leak_out - output).abs() < 1e-5,
+                        "{case}: {found:?} {output}"
+                    );
+                    let change = finished.relative_change;
+                    assert!(
+                        (found.relative_change / change - 1.0).abs() < 1e-4,
+                        "{case}"
+                    );
+                }
+            }
+        }
+    }
 }

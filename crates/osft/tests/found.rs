@@ -5,12 +5,12 @@
 mod common;
 
 use burn::module::{Lora, Module};
-use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::nn::LinearConfig;
+use burn::optim::AdamWConfig;
+use burn::tensor::Device;
 use common::drawn::Everything;
 use common::{Mlp, backends, step, weights_of};
-use osft::{Decay, Form, FreeCore, Osft, OsftConfig, OsftError, Others, ShareRule, SplitContext};
+use osft::{Form, FreeCore, Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 const FORMS: [Form; 4] = [
     Form::Core,
@@ -199,150 +199,6 @@ fn weights_may_be_loaded_into_a_module_that_is_prepared() {
         let finished = osft.finish(trained).unwrap();
         assert!(finished.first.weight.is_require_grad() && finished.last.weight.is_require_grad());
     }
-}
-
-#[derive(Module, Debug)]
-struct Wrapper {
-    first: Linear,
-    inner: Mlp,
-}
-
-/// Around a module, with a layer of its own at a path that the inner one has too.
-fn wrapped(inner: Mlp, device: &Device, trains: bool) -> Wrapper {
-    let first = LinearConfig::new(16, 16).init(device);
-    let first = match trains {
-        true => first,
-        false => first.no_grad(),
-    };
-    Wrapper { first, inner }
-}
-
-#[test]
-fn what_a_module_became_part_of_is_left_alone() {
-    for (_, device) in backends() {
-        let device = device.autodiff();
-        let model = Mlp::new(82, &device);
-        let start = Everything::of(&model);
-        for others in [Others::Frozen, Others::Trained] {
-            let config = OsftConfig::new().with_others(others);
-            let osft = Osft::split(&model, &config).unwrap();
-            let bytes = osft.to_bytes().unwrap();
-            let again = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
-            for osft in [osft, again] {
-                for trains in [true, false] {
-                    let whole = wrapped(model.clone(), &device, trains);
-                    let around = Everything::of(&whole.first);
-                    let prepared = osft.prepare(whole).unwrap();
-                    assert_eq!(prepared.first.weight.is_require_grad(), trains);
-                    let mut optimizer = osft.optimizer(adamw()).unwrap();
-                    let x = Tensor::<2>::ones([3, 16], &device);
-                    let loss = prepared
-                        .inner
-                        .forward(prepared.first.forward(x))
-                        .square()
-                        .mean();
-                    let grads = GradientsParams::from_grads(loss.backward(), &prepared);
-                    let trained = optimizer.step(1e-2, prepared, grads);
-                    let back = osft.finish(trained).unwrap();
-                    let moved = |_: &str| true;
-                    Everything::of(&back.inner).assert_kept(&start, &moved, "inside");
-                    Everything::of(&back.first).assert_kept(&around, &moved, "outside");
-                    let values = Everything::of(&back.first).parameters["weight"]
-                        .values
-                        .clone();
-                    let same = values == around.parameters["weight"].values;
-                    assert_eq!(
-                        same, !trains,
-                        "{others:?}: what is outside trains as its owner wants"
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_layer_that_is_gone_is_missed_by_name() {
-    for (_, device) in backends() {
-        let device = device.autodiff();
-        let layer = || LinearConfig::new(4, 4).init(&device);
-        let module = vec![layer(), layer(), layer()];
-        let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
-        // The last two moved up to the places of the first two.
-        let error = osft.prepare(module[1..].to_vec()).unwrap_err();
-        assert!(
-            matches!(error, OsftError::OtherModule { ref layer, .. } if layer == "0.weight"),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn a_split_follows_its_module_to_another_device() {
-    let (_, ndarray) = backends().remove(0);
-    for form in [
-        Form::Core,
-        Form::Weight,
-        Form::Factored,
-        Form::FactoredReprojected,
-    ] {
-        for others in [Others::Frozen, Others::Trained] {
-            for share in [0.0, 0.3, 0.8] {
-                let case = format!("{form:?} {others:?} {share}");
-                let config = OsftConfig::new().with_form(form).with_others(others);
-                let config = config.with_protected_share(share).with_decay(Decay::Weight);
-                let model = Mlp::new(83, &Device::flex());
-                let osft = Osft::split(&model, &config).unwrap();
-                let step = |model: Mlp, osft: &Osft, device: &Device| {
-                    let mut optimizer = osft.optimizer(adamw()).unwrap();
-                    step(model, osft, &mut optimizer, 1e-2, 1, device)
-                };
-                // Before it trains.
-                let moved = model.clone().to_device(&ndarray).train();
-                assert_eq!(
-                    osft.leaks(&moved).unwrap().worst().relative_change,
-                    0.0,
-                    "{case}"
-                );
-                let there = ndarray.clone().autodiff();
-                let trained = step(osft.prepare(moved).unwrap(), &osft, &there);
-                let leak = osft.leaks(&trained).unwrap().worst();
-                assert!(leak.relative_change > 1e-4, "{case}: {leak:?}");
-                let finished = osft.finish(trained).unwrap();
-                assert_eq!(finished.first.weight.device(), ndarray, "{case}");
-                assert!(osft.truncate(finished).is_ok(), "{case}");
-                // In the middle of it, for training and for use.
-                let here = Device::flex().autodiff();
-                let begun = step(osft.prepare(model.train()).unwrap(), &osft, &here);
-                let forked = begun.clone().fork(&ndarray);
-                let trained = step(forked, &osft, &there);
-                assert!(
-                    osft.finish(trained).unwrap().last.weight.is_require_grad(),
-                    "{case}"
-                );
-                let used = osft.finish(begun.to_device(&ndarray)).unwrap();
-                assert!(
-                    osft.leaks(&used).unwrap().worst().relative_change > 1e-4,
-                    "{case}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn a_tensor_that_is_no_leaf_is_no_frozen_one() {
-    let (_, ndarray) = backends().remove(0);
-    let model = Mlp::new(84, &Device::flex().autodiff()).to_device(&ndarray);
-    // Burn says no of the tensor, and what counts is what is configured.
-    assert!(!model.first.weight.is_require_grad());
-    let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
-    assert_eq!(osft.layers().len(), 3);
-    let prepared = osft.prepare(model).unwrap();
-    let finished = osft.finish(prepared).unwrap();
-    assert!(
-        finished.first.weight.is_require_grad() && finished.first.bias.unwrap().is_require_grad()
-    );
 }
 
 #[test]

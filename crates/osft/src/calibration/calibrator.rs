@@ -10,8 +10,9 @@ use super::importance::linear_cka;
 use super::moment::Moment;
 use super::sums::Sums;
 use super::{Calibration, LayerCalibration, Source};
-use crate::config::{ImportanceMeasure, OsftConfig, Targets};
+use crate::config::{OsftConfig, Targets};
 use crate::error::OsftError;
+use crate::importance_measure::ImportanceMeasure;
 use crate::module::{Place, Survey, weights, widened};
 
 /// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.

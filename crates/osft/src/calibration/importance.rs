@@ -3,8 +3,8 @@
 use faer::Mat;
 
 use crate::calibration::{Calibration, Moment};
-use crate::config::ImportanceMeasure;
 use crate::error::OsftError;
+use crate::importance_measure::ImportanceMeasure;
 
 /// Below this mean over layers a score says nothing: cosines of unrelated vectors of some thousand
 /// entries are of that size, and dividing by their mean turns noise into shares.

@@ -14,8 +14,8 @@ pub use moment::Moment;
 pub(crate) use moment::{Second, Spectrum};
 pub(crate) use sketch::Sketch;
 
-use crate::config::ImportanceMeasure;
 use crate::error::OsftError;
+use crate::importance_measure::ImportanceMeasure;
 use importance::importance;
 
 /// One body of data that was gone through.

@@ -8,12 +8,13 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 pub use precision::BasePrecision;
-pub use share::{AdaptiveShare, ImportanceMeasure, ShareRule, ShareSchedule};
+pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
 pub(crate) use share::{LayerFacts, floored};
 use targets::expression;
 pub use targets::{SelectedTarget, Targets};
 
 use crate::error::OsftError;
+use crate::importance_measure::ImportanceMeasure;
 
 /// Which part of a change is taken away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

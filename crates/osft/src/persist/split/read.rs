@@ -1,49 +1,20 @@
-//! A split as bytes, for another run to continue with.
+//! A split from bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{OsftConfig, Removed};
+use crate::config::Removed;
 use crate::error::OsftError;
-use crate::linalg::vector_data;
 use crate::module::{Place, Survey, Trainability, Weight};
-use crate::persist::{Format, Stored, Tensors, pack, unpack};
+use crate::persist::{Stored, unpack};
 use crate::split::{
     Constraint, FactorIds, Factors, InputEnergy, LayerSplit, Osft, Side, SplitContext,
 };
 
-/// A layout of the file, and whether the weights are part of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    pub format: Format,
-    pub with_weights: bool,
-}
-
-/// Since version 3 there is a checksum, and what trained when the module was split.
-const SAVED: Layout = Layout {
-    format: Format {
-        kind: "split",
-        version: 3,
-        oldest: 2,
-        checked_since: 3,
-    },
-    with_weights: true,
-};
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    config: OsftConfig,
-    layers: Vec<LayerHeader>,
-    warnings: Vec<String>,
-    #[serde(default)]
-    trainability: Option<Trainability>,
-    #[serde(default)]
-    name: Option<String>,
-}
+use super::{Header, LayerHeader, Layout, SAVED, SideKind};
 
 /// What a saved layer belongs to.
 enum Target<'a> {
@@ -75,114 +46,7 @@ impl Target<'_> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct LayerHeader {
-    path: String,
-    shape: [usize; 2],
-    k_in: usize,
-    k_out: usize,
-    lost_directions: usize,
-    has_importance: bool,
-    has_input_energy: bool,
-    removed_block: bool,
-    /// Kinds of the two sides.
-    sides: [SideKind; 2],
-    /// Identity under which an optimizer keeps the state of the core.
-    core: Option<u64>,
-    /// Identities under which it keeps that of the factors.
-    factors: Option<[u64; 3]>,
-}
-
-/// Which basis of a side is kept. Saved, not decided again: the coordinates of an optimizer's
-/// moments depend on it.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SideKind {
-    Open,
-    Free,
-    Protected,
-    Closed,
-}
-
 impl Osft {
-    /// The split as the bytes of one safetensors file, the weights it was made from included.
-    ///
-    /// # Errors
-    ///
-    /// [`OsftError::BrokenState`] if it cannot be written.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, OsftError> {
-        self.pack(SAVED)
-    }
-
-    pub(crate) fn pack(&self, layout: Layout) -> Result<Vec<u8>, OsftError> {
-        let mut tensors = Tensors::new();
-        let mut layers = Vec::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let name = |what: &str| format!("{index}.{what}");
-            if layout.with_weights {
-                tensors.push((name("start"), layer.start.clone().into_data()));
-            }
-            tensors.push((name("energies"), vector_data(&layer.energies)));
-            let inputs = layer.inputs.as_ref();
-            let numbers = [
-                layer.total_energy,
-                layer.importance.unwrap_or(0.0),
-                inputs.map_or(0.0, |inputs| inputs.unprotected),
-                inputs.map_or(0.0, |inputs| inputs.outputs),
-            ];
-            tensors.push((name("numbers"), vector_data(&numbers)));
-            let mut side = |what: &str, side: &Side| {
-                let (kind, basis) = match side {
-                    Side::Open => (SideKind::Open, None),
-                    Side::Free(basis) => (SideKind::Free, Some(basis)),
-                    Side::Protected(basis) => (SideKind::Protected, Some(basis)),
-                    Side::Closed => (SideKind::Closed, None),
-                };
-                if let Some(basis) = basis {
-                    tensors.push((name(what), basis.clone().into_data()));
-                }
-                kind
-            };
-            let sides = [
-                side("input", &layer.constraint.input),
-                side("output", &layer.constraint.output),
-            ];
-            if let Some(factors) = &layer.factors {
-                tensors.push((name("factor.input"), factors.input.clone().into_data()));
-                tensors.push((name("factor.scale"), factors.scale.clone().into_data()));
-                tensors.push((name("factor.output"), factors.output.clone().into_data()));
-            }
-            layers.push(LayerHeader {
-                path: layer.path.clone(),
-                shape: layer.shape,
-                k_in: layer.k_in,
-                k_out: layer.k_out,
-                lost_directions: layer.lost_directions,
-                has_importance: layer.importance.is_some(),
-                has_input_energy: layer.inputs.is_some(),
-                removed_block: layer.constraint.removed == Removed::Block,
-                sides,
-                core: layer.core.map(|core| core.val()),
-                factors: layer.factors.as_ref().map(|factors| {
-                    let FactorIds {
-                        input,
-                        scale,
-                        output,
-                    } = factors.ids;
-                    [input.val(), scale.val(), output.val()]
-                }),
-            });
-        }
-        let header = Header {
-            config: self.config.clone(),
-            layers,
-            warnings: self.warnings.clone(),
-            trainability: Some(self.trainability.clone()),
-            name: self.name.clone(),
-        };
-        pack(layout.format, &header, &tensors)
-    }
-
     /// A split that was saved, for a module whose target weights have the same paths and shapes.
     ///
     /// The module is only read, and need not be filled yet (it is for a file of version 2): load its own

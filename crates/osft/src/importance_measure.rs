@@ -1,0 +1,26 @@
+//! What a layer's importance can be.
+
+use std::fmt::{Display, Formatter};
+
+use serde::{Deserialize, Serialize};
+
+/// Measure of a layer's importance, behind [`ShareRule::Adaptive`](crate::ShareRule::Adaptive).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportanceMeasure {
+    /// Mean over tokens of `cos(x, y)`, both cut to their first `min(d_in, d_out)` entries: the
+    /// paper leaves layers that are not square undefined, and so do the authors' comments.
+    #[default]
+    Cosine,
+    /// Linear centered kernel alignment of inputs and outputs, for layers of any shape.
+    LinearCka,
+}
+
+impl Display for ImportanceMeasure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cosine => "cosine",
+            Self::LinearCka => "linear CKA",
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! A split as bytes, for another run to continue with.
+
+mod read;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::OsftConfig;
+use crate::module::Trainability;
+use crate::persist::Format;
+
+/// A layout of the file, and whether the weights are part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    pub format: Format,
+    pub with_weights: bool,
+}
+
+/// Since version 3 there is a checksum, and what trained when the module was split.
+const SAVED: Layout = Layout {
+    format: Format {
+        kind: "split",
+        version: 3,
+        oldest: 2,
+        checked_since: 3,
+    },
+    with_weights: true,
+};
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    config: OsftConfig,
+    layers: Vec<LayerHeader>,
+    warnings: Vec<String>,
+    #[serde(default)]
+    trainability: Option<Trainability>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
+    path: String,
+    shape: [usize; 2],
+    k_in: usize,
+    k_out: usize,
+    lost_directions: usize,
+    has_importance: bool,
+    has_input_energy: bool,
+    removed_block: bool,
+    /// Kinds of the two sides.
+    sides: [SideKind; 2],
+    /// Identity under which an optimizer keeps the state of the core.
+    core: Option<u64>,
+    /// Identities under which it keeps that of the factors.
+    factors: Option<[u64; 3]>,
+}
+
+/// Which basis of a side is kept. Saved, not decided again: the coordinates of an optimizer's
+/// moments depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SideKind {
+    Open,
+    Free,
+    Protected,
+    Closed,
+}

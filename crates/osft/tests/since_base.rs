@@ -1,0 +1,178 @@
+//! What a sequence of tasks did since the base, and what its bound does not leave out.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::backends;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use common::network::{Network, calibrated, energy, inputs, observed, split, train};
+use osft::{
+    Calibrator, Form, ImportanceMeasure, LayerChange, Osft, OsftConfig, OsftError, SinceBase,
+    Targets,
+};
+
+#[test]
+fn a_change_that_nothing_bounds_is_not_recorded_as_none() {
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let network = Network::new(&device);
+        let base = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+        let targets = Targets::linear_layers();
+        let mut since = SinceBase::new(&network, &targets, &base).unwrap();
+
+        let plain = Osft::split(&network, &OsftConfig::new()).unwrap();
+        let learned = train(network.clone(), &plain, &device);
+        let leaks = plain.leaks(&learned).unwrap();
+        match since.record(&leaks, 1.0).unwrap_err() {
+            OsftError::Unbounded { layer } => assert_eq!(layer, "left.weight"),
+            error => panic!("{error}"),
+        }
+        let osft = split(&network, &energy(0.9), &base);
+        let learned = train(network.clone(), &osft, &device);
+        let leaks = osft.leaks(&learned).unwrap();
+        for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = since.record(&leaks, weight).unwrap_err();
+            assert!(
+                matches!(error, OsftError::InvalidSourceWeight { .. }),
+                "{error}"
+            );
+        }
+        // A layer that is measured elsewhere is no target here.
+        let only = Targets::matching(["left"]);
+        let mut left = SinceBase::new(&network, &only, &base).unwrap();
+        match left.record(&leaks, base.weight()).unwrap_err() {
+            OsftError::OtherCalibration { layer } => assert_eq!(layer, "right.weight"),
+            error => panic!("{error}"),
+        }
+        let changes: Vec<LayerChange> = since.measure(&learned).unwrap();
+        assert!(left.record_measured(&changes).is_err());
+        for since in [&since, &left] {
+            assert!(
+                since.length_bounds().iter().all(|bound| *bound == 0.0),
+                "added in part"
+            );
+        }
+
+        since.record(&leaks, base.weight()).unwrap();
+        for change in since.measure(&learned).unwrap() {
+            assert!(
+                change.outputs.measured <= change.outputs.bound,
+                "{change:?}"
+            );
+        }
+        let bounds = since.length_bounds();
+        assert!(since.clone().with_length_bounds(&bounds).is_some());
+        for broken in [&bounds[1..], &[1.0, f64::NAN, 1.0], &[1.0, -1.0, 1.0]] {
+            assert!(
+                since.clone().with_length_bounds(broken).is_none(),
+                "{broken:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_change_is_measured_while_it_trains_and_where_weights_were_loaded() {
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let network = Network::new(&device);
+        let base = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+        let since = SinceBase::new(&network, &Targets::linear_layers(), &base).unwrap();
+        let osft = split(&network, &energy(0.9), &base);
+        let learned = train(network, &osft, &device);
+        let found = since.measure(&learned).unwrap();
+        assert!(found.iter().all(|change| change.outputs.measured > 0.0));
+        // Other identities, the same paths; and attached to the same weights, cores of zero.
+        let mut loaded = Network::new(&device);
+        for (to, from) in [
+            (&mut loaded.left, &learned.left),
+            (&mut loaded.right, &learned.right),
+            (&mut loaded.top, &learned.top),
+        ] {
+            to.weight = to.weight.clone().map(|_| from.weight.val());
+        }
+        assert_ne!(loaded.left.weight.id, learned.left.weight.id);
+        assert_eq!(since.measure(&loaded).unwrap(), found);
+        let next = split(&learned, &energy(0.9), &base);
+        let prepared = next.prepare(learned).unwrap();
+        assert_eq!(since.measure(&prepared).unwrap(), found);
+        let other = prepared.left.materialize();
+        match since.measure(&other).unwrap_err() {
+            OsftError::OtherModule { layer, .. } => assert_eq!(layer, "right.weight"),
+            error => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_attached_counts_as_part_of_the_weights() {
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let network = Network::new(&device);
+        let x = inputs(5, 300, &device);
+        let base = calibrated(&network, "base", std::slice::from_ref(&x));
+        let config = energy(0.9).with_form(Form::Factored);
+        let osft = split(&network, &config, &base);
+        let prepared = osft.prepare(network.clone()).unwrap();
+        // What the factors leave of a weight is not the weight.
+        let since = SinceBase::new(&prepared, &config.targets, &base).unwrap();
+        for change in since.measure(&prepared).unwrap() {
+            assert!(change.outputs.measured < 1e-9, "{change:?}");
+        }
+        let cka = |network: &Network| {
+            let calibrator = Calibrator::new(network, &config.targets).unwrap();
+            let calibrator = calibrator.with_importance(ImportanceMeasure::LinearCka);
+            observed(calibrator, network, "noise", std::slice::from_ref(&x))
+        };
+        let [plain, attached] = [&network, &prepared].map(cka);
+        let of = |known: &osft::Calibration| {
+            let found = known
+                .importance(ImportanceMeasure::LinearCka)
+                .unwrap()
+                .unwrap();
+            found
+                .into_iter()
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>()
+        };
+        for (plain, attached) in of(&plain).iter().zip(of(&attached)) {
+            assert!((plain - attached).abs() < 1e-5, "{plain} {attached}");
+        }
+    }
+}
+
+#[test]
+fn a_base_of_other_widths_is_refused() {
+    let device = Device::flex();
+    let network = Network::new(&device);
+    let base = calibrated(&network, "base", &[inputs(5, 30, &device)]);
+    let mut other = network.clone();
+    other.left = common::network::linear(9, 5, 16, &device);
+    let error = SinceBase::new(&other, &Targets::linear_layers(), &base).unwrap_err();
+    assert!(
+        matches!(error, OsftError::OtherCalibration { ref layer } if layer == "left.weight"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_change_that_is_no_number_is_not_recorded() {
+    let device = Device::flex().autodiff();
+    let network = Network::new(&device);
+    let base = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+    let mut since = SinceBase::new(&network, &Targets::linear_layers(), &base).unwrap();
+    let osft = split(&network, &energy(0.9), &base);
+    let mut broken = network.clone();
+    broken.top.weight = broken.top.weight.map(|weight| (weight * f32::NAN).detach());
+    let leaks = osft.leaks(&broken).unwrap();
+    match since.record(&leaks, base.weight()).unwrap_err() {
+        OsftError::Unbounded { layer } => assert_eq!(layer, "top.weight"),
+        error => panic!("{error}"),
+    }
+    let bounds = since.length_bounds();
+    assert_eq!(bounds, [0.0; 3], "added in part");
+    assert!(since.with_length_bounds(&bounds).is_some());
+}
