@@ -338,17 +338,9 @@ pub enum OsftError {
 /// The first paths of a list, so that a large model does not flood the terminal.
 fn abbreviate(paths: &[String]) -> String {
     const SHOWN: usize = 8;
-    let mut text = paths
-        .iter()
-        .take(SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if paths.len() > SHOWN {
-        text.push_str(", …");
+    match paths {
+        [] => "(none)".to_string(),
+        [shown @ .., _] if shown.len() >= SHOWN => format!("{}, …", paths[..SHOWN].join(", ")),
+        _ => paths.join(", "),
     }
-    if paths.is_empty() {
-        text.push_str("(none)");
-    }
-    text
 }

@@ -101,10 +101,10 @@ fn rules_that_fit_nothing_are_errors() {
         assert_eq!(planned.to_string(), error.to_string());
         error
     };
-    let misspelled = OsftConfig::new().with_target_share("frist", ShareRule::Fixed(0.1));
+    let misspelled = OsftConfig::new().with_target_share("thirst", ShareRule::Fixed(0.1));
     assert!(
         matches!(split(&misspelled), OsftError::NoTargetOfShare { pattern, targets }
-        if pattern == "frist" && targets.len() == 3)
+        if pattern == "thirst" && targets.len() == 3)
     );
     let broken = OsftConfig::new().with_target_share("(", ShareRule::Fixed(0.1));
     assert!(matches!(split(&broken), OsftError::InvalidPattern { .. }));
