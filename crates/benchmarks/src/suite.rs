@@ -31,7 +31,7 @@ pub struct TaskSpec {
     pub score: Score,
     /// Longest answer in tokens.
     pub max_new_tokens: usize,
-    /// How often the training rows are gone through; 1 if not given.
+    /// Passes over the training rows; 1 if not given.
     #[serde(default = "once")]
     pub epochs: usize,
     /// The answers there are, in a task of fixed ones; a row with another one is an error.

@@ -17,7 +17,7 @@ pub struct CalibrationData {
     pub base: Vec<Example>,
     /// Weight of the base model's rows among the sources, each task having weight 1; above 0.
     pub base_weight: f64,
-    /// Training rows of every learned task that are gone through.
+    /// Training rows of every learned task that are observed.
     pub rows_per_task: usize,
     /// Rows per forward pass.
     pub batch: usize,

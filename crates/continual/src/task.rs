@@ -45,7 +45,7 @@ pub struct Task {
     /// Rows the score is reported on (of the test split, or of the validation split while
     /// settings are being tuned).
     pub evaluation: EvaluationSet,
-    /// How often the training rows are gone through.
+    /// Passes over the training rows.
     pub epochs: usize,
 }
 

@@ -1,5 +1,4 @@
-//! Derivatives of a loss piece by piece: what a piece keeps for the way back exists only while it is
-//! gone back through.
+//! The backward pass of a loss piece by piece: what a piece keeps for it exists only during its own.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -8,29 +7,29 @@ use burn::tensor::{Device, Gradients, Tensor};
 use crate::LinearMap;
 use crate::head::{Head, Targets};
 
-/// How the derivatives of a loss are formed.
+/// How the gradients of a loss are formed.
 #[derive(Clone, Copy)]
 pub struct Backpropagation<'a> {
     /// What the summed loss is multiplied by.
     pub scale: f64,
     /// Multiplies by the weights of the blocks.
     pub map: &'a dyn LinearMap,
-    /// Whether only the input of each block is kept on the way there, and what happens inside is
-    /// computed again on the way back: a quarter more time for a tenth of what grows with the tokens.
+    /// Whether the forward pass keeps only the input of each block, and the backward pass computes the rest
+    /// again: a quarter more time for a tenth of the memory that grows with the tokens.
     pub activation_checkpointing: bool,
 }
 
 /// Takes gradients as they arise. The same parameter may come up more than once: what comes is summed.
 pub type GradientSink<'a> = dyn FnMut(GradientsParams) + 'a;
 
-/// The way back through graphs of a model's parts, one after the other.
-pub(crate) struct WayBack<'a, M> {
+/// The backward pass through the graphs of a model's parts, one after the other.
+pub(crate) struct BackwardPass<'a, M> {
     model: &'a M,
     device: Device,
     sink: &'a mut GradientSink<'a>,
 }
 
-impl<'a, M: Module> WayBack<'a, M> {
+impl<'a, M: Module> BackwardPass<'a, M> {
     /// The device is the model's, with its kind of differentiation.
     pub(crate) fn new(model: &'a M, device: Device, sink: &'a mut GradientSink<'a>) -> Self {
         Self {
@@ -80,8 +79,7 @@ impl<'a, M: Module> WayBack<'a, M> {
         gradients
     }
 
-    /// The scaled loss of final hidden states that have a graph of their own, which is gone back through
-    /// too.
+    /// The scaled loss of final hidden states that have a graph of their own, whose backward pass runs too.
     ///
     /// # Shapes
     /// - `hidden`: `[batch, tokens, hidden]`
@@ -123,7 +121,7 @@ impl<'a, M: Module> WayBack<'a, M> {
     }
 }
 
-/// The gradient of a leaf that what was gone back from depends on.
+/// The gradient of a leaf on which the result of a backward pass depends.
 pub(crate) fn of<const D: usize>(leaf: &Tensor<D>, gradients: &mut Gradients) -> Tensor<D> {
     let gradient = leaf.grad_remove(gradients);
     gradient.expect("invariant: the result depends on the leaf")

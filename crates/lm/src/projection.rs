@@ -36,7 +36,7 @@ pub trait LinearMap {
     ) -> Option<Tensor<3>>;
 }
 
-/// Who needs the input of a layer for the way back.
+/// Who needs the input of a layer in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputNeeded {
     /// This layer alone: what a map keeps in its place is saved.
@@ -94,7 +94,7 @@ impl<'a> Projector<'a> {
         }
     }
 
-    /// Applies a layer to an input that nothing else needs for the way back.
+    /// Applies a layer to an input that nothing else needs in the backward pass.
     ///
     /// # Shapes
     /// - `x`: `[batch, tokens, d_in]`

@@ -119,8 +119,7 @@ pub struct BenchArgs {
     /// finding one takes.
     #[arg(long, value_name = "DIR")]
     pub split_cache: Option<PathBuf>,
-    /// What is done with what happens inside the model's blocks until it is gone back through, separated
-    /// by commas.
+    /// What is done with activations between the forward and the backward pass, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kept")]
     pub activations: Vec<Activations>,
     /// Timed rounds; in each every variant does one step.
@@ -189,7 +188,7 @@ impl Peer {
     }
 }
 
-/// What is done with activations between the way there and the way back.
+/// What is done with activations between the forward and the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activations {

@@ -32,8 +32,8 @@ pub struct TrainConfig {
     pub global_batch: usize,
     /// Rows per forward and backward pass; gradients of a step are accumulated over its passes.
     pub micro_batch: usize,
-    /// Whether nothing is kept of a block of the model but what goes into it, and the rest is computed
-    /// again on the way back: a quarter more time for a tenth of what grows with the tokens.
+    /// Whether the forward pass keeps only the input of each block of the model, and the backward pass
+    /// computes the rest again: a quarter more time for a tenth of the memory that grows with the tokens.
     pub activation_checkpointing: bool,
     /// Global norm to which gradients are clipped; 0 does not clip.
     pub max_gradient_norm: f64,

@@ -28,7 +28,7 @@ pub struct Step {
     pub tokens: usize,
 }
 
-/// How one task is gone through.
+/// How one task is trained.
 #[derive(Clone, Copy)]
 pub struct Course<'a> {
     /// Name of the task, for errors.
@@ -39,7 +39,7 @@ pub struct Course<'a> {
     pub rows: &'a dyn Dataset<Example>,
     /// Rows whose loss is watched, if the settings ask for it.
     pub validation: Option<&'a dyn Dataset<Example>>,
-    /// How often the rows are gone through.
+    /// Passes over the rows.
     pub epochs: usize,
     /// Decides the order of the rows.
     pub seed: u64,

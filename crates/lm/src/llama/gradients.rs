@@ -5,7 +5,7 @@ use burn::module::Module;
 use super::Llama;
 use super::layout::Layout;
 use crate::LinearMap;
-use crate::backpropagation::{WayBack, of, trains};
+use crate::backpropagation::{BackwardPass, of, trains};
 use crate::head::{Head, Targets};
 use crate::projection::Projector;
 
@@ -17,7 +17,7 @@ impl Llama {
         targets: &Targets,
         head: &Head<'_>,
         map: &dyn LinearMap,
-        mut back: WayBack<'_, Self>,
+        mut backward: BackwardPass<'_, Self>,
     ) -> f64 {
         let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
         let layout = Layout::right_padded(tokens);
@@ -34,10 +34,10 @@ impl Llama {
         drop(plain);
 
         // Back, as far down as something is trained.
-        let x = back.leaf(x);
+        let x = backward.leaf(x);
         let chosen = targets.select(self.norm.forward(x.clone()));
-        let (loss, gradient) = back.through_head(&chosen, targets, head);
-        let mut gradient = of(&x, &mut back.through(chosen, gradient));
+        let (loss, gradient) = backward.through_head(&chosen, targets, head);
+        let mut gradient = of(&x, &mut backward.through(chosen, gradient));
         let tables = self.tables(&layout);
         let embeds = trains(&self.embed_tokens);
         let bottom = self.layers.iter().position(trains);
@@ -47,18 +47,18 @@ impl Llama {
                 return loss;
             }
             let x = match below {
-                true => back.leaf(input),
-                false => back.constant(input),
+                true => backward.leaf(input),
+                false => backward.constant(input),
             };
             let mut projector = Projector::mapped(map);
             let y = tables.through(&self.layers[index], x.clone(), None, &mut projector);
-            let mut gradients = back.through(y, gradient);
+            let mut gradients = backward.through(y, gradient);
             if !below {
                 return loss;
             }
             gradient = of(&x, &mut gradients);
         }
-        back.finish(self.embed_right_padded(rows), gradient);
+        backward.finish(self.embed_right_padded(rows), gradient);
         loss
     }
 }

@@ -8,7 +8,7 @@ use super::LlamaConfig;
 use super::block::Block;
 use super::layout::Layout;
 use super::rope::Rope;
-use crate::backpropagation::{Backpropagation, GradientSink, WayBack, trains};
+use crate::backpropagation::{Backpropagation, BackwardPass, GradientSink, trains};
 use crate::cache::LayerCache;
 use crate::head::{Head, Targets};
 use crate::padding::padded;
@@ -218,14 +218,14 @@ impl LanguageModel for Llama {
     ) -> f64 {
         let targets = targets(examples);
         let rows = joined(examples);
-        let back = WayBack::new(self, self.device(), sink);
+        let backward = BackwardPass::new(self, self.device(), sink);
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, back);
         }
         let hidden = self.hidden_right_padded(&rows, &mut Projector::mapped(how.map));
-        back.whole(hidden, &targets, &head)
+        backward.whole(hidden, &targets, &head)
     }
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {

@@ -28,7 +28,7 @@ pub(super) trait Cheap<B: Backend, const N: usize>: Clone + Debug + Send + 'stat
     ) -> [Option<FloatTensor<B>>; N];
 }
 
-/// Applies an operation that whoever needs its result on the way back computes again, whatever the
+/// Applies an operation whose result is computed again where the backward pass needs it, whatever the
 /// strategy of the rest is.
 pub(super) fn computed_again<B, O, const N: usize>(
     operation: O,

@@ -1,4 +1,4 @@
-//! Operations that keep less for the way back than the same made of Burn's own: what is cheap to
+//! Operations that keep less for the backward pass than the same made of Burn's own: what is cheap to
 //! compute again from their inputs is not kept.
 //!
 //! Where this crate was built without the backend at hand (features `flex`, `ndarray`, `wgpu`, `cuda`)

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::T5;
 use super::network::{Rows, padding_of};
 use crate::LinearMap;
-use crate::backpropagation::{WayBack, of};
+use crate::backpropagation::{BackwardPass, of};
 use crate::head::{Head, Targets};
 use crate::projection::Projector;
 
@@ -30,7 +30,7 @@ impl T5 {
         targets: &Targets,
         head: &Head<'_>,
         map: &dyn LinearMap,
-        mut back: WayBack<'_, Self>,
+        mut backward: BackwardPass<'_, Self>,
     ) -> f64 {
         let Kept {
             encoder: (encoder_inputs, encoder_last),
@@ -41,18 +41,18 @@ impl T5 {
         } = self.valid().kept(rows);
         let mut projector = Projector::mapped(map);
 
-        let x = back.leaf(decoder_last);
+        let x = backward.leaf(decoder_last);
         let chosen = targets.select(self.decoder.final_layer_norm.forward(x.clone()));
-        let (loss, gradient) = back.through_head(&chosen, targets, head);
-        let mut gradient = of(&x, &mut back.through(chosen, gradient));
+        let (loss, gradient) = backward.through_head(&chosen, targets, head);
+        let mut gradient = of(&x, &mut backward.through(chosen, gradient));
 
-        let states = back.leaf(states);
-        let bias = back.leaf(decoder_bias);
+        let states = backward.leaf(states);
+        let bias = backward.leaf(decoder_bias);
         let mask = padding_of(&rows.prompts, &self.device());
         let mut for_states = Sum::default();
         let mut for_bias = Sum::default();
         for (block, input) in self.decoder.block.iter().zip(decoder_inputs).rev() {
-            let x = back.leaf(input);
+            let x = backward.leaf(input);
             let memory = block.memory(states.clone(), &mut projector);
             let y = block.forward(
                 x.clone(),
@@ -62,41 +62,41 @@ impl T5 {
                 None,
                 &mut projector,
             );
-            let mut gradients = back.through(y, gradient);
+            let mut gradients = backward.through(y, gradient);
             gradient = of(&x, &mut gradients);
             for_states.add(of(&states, &mut gradients));
             for_bias.add(of(&bias, &mut gradients));
         }
-        back.finish(self.embed(&rows.answers), gradient);
+        backward.finish(self.embed(&rows.answers), gradient);
         if let Some(gradient) = for_bias.0 {
             let tokens = bias.dims()[2];
-            back.finish(self.decoder.bias(0, tokens, &self.device()), gradient);
+            backward.finish(self.decoder.bias(0, tokens, &self.device()), gradient);
         }
 
         let Some(gradient) = for_states.0 else {
             return loss;
         };
-        let x = back.leaf(encoder_last);
+        let x = backward.leaf(encoder_last);
         let normed = self.encoder.final_layer_norm.forward(x.clone());
-        let mut gradient = of(&x, &mut back.through(normed, gradient));
-        let bias = back.leaf(encoder_bias);
+        let mut gradient = of(&x, &mut backward.through(normed, gradient));
+        let bias = backward.leaf(encoder_bias);
         let mut for_bias = Sum::default();
         for (block, input) in self.encoder.block.iter().zip(encoder_inputs).rev() {
-            let x = back.leaf(input);
+            let x = backward.leaf(input);
             let y = block.forward(x.clone(), &bias, &mut projector);
-            let mut gradients = back.through(y, gradient);
+            let mut gradients = backward.through(y, gradient);
             gradient = of(&x, &mut gradients);
             for_bias.add(of(&bias, &mut gradients));
         }
-        back.finish(self.embed(&rows.prompts), gradient);
+        backward.finish(self.embed(&rows.prompts), gradient);
         if let Some(gradient) = for_bias.0 {
             let tokens = bias.dims()[2];
-            back.finish(self.encoder.bias(tokens, mask.as_ref()), gradient);
+            backward.finish(self.encoder.bias(tokens, mask.as_ref()), gradient);
         }
         loss
     }
 
-    /// The way there, without a graph: of a model that does not differentiate.
+    /// The forward pass without a graph, of a model that does not differentiate.
     fn kept(&self, rows: &Rows) -> Kept {
         let mut projector = Projector::default();
         let device = self.device();

@@ -9,7 +9,7 @@ use super::attention::Memory;
 use super::feed_forward::linear;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
-use crate::backpropagation::{Backpropagation, GradientSink, WayBack, trains};
+use crate::backpropagation::{Backpropagation, BackwardPass, GradientSink, trains};
 use crate::cache::LayerCache;
 use crate::head::{Head, Targets};
 use crate::padding::padded;
@@ -241,14 +241,14 @@ impl LanguageModel for T5 {
     ) -> f64 {
         let targets = targets(examples);
         let rows = self.rows(examples);
-        let back = WayBack::new(self, self.device(), sink);
+        let backward = BackwardPass::new(self, self.device(), sink);
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, back);
         }
         let hidden = self.answering(&rows, &mut Projector::mapped(how.map));
-        back.whole(hidden, &targets, &head)
+        backward.whole(hidden, &targets, &head)
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {

@@ -18,7 +18,7 @@ use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 use importance::importance;
 
-/// One body of data that was gone through.
+/// One body of data that was observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// Its name in reports.
@@ -147,7 +147,7 @@ impl Calibration {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NotMeasured`] unless the latest source was gone through
+    /// [`OsftError::NotMeasured`] unless the latest source was observed
     /// [with that measure](Calibrator::with_importance).
     pub fn importance(
         &self,

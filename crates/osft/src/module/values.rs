@@ -1,4 +1,4 @@
-//! Values of parameters: looked through for what is no number, and replaced.
+//! Values of parameters: checked to be finite, and replaced.
 
 use std::collections::HashMap;
 

@@ -47,7 +47,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let mut cases = Vec::new();
     for &shape in &args.shape {
         for &tokens in &args.tokens {
-            // What is gone through is reported, not what was asked for.
+            // What is trained on is reported, not what was asked for.
             let tokens = shape::whole_rows(tokens as usize);
             cases.push(case(args, shape, tokens)?);
             println!("{}\n", page::table(&cases[cases.len() - 1], false));

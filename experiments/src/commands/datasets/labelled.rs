@@ -9,7 +9,7 @@ use super::json;
 use synthetic::miniature::{self, ORDERS, generate};
 use synthetic::suite::{self, Sizes};
 
-/// Times that each task's training rows are gone through.
+/// Passes over each task's training rows.
 const EPOCHS: usize = 4;
 /// Longest label in tokens, and some room.
 const NEW_TOKENS: usize = 12;

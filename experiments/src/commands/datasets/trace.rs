@@ -8,7 +8,7 @@ use benchmarks::{Format, Score, Suite, TaskSpec};
 use super::json;
 use synthetic::suite::{Sizes, generate};
 
-/// Times that each task's training rows are gone through: what it takes to learn it, as TRACE's
+/// Passes over each task's training rows: what it takes to learn it, as TRACE's
 /// epochs differ from task to task.
 const EPOCHS: [(&str, usize); 8] = [
     ("stance", 3),

@@ -15,8 +15,8 @@ pub struct StepCost {
     pub passes: usize,
     /// The gradient of the core.
     pub gradient: usize,
-    /// The weight formed from its core, or the core multiplied beside it, on the way there and on the way
-    /// back; and what the optimizer put into protected directions removed.
+    /// The weight formed from its core, or the core multiplied beside it, in the forward and in the backward
+    /// pass; and what the optimizer put into protected directions removed.
     pub core: usize,
 }
 
@@ -68,8 +68,8 @@ impl Plan {
         kept: KeptInput,
     ) -> Self {
         let narrow = core_is_cheaper(constraint, shape, tokens);
-        // The gradient in coordinates, which multiplying by the core needs on the way back, is there anyway
-        // where that of the core is formed from it.
+        // The gradient in coordinates, which the backward pass through the core needs, is there anyway where
+        // that of the core is formed from it.
         let formed = !narrow || 2 * lifting(constraint, shape) <= beside(constraint, shape, tokens);
         Self {
             input: Reduction::of(&constraint.input),
@@ -81,7 +81,7 @@ impl Plan {
     }
 }
 
-/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` the same way back; `g N_Q` not counted.
+/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` likewise; `g N_Q` not counted.
 fn beside(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
     let [a, b] = constraint.core_shape(shape);
     let turned = |side: &Side, d: usize, coordinates: usize| match side {

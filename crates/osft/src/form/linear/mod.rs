@@ -16,7 +16,7 @@ use crate::form::FreeCore;
 use crate::module::{beside, computed};
 use crate::split::{Osft, Side};
 
-/// What is kept of the input of a product for the way back.
+/// What is kept of the input of a product for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeptInput {
     /// The input. It costs nothing where something else needs it too, or the operation before is ready to
@@ -32,8 +32,8 @@ impl Osft {
     /// `x W` for a target of a module that [`prepare`](Self::prepare) returned.
     ///
     /// The result and its derivatives are those of `x.matmul(weight.val())`, up to rounding. But no weight
-    /// is held twice: for many tokens `W` is formed for the product and dropped, and once more on the way
-    /// back; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the
+    /// is held twice: for many tokens `W` is formed for the product and dropped, and once more in the backward
+    /// pass; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the
     /// core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the
     /// result, or as `N_Pᵀ (xᵀ g) N_Q`. `x` is kept; [`linear_keeping`](Self::linear_keeping) can do with less.
     ///
@@ -41,8 +41,8 @@ impl Osft {
     /// another optimizer multiply by `weight.val()`, which constrains it.
     ///
     /// `None` where the layer is to do it itself: the weight has no core, is in the `weight` form or stored in
-    /// two bytes, inputs, weight and core are not of one type, nothing is differentiated, or this crate was built without the backend of `x` (features `flex`,
-    /// `ndarray`, `wgpu`, `cuda`).
+    /// two bytes, inputs, weight and core are not of one type, nothing is differentiated, or this crate was
+    /// built without the backend of `x` (features `flex`, `ndarray`, `wgpu`, `cuda`).
     ///
     /// Use it in place of a layer's `forward`; a bias is added by the caller.
     ///
@@ -58,7 +58,7 @@ impl Osft {
         Self::linear_keeping(weight, x, KeptInput::Whole)
     }
 
-    /// As [`linear`](Self::linear), for a caller who knows who else needs `x` on the way back.
+    /// As [`linear`](Self::linear), for a caller who knows who else needs `x` in the backward pass.
     ///
     /// # Shapes
     /// - as those of [`linear`](Self::linear)
