@@ -222,7 +222,7 @@ impl LanguageModel for Llama {
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
-            return self.gradients_by_block(&rows, &targets, &head, how.map, back);
+            return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
         }
         let hidden = self.hidden_right_padded(&rows, &mut Projector::mapped(how.map));
         backward.whole(hidden, &targets, &head)
