@@ -24,7 +24,7 @@ pub use evaluate::{Evaluation, evaluate};
 pub use matrix::ResultMatrix;
 pub use methods::{Method, TaskContext, TaskDiagnostics};
 pub use sequence::{
-    Event, Keeper, Pause, Protocol, Scoring, Sequence, SequenceConfig, SequenceOutcome, Unkept,
-    rows_fingerprint,
+    CheckpointPolicy, Event, NoCheckpoints, Pause, Protocol, Scoring, Sequence, SequenceConfig,
+    SequenceOutcome, rows_fingerprint,
 };
 pub use task::{EvaluationSet, Question, Scorer, Task};

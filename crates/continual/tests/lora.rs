@@ -8,7 +8,7 @@ use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, LinearLayout};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use continual::methods::{LoraConfig, LoraMethod, PerTask};
+use continual::methods::{LoraConfig, LoraMethod, PerTaskValue};
 use continual::trainer::TrainConfig;
 use continual::{Clock, Method, Task, TaskContext};
 use lm::Llama;
@@ -21,8 +21,8 @@ fn settings(orthogonality: f64) -> LoraConfig {
         targets: Targets::matching([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
         alpha: 6.0,
-        orthogonality: PerTask::All(orthogonality),
-        size: PerTask::default(),
+        orthogonality: PerTaskValue::All(orthogonality),
+        size: PerTaskValue::default(),
     }
 }
 

@@ -7,12 +7,12 @@ mod common;
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
 use continual::methods::{
-    LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTask, PerTaskFt, SeqFt,
+    LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, PerTaskValue, SeqFt,
 };
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
-    ContinualError, Event, Keeper, Method, Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
-    Unkept,
+    CheckpointPolicy, ContinualError, Event, Method, NoCheckpoints, Pause, Sequence,
+    SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Llama;
 use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
@@ -27,7 +27,7 @@ struct StopAt<'a> {
     stopping: bool,
 }
 
-impl Keeper for StopAt<'_> {
+impl CheckpointPolicy for StopAt<'_> {
     fn due(&mut self, _pause: Pause) -> bool {
         self.left = self.left.saturating_sub(1);
         self.stopping = self.left == 0;
@@ -80,15 +80,21 @@ fn run_in_pieces(
         let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
         let latest = checkpoints.latest().cloned();
         let outcome = match pauses {
-            None => sequence.run_kept(start, method.as_mut(), None, &mut Unkept, &mut on_event),
+            None => sequence.run_kept(
+                start,
+                method.as_mut(),
+                None,
+                &mut NoCheckpoints,
+                &mut on_event,
+            ),
             Some((first, others)) => {
-                let mut keeper = StopAt {
+                let mut policy = StopAt {
                     checkpoints: &mut checkpoints,
                     left: if processes == 1 { first } else { others },
                     stopping: false,
                 };
                 let latest = latest.as_ref();
-                sequence.run_kept(start, method.as_mut(), latest, &mut keeper, &mut on_event)
+                sequence.run_kept(start, method.as_mut(), latest, &mut policy, &mut on_event)
             }
         };
         match outcome {
@@ -148,8 +154,8 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
         targets: Targets::matching([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
         alpha: 6.0,
-        orthogonality: PerTask::All(0.5),
-        size: PerTask::All(0.1),
+        orthogonality: PerTaskValue::All(0.5),
+        size: PerTaskValue::All(0.1),
     };
     Box::new(match orthogonal {
         true => LoraMethod::orthogonal(config, 4).unwrap(),
@@ -217,14 +223,14 @@ fn a_checkpoint_of_another_run_is_a_clear_error() {
             general: None,
             config: &config,
         };
-        let mut keeper = StopAt {
+        let mut policy = StopAt {
             checkpoints: &mut checkpoints,
             left: 8,
             stopping: false,
         };
         let latest = latest.as_ref();
         sequence
-            .run_kept(start, &mut SeqFt, latest, &mut keeper, &mut |_| {})
+            .run_kept(start, &mut SeqFt, latest, &mut policy, &mut |_| {})
             .map(|_| ())
     };
     let own = tasks(&tokenizer);

@@ -1,6 +1,6 @@
 //! The one place where hidden states meet a weight matrix.
 //!
-//! Every linear map of every model family goes through a [`Projector`], so that whatever needs to
+//! Every linear map of every model family goes through a [`LinearApplier`], so that whatever needs to
 //! see the inputs and outputs of the layers, or to multiply by a weight in its own way, has a single
 //! place to do so.
 
@@ -58,7 +58,7 @@ impl LinearMap for Unmapped {
 /// Applies linear layers, by a map where there is one, and shows them to an observer where there is
 /// one.
 #[derive(Default)]
-pub(crate) struct Projector<'a> {
+pub(crate) struct LinearApplier<'a> {
     map: Option<&'a dyn LinearMap>,
     observed: Option<Observed<'a>>,
 }
@@ -69,7 +69,7 @@ struct Observed<'a> {
     real: Tensor<1, Int>,
 }
 
-impl<'a> Projector<'a> {
+impl<'a> LinearApplier<'a> {
     /// Leaves the products to a map.
     pub(crate) fn mapped(map: &'a dyn LinearMap) -> Self {
         Self {

@@ -259,7 +259,7 @@ impl RunConfig {
             MethodName::Seqft
             | MethodName::Lora
             | MethodName::OLora
-            | MethodName::PerTask
+            | MethodName::PerTaskValue
             | MethodName::MultiTask => None,
             MethodName::OsftPaper => Some(&self.osft_paper),
             MethodName::Osft => Some(&self.osft),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use continual::checkpoint::{Checkpoint, Checkpoints, SEQUENCE_FILE, StatePart};
-use continual::{ContinualError, Event, Keeper, Pause, Task};
+use continual::{CheckpointPolicy, ContinualError, Event, Pause, Task};
 use serde_json::Value;
 
 use super::{MetricsLog, RunFolder};
@@ -159,7 +159,7 @@ impl<'a> Recorder<'a> {
 /// A recorder as the protocol asks for it: events are logged through the same one.
 pub struct Keeping<'a, 'b>(pub &'a RefCell<Recorder<'b>>);
 
-impl Keeper for Keeping<'_, '_> {
+impl CheckpointPolicy for Keeping<'_, '_> {
     fn due(&mut self, pause: Pause) -> bool {
         let mut recorder = self.0.borrow_mut();
         if recorder.checkpoints.is_none() {

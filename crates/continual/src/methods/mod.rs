@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use lm::{LinearMap, Unmapped};
 use serde::{Deserialize, Serialize};
 
-pub use self::lora::{LoraConfig, LoraMethod, PerTask};
+pub use self::lora::{LoraConfig, LoraMethod, PerTaskValue};
 pub use self::osft::{OsftMethod, ThroughCores};
 pub use multi_task::MultiTaskFt;
 pub use per_task::PerTaskFt;

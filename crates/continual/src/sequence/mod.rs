@@ -1,8 +1,8 @@
 //! The loop over tasks: learn one, score those seen so far, go on.
 
+mod checkpoint_policy;
 mod event;
 mod fingerprint;
-mod keeper;
 mod outcome;
 mod scoring;
 mod stages;
@@ -12,12 +12,12 @@ use lm::{LanguageModel, TextTokenizer};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Spent, synchronize};
-use crate::trainer::{Course, Moment, Training, fit};
+use crate::trainer::{TaskTraining, TrainEvent, Training, fit};
 use crate::{Clock, ContinualError, EvaluationSet, Method, Task, TaskContext, TimedPart, evaluate};
 
+pub use checkpoint_policy::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use event::Event;
 pub use fingerprint::rows_fingerprint;
-pub use keeper::{Keeper, Pause, Unkept};
 pub use outcome::{SequenceConfig, SequenceOutcome};
 pub use scoring::{Protocol, Scoring};
 use stages::stages;
@@ -49,11 +49,11 @@ impl Sequence<'_> {
         method: &mut dyn Method<M>,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<SequenceOutcome<M>, ContinualError> {
-        self.run_kept(model, method, None, &mut Unkept, on_event)
+        self.run_kept(model, method, None, &mut NoCheckpoints, on_event)
     }
 
     /// Learns the tasks, from `model` on or from where the `checkpoint` of such a run stands, and
-    /// has a keeper save what another process needs to go on.
+    /// has a policy save what another process needs to go on.
     ///
     /// A run that goes on from a checkpoint ends with the numbers it would have ended with,
     /// training times aside.
@@ -61,13 +61,13 @@ impl Sequence<'_> {
     /// # Errors
     ///
     /// The first error of training, scoring or saving; [`ContinualError::Interrupted`] when the
-    /// keeper stops the run, after it has saved it; [`ContinualError::BrokenCheckpoint`].
+    /// policy stops the run, after it has saved it; [`ContinualError::BrokenCheckpoint`].
     pub fn run_kept<M: LanguageModel>(
         &self,
         model: M,
         method: &mut dyn Method<M>,
         checkpoint: Option<&Checkpoint>,
-        keeper: &mut dyn Keeper,
+        policy: &mut dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<SequenceOutcome<M>, ContinualError> {
         self.check()?;
@@ -85,11 +85,11 @@ impl Sequence<'_> {
                 matrix: &state.matrix,
                 general: state.general.is_some(),
             }),
-            None => keep(&state, method, None, keeper, Pause::Start)?,
+            None => keep(&state, method, None, policy, Pause::Start)?,
         }
         if let (Some(set), None) = (self.general, state.general) {
-            state.general = Some(self.score(&state.model, 0, None, set, keeper, on_event)?);
-            keep(&state, method, None, keeper, Pause::Scored)?;
+            state.general = Some(self.score(&state.model, 0, None, set, policy, on_event)?);
+            keep(&state, method, None, policy, Pause::Scored)?;
         }
         loop {
             // In the middle of a task there is nothing left to score before it.
@@ -98,13 +98,13 @@ impl Sequence<'_> {
                     (Protocol::Joint, 1..) => self.tasks.len(),
                     (_, learned) => learned,
                 };
-                self.score_tasks(&mut state, learned, method, keeper, on_event)?;
+                self.score_tasks(&mut state, learned, method, policy, on_event)?;
             }
             let Some(stage) = stages.get(state.learned) else {
                 break;
             };
-            self.learn(&mut state, stage, stages.len(), method, keeper, on_event)?;
-            keep(&state, method, None, keeper, Pause::Learned)?;
+            self.learn(&mut state, stage, stages.len(), method, policy, on_event)?;
+            keep(&state, method, None, policy, Pause::Learned)?;
         }
         if protocol == Protocol::Independent {
             let last = self.tasks.len();
@@ -118,7 +118,7 @@ impl Sequence<'_> {
             // There is no one model that knows all tasks.
             Some(set) if protocol != Protocol::Independent => {
                 let last = self.tasks.len();
-                Some(self.score(&state.model, last, None, set, keeper, on_event)?)
+                Some(self.score(&state.model, last, None, set, policy, on_event)?)
             }
             _ => None,
         };
@@ -153,7 +153,7 @@ impl Sequence<'_> {
         state: &mut State<M>,
         learned: usize,
         method: &dyn Method<M>,
-        keeper: &mut dyn Keeper,
+        policy: &mut dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ContinualError> {
         let (scoring, count) = (self.config.scoring, self.tasks.len());
@@ -163,9 +163,9 @@ impl Sequence<'_> {
                 continue;
             }
             let (model, set) = (&state.model, &task.evaluation);
-            let found = self.score(model, learned, Some(index), set, keeper, on_event)?;
+            let found = self.score(model, learned, Some(index), set, policy, on_event)?;
             state.matrix.set(learned, index, found);
-            keep(state, method, None, keeper, Pause::Scored)?;
+            keep(state, method, None, policy, Pause::Scored)?;
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Sequence<'_> {
         learned: usize,
         task: Option<usize>,
         set: &EvaluationSet,
-        keeper: &dyn Keeper,
+        policy: &dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<f64, ContinualError> {
         let SequenceConfig {
@@ -186,7 +186,7 @@ impl Sequence<'_> {
         } = *self.config;
         let mut on_answers = |questions| {
             on_event(Event::Answered { questions });
-            match keeper.stopping() {
+            match policy.stopping() {
                 // What was saved last is from right before these questions.
                 true => Err(ContinualError::Interrupted),
                 false => Ok(()),
@@ -217,7 +217,7 @@ impl Sequence<'_> {
         task: &Task,
         count: usize,
         method: &mut dyn Method<M>,
-        keeper: &mut dyn Keeper,
+        policy: &mut dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), ContinualError> {
         let index = state.learned;
@@ -245,7 +245,7 @@ impl Sequence<'_> {
             Some(saved) => saved.taken_up(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),
         };
-        let course = Course {
+        let task_training = TaskTraining {
             task: name,
             config: &self.config.train,
             rows: task.train.as_ref(),
@@ -254,8 +254,8 @@ impl Sequence<'_> {
             seed: task_seed(self.config.seed, index),
         };
         let mut steps_done = training.steps_done;
-        let trained = fit(training, course, method, &mut |moment| match moment {
-            Moment::Stepped(step) => {
+        let trained = fit(training, task_training, method, &mut |event| match event {
+            TrainEvent::Stepped(step) => {
                 steps_done = step.step;
                 on_event(Event::Stepped {
                     task: index,
@@ -264,7 +264,7 @@ impl Sequence<'_> {
                 });
                 Ok(())
             }
-            Moment::Validated(loss) => {
+            TrainEvent::Validated(loss) => {
                 on_event(Event::Validated {
                     task: index,
                     name,
@@ -273,10 +273,10 @@ impl Sequence<'_> {
                 });
                 Ok(())
             }
-            Moment::Settled(training) => {
+            TrainEvent::Settled(training) => {
                 let under_way = Some((training, clock.spent()));
                 clock.time(TimedPart::Uncounted, || {
-                    keep(state, method, under_way, keeper, Pause::Step)
+                    keep(state, method, under_way, policy, Pause::Step)
                 })
             }
         })?;
@@ -303,13 +303,13 @@ fn keep<M: LanguageModel>(
     state: &State<M>,
     method: &dyn Method<M>,
     training: Option<(&Training<M>, Spent)>,
-    keeper: &mut dyn Keeper,
+    policy: &mut dyn CheckpointPolicy,
     pause: Pause,
 ) -> Result<(), ContinualError> {
-    let stopping = keeper.stopping();
-    if stopping || keeper.due(pause) {
+    let stopping = policy.stopping();
+    if stopping || policy.due(pause) {
         let (value, parts) = state.saved(method, training)?;
-        keeper.save(value, parts)?;
+        policy.save(value, parts)?;
     }
     match stopping {
         true => Err(ContinualError::Interrupted),

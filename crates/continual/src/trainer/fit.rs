@@ -30,7 +30,7 @@ pub struct Step {
 
 /// How one task is trained.
 #[derive(Clone, Copy)]
-pub struct Course<'a> {
+pub struct TaskTraining<'a> {
     /// Name of the task, for errors.
     pub task: &'a str,
     /// Settings of the training loop.
@@ -74,7 +74,7 @@ impl<M> Training<M> {
 }
 
 /// What happens while a task is learned.
-pub enum Moment<'a, M> {
+pub enum TrainEvent<'a, M> {
     /// A step is done.
     Stepped(Step),
     /// The loss on validation rows was measured, in nats per answer token.
@@ -98,26 +98,26 @@ pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
 ///
 /// [`ContinualError::Diverged`] at the first step whose loss or gradient is not finite, before
 /// the weights are touched; [`ContinualError::InvalidSetting`], [`ContinualError::Row`], and
-/// what `on_moment` returns.
+/// what `on_event` returns.
 pub fn fit<M: LanguageModel>(
     mut training: Training<M>,
-    course: Course<'_>,
+    task_training: TaskTraining<'_>,
     method: &dyn Method<M>,
-    on_moment: &mut dyn FnMut(Moment<'_, M>) -> Result<(), ContinualError>,
+    on_event: &mut dyn FnMut(TrainEvent<'_, M>) -> Result<(), ContinualError>,
 ) -> Result<M, ContinualError> {
-    let config = course.config;
+    let config = task_training.config;
     config.validate()?;
-    let rows = read_rows(course.rows)?;
+    let rows = read_rows(task_training.rows)?;
     let lengths: Vec<usize> = rows.iter().map(Example::len).collect();
-    let validation = match course.validation {
+    let validation = match task_training.validation {
         Some(rows) if config.validation.every_epochs > 0 => read_rows(rows)?,
         _ => Vec::new(),
     };
-    let steps = step_count(rows.len(), course.epochs, config);
+    let steps = step_count(rows.len(), task_training.epochs, config);
     let mut schedule = scheduler(config, steps)?;
     let mut step = 0;
-    'epochs: for epoch in 0..course.epochs {
-        let epoch_seed = course
+    'epochs: for epoch in 0..task_training.epochs {
+        let epoch_seed = task_training
             .seed
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             .wrapping_add(epoch as u64);
@@ -141,7 +141,7 @@ pub fn fit<M: LanguageModel>(
             let learning_rate = rate.base();
             if !loss.is_finite() || !gradient_norm.is_finite() {
                 return Err(ContinualError::Diverged {
-                    task: course.task.to_string(),
+                    task: task_training.task.to_string(),
                     step,
                     loss,
                     gradient_norm,
@@ -150,7 +150,7 @@ pub fn fit<M: LanguageModel>(
             }
             training.model = training.optimizer.step(rate, training.model, grads);
             training.steps_done = step;
-            on_moment(Moment::Stepped(Step {
+            on_event(TrainEvent::Stepped(Step {
                 step,
                 steps,
                 loss,
@@ -165,10 +165,10 @@ pub fn fit<M: LanguageModel>(
                 && (epoch + 1).is_multiple_of(config.validation.every_epochs)
             {
                 let loss = mean_loss(&training.model, &validation, config.micro_batch);
-                on_moment(Moment::Validated(loss))?;
+                on_event(TrainEvent::Validated(loss))?;
                 training.validated(loss, config.validation.keep_best);
             }
-            on_moment(Moment::Settled(&training))?;
+            on_event(TrainEvent::Settled(&training))?;
         }
     }
     let best = training.best.and_then(|best| best.model);

@@ -10,6 +10,6 @@ mod validation;
 pub use batches::global_batches;
 pub use clip::{clip_by_global_norm, global_norm};
 pub use config::{Schedule, TrainConfig, ValidationConfig};
-pub use fit::{Course, Moment, Step, Training, fit, step_count};
+pub use fit::{Step, TaskTraining, TrainEvent, Training, fit, step_count};
 pub(crate) use fit::{read_row, read_rows};
 pub use validation::Best;

@@ -8,7 +8,7 @@ use super::LlamaConfig;
 use super::rope::Rope;
 use crate::cache::LayerCache;
 use crate::ops::attend;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 /// Self-attention; `groups` query heads share each key and value head.
 #[derive(Module, Debug)]
@@ -55,7 +55,7 @@ impl Attention {
         rope: &Rope,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let [batch, tokens, _] = x.dims();
         let heads = |x: Tensor<3>, count: usize| {

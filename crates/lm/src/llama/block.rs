@@ -9,7 +9,7 @@ use super::attention::Attention;
 use super::rope::Rope;
 use crate::cache::LayerCache;
 use crate::ops::{rms_norm, silu_gate};
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 /// `down(silu(gate(x)) · up(x))`
 #[derive(Module, Debug)]
@@ -33,7 +33,7 @@ impl Mlp {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, projector: &mut Projector<'_>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
         let [gate, up] = projector.project([&self.gate_proj, &self.up_proj], x);
         let [output] = projector.project([&self.down_proj], silu_gate(gate, up));
         output
@@ -71,7 +71,7 @@ impl Block {
         rope: &Rope,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let normed = rms_norm(&self.input_layernorm, x.clone());
         let attended = self.self_attn.forward(normed, rope, mask, cache, projector);

@@ -6,7 +6,7 @@ use super::Llama;
 use super::layout::Layout;
 use crate::cache::LayerCache;
 use crate::generate::Chooser;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 use crate::{Decoding, Example, GenerationOptions};
 
 pub(super) fn generate(
@@ -43,7 +43,12 @@ pub(super) fn generate(
         let layout = Layout::left_padded(&padding, past, length - past);
         let ids = rows.iter().flat_map(|row| row[past..].iter().copied());
         let layers = options.use_cache.then_some(&mut cache);
-        let hidden = model.hidden(ids.collect(), &layout, layers, &mut Projector::default());
+        let hidden = model.hidden(
+            ids.collect(),
+            &layout,
+            layers,
+            &mut LinearApplier::default(),
+        );
         let [batch, tokens, width] = hidden.dims();
         let last = hidden.narrow(1, tokens - 1, 1).reshape([batch, width]);
         let chosen = chooser.choose(model.head(last));

@@ -7,7 +7,7 @@ use super::layout::Layout;
 use crate::LinearMap;
 use crate::backpropagation::{BackwardPass, of, trains};
 use crate::head::{Head, Targets};
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 impl Llama {
     /// The scaled loss, with nothing kept of a block but what goes into it.
@@ -29,7 +29,7 @@ impl Llama {
         let mut x = plain.embed_right_padded(rows);
         for block in &plain.layers {
             inputs.push(x.clone());
-            x = tables.through(block, x, None, &mut Projector::default());
+            x = tables.through(block, x, None, &mut LinearApplier::default());
         }
         drop(plain);
 
@@ -50,7 +50,7 @@ impl Llama {
                 true => backward.leaf(input),
                 false => backward.constant(input),
             };
-            let mut projector = Projector::mapped(map);
+            let mut projector = LinearApplier::mapped(map);
             let y = tables.through(&self.layers[index], x.clone(), None, &mut projector);
             let mut gradients = backward.through(y, gradient);
             if !below {

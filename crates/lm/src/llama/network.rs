@@ -12,7 +12,7 @@ use crate::backpropagation::{Backpropagation, BackwardPass, GradientSink, trains
 use crate::cache::LayerCache;
 use crate::head::{Head, Targets};
 use crate::padding::padded;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 use crate::{Example, GenerationOptions, LanguageModel, Observer};
 
 /// A LLaMA-family causal language model.
@@ -41,7 +41,7 @@ impl Tables {
         block: &Block,
         x: Tensor<3>,
         cache: Option<&mut LayerCache>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         block.forward(x, &self.rope, self.mask.as_ref(), cache, projector)
     }
@@ -85,7 +85,7 @@ impl Llama {
     /// - `rows`: token ids; shorter rows are padded with token 0
     /// - output: `[batch, longest row, vocabulary]`
     pub fn logits(&self, rows: &[Vec<u32>]) -> Tensor<3> {
-        let hidden = self.hidden_right_padded(rows, &mut Projector::default());
+        let hidden = self.hidden_right_padded(rows, &mut LinearApplier::default());
         let [batch, tokens, width] = hidden.dims();
         self.head(hidden.reshape([batch * tokens, width])).reshape([
             batch,
@@ -106,7 +106,7 @@ impl Llama {
     }
 
     fn loss_of(&self, rows: &[Vec<u32>], targets: &Targets) -> Tensor<1> {
-        let hidden = self.hidden_right_padded(rows, &mut Projector::default());
+        let hidden = self.hidden_right_padded(rows, &mut LinearApplier::default());
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, 1.0);
         head.loss(&targets.select(hidden), targets)
@@ -115,7 +115,7 @@ impl Llama {
     pub(super) fn hidden_right_padded(
         &self,
         rows: &[Vec<u32>],
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let x = self.embed_right_padded(rows);
         let layout = Layout::right_padded(x.dims()[1]);
@@ -151,7 +151,7 @@ impl Llama {
         ids: Vec<u32>,
         layout: &Layout,
         cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let tokens = layout.positions()[0].len();
         let batch = ids.len() / tokens.max(1);
@@ -166,7 +166,7 @@ impl Llama {
         mut x: Tensor<3>,
         layout: &Layout,
         mut cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let tables = self.tables(layout);
         for (index, block) in self.layers.iter().enumerate() {
@@ -224,7 +224,7 @@ impl LanguageModel for Llama {
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
         }
-        let hidden = self.hidden_right_padded(&rows, &mut Projector::mapped(how.map));
+        let hidden = self.hidden_right_padded(&rows, &mut LinearApplier::mapped(how.map));
         backward.whole(hidden, &targets, &head)
     }
 
@@ -246,7 +246,7 @@ impl LanguageModel for Llama {
         // Without a graph: nothing is differentiated.
         let model = self.valid();
         let device = model.embed_tokens.weight.val().device();
-        let mut projector = Projector::observed(observer, &lengths, longest, &device);
+        let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
         model.hidden_right_padded(&rows, &mut projector);
     }
 }

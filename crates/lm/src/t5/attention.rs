@@ -8,7 +8,7 @@ use super::T5Config;
 use super::feed_forward::linear;
 use crate::cache::LayerCache;
 use crate::ops::attend;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 /// Keys and values of the encoder's output, as one decoder block sees it.
 ///
@@ -71,7 +71,7 @@ impl Attention {
         x: Tensor<3>,
         bias: &Tensor<4>,
         cache: Option<&mut LayerCache>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let [query, key, value] = projector.project([&self.q, &self.k, &self.v], x);
         let (key, value) = (self.split_heads(key), self.split_heads(value));
@@ -92,7 +92,7 @@ impl Attention {
         x: Tensor<3>,
         (key, value): &Memory,
         mask: Option<&Tensor<4>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let [query] = projector.project([&self.q], x);
         self.attend(query, key.clone(), value.clone(), mask, projector)
@@ -113,7 +113,7 @@ impl Attention {
         key: Tensor<4>,
         value: Tensor<4>,
         bias: Option<&Tensor<4>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let [batch, tokens, inner] = query.dims();
         let context = attend(self.split_heads(query), key, value, bias);

@@ -5,7 +5,7 @@ use burn::module::Module;
 use super::T5;
 use crate::cache::LayerCache;
 use crate::generate::Chooser;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 use crate::{Decoding, Example, GenerationOptions};
 
 pub(super) fn generate(
@@ -18,7 +18,7 @@ pub(super) fn generate(
     }
     // Without a graph: it would grow with every token.
     let model = model.valid();
-    let mut silent = Projector::default();
+    let mut silent = LinearApplier::default();
     let prompts: Vec<Vec<u32>> = prompts.iter().map(|row| model.readable(row)).collect();
     let encoded = model.encode(&prompts, &mut silent);
     let mut chooser = Chooser::new(options);

@@ -5,7 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
 use super::{Activation, T5Config};
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 /// A linear map without bias whose weights are drawn with the given deviation.
 pub(super) fn linear(d_in: usize, d_out: usize, deviation: f64, device: &Device) -> Linear {
@@ -46,7 +46,7 @@ impl FeedForward {
 
     /// # Shapes
     /// - `x` and output: `[batch, tokens, d_model]`
-    pub(super) fn forward(&self, x: Tensor<3>, projector: &mut Projector<'_>) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
         let inner = match (&self.wi, &self.wi_0, &self.wi_1) {
             (None, Some(gate), Some(up)) => {
                 let [gate, up] = projector.project([gate, up], x);

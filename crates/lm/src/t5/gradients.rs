@@ -8,7 +8,7 @@ use super::network::{Rows, padding_of};
 use crate::LinearMap;
 use crate::backpropagation::{BackwardPass, of};
 use crate::head::{Head, Targets};
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 /// What went into the parts of the network.
 struct Kept {
@@ -39,7 +39,7 @@ impl T5 {
             decoder: (decoder_inputs, decoder_last),
             decoder_bias,
         } = self.valid().kept(rows);
-        let mut projector = Projector::mapped(map);
+        let mut projector = LinearApplier::mapped(map);
 
         let x = backward.leaf(decoder_last);
         let chosen = targets.select(self.decoder.final_layer_norm.forward(x.clone()));
@@ -98,7 +98,7 @@ impl T5 {
 
     /// The forward pass without a graph, of a model that does not differentiate.
     fn kept(&self, rows: &Rows) -> Kept {
-        let mut projector = Projector::default();
+        let mut projector = LinearApplier::default();
         let device = self.device();
         let mut x = self.embed(&rows.prompts);
         let mask = padding_of(&rows.prompts, &device);

@@ -13,7 +13,7 @@ use crate::backpropagation::{Backpropagation, BackwardPass, GradientSink, trains
 use crate::cache::LayerCache;
 use crate::head::{Head, Targets};
 use crate::padding::padded;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 use crate::{Example, GenerationOptions, LanguageModel, Observer};
 
 /// A T5 encoder-decoder: reads a prompt, writes an answer.
@@ -66,7 +66,7 @@ impl T5 {
     ///   rows are padded
     /// - output: `[batch, longest answer, vocabulary]`
     pub fn logits(&self, prompts: &[Vec<u32>], answers: &[Vec<u32>]) -> Tensor<3> {
-        let mut silent = Projector::default();
+        let mut silent = LinearApplier::default();
         let encoded = self.encode(prompts, &mut silent);
         let hidden = self.decode(answers, 0, &encoded, None, &mut silent);
         let [batch, tokens, width] = hidden.dims();
@@ -83,14 +83,14 @@ impl T5 {
     /// - `prompts`: token ids; shorter rows are padded on the right
     /// - output: `[batch, longest prompt, d_model]`
     pub fn encoder_states(&self, prompts: &[Vec<u32>]) -> Tensor<3> {
-        self.encoder_states_and_mask(prompts, &mut Projector::default())
+        self.encoder_states_and_mask(prompts, &mut LinearApplier::default())
             .0
     }
 
     fn encoder_states_and_mask(
         &self,
         prompts: &[Vec<u32>],
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> (Tensor<3>, Option<Tensor<4>>) {
         let x = self.embed(prompts);
         let mask = padding_of(prompts, &x.device());
@@ -98,7 +98,11 @@ impl T5 {
     }
 
     /// Reads prompts.
-    pub(super) fn encode(&self, prompts: &[Vec<u32>], projector: &mut Projector<'_>) -> Encoded {
+    pub(super) fn encode(
+        &self,
+        prompts: &[Vec<u32>],
+        projector: &mut LinearApplier<'_>,
+    ) -> Encoded {
         let (states, mask) = self.encoder_states_and_mask(prompts, projector);
         Encoded {
             memories: self.decoder.memories(states, projector),
@@ -116,7 +120,7 @@ impl T5 {
         past: usize,
         encoded: &Encoded,
         cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let Encoded { memories, mask } = encoded;
         let x = self.embed(rows);
@@ -172,7 +176,7 @@ impl T5 {
     }
 
     /// Hidden states of the answers.
-    fn answering(&self, rows: &Rows, projector: &mut Projector<'_>) -> Tensor<3> {
+    fn answering(&self, rows: &Rows, projector: &mut LinearApplier<'_>) -> Tensor<3> {
         let encoded = self.encode(&rows.prompts, projector);
         self.decode(&rows.answers, 0, &encoded, None, projector)
     }
@@ -224,7 +228,7 @@ impl LanguageModel for T5 {
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
-        let hidden = self.answering(&self.rows(examples), &mut Projector::default());
+        let hidden = self.answering(&self.rows(examples), &mut LinearApplier::default());
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, 1.0);
         (
@@ -247,7 +251,7 @@ impl LanguageModel for T5 {
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
         }
-        let hidden = self.answering(&rows, &mut Projector::mapped(how.map));
+        let hidden = self.answering(&rows, &mut LinearApplier::mapped(how.map));
         backward.whole(hidden, &targets, &head)
     }
 
@@ -261,7 +265,7 @@ impl LanguageModel for T5 {
         }
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let mut projector = Projector::observed(observer, &lengths, longest, &device);
+        let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
         let encoded = model.encode(&prompts, &mut projector);
         // Where nothing is answered, the decoder has nothing to be measured on.
         if examples.iter().all(|example| example.answer.is_empty()) {
@@ -269,7 +273,7 @@ impl LanguageModel for T5 {
         }
         let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
         let tokens = answers.iter().map(Vec::len).max().unwrap_or(0);
-        let mut projector = Projector::observed(observer, &lengths, tokens, &device);
+        let mut projector = LinearApplier::observed(observer, &lengths, tokens, &device);
         model.decode(&answers, 0, &encoded, None, &mut projector);
     }
 

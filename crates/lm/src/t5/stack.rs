@@ -12,7 +12,7 @@ use super::feed_forward::FeedForward;
 use super::position::{Buckets, causal_mask};
 use crate::cache::LayerCache;
 use crate::ops::rms_norm;
-use crate::projection::Projector;
+use crate::projection::LinearApplier;
 
 fn norm(config: &T5Config, device: &Device) -> RmsNorm {
     RmsNormConfig::new(config.d_model)
@@ -39,7 +39,7 @@ impl SelfAttentionLayer {
         x: Tensor<3>,
         bias: &Tensor<4>,
         cache: Option<&mut LayerCache>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let normed = rms_norm(&self.layer_norm, x.clone());
         x + self.SelfAttention.within(normed, bias, cache, projector)
@@ -66,7 +66,7 @@ impl FeedForwardLayer {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, projector: &mut Projector<'_>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
         let normed = rms_norm(&self.layer_norm, x.clone());
         x + self.DenseReluDense.forward(normed, projector)
     }
@@ -85,7 +85,7 @@ impl EncoderBlock {
         &self,
         x: Tensor<3>,
         bias: &Tensor<4>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let (attention, feed_forward) = &self.layer;
         let x = attention.forward(x, bias, None, projector);
@@ -103,7 +103,7 @@ impl DecoderBlock {
     ///
     /// # Shapes
     /// - `encoded`: `[batch, encoder tokens, d_model]`
-    pub(super) fn memory(&self, encoded: Tensor<3>, projector: &mut Projector<'_>) -> Memory {
+    pub(super) fn memory(&self, encoded: Tensor<3>, projector: &mut LinearApplier<'_>) -> Memory {
         let reader = &self.layer.1.EncDecAttention;
         let [key, value] = projector.project([&reader.k, &reader.v], encoded);
         (reader.split_heads(key), reader.split_heads(value))
@@ -120,7 +120,7 @@ impl DecoderBlock {
         memory: &Memory,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let (attention, cross, feed_forward) = &self.layer;
         let x = attention.forward(x, bias, cache, projector);
@@ -173,7 +173,7 @@ impl Encoder {
         &self,
         mut x: Tensor<3>,
         mask: Option<&Tensor<4>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let bias = self.bias(x.dims()[1], mask);
         for block in &self.block {
@@ -219,7 +219,7 @@ impl Decoder {
     pub(super) fn memories(
         &self,
         encoded: Tensor<3>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Vec<Memory> {
         let readers = self
             .block
@@ -260,7 +260,7 @@ impl Decoder {
         memories: &[Memory],
         mask: Option<&Tensor<4>>,
         mut cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut Projector<'_>,
+        projector: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let bias = self.bias(past, x.dims()[1], &x.device());
         for (index, (block, memory)) in self.block.iter().zip(memories).enumerate() {

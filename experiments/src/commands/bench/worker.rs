@@ -10,7 +10,7 @@ use burn::data::dataset::{Dataset, InMemDataset};
 use burn::module::Module;
 use burn::tensor::Device;
 use continual::methods::{LoraConfig, LoraMethod, OsftMethod, SeqFt};
-use continual::trainer::{Course, Moment, Schedule, TrainConfig, Training, fit};
+use continual::trainer::{Schedule, TaskTraining, TrainConfig, TrainEvent, Training, fit};
 use continual::{Clock, ContinualError, EvaluationSet, Method, Scorer, Task, TaskContext};
 use lm::{Example, LanguageModel, Model};
 use osft::{Form, SelectedTarget, SplitCache};
@@ -71,7 +71,12 @@ pub fn run(spec: &str) -> Result<()> {
         let method = method.as_dyn_mut();
         let (started, optimizer) = method.begin_task(model, train.optimizer(), context(index))?;
         let training = Training::new(started, optimizer);
-        let learned = fit(training, course(&train, &one_step), method, &mut |_| Ok(()))?;
+        let learned = fit(
+            training,
+            task_training(&train, &one_step),
+            method,
+            &mut |_| Ok(()),
+        )?;
         (model, _) = method.end_task(learned, context(index))?;
     }
     sync(&device);
@@ -100,12 +105,12 @@ pub fn run(spec: &str) -> Result<()> {
     let all = InMemDataset::new(rows.clone());
     let outcome = fit(
         Training::new(model, optimizer),
-        course(&train, &all),
+        task_training(&train, &all),
         method.as_dyn(),
-        &mut |moment| {
-            match moment {
-                Moment::Stepped(step) => loss = step.loss,
-                Moment::Settled(training) => {
+        &mut |event| {
+            match event {
+                TrainEvent::Stepped(step) => loss = step.loss,
+                TrainEvent::Settled(training) => {
                     sync(&device);
                     let timed = Timed {
                         forward_seconds,
@@ -120,7 +125,7 @@ pub fn run(spec: &str) -> Result<()> {
                     forward_seconds = forward(&training.model, first, &device);
                     begun = Instant::now();
                 }
-                Moment::Validated(_) => {}
+                TrainEvent::Validated(_) => {}
             }
             Ok(())
         },
@@ -132,8 +137,8 @@ pub fn run(spec: &str) -> Result<()> {
 }
 
 /// One time through rows.
-fn course<'a>(config: &'a TrainConfig, rows: &'a dyn Dataset<Example>) -> Course<'a> {
-    Course {
+fn task_training<'a>(config: &'a TrainConfig, rows: &'a dyn Dataset<Example>) -> TaskTraining<'a> {
+    TaskTraining {
         task: "bench",
         config,
         rows,

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use burn::data::dataset::InMemDataset;
 use continual::methods::SeqFt;
-use continual::trainer::{Course, Moment, TrainConfig, Training, fit, step_count};
+use continual::trainer::{TaskTraining, TrainConfig, TrainEvent, Training, fit, step_count};
 use lm::{Example, ExportPrecision, HfFolder, Model, Pretrained};
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,7 +79,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     println!("{} documents, {tokens} tokens", rows.len());
     let progress = Progress::new(step_count(rows.len(), args.epochs, &settings) as u64);
     let rows = InMemDataset::new(rows);
-    let course = Course {
+    let task_training = TaskTraining {
         task: "the documents",
         config: &settings,
         rows: &rows,
@@ -88,8 +88,8 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         seed: args.seed,
     };
     let start = Training::new(model, settings.optimizer().into());
-    let model = fit(start, course, &SeqFt, &mut |moment| {
-        if let Moment::Stepped(step) = moment {
+    let model = fit(start, task_training, &SeqFt, &mut |event| {
+        if let TrainEvent::Stepped(step) = event {
             progress.advance(1, &format!("loss {:.3}", step.loss));
         }
         Ok(())

@@ -5,7 +5,9 @@ use std::cell::{Cell, RefCell};
 use anyhow::{Context, Result};
 use continual::checkpoint::StatePart;
 use continual::methods::{LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
-use continual::{CalibrationData, Event, Keeper, Method, Sequence, SequenceConfig, Unkept};
+use continual::{
+    CalibrationData, CheckpointPolicy, Event, Method, NoCheckpoints, Sequence, SequenceConfig,
+};
 use lm::Model;
 use osft::{OsftConfig, SplitCache};
 
@@ -101,9 +103,9 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
     };
     let latest = recorder.and_then(|recorder| recorder.borrow().latest());
     let mut keeping = recorder.map(Keeping);
-    let keeper: &mut dyn Keeper = match &mut keeping {
+    let policy: &mut dyn CheckpointPolicy = match &mut keeping {
         Some(keeping) => keeping,
-        None => &mut Unkept,
+        None => &mut NoCheckpoints,
     };
     let shown = Shown {
         name,
@@ -116,7 +118,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         base.model.clone(),
         implementation.as_mut(),
         latest.as_ref(),
-        keeper,
+        policy,
         &mut |event| {
             shown.event(&event);
             if let Some(recorder) = recorder {
@@ -250,7 +252,7 @@ fn implementation(
         MethodName::Seqft => Box::new(SeqFt),
         MethodName::Lora => Box::new(LoraMethod::sequential(config.lora.clone(), seed)?),
         MethodName::OLora => Box::new(LoraMethod::orthogonal(config.o_lora.clone(), seed)?),
-        MethodName::PerTask => Box::new(PerTaskFt::new()),
+        MethodName::PerTaskValue => Box::new(PerTaskFt::new()),
         MethodName::MultiTask => Box::new(MultiTaskFt),
         MethodName::OsftPaper => osft(&config.osft_paper),
         MethodName::Osft => osft(&config.osft),

@@ -9,20 +9,20 @@ use crate::ContinualError;
 /// A number for all tasks, or one for each place in their order; the last one goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum PerTask {
+pub enum PerTaskValue {
     /// The same for all tasks.
     All(f64),
     /// By place.
     Each(Vec<f64>),
 }
 
-impl Default for PerTask {
+impl Default for PerTaskValue {
     fn default() -> Self {
         Self::All(0.0)
     }
 }
 
-impl PerTask {
+impl PerTaskValue {
     /// The number for the task at a place, from 0.
     pub fn at(&self, place: usize) -> f64 {
         match self {
@@ -59,10 +59,10 @@ pub struct LoraConfig {
     /// Weight of the orthogonality penalty, `λ₁ Σ_i Σ |A_iᵀ A|` over the adapters of earlier tasks;
     /// used by O-LoRA alone.
     #[serde(default)]
-    pub orthogonality: PerTask,
+    pub orthogonality: PerTaskValue,
     /// Weight of the size penalty, `λ₂ (‖A‖_F + ‖B‖_F)`; used by O-LoRA alone.
     #[serde(default)]
-    pub size: PerTask,
+    pub size: PerTaskValue,
 }
 
 impl LoraConfig {

@@ -17,12 +17,12 @@ use super::{Method, TaskContext, TaskDiagnostics};
 use crate::ContinualError;
 use crate::checkpoint::{Checkpoint, StatePart};
 use attach::Attach;
-pub use config::{LoraConfig, PerTask};
+pub use config::{LoraConfig, PerTaskValue};
 use penalty::{Factors, penalty};
 
 /// What becomes of an adapter when its task is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Course {
+enum AdapterSequence {
     /// It goes on with the next task.
     Sequential,
     /// It is merged, and the next one is new and kept orthogonal to it.
@@ -38,7 +38,7 @@ enum Course {
 #[derive(Clone, Debug)]
 pub struct LoraMethod {
     config: LoraConfig,
-    course: Course,
+    sequence: AdapterSequence,
     seed: u64,
     /// One per target, in the model's order: another order is another order of sums.
     layers: Vec<Layer>,
@@ -76,7 +76,7 @@ impl LoraMethod {
     ///
     /// [`ContinualError::InvalidSetting`].
     pub fn sequential(config: LoraConfig, seed: u64) -> Result<Self, ContinualError> {
-        Self::new(config, Course::Sequential, seed)
+        Self::new(config, AdapterSequence::Sequential, seed)
     }
 
     /// A new adapter per task, kept orthogonal to those before it.
@@ -85,14 +85,18 @@ impl LoraMethod {
     ///
     /// [`ContinualError::InvalidSetting`].
     pub fn orthogonal(config: LoraConfig, seed: u64) -> Result<Self, ContinualError> {
-        Self::new(config, Course::Orthogonal, seed)
+        Self::new(config, AdapterSequence::Orthogonal, seed)
     }
 
-    fn new(config: LoraConfig, course: Course, seed: u64) -> Result<Self, ContinualError> {
+    fn new(
+        config: LoraConfig,
+        sequence: AdapterSequence,
+        seed: u64,
+    ) -> Result<Self, ContinualError> {
         config.validate()?;
         Ok(Self {
             config,
-            course,
+            sequence,
             seed,
             layers: Vec::new(),
             before: None,
@@ -140,9 +144,9 @@ impl LoraMethod {
 
 impl<M: Module> Method<M> for LoraMethod {
     fn name(&self) -> &str {
-        match self.course {
-            Course::Sequential => "lora",
-            Course::Orthogonal => "o-lora",
+        match self.sequence {
+            AdapterSequence::Sequential => "lora",
+            AdapterSequence::Orthogonal => "o-lora",
         }
     }
 
@@ -167,9 +171,9 @@ impl<M: Module> Method<M> for LoraMethod {
     }
 
     fn penalty(&self, model: &M) -> Option<Tensor<1>> {
-        match self.course {
-            Course::Sequential => None,
-            Course::Orthogonal => penalty(&self.config, &self.layers, model),
+        match self.sequence {
+            AdapterSequence::Sequential => None,
+            AdapterSequence::Orthogonal => penalty(&self.config, &self.layers, model),
         }
     }
 
@@ -209,7 +213,7 @@ impl<M: Module> Method<M> for LoraMethod {
                 trainable_parameters += a.num_elements() + b.num_elements();
                 (adapter.a, adapter.b) = (a, b);
             }
-            if self.course == Course::Orthogonal {
+            if self.sequence == AdapterSequence::Orthogonal {
                 layer
                     .earlier
                     .extend(layer.current.take().map(|adapter| adapter.a));

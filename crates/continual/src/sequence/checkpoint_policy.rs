@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::ContinualError;
 use crate::checkpoint::StatePart;
 
-/// A moment at which a run can be saved.
+/// A point at which a run can be saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
     /// Before the first task.
@@ -19,8 +19,8 @@ pub enum Pause {
 }
 
 /// Keeps what another process needs to go on with a run.
-pub trait Keeper {
-    /// Whether the run is saved at this moment, unless it is to stop: then it is.
+pub trait CheckpointPolicy {
+    /// Whether the run is saved at this point, unless it is to stop: then it is.
     fn due(&mut self, pause: Pause) -> bool;
 
     /// Saves the run: everything that is in `state`, and the parts.
@@ -36,9 +36,9 @@ pub trait Keeper {
 
 /// Keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unkept;
+pub struct NoCheckpoints;
 
-impl Keeper for Unkept {
+impl CheckpointPolicy for NoCheckpoints {
     fn due(&mut self, _pause: Pause) -> bool {
         false
     }
