@@ -159,6 +159,49 @@ fn rooms_of_the_method_depend_one_way() {
     assert!(uses["lifecycle"].contains("form") && uses["form"].contains("split"));
 }
 
+/// Files that the document names exist, and it names every room of the method.
+#[test]
+fn the_map_shows_what_is_there() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let source = root().join("crates/osft/src");
+    let mut named = 0;
+    for quoted in text.split('`').skip(1).step_by(2) {
+        let is_path = quoted.contains('/') && !quoted.contains(' ');
+        if is_path {
+            let found = [root().join(quoted), source.join(quoted)];
+            assert!(
+                found.iter().any(|path| path.exists()),
+                "{quoted} is not there"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 15, "{named} paths were found");
+    // Rooms stand below those that they use.
+    let table = text.find("## Rooms of `osft`").unwrap();
+    for (room, used) in uses(&source) {
+        for used in used.iter().filter(|used| *used != "importance_measure") {
+            let [above, below] = [used, &room].map(|room| {
+                let of = &text[table + 10..];
+                of.find(&format!("| `{room}`")).unwrap_or(usize::MAX)
+            });
+            assert!(above < below, "{room} uses {used}, which stands below it");
+        }
+    }
+    for (room, _) in rooms(&source) {
+        assert!(
+            room == "lib" || text.contains(&format!("`{room}`")),
+            "{room} is not on the map"
+        );
+    }
+    for name in crates().keys() {
+        assert!(
+            text.contains(&format!("| `{name}` |")),
+            "{name} is not on the map"
+        );
+    }
+}
+
 #[test]
 fn a_circle_is_found() {
     let of = |pairs: &[(&str, &str)]| {
