@@ -112,6 +112,19 @@ pub enum OsftError {
         /// Column (output index) of the first such value.
         column: usize,
     },
+    /// A target weight is so large that what is computed from it leaves the range of its numbers.
+    #[error(
+        "layer {layer:?} holds values up to {largest:e}: its norm is above {limit:e}, and sums of its \
+         values would overflow; scale the module first"
+    )]
+    OutOfScale {
+        /// Path of the layer.
+        layer: String,
+        /// The largest value.
+        largest: f64,
+        /// What the norm must not exceed.
+        limit: f64,
+    },
     /// A target weight has no directions to split.
     #[error("layer {layer:?} of shape [{d_in}, {d_out}] is empty and cannot be split")]
     Empty {
@@ -240,7 +253,7 @@ pub enum OsftError {
         layer: String,
     },
     /// A source of calibration data was given a weight that is none.
-    #[error("source weight {weight} must be positive and finite")]
+    #[error("source weight {weight} must be positive, from 1e-100 to 1e100")]
     InvalidSourceWeight {
         /// The weight as given.
         weight: f64,

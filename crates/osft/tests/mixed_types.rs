@@ -9,7 +9,7 @@ use burn::optim::AdamWConfig;
 use burn::tensor::{DType, Device, Tensor};
 use common::drawn::{Drawn, Everything, Plan};
 use common::{Mlp, backends};
-use osft::{BasePrecision, Form, FreeCore, Osft, OsftConfig, OsftError, SplitContext};
+use osft::{BasePrecision, Decay, Form, FreeCore, Osft, OsftConfig, OsftError, SplitContext};
 
 const FORMS: [Form; 4] = [
     Form::Core,
@@ -249,6 +249,30 @@ fn what_is_held_in_bf16_is_counted_as_planned() {
             assert_eq!(osft.held_numbers(), planned, "{dtype:?} {share}");
             let half = dtype != DType::F32 || share == 0.3;
             assert_eq!(planned.weights == 0, half, "{dtype:?} {share}: {planned:?}");
+        }
+    }
+}
+
+#[test]
+fn a_split_in_two_bytes_decays_towards_its_weight_in_any_module() {
+    let device = Device::flex();
+    for of_split in [DType::BF16, DType::F16] {
+        for of_module in [DType::F64, DType::F32, DType::BF16] {
+            for form in [Form::Core, Form::Weight] {
+                for share in [0.0, 0.5] {
+                    let config = OsftConfig::new()
+                        .with_form(form)
+                        .with_decay(Decay::Weight)
+                        .with_protected_share(share);
+                    let split = Osft::split(&Drawn::new(&plan(of_split), 16, &device), &config);
+                    let bytes = split.unwrap().to_bytes().unwrap();
+                    let module = Drawn::new(&plan(of_module), 16, &device);
+                    let context = SplitContext::new();
+                    let osft = Osft::from_bytes(&bytes, &module, &context).unwrap();
+                    let finished = osft.finish(trained(module, &osft, 1e-2, 3)).unwrap();
+                    assert_eq!(finished.layers[0].weight.val().dtype(), of_module);
+                }
+            }
         }
     }
 }

@@ -287,7 +287,6 @@ fn a_cached_split_that_was_changed_is_made_again() {
             broken[index] ^= 4;
             std::fs::write(&file, &broken).unwrap();
             assert_eq!(split().summary(), made.summary());
-            assert_eq!(std::fs::read(&file).unwrap().len(), bytes.len());
             assert_ne!(std::fs::read(&file).unwrap(), broken);
         }
     }

@@ -7,11 +7,11 @@ mod common;
 use common::backends;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use common::network::{Network, calibrated, energy, inputs, observed, split, train};
 use osft::{
-    Calibrator, Form, ImportanceMeasure, LayerChange, Osft, OsftConfig, OsftError, SinceBase,
-    Targets,
+    Calibrator, Form, ImportanceMeasure, LayerChange, Osft, OsftConfig, OsftError, ShareRule,
+    SinceBase, Targets,
 };
 
 #[test]
@@ -175,4 +175,57 @@ fn a_change_that_is_no_number_is_not_recorded() {
     let bounds = since.length_bounds();
     assert_eq!(bounds, [0.0; 3], "added in part");
     assert!(since.with_length_bounds(&bounds).is_some());
+}
+
+#[test]
+fn inputs_of_few_directions_are_bounded_too() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let network = Network::new(&device);
+        for directions in [1, 4, 8, 15] {
+            let drawn = |seed, rows, columns| {
+                let values = common::noise(seed, rows * columns, 1.0);
+                Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &device)
+            };
+            let x = drawn(4, 200, directions).matmul(drawn(8, directions, 16));
+            let base = calibrated(&network, "low", &[x]);
+            for rule in [ShareRule::Count(directions), ShareRule::Energy(1.0)] {
+                let config = energy(1.0).with_share_rule(rule);
+                let osft = split(&network, &config, &base);
+                let targets = Targets::linear_layers();
+                let mut since = SinceBase::new(&network, &targets, &base).unwrap();
+                let learned = train(network.clone(), &osft, &device);
+                let leaks = osft.leaks(&learned).unwrap();
+                since.record(&leaks, base.weight()).unwrap();
+                let all = leaks.layers.iter().filter_map(|layer| layer.outputs);
+                let changes = since.measure(&learned).unwrap();
+                for outputs in all.chain(changes.iter().map(|change| change.outputs)) {
+                    let case = format!("{backend} {directions} {rule:?}: {outputs:?}");
+                    assert!(outputs.measured <= outputs.bound, "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn inputs_of_any_size_have_their_energy() {
+    for (backend, device) in backends() {
+        let network = Network::new(&device);
+        let x = inputs(5, 300, &device);
+        let expected = split(
+            &network,
+            &energy(0.9),
+            &calibrated(&network, "x", &[x.clone()]),
+        );
+        for size in [1e-25, 1e20] {
+            let known = calibrated(&network, "x", &[x.clone() * size]);
+            let trace = known.moment("left.weight").unwrap().trace();
+            assert!(trace > 0.0 && trace.is_finite(), "{backend} {size}");
+            let osft = split(&network, &energy(0.9), &known);
+            for (layer, expected) in osft.layers().iter().zip(expected.layers()) {
+                assert_eq!(layer.k_in, expected.k_in, "{backend} {size}");
+            }
+        }
+    }
 }

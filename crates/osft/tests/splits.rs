@@ -8,7 +8,7 @@ use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{Mlp, backends, noise};
-use osft::{Osft, OsftConfig, OsftError};
+use osft::{Form, Osft, OsftConfig, OsftError, ShareRule};
 use proptest::prelude::*;
 
 fn linear(values: Vec<f32>, d_in: usize, d_out: usize, device: &Device) -> Linear {
@@ -177,4 +177,82 @@ proptest! {
         let leak_out = (&delta * svd.V().subcols(0, layer.k_out)).norm_l2();
         prop_assert!(leak_in < 1e-5 && leak_out < 1e-5, "{leak_in} {leak_out}");
     }
+}
+
+#[test]
+fn values_whose_squares_overflow_are_refused_by_name() {
+    for (backend, device) in backends() {
+        for size in [1e38, 3.3e38] {
+            let model = linear(noise(4, 64, 1.0), 8, 8, &device);
+            let model = Linear {
+                weight: model.weight.map(|weight| weight.sign() * size),
+                ..model
+            };
+            for form in [Form::Core, Form::Weight, Form::Factored] {
+                let error = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap_err();
+                let known =
+                    matches!(error, OsftError::OutOfScale { ref layer, .. } if layer == "weight");
+                assert!(known, "{backend} {size}: {error}");
+            }
+        }
+        // Small ones are weights like others.
+        for size in [1e-30, 1e30] {
+            let model = linear(noise(4, 64, 1.0), 8, 8, &device);
+            let model = Linear {
+                weight: model.weight.map(|weight| weight * size),
+                ..model
+            };
+            let config = OsftConfig::new().with_share_rule(ShareRule::Energy(0.9));
+            let osft = Osft::split(&model, &config).unwrap();
+            let k = osft.layers()[0].k_in;
+            assert!(k > 1 && k < 8, "{backend} {size}: {k}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_of_which_nothing_is_free_keeps_all_of_itself() {
+    for (backend, device) in backends() {
+        let model = linear(noise(5, 32, 1.0), 8, 4, &device);
+        let other = linear(noise(6, 32, 1.0), 8, 4, &device);
+        for form in [Form::Core, Form::Weight] {
+            let config = OsftConfig::new().with_form(form).with_protected_share(1.0);
+            let osft = Osft::split(&model, &config).unwrap();
+            assert_eq!(osft.free_parameters(), 0);
+            for model in [&model, &other] {
+                let cut = osft.truncate(model.clone()).unwrap();
+                let difference = largest(cut.weight.val() - model.weight.val());
+                assert_eq!(difference, 0.0, "{backend} {form:?}");
+            }
+            let constraint = &osft.layers()[0].constraint;
+            let change = dense(&noise(7, 32, 1.0), [8, 4], &device);
+            let lowered = constraint.lift(constraint.lower(change));
+            assert_eq!(largest(lowered), 0.0, "{backend} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn directions_that_do_not_exist_have_no_effect_on_the_effective_rank() {
+    for (backend, device) in backends() {
+        // Four equal singular values of eight, in f32 and turned: what is left of the others is rounding.
+        let left = host_basis(&noise(8, 64, 1.0));
+        let right = host_basis(&noise(9, 64, 1.0));
+        let values: Vec<f32> = (0..64)
+            .map(|at| {
+                let (i, j) = (at / 8, at % 8);
+                let sum: f64 = (0..4).map(|c| left[(i, c)] * right[(j, c)]).sum();
+                sum as f32
+            })
+            .collect();
+        let model = linear(values, 8, 8, &device);
+        let config = OsftConfig::new().with_share_rule(ShareRule::EffectiveRank);
+        let osft = Osft::split(&model, &config).unwrap();
+        assert_eq!(osft.layers()[0].k_in, 4, "{backend}");
+    }
+}
+
+fn host_basis(values: &[f32]) -> faer::Mat<f64> {
+    let matrix = faer::Mat::from_fn(8, 8, |i, j| f64::from(values[i * 8 + j]));
+    matrix.thin_svd().unwrap().U().to_owned()
 }

@@ -192,3 +192,38 @@ fn a_split_without_its_calibration_still_bounds_leaks() {
     let leaks = full.leaks(&model).unwrap();
     assert!(leaks.layers.iter().all(|layer| layer.outputs.is_some()));
 }
+
+#[test]
+fn a_split_takes_the_calibration_that_it_was_made_with_and_no_other() {
+    for (backend, device) in backends() {
+        let model = Mlp::new(15, &device);
+        let known = calibration(&model, &device, false);
+        let config = OsftConfig::new()
+            .with_split(SplitSource::Inputs)
+            .with_share_rule(ShareRule::Energy(0.9));
+        let with = SplitContext::new().with_calibration(&known);
+        let osft = Osft::split_in(&model, &config, &with).unwrap();
+        let bytes = osft.to_bytes().unwrap();
+        // It went on, as in a sequence of tasks.
+        let mut grown = known.clone();
+        grown
+            .absorb(&calibration(&Mlp::new(16, &device), &device, false))
+            .unwrap();
+        let other = SplitContext::new().with_calibration(&grown);
+        let error = Osft::from_bytes(&bytes, &model, &other).unwrap_err();
+        assert!(
+            matches!(error, OsftError::OtherCalibration { ref layer } if layer == "middle.weight"),
+            "{backend}: {error}"
+        );
+        // Read without it and saved again, nothing of it is lost.
+        let bare = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
+        assert_eq!(bare.summary(), osft.summary(), "{backend}");
+        let again = Osft::from_bytes(&bare.to_bytes().unwrap(), &model, &with).unwrap();
+        let leaks = again.leaks(&model).unwrap();
+        assert_eq!(leaks, osft.leaks(&model).unwrap(), "{backend}");
+        assert!(
+            leaks.layers.iter().all(|layer| layer.outputs.is_some()),
+            "{backend}"
+        );
+    }
+}

@@ -16,9 +16,9 @@ use crate::importance_measure::ImportanceMeasure;
 use crate::module::{Place, Survey, weights, widened};
 
 /// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.
-const MAX_DENSE_DIMENSION: usize = 4096;
+pub(crate) const MAX_DENSE_DIMENSION: usize = 4096;
 /// Rows of the sketch that is held above it, by default.
-const SKETCH_ROWS: usize = 512;
+pub(crate) const SKETCH_ROWS: usize = 512;
 
 /// Sums up what the targets of a module see.
 ///

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use calibrator::Calibrator;
+pub(crate) use calibrator::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
 pub use moment::Moment;
 pub(crate) use moment::{Second, Spectrum};
 pub(crate) use sketch::Sketch;
@@ -58,9 +59,9 @@ impl Calibration {
     ///
     /// # Errors
     ///
-    /// [`OsftError::InvalidSourceWeight`] unless the weight is positive and finite.
+    /// [`OsftError::InvalidSourceWeight`] unless the weight is from 10⁻¹⁰⁰ to 10¹⁰⁰.
     pub fn with_weight(mut self, weight: f64) -> Result<Self, OsftError> {
-        if !(weight > 0.0 && weight.is_finite()) {
+        if !(1e-100..=1e100).contains(&weight) {
             return Err(OsftError::InvalidSourceWeight { weight });
         }
         let factor = weight / self.weight();

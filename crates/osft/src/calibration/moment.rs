@@ -2,6 +2,7 @@
 
 use burn::tensor::TensorData;
 use faer::{Mat, Scale};
+use sha2::{Digest, Sha256};
 
 use super::sketch::Sketch;
 
@@ -60,6 +61,17 @@ impl Moment {
         };
         let numbers = [self.trace, self.sketch_error()];
         [vector_data(&self.mean), vector_data(&numbers), second]
+    }
+
+    /// What tells it from the moment of other inputs: their mean and their energy, to the last bit.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let numbers = [self.trace, self.sketch_error()];
+        for value in self.mean.iter().chain(&numbers) {
+            hash.update(value.to_bits().to_le_bytes());
+        }
+        let digest = hash.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// `tr(Aᵀ Σ A)`, the mean squared length of `x A`; a lower bound within

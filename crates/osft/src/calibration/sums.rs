@@ -39,11 +39,15 @@ impl Sums {
     pub(crate) fn add(&mut self, input: Tensor<2>) {
         let [rows, dimension] = input.dims();
         self.rows += rows;
+        let host: Vec<f64> = input.clone().into_data().iter::<f64>().collect();
+        let scale = exact_scale(&host);
         let product = match &self.second {
-            Second::Dense(_) => Some(input.clone().transpose().matmul(input.clone())),
+            Second::Dense(_) => {
+                let scaled = if scale == 1.0 { input } else { input * scale };
+                Some(scaled.clone().transpose().matmul(scaled))
+            }
             Second::Sketched(_) => None,
         };
-        let host: Vec<f64> = input.into_data().iter::<f64>().collect();
         for row in host.chunks(dimension.max(1)) {
             for (sum, value) in self.sum.iter_mut().zip(row) {
                 *sum += value;
@@ -55,7 +59,7 @@ impl Sums {
                 let product = product.map(Tensor::into_data);
                 let values = product.iter().flat_map(|data| data.iter::<f64>());
                 for (index, value) in values.enumerate() {
-                    moment[(index / dimension, index % dimension)] += value;
+                    moment[(index / dimension, index % dimension)] += value / scale / scale;
                 }
             }
             Second::Sketched(sketch) => {
@@ -88,5 +92,17 @@ impl Sums {
             trace,
             second: self.second,
         }
+    }
+}
+
+/// A power of two that brings values to about 1 where their squares would leave the range of f32, in which a
+/// moment's products are formed; else 1.
+fn exact_scale(values: &[f64]) -> f64 {
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    match largest > 0.0 && largest.is_finite() && !(1e-12..1e12).contains(&largest) {
+        true => largest.log2().floor().exp2().recip(),
+        false => 1.0,
     }
 }

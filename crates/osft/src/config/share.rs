@@ -149,7 +149,14 @@ fn fewest_holding(energy: f64, facts: &LayerFacts<'_>) -> usize {
 ///
 /// Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
 fn effective_rank(facts: &LayerFacts<'_>) -> usize {
-    let values: Vec<f64> = facts.energies.iter().map(|e| e.max(0.0).sqrt()).collect();
+    // What is left of a direction that does not exist is the rounding of f32, squared.
+    let largest = facts
+        .energies
+        .iter()
+        .fold(0.0_f64, |largest, e| largest.max(*e));
+    let exists = |energy: &&f64| **energy > largest * 1e-13;
+    let energies = facts.energies.iter().filter(exists);
+    let values: Vec<f64> = energies.map(|energy| energy.sqrt()).collect();
     let total: f64 = values.iter().sum();
     if total <= 0.0 {
         return 0;

@@ -231,7 +231,10 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let shape = tensor.shape();
         let origin = self.origin.clone();
-        let origin = origin.map(|o| o.to_device(&tensor.device()).reshape(shape.clone()));
+        let origin = origin.map(|origin| {
+            let origin = origin.to_device(&tensor.device()).cast(tensor.dtype());
+            origin.reshape(shape.clone())
+        });
         let (core, state) = match origin {
             None => self.inner.step(lr, tensor, grad, state),
             Some(origin) => {

@@ -50,7 +50,7 @@ pub struct OutputChange {
     /// What it cannot exceed: `(1 - ε) tr(Σ) ‖ΔW‖_F²` for a change inside the free input
     /// directions, with `ε` the share of the inputs' energy that is protected. Where a change
     /// leaks, `(√((1 - ε) tr(Σ)) ‖N_Pᵀ ΔW‖ + √(ε tr(Σ)) ‖P_hᵀ ΔW‖)²`. The energy that a sketch
-    /// may hide counts as unprotected.
+    /// may hide counts as unprotected, and so does a millionth of `tr(Σ)`, for the rounding of sums in f32.
     #[serde(deserialize_with = "number")]
     pub bound: f64,
     /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split (to 1 where those are zero).
@@ -187,6 +187,10 @@ impl LayerSplit {
     }
 }
 
+/// What rounding adds to energies and leaks that were summed in f32: some units in the last place, for sums of
+/// blocks of some hundred terms.
+const ROUNDING: f64 = 1.0 / (1 << 20) as f64;
+
 /// A weight that changed by less than rounding changes it was rounded, not trained, and the direction of
 /// what rounding did says nothing.
 fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
@@ -224,20 +228,19 @@ fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
     if leak.relative_change <= unit_roundoff(now.dtype()) {
         (leak.leak_in, leak.leak_out, leak.leak_both) = (0.0, 0.0, 0.0);
     }
-    leak.outputs = layer.inputs.as_ref().map(|inputs| {
+    let inputs = layer.inputs.as_ref();
+    let calibrated = inputs.and_then(|inputs| Some((inputs, inputs.moment.as_ref()?)));
+    leak.outputs = calibrated.map(|(inputs, moment)| {
         // A sketch knows the energy of a direction up to its error, which counts where it does harm.
-        let hidden = inputs.moment.sketch_error() * layer.k_in as f64;
-        let trace = inputs.moment.trace();
+        let hidden = moment.sketch_error() * layer.k_in as f64;
+        let trace = inputs.total;
         let protected = (trace - inputs.unprotected + hidden).clamp(0.0, trace);
         let reaches = |energy: f64, part: f64| energy.sqrt() * part * size;
         let outside = (1.0 - leaked.powi(2)).max(0.0).sqrt();
-        let length = reaches(inputs.unprotected, outside) + reaches(protected, leaked);
-        OutputChange::new(
-            &inputs.moment,
-            &to_host(&change),
-            inputs.outputs,
-            length.powi(2),
-        )
+        let unprotected = inputs.unprotected + ROUNDING * trace;
+        let length = reaches(unprotected, outside) + reaches(protected, leaked);
+        let bound = length.powi(2) * (1.0 + ROUNDING);
+        OutputChange::new(moment, &to_host(&change), inputs.outputs, bound)
     });
     leak
 }

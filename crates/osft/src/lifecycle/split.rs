@@ -43,7 +43,8 @@ impl Osft {
     /// a share does, [`OsftError::NoLinearLayer`] and
     /// [`OsftError::NothingTrains`] if there is nothing to split, [`OsftError::Reparameterized`] if
     /// something is attached to the module, [`OsftError::TooManyDirections`],
-    /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] naming the layer,
+    /// [`OsftError::NonFinite`], [`OsftError::OutOfScale`], [`OsftError::Empty`] and
+    /// [`OsftError::UnsupportedDType`] naming the layer,
     /// [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`], [`OsftError::NotMeasured`],
     /// [`OsftError::NoConvergence`], [`OsftError::NoBf16`], and what [`OsftConfig::validate`] finds.
     pub fn split_in<M: Module>(

@@ -124,6 +124,9 @@ impl Constraint {
         if self.is_open() {
             return x;
         }
+        if self.is_closed() {
+            return x.zeros_like();
+        }
         // Where a side protects nothing its projector is the identity, not zero: the block is
         // then all that touches the other side.
         let part = |side: &Side, x: Tensor<2>| side.protected_part(x.clone()).unwrap_or(x);

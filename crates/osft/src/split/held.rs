@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
 use crate::config::{BasePrecision, Decay, OsftConfig, Removed, ShareRule, SplitSource, floored};
 use crate::error::OsftError;
 use crate::module::{Survey, dtypes, is_half};
@@ -144,7 +145,8 @@ impl Osft {
             .sum()
     }
 
-    /// What a split would hold, without decomposing anything or looking at a value: a module that was
+    /// What a split would hold, without decomposing anything or looking at a value. Inputs count as held as a
+    /// [`Calibrator`](crate::Calibrator) holds them by default, not by its `with_sketch`. A module that was
     /// built and not filled suffices (of weights that are stored transposed Burn tells the shape the other way
     /// round until then). `None` where the rule, or the source, decides by what it decomposes.
     ///
@@ -213,6 +215,10 @@ fn protected_of(shape: [usize; 2], rule: ShareRule, split: SplitSource) -> Optio
     };
     match split {
         SplitSource::Weights => Some([of(shape[0].min(shape[1]))?; 2]),
+        // A sketch knows no more directions than it has rows.
+        SplitSource::Inputs if shape[0] > MAX_DENSE_DIMENSION => {
+            Some([of(shape[0])?.min(SKETCH_ROWS), 0])
+        }
         SplitSource::Inputs => Some([of(shape[0])?, 0]),
         SplitSource::Both => None,
     }

@@ -76,7 +76,12 @@ pub struct LayerSummary {
 /// What the inputs' second moment says about a split.
 #[derive(Clone, Debug)]
 pub(crate) struct InputEnergy {
-    pub moment: Arc<Moment>,
+    /// Absent where a split was loaded without its calibration.
+    pub moment: Option<Arc<Moment>>,
+    /// That of the moment.
+    pub fingerprint: String,
+    /// `tr(Σ)`, the inputs' energy.
+    pub total: f64,
     /// `tr(Σ) - tr(P_hᵀ Σ P_h)`, with what a sketch may hide: inputs outside what is protected.
     pub unprotected: f64,
     /// `tr(Wᵀ Σ W)`, the mean squared length of the outputs at the split.
@@ -96,7 +101,9 @@ impl InputEnergy {
         let unprotected = (moment.trace() - protected).max(0.0);
         let outputs = moment.energy_of(weight);
         Self {
-            moment,
+            fingerprint: moment.fingerprint(),
+            total: moment.trace(),
+            moment: Some(moment),
             unprotected,
             outputs,
         }
@@ -121,6 +128,7 @@ impl LayerSplit {
             layer: target.path.clone(),
         };
         check_count(&target.path, target.value.dims(), layer.rule, config.split)?;
+        check_scale(target, layer.weight)?;
         let found = directions(layer, config).ok_or_else(failed)?;
         let (device, stored) = (target.value.device(), target.value.dtype());
         let dtype = computed(stored);
@@ -202,7 +210,7 @@ impl LayerSplit {
     /// `None` without calibration.
     pub fn protected_input_energy(&self) -> Option<f64> {
         let inputs = self.inputs.as_ref()?;
-        let total = inputs.moment.trace();
+        let total = inputs.total;
         Some(if total > 0.0 {
             1.0 - inputs.unprotected / total
         } else {
@@ -230,6 +238,28 @@ pub(crate) fn check_count(
             })
         }
         _ => Ok(()),
+    }
+}
+
+/// # Errors
+///
+/// [`OsftError::OutOfScale`] where singular values, or their squares, would leave the range of the numbers
+/// that are computed with.
+fn check_scale(target: &Weight, weight: &Mat<f64>) -> Result<(), OsftError> {
+    let limit = match computed(target.value.dtype()) {
+        DType::F64 => 1e150,
+        _ => 1e37,
+    };
+    // No singular value is larger than the norm, which is taken without squares of large numbers.
+    let largest = weight.norm_max();
+    let length = ((weight.nrows() * weight.ncols()) as f64).sqrt();
+    match largest * length > limit && (largest > limit || weight.norm_l2() > limit) {
+        false => Ok(()),
+        true => Err(OsftError::OutOfScale {
+            layer: target.path.clone(),
+            largest,
+            limit,
+        }),
     }
 }
 

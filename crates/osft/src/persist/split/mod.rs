@@ -47,6 +47,9 @@ struct LayerHeader {
     lost_directions: usize,
     has_importance: bool,
     has_input_energy: bool,
+    /// Since version 3: the moment that the split was made with.
+    #[serde(default)]
+    moment: Option<MomentHeader>,
     removed_block: bool,
     /// Kinds of the two sides.
     sides: [SideKind; 2],
@@ -54,6 +57,12 @@ struct LayerHeader {
     core: Option<u64>,
     /// Identities under which it keeps that of the factors.
     factors: Option<[u64; 3]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MomentHeader {
+    fingerprint: String,
+    total: f64,
 }
 
 /// Which basis of a side is kept. Saved, not decided again: the coordinates of an optimizer's

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::module::{Module, ParamId};
 use burn::tensor::Device;
 
+use crate::calibration::Moment;
 use crate::config::Removed;
 use crate::error::OsftError;
 use crate::module::{Place, Survey, Trainability, Weight};
@@ -52,7 +53,10 @@ impl Osft {
     /// The module is only read, and need not be filled yet (it is for a file of version 2): load its own
     /// weights, and the optimizer's state, beside it, before it is [prepared](Self::prepare) or, from a record
     /// of a prepared module, afterwards. What the inputs' moments say is only measured on if the context has
-    /// the calibration.
+    /// the calibration that the split was made with.
+    ///
+    /// Cores keep the identities that optimizer state is saved under. Two modules that are trained side by side
+    /// need splits of their own.
     ///
     /// # Errors
     ///
@@ -184,20 +188,38 @@ fn restored(
     }
     let numbers = tensors.take_numbers(&name("numbers"))?;
     let [total_energy, importance, unprotected, outputs] = numbers;
-    let inputs = match (layer.has_input_energy, context.calibration) {
+    let moment = match (layer.has_input_energy, context.calibration) {
         (true, Some(calibration)) => {
-            let moment = calibration.shared_moment(&layer.path);
-            let moment = moment.filter(|moment| moment.dimension() == d_in);
-            let Some(moment) = moment else {
+            let found = calibration.shared_moment(&layer.path);
+            let found = found.filter(|moment| moment.dimension() == d_in);
+            let same = |moment: &&Arc<Moment>| {
+                let saved = layer.moment.as_ref();
+                saved.is_none_or(|saved| saved.fingerprint == moment.fingerprint())
+            };
+            let Some(moment) = found.filter(same) else {
                 return Err(OsftError::OtherCalibration { layer: layer.path });
             };
-            Some(InputEnergy {
-                moment: moment.clone(),
-                unprotected,
-                outputs,
-            })
+            Some(moment.clone())
         }
         _ => None,
+    };
+    let inputs = match (layer.moment, moment) {
+        (Some(saved), moment) => Some(InputEnergy {
+            moment,
+            fingerprint: saved.fingerprint,
+            total: saved.total,
+            unprotected,
+            outputs,
+        }),
+        // Of version 2.
+        (None, Some(moment)) => Some(InputEnergy {
+            fingerprint: moment.fingerprint(),
+            total: moment.trace(),
+            moment: Some(moment),
+            unprotected,
+            outputs,
+        }),
+        (None, None) => None,
     };
     Ok(LayerSplit {
         id: target.id(),

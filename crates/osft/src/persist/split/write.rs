@@ -6,7 +6,7 @@ use crate::linalg::vector_data;
 use crate::persist::{Tensors, pack};
 use crate::split::{FactorIds, Osft, Side};
 
-use super::{Header, LayerHeader, Layout, SAVED, SideKind};
+use super::{Header, LayerHeader, Layout, MomentHeader, SAVED, SideKind};
 
 impl Osft {
     /// The split as the bytes of one safetensors file, the weights it was made from included.
@@ -64,6 +64,10 @@ impl Osft {
                 lost_directions: layer.lost_directions,
                 has_importance: layer.importance.is_some(),
                 has_input_energy: layer.inputs.is_some(),
+                moment: layer.inputs.as_ref().map(|inputs| MomentHeader {
+                    fingerprint: inputs.fingerprint.clone(),
+                    total: inputs.total,
+                }),
                 removed_block: layer.constraint.removed == Removed::Block,
                 sides,
                 core: layer.core.map(|core| core.val()),
