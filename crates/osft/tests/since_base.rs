@@ -216,7 +216,7 @@ fn inputs_of_any_size_have_their_energy() {
         let expected = split(
             &network,
             &energy(0.9),
-            &calibrated(&network, "x", &[x.clone()]),
+            &calibrated(&network, "x", std::slice::from_ref(&x)),
         );
         for size in [1e-25, 1e20] {
             let known = calibrated(&network, "x", &[x.clone() * size]);
