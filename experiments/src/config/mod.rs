@@ -259,7 +259,7 @@ impl RunConfig {
             MethodName::Seqft
             | MethodName::Lora
             | MethodName::OLora
-            | MethodName::PerTaskValue
+            | MethodName::PerTask
             | MethodName::MultiTask => None,
             MethodName::OsftPaper => Some(&self.osft_paper),
             MethodName::Osft => Some(&self.osft),

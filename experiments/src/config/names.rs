@@ -39,7 +39,7 @@ pub enum MethodName {
     /// A new low-rank adapter per task, kept orthogonal to those before it.
     OLora,
     /// Fine-tuning of all parameters from the base model, one model per task: for comparison.
-    PerTaskValue,
+    PerTask,
     /// Fine-tuning of all parameters on all tasks at once: for comparison.
     MultiTask,
     /// Orthogonal Subspace Fine-Tuning as the paper splits: by the singular values of the weights.
@@ -55,7 +55,7 @@ impl MethodName {
             Self::Seqft => "seqft",
             Self::Lora => "lora",
             Self::OLora => "o-lora",
-            Self::PerTaskValue => "per-task",
+            Self::PerTask => "per-task",
             Self::MultiTask => "multi-task",
             Self::OsftPaper => "osft-paper",
             Self::Osft => "osft",
@@ -65,7 +65,7 @@ impl MethodName {
     /// How it goes through the tasks.
     pub fn protocol(self) -> Protocol {
         match self {
-            Self::PerTaskValue => Protocol::Independent,
+            Self::PerTask => Protocol::Independent,
             Self::MultiTask => Protocol::Joint,
             _ => Protocol::Sequential,
         }

@@ -252,7 +252,7 @@ fn implementation(
         MethodName::Seqft => Box::new(SeqFt),
         MethodName::Lora => Box::new(LoraMethod::sequential(config.lora.clone(), seed)?),
         MethodName::OLora => Box::new(LoraMethod::orthogonal(config.o_lora.clone(), seed)?),
-        MethodName::PerTaskValue => Box::new(PerTaskFt::new()),
+        MethodName::PerTask => Box::new(PerTaskFt::new()),
         MethodName::MultiTask => Box::new(MultiTaskFt),
         MethodName::OsftPaper => osft(&config.osft_paper),
         MethodName::Osft => osft(&config.osft),
