@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::sketch::Sketch;
 
-use crate::linalg::{Vectors, decompose, eigen, matrix_data, vector_data};
+use crate::linalg::{Vectors, decompose, eigen, hexadecimal, matrix_data, vector_data};
 
 /// `Σ = E[xᵀ x]` of the inputs `x` of one or more layers, with their mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,8 +70,7 @@ impl Moment {
         for value in self.mean.iter().chain(&numbers) {
             hash.update(value.to_bits().to_le_bytes());
         }
-        let digest = hash.finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hash.finalize())
     }
 
     /// `tr(Aᵀ Σ A)`, the mean squared length of `x A`; a lower bound within

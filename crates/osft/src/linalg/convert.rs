@@ -1,4 +1,4 @@
-//! Matrices on the host and tensors.
+//! Matrices on the host and tensors, and the digits of checksums.
 
 use burn::tensor::{DType, Device, Element, Tensor, TensorData};
 use faer::{Mat, MatRef};
@@ -37,4 +37,9 @@ pub(crate) fn matrix_data(matrix: &Mat<f64>) -> TensorData {
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
     let values = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)]));
     TensorData::new(values.collect::<Vec<f64>>(), [rows, columns])
+}
+
+/// The digits of a checksum.
+pub(crate) fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,5 +3,5 @@
 mod convert;
 mod decompose;
 
-pub(crate) use convert::{matrix_data, to_host, to_tensor, vector_data};
+pub(crate) use convert::{hexadecimal, matrix_data, to_host, to_tensor, vector_data};
 pub(crate) use decompose::{Vectors, completed, decompose, eigen};

@@ -137,7 +137,7 @@ impl KnownIn<'_> {
 
 /// Whether a parameter is configured to train, on a device with autodiff or without. Not what its tensor
 /// says: that of a parameter that was moved to another device is no leaf.
-fn is_trained<const D: usize>(param: &Param<Tensor<D>>) -> bool {
+pub(crate) fn is_trained<const D: usize>(param: &Param<Tensor<D>>) -> bool {
     param.valid().train().base().is_require_grad()
 }
 

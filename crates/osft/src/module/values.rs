@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
 use crate::error::OsftError;
-use crate::module::{Paths, beside, non_finite, with_gradients};
+use crate::module::{Paths, beside, is_trained, non_finite, with_gradients};
 
 /// # Errors
 ///
@@ -70,7 +70,7 @@ impl ModuleMapper for Replace {
             return param;
         };
         // Cut off: what is put in its place is a leaf.
-        let trains = param.valid().train().base().is_require_grad();
+        let trains = is_trained(&param);
         let param = param.map(|old| {
             let value = beside(value.cast(old.dtype()), &old);
             value.reshape(old.shape())

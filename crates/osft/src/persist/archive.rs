@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::OsftError;
+use crate::linalg::hexadecimal;
 
 /// Key of the header among the file's own metadata.
 const KEY: &str = "osft";
@@ -248,11 +249,6 @@ fn checksum<'a, 'data: 'a>(
         part(tensor.data());
     }
     hexadecimal(&hash.finalize())
-}
-
-/// The digits of a checksum.
-pub(crate) fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn numbers<T, const N: usize>(bytes: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {

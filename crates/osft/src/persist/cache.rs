@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::calibration::Calibration;
 use crate::config::OsftConfig;
 use crate::error::OsftError;
+use crate::linalg::hexadecimal;
 use crate::module::Weight;
-use crate::persist::{Format, Layout, hexadecimal};
+use crate::persist::{Format, Layout};
 use crate::split::{FactorIds, Osft, SplitCache, SplitContext};
 
 /// Part of every key: a layout, or a way to decompose, that changes must change the version.

@@ -5,5 +5,5 @@ mod cache;
 mod calibration;
 mod split;
 
-pub(crate) use archive::{Format, Stored, Tensors, hexadecimal, pack, unpack};
+pub(crate) use archive::{Format, Stored, Tensors, pack, unpack};
 pub(crate) use split::Layout;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::config::BasePrecision;
 use crate::error::OsftError;
-use crate::module::{Weight, beside};
+use crate::module::{Weight, as_matrix, beside};
 
 /// Holds weights in a precision; says how much of them that takes away, if anything.
 pub(crate) fn hold(
@@ -78,8 +78,7 @@ impl ModuleMapper for Rounding {
             return param;
         }
         param.map(|value| {
-            let [rows, columns] = [value.dims()[0], value.dims()[1]];
-            let matrix = value.clone().inner().reshape([rows, columns]);
+            let matrix = as_matrix(value.clone().inner());
             let rounded = self.precision.held(matrix).cast(value.dtype());
             beside(rounded, &value).reshape(value.shape())
         })
