@@ -51,7 +51,7 @@ fn two_variants_of_one_name_are_two_rows() {
     let shown = trace(
         folder.path(),
         "run",
-        &[&variants[..], &["--set", "osft.others=\"trained\""]].concat(),
+        &[&variants[..], &["--set", "methods.osft.others=\"trained\""]].concat(),
     );
     for row in [
         "osft weights core 0.5 (osft-paper)",
@@ -112,10 +112,10 @@ fn a_study_keeps_variants_of_one_name_apart() {
         base_rows = 0
         [[variants]]
         method = "osft"
-        osft = { split = "weights", protected_share = { fixed = 0.5 } }
+        settings = { split = "weights", protected_share = { fixed = 0.5 } }
         [[variants]]
         method = "osft"
-        osft = { split = "weights", protected_share = { fixed = 0.5 }, others = "trained" }
+        settings = { split = "weights", protected_share = { fixed = 0.5 }, others = "trained" }
     "#;
     write_plan(folder.path(), "validation", variants);
     let run = ["study", "run", "plan.toml", "--out", "study"];

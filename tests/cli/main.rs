@@ -2,8 +2,8 @@
 //!
 //! - `runs`: whole runs of the built-in suite at the smallest scale.
 //! - `mistakes`, `bad_data`, `bad_models`: bad input, each one clear line.
-//! - `resume`: runs that are killed or stopped, and go on.
-//! - `t5`: the other family and benchmark.
+//! - `resume`, `disk`: runs that are killed or stopped, or find no room, and go on.
+//! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`: what a step costs.
 //! - `closed`: output that nobody reads.
 //! - `other`: the commands around a run.
@@ -15,9 +15,11 @@ mod bad_models;
 mod bench;
 mod cases;
 mod closed;
+mod disk;
 mod identity;
 mod mistakes;
 mod other;
+mod pretrain;
 mod resume;
 mod runs;
 mod t5;
@@ -26,6 +28,7 @@ mod variants;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use serde_json::Value;
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_experiments"))
@@ -89,6 +92,13 @@ fn only(folder: &Path, pattern: &str) -> PathBuf {
         folder.display()
     );
     folder.join(&found[0])
+}
+
+/// A figure of a result, by the name of its column.
+fn figure(result: &Value, name: &str) -> f64 {
+    let figures = result["figures"].as_array().unwrap();
+    let figure = figures.iter().find(|figure| figure["name"] == name);
+    figure.unwrap()["value"].as_f64().unwrap()
 }
 
 /// Runs, demands success, returns what was printed.

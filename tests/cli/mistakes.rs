@@ -30,15 +30,15 @@ fn settings_that_make_no_sense_are_named() {
             &["validation.every_epochs"],
         ),
         (
-            &["--set", "osft.protected_share={ fixed = 1.5 }"],
+            &["--set", "methods.osft.protected_share={ fixed = 1.5 }"],
             &["1.5", "[0, 1]"],
         ),
         (
-            &["--set", "osft.protected_share={ fixed = -0.1 }"],
+            &["--set", "methods.osft.protected_share={ fixed = -0.1 }"],
             &["-0.1", "[0, 1]"],
         ),
         (
-            &["--set", "osft.protected_share={ fixed = nan }"],
+            &["--set", "methods.osft.protected_share={ fixed = nan }"],
             &["NaN", "[0, 1]"],
         ),
         (&["--energy", "1.5"], &["1.5", "[0, 1]"]),
@@ -88,7 +88,7 @@ fn a_target_that_matches_nothing_stops_before_training() {
     let folder = scratch();
     let targets = [
         "--set",
-        "osft.targets=['no_such_layer']",
+        "methods.osft.targets=['no_such_layer']",
         "--method",
         "osft",
     ];

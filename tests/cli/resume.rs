@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::{fail, only, program, scratch, succeed};
 
 /// A run that saves every other step; its fifth word is the method.
-const SMALL: [&str; 20] = [
+pub const SMALL: [&str; 20] = [
     "trace",
     "--out",
     "run",
@@ -92,7 +92,7 @@ fn is_time(cell: &str) -> bool {
     parts.len() == 3 && parts.iter().all(|part| part.trim().parse::<f64>().is_ok())
 }
 
-fn resume_until_finished(folder: &Path) -> String {
+pub fn resume_until_finished(folder: &Path) -> String {
     let shown = succeed(folder, &["trace", "--resume", "run"]);
     assert!(shown.contains("report.md"), "{shown}");
     assert!(!folder.join("run/checkpoints").exists());
@@ -227,7 +227,7 @@ fn a_run_is_only_gone_on_with_as_it_was() {
         (&["--order", "sums"], &["order", "stance", "sums"]),
         (&["--out", "other"], &["--out"]),
         (&["--tune"], &["--tune"]),
-        (&["--share", "0.3"], &["osft.protected_share"]),
+        (&["--share", "0.3"], &["methods.osft.protected_share"]),
         (&["--seeds", "4"], &["seeds"]),
         (
             &["--set", "train.global_batch=3"],
@@ -333,52 +333,4 @@ fn changed_rows_are_noticed_before_the_run_goes_on() {
         text.contains("run cannot be continued") && text.contains("the rows (was "),
         "{text}"
     );
-}
-
-/// A shell that gives every file at most `blocks` blocks of 512 bytes: writing more fails as on a
-/// full disk, with another reason.
-#[cfg(unix)]
-#[test]
-fn a_disk_without_room_leaves_what_was_saved() {
-    let folder = scratch();
-    let arguments = SMALL;
-    // The built-in model's weights are 4 MB: they do not fit, the log and the settings do.
-    let line = format!(
-        "trap '' XFSZ; ulimit -f 2000; exec {} {}",
-        program().display(),
-        arguments.join(" ")
-    );
-    let output = Command::new("sh")
-        .args(["-c", &line])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    let last = text.lines().last().unwrap_or_default();
-    assert!(last.starts_with("error: "), "{text}");
-    assert!(
-        last.contains("training-0-2.bpk") && last.contains("--resume run"),
-        "{text}"
-    );
-    // Nothing is left half-written, and with room the run ends as any other.
-    let run = folder.path().join("run");
-    let saved = only(&run.join("checkpoints"), "seqft-*-seed0");
-    let saved = fs::read_dir(saved).unwrap();
-    let saved: Vec<String> = saved
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(saved.len(), 1, "{saved:?}");
-    assert!(saved[0].starts_with("checkpoint-"), "{saved:?}");
-    resume_until_finished(folder.path());
-}
-
-#[test]
-fn a_folder_that_cannot_be_written_is_named() {
-    let folder = scratch();
-    fs::write(folder.path().join("file"), "").unwrap();
-    for out in ["file", "file/run", "/proc/run"] {
-        let text = fail(folder.path(), &["trace", "--out", out, "--method", "seqft"]);
-        assert!(text.contains(out), "{out}: {text}");
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{fail, only, scratch, succeed};
+use crate::{fail, figure, only, scratch, succeed};
 
 const SMALL: [&str; 13] = [
     "trace",
@@ -77,7 +77,7 @@ fn a_run_leaves_everything_that_a_report_needs() {
     assert_eq!(csv.lines().count(), 4);
 
     let osft = result(&out, "result-osft-weights-core-0.5-*-seed0.json");
-    assert!(osft["leak"]["leak_in"].as_f64().unwrap() < 1e-5);
+    assert!(figure(&osft, "leak in") < 1e-5);
     assert_eq!(
         osft["general"][0],
         result(&out, "result-seqft-*-seed0.json")["general"][0]
@@ -296,10 +296,10 @@ fn weights_held_in_bf16_are_reported_apart_and_splits_are_found_again() {
         let shown = run(folder.path(), &[&arguments[..], &["--out", out]].concat());
         assert!(shown.contains("stored"), "{shown}");
         let result = result(&folder.path().join(out), &format!("result-{name}.json"));
-        let leak = |which: &str| result[which]["leak_in"].as_f64().unwrap();
+        let leak = |name: &str| figure(&result, name);
         // What trains stays inside; what bf16 cannot hold of it goes everywhere.
         assert!(
-            leak("leak") < 1e-5 && leak("stored_leak") > 1e-4,
+            leak("leak in") < 1e-5 && leak("stored leak in") > 1e-4,
             "{result}"
         );
         let csv = fs::read_to_string(only(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::resume::{findings, start};
-use crate::{fail, only, scratch, succeed};
+use crate::{fail, figure, only, scratch, succeed};
 
 const SMALL: [&str; 15] = [
     "t5",
@@ -76,7 +76,7 @@ fn every_method_works_on_an_encoder_decoder() {
     let out = folder.path().join("run");
     let file = only(&out, "result-osft-inputs-core-energy-0.9-*-seed0.json");
     let result: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    assert!(result["leak"]["leak_in"].as_f64().unwrap() < 1e-5);
+    assert!(figure(&result, "leak in") < 1e-5);
     let csv = only(&out, "layers-osft-inputs-core-energy-0.9-*-seed0.csv");
     let csv = fs::read_to_string(csv).unwrap();
     for layer in [
@@ -271,98 +271,6 @@ fn presets_and_families_that_do_not_fit_are_refused() {
             shown.contains("the run can start: experiments t5"),
             "{shown}"
         );
-    }
-}
-
-#[test]
-fn a_small_t5_is_pretrained_and_used() {
-    let folder = scratch();
-    let lines = [
-        json!({"text": "the cat sat on the mat"}),
-        json!({"prompt": "who ran home?", "answer": "the dog"}),
-        json!({"text": "the dog ran home"}),
-    ];
-    let lines = lines.map(|line| format!("{line}\n")).concat();
-    fs::write(folder.path().join("own.jsonl"), lines.repeat(20)).unwrap();
-    let small = [
-        "--layers",
-        "1",
-        "--hidden",
-        "16",
-        "--vocabulary",
-        "400",
-        "--batch",
-        "16",
-    ];
-    let built_in = [
-        "pretrain",
-        "--family",
-        "t5",
-        "--out",
-        "base",
-        "--documents",
-        "60",
-    ];
-    succeed(folder.path(), &[&built_in[..], &small].concat());
-    let text = [
-        "pretrain",
-        "--family",
-        "t5",
-        "--out",
-        "own",
-        "--text",
-        "own.jsonl",
-        "--epochs",
-        "2",
-    ];
-    let small = small.map(|word| if word == "400" { "80" } else { word });
-    succeed(folder.path(), &[&text[..], &small].concat());
-    for model in ["base", "own"] {
-        let config = fs::read_to_string(folder.path().join(model).join("config.json")).unwrap();
-        assert!(config.contains("T5ForConditionalGeneration"));
-        let out = format!("run-{model}");
-        let mut arguments = vec![
-            "t5", "--model", model, "--order", "press", "--method", "osft",
-        ];
-        arguments.extend(["--limit-train", "8", "--limit-test", "4", "--epochs", "1"]);
-        arguments.extend(["--set", "calibration.base_rows=8", "--out", &out]);
-        succeed(folder.path(), &arguments);
-        let inspected = succeed(
-            folder.path(),
-            &["inspect", "--model", model, "--rows", "20", "--tokens", "8"],
-        );
-        assert!(inspected.contains("EncDecAttention"), "{inspected}");
-    }
-}
-
-#[test]
-fn a_mixture_that_cannot_be_read_is_one_clear_line() {
-    let folder = scratch();
-    let cases = [
-        (
-            "{\"text\": \"a\"}\n{\"prompt\": \"b\"}\n",
-            "line 2: expected",
-        ),
-        ("not json\n", "line 1: expected"),
-        ("\n\n", "no line with text"),
-    ];
-    for (text, word) in cases {
-        fs::write(folder.path().join("own.jsonl"), text).unwrap();
-        let arguments = [
-            "pretrain",
-            "--family",
-            "t5",
-            "--text",
-            "own.jsonl",
-            "--out",
-            "own",
-        ];
-        let error = fail(folder.path(), &arguments);
-        assert!(
-            error.contains("own.jsonl") && error.contains(word),
-            "{error}"
-        );
-        assert!(!folder.path().join("own").exists());
     }
 }
 

@@ -24,7 +24,7 @@ fn flags_choose_source_form_and_share() {
         let all = [&["validate", "--print"], arguments].concat();
         let settings = succeed(folder.path(), &all);
         // What is typed changes `osft` and leaves the paper's variant alone.
-        let (own, paper) = settings.split_once("[osft_paper]").unwrap();
+        let (own, paper) = settings.split_once("[methods.osft-paper]").unwrap();
         for line in lines {
             assert!(own.contains(line), "{arguments:?}: no {line} in\n{own}");
         }
@@ -106,7 +106,7 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
         pictures = ["all"]
         [[variants]]
         method = "osft"
-        osft = { split = "weights", protected_share = { fixed = 0.5 } }
+        settings = { split = "weights", protected_share = { fixed = 0.5 } }
         pictures = ["all"]
     "#;
     write_plan(folder.path(), "validation", variants);

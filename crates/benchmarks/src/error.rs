@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::NotJson;
+use crate::json::{NotJson, ReadError};
 
 /// Errors of opening a suite and reading its rows.
 #[derive(Debug, Error)]
@@ -78,17 +78,39 @@ pub enum BenchmarkError {
     },
     /// A folder is not a suite.
     #[error(
-        "{} is not a suite: expected a suite.json, the folders of TRACE ({expected}) or those of the \
-         CL benchmark (TC/dbpedia, SC/amazon, …), found {found}",
+        "{} is not a suite: expected {expected}, found {found}",
         path.display()
     )]
     NotASuite {
         /// The folder.
         path: PathBuf,
-        /// Folders that TRACE has.
+        /// What a suite's folder holds.
         expected: String,
         /// What the folder holds.
         found: String,
+    },
+    /// A description of a suite names a score that is not in the list.
+    #[error(
+        "{}: task {task:?} has the unknown score {score:?}; the scores are {known}",
+        path.display()
+    )]
+    UnknownScore {
+        /// The description.
+        path: PathBuf,
+        /// The task.
+        task: String,
+        /// The name as given.
+        score: String,
+        /// The scores in the list.
+        known: String,
+    },
+    /// Published figures of a benchmark cannot be read.
+    #[error("the published figures on {suite} are not of the expected form: {reason}")]
+    Published {
+        /// The suite.
+        suite: String,
+        /// The parser's reason.
+        reason: String,
     },
     /// An order names a task that the suite does not have.
     #[error(
@@ -129,4 +151,14 @@ fn suggest(suggestion: &Option<String>) -> String {
     suggestion
         .as_ref()
         .map_or(String::new(), |name| format!("; did you mean {name:?}?"))
+}
+
+impl From<ReadError> for BenchmarkError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { path, source } => Self::Io { path, source },
+            ReadError::NotJson { path, found } => Self::NotJson { path, found },
+            ReadError::Json { path, reason } => Self::Json { path, reason },
+        }
+    }
 }

@@ -1,26 +1,36 @@
 //! Continual-learning benchmarks for language models: loading, orders and scores per task.
 //!
-//! A benchmark is a folder of tasks in TRACE's format (`{"prompt", "answer"}`) or in that of the CL
-//! benchmark (`{"sentence", "label"}`). These two are known by heart; any other suite describes
-//! itself in a `suite.json`. Scores agree with the Python packages that TRACE uses, and with the
-//! CL benchmark's exact match.
+//! A suite is a folder of tasks in TRACE's format (`{"prompt", "answer"}`) or in that of the CL
+//! benchmark (`{"sentence", "label"}`). [`Benchmarks`] lists the benchmarks whose folders are
+//! recognised: TRACE, the CL benchmark, and those that a program adds; any other suite describes itself
+//! in a `suite.json`. [`Scores`] lists the scores by name. The built-in ones agree with the Python
+//! packages that TRACE uses, and with the CL benchmark's exact match.
 
+mod benchmark;
 mod cl_benchmark;
 mod error;
 mod flaws;
 mod json;
 mod load;
-pub mod metrics;
 mod published;
-mod score;
+mod registry;
+mod scores;
 mod suite;
 mod trace;
 
-pub use cl_benchmark::released_rows;
+pub use benchmark::{Benchmark, BuiltinFolders, Preset};
+pub use cl_benchmark::ClBenchmark;
 pub use error::BenchmarkError;
 pub use flaws::{Flaw, Split, flaws, repaired};
 pub use json::{Content, NotJson, Place};
 pub use load::{Row, TaskRows, load_rows, load_task};
-pub use published::{Published, PublishedRow, PublishedSource, published};
-pub use score::Score;
+pub use published::{Published, PublishedRow, PublishedSource};
+pub use registry::Benchmarks;
+pub use scores::{Score, Scores, TaskScore};
 pub use suite::{Format, Suite, TaskSpec};
+pub use trace::Trace;
+
+/// Scores of single texts, equal to those of the Python packages that TRACE uses.
+pub mod metrics {
+    pub use crate::scores::{fuzzy_ratio, rouge_l, sari, undo_literals};
+}

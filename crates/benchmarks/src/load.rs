@@ -1,4 +1,4 @@
-//! Rows as they are on disk.
+//! Reads the rows of a task from its files.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BenchmarkError, Content, Format, TaskSpec, json};
+use crate::error::BenchmarkError;
+use crate::json::{self, Content, ReadError};
+use crate::suite::{Format, TaskSpec};
 
 /// One row: a prompt, instruction and closing cue included, and the expected answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +72,7 @@ pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkEr
             }),
             _ => Ok(rows
                 .into_iter()
-                .map(|row| asked(row, task, &labels))
+                .map(|row| with_question(row, task, &labels))
                 .collect()),
         }
     };
@@ -82,13 +84,13 @@ pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkEr
     })
 }
 
-/// The row as the model is asked it.
+/// The row with the prompt that the model is given: a labelled sentence with its question and options.
 ///
 /// # References
 ///
 /// `src/uie_dataset_lora.py` and the configurations of cmnfriend/O-LoRA, with task name, data set name
 /// and instruction, as its T5 scripts have them.
-fn asked(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
+fn with_question(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
     let Format::Labelled { group, instruction } = &task.format else {
         return row;
     };
@@ -113,8 +115,8 @@ fn asked(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
 /// # Errors
 ///
 /// [`BenchmarkError::MissingFile`], [`BenchmarkError::NotJson`] with what the file is,
-/// [`BenchmarkError::Json`] with line and column, [`BenchmarkError::Row`] with the index of a row that lacks a key or has no answer,
-/// [`BenchmarkError::Empty`].
+/// [`BenchmarkError::Json`] with line and column, [`BenchmarkError::Row`] with the index of a row that
+/// lacks a key or has no answer, [`BenchmarkError::Empty`].
 pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
     read_rows(path, ["prompt", "answer"], Format::Prompts.files())
 }
@@ -155,10 +157,10 @@ fn read_json<T: DeserializeOwned>(
     files: &'static str,
 ) -> Result<T, BenchmarkError> {
     json::read(path, content).map_err(|error| match error {
-        BenchmarkError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
+        ReadError::Io { path, source } if source.kind() == ErrorKind::NotFound => {
             BenchmarkError::MissingFile { path, files }
         }
-        other => other,
+        other => other.into(),
     })
 }
 

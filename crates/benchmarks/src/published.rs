@@ -1,15 +1,32 @@
-//! What others have published on a benchmark, with the source and what is known against it.
+//! What others have published on a benchmark, with the source and what speaks against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::Suite;
-
-const TRACE: &str = include_str!("../published/trace.toml");
-const CL_BENCHMARK: &str = include_str!("../published/cl-benchmark.toml");
-
 /// Published figures on a benchmark; none of them was measured here.
+///
+/// A benchmark gives them as TOML. Figures are in points of 100; any of them may be missing. Where a
+/// source has several orders, `accuracy` and `backward_transfer` hold a figure for each, or, under a
+/// range, the mean over its orders.
+///
+/// ```toml
+/// [[sources]]
+/// key = "osft"
+/// text = "OSFT paper, table 1, T5-large"
+/// caveat = "Only the OSFT row is its own."
+///
+/// [[rows]]
+/// source = "osft"
+/// method = "OSFT"
+/// accuracy = { 1 = 75.3, 2 = 74.0, 3 = 78.4, 1-3 = 75.9 }
+///
+/// [[rows]]
+/// source = "osft"
+/// method = "SeqFT"
+/// average_accuracy = 23.0
+/// backward_transfer = -8.3
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
     /// Where they are from.
@@ -26,7 +43,7 @@ pub struct PublishedSource {
     pub key: String,
     /// Publication, table, model and scale.
     pub text: String,
-    /// What is known against comparing with it.
+    /// What speaks against comparing with it.
     pub caveat: String,
 }
 
@@ -72,48 +89,58 @@ enum Figure {
     ByOrder(BTreeMap<String, f64>),
 }
 
-/// What was published on the suite of that name for some of its orders, and for the means over orders that they
-/// belong to, if anything is known.
-pub fn published(suite: &str, orders: &[&str]) -> Option<Published> {
-    let text = match suite {
-        name if name == Suite::trace().name => TRACE,
-        name if name == Suite::cl_benchmark().name => CL_BENCHMARK,
-        _ => return None,
-    };
-    let file: File = toml::from_str(text).ok()?;
-    let mut rows: Vec<PublishedRow> = Vec::new();
-    for row in file.rows {
-        let by_order = match &row.backward_transfer {
-            Some(Figure::ByOrder(figures)) => figures.clone(),
-            _ => BTreeMap::new(),
+impl Published {
+    /// The figures for some orders, and for the means over orders that they belong to; `None` if the
+    /// text has none.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not TOML, or not of this form.
+    pub(crate) fn read(text: &str, orders: &[&str]) -> Result<Option<Self>, toml::de::Error> {
+        let file: File = toml::from_str(text)?;
+        let mut rows: Vec<PublishedRow> = Vec::new();
+        for row in file.rows {
+            rows.extend(row.on(orders));
+        }
+        // The order first, then the source.
+        rows.sort_by(|a, b| a.order.cmp(&b.order));
+        let mut sources = file.sources;
+        sources.retain(|source| rows.iter().any(|row| row.source == source.key));
+        Ok((!rows.is_empty()).then_some(Self { sources, rows }))
+    }
+}
+
+impl FileRow {
+    /// The method's figures for some orders, or its only ones.
+    fn on(self, orders: &[&str]) -> Vec<PublishedRow> {
+        let (transfer, transfer_by_order) = match self.backward_transfer {
+            Some(Figure::One(figure)) => (Some(figure), BTreeMap::new()),
+            Some(Figure::ByOrder(figures)) => (None, figures),
+            None => (None, BTreeMap::new()),
         };
         let new = |order: Option<&String>, accuracy, transfer| PublishedRow {
-            source: row.source.clone(),
-            method: row.method.clone(),
+            source: self.source.clone(),
+            method: self.method.clone(),
             order: order.cloned(),
             average_accuracy: accuracy,
             backward_transfer: transfer,
         };
-        if row.accuracy.is_empty() && by_order.is_empty() {
-            let transfer = match row.backward_transfer {
-                Some(Figure::One(figure)) => Some(figure),
-                _ => None,
-            };
-            rows.push(new(None, row.average_accuracy, transfer));
+        if self.accuracy.is_empty() && transfer_by_order.is_empty() {
+            return vec![new(None, self.average_accuracy, transfer)];
         }
-        let known: BTreeSet<&String> = row.accuracy.keys().chain(by_order.keys()).collect();
-        for order in known {
-            if orders.iter().any(|wanted| covers(order, wanted)) {
-                let accuracy = row.accuracy.get(order).copied();
-                rows.push(new(Some(order), accuracy, by_order.get(order).copied()));
-            }
-        }
+        let all: BTreeSet<&String> = self
+            .accuracy
+            .keys()
+            .chain(transfer_by_order.keys())
+            .collect();
+        all.into_iter()
+            .filter(|order| orders.iter().any(|wanted| covers(order, wanted)))
+            .map(|order| {
+                let accuracy = self.accuracy.get(order).copied();
+                new(Some(order), accuracy, transfer_by_order.get(order).copied())
+            })
+            .collect()
     }
-    // The order first, then the source.
-    rows.sort_by(|a, b| a.order.cmp(&b.order));
-    let mut sources = file.sources;
-    sources.retain(|source| rows.iter().any(|row| row.source == source.key));
-    (!rows.is_empty()).then_some(Published { sources, rows })
 }
 
 /// Whether figures of an order, or of a range of orders, are about another one.
@@ -128,111 +155,8 @@ fn covers(order: &str, wanted: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_figure_has_its_source_and_every_source_its_figures() {
-        let all = ["1", "2", "3", "4", "5", "6"];
-        for suite in [Suite::trace(), Suite::cl_benchmark()] {
-            let found = published(&suite.name, &all).unwrap();
-            for row in &found.rows {
-                assert!(found.sources.iter().any(|source| source.key == row.source));
-                let accuracy = row.average_accuracy.unwrap_or_default();
-                assert!((0.0..=100.0).contains(&accuracy), "{row:?}");
-                assert!(row.average_accuracy.or(row.backward_transfer).is_some());
-            }
-            for source in &found.sources {
-                assert!(found.rows.iter().any(|row| row.source == source.key));
-                assert!(!source.caveat.is_empty());
-            }
-        }
-        assert_eq!(published("mine", &all), None);
-    }
-
-    #[test]
-    fn figures_are_those_of_the_orders_asked_for() {
-        let osft = |suite: &Suite, orders: &[&str]| -> Vec<(Option<String>, Option<f64>)> {
-            let rows = published(&suite.name, orders).map_or(Vec::new(), |found| found.rows);
-            rows.into_iter()
-                .filter(|row| row.method == "OSFT" && row.source == "osft")
-                .map(|row| (row.order, row.average_accuracy))
-                .collect()
-        };
-        assert_eq!(osft(&Suite::trace(), &["1"]), [(None, Some(48.4))]);
-        let order = |name: &str, figure| (Some(name.to_string()), Some(figure));
-        let cl = Suite::cl_benchmark();
-        assert_eq!(osft(&cl, &["1"]), [order("1", 75.3), order("1-3", 75.9)]);
-        assert_eq!(osft(&cl, &["6"]), [order("4-6", 71.3), order("6", 72.7)]);
-        assert_eq!(osft(&cl, &["7"]), []);
-        // The means of the paper's table, of one decimal, are those of its orders.
-        let mean = |orders: &[&str]| {
-            let rows = osft(&cl, orders).into_iter();
-            let single = rows.filter(|(order, _)| !order.as_ref().unwrap().contains('-'));
-            single.map(|(_, figure)| figure.unwrap()).sum::<f64>() / 3.0
-        };
-        assert!((mean(&["1", "2", "3"]) - 75.9).abs() < 0.05);
-        assert!((mean(&["4", "5", "6"]) - 71.3).abs() < 0.05);
-    }
-
-    #[test]
-    fn both_figures_of_a_row_are_of_its_order() {
-        let figures = |suite: &Suite, orders: &[&str], source: &str| -> Vec<_> {
-            let found = published(&suite.name, orders).unwrap();
-            assert!(found.sources.iter().any(|known| known.key == source));
-            let rows = found.rows.into_iter().filter(|row| row.source == source);
-            rows.map(|row| {
-                let PublishedRow { method, order, .. } = row;
-                let order = order.unwrap_or_default();
-                (method, order, row.average_accuracy, row.backward_transfer)
-            })
-            .collect()
-        };
-        let row = |method: &str, order: &str, accuracy, transfer| {
-            (method.to_string(), order.to_string(), accuracy, transfer)
-        };
-        let cl = Suite::cl_benchmark();
-        let osft = [
-            row("OSFT", "4", Some(71.6), Some(-5.5)),
-            row("OSFT", "4-6", Some(71.3), None),
-        ];
-        assert_eq!(figures(&cl, &["4"], "osft"), osft);
-        let gorp = [
-            row("GORP", "1-3", Some(79.8), Some(-0.8)),
-            row("O-LoRA", "1-3", None, Some(-7.8)),
-        ];
-        assert_eq!(figures(&cl, &["3"], "gorp"), gorp);
-        let log = [
-            row("SeqFT", "1", Some(67.8), None),
-            row("SeqLoRA", "1", Some(62.9), None),
-            row("IncLoRA", "1", Some(68.6), Some(-14.6)),
-            row("O-LoRA", "1", Some(78.4), Some(-1.2)),
-            row("SeqLoRA", "6", Some(32.0), Some(-48.0)),
-            row("IncLoRA", "6", Some(58.4), Some(-19.4)),
-            row("O-LoRA", "6", Some(72.2), Some(-0.7)),
-        ];
-        assert_eq!(figures(&cl, &["6", "1"], "log"), log);
-        // One figure each where a source has one order.
-        let trace = figures(&Suite::trace(), &["1"], "osft");
-        assert_eq!(trace[0], row("SeqFT", "", Some(23.0), Some(-8.3)));
-    }
-
-    #[test]
-    fn sources_without_a_figure_on_the_orders_are_left_out() {
-        let keys = |orders: &[&str]| -> Vec<String> {
-            let found = published("CL benchmark", orders);
-            let sources = found.map_or(Vec::new(), |found| found.sources);
-            sources.into_iter().map(|source| source.key).collect()
-        };
-        assert_eq!(
-            keys(&["1"]),
-            ["osft", "o-lora", "migu", "log", "rerun", "gorp"]
-        );
-        assert_eq!(keys(&["4"]), ["osft", "o-lora", "migu", "gorp"]);
-        assert_eq!(keys(&["7"]), [""; 0]);
-        assert_eq!(published("CL benchmark", &["7"]), None);
-    }
 
     #[test]
     fn a_range_covers_its_ends_and_nothing_beside_them() {

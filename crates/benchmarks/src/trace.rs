@@ -1,21 +1,103 @@
 //! TRACE: eight tasks in two orders.
 
-use crate::{Format, Score, Suite, TaskSpec};
+use crate::benchmark::{Benchmark, BuiltinFolders, Preset};
+use crate::scores::Score;
+use crate::suite::{Format, Suite, TaskSpec};
+
+/// TRACE, with two orders and the epochs of its scripts.
+///
+/// # References
+///
+/// TRACE (arXiv 2310.06762) and the scripts of its repository, BeyonderXX/TRACE.
+#[derive(Clone, Copy, Debug)]
+pub struct Trace;
+
+impl Benchmark for Trace {
+    fn command(&self) -> &'static str {
+        "trace"
+    }
+
+    fn help(&self) -> &'static str {
+        "Learn the tasks of TRACE, or of a suite like it, in sequence and compare what each method keeps"
+    }
+
+    fn examples(&self) -> &'static [&'static str] {
+        &[
+            "experiments trace",
+            "experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2",
+            "experiments trace --method seqft,osft --energy 0.99",
+            "experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100",
+            "experiments trace --tune --method osft",
+            "experiments trace --resume runs/trace-1",
+        ]
+    }
+
+    fn suite(&self) -> Suite {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let first: Vec<&str> = TASKS.iter().map(|task| task.0).collect();
+        Suite {
+            name: "TRACE".to_string(),
+            tasks: TASKS
+                .iter()
+                .map(|&(name, score, max_new_tokens, epochs)| TaskSpec {
+                    name: name.to_string(),
+                    score: score(),
+                    max_new_tokens,
+                    epochs,
+                    labels: LETTERS
+                        .iter()
+                        .filter(|(task, _)| *task == name)
+                        .flat_map(|(_, labels)| labels.map(ToString::to_string))
+                        .collect(),
+                    folder: None,
+                    format: Format::Prompts,
+                })
+                .collect(),
+            orders: vec![owned(&first), owned(&SECOND_ORDER)],
+            general: None,
+        }
+    }
+
+    fn published(&self) -> Option<&'static str> {
+        Some(include_str!("../published/trace.toml"))
+    }
+
+    fn builtin(&self) -> Option<BuiltinFolders> {
+        Some(BuiltinFolders {
+            suite: "suite",
+            model: "model",
+        })
+    }
+
+    fn presets(&self) -> &'static [Preset] {
+        &PRESETS
+    }
+}
+
+impl Suite {
+    /// The suite of [`Trace`].
+    pub fn trace() -> Self {
+        Trace.suite()
+    }
+}
 
 /// Name, score, longest answer in tokens, epochs in TRACE's training scripts.
+type Task = (&'static str, fn() -> Score, usize, usize);
+
+/// The tasks in the first order of the paper.
 ///
 /// TRACE generates up to 512 tokens for every task; these limits hold 99 % of the answers of its
 /// files at three bytes a token, and cost less time on a model that does not stop. Of ScienceQA's
 /// answers only the first character is scored, so the reason after it is not waited for.
-const TASKS: [(&str, Score, usize, usize); 8] = [
-    ("C-STANCE", Score::Accuracy, 4, 5),
-    ("FOMC", Score::Accuracy, 4, 3),
-    ("MeetingBank", Score::RougeL, 384, 7),
-    ("Py150", Score::FuzzyRatio, 64, 5),
-    ("ScienceQA", Score::FirstCharacter, 8, 3),
-    ("NumGLUE-cm", Score::Accuracy, 12, 5),
-    ("NumGLUE-ds", Score::Accuracy, 8, 5),
-    ("20Minuten", Score::Sari, 256, 7),
+const TASKS: [Task; 8] = [
+    ("C-STANCE", Score::accuracy, 4, 5),
+    ("FOMC", Score::accuracy, 4, 3),
+    ("MeetingBank", Score::rouge_l, 384, 7),
+    ("Py150", Score::fuzzy_ratio, 64, 5),
+    ("ScienceQA", Score::first_character, 8, 3),
+    ("NumGLUE-cm", Score::accuracy, 12, 5),
+    ("NumGLUE-ds", Score::accuracy, 8, 5),
+    ("20Minuten", Score::sari, 256, 7),
 ];
 
 /// The second order of the paper; the first is that of [`TASKS`].
@@ -33,31 +115,15 @@ const SECOND_ORDER: [&str; 8] = [
 /// Tasks whose answers are the letters of their prompts.
 const LETTERS: [(&str, [&str; 3]); 2] = [("C-STANCE", ["A", "B", "C"]), ("FOMC", ["A", "B", "C"])];
 
-/// # References
-///
-/// TRACE (arXiv 2310.06762) and the scripts of its repository, BeyonderXX/TRACE.
-pub(crate) fn suite() -> Suite {
-    let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-    let first: Vec<&str> = TASKS.iter().map(|task| task.0).collect();
-    Suite {
-        name: "TRACE".to_string(),
-        tasks: TASKS
-            .iter()
-            .map(|&(name, score, max_new_tokens, epochs)| TaskSpec {
-                name: name.to_string(),
-                score,
-                max_new_tokens,
-                epochs,
-                labels: LETTERS
-                    .iter()
-                    .filter(|(task, _)| *task == name)
-                    .flat_map(|(_, labels)| labels.map(ToString::to_string))
-                    .collect(),
-                folder: None,
-                format: Format::Prompts,
-            })
-            .collect(),
-        orders: vec![owned(&first), owned(&SECOND_ORDER)],
-        general: None,
-    }
-}
+const PRESETS: [Preset; 2] = [
+    Preset {
+        name: "trace-paper",
+        help: "TRACE as its paper describes full fine-tuning",
+        settings: include_str!("../settings/trace-paper.toml"),
+    },
+    Preset {
+        name: "trace-scripts",
+        help: "TRACE as its repository's scripts run it",
+        settings: include_str!("../settings/trace-scripts.toml"),
+    },
+];

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use benchmarks::{BenchmarkError, Format, Row, Suite, TaskRows, TaskSpec, load_task};
+use benchmarks::{BenchmarkError, Benchmarks, Format, Row, Suite, TaskRows, TaskSpec, load_task};
 
 const FILES: [&str; 3] = ["train.json", "dev.json", "test.json"];
 
@@ -37,13 +37,16 @@ fn task(name: &str) -> TaskSpec {
 fn a_part_of_its_folders_is_the_cl_benchmark() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("TC")).unwrap();
-    let none = Suite::open(root.path()).unwrap_err();
+    let none = Benchmarks::builtin().open(root.path()).unwrap_err();
     assert!(
         matches!(none, BenchmarkError::NotASuite { .. }),
         "a group without a task: {none}"
     );
     fs::create_dir_all(root.path().join("TC/dbpedia")).unwrap();
-    assert_eq!(Suite::open(root.path()).unwrap(), Suite::cl_benchmark());
+    assert_eq!(
+        Benchmarks::builtin().open(root.path()).unwrap(),
+        Suite::cl_benchmark()
+    );
 }
 
 #[test]

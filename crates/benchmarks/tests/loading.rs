@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use benchmarks::{BenchmarkError, Row, Suite, load_rows, load_task};
+use benchmarks::{BenchmarkError, Benchmarks, Row, Suite, load_rows, load_task};
 use proptest::prelude::*;
 
 const TRACE: [&str; 8] = [
@@ -35,7 +35,7 @@ fn a_folder_in_the_layout_of_trace_is_trace() {
     for task in TRACE {
         write_task(root.path(), task, rows);
     }
-    let suite = Suite::open(root.path()).unwrap();
+    let suite = Benchmarks::builtin().open(root.path()).unwrap();
     assert_eq!(suite, Suite::trace());
     let order = suite.order("1").unwrap();
     assert_eq!(
@@ -110,7 +110,7 @@ fn a_suite_may_describe_itself() {
     let text = r#"{"name": "mine", "tasks": [{"name": "a", "score": "rouge_l",
         "max_new_tokens": 8, "epochs": 2}], "orders": [["a"]], "general": "general.json"}"#;
     fs::write(root.path().join("suite.json"), text).unwrap();
-    let suite = Suite::open(root.path()).unwrap();
+    let suite = Benchmarks::builtin().open(root.path()).unwrap();
     assert_eq!(suite.general.as_deref(), Some("general.json"));
     assert_eq!(suite.order("a").unwrap()[0].epochs, 2);
     fs::write(
@@ -118,13 +118,19 @@ fn a_suite_may_describe_itself() {
         text.replace(", \"epochs\": 2", ""),
     )
     .unwrap();
-    assert_eq!(Suite::open(root.path()).unwrap().tasks[0].epochs, 1);
+    assert_eq!(
+        Benchmarks::builtin().open(root.path()).unwrap().tasks[0].epochs,
+        1
+    );
     fs::write(
         root.path().join("suite.json"),
         text.replace("epochs", "epoch"),
     )
     .unwrap();
-    let error = Suite::open(root.path()).unwrap_err().to_string();
+    let error = Benchmarks::builtin()
+        .open(root.path())
+        .unwrap_err()
+        .to_string();
     // The list of the known ones holds "epochs" whatever is wrong.
     assert!(error.contains("unknown field `epoch`"), "{error}");
 }
@@ -135,7 +141,7 @@ fn a_written_suite_is_the_suite_and_says_only_what_differs() {
         let root = tempfile::tempdir().unwrap();
         let text = serde_json::to_string(&suite).unwrap();
         fs::write(root.path().join("suite.json"), &text).unwrap();
-        assert_eq!(Suite::open(root.path()).unwrap(), suite);
+        assert_eq!(Benchmarks::builtin().open(root.path()).unwrap(), suite);
         assert_eq!(text.matches("\"format\":").count(), formats);
     }
 }
@@ -144,16 +150,24 @@ fn a_written_suite_is_the_suite_and_says_only_what_differs() {
 fn a_folder_that_is_no_suite_says_what_it_holds() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("FOMC")).unwrap();
-    let error = Suite::open(root.path()).unwrap_err().to_string();
+    let error = Benchmarks::builtin()
+        .open(root.path())
+        .unwrap_err()
+        .to_string();
     let expected = format!("the folders of TRACE ({})", TRACE.join(", "));
     assert!(
         error.ends_with(", found FOMC") && error.contains(&expected),
         "{error}"
     );
     let empty = tempfile::tempdir().unwrap();
-    let error = Suite::open(empty.path()).unwrap_err().to_string();
+    let error = Benchmarks::builtin()
+        .open(empty.path())
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with(", found nothing"), "{error}");
-    let missing = Suite::open(&root.path().join("nowhere")).unwrap_err();
+    let missing = Benchmarks::builtin()
+        .open(&root.path().join("nowhere"))
+        .unwrap_err();
     assert!(matches!(missing, BenchmarkError::Io { .. }));
 }
 

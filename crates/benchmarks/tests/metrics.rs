@@ -46,9 +46,9 @@ fn scores_equal_those_of_the_python_packages() {
         assert_eq!(fuzzy_ratio(&code[0], &code[1]), row.code_ratio, "{name}");
         // As tasks are scored: which text is the hypothesis, and in points of 100, as the bound is.
         let score = |score: Score| score.row_score(&row.prompt, &row.answer, &row.reference);
-        assert!((score(Score::Sari) - row.sari).abs() < 1e-9, "{name}");
+        assert!((score(Score::sari()) - row.sari).abs() < 1e-9, "{name}");
         if !row.answer.is_empty() && !row.reference.is_empty() {
-            let found = score(Score::RougeL);
+            let found = score(Score::rouge_l());
             assert!((found - 100.0 * row.rouge_l).abs() < 1e-7, "{name}");
         }
     }
@@ -57,10 +57,10 @@ fn scores_equal_those_of_the_python_packages() {
 #[test]
 fn empty_answers_score_nothing_and_count() {
     for score in [
-        Score::Accuracy,
-        Score::ExactMatch,
-        Score::FirstCharacter,
-        Score::FuzzyRatio,
+        Score::accuracy(),
+        Score::exact_match(),
+        Score::first_character(),
+        Score::fuzzy_ratio(),
     ] {
         let found = score.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
         assert_eq!(found, 50.0, "{score:?}");
@@ -71,20 +71,20 @@ fn empty_answers_score_nothing_and_count() {
         assert_eq!(score.row_score("p", "", " "), 0.0, "{score:?}");
         assert_eq!(score.row_score("p", " ", ""), 0.0, "{score:?}");
     }
-    let found = Score::RougeL.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
+    let found = Score::rouge_l().task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
     // The small term of its F score: 1 / (2 + 1e-8) in place of 1 / 2.
     assert_eq!(found, 50.0 * 2.0 / (2.0 + 1e-8));
-    assert_eq!(Score::RougeL.row_score("p", "", "a b"), 0.0);
-    assert_eq!(Score::RougeL.row_score("p", "...", "a b"), 0.0);
-    assert_eq!(Score::Accuracy.task_score(&[], &[], &[]), 0.0);
+    assert_eq!(Score::rouge_l().row_score("p", "", "a b"), 0.0);
+    assert_eq!(Score::rouge_l().row_score("p", "...", "a b"), 0.0);
+    assert_eq!(Score::accuracy().task_score(&[], &[], &[]), 0.0);
     // SARI looks at the prompt too: nothing is kept or added, and what is deleted, is so rightly.
-    let sari = Score::Sari.row_score("p", "", "");
+    let sari = Score::sari().row_score("p", "", "");
     assert_eq!(sari, 100.0);
 }
 
 #[test]
 fn exact_match_reads_all_but_case_punctuation_and_white_space() {
-    let score = |answer: &str| Score::ExactMatch.row_score("p", answer, "Not a match.");
+    let score = |answer: &str| Score::exact_match().row_score("p", answer, "Not a match.");
     for answer in [
         "Not a match.",
         "not a match",
@@ -108,13 +108,13 @@ fn exact_match_reads_all_but_case_punctuation_and_white_space() {
 
 #[test]
 fn accuracy_reads_the_first_line_only() {
-    let right = |answer: &str| Score::Accuracy.row_score("p", answer, "12") == 100.0;
+    let right = |answer: &str| Score::accuracy().row_score("p", answer, "12") == 100.0;
     assert!(right("12") && right(" 12 \nbecause"));
     assert!(right("\u{1f}12\u{1c}\nbecause") && right("\u{1d}\n12"));
-    let first = |answer: &str| Score::FirstCharacter.row_score("p", answer, "A");
+    let first = |answer: &str| Score::first_character().row_score("p", answer, "A");
     assert_eq!((first("\u{1e} A) yes"), first("\u{1b}A")), (100.0, 0.0));
     assert!(!right("12 apples") && !right("1"));
-    let letter = |answer: &str| Score::FirstCharacter.row_score("p", answer, "B\nIt is round.");
+    let letter = |answer: &str| Score::first_character().row_score("p", answer, "B\nIt is round.");
     assert_eq!(letter("B"), 100.0);
     assert_eq!(letter(" Because"), 100.0);
     assert_eq!(letter("A\nIt is round."), 0.0);
@@ -122,7 +122,7 @@ fn accuracy_reads_the_first_line_only() {
 
 #[test]
 fn code_ends_at_its_first_end_of_line() {
-    let score = |answer: &str| Score::FuzzyRatio.row_score("p", answer, "x = <NUM_LIT:1> ");
+    let score = |answer: &str| Score::fuzzy_ratio().row_score("p", answer, "x = <NUM_LIT:1> ");
     for answer in [
         "x = 1",
         "x = <NUM_LIT:1> <EOL> y = <NUM_LIT>",
@@ -139,7 +139,7 @@ fn code_ends_at_its_first_end_of_line() {
 fn the_score_of_a_task_is_the_mean_over_its_rows() {
     let answers = ["12", "", "7 apples", " 3\n"];
     let references = ["12", "4", "7", "3"];
-    let found = Score::Accuracy.task_score(&["p"; 4], &answers, &references);
+    let found = Score::accuracy().task_score(&["p"; 4], &answers, &references);
     assert_eq!(found, 50.0);
 }
 
@@ -149,8 +149,8 @@ proptest! {
         prompt in "(?s).{0,40}", answer in "(?s).{0,40}", reference in "(?s).{0,40}",
     ) {
         for score in [
-            Score::Accuracy, Score::ExactMatch, Score::FirstCharacter, Score::RougeL, Score::Sari,
-            Score::FuzzyRatio,
+            Score::accuracy(), Score::exact_match(), Score::first_character(), Score::rouge_l(), Score::sari(),
+            Score::fuzzy_ratio(),
         ] {
             let found = score.row_score(&prompt, &answer, &reference);
             prop_assert!((0.0..=100.0 + 1e-9).contains(&found), "{score:?} {found}");
@@ -160,8 +160,8 @@ proptest! {
     #[test]
     fn the_expected_answer_scores_full(text in "\\p{L}{1,8}( \\p{L}{1,8}){0,10}") {
         for score in [
-            Score::Accuracy, Score::ExactMatch, Score::FirstCharacter, Score::RougeL, Score::Sari,
-            Score::FuzzyRatio,
+            Score::accuracy(), Score::exact_match(), Score::first_character(), Score::rouge_l(), Score::sari(),
+            Score::fuzzy_ratio(),
         ] {
             let found = score.row_score("Simplify this:", &text, &text);
             // ROUGE-L's small term costs 1e-8 of the score.

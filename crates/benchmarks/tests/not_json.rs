@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use benchmarks::{BenchmarkError, NotJson, Place, Suite, load_rows, load_task};
+use benchmarks::{BenchmarkError, Benchmarks, NotJson, Place, Suite, load_rows, load_task};
 
 const GOOD: &str = r#"[{"prompt": "p", "answer": "a"}]"#;
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
@@ -191,7 +191,7 @@ fn suite_and_labels_are_read_as_rows_are() {
         let task = suite.order("dbpedia").unwrap()[0];
         load_task(folder, task).unwrap_err()
     };
-    let suite = |folder: &Path| Suite::open(folder).unwrap_err();
+    let suite = |folder: &Path| Benchmarks::builtin().open(folder).unwrap_err();
     let pointer = " is a Git LFS pointer, not the file itself, which has 263424 bytes: run `git lfs \
         pull`";
     let mark = behind(b"\xef\xbb\xbf", "[]");

@@ -7,6 +7,8 @@ use lm::LmError;
 use osft::OsftError;
 use thiserror::Error;
 
+use crate::scoring::Protocol;
+
 /// Errors of training, evaluating and running a sequence of tasks.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -83,6 +85,32 @@ pub enum ContinualError {
     /// The run was asked to stop, and what another process needs to go on has been saved.
     #[error("interrupted")]
     Interrupted,
+    /// There is no method of that name.
+    #[error("there is no method {name:?}; there are {methods}")]
+    UnknownMethod {
+        /// The name.
+        name: String,
+        /// Names of the methods there are.
+        methods: String,
+    },
+    /// A setting of a method that there is not, or that has another type.
+    #[error("{setting}: {reason}")]
+    MethodSetting {
+        /// The setting, as `methods.NAME.KEY`.
+        setting: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A method goes through the tasks in another way than the registry says of it.
+    #[error("method {name:?} is registered as {expected:?}, but says that it is {found:?}")]
+    Protocol {
+        /// The method.
+        name: String,
+        /// What the registry says.
+        expected: Protocol,
+        /// What the method says.
+        found: Protocol,
+    },
     /// The split of a model failed.
     #[error(transparent)]
     Osft(#[from] OsftError),

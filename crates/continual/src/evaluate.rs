@@ -2,7 +2,8 @@
 
 use lm::{Decoding, GenerationOptions, LanguageModel, TextTokenizer};
 
-use crate::{ContinualError, EvaluationSet};
+use crate::error::ContinualError;
+use crate::protocol::{EvaluationSet, Question};
 
 /// Answers and their score.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,9 +61,8 @@ pub fn evaluate<M: LanguageModel>(
         }
         on_answers(indices.len())?;
     }
-    let texts = |field: fn(&crate::Question) -> &str| -> Vec<&str> {
-        set.questions.iter().map(field).collect()
-    };
+    let texts =
+        |field: fn(&Question) -> &str| -> Vec<&str> { set.questions.iter().map(field).collect() };
     let score = set.scorer.score(
         &texts(|question| &question.prompt),
         &answers.iter().map(String::as_str).collect::<Vec<_>>(),

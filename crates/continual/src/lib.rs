@@ -5,26 +5,28 @@
 //! fills the [`ResultMatrix`], from which [`metrics`] computes what is reported. No data set and no
 //! model family is known here by name.
 
-mod calibrate;
+mod calibration;
 pub mod checkpoint;
 mod clock;
 mod error;
 mod evaluate;
-mod matrix;
+pub mod method;
 pub mod methods;
-pub mod metrics;
+pub mod protocol;
+mod scoring;
 mod sequence;
-mod task;
 pub mod trainer;
 
-pub use calibrate::{CalibrationData, calibrate, generated_rows};
+pub use calibration::{CalibrationData, calibrate, generated_rows};
+pub use checkpoint::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use clock::{Clock, Seconds, TimedPart};
 pub use error::ContinualError;
 pub use evaluate::{Evaluation, evaluate};
-pub use matrix::ResultMatrix;
-pub use methods::{Method, TaskContext, TaskDiagnostics};
-pub use sequence::{
-    CheckpointPolicy, Event, NoCheckpoints, Pause, Protocol, Scoring, Sequence, SequenceConfig,
-    SequenceOutcome, rows_fingerprint,
+pub use method::{
+    Figure, Method, MethodInputs, MethodKind, MethodRegistry, OptimizerConfig, TaskContext,
+    TaskDiagnostics,
 };
-pub use task::{EvaluationSet, Question, Scorer, Task};
+pub use protocol::{
+    EvaluationSet, Protocol, Question, ResultMatrix, Scorer, Scoring, Task, metrics,
+};
+pub use sequence::{Event, Sequence, SequenceConfig, SequenceOutcome, rows_fingerprint};

@@ -32,6 +32,7 @@ fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext
         count: tasks.len(),
         task: &tasks[index],
         clock,
+        optimizer: Box::leak(Box::new(TrainConfig::default().optimizer())),
     }
 }
 
@@ -64,9 +65,8 @@ fn an_adapter_changes_nothing_at_first_and_is_all_that_trains() {
         let rows = vec![vec![6, 1, 8], vec![7, 2]];
         let before: Vec<f64> = start.logits(&rows).into_data().iter().collect();
         let mut method = LoraMethod::sequential(settings(0.0), 4).unwrap();
-        let inner = TrainConfig::default().optimizer();
         let (prepared, _) = method
-            .begin_task(start, inner, context(&tasks, 0, &Clock::start()))
+            .begin_task(start, context(&tasks, 0, &Clock::start()))
             .unwrap();
         let after: Vec<f64> = prepared.logits(&rows).into_data().iter().collect();
         assert_eq!(before, after, "{backend}: B starts at zero");
@@ -109,11 +109,10 @@ fn adapters_learn_and_leave_a_plain_model_behind() {
 fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
     for (backend, device) in backends() {
         let tasks = tasks(&tokenizer());
-        let inner = TrainConfig::default().optimizer();
         let mut method = LoraMethod::orthogonal(settings(0.5), 4).unwrap();
         let start = model(&device.clone().autodiff());
         let (first, _) = method
-            .begin_task(start, inner.clone(), context(&tasks, 0, &Clock::start()))
+            .begin_task(start, context(&tasks, 0, &Clock::start()))
             .unwrap();
         assert!(
             method.penalty(&first).is_none(),
@@ -124,7 +123,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
             .end_task(first, context(&tasks, 0, &Clock::start()))
             .unwrap();
         let (mut second, mut optimizer) = method
-            .begin_task(merged, inner, context(&tasks, 1, &Clock::start()))
+            .begin_task(merged, context(&tasks, 1, &Clock::start()))
             .unwrap();
 
         let overlap = |model: &Llama| -> f64 {
@@ -168,17 +167,16 @@ fn a_sequential_adapter_goes_on_and_an_orthogonal_one_begins_anew() {
             true => LoraMethod::orthogonal(settings(0.5), 4).unwrap(),
             false => LoraMethod::sequential(settings(0.5), 4).unwrap(),
         };
-        let inner = || TrainConfig::default().optimizer();
         let start = model(&device.clone().autodiff());
         let (first, _) = method
-            .begin_task(start, inner(), context(&tasks, 0, &Clock::start()))
+            .begin_task(start, context(&tasks, 0, &Clock::start()))
             .unwrap();
         let before = host(&trained(&first)[0]);
         let (merged, _) = method
             .end_task(first, context(&tasks, 0, &Clock::start()))
             .unwrap();
         let (second, _) = method
-            .begin_task(merged, inner(), context(&tasks, 1, &Clock::start()))
+            .begin_task(merged, context(&tasks, 1, &Clock::start()))
             .unwrap();
         assert_eq!(host(&trained(&second)[0]) != before, orthogonal);
         assert_eq!(method.penalty(&second).is_some(), orthogonal);
@@ -229,8 +227,7 @@ fn a_module_comes_back_as_it_was_but_for_its_weights() {
         let mut method = LoraMethod::sequential(settings(0.0), 1).unwrap();
         let tasks = tasks(&tokenizer());
         let clock = Clock::start();
-        let adamw = TrainConfig::default().optimizer();
-        let begun = method.begin_task(model, adamw, context(&tasks, 0, &clock));
+        let begun = method.begin_task(model, context(&tasks, 0, &clock));
         let (model, mut optimizer) = begun.unwrap();
         assert!(model.dropout.training.val().is_enabled(), "{backend}");
         let x = Tensor::<2>::ones([3, 4], &device);

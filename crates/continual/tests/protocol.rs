@@ -191,9 +191,9 @@ fn independent_models_are_scored_on_their_own_task_alone() {
             count: 2,
             task: &tasks[index],
             clock: &Clock::start(),
+            optimizer: &TrainConfig::default().optimizer(),
         };
-        let inner = TrainConfig::default().optimizer();
-        let (prepared, _) = method.begin_task(given, inner, context).unwrap();
+        let (prepared, _) = method.begin_task(given, context).unwrap();
         assert_eq!(weights(&prepared), weights(&start));
     }
 }

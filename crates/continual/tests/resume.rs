@@ -143,7 +143,7 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
         .with_base_precision(precision)
         .with_targets(["_proj\\.weight$"])
         .with_split(source)
-        .with_share_rule(ShareRule::Energy(0.8))
+        .with_share_rule(ShareRule::energy(0.8))
         .with_form(form);
     let data = calibration_data(&model(&Device::flex()));
     Box::new(OsftMethod::new(config).with_calibration(data))
@@ -246,7 +246,7 @@ fn a_checkpoint_of_another_run_is_a_clear_error() {
     let text = std::fs::read_to_string(&path).unwrap();
     let cases = [
         (
-            text.replace("\"format_version\":2", "\"format_version\":9"),
+            text.replace("\"format_version\":3", "\"format_version\":9"),
             "version 9",
         ),
         (

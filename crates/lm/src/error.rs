@@ -61,7 +61,7 @@ pub enum LmError {
         /// Its value.
         found: String,
         /// What is supported.
-        supported: &'static str,
+        supported: String,
     },
     /// A configuration contradicts itself.
     #[error("{}: {reason}", path.display())]

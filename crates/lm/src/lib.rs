@@ -2,42 +2,45 @@
 //!
 //! A model is read from the folder that other tools read and write
 //! (`config.json`, safetensors in one file or in shards, `tokenizer.json`), and written back to
-//! the same layout. Parameter paths are those of the checkpoint, less a leading `model.`
+//! the same layout. Parameter paths are those of the checkpoint, less the family's prefix
 //! (`layers.0.self_attn.q_proj.weight`), so that spectra, targets and exports can be compared name
 //! by name.
 //!
-//! What trains and evaluates a model needs only the [`LanguageModel`] trait; a new family is one
-//! folder here and one line of [`Model`], which is whatever a folder holds.
+//! What trains and evaluates a model needs only the [`LanguageModel`] trait. [`Model`] is whatever a
+//! folder holds.
+//!
+//! # One more family
+//!
+//! Implement [`LanguageModel`] and [`Family`] for the model, in a folder or file of its own, and name it in
+//! a list that [`families!`] makes: a line of [`Model`] here, or a list of your own in another crate.
+//! [`HfFolder`] reads, tokenizes and exports by what the list says.
 
-mod backpropagation;
-mod cache;
 mod error;
-mod family;
+mod families;
 mod files;
 pub mod folder;
-mod frame;
 pub mod generate;
-mod head;
-pub mod llama;
-mod loss;
+mod layers;
 mod model;
 mod ops;
-mod padding;
-mod projection;
-mod rows;
-mod span_corruption;
-pub mod t5;
-mod tokenizer;
+mod text;
+mod training;
 
-pub use backpropagation::{Backpropagation, GradientSink};
 pub use error::LmError;
-pub use family::{Model, Pretrained};
+pub use families::llama::{self, Llama, LlamaConfig};
+pub use families::t5::{self, T5, T5Config};
+pub use families::{Model, size_named, sizes};
+pub use files::parse_config;
 pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded};
 pub use generate::{Decoding, GenerationOptions};
-pub use llama::{Llama, LlamaConfig};
-pub use loss::negative_log_likelihood;
-pub use model::{Example, LanguageModel};
-pub use projection::{InputNeeded, LinearMap, Observer, Unmapped};
-pub use rows::{Lost, TokenRow};
-pub use t5::{T5, T5Config};
-pub use tokenizer::{Framing, TextTokenizer};
+pub use layers::{InputNeeded, LinearMap, Observer, Unmapped};
+pub use model::{Family, FolderFormat, LanguageModel, Pretrained, Size, sizes_of};
+pub use text::{Example, Framing, Lost, TextTokenizer, TokenRow};
+pub use training::{Backpropagation, GradientSink, negative_log_likelihood};
+
+/// What [`families!`] names.
+#[doc(hidden)]
+pub mod __private {
+    pub use burn;
+    pub use serde_json::Value;
+}

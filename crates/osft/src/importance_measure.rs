@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
-/// Measure of a layer's importance, behind [`ShareRule::Adaptive`](crate::ShareRule::Adaptive).
+/// Measure of a layer's importance, behind [`ShareRule::adaptive`](crate::ShareRule::adaptive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportanceMeasure {

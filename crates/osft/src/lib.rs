@@ -57,7 +57,8 @@
 //!   weights (the paper), or the second moment of the layers' inputs, which a [`Calibrator`]
 //!   measures and a [`SplitContext`] hands on;
 //! - how many are protected, [`ShareRule`], in all targets or by a [`TargetShare`] in some: a fixed share,
-//!   the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number;
+//!   the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number, or a [`Rule`]
+//!   of your own, which [`ShareRules`] makes from settings;
 //! - how a weight is kept inside the rest, [`Form`]: in core coordinates, by the paper's
 //!   equation, or as the factors of the paper's algorithm;
 //! - what happens to everything else, [`Others`], and what weight decay pulls towards, [`Decay`];
@@ -94,18 +95,20 @@ mod lifecycle;
 mod linalg;
 mod module;
 mod persist;
+mod rule;
 mod split;
 
 pub use calibration::{Calibration, Calibrator, Moment, Source};
 pub use config::{
-    AdaptiveShare, BasePrecision, Decay, Form, OsftConfig, Others, Removed, SelectedTarget,
-    ShareRule, ShareSchedule, SplitSource, TargetShare, Targets,
+    BasePrecision, Decay, Form, OsftConfig, Others, Removed, SelectedTarget, SplitSource,
+    TargetShare, Targets,
 };
 pub use error::OsftError;
 pub use form::{CoreOptimizer, FreeCore, FreeFactors, KeptInput, StepCost};
 pub use importance_measure::ImportanceMeasure;
 pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;
+pub use rule::{AdaptiveShare, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule};
 pub use split::{
     Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SplitCache, SplitContext,
 };

@@ -82,7 +82,7 @@ fn whatever_a_split_depends_on_makes_another() {
     let network = Network::new(&device);
     let known = calibrated(&network, "base", &[inputs(1, 64, &device)]);
     let other = calibrated(&network, "base", &[inputs(2, 64, &device)]);
-    let schedule = ShareRule::Schedule(ShareSchedule {
+    let schedule = ShareRule::schedule(ShareSchedule {
         first: 0.2,
         last: 0.6,
     });

@@ -84,7 +84,7 @@ fn sources_are_averaged_by_weight_each_over_its_own_tokens() {
 const MEASURES: [ImportanceMeasure; 2] = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
 
 fn adaptive(importance: ImportanceMeasure) -> OsftConfig {
-    OsftConfig::new().with_share_rule(ShareRule::Adaptive(AdaptiveShare {
+    OsftConfig::new().with_share_rule(ShareRule::adaptive(AdaptiveShare {
         importance,
         ..AdaptiveShare::default()
     }))
@@ -245,7 +245,7 @@ fn a_measure_is_taken_for_those_who_read_it_and_missed_by_the_others() {
 fn a_schedule_follows_the_tasks_and_the_effective_rank_the_spectrum() {
     let device = Device::flex();
     let mut layer = linear(1, WIDTH, WIDTH, &device);
-    let rule = ShareRule::Schedule(ShareSchedule {
+    let rule = ShareRule::schedule(ShareSchedule {
         first: 0.25,
         last: 0.75,
     });
@@ -257,7 +257,7 @@ fn a_schedule_follows_the_tasks_and_the_effective_rank_the_spectrum() {
     }
     let five = Mat::from_fn(WIDTH, WIDTH, |i, j| if i == j && i < 5 { 2.0 } else { 0.0 });
     layer.weight = Param::from_tensor(tensor(&five, &device));
-    let config = OsftConfig::new().with_share_rule(ShareRule::EffectiveRank);
+    let config = OsftConfig::new().with_share_rule(ShareRule::effective_rank());
     assert_eq!(Osft::split(&layer, &config).unwrap().layers()[0].k_in, 5);
 }
 

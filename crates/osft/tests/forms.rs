@@ -6,30 +6,19 @@ mod common;
 
 use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Mlp, backends, batch, host_leaks, noise, step, weights_of};
+use common::{FORMS, Mlp, adamw, backends, batch, host_leaks, noise, step, weights_of};
 use osft::{Decay, Form, FreeFactors, Osft, OsftConfig, Others};
 use proptest::prelude::*;
 
 use common::host::{host, svd};
-
-const FORMS: [Form; 4] = [
-    Form::Core,
-    Form::Weight,
-    Form::Factored,
-    Form::FactoredReprojected,
-];
 
 fn linear(seed: u64, d_in: usize, d_out: usize, device: &Device) -> Linear {
     let mut linear = LinearConfig::new(d_in, d_out).with_bias(false).init(device);
     let values = noise(seed, d_in * d_out, 1.0);
     linear.weight = Param::from_data(TensorData::new(values, [d_in, d_out]), device);
     linear
-}
-
-fn adamw() -> impl Optimizer {
-    AdamWConfig::new().with_weight_decay(0.0).build()
 }
 
 fn train(mut model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, device: &Device) -> Mlp {

@@ -6,22 +6,10 @@ mod common;
 
 use burn::module::{Lora, Module};
 use burn::nn::LinearConfig;
-use burn::optim::AdamWConfig;
 use burn::tensor::Device;
 use common::drawn::Everything;
-use common::{Mlp, backends, step, weights_of};
-use osft::{Form, FreeCore, Osft, OsftConfig, OsftError, ShareRule, SplitContext};
-
-const FORMS: [Form; 4] = [
-    Form::Core,
-    Form::Weight,
-    Form::Factored,
-    Form::FactoredReprojected,
-];
-
-fn adamw() -> burn::optim::AdamW {
-    AdamWConfig::new().with_weight_decay(0.0).build()
-}
+use common::{FORMS, Mlp, adamw, backends, step, weights_of};
+use osft::{FreeCore, Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 #[test]
 fn other_weights_of_the_same_shapes_are_trained_and_not_replaced() {
@@ -133,7 +121,7 @@ fn parameters_are_found_where_they_went() {
     let device = Device::flex().autodiff();
     let model = Mlp::new(42, &device);
     let start = Everything::of(&model);
-    let config = OsftConfig::new().with_target_share("last", ShareRule::Fixed(1.0));
+    let config = OsftConfig::new().with_target_share("last", ShareRule::fixed(1.0));
     let osft = Osft::split(&model, &config).unwrap();
 
     // As part of another module: by identity.

@@ -57,7 +57,7 @@ fn what_is_held_is_known_before_anything_is_decomposed() {
         held.unwrap().bytes()
     });
     assert_eq!(full - bf16, 2 * (16 * 16 + 16 * 40 + 40 * 12));
-    let energy = OsftConfig::new().with_share_rule(ShareRule::Energy(0.9));
+    let energy = OsftConfig::new().with_share_rule(ShareRule::energy(0.9));
     assert_eq!(Osft::held_numbers_of(&model, &energy).unwrap(), None);
 }
 

@@ -6,21 +6,10 @@ mod common;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamWConfig, ModuleOptimizer};
-use common::backends;
+use burn::optim::ModuleOptimizer;
 use common::drawn::{Drawn, Everything, Plan};
-use osft::{Form, Osft, OsftConfig, OsftError};
-
-const FORMS: [Form; 4] = [
-    Form::Core,
-    Form::Weight,
-    Form::Factored,
-    Form::FactoredReprojected,
-];
-
-fn adamw() -> burn::optim::AdamW {
-    AdamWConfig::new().with_weight_decay(0.0).build()
-}
+use common::{FORMS, adamw, backends};
+use osft::{Osft, OsftConfig, OsftError};
 
 #[test]
 fn a_module_of_all_kinds_comes_back_with_nothing_but_trained_weights() {

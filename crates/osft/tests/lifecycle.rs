@@ -5,22 +5,11 @@
 mod common;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Device, Tensor};
 use common::drawn::{Drawn, Everything, Plan};
-use common::{Mlp, backends, step, trained, weights_of};
+use common::{FORMS, Mlp, adamw, backends, step, trained, weights_of};
 use osft::{Form, Osft, OsftConfig, OsftError, Others, ShareRule};
-
-const FORMS: [Form; 4] = [
-    Form::Core,
-    Form::Weight,
-    Form::Factored,
-    Form::FactoredReprojected,
-];
-
-fn adamw() -> burn::optim::AdamW {
-    AdamWConfig::new().with_weight_decay(0.0).build()
-}
 
 #[test]
 fn preparing_twice_keeps_what_was_learned() {
@@ -264,7 +253,7 @@ fn a_split_that_attaches_nothing_is_known_too() {
             );
         }
         // One layer that is protected altogether beside others with cores.
-        let mixed = OsftConfig::new().with_target_share("last", ShareRule::Fixed(1.0));
+        let mixed = OsftConfig::new().with_target_share("last", ShareRule::fixed(1.0));
         let model = Mlp::new(81, &device);
         let osft = Osft::split(&model, &mixed).unwrap();
         let all = Osft::split(&model, &OsftConfig::new()).unwrap();

@@ -6,10 +6,10 @@ mod common;
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::optim::{AdamWConfig, GradientsParams, SgdConfig};
+use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
 use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
-use common::{Mlp, backends, batch, noise, weights_of};
+use common::{Mlp, adamw, backends, batch, noise, weights_of};
 use osft::{BasePrecision, Form, FreeCore, KeptInput, Osft, OsftConfig};
 use proptest::prelude::*;
 
@@ -196,9 +196,7 @@ fn training_goes_the_same_way_and_leaks_nothing() {
             let model = Mlp::new(3, &device);
             let config = OsftConfig::new().with_protected_share(0.8);
             let osft = Osft::split(&model, &config).unwrap();
-            let mut optimizer = osft
-                .optimizer(AdamWConfig::new().with_weight_decay(0.0).build())
-                .unwrap();
+            let mut optimizer = osft.optimizer(adamw()).unwrap();
             let mut model = osft.prepare(model).unwrap();
             let mut losses = Vec::new();
             for step in 0..20 {

@@ -5,52 +5,10 @@
 mod common;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::AdamWConfig;
 use burn::tensor::{DType, Device, Tensor};
-use common::drawn::{Drawn, Everything, Plan};
-use common::{Mlp, backends};
+use common::drawn::{Drawn, Everything, leaked, plan, trained};
+use common::{FORMS, Mlp, backends};
 use osft::{BasePrecision, Decay, Form, FreeCore, Osft, OsftConfig, OsftError, SplitContext};
-
-const FORMS: [Form; 4] = [
-    Form::Core,
-    Form::Weight,
-    Form::Factored,
-    Form::FactoredReprojected,
-];
-
-fn plan(dtype: DType) -> Plan {
-    Plan {
-        widths: vec![12, 16, 8],
-        transposed: vec![false, true],
-        bias: true,
-        embedding: false,
-        convolution: false,
-        layer_norm: false,
-        batch_norm: false,
-        dropout: false,
-        shared: false,
-        frozen: None,
-        dtype,
-    }
-}
-
-fn trained(module: Drawn, osft: &Osft, rate: f64, steps: u64) -> Drawn {
-    let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
-    let mut optimizer = osft.optimizer(adamw).unwrap();
-    let module = osft.prepare(module).unwrap();
-    (0..steps).fold(module, |module, seed| {
-        module.step(osft, &mut optimizer, rate, seed)
-    })
-}
-
-/// Everything that the form rules out.
-fn leaked(osft: &Osft, module: &Drawn) -> f64 {
-    let worst = osft.leaks(module).unwrap().worst();
-    match osft.config().form {
-        Form::Weight => worst.leak_both,
-        _ => worst.leak_in.max(worst.leak_out),
-    }
-}
 
 #[test]
 fn the_product_through_a_core_leaves_two_bytes_to_the_layer() {

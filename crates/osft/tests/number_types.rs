@@ -5,21 +5,14 @@
 mod common;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use common::drawn::{Drawn, Everything, Plan};
-use common::{backends, noise};
+use common::drawn::{Drawn, Everything, leaked, plan, trained};
+use common::{FORMS, backends, noise};
 use osft::{
     Calibrator, Decay, Form, FreeCore, HeldNumbers, Osft, OsftConfig, Others, ShareRule,
     SplitContext, SplitSource,
 };
-
-const FORMS: [Form; 4] = [
-    Form::Core,
-    Form::Weight,
-    Form::Factored,
-    Form::FactoredReprojected,
-];
 
 /// Largest relative error of rounding to a type.
 fn roundoff(dtype: DType) -> f64 {
@@ -28,40 +21,6 @@ fn roundoff(dtype: DType) -> f64 {
         DType::F32 => 2.0_f64.powi(-24),
         DType::F16 => 2.0_f64.powi(-11),
         _ => 2.0_f64.powi(-8),
-    }
-}
-
-fn plan(dtype: DType) -> Plan {
-    Plan {
-        widths: vec![12, 16, 8],
-        transposed: vec![false, true],
-        bias: true,
-        embedding: false,
-        convolution: false,
-        layer_norm: false,
-        batch_norm: false,
-        dropout: false,
-        shared: false,
-        frozen: None,
-        dtype,
-    }
-}
-
-fn trained(module: Drawn, osft: &Osft, rate: f64, steps: u64) -> Drawn {
-    let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
-    let mut optimizer = osft.optimizer(adamw).unwrap();
-    let module = osft.prepare(module).unwrap();
-    (0..steps).fold(module, |module, seed| {
-        module.step(osft, &mut optimizer, rate, seed)
-    })
-}
-
-/// Everything that the form rules out.
-fn leaked(osft: &Osft, module: &Drawn) -> f64 {
-    let worst = osft.leaks(module).unwrap().worst();
-    match osft.config().form {
-        Form::Weight => worst.leak_both,
-        _ => worst.leak_in.max(worst.leak_out),
     }
 }
 
@@ -221,7 +180,7 @@ fn inputs_in_two_bytes_are_summed_in_four() {
     let module = Drawn::new(&plan(DType::BF16), 6, &device);
     let config = OsftConfig::new()
         .with_split(SplitSource::Inputs)
-        .with_share_rule(ShareRule::Energy(0.9))
+        .with_share_rule(ShareRule::energy(0.9))
         .with_targets(["layers.0.weight"]);
     let layer = &module.layers[0];
     let values = noise(8, 4096 * 12, 1.0);

@@ -6,7 +6,7 @@ mod common;
 
 use burn::module::Module;
 use burn::optim::grad_clipping::GradientClipping;
-use burn::optim::{AdamWConfig, GradientsParams, MuonConfig, SgdConfig};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, MuonConfig, SgdConfig};
 use burn::tensor::Tensor;
 use common::{Mlp, backends, batch, step, weights_of};
 use osft::{Form, FreeCore, Osft, OsftConfig, OsftError, Others};
@@ -168,5 +168,52 @@ fn a_module_that_was_not_prepared_does_not_move() {
         let closed = Osft::split(&model, &closed).unwrap();
         let other = closed.prepare(Mlp::new(55, &device)).unwrap();
         assert_eq!(stepped(&other, &closed), weights_of(&other), "{backend}");
+    }
+}
+
+#[test]
+fn two_optimizers_share_a_module() {
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let adamw = || AdamWConfig::new().with_weight_decay(0.0).build();
+        for form in [
+            Form::Core,
+            Form::Weight,
+            Form::Factored,
+            Form::FactoredReprojected,
+        ] {
+            for others in [Others::Frozen, Others::Trained] {
+                let case = format!("{form:?} {others:?}");
+                let config = OsftConfig::new().with_form(form).with_others(others);
+                let trained = |make: &dyn Fn(&Osft) -> ModuleOptimizer| {
+                    let model = Mlp::new(54, &device);
+                    let osft = Osft::split(&model, &config).unwrap();
+                    let mut optimizer = make(&osft);
+                    let mut model = osft.prepare(model).unwrap();
+                    for seed in 0..5 {
+                        model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
+                    }
+                    let worst = osft.leaks(&model).unwrap().worst();
+                    (weights_of(&osft.finish(model).unwrap()), worst)
+                };
+                let (one, _) = trained(&|osft| osft.optimizer(adamw()).unwrap());
+                let (twice, _) = trained(&|osft| osft.optimizer_with_rest(adamw(), adamw()));
+                assert_eq!(one, twice, "{case}: one optimizer twice is one optimizer");
+                let muon = MuonConfig::new();
+                let (mixed, worst) =
+                    trained(&|osft| osft.optimizer_with_rest(muon.build(), adamw()));
+                assert_ne!(mixed, one, "{case}");
+                match form {
+                    Form::Core | Form::FactoredReprojected => {
+                        assert!(
+                            worst.leak_in.max(worst.leak_out) < 1e-5,
+                            "{case}: {worst:?}"
+                        );
+                    }
+                    Form::Weight => assert!(worst.leak_both < 1e-5, "{case}: {worst:?}"),
+                    Form::Factored => {}
+                }
+            }
+        }
     }
 }

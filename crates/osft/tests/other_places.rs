@@ -6,15 +6,11 @@ mod common;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use common::drawn::Everything;
-use common::{Mlp, backends, step};
-use osft::{Decay, Form, Osft, OsftConfig, OsftError, Others, SplitContext};
-
-fn adamw() -> burn::optim::AdamW {
-    AdamWConfig::new().with_weight_decay(0.0).build()
-}
+use common::{FORMS, Mlp, adamw, backends, step};
+use osft::{Decay, Osft, OsftConfig, OsftError, Others, SplitContext};
 
 #[derive(Module, Debug)]
 struct Wrapper {
@@ -95,12 +91,7 @@ fn a_layer_that_is_gone_is_missed_by_name() {
 #[test]
 fn a_split_follows_its_module_to_another_device() {
     let (_, ndarray) = backends().remove(0);
-    for form in [
-        Form::Core,
-        Form::Weight,
-        Form::Factored,
-        Form::FactoredReprojected,
-    ] {
+    for form in FORMS {
         for others in [Others::Frozen, Others::Trained] {
             for share in [0.0, 0.3, 0.8] {
                 let case = format!("{form:?} {others:?} {share}");

@@ -5,9 +5,8 @@
 mod common;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, Optimizer};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use common::{Mlp, backends, host_leaks, trained, weights_of};
+use common::{Mlp, adamw, backends, host_leaks, trained, weights_of};
 use osft::{BasePrecision, Form, Osft, OsftConfig, OsftError, SplitCache, SplitContext};
 
 fn in_bf16(form: Form) -> OsftConfig {
@@ -23,10 +22,6 @@ fn rounded(values: &[f32]) -> Vec<f32> {
         .into_data()
         .try_into_vec()
         .unwrap()
-}
-
-fn adamw() -> impl Optimizer {
-    AdamWConfig::new().with_weight_decay(0.0).build()
 }
 
 #[test]

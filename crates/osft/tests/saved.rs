@@ -4,9 +4,8 @@
 
 mod common;
 
-use burn::optim::AdamWConfig;
 use burn::tensor::Device;
-use common::{Mlp, backends, batch, trained, weights_of};
+use common::{Mlp, adamw, backends, batch, trained, weights_of};
 use osft::{
     BasePrecision, Calibration, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError,
     SplitCache, SplitContext,
@@ -69,7 +68,6 @@ fn read(bytes: &[u8]) -> Result<Osft, OsftError> {
 
 #[test]
 fn splits_of_every_version_are_read_and_train() {
-    let adamw = || AdamWConfig::new().with_weight_decay(0.0).build();
     for (version, splits) in (2..).zip(SPLITS) {
         for (form, precision, bytes) in splits {
             let case = format!("version {version} {form:?} {precision:?}");

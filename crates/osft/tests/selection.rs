@@ -81,7 +81,7 @@ fn what_cannot_move_asks_for_no_gradients_unless_nothing_else_does() {
             layers(&osft.prepare(Mlp::new(38, &device)).unwrap()),
             [true; 3]
         );
-        let first_only = closed.with_target_share("first", ShareRule::Fixed(0.0));
+        let first_only = closed.with_target_share("first", ShareRule::fixed(0.0));
         let osft = Osft::split(&Mlp::new(38, &device), &first_only).unwrap();
         let prepared = osft.prepare(Mlp::new(38, &device)).unwrap();
         assert_eq!(layers(&prepared), [true, false, false]);

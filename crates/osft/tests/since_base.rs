@@ -189,8 +189,8 @@ fn inputs_of_few_directions_are_bounded_too() {
             };
             let x = drawn(4, 200, directions).matmul(drawn(8, directions, 16));
             let base = calibrated(&network, "low", &[x]);
-            for rule in [ShareRule::Count(directions), ShareRule::Energy(1.0)] {
-                let config = energy(1.0).with_share_rule(rule);
+            for rule in [ShareRule::count(directions), ShareRule::energy(1.0)] {
+                let config = energy(1.0).with_share_rule(rule.clone());
                 let osft = split(&network, &config, &base);
                 let targets = Targets::linear_layers();
                 let mut since = SinceBase::new(&network, &targets, &base).unwrap();

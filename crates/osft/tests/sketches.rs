@@ -21,7 +21,7 @@ fn a_sketched_calibration_splits_by_what_it_knows() {
             .with_sketch(8, 5);
         let known = observed(calibrator, &network, "noise", &[inputs(5, 300, &device)]);
         // Twelve directions are asked for, five are known: the others are counted as lost.
-        let config = energy(0.9).with_share_rule(ShareRule::Count(12));
+        let config = energy(0.9).with_share_rule(ShareRule::count(12));
         let config = config.with_targets(["left", "right"]);
         let context = SplitContext::new().with_calibration(&known);
         let osft = Osft::split_in(&network, &config, &context).unwrap();
@@ -60,7 +60,7 @@ fn inputs_that_are_zero_have_no_energy_to_protect() {
         }
         let half = calibrated(&network, "noise", &[inputs(5, 300, &device)]);
         let context = SplitContext::new().with_calibration(&half);
-        let config = energy(1.0).with_share_rule(ShareRule::Count(4));
+        let config = energy(1.0).with_share_rule(ShareRule::count(4));
         let osft = Osft::split_in(&network, &config, &context).unwrap();
         let layer = &osft.summary()[0];
         let held: f64 = osft.layers()[0].energies[..4].iter().sum();
@@ -89,8 +89,8 @@ fn a_sketch_does_not_lower_what_is_to_be_protected_in_silence() {
     };
     // Half of sixteen directions are asked for, four are known.
     let both = OsftConfig::new().with_split(SplitSource::Both);
-    for rule in [ShareRule::Fixed(0.5), ShareRule::Count(8)] {
-        let osft = split(both.clone().with_share_rule(rule));
+    for rule in [ShareRule::fixed(0.5), ShareRule::count(8)] {
+        let osft = split(both.clone().with_share_rule(rule.clone()));
         let layer = &osft.layers()[0];
         assert_eq!(
             (layer.k_in, layer.k_out, layer.lost_directions),

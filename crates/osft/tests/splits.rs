@@ -202,7 +202,7 @@ fn values_whose_squares_overflow_are_refused_by_name() {
                 weight: model.weight.map(|weight| weight * size),
                 ..model
             };
-            let config = OsftConfig::new().with_share_rule(ShareRule::Energy(0.9));
+            let config = OsftConfig::new().with_share_rule(ShareRule::energy(0.9));
             let osft = Osft::split(&model, &config).unwrap();
             let k = osft.layers()[0].k_in;
             assert!(k > 1 && k < 8, "{backend} {size}: {k}");
@@ -246,7 +246,7 @@ fn directions_that_do_not_exist_have_no_effect_on_the_effective_rank() {
             })
             .collect();
         let model = linear(values, 8, 8, &device);
-        let config = OsftConfig::new().with_share_rule(ShareRule::EffectiveRank);
+        let config = OsftConfig::new().with_share_rule(ShareRule::effective_rank());
         let osft = Osft::split(&model, &config).unwrap();
         assert_eq!(osft.layers()[0].k_in, 4, "{backend}");
     }

@@ -7,9 +7,9 @@ mod common;
 use burn::module::Module;
 use burn::optim::AdamWConfig;
 use burn::tensor::{Device, Tensor};
-use common::{Mlp, backends, batch, step, weights_of};
+use common::{FORMS, Mlp, backends, batch, step, weights_of};
 use osft::{
-    Calibration, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
+    Calibration, Calibrator, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
     SplitContext, SplitSource,
 };
 
@@ -47,15 +47,9 @@ fn measured(
 
 #[test]
 fn another_run_takes_the_same_next_steps() {
-    let forms = [
-        Form::Core,
-        Form::Weight,
-        Form::Factored,
-        Form::FactoredReprojected,
-    ];
     for (backend, device) in backends() {
         let device = device.autodiff();
-        for form in forms {
+        for form in FORMS {
             for source in [SplitSource::Weights, SplitSource::Inputs, SplitSource::Both] {
                 let case = format!("{backend} {form:?} {source:?}");
                 let adamw = || AdamWConfig::new().with_weight_decay(0.01).build();
@@ -181,7 +175,7 @@ fn a_split_without_its_calibration_still_bounds_leaks() {
     let known = calibration(&model, &device, false);
     let config = OsftConfig::new()
         .with_split(SplitSource::Inputs)
-        .with_share_rule(ShareRule::Energy(0.9));
+        .with_share_rule(ShareRule::energy(0.9));
     let with = SplitContext::new().with_calibration(&known);
     let osft = Osft::split_in(&model, &config, &with).unwrap();
     let bytes = osft.to_bytes().unwrap();
@@ -200,7 +194,7 @@ fn a_split_takes_the_calibration_that_it_was_made_with_and_no_other() {
         let known = calibration(&model, &device, false);
         let config = OsftConfig::new()
             .with_split(SplitSource::Inputs)
-            .with_share_rule(ShareRule::Energy(0.9));
+            .with_share_rule(ShareRule::energy(0.9));
         let with = SplitContext::new().with_calibration(&known);
         let osft = Osft::split_in(&model, &config, &with).unwrap();
         let bytes = osft.to_bytes().unwrap();

@@ -4,10 +4,9 @@
 
 mod common;
 
-use burn::optim::AdamWConfig;
 use burn::tensor::Device;
 use common::network::{Network, calibrated, energy, inputs, observed};
-use common::{Mlp, backends, trained};
+use common::{Mlp, adamw, backends, trained};
 use osft::{
     AdaptiveShare, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
     SplitContext, SplitSource,
@@ -24,8 +23,8 @@ fn the_first_rule_that_matches_a_target_holds() {
         let model = Mlp::new(61, &device);
         let config = OsftConfig::new()
             .with_protected_share(0.25)
-            .with_target_share("^first", ShareRule::Count(3))
-            .with_target_share("first|last", ShareRule::Fixed(1.0));
+            .with_target_share("^first", ShareRule::count(3))
+            .with_target_share("first|last", ShareRule::fixed(1.0));
         let osft = Osft::split(&model, &config).unwrap();
         assert_eq!(protected(&osft), [[3, 3], [4, 4], [12, 12]], "{backend}");
         let planned = Osft::held_numbers_of(&model, &config).unwrap().unwrap();
@@ -44,16 +43,15 @@ fn every_target_keeps_inside_its_own_share() {
             let model = Mlp::new(62, &device);
             let config = OsftConfig::new()
                 .with_form(form)
-                .with_target_share("middle", ShareRule::Count(0))
-                .with_target_share("last", ShareRule::Energy(0.9));
+                .with_target_share("middle", ShareRule::count(0))
+                .with_target_share("last", ShareRule::energy(0.9));
             let osft = Osft::split(&model, &config).unwrap();
             let [first, middle, last] = protected(&osft)[..] else {
                 panic!("three layers");
             };
             assert_eq!((first, middle), ([8, 8], [0, 0]));
             assert!(last[0] > 6 && last[0] < 12, "{last:?}");
-            let adamw = AdamWConfig::new().with_weight_decay(0.0).build();
-            let model = trained(model, &osft, adamw, 1e-2, 10, &device);
+            let model = trained(model, &osft, adamw(), 1e-2, 10, &device);
             for leak in osft.leaks(&model).unwrap().layers {
                 assert!(leak.leak_in.max(leak.leak_out) < 1e-5, "{form:?}: {leak:?}");
                 assert!(leak.relative_change > 1e-3, "{form:?}: {leak:?}");
@@ -83,7 +81,7 @@ fn a_split_tells_what_it_was_made_with() {
     for config in [
         config.clone(),
         OsftConfig::new(),
-        config.with_target_share("x", ShareRule::Count(2)),
+        config.with_target_share("x", ShareRule::count(2)),
     ] {
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<OsftConfig>(&json).unwrap(), config);
@@ -101,24 +99,24 @@ fn rules_that_fit_nothing_are_errors() {
         assert_eq!(planned.to_string(), error.to_string());
         error
     };
-    let misspelled = OsftConfig::new().with_target_share("thirst", ShareRule::Fixed(0.1));
+    let misspelled = OsftConfig::new().with_target_share("thirst", ShareRule::fixed(0.1));
     assert!(
         matches!(split(&misspelled), OsftError::NoTargetOfShare { pattern, targets }
         if pattern == "thirst" && targets.len() == 3)
     );
-    let broken = OsftConfig::new().with_target_share("(", ShareRule::Fixed(0.1));
+    let broken = OsftConfig::new().with_target_share("(", ShareRule::fixed(0.1));
     assert!(matches!(split(&broken), OsftError::InvalidPattern { .. }));
-    let outside = OsftConfig::new().with_target_share("first", ShareRule::Fixed(1.1));
+    let outside = OsftConfig::new().with_target_share("first", ShareRule::fixed(1.1));
     assert!(matches!(split(&outside), OsftError::ShareOutOfRange { share } if share == 1.1));
     // The last layer has twelve outputs.
-    let many = OsftConfig::new().with_share_rule(ShareRule::Count(13));
+    let many = OsftConfig::new().with_share_rule(ShareRule::count(13));
     let error = split(&many);
     assert!(
         matches!(error, OsftError::TooManyDirections { ref layer, directions: 13, available: 12 }
             if layer == "last.weight"),
         "{error}"
     );
-    let all = OsftConfig::new().with_share_rule(ShareRule::Count(12));
+    let all = OsftConfig::new().with_share_rule(ShareRule::count(12));
     assert!(Osft::split(&model, &all).is_ok());
 }
 
@@ -131,7 +129,7 @@ fn inputs_may_be_counted_up_to_their_own_number() {
         // Sixteen inputs and six outputs: protecting ten inputs is possible, ten singular directions not.
         let config = |split| {
             let config = OsftConfig::new().with_targets(["right"]).with_split(split);
-            config.with_share_rule(ShareRule::Count(10))
+            config.with_share_rule(ShareRule::count(10))
         };
         let osft = Osft::split_in(&network, &config(SplitSource::Inputs), &context).unwrap();
         assert_eq!(protected(&osft), [[10, 0]]);
@@ -150,7 +148,7 @@ fn a_rule_of_one_target_may_need_what_the_others_do_not() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let by = |importance| {
-            ShareRule::Adaptive(AdaptiveShare {
+            ShareRule::adaptive(AdaptiveShare {
                 importance,
                 ..AdaptiveShare::default()
             })

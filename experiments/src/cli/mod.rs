@@ -1,19 +1,20 @@
 //! What can be typed.
 
 mod bench;
+mod registered;
 mod run;
 mod study;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use runs::{Backend, Registries};
 
-use crate::backend::Backend;
-use crate::config::BenchmarkName;
-pub use bench::{Activations, BenchArgs, Peer, ScalingArgs, Shape, VariantName};
+pub use bench::{BenchArgs, ScalingArgs};
+pub use registered::method_flags;
 pub use run::{SequenceArgs, ValidateArgs};
-pub use study::{InspectArgs, PortabilityArgs, StudyCommand, StudyRunArgs};
+pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
 
 /// Continual learning of language models: learn tasks in sequence, measure what is forgotten.
 ///
@@ -28,30 +29,9 @@ pub struct Cli {
     pub command: Command,
 }
 
-const TRACE_EXAMPLES: &str = "Examples:
-  experiments trace
-  experiments trace --method osft --osft-split weights --share 0.8 --seeds 0,1,2
-  experiments trace --method seqft,osft --energy 0.99
-  experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100
-  experiments trace --tune --method osft
-  experiments trace --resume runs/trace-1";
-
-const T5_EXAMPLES: &str = "Examples:
-  experiments t5
-  experiments t5 --order 4 --method seqft,o-lora,osft
-  experiments t5 --model t5-large --data CL_Benchmark --preset o-lora --order 6
-  experiments t5 --model t5-large --data CL_Benchmark --preset paper --order 1,2,3
-  experiments t5 --resume runs/t5-1";
-
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Learn the tasks of a suite in sequence and compare what each method keeps.
-    #[command(after_help = TRACE_EXAMPLES)]
-    Trace(SequenceArgs),
-    /// The same with an encoder-decoder on the 5-task and 15-task benchmarks.
-    #[command(after_help = T5_EXAMPLES)]
-    T5(SequenceArgs),
     /// Pre-train a small base model on the built-in general mixture.
     Pretrain(PretrainArgs),
     /// Generate or verify the built-in suite.
@@ -79,15 +59,15 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-impl Command {
-    /// The folder of the rows that it reads, where one is named.
-    pub fn data(&self) -> Option<&Path> {
-        match self {
-            Self::Trace(args) | Self::T5(args) => args.run.data.as_deref(),
-            Self::Validate(args) => args.run.data.as_deref(),
-            _ => None,
-        }
-    }
+/// The command line for what there is to choose from.
+pub fn command(registries: &Registries) -> clap::Command {
+    registered::completed(Cli::command(), registries)
+}
+
+/// The folder of the rows that a command reads, where one is named.
+pub fn data_of(matches: &ArgMatches) -> Option<PathBuf> {
+    let (_, own) = matches.subcommand()?;
+    own.try_get_one::<PathBuf>("data").ok().flatten().cloned()
 }
 
 /// Arguments of `report`.
@@ -149,7 +129,16 @@ pub struct GenerateArgs {
     pub seed: u64,
     /// The command whose built-in suite it is.
     #[arg(long, value_enum, default_value = "trace")]
-    pub suite: BenchmarkName,
+    pub suite: SuiteName,
+}
+
+/// Suites that are built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SuiteName {
+    /// That of `trace`: eight small tasks in TRACE's layout.
+    Trace,
+    /// That of `t5`: a miniature of the CL benchmark.
+    T5,
 }
 
 /// Arguments of `datasets verify`.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args};
+use runs::settings::{Overrides, RunConfig};
+use runs::{Backend, Registries};
 use toml::{Table, Value};
 
-use crate::backend::Backend;
-use crate::config::{BenchmarkName, MethodName, Overrides, Preset, RunConfig};
-use crate::variant::OsftArgs;
+use super::registered::method_flags;
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
@@ -18,8 +18,8 @@ use crate::variant::OsftArgs;
   experiments validate --print > my.toml")]
 pub struct ValidateArgs {
     /// The command that would run it.
-    #[arg(value_enum, default_value = "trace")]
-    pub benchmark: BenchmarkName,
+    #[arg(default_value = "trace")]
+    pub benchmark: String,
     /// Settings of the run.
     #[command(flatten)]
     pub run: RunArgs,
@@ -28,7 +28,7 @@ pub struct ValidateArgs {
     pub print: bool,
 }
 
-/// Arguments of `trace` and of `t5`.
+/// Arguments of the commands of the benchmarks.
 #[derive(Debug, Args)]
 pub struct SequenceArgs {
     /// Settings of the run.
@@ -60,11 +60,11 @@ pub struct RunArgs {
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,
     /// Methods to compare, separated by commas [default: seqft,osft-paper,osft].
-    #[arg(long, value_enum, value_delimiter = ',')]
-    pub method: Vec<MethodName>,
-    /// What `osft` splits and protects.
-    #[command(flatten)]
-    pub osft: OsftArgs,
+    #[arg(long, value_delimiter = ',')]
+    pub method: Vec<String>,
+    /// The optimizer of every method [default: adamw].
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<String>,
     /// Keep splits in this folder, and take them from there when weights, settings and calibration are
     /// the same.
     #[arg(long, value_name = "DIR")]
@@ -109,8 +109,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub keep_best: bool,
     /// Published settings, over the defaults.
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub preset: Option<Preset>,
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
     /// TOML file with settings; `experiments validate --print` shows all of them.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -120,42 +120,39 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// The settings these arguments stand for.
+    /// The settings these arguments stand for; `matches` hold the flags of methods.
     ///
     /// # Errors
     ///
     /// As [`RunConfig::resolve`].
-    pub fn resolve(&self, benchmark: BenchmarkName) -> Result<RunConfig> {
-        let config = RunConfig::resolve(benchmark, false, &self.overrides())?;
+    pub fn resolve(
+        &self,
+        registries: &Registries,
+        benchmark: &str,
+        matches: &ArgMatches,
+    ) -> Result<RunConfig> {
+        let overrides = self.overrides(registries, matches);
+        let config = RunConfig::resolve(registries, benchmark, false, &overrides)?;
         ensure!(
             config.benchmark == benchmark,
-            "these are settings of `experiments {}`, not of `experiments {}`",
-            config.benchmark.name(),
-            benchmark.name()
+            "these are settings of `experiments {}`, not of `experiments {benchmark}`",
+            config.benchmark
         );
         Ok(config)
     }
 
-    /// The settings with these arguments over those of a run.
-    ///
-    /// # Errors
-    ///
-    /// As [`RunConfig::resolve_over`].
-    pub fn resolve_over(&self, saved: Table) -> Result<RunConfig> {
-        RunConfig::resolve_over(saved, &self.overrides())
-    }
-
-    fn overrides(&self) -> Overrides<'_> {
+    /// What was typed, over whatever settings.
+    pub fn overrides(&self, registries: &Registries, matches: &ArgMatches) -> Overrides<'_> {
         Overrides {
-            preset: self.preset,
+            preset: self.preset.as_deref(),
             file: self.config.as_deref(),
             set: &self.set,
-            flags: self.flags(),
+            flags: self.flags(registries, matches),
         }
     }
 
     /// What was typed as flags, under the names of the settings.
-    fn flags(&self) -> Table {
+    fn flags(&self, registries: &Registries, matches: &ArgMatches) -> Table {
         let mut flags = Table::new();
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -175,10 +172,8 @@ impl RunArgs {
             "backend",
             self.backend.map(|backend| Value::from(backend.name())),
         );
-        put(
-            "methods",
-            list(self.method.iter().map(|m| Value::from(m.name())).collect()),
-        );
+        let names = self.method.iter().map(|name| Value::from(name.as_str()));
+        put("compare", list(names.collect()));
         put("order", self.order.clone().map(Value::from));
         put(
             "seeds",
@@ -189,8 +184,11 @@ impl RunArgs {
         put("limit_per_class", count(self.limit_per_class));
         put("limit_test", count(self.limit_test));
         put("epochs", count(self.epochs));
-        let osft = self.osft.table();
-        put("osft", (!osft.is_empty()).then_some(Value::Table(osft)));
+        let methods = method_flags(registries, matches);
+        put(
+            "methods",
+            (!methods.is_empty()).then_some(Value::Table(methods)),
+        );
         if let Some(text) = path(&self.calibration_text) {
             let calibration = Table::from_iter([("text".to_string(), text)]);
             put("calibration", Some(Value::Table(calibration)));
@@ -207,16 +205,18 @@ impl RunArgs {
         if self.keep_best {
             validation.insert("keep_best".to_string(), Value::from(true));
         }
+        let mut train = Table::new();
         if !validation.is_empty() {
-            let train = Table::from_iter([("validation".to_string(), Value::Table(validation))]);
-            put("train", Some(Value::Table(train)));
+            train.insert("validation".to_string(), Value::Table(validation));
         }
+        if let Some(optimizer) = &self.optimizer {
+            train.insert("optimizer".to_string(), Value::from(optimizer.as_str()));
+        }
+        put("train", (!train.is_empty()).then_some(Value::Table(train)));
         if let Some(rate) = self.lr {
-            let all = MethodName::value_variants().iter();
-            let rates = all
-                .map(|m| (m.name().to_string(), Value::from(rate)))
-                .collect();
-            put("learning_rates", Some(Value::Table(rates)));
+            let all = registries.methods.names().into_iter();
+            let rates = all.map(|name| (name.to_string(), Value::from(rate)));
+            put("learning_rates", Some(Value::Table(rates.collect())));
         }
         flags
     }

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::backend::Backend;
-use crate::commands::study::Part;
-use crate::variant::OsftArgs;
+use measure::study::Part;
+use runs::Backend;
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -27,9 +26,6 @@ pub struct InspectArgs {
     /// Longest text in tokens.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
     pub tokens: u32,
-    /// The split to show.
-    #[command(flatten)]
-    pub osft: OsftArgs,
     /// Parameters that are split, as regular expressions over their paths; may be repeated
     /// [default: the projections of attention and feed-forward].
     #[arg(long, value_name = "PATTERN")]

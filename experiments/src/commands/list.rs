@@ -1,16 +1,13 @@
 //! `experiments list`: what there is to choose from.
 
 use anyhow::Result;
-use benchmarks::Suite;
-use clap::ValueEnum;
 use comfy_table::{Table, presets};
+use continual::method::OptimizerName;
+use runs::data::builtin;
+use runs::{Backend, Registries};
 
-use crate::backend::Backend;
-use crate::builtin;
-use crate::config::{BenchmarkName, MethodName};
-
-/// Prints backends, methods, suites, tasks and orders.
-pub fn run() -> Result<()> {
+/// Prints backends, methods, optimizers, rules for the share, scores, suites, tasks and orders.
+pub fn run(registries: &Registries) -> Result<()> {
     let mut backends = table(["backend", "in this build"]);
     for backend in Backend::ALL {
         let built = match backend.is_compiled_in() {
@@ -20,26 +17,26 @@ pub fn run() -> Result<()> {
         backends.add_row([backend.name().to_string(), built]);
     }
     println!("{backends}\n");
-
-    let mut methods = table(["method", "what it is"]);
-    for method in MethodName::value_variants() {
-        let help = method
-            .to_possible_value()
-            .and_then(|value| value.get_help().cloned());
-        let help = help.map_or(String::new(), |help| help.to_string());
-        methods.add_row([method.name().to_string(), help]);
-    }
-    println!("{methods}\n");
-
-    let builtin = BenchmarkName::value_variants().iter();
-    let builtin = builtin.filter_map(|&name| Suite::open(&builtin::suite(name).ok()?).ok());
-    for suite in builtin.chain([Suite::trace(), Suite::cl_benchmark()]) {
+    let methods = registries.methods.iter();
+    list("method", methods.map(|kind| [kind.name(), kind.help()]));
+    let optimizers = OptimizerName::ALL.into_iter();
+    list("optimizer", optimizers.map(|(_, name, help)| [name, help]));
+    let rules = registries.share_rules.kinds().iter();
+    list("share rule", rules.map(|rule| [rule.name(), rule.help()]));
+    let scores = registries.benchmarks.scores().iter();
+    list("score", scores.map(|score| [score.name(), score.help()]));
+    let benchmarks = || registries.benchmarks.iter();
+    let builtin = benchmarks().filter_map(|benchmark| {
+        let folder = builtin::suite(registries, benchmark.command()).ok()?;
+        registries.benchmarks.open(&folder).ok()
+    });
+    for suite in builtin.chain(benchmarks().map(|benchmark| benchmark.suite())) {
         println!("{}", suite.name);
         let mut tasks = table(["task", "score", "new tokens", "epochs"]);
         for task in &suite.tasks {
             tasks.add_row([
                 task.name.clone(),
-                format!("{:?}", task.score),
+                task.score.name().to_string(),
                 task.max_new_tokens.to_string(),
                 task.epochs.to_string(),
             ]);
@@ -51,6 +48,15 @@ pub fn run() -> Result<()> {
         println!();
     }
     Ok(())
+}
+
+/// Prints names with what they are.
+fn list<'a>(what: &str, rows: impl Iterator<Item = [&'a str; 2]>) {
+    let mut table = table([what, "what it is"]);
+    for row in rows {
+        table.add_row(row);
+    }
+    println!("{table}\n");
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {

@@ -1,14 +1,12 @@
-//! One file per command.
+//! One file per command: arguments to settings, settings to a call of the library.
 
 pub mod bench;
 pub mod completions;
 pub mod datasets;
 pub mod inspect;
 pub mod list;
-pub mod portability;
 pub mod pretrain;
 pub mod report;
-pub mod scaling;
 pub mod sequence;
 pub mod study;
 pub mod validate;

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail, ensure};
-use benchmarks::{Suite, published};
-
-use crate::cli::ReportArgs;
-use crate::report::{
+use report::page::{
     matrix_table, orders_table, several_revisions, summarize, summary_table, write_report,
 };
-use crate::run::{Manifest, RunFolder, RunResult};
+use report::record::{Manifest, RunFolder, RunResult};
+use runs::Registries;
+
+use crate::cli::ReportArgs;
 
 /// Joins the results of runs, prints the table and, if asked, writes the page with its pictures.
-pub fn run(args: &ReportArgs) -> Result<()> {
+pub fn run(registries: &Registries, args: &ReportArgs) -> Result<()> {
     let mut results: Vec<RunResult> = Vec::new();
     let (mut titles, mut suites): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     let mut revisions: Vec<String> = Vec::new();
@@ -46,7 +46,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         revisions.extend(own);
         extend_new(&mut joined.data, manifest.data);
         extend_new(&mut joined.model, manifest.model);
-        suites.push(suite_of(manifest.suite, &results));
+        suites.push(suite_of(registries, manifest.suite, &results));
         if !titles.contains(&manifest.title) {
             titles.push(manifest.title);
         }
@@ -88,14 +88,11 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         joined.title = titles.join("; ");
         let mut orders: Vec<&str> = results.iter().map(|r| r.order.as_str()).collect();
         orders.dedup();
-        let published = suites.first().map(|suite| published(suite, &orders));
-        write_report(
-            &folder,
-            &joined,
-            &summaries,
-            published.flatten().as_ref(),
-            &notes,
-        )?;
+        let published = match suites.first() {
+            Some(suite) => registries.benchmarks.published(suite, &orders)?,
+            None => None,
+        };
+        write_report(&folder, &joined, &summaries, published.as_ref(), &notes)?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())
@@ -110,13 +107,15 @@ fn extend_new(all: &mut Vec<String>, lines: Vec<String>) {
     }
 }
 
-/// The suite of a run; one that did not record it is known by its tasks if it is TRACE.
-fn suite_of(recorded: String, results: &[RunResult]) -> String {
-    let trace = Suite::trace();
-    let known = |task: &String| trace.tasks.iter().any(|spec| spec.name == *task);
-    let tasks = results.iter().flat_map(|result| &result.tasks);
-    match recorded.is_empty() && tasks.clone().all(known) {
-        true => trace.name,
-        false => recorded,
+/// The suite of a run; one that did not record it is that of the benchmark that has all of its tasks.
+fn suite_of(registries: &Registries, recorded: String, results: &[RunResult]) -> String {
+    if !recorded.is_empty() {
+        return recorded;
     }
+    let has_all = |suite: &benchmarks::Suite| {
+        let mut tasks = results.iter().flat_map(|result| &result.tasks);
+        tasks.all(|task| suite.tasks.iter().any(|spec| spec.name == *task))
+    };
+    let mut suites = registries.benchmarks.iter().map(|entry| entry.suite());
+    suites.find(has_all).map_or(recorded, |suite| suite.name)
 }

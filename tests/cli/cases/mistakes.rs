@@ -163,7 +163,7 @@ fn files_that_are_not_what_they_seem_are_named() {
 #[test]
 fn targets_that_no_calibration_sees_are_named_at_once() {
     let case = changed(llama(), |case| {
-        case.arguments = vec!["--set", "osft.targets=['embed_tokens', 'q_proj']"];
+        case.arguments = vec!["--set", "methods.osft.targets=['embed_tokens', 'q_proj']"];
     });
     let folder = scratch();
     case.write(folder.path());

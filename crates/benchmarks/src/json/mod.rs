@@ -1,14 +1,12 @@
-//! One way to read JSON files, and what they are where they are no JSON.
+//! Reads JSON files, and says what a file is that is no JSON.
 
 mod not_json;
 mod place;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-
-use crate::BenchmarkError;
 
 pub use not_json::NotJson;
 pub use place::Place;
@@ -35,21 +33,30 @@ impl fmt::Display for Content {
     }
 }
 
+/// Why a file does not give the JSON value that it should hold.
+pub(crate) enum ReadError {
+    /// The file cannot be read.
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// The file is something else that has a name.
+    NotJson { path: PathBuf, found: NotJson },
+    /// Any other fault; the reason holds line and column.
+    Json { path: PathBuf, reason: String },
+}
+
 /// Reads a file that holds one JSON value.
 ///
 /// # Errors
 ///
-/// [`BenchmarkError::Io`]; [`BenchmarkError::NotJson`] if the file is something else that can be
-/// named; [`BenchmarkError::Json`] for any other fault, with line and column.
-pub(crate) fn read<T: DeserializeOwned>(
-    path: &Path,
-    content: Content,
-) -> Result<T, BenchmarkError> {
-    let bytes = std::fs::read(path).map_err(|source| BenchmarkError::Io {
+/// See [`ReadError`].
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, content: Content) -> Result<T, ReadError> {
+    let bytes = std::fs::read(path).map_err(|source| ReadError::Io {
         path: path.to_path_buf(),
         source,
     })?;
-    let not_json = |found| BenchmarkError::NotJson {
+    let not_json = |found| ReadError::NotJson {
         path: path.to_path_buf(),
         found,
     };
@@ -62,7 +69,7 @@ pub(crate) fn read<T: DeserializeOwned>(
             true => format!("not a JSON {content}: {error}"),
             false => error.to_string(),
         };
-        BenchmarkError::Json {
+        ReadError::Json {
             path: path.to_path_buf(),
             reason,
         }

@@ -1,4 +1,4 @@
-//! Files that stand where JSON should be, and are something else.
+//! Recognises files of another kind where JSON should be.
 
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
@@ -119,10 +119,11 @@ impl NotJson {
             return Err(Self::ByteOrderMark);
         }
         let mut encodings = ENCODINGS.iter();
-        if let Some(&(_, encoding, mark)) = encodings.find(|known| bytes.starts_with(known.0)) {
+        if let Some(&(_, encoding, mark)) = encodings.find(|(mark, ..)| bytes.starts_with(mark)) {
             return Err(Self::OtherEncoding { encoding, mark });
         }
-        if let Some(&(_, kind, remedy)) = KINDS.iter().find(|known| start.starts_with(known.0)) {
+        if let Some(&(_, kind, remedy)) = KINDS.iter().find(|(first, ..)| start.starts_with(first))
+        {
             return Err(Self::OtherKind { kind, remedy });
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {

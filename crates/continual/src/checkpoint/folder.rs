@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Checkpoint, SEQUENCE_FILE, StatePart};
-use crate::ContinualError;
+use crate::error::ContinualError;
 
 /// What a checkpoint that is being written is called, until it is renamed.
 const UNFINISHED: &str = ".writing-";

@@ -2,6 +2,7 @@
 
 mod folder;
 mod identity;
+mod policy;
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,11 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use serde::de::DeserializeOwned;
 
-use crate::ContinualError;
+use crate::error::ContinualError;
 
 pub use folder::Checkpoints;
 pub(crate) use identity::{identified, identities};
+pub use policy::{CheckpointPolicy, NoCheckpoints, Pause};
 
 /// Name of the file of a checkpoint that says where the sequence stands; whoever keeps the run may
 /// add keys of their own.

@@ -1,10 +1,44 @@
 //! Joint multi-task fine-tuning: all tasks at once, for comparison.
 
 use burn::module::Module;
-use burn::optim::{AdamW, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
+use lm::LanguageModel;
 
-use super::{Method, TaskContext, TaskDiagnostics};
-use crate::{ContinualError, Protocol};
+use super::NoSettings;
+use crate::error::ContinualError;
+use crate::method::{Method, MethodInputs, MethodKind, TaskContext};
+use crate::protocol::Protocol;
+
+/// Joint multi-task fine-tuning in the registry.
+pub struct MultiTaskKind;
+
+impl<M: LanguageModel + 'static> MethodKind<M> for MultiTaskKind {
+    type Settings = NoSettings;
+
+    fn name(&self) -> &str {
+        "multi-task"
+    }
+
+    fn help(&self) -> &str {
+        "Fine-tuning of all parameters on all tasks at once: for comparison"
+    }
+
+    fn defaults(&self) -> NoSettings {
+        NoSettings {}
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Joint
+    }
+
+    fn build(
+        &self,
+        _settings: NoSettings,
+        _inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        Ok(Box::new(MultiTaskFt))
+    }
+}
 
 /// Fine-tuning of all parameters on the rows of all tasks, mixed.
 ///
@@ -13,10 +47,6 @@ use crate::{ContinualError, Protocol};
 pub struct MultiTaskFt;
 
 impl<M: Module> Method<M> for MultiTaskFt {
-    fn name(&self) -> &str {
-        "multi-task"
-    }
-
     fn protocol(&self) -> Protocol {
         Protocol::Joint
     }
@@ -24,18 +54,9 @@ impl<M: Module> Method<M> for MultiTaskFt {
     fn begin_task(
         &mut self,
         model: M,
-        inner: AdamW,
-        _context: TaskContext<'_>,
+        context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
-        Ok((model.set_require_grad(true), inner.into()))
-    }
-
-    fn end_task(
-        &mut self,
-        model: M,
-        _context: TaskContext<'_>,
-    ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        let diagnostics = TaskDiagnostics::of_all_parameters(&model);
-        Ok((model, diagnostics))
+        let optimizer = context.optimizer.for_module(&model)?;
+        Ok((model.set_require_grad(true), optimizer))
     }
 }

@@ -1,11 +1,45 @@
 //! Per-task fine-tuning: every task from the base model, nothing shared, nothing forgotten.
 
 use burn::module::Module;
-use burn::optim::{AdamW, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
+use lm::LanguageModel;
 
-use super::{Method, TaskContext, TaskDiagnostics};
+use super::NoSettings;
 use crate::checkpoint::Checkpoint;
-use crate::{ContinualError, Protocol};
+use crate::error::ContinualError;
+use crate::method::{Method, MethodInputs, MethodKind, TaskContext};
+use crate::protocol::Protocol;
+
+/// Per-task fine-tuning in the registry.
+pub struct PerTaskKind;
+
+impl<M: LanguageModel + 'static> MethodKind<M> for PerTaskKind {
+    type Settings = NoSettings;
+
+    fn name(&self) -> &str {
+        "per-task"
+    }
+
+    fn help(&self) -> &str {
+        "Fine-tuning of all parameters from the base model, one model per task: for comparison"
+    }
+
+    fn defaults(&self) -> NoSettings {
+        NoSettings {}
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Independent
+    }
+
+    fn build(
+        &self,
+        _settings: NoSettings,
+        _inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        Ok(Box::new(PerTaskFt::new()))
+    }
+}
 
 /// Fine-tuning of all parameters from the base model, one model per task.
 ///
@@ -23,10 +57,6 @@ impl<M> PerTaskFt<M> {
 }
 
 impl<M: Module> Method<M> for PerTaskFt<M> {
-    fn name(&self) -> &str {
-        "per-task"
-    }
-
     fn protocol(&self) -> Protocol {
         Protocol::Independent
     }
@@ -34,24 +64,15 @@ impl<M: Module> Method<M> for PerTaskFt<M> {
     fn begin_task(
         &mut self,
         model: M,
-        inner: AdamW,
-        _context: TaskContext<'_>,
+        context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
+        let optimizer = context.optimizer.for_module(&model)?;
         let base = self.base.get_or_insert(model);
-        Ok((base.clone().set_require_grad(true), inner.into()))
+        Ok((base.clone().set_require_grad(true), optimizer))
     }
 
     fn restore(&mut self, base: &M, _saved: &Checkpoint) -> Result<(), ContinualError> {
         self.base = Some(base.clone());
         Ok(())
-    }
-
-    fn end_task(
-        &mut self,
-        model: M,
-        _context: TaskContext<'_>,
-    ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        let diagnostics = TaskDiagnostics::of_all_parameters(&model);
-        Ok((model, diagnostics))
     }
 }

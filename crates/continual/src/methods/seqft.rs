@@ -1,35 +1,61 @@
 //! Sequential fine-tuning: train on each task in turn, protect nothing.
 
 use burn::module::Module;
-use burn::optim::{AdamW, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
+use lm::LanguageModel;
 
-use super::{Method, TaskContext, TaskDiagnostics};
-use crate::ContinualError;
+use super::NoSettings;
+use crate::error::ContinualError;
+use crate::method::{Method, MethodInputs, MethodKind, TaskContext};
+
+/// Sequential fine-tuning (SeqFT) in the registry.
+pub struct SeqFtKind;
+
+impl<M: LanguageModel + 'static> MethodKind<M> for SeqFtKind {
+    type Settings = NoSettings;
+
+    fn name(&self) -> &str {
+        "seqft"
+    }
+
+    fn help(&self) -> &str {
+        "Sequential fine-tuning of all parameters"
+    }
+
+    fn defaults(&self) -> NoSettings {
+        NoSettings {}
+    }
+
+    fn build(
+        &self,
+        _settings: NoSettings,
+        _inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        Ok(Box::new(SeqFt))
+    }
+}
 
 /// Sequential fine-tuning (SeqFT) of all parameters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeqFt;
 
 impl<M: Module> Method<M> for SeqFt {
-    fn name(&self) -> &str {
-        "seqft"
-    }
-
     fn begin_task(
         &mut self,
         model: M,
-        inner: AdamW,
-        _context: TaskContext<'_>,
+        context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
-        Ok((model.set_require_grad(true), inner.into()))
+        let optimizer = context.optimizer.for_module(&model)?;
+        Ok((model.set_require_grad(true), optimizer))
     }
 
-    fn end_task(
-        &mut self,
-        model: M,
-        _context: TaskContext<'_>,
-    ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        let diagnostics = TaskDiagnostics::of_all_parameters(&model);
-        Ok((model, diagnostics))
+    fn multiplications(
+        &self,
+        _path: &str,
+        [d_in, d_out]: [usize; 2],
+        tokens: usize,
+    ) -> Option<usize> {
+        // Forward, gradient of the input, gradient of the weight.
+        Some(3 * tokens * d_in * d_out)
     }
 }

@@ -1,7 +1,9 @@
 //! What is told while a sequence runs.
 
+use crate::clock::Seconds;
+use crate::method::TaskDiagnostics;
+use crate::protocol::ResultMatrix;
 use crate::trainer::Step;
-use crate::{ResultMatrix, Seconds, TaskDiagnostics};
 
 /// What happens during a sequence, as it happens.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use burn::data::dataset::Dataset;
 use lm::Example;
 use sha2::{Digest, Sha256};
 
-use crate::trainer::read_row;
-use crate::{ContinualError, EvaluationSet, Task};
+use crate::error::ContinualError;
+use crate::protocol::{EvaluationSet, Task, read_row};
 
 /// A hash of everything a sequence reads: every task's name, epochs, rows and questions in their
 /// order, how long answers may be, and the questions that probe general knowledge.
@@ -89,8 +89,7 @@ mod tests {
     use burn::data::dataset::InMemDataset;
 
     use super::*;
-    use crate::Question;
-    use crate::task::Unscored;
+    use crate::protocol::{Question, Unscored};
 
     /// What a run reads, to be changed in one place.
     #[derive(Clone)]

@@ -1,25 +1,24 @@
 //! The loop over tasks: learn one, score those seen so far, go on.
 
-mod checkpoint_policy;
 mod event;
 mod fingerprint;
 mod outcome;
-mod scoring;
 mod stages;
 mod state;
 
 use lm::{LanguageModel, TextTokenizer};
 
-use crate::checkpoint::Checkpoint;
-use crate::clock::{Spent, synchronize};
+use crate::checkpoint::{Checkpoint, CheckpointPolicy, NoCheckpoints, Pause};
+use crate::clock::{Clock, Spent, TimedPart, synchronize};
+use crate::error::ContinualError;
+use crate::evaluate::evaluate;
+use crate::method::{Method, TaskContext};
+use crate::protocol::{EvaluationSet, Protocol, Task};
 use crate::trainer::{TaskTraining, TrainEvent, Training, fit};
-use crate::{Clock, ContinualError, EvaluationSet, Method, Task, TaskContext, TimedPart, evaluate};
 
-pub use checkpoint_policy::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use event::Event;
 pub use fingerprint::rows_fingerprint;
 pub use outcome::{SequenceConfig, SequenceOutcome};
-pub use scoring::{Protocol, Scoring};
 use stages::stages;
 use state::State;
 
@@ -227,20 +226,21 @@ impl Sequence<'_> {
             Some(saved) => Clock::resume(saved.spent()),
             None => Clock::start(),
         };
+        let optimizer = self.config.train.optimizer();
         let context = TaskContext {
             index,
             count,
             task,
             clock: &clock,
+            optimizer: &optimizer,
         };
         if under_way.is_none() {
             on_event(Event::TaskStarted { task: index, name });
         }
-        let inner = self.config.train.optimizer();
         // Not kept beside what trains: a method may hold it in fewer bytes. While a task is learned nothing
         // reads the model before it.
         let model = std::mem::replace(&mut state.model, state.base.clone());
-        let (prepared, optimizer) = method.begin_task(model, inner, context)?;
+        let (prepared, optimizer) = method.begin_task(model, context)?;
         let training = match under_way {
             Some(saved) => saved.taken_up(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),

@@ -2,9 +2,10 @@
 
 use lm::Decoding;
 
-use super::{Protocol, Scoring};
+use crate::clock::Seconds;
+use crate::method::TaskDiagnostics;
+use crate::protocol::{Protocol, ResultMatrix, Scoring};
 use crate::trainer::TrainConfig;
-use crate::{ResultMatrix, Seconds, TaskDiagnostics};
 
 /// Settings of a sequence.
 #[derive(Clone, Debug)]

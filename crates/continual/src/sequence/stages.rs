@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use burn::data::dataset::InMemDataset;
 
-use super::Protocol;
-use crate::trainer::read_rows;
-use crate::{ContinualError, Task};
+use crate::error::ContinualError;
+use crate::protocol::{Protocol, Task, read_rows};
 
 /// The tasks as a protocol learns them.
 ///
@@ -47,8 +46,7 @@ mod tests {
     use lm::Example;
 
     use super::*;
-    use crate::EvaluationSet;
-    use crate::task::Unscored;
+    use crate::protocol::{EvaluationSet, Unscored};
     use crate::trainer::global_batches;
 
     fn task(word: u32, rows: usize, epochs: usize) -> Task {

@@ -7,11 +7,13 @@ use serde_json::Value;
 
 use super::{Sequence, rows_fingerprint};
 use crate::checkpoint::{Checkpoint, SEQUENCE_FILE as STATE, StatePart, identified, identities};
-use crate::clock::Spent;
+use crate::clock::{Seconds, Spent};
+use crate::error::ContinualError;
+use crate::method::{Method, TaskDiagnostics};
+use crate::protocol::ResultMatrix;
 use crate::trainer::{Best, Training};
-use crate::{ContinualError, Method, ResultMatrix, Seconds, TaskDiagnostics};
 
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Where a sequence stands between two tasks or two scores.
 pub(super) struct State<M> {

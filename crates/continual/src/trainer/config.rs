@@ -1,9 +1,9 @@
 //! Settings of the training loop.
 
-use burn::optim::{AdamW, AdamWConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::ContinualError;
+use crate::error::ContinualError;
+use crate::method::{OptimizerConfig, OptimizerName};
 
 /// How the learning rate goes on after warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,14 +37,16 @@ pub struct TrainConfig {
     pub activation_checkpointing: bool,
     /// Global norm to which gradients are clipped; 0 does not clip.
     pub max_gradient_norm: f64,
-    /// AdamW's decoupled weight decay. For a constrained weight it decays the change since the
-    /// task began, for any other the weight itself.
+    /// The optimizer.
+    pub optimizer: OptimizerName,
+    /// Weight decay, decoupled where the optimizer decouples it. For a constrained weight it decays the change
+    /// since the task began, for any other the weight itself.
     pub weight_decay: f64,
-    /// AdamW's decay of the first moment.
+    /// Decay of the optimizer's first moment, or its momentum.
     pub beta_1: f64,
-    /// AdamW's decay of the second moment.
+    /// Decay of the optimizer's second moment.
     pub beta_2: f64,
-    /// AdamW's stabilizer.
+    /// The optimizer's stabilizer.
     pub epsilon: f64,
     /// What is done with the loss on validation rows.
     pub validation: ValidationConfig,
@@ -72,6 +74,7 @@ impl Default for TrainConfig {
             micro_batch: 16,
             activation_checkpointing: false,
             max_gradient_norm: 1.0,
+            optimizer: OptimizerName::default(),
             weight_decay: 0.0,
             beta_1: 0.9,
             beta_2: 0.999,
@@ -165,13 +168,14 @@ impl TrainConfig {
     }
 
     /// The optimizer every method starts from.
-    pub fn optimizer(&self) -> AdamW {
-        AdamWConfig::new()
-            .with_beta_1(self.beta_1 as f32)
-            .with_beta_2(self.beta_2 as f32)
-            .with_epsilon(self.epsilon as f32)
-            .with_weight_decay(self.weight_decay as f32)
-            .build()
+    pub fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig {
+            name: self.optimizer,
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use lm::{Backpropagation, Example, LanguageModel};
 use super::schedule::scheduler;
 use super::validation::{Best, mean_loss};
 use super::{TrainConfig, clip_by_global_norm, global_batches};
-use crate::{ContinualError, Method};
+use crate::error::ContinualError;
+use crate::method::Method;
+use crate::protocol::read_rows;
 
 /// What one optimizer step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +41,7 @@ pub struct TaskTraining<'a> {
     pub rows: &'a dyn Dataset<Example>,
     /// Rows whose loss is watched, if the settings ask for it.
     pub validation: Option<&'a dyn Dataset<Example>>,
-    /// Passes over the rows.
+    /// Epochs.
     pub epochs: usize,
     /// Decides the order of the rows.
     pub seed: u64,
@@ -189,27 +191,6 @@ impl<M: Clone> Training<M> {
             self.stale += 1;
         }
     }
-}
-
-/// All rows of a data set.
-///
-/// # Errors
-///
-/// [`ContinualError::Row`] for the first one that cannot be read.
-pub(crate) fn read_rows(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, ContinualError> {
-    (0..rows.len()).map(|row| read_row(rows, row)).collect()
-}
-
-/// One row of a data set.
-///
-/// # Errors
-///
-/// [`ContinualError::Row`] if it cannot be read.
-pub(crate) fn read_row(rows: &dyn Dataset<Example>, row: usize) -> Result<Example, ContinualError> {
-    rows.get(row).map_err(|error| ContinualError::Row {
-        row,
-        reason: error.to_string(),
-    })
 }
 
 /// Mean loss of a step and its gradients, accumulated over micro-batches; the method's penalty

@@ -11,5 +11,4 @@ pub use batches::global_batches;
 pub use clip::{clip_by_global_norm, global_norm};
 pub use config::{Schedule, TrainConfig, ValidationConfig};
 pub use fit::{Step, TaskTraining, TrainEvent, Training, fit, step_count};
-pub(crate) use fit::{read_row, read_rows};
 pub use validation::Best;

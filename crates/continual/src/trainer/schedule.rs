@@ -7,7 +7,7 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 
 use super::{Schedule, TrainConfig};
-use crate::ContinualError;
+use crate::error::ContinualError;
 
 /// A scheduler for `steps` steps: linear warm-up from `peak / warm-up steps`, then the schedule.
 pub(super) fn scheduler(

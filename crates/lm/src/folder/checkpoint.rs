@@ -12,9 +12,11 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::shards::{WeightFiles, weight_files};
-use crate::LmError;
+use crate::error::LmError;
 use crate::files::refuse_pointer;
 
+/// What tensors of any family are prefixed with by programs that hold the model in a field.
+const WRAPPED: &str = "model.";
 /// Numbers that are compared at a time.
 const COMPARED: usize = 1 << 20;
 
@@ -34,11 +36,13 @@ pub(super) struct Checkpoint {
     /// Names without a tensor of their own, and the tensor that each of them stands for:
     /// `safetensors.torch.save_model` writes a tensor once, and its other names into the metadata.
     pub aliases: BTreeMap<String, String>,
+    /// What the names may begin with.
+    prefix: &'static str,
 }
 
 impl Checkpoint {
-    /// Reads the headers of a folder's weight files.
-    pub(super) fn open(folder: &Path) -> Result<Self, LmError> {
+    /// Reads the headers of a folder's weight files. Names of tensors may begin with `prefix`.
+    pub(super) fn open(folder: &Path, prefix: &'static str) -> Result<Self, LmError> {
         let WeightFiles { files, map } = weight_files(folder)?;
         let mut tensors = BTreeMap::new();
         let mut aliases = BTreeMap::new();
@@ -56,21 +60,33 @@ impl Checkpoint {
         }
         // Most metadata is about other things: the file's format, for instance.
         aliases.retain(|name, target| !tensors.contains_key(name) && tensors.contains_key(target));
-        Ok(Self { tensors, aliases })
+        Ok(Self {
+            tensors,
+            aliases,
+            prefix,
+        })
     }
 
-    /// The name under which a parameter is stored, with or without a leading `model.`.
+    /// Whether there is a tensor of exactly that name.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The name under which a parameter is stored, with or without a prefix.
     pub(super) fn stored(&self, name: &str) -> Option<String> {
-        let stored = |name: &String| self.tensors.contains_key(name);
-        [name.to_string(), format!("model.{name}")]
-            .into_iter()
-            .find(stored)
+        self.names(name).find(|name| self.holds(name))
+    }
+
+    /// What a parameter may be called in the files.
+    fn names(&self, name: &str) -> impl Iterator<Item = String> {
+        let prefixes = ["", self.prefix, WRAPPED].into_iter();
+        prefixes.map(move |prefix| format!("{prefix}{name}"))
     }
 
     /// The tensor that a parameter's name stands for by the files' metadata.
     pub(super) fn alias(&self, name: &str) -> Option<String> {
-        let alias = |name: &str| self.aliases.get(name).cloned();
-        alias(name).or_else(|| alias(&format!("model.{name}")))
+        let mut names = self.names(name);
+        names.find_map(|name| self.aliases.get(&name).cloned())
     }
 
     /// Whether two tensors hold the same values, whatever the types they are stored in.
@@ -125,7 +141,7 @@ impl Stored {
         }
     }
 
-    /// The tensor for a module, whose values are read when the module takes them.
+    /// The tensor for a module; its values are read when the module takes them.
     pub(super) fn deferred(&self, path: String, dtype: DType) -> burn_pack::Tensor {
         let stored = self.clone();
         let shape = self.shape.clone();

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::HfFolder;
 use super::shards::{WeightFiles, weight_files};
-use crate::LmError;
+use crate::error::LmError;
 
-/// Keys of `config.json` that change no number here: weights are read as f32 whatever is said of them.
+/// Keys of `config.json` that change no number here: weights are always read as f32.
 const CHANGES_NOTHING: [&str; 5] = [
     "_name_or_path",
     "transformers_version",
@@ -41,11 +41,11 @@ impl HfFolder {
     /// [`LmError::MissingFile`], [`LmError::Io`].
     pub fn fingerprint(&self, stop_tokens: &[u32]) -> Result<FolderFingerprint, LmError> {
         let mut config = Sha256::new();
-        let mut told = self.config.clone();
-        if let Value::Object(keys) = &mut told {
+        let mut hashed = self.config.clone();
+        if let Value::Object(keys) = &mut hashed {
             keys.retain(|key, _| !CHANGES_NOTHING.contains(&key.as_str()));
         }
-        hash_json(&told, &mut config);
+        hash_json(&hashed, &mut config);
 
         // Files of tens of gigabytes: a thread each, and none is read whole.
         let WeightFiles { files, map } = weight_files(&self.path)?;

@@ -12,36 +12,52 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use fingerprint::FolderFingerprint;
 pub use read::Loaded;
-pub(crate) use tokens::token_ids;
 pub use write::{ExportPrecision, UNFINISHED, write_whole};
 
-use crate::LmError;
-use crate::family::Family;
+use crate::error::LmError;
+use crate::families::Model;
 use crate::files::read_json;
+use crate::model::{FolderFormat, Pretrained};
 
 /// A folder with `config.json`, weights and a tokenizer, as other tools write it.
 #[derive(Clone, Debug)]
 pub struct HfFolder {
     path: PathBuf,
     config: Value,
+    /// What the model may be.
+    families: &'static [&'static FolderFormat],
 }
 
 impl HfFolder {
-    /// Opens a folder by its `config.json`; weights and tokenizer are read when asked for.
+    /// Opens a folder of any family of [`Model`] by its `config.json`. Weights and tokenizer are read when
+    /// asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open_for`](Self::open_for).
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, LmError> {
+        Self::open_for::<Model>(path)
+    }
+
+    /// Opens a folder of a family that `M` reads. A folder of another family opens too, but of its files
+    /// only the tokenizer can be used.
     ///
     /// # Errors
     ///
     /// [`LmError::MissingFile`], [`LmError::GitLfsPointer`] or [`LmError::Json`] if there is no readable
     /// configuration.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, LmError> {
+    pub fn open_for<M: Pretrained>(path: impl Into<PathBuf>) -> Result<Self, LmError> {
         let path = path.into();
         let config = read_json(&path, "config.json")?;
-        Ok(Self { path, config })
+        Ok(Self {
+            path,
+            config,
+            families: M::FAMILIES,
+        })
     }
 
     /// The folder.
@@ -54,40 +70,9 @@ impl HfFolder {
         &self.config
     }
 
-    /// The model's family, if it is one that is implemented.
-    pub(crate) fn family(&self) -> Option<Family> {
-        Family::of(self.config["model_type"].as_str()?)
+    /// The layout of the model's family, if the folder was opened for it.
+    fn format(&self) -> Option<&'static FolderFormat> {
+        let mut families = self.families.iter().copied();
+        families.find(|format| format.reads(&self.config))
     }
-}
-
-/// Hyperparameters from the parsed `config.json` at `path`; an error names the key.
-pub(crate) fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Result<C, LmError> {
-    refuse_quantized(json, path)?;
-    serde_path_to_error::deserialize(json).map_err(|error| {
-        let key = error.path().to_string();
-        LmError::Json {
-            path: path.to_path_buf(),
-            reason: match key.as_str() {
-                "." => error.into_inner().to_string(),
-                _ => format!("{key}: {}", error.into_inner()),
-            },
-        }
-    })
-}
-
-/// Quantized weights have tensors of other names and types; what they stand for is the method's own.
-fn refuse_quantized(json: &Value, path: &Path) -> Result<(), LmError> {
-    let found = &json["quantization_config"];
-    if found.is_null() {
-        return Ok(());
-    }
-    Err(LmError::Unsupported {
-        path: path.to_path_buf(),
-        field: "quantization_config",
-        found: match found["quant_method"].as_str() {
-            Some(method) => format!("{method:?}"),
-            None => found.to_string(),
-        },
-        supported: "weights in f32, bf16 or f16, which the model's unquantized folder holds",
-    })
 }

@@ -1,13 +1,13 @@
-//! What a module expects of the files that it is filled from, and whether they filled it with numbers.
+//! Parameters that a module expects in files, and whether they were filled with finite numbers.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 /// A parameter, as files name and shape it.
 pub(super) struct Expected {
-    /// Its path in the module, which is what a tensor must be called to be applied.
+    /// Its path in the module; a tensor is applied by this name.
     pub path: String,
-    /// Its name in a file, less a leading `model.`.
+    /// Its name in a file, less the family's prefix.
     pub name: String,
     /// Its shape in a file.
     pub shape: Vec<usize>,
@@ -15,7 +15,7 @@ pub(super) struct Expected {
     pub is_bias: bool,
 }
 
-/// The parameters of a module, in its order; none of them is initialized for it.
+/// The parameters of a module, in its order. Does not initialize them.
 pub(super) fn expected<M: Module>(module: &M) -> Vec<Expected> {
     let mut visitor = Visitor::default();
     module.visit(&mut visitor);
@@ -65,11 +65,11 @@ impl ModuleVisitor for Visitor {
 /// Path of the first parameter with a NaN or an infinity.
 pub(super) fn first_not_finite<M: Module>(module: &M) -> Option<String> {
     #[derive(Default)]
-    struct Look {
+    struct FirstNotFinite {
         path: Vec<String>,
         found: Option<String>,
     }
-    impl ModuleVisitor for Look {
+    impl ModuleVisitor for FirstNotFinite {
         fn enter_module(&mut self, name: &str, _container_type: &str) {
             self.path.push(name.to_string());
         }
@@ -91,7 +91,7 @@ pub(super) fn first_not_finite<M: Module>(module: &M) -> Option<String> {
             }
         }
     }
-    let mut look = Look::default();
-    module.visit(&mut look);
-    look.found
+    let mut visitor = FirstNotFinite::default();
+    module.visit(&mut visitor);
+    visitor.found
 }

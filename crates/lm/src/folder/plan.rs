@@ -9,9 +9,9 @@ use burn::tensor::TensorData;
 
 use super::checkpoint::Checkpoint;
 use super::parameters::{Expected, expected};
-use super::tied::{HEAD, Tied};
-use crate::LmError;
-use crate::family::Family;
+use super::tied::Tied;
+use crate::error::LmError;
+use crate::model::FolderFormat;
 
 /// What fills a module.
 pub(super) struct Plan {
@@ -19,11 +19,13 @@ pub(super) struct Plan {
     pub tensors: Vec<burn_pack::Tensor>,
     /// Biases that no file holds, which are 0.
     pub zero: Vec<String>,
-    /// Tensors that nobody reads, but for those that other tools ignore too.
+    /// Unread tensors, without those that other tools ignore too.
     pub unread: Vec<String>,
     expected: Vec<Expected>,
-    /// What is in front of the names of the files' tensors, but for the output head's.
+    /// What the names of the files' tensors begin with, except the output head's.
     prefix: &'static str,
+    /// The output head's tensor.
+    head: &'static str,
 }
 
 impl Plan {
@@ -36,24 +38,29 @@ impl Plan {
     pub(super) fn of<M: Module>(
         module: &M,
         checkpoint: &Checkpoint,
-        family: Family,
+        format: &FolderFormat,
         tied: &Tied,
         folder: &Path,
     ) -> Result<Self, LmError> {
+        let expected = expected(module);
         // A file of the blocks alone names them without their model.
-        let bare = checkpoint.tensors.keys().any(|k| k.starts_with("layers."));
+        let is_bare = |e: &Expected| e.name != format.head && checkpoint.holds(&e.name);
         let mut plan = Self {
             tensors: Vec::new(),
             zero: Vec::new(),
             unread: Vec::new(),
-            expected: expected(module),
-            prefix: if bare { "" } else { family.prefix() },
+            prefix: match expected.iter().any(is_bare) {
+                true => "",
+                false => format.prefix,
+            },
+            head: format.head,
+            expected,
         };
         let (mut missing, mut read) = (Vec::new(), BTreeSet::new());
         for parameter in &plan.expected {
             let found = match parameter.name.as_str() {
-                HEAD => tied.head.clone(),
-                name if family.embeddings().first() == Some(&name) => tied.embedding.clone(),
+                name if name == format.head => tied.head.clone(),
+                name if format.embeddings.first() == Some(&name) => tied.embedding.clone(),
                 name => checkpoint.stored(name).or_else(|| checkpoint.alias(name)),
             };
             match found {
@@ -76,7 +83,7 @@ impl Plan {
         }
         read.extend(tied.copies.iter().cloned());
         let stored = checkpoint.tensors.keys();
-        let unread = stored.filter(|name| !read.contains(*name) && !family.is_known_leftover(name));
+        let unread = stored.filter(|name| !read.contains(*name) && !(format.is_leftover)(name));
         plan.unread = unread.cloned().collect();
         Ok(plan)
     }
@@ -90,7 +97,7 @@ impl Plan {
     /// A parameter's name as the files have it, or would have it.
     fn shown(&self, parameter: &Expected) -> String {
         let name = &parameter.name;
-        match name == HEAD {
+        match name == self.head {
             true => name.clone(),
             false => format!("{}{name}", self.prefix),
         }

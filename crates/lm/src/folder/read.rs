@@ -9,10 +9,10 @@ use super::checkpoint::Checkpoint;
 use super::parameters::first_not_finite;
 use super::plan::Plan;
 use super::tied;
-use crate::family::Family;
-use crate::{LmError, Pretrained};
+use crate::error::LmError;
+use crate::model::{FolderFormat, Pretrained};
 
-/// Names that a warning lists before it counts the rest.
+/// Number of names that a warning lists before it counts the rest.
 const LISTED: usize = 8;
 /// Files of an adapter, which other tools apply to the model beside it.
 const ADAPTER: [&str; 3] = [
@@ -26,7 +26,7 @@ const ADAPTER: [&str; 3] = [
 pub struct Loaded<M> {
     /// The model.
     pub model: M,
-    /// What about the folder may not be what its user expects, in sentences; empty for most.
+    /// What may be unexpected about the folder, in sentences; empty for most.
     pub warnings: Vec<String>,
 }
 
@@ -34,10 +34,10 @@ impl HfFolder {
     /// Loads a model, its weights as f32: [`Model`](crate::Model) for whichever family the folder
     /// holds, or one family alone.
     ///
-    /// Where files and `config.json` differ, it is as in transformers 5: an output head that is not the
-    /// embeddings is used, whatever `tie_word_embeddings` says, and biases that the files lack are 0.
-    /// Warnings tell of both, of tensors that nobody reads, of keys of `config.json` that are ignored, and
-    /// of an adapter in the folder.
+    /// Where files and `config.json` differ, the files win, as in transformers 5: an output head that is not
+    /// the embeddings is used, whatever `tie_word_embeddings` says, and biases that the files lack are 0.
+    /// Warnings tell of both, of unread tensors, of ignored keys of `config.json`, and of an adapter in the
+    /// folder.
     ///
     /// # Errors
     ///
@@ -46,23 +46,24 @@ impl HfFolder {
     /// [`LmError::MissingTensors`] if the weights are not all there, or not all finite.
     pub fn load<M: Pretrained>(&self, device: &Device) -> Result<Loaded<M>, LmError> {
         let path = self.path.join("config.json");
-        // What cannot be built at all is said before the weights are looked at.
+        // A model that cannot be built is refused before its weights are read.
         M::from_config(&self.config, &path, device)?;
-        let family = Family::of_config(&self.config, &path)?;
-        let checkpoint = Checkpoint::open(&self.path)?;
-        let tied = tied::find(&checkpoint, family, &self.config, &self.path)?;
-        let config = tied::settled(&self.config, family, tied.own_head);
+        let format = FolderFormat::of_config(M::FAMILIES, &self.config, &path)?;
+        let checkpoint = Checkpoint::open(&self.path, format.prefix)?;
+        let tied = tied::find(&checkpoint, format, &self.config, &self.path)?;
+        let mut config = self.config.clone();
+        format.retie(&mut config, !tied.own_head);
         let mut model = M::from_config(&config, &path, device)?;
 
-        let mut warnings = family.ignored(&self.config);
+        let mut warnings = (format.ignored_keys)(&self.config);
         warnings.extend(tied.warnings.iter().cloned());
-        let plan = Plan::of(&model, &checkpoint, family, &tied, &self.path)?;
+        let plan = Plan::of(&model, &checkpoint, format, &tied, &self.path)?;
         warnings.extend(self.fill(&mut model, plan)?);
         warnings.extend(self.adapter());
         Ok(Loaded { model, warnings })
     }
 
-    /// Fills a module from the files, and says what of either was left.
+    /// Fills a module from the files; returns warnings about parameters and tensors that are left over.
     fn fill<M: Module>(&self, module: &mut M, mut plan: Plan) -> Result<Vec<String>, LmError> {
         let failed = |reason: String| LmError::Weights {
             path: self.path.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::LmError;
+use crate::error::LmError;
 use crate::files::read_json;
 
 const SINGLE: &str = "model.safetensors";

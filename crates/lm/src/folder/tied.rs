@@ -1,19 +1,12 @@
-//! Embeddings and output head: which tensors of a file they are, and whether they are one.
+//! Embeddings and output head: which tensors of a file they are, and whether they are tied.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
-use crate::LmError;
-use crate::family::Family;
-
-/// The output head's tensor, in every family.
-pub(super) const HEAD: &str = "lm_head.weight";
-/// The key that says whether the output head is the embeddings.
-const FLAG: &str = "tie_word_embeddings";
-/// The key that says whether T5's decoder output is scaled before the head.
-const SCALE: &str = "scale_decoder_outputs";
+use crate::error::LmError;
+use crate::model::FolderFormat;
 
 /// Where the embeddings and the head of a model are stored.
 #[derive(Debug, Default)]
@@ -22,7 +15,7 @@ pub(super) struct Tied {
     pub embedding: Option<String>,
     /// The tensor of a head that is not the embeddings.
     pub head: Option<String>,
-    /// Whether the model has a head of its own, be its tensor there or not.
+    /// Whether the head is untied, even if its tensor is missing.
     pub own_head: bool,
     /// Tensors that hold what another one holds too.
     pub copies: Vec<String>,
@@ -31,9 +24,8 @@ pub(super) struct Tied {
 
 /// Finds the embeddings and the head.
 ///
-/// A head in the files that differs from the embeddings is one of its own, whatever `config.json` says:
-/// somebody trained it. As in transformers, one that equals them is the embeddings themselves where the
-/// flag ties them.
+/// A head in the files that differs from the embeddings is untied, whatever `config.json` says: somebody
+/// trained it. As in transformers, one that equals the embeddings is tied if the flag says so.
 ///
 /// # Errors
 ///
@@ -41,12 +33,12 @@ pub(super) struct Tied {
 /// of reading them.
 pub(super) fn find(
     checkpoint: &Checkpoint,
-    family: Family,
+    format: &FolderFormat,
     config: &Value,
     folder: &Path,
 ) -> Result<Tied, LmError> {
-    let flag = flag(config, family);
-    let group = family.embeddings();
+    let flag = format.ties(config);
+    let group = format.embeddings;
     let mut stored = group.iter().filter_map(|name| checkpoint.stored(name));
     let mut tied = Tied {
         embedding: stored.next(),
@@ -64,25 +56,24 @@ pub(super) fn find(
             tied.copies.push(copy);
         }
     }
-    let head = checkpoint.stored(HEAD);
+    let head = checkpoint.stored(format.head);
     if tied.embedding.is_none() {
         tied.embedding = group.iter().find_map(|name| checkpoint.alias(name));
     }
     if tied.embedding.is_none() && flag {
         tied.embedding = head.clone();
     }
-    let head = head.or_else(|| checkpoint.alias(HEAD));
+    let head = head.or_else(|| checkpoint.alias(format.head));
     tied.own_head = match (&tied.embedding, &head) {
         (Some(embedding), Some(head)) if flag => !checkpoint.same_values(embedding, head)?,
         _ => !flag,
     };
     if tied.own_head {
-        // As transformers 5 writes T5: the flag is always true there, and another key tells.
-        let usual = family == Family::T5 && !config[SCALE].is_null();
-        if flag && !usual {
+        if flag && !(format.may_untie)(config) {
             tied.warnings.push(format!(
-                "config.json says that the output head is the embeddings ({FLAG}), but {HEAD} differs \
-                 from them: it is used, and trained apart"
+                "config.json says that the output head is the embeddings (tie_word_embeddings), but {} \
+                 differs from them: it is used, and trained apart",
+                format.head
             ));
         }
         tied.head = head;
@@ -90,27 +81,4 @@ pub(super) fn find(
         tied.copies.extend(head);
     }
     Ok(tied)
-}
-
-/// The configuration of a model that has a head of its own or not, where `config` says otherwise.
-///
-/// transformers 5 reads the same model from it, and transformers 4 where it can: it has neither a T5 with a
-/// scaled output before a head of its own, nor one without scaling before a shared head.
-pub(super) fn settled(config: &Value, family: Family, own_head: bool) -> Value {
-    let mut settled = config.clone();
-    if flag(config, family) != own_head {
-        return settled;
-    }
-    if family == Family::T5 && config[SCALE].is_null() {
-        // Without the key, the flag decides; its value was what the model was read by.
-        settled[SCALE] = Value::from(flag(config, family));
-    }
-    settled[FLAG] = Value::from(!own_head);
-    settled
-}
-
-/// Whether `config.json` makes the output head the embeddings.
-fn flag(config: &Value, family: Family) -> bool {
-    let default = family.ties_by_default();
-    config[FLAG].as_bool().unwrap_or(default)
 }

@@ -6,9 +6,10 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::HfFolder;
-use crate::family::Family;
-use crate::files::read_if_there;
-use crate::{Framing, LmError, TextTokenizer, tokenizer};
+use crate::error::LmError;
+use crate::files::{read_if_there, token_ids};
+use crate::model::FolderFormat;
+use crate::text::{Framing, TextTokenizer, read_tokenizer};
 
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
@@ -33,11 +34,11 @@ impl HfFolder {
 
     /// The folder's tokenizer.
     ///
-    /// An answer is ended by the tokenizer's own end token: `eos_token` of `tokenizer_config.json`, or
-    /// else of `special_tokens_map.json`. Where neither names one, it is the first `eos_token_id` of
-    /// `config.json`, or else of `generation_config.json`, and at last the default of the model's class
-    /// in transformers, of which a warning tells. What is generated is ended by that token and by all
-    /// that `generation_config.json` and `config.json` list.
+    /// The end token of an answer is the first one named by `eos_token` of `tokenizer_config.json`, then of
+    /// `special_tokens_map.json`, then by `eos_token_id` of `config.json`, then of
+    /// `generation_config.json`. If none names one, it is the default of the model's class in
+    /// transformers, with a warning. That token and all that `generation_config.json` and `config.json`
+    /// list stop generation.
     ///
     /// # Errors
     ///
@@ -52,16 +53,13 @@ impl HfFolder {
                 expected: TOKENIZER.to_string(),
             });
         }
-        let tokenizer = tokenizer::read(&file)?;
+        let tokenizer = read_tokenizer(&file)?;
         let highest = tokenizer.get_vocab(true).into_iter().max_by_key(|t| t.1);
         if let Some((token, id)) = highest {
             self.embedded(TOKENIZER, id, Some(token))?;
         }
-        let framing = match self.family() {
-            Some(Family::T5) => Framing::TextToText,
-            // Of a family that is not known, only the tokenizer can be used.
-            Some(Family::Llama) | None => Framing::Continuation,
-        };
+        // Without a family, there is no model that reads it otherwise.
+        let format = self.format().unwrap_or(&FolderFormat::PLAIN);
         let (end, unnamed) = self.end_token(&tokenizer)?;
         let mut stop_tokens = vec![end];
         for file in LISTING {
@@ -71,13 +69,13 @@ impl HfFolder {
             }
             add(&mut stop_tokens, &listed);
         }
-        let tokenizer = TextTokenizer::assemble(tokenizer, stop_tokens, framing)?;
+        let tokenizer = TextTokenizer::assemble(tokenizer, stop_tokens, format.framing)?;
         let mut warnings: Vec<String> = unnamed.into_iter().collect();
         warnings.extend(self.frame_warnings(&tokenizer)?);
         Ok(tokenizer.warned(warnings))
     }
 
-    /// The token that ends an answer, and a warning where it is nobody's choice.
+    /// The token that ends an answer, and a warning if no file names it.
     fn end_token(&self, tokenizer: &Tokenizer) -> Result<(u32, Option<String>), LmError> {
         let refused = |path: PathBuf, reason| Err(LmError::EndToken { path, reason });
         for file in NAMING {
@@ -105,7 +103,7 @@ impl HfFolder {
                 ),
             };
         }
-        let default = self.family().map(Family::default_end_token);
+        let default = self.format().and_then(|format| format.default_end_token);
         let class = self.config["model_type"].as_str().unwrap_or_default();
         match default.and_then(|id| Some((id, tokenizer.id_to_token(id)?))) {
             Some((id, token)) => Ok((
@@ -176,7 +174,7 @@ impl HfFolder {
         }
     }
 
-    /// Where other files of the folder lead to expect another frame than the tokenizer's.
+    /// Warnings where other files of the folder promise another frame than the tokenizer's.
     fn frame_warnings(&self, tokenizer: &TextTokenizer) -> Result<Vec<String>, LmError> {
         let frame = tokenizer.frame();
         let json = read_if_there(&self.path, TOKENIZER_CONFIG)?.unwrap_or_default();
@@ -204,15 +202,6 @@ impl HfFolder {
             ));
         }
         Ok(warnings)
-    }
-}
-
-/// A token id, or a list of them.
-pub(crate) fn token_ids(value: &Value) -> Option<Vec<u32>> {
-    let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-    match value {
-        Value::Array(ids) => ids.iter().map(one).collect(),
-        other => Some(vec![one(other)?]),
     }
 }
 

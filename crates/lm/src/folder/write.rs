@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
 use burn::store::{
     BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, SafetensorsStore,
 };
@@ -12,10 +11,11 @@ use serde_json::Value;
 
 use super::HfFolder;
 use super::parameters::expected;
-use super::tied;
-use crate::LmError;
+use crate::error::LmError;
+use crate::model::{FolderFormat, Pretrained};
 
-/// How the names of files and folders begin that are being written, or were when the program ended.
+/// Prefix of the names of unfinished files and folders: they are being written, or were when the program
+/// ended.
 pub const UNFINISHED: &str = ".writing-";
 
 /// Files beside the weights that other tools need to load and use a model.
@@ -57,17 +57,18 @@ impl ExportPrecision {
 impl HfFolder {
     /// Writes `module`, which was loaded from this folder, to a new folder of the same layout:
     /// the same tensor names, `config.json`, tokenizer, generation settings and chat template. Where the
-    /// files of this folder held another output head than its `config.json` says, the new one says so.
+    /// `config.json` of this folder does not say whether the output head is tied as it is, the new one does.
     ///
-    /// Of a module that is being trained through something attached to its weights (adapters, cores), the
-    /// weights that it computes with are written, and nothing else.
+    /// Of a module in training with something attached to its weights (adapters, cores), the merged weights
+    /// are written, and nothing else.
     ///
     /// The folder appears whole or not at all.
     ///
     /// # Errors
     ///
-    /// [`LmError::Io`] if it cannot be written or already exists, [`LmError::Weights`].
-    pub fn export<M: Module>(
+    /// [`LmError::Io`] if it cannot be written or already exists, [`LmError::Weights`], and
+    /// [`LmError::Unsupported`] if this folder holds a model of another family.
+    pub fn export<M: Pretrained>(
         &self,
         module: &M,
         out: &Path,
@@ -87,12 +88,12 @@ impl HfFolder {
             .map_err(LmError::io("create a folder in", &parent))?;
         let (dtype, name) = precision.dtype();
 
+        let source = self.path.join("config.json");
+        let format = FolderFormat::of_config(M::FAMILIES, &self.config, &source)?;
         let module = module.clone().materialize();
-        let own_head = expected(&module).iter().any(|e| e.name == tied::HEAD);
-        let mut config = match self.family() {
-            Some(family) => tied::settled(&self.config, family, own_head),
-            None => self.config.clone(),
-        };
+        let own_head = expected(&module).iter().any(|e| e.name == format.head);
+        let mut config = self.config.clone();
+        format.retie(&mut config, !own_head);
         for key in ["torch_dtype", "dtype"] {
             if config.get(key).is_some() {
                 config[key] = Value::from(name);
@@ -107,8 +108,7 @@ impl HfFolder {
             }
         }
         let weights = scratch.path().join("model.safetensors");
-        let mut store = SafetensorsStore::from_file(&weights)
-            .with_key_remapping(r"^(embed_tokens|layers|norm)\.(.*)$", "model.$1.$2")
+        let mut store = prefixed(SafetensorsStore::from_file(&weights), format)
             .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)))
             // Other tools look for this key before they believe that a file holds torch tensors.
             .metadata("format", "pt");
@@ -124,6 +124,18 @@ impl HfFolder {
         let _ = scratch.keep();
         Ok(())
     }
+}
+
+/// A store that puts the format's prefix in front of all names but the output head's.
+fn prefixed(store: SafetensorsStore, format: &FolderFormat) -> SafetensorsStore {
+    if format.prefix.is_empty() {
+        return store;
+    }
+    let head = format.head.strip_suffix("weight").unwrap_or(format.head);
+    let prefixed_head = format!("{}{head}", format.prefix).replace('.', r"\.");
+    store
+        .with_key_remapping("^", format.prefix)
+        .with_key_remapping(format!("^{prefixed_head}"), head)
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {

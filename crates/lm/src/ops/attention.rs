@@ -1,5 +1,5 @@
-//! Attention without its probabilities kept: they grow with the square of the tokens, and one product
-//! and a softmax give them again.
+//! Attention that does not save its probabilities: they grow with the square of the tokens, and one product
+//! and a softmax recompute them.
 
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
@@ -31,7 +31,7 @@ pub(crate) fn attend(
     let biased = bias.is_some();
     let frozen = bias.is_none_or(|bias| !bias.is_tracked());
     if query.is_autodiff() && frozen && built_for(&query.device().inner()) {
-        // Without a bias its place is taken by what is not read.
+        // Without a bias, any tensor fills its place: it is not read.
         let bias = bias.unwrap_or(&query).clone();
         return Tensor::from_dispatch(Dispatch::attention_of(
             query.into_dispatch(),

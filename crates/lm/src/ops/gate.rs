@@ -1,4 +1,4 @@
-//! A gate that is computed again by whoever needs it.
+//! The gate of a feed-forward network, recomputed in the backward pass.
 
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
@@ -6,8 +6,8 @@ use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, activation::silu};
 
-use super::again::{Cheap, computed_again};
 use super::built_for;
+use super::recompute::{CheapOperation, recomputed};
 
 /// `silu(gate) · up`
 ///
@@ -45,14 +45,14 @@ impl GateOps for burn::backend::Cube {}
 
 impl<B: Backend + GateOps, C: CheckpointStrategy> GateOps for Autodiff<B, C> {
     fn silu_gate_of(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
-        computed_again(SiluGate, [gate, up])
+        recomputed(SiluGate, [gate, up])
     }
 }
 
 #[derive(Clone, Debug)]
 struct SiluGate;
 
-impl<B: Backend + GateOps> Cheap<B, 2> for SiluGate {
+impl<B: Backend + GateOps> CheapOperation<B, 2> for SiluGate {
     fn forward(&self, [gate, up]: [FloatTensor<B>; 2]) -> FloatTensor<B> {
         B::silu_gate_of(gate, up)
     }

@@ -1,13 +1,13 @@
-//! Operations that keep less for the backward pass than the same made of Burn's own: what is cheap to
-//! compute again from their inputs is not kept.
+//! Operations that save less for the backward pass than the same composed of Burn's own: what is cheap to
+//! recompute from their inputs is not saved.
 //!
-//! Where this crate was built without the backend at hand (features `flex`, `ndarray`, `wgpu`, `cuda`)
-//! Burn's operations do the same work with more memory.
+//! Burn's operations do the same work with more memory where this crate was built without the backend's
+//! feature (`flex`, `ndarray`, `wgpu`, `cuda`).
 
-mod again;
 mod attention;
 mod gate;
 mod norm;
+mod recompute;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! A norm that is computed again by whoever needs it.
+//! RMS norm, recomputed in the backward pass.
 
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
@@ -7,8 +7,8 @@ use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor
 use burn::nn::RmsNorm;
 use burn::tensor::Tensor;
 
-use super::again::{Cheap, computed_again};
 use super::built_for;
+use super::recompute::{CheapOperation, recomputed};
 
 /// `γ x / √(mean(x²) + ε)`; by Burn's own operations where `γ` trains.
 ///
@@ -65,11 +65,11 @@ impl<B: Backend + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
             gamma: gamma.into_primitive(),
             epsilon,
         };
-        computed_again(norm, [x])
+        recomputed(norm, [x])
     }
 }
 
-/// What is not differentiated.
+/// The constants of the norm.
 #[derive(Clone, Debug)]
 struct Norm<B: Backend> {
     gamma: FloatTensor<B>,
@@ -90,7 +90,7 @@ impl<B: Backend> Norm<B> {
     }
 }
 
-impl<B: Backend + NormOps> Cheap<B, 1> for Norm<B> {
+impl<B: Backend + NormOps> CheapOperation<B, 1> for Norm<B> {
     fn forward(&self, [x]: [FloatTensor<B>; 1]) -> FloatTensor<B> {
         B::rms_norm_of(x, self.gamma.clone(), self.epsilon)
     }

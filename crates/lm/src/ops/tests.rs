@@ -1,4 +1,4 @@
-//! Values and derivatives are those of the same made of Burn's operations.
+//! Outputs and gradients are those of Burn's operations.
 
 #![allow(deprecated, clippy::unwrap_used)] // Burn 0.22 announces the removal of its ndarray backend.
 
@@ -57,7 +57,7 @@ fn check(what: &str, found: &[Vec<f32>], expected: &[Vec<f32>], parts: usize) {
     }
 }
 
-/// Leaves of which those that are marked are differentiated by.
+/// Leaves; the marked ones require a gradient.
 fn leaves<const D: usize, const N: usize>(
     shapes: [[usize; D]; N],
     tracked: [bool; N],

@@ -35,7 +35,7 @@ pub(crate) const SKETCH_ROWS: usize = 512;
 /// let layer = LinearConfig::new(8, 4).with_bias(false).init(&device);
 /// let config = OsftConfig::new()
 ///     .with_split(SplitSource::Inputs)
-///     .with_share_rule(ShareRule::Energy(0.95));
+///     .with_share_rule(ShareRule::energy(0.95));
 ///
 /// let mut calibrator = Calibrator::for_config(&layer, &config)?;
 /// for _ in 0..4 {
@@ -97,7 +97,7 @@ impl Calibrator {
     }
 
     /// Also measures how important the layers are, which
-    /// [`ShareRule::Adaptive`](crate::ShareRule::Adaptive) reads. May be called once for each measure.
+    /// [`ShareRule::adaptive`](crate::ShareRule::adaptive) reads. May be called once for each measure.
     ///
     /// The cosine costs a few sums over every output, linear CKA some matrix products per layer at the
     /// end.
@@ -144,9 +144,9 @@ impl Calibrator {
         };
         let [rows, dimension] = input.dims();
         let group = self.group_of.get(&first.id).copied();
-        let known = group.map(|group| self.groups[group].dimension());
+        let dimension_before = group.map(|group| self.groups[group].dimension());
         for (place, output) in &outputs {
-            fits(place, known, [rows, dimension], output.dims())?;
+            fits(place, dimension_before, [rows, dimension], output.dims())?;
         }
         if let Some(place) = self.regrouped(group, &outputs) {
             return Err(OsftError::Regrouped {
@@ -250,14 +250,14 @@ impl Calibrator {
 /// [`OsftError::OtherObservation`].
 fn fits(
     place: &Place,
-    known: Option<usize>,
+    dimension_before: Option<usize>,
     input: [usize; 2],
     output: [usize; 2],
 ) -> Result<(), OsftError> {
     let [rows, width] = input;
     // One that is not filled yet may have its shape the other way round.
     let [d_in, d_out] = match place.has_shape([width, output[1]]) {
-        true => [known.unwrap_or(width), output[1]],
+        true => [dimension_before.unwrap_or(width), output[1]],
         false => place.shape,
     };
     let mut checked = [

@@ -1,20 +1,20 @@
 //! What to split, by what, how much of it to protect, and how the rest may move.
 
 mod precision;
-mod share;
 mod targets;
+
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 pub use precision::BasePrecision;
-pub use share::{AdaptiveShare, ShareRule, ShareSchedule};
-pub(crate) use share::{LayerFacts, floored};
 use targets::expression;
 pub use targets::{SelectedTarget, Targets};
 
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
+use crate::rule::{Rule, ShareRule, ShareRules};
 
 /// Which part of a change is taken away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Default for OsftConfig {
         Self {
             targets: Targets::linear_layers(),
             split: SplitSource::Weights,
-            protected_share: ShareRule::Fixed(0.5),
+            protected_share: ShareRule::fixed(0.5),
             target_shares: Vec::new(),
             form: Form::Core,
             others: Others::Frozen,
@@ -182,7 +182,7 @@ impl OsftConfig {
 
     /// Protects the same fraction of directions, in `[0, 1]`, in every layer.
     pub fn with_protected_share(self, share: f64) -> Self {
-        self.with_share_rule(ShareRule::Fixed(share))
+        self.with_share_rule(ShareRule::fixed(share))
     }
 
     /// Protects as many directions as that rule says.
@@ -225,6 +225,19 @@ impl OsftConfig {
         self
     }
 
+    /// The same with its rules made by this list where settings named one that is not built in.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::UnknownShareRule`], [`OsftError::InvalidShareSetting`].
+    pub fn with_rules(mut self, rules: &ShareRules) -> Result<Self, OsftError> {
+        self.protected_share = self.protected_share.resolved(rules)?;
+        for share in &mut self.target_shares {
+            share.protected_share = share.protected_share.clone().resolved(rules)?;
+        }
+        Ok(self)
+    }
+
     /// Whether the split, or a rule, reads what a [`Calibrator`](crate::Calibrator) measures.
     pub fn needs_calibration(&self) -> bool {
         self.split.needs_calibration() || !self.importance_measures().is_empty()
@@ -244,8 +257,15 @@ impl OsftConfig {
     /// # Errors
     ///
     /// [`OsftError::InvalidPattern`], [`OsftError::NoPattern`], [`OsftError::ShareOutOfRange`],
-    /// [`OsftError::FactoredBf16`].
+    /// [`OsftError::UnknownShareRule`], [`OsftError::FactoredBf16`].
     pub fn validate(&self) -> Result<(), OsftError> {
+        self.validate_made()?;
+        self.rules().try_for_each(ShareRule::validate)
+    }
+
+    /// Checks the configuration of a split that was made: as [`validate`](Self::validate), but a rule that
+    /// is not built in need not be resolved.
+    pub(crate) fn validate_made(&self) -> Result<(), OsftError> {
         if self.form.is_factored() && self.base_precision != BasePrecision::Full {
             return Err(OsftError::FactoredBf16);
         }
@@ -253,7 +273,7 @@ impl OsftConfig {
         for share in &self.target_shares {
             expression(&share.targets)?;
         }
-        self.rules().try_for_each(|rule| rule.validate())
+        self.rules().try_for_each(ShareRule::validate_made)
     }
 
     /// All rules, also those that hold for some targets alone.
@@ -264,8 +284,7 @@ impl OsftConfig {
 
     /// Whether a rule follows the sequence of tasks.
     pub(crate) fn follows_tasks(&self) -> bool {
-        self.rules()
-            .any(|rule| matches!(rule, ShareRule::Schedule(_)))
+        self.rules().any(ShareRule::follows_tasks)
     }
 
     /// Measures of importance that the rules read, each once.
@@ -301,17 +320,17 @@ impl OsftConfig {
     ///
     /// # Errors
     ///
-    /// [`OsftError::InvalidPattern`].
-    pub(crate) fn rules_of(&self, paths: &[&str]) -> Result<Vec<ShareRule>, OsftError> {
-        let mut rules = vec![self.protected_share; paths.len()];
+    /// [`OsftError::InvalidPattern`], [`OsftError::UnknownShareRule`].
+    pub(crate) fn rules_of(&self, paths: &[&str]) -> Result<Vec<Arc<dyn Rule>>, OsftError> {
+        let mut rules = vec![self.protected_share.rule()?; paths.len()];
         for share in self.target_shares.iter().rev() {
             let regex = expression(&share.targets)?;
             for (rule, path) in rules.iter_mut().zip(paths) {
                 if regex.is_match(path) {
-                    *rule = share.protected_share;
+                    *rule = share.protected_share.rule()?;
                 }
             }
         }
-        Ok(rules)
+        Ok(rules.into_iter().cloned().collect())
     }
 }

@@ -9,7 +9,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, Muon, Optimizer};
 use crate::config::{Form, Others};
 use crate::error::OsftError;
 use crate::form::{Axis, CoreOptimizer, FactorOptimizer, Unmoved, free_part};
-use crate::split::Osft;
+use crate::split::{LayerSplit, Osft};
 
 impl Osft {
     /// An optimizer of the module that [`prepare`](Self::prepare) returned: it moves the targets inside
@@ -39,7 +39,22 @@ impl Osft {
     /// [`OsftError::MatricesOnly`] for Burn's `Muon` where something else than a matrix trains: a scale of
     /// the factored forms or, by [`Others::Trained`], a bias or a norm.
     pub fn optimizer<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, OsftError> {
-        self.grouped(inner, None)
+        self.check_matrices::<O>()?;
+        Ok(self.grouped(inner.clone(), inner, None))
+    }
+
+    /// As [`optimizer`](Self::optimizer), with two optimizers: `matrices` moves the targets, their cores and
+    /// the matrices of their factors; `rest` moves everything else that trains. This is how Burn's `Muon`,
+    /// which moves matrices alone, trains a whole module.
+    pub fn optimizer_with_rest<O: Optimizer, R: Optimizer>(
+        &self,
+        matrices: O,
+        rest: R,
+    ) -> ModuleOptimizer {
+        let optimizer = self.grouped(matrices.clone(), rest, None);
+        let open = self.layers.iter().filter(|layer| trains_itself(layer));
+        let open = ParamGroup::from_ids(open.map(|layer| layer.id).collect());
+        optimizer.with_group(open, matrices, None)
     }
 
     /// As [`optimizer`](Self::optimizer), with the gradient of every parameter, core and factor clipped by
@@ -53,37 +68,42 @@ impl Osft {
         inner: O,
         clipping: GradientClipping,
     ) -> Result<ModuleOptimizer, OsftError> {
-        self.grouped(inner, Some(clipping))
+        self.check_matrices::<O>()?;
+        Ok(self.grouped(inner.clone(), inner, Some(clipping)))
     }
 
-    fn grouped<O: Optimizer>(
+    fn grouped<O: Optimizer, R: Optimizer>(
         &self,
         inner: O,
+        rest: R,
         clipping: Option<GradientClipping>,
-    ) -> Result<ModuleOptimizer, OsftError> {
-        self.check_matrices::<O>()?;
+    ) -> ModuleOptimizer {
         let reproject = self.config.form == Form::FactoredReprojected;
         let decay = self.config.decay;
-        let mut optimizer: ModuleOptimizer = inner.clone().into();
+        let mut optimizer: ModuleOptimizer = rest.clone().into();
         if let Some(clipping) = &clipping {
             optimizer = optimizer.with_grad_clipping(clipping.clone());
         }
         let (mut ids, mut closed) = (Vec::new(), Vec::new());
         for layer in &self.layers {
             if let Some(factors) = &layer.factors {
-                for (id, factor) in
-                    FactorOptimizer::of_layer(&inner, layer, factors, reproject, decay)
-                {
+                let [input, _, output] =
+                    FactorOptimizer::of_layer(&inner, layer, factors, reproject, decay);
+                // The scale is no matrix.
+                let [_, (scale_id, scale), _] =
+                    FactorOptimizer::of_layer(&rest, layer, factors, reproject, decay);
+                for (id, factor) in [input, output] {
                     let group = ParamGroup::from_ids(vec![id]);
                     optimizer = optimizer.with_group(group, factor, clipping.clone());
                 }
+                let group = ParamGroup::from_ids(vec![scale_id]);
+                optimizer = optimizer.with_group(group, scale, clipping.clone());
             } else if let Some(id) = layer.core {
                 let core = CoreOptimizer::new(inner.clone(), layer, decay);
                 let group = ParamGroup::from_ids(vec![id]);
                 optimizer = optimizer.with_group(group, core, clipping.clone());
             }
-            let trains_itself = layer.constraint.is_open() && layer.attached_ids().is_empty();
-            if !trains_itself {
+            if !trains_itself(layer) {
                 ids.push(layer.id);
             }
             if layer.constraint.is_closed() {
@@ -98,7 +118,7 @@ impl Osft {
             let unmoved = Unmoved(inner.clone());
             optimizer = optimizer.with_group(ParamGroup::from_paths(closed), unmoved, None);
         }
-        Ok(optimizer)
+        optimizer
     }
 
     fn check_matrices<O: Optimizer>(&self) -> Result<(), OsftError> {
@@ -151,4 +171,9 @@ impl Osft {
         }
         grads
     }
+}
+
+/// Whether all of a layer is free, so that its weight trains as it is.
+fn trains_itself(layer: &LayerSplit) -> bool {
+    layer.constraint.is_open() && layer.attached_ids().is_empty()
 }

@@ -143,10 +143,10 @@ impl SinceBase {
 
     /// Adds lengths to the bounds of layers, all or none.
     fn add(&mut self, lengths: Vec<(&str, f64)>) -> Result<(), OsftError> {
-        let known = |path: &str| self.targets.iter().position(|target| target.path == path);
+        let index_of = |path: &str| self.targets.iter().position(|target| target.path == path);
         let indexed = lengths.into_iter().map(|(path, length)| {
             let layer = path.to_string();
-            match known(path) {
+            match index_of(path) {
                 None => Err(OsftError::OtherCalibration { layer }),
                 Some(_) if !length.is_finite() => Err(OsftError::Unbounded { layer }),
                 Some(index) => Ok((index, length)),
@@ -167,10 +167,10 @@ impl SinceBase {
     pub fn measure<M: Module>(&self, module: &M) -> Result<Vec<LayerChange>, OsftError> {
         let merged = module.clone().materialize();
         let survey = Survey::of(&merged);
-        let known = self.targets.iter().map(|target| target.id).collect();
+        let identities = self.targets.iter().map(|target| target.id).collect();
         let targets = self.targets.iter();
         let places: Vec<_> = targets
-            .map(|target| survey.find(target.id, &target.path, &known))
+            .map(|target| survey.find(target.id, &target.path, &identities))
             .collect();
         let mut now = values(&merged, &places.iter().flatten().map(|p| p.id).collect());
         self.targets

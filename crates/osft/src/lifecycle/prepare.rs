@@ -7,7 +7,7 @@ use burn::module::{Module, ParamId};
 use crate::config::Others;
 use crate::error::OsftError;
 use crate::form::{CoreForm, FactoredForm};
-use crate::module::{KnownIn, Place, Survey, Trainability, check_finite, replaced, set};
+use crate::module::{Place, RecordedIn, Survey, Trainability, check_finite, replaced, set};
 use crate::split::{LayerSplit, Osft, stored};
 
 impl Osft {
@@ -43,9 +43,9 @@ impl Osft {
             return Ok(module);
         }
         survey.refuse_attachments()?;
-        let known = self.trainability.known_in(&module);
-        let as_split = |id, path: &str| Some(known.get(id, path)?.trains);
-        let frozen = self.frozen(&known, &places);
+        let recorded = self.trainability.recorded_in(&module);
+        let as_split = |id, path: &str| Some(recorded.get(id, path)?.trains);
+        let frozen = self.frozen(&recorded, &places);
         if let Some((parameter, trained)) = Trainability::first_other(&module, as_split) {
             // Where nothing is attached, a module that was prepared is known by what asks for gradients.
             let prepared = |id, path: &str| frozen(id, path).or_else(|| as_split(id, path));
@@ -82,19 +82,19 @@ impl Osft {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
         self.check_attached(&survey, &places)?;
-        let held = places.iter().zip(&self.layers);
-        let held = held.filter(|(_, layer)| layer.core.is_some());
+        let with_cores = places.iter().zip(&self.layers);
+        let with_cores = with_cores.filter(|(_, layer)| layer.core.is_some());
         let module = stored(
             module.materialize(),
             self.config.base_precision,
-            held.map(|(place, _)| place.id),
+            with_cores.map(|(place, _)| place.id),
         );
         let module = self.trainability.restored(module);
-        let known = self.trainability.known_in(&module);
+        let recorded = self.trainability.recorded_in(&module);
         check_finite(&module, |id, path| {
             let mut targets = places.iter();
             targets.any(|place| place.id == id)
-                || (self.config.others == Others::Trained && known.trains(id, path))
+                || (self.config.others == Others::Trained && recorded.trains(id, path))
         })?;
         Ok(module)
     }
@@ -146,7 +146,7 @@ impl Osft {
     /// Which parameters stop asking for gradients, or go on, when a module is prepared.
     fn frozen<'a>(
         &'a self,
-        known: &'a KnownIn<'_>,
+        recorded: &'a RecordedIn<'_>,
         places: &[Place],
     ) -> impl Fn(ParamId, &str) -> Option<bool> + 'a {
         let ids = places.iter().map(|place| place.id);
@@ -163,7 +163,7 @@ impl Osft {
             Some(_) => None,
             None => {
                 let freezes = self.config.others == Others::Frozen;
-                (freezes && known.get(id, path).is_some()).then_some(false)
+                (freezes && recorded.get(id, path).is_some()).then_some(false)
             }
         }
     }

@@ -4,7 +4,7 @@ use burn::module::Module;
 
 use crate::config::{OsftConfig, Others};
 use crate::error::OsftError;
-use crate::module::{KnownIn, Survey, Trainability, Weight, dtypes, is_half, weights};
+use crate::module::{RecordedIn, Survey, Trainability, Weight, dtypes, is_half, weights};
 use crate::split::{Osft, SplitContext, chosen, hold};
 
 impl Osft {
@@ -56,13 +56,14 @@ impl Osft {
         let survey = Survey::of(module);
         survey.refuse_attachments()?;
         let trainability = Trainability::of(module);
-        let known = trainability.known_in(module);
-        let (places, mut warnings) =
-            chosen(&survey, config, |place| known.trains(place.id, &place.path))?;
+        let recorded = trainability.recorded_in(module);
+        let (places, mut warnings) = chosen(&survey, config, |place| {
+            recorded.trains(place.id, &place.path)
+        })?;
         let mut targets = weights(module, &places);
         warnings.extend(hold(&mut targets, config.base_precision)?);
         if config.others == Others::Trained {
-            warnings.extend(in_two_bytes(module, &targets, &known));
+            warnings.extend(in_two_bytes(module, &targets, &recorded));
         }
         let mut split = match context.cache {
             Some(cache) => cache.split(&targets, config, context)?,
@@ -75,12 +76,16 @@ impl Osft {
 }
 
 /// A word about parameters beside the targets that train in a precision that cannot hold small steps.
-fn in_two_bytes<M: Module>(module: &M, targets: &[Weight], known: &KnownIn<'_>) -> Option<String> {
+fn in_two_bytes<M: Module>(
+    module: &M,
+    targets: &[Weight],
+    recorded: &RecordedIn<'_>,
+) -> Option<String> {
     let mut types = dtypes(module);
     for target in targets {
         types.remove(&target.id);
     }
-    types.retain(|id, dtype| is_half(*dtype) && known.trains(*id, ""));
+    types.retain(|id, dtype| is_half(*dtype) && recorded.trains(*id, ""));
     (!types.is_empty()).then(|| {
         format!(
             "{} parameters beside the targets train in two bytes, which lose small steps",

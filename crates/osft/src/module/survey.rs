@@ -64,13 +64,18 @@ impl Survey {
     }
 
     /// Where a parameter is: by its identity, which also finds it in a module that became part of
-    /// another, else by its path, which also finds it in a module whose weights were loaded; but not what is
-    /// known by another identity of `known`.
-    pub(crate) fn find(&self, id: ParamId, path: &str, known: &HashSet<ParamId>) -> Option<&Place> {
+    /// another, else by its path, which also finds it in a module whose weights were loaded; but not what
+    /// is found by its identity, one of `identities`, already.
+    pub(crate) fn find(
+        &self,
+        id: ParamId,
+        path: &str,
+        identities: &HashSet<ParamId>,
+    ) -> Option<&Place> {
         let mut matrices = self.matrices.iter();
         let at_path = || {
             let mut matrices = self.matrices.iter();
-            matrices.find(|place| place.path == path && !known.contains(&place.id))
+            matrices.find(|place| place.path == path && !identities.contains(&place.id))
         };
         matrices.find(|place| place.id == id).or_else(at_path)
     }
@@ -95,7 +100,7 @@ impl Survey {
 
 #[derive(Default)]
 struct Walk {
-    path: Vec<String>,
+    paths: Paths,
     containers: Vec<String>,
     found: Survey,
     index_of: HashMap<ParamId, usize>,
@@ -105,28 +110,27 @@ impl ModuleVisitor for Walk {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         if container_type == ATTACHED {
             self.found.attachments.push(Attachment {
-                path: self.path.join("."),
+                path: self.paths.joined(),
                 name: name.to_string(),
                 parts: Vec::new(),
             });
         }
-        self.path.push(name.to_string());
+        self.paths.enter(name, container_type);
         self.containers.push(container_type.to_string());
     }
 
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        self.paths.exit(container_type);
         self.containers.pop();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.containers.iter().any(|kind| kind == ATTACHED) {
+        let Some(path) = self.paths.own() else {
             if let Some(attachment) = self.found.attachments.last_mut() {
                 attachment.parts.push(param.id);
             }
             return;
-        }
-        let path = self.path.join(".");
+        };
         if let Some(&first) = self.index_of.get(&param.id) {
             self.found.matrices[first].also.get_or_insert(path);
         } else if let [d_in, d_out] = param.lazy_shape().as_slice() {
@@ -165,7 +169,11 @@ impl Paths {
 
     /// The path, unless it is one of what is attached.
     pub(crate) fn own(&self) -> Option<String> {
-        (self.attached == 0).then(|| self.path.join("."))
+        (self.attached == 0).then(|| self.joined())
+    }
+
+    fn joined(&self) -> String {
+        self.path.join(".")
     }
 }
 

@@ -40,18 +40,18 @@ impl Trainability {
     }
 
     /// The module with every parameter training or not, as it did when the record was made. Parameters are
-    /// found by their identity or, where that has changed, by their path; those that are not known, training
-    /// flags and values stay as they are.
+    /// found by their identity or, where that has changed, by their path; those without a record stay as
+    /// they are, and so do training flags and values.
     pub fn restored<M: Module>(&self, module: M) -> M {
-        let known = self.known_in(&module);
-        set(module, |id, path| Some(known.get(id, path)?.trains))
+        let recorded = self.recorded_in(&module);
+        set(module, |id, path| Some(recorded.get(id, path)?.trains))
     }
 
     /// What is recorded of the parameters of a module.
-    pub(crate) fn known_in<M: Module>(&self, module: &M) -> KnownIn<'_> {
+    pub(crate) fn recorded_in<M: Module>(&self, module: &M) -> RecordedIn<'_> {
         let mut identities = Identities::default();
         module.visit(&mut identities);
-        KnownIn {
+        RecordedIn {
             record: self,
             present: identities.paths_of.into_keys().collect(),
         }
@@ -106,19 +106,19 @@ impl Trainability {
 }
 
 /// A record beside a module.
-pub(crate) struct KnownIn<'a> {
+pub(crate) struct RecordedIn<'a> {
     record: &'a Trainability,
     /// Identities in the module.
     present: HashSet<ParamId>,
 }
 
-impl KnownIn<'_> {
+impl RecordedIn<'_> {
     /// What is recorded of a parameter: of its identity, at that path if it stood at several; or of its path,
     /// unless what stood there is elsewhere in the module.
     pub(crate) fn get(&self, id: ParamId, path: &str) -> Option<Recorded> {
         let record = self.record;
         if let Some(paths) = record.paths_of.get(&id) {
-            let same = paths.iter().find(|known| *known == path);
+            let same = paths.iter().find(|recorded| *recorded == path);
             return record.by_path.get(same.or(paths.first())?).copied();
         }
         let moved = (record.paths_of.iter())
@@ -129,7 +129,7 @@ impl KnownIn<'_> {
         }
     }
 
-    /// Whether a parameter trains; one that is not known does.
+    /// Whether a parameter trains; one without a record does.
     pub(crate) fn trains(&self, id: ParamId, path: &str) -> bool {
         self.get(id, path).is_none_or(|recorded| recorded.trains)
     }

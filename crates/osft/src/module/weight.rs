@@ -16,9 +16,9 @@ pub(crate) struct Weight {
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub value: Tensor<2>,
-    /// The value in the precision that a split holds it in, which is what is split; see
+    /// The frozen base: the value in the precision of the split, which is what is decomposed; see
     /// [`BasePrecision`](crate::BasePrecision).
-    pub held: Tensor<2>,
+    pub base: Tensor<2>,
 }
 
 /// The weights of a module at these places, in their order.
@@ -32,7 +32,7 @@ pub(crate) fn weights<M: Module>(module: &M, places: &[Place]) -> Vec<Weight> {
             Some(Weight {
                 path: place.path.clone(),
                 id: place.id,
-                held: value.clone(),
+                base: value.clone(),
                 value,
             })
         })
@@ -43,7 +43,7 @@ impl Weight {
     /// What a change is measured against: the weight as it is held where a core trains in its place.
     pub(crate) fn start(&self, has_core: bool) -> Tensor<2> {
         match has_core {
-            true => self.held.clone(),
+            true => self.base.clone(),
             false => self.value.clone(),
         }
     }
@@ -63,7 +63,7 @@ impl Weight {
         if !matches!(dtype, DType::F64 | DType::F32 | DType::F16 | DType::BF16) {
             return Err(unsupported());
         }
-        let data = self.held.clone().into_data();
+        let data = self.base.clone().into_data();
         match data.as_slice::<f64>() {
             Ok(values) => self.matrix(values),
             // f16 and bf16 too, which f32 holds.

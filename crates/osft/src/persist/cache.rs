@@ -40,6 +40,8 @@ impl SplitCache {
             && let Ok(mut split) = Osft::unpack_cached(CACHED, &bytes, targets, context)
         {
             renew_identities(&mut split);
+            // The same, but with rules from outside this crate resolved.
+            split.config = config.clone();
             return Ok(split);
         }
         let mut split = Osft::decomposed(targets, config, context)?;
@@ -114,7 +116,7 @@ fn key(
 }
 
 fn of_weight(weight: &Weight) -> impl AsRef<[u8]> + use<> {
-    let data = weight.held.clone().into_data();
+    let data = weight.base.clone().into_data();
     let mut hash = Sha256::new();
     hash.update(&weight.path);
     // That of the module too: a split of another one is refused, and must not be found.

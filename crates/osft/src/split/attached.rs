@@ -13,11 +13,11 @@ impl Osft {
     ///
     /// [`OsftError::OtherModule`], [`OsftError::Shared`].
     pub(crate) fn located(&self, survey: &Survey) -> Result<Vec<Place>, OsftError> {
-        let known = self.layers.iter().map(|layer| layer.id).collect();
+        let identities = self.layers.iter().map(|layer| layer.id).collect();
         let layers = self.layers.iter();
         layers
             .map(|layer| {
-                let place = survey.find(layer.id, &layer.path, &known);
+                let place = survey.find(layer.id, &layer.path, &identities);
                 let place = place.filter(|place| place.has_shape(layer.shape));
                 let place = place.cloned().ok_or_else(|| layer.not_in_module())?;
                 match place.also {

@@ -8,9 +8,10 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
-use crate::config::{BasePrecision, Decay, OsftConfig, Removed, ShareRule, SplitSource, floored};
+use crate::config::{BasePrecision, Decay, OsftConfig, Removed, SplitSource};
 use crate::error::OsftError;
 use crate::module::{Survey, dtypes, is_half};
+use crate::rule::{Rule, protected_by_size};
 use crate::split::{Constraint, Osft, check_count, chosen, keeps_free_basis};
 
 /// Numbers that are held for the targets of a module while they train, beside activations.
@@ -194,10 +195,10 @@ pub(crate) fn summed<M: Module, T: Sum>(
     let paths: Vec<&str> = targets.iter().map(|target| target.path.as_str()).collect();
     let rules = config.rules_of(&paths)?;
     for (target, rule) in targets.iter().zip(&rules) {
-        check_count(&target.path, target.shape, *rule, config.split)?;
+        check_count(&target.path, target.shape, rule.as_ref(), config.split)?;
     }
     let layers = targets.iter().zip(rules).map(|(target, rule)| {
-        let protected = protected_of(target.shape, rule, config.split)?;
+        let protected = protected_of(target.shape, rule.as_ref(), config.split)?;
         let half = dtypes
             .get(&target.id)
             .is_some_and(|dtype: &DType| is_half(*dtype));
@@ -207,12 +208,8 @@ pub(crate) fn summed<M: Module, T: Sum>(
 }
 
 /// Protected directions of both sides where the shape alone decides.
-fn protected_of(shape: [usize; 2], rule: ShareRule, split: SplitSource) -> Option<[usize; 2]> {
-    let of = |directions: usize| match rule {
-        ShareRule::Fixed(share) => Some(floored(share, directions)),
-        ShareRule::Count(count) => Some(count),
-        _ => None,
-    };
+fn protected_of(shape: [usize; 2], rule: &dyn Rule, split: SplitSource) -> Option<[usize; 2]> {
+    let of = |directions: usize| protected_by_size(rule, directions);
     match split {
         SplitSource::Weights => Some([of(shape[0].min(shape[1]))?; 2]),
         // A sketch knows no more directions than it has rows.

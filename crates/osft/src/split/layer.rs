@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{Directions, Layer, available, directions};
 use crate::calibration::Moment;
-use crate::config::{OsftConfig, ShareRule, SplitSource};
+use crate::config::{OsftConfig, SplitSource};
 use crate::error::OsftError;
 use crate::module::{Weight, computed, is_half};
+use crate::rule::Rule;
 use crate::split::{Constraint, Factors, Side};
 
 /// The split of one target weight.
@@ -127,7 +128,12 @@ impl LayerSplit {
         let failed = || OsftError::NoConvergence {
             layer: target.path.clone(),
         };
-        check_count(&target.path, target.value.dims(), layer.rule, config.split)?;
+        check_count(
+            &target.path,
+            target.value.dims(),
+            layer.rule.as_ref(),
+            config.split,
+        )?;
         check_scale(target, layer.weight)?;
         let found = directions(layer, config).ok_or_else(failed)?;
         let (device, stored) = (target.value.device(), target.value.dtype());
@@ -225,18 +231,16 @@ impl LayerSplit {
 pub(crate) fn check_count(
     path: &str,
     shape: [usize; 2],
-    rule: ShareRule,
+    rule: &dyn Rule,
     split: SplitSource,
 ) -> Result<(), OsftError> {
     let available = available(split, shape);
-    match rule {
-        ShareRule::Count(directions) if directions > available => {
-            Err(OsftError::TooManyDirections {
-                layer: path.to_string(),
-                directions,
-                available,
-            })
-        }
+    match rule.wanted_directions() {
+        Some(directions) if directions > available => Err(OsftError::TooManyDirections {
+            layer: path.to_string(),
+            directions,
+            available,
+        }),
         _ => Ok(()),
     }
 }

@@ -1,21 +1,22 @@
 //! A split: the protected and the free directions of every target weight.
 
 mod attached;
-mod calibrated;
 mod chosen;
 mod constraint;
 mod context;
 mod factors;
 mod held;
 mod layer;
+mod per_target;
 mod rounding;
 mod side;
 mod source;
 mod table;
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-pub(crate) use calibrated::Known;
 pub(crate) use chosen::chosen;
 pub use constraint::Constraint;
 pub(crate) use constraint::transposed;
@@ -24,14 +25,16 @@ pub(crate) use factors::{FactorIds, Factors, product};
 pub use held::HeldNumbers;
 pub(crate) use layer::{InputEnergy, check_count};
 pub use layer::{LayerSplit, LayerSummary};
+pub(crate) use per_target::PerTarget;
 pub(crate) use rounding::{hold, stored};
 pub use side::Side;
 pub(crate) use side::keeps_free_basis;
 use source::Layer;
 
-use crate::config::{OsftConfig, ShareRule};
+use crate::config::OsftConfig;
 use crate::error::OsftError;
 use crate::module::{Trainability, Weight};
+use crate::rule::Rule;
 
 /// A module's split into protected and free directions.
 ///
@@ -66,17 +69,17 @@ impl Osft {
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        let known = Known::new(targets, config, context)?;
+        let found = PerTarget::new(targets, config, context)?;
         let split = |&(index, target): &(usize, &Weight)| {
             let weight = target.to_host()?;
-            let moment = known.moments.get(index);
+            let moment = found.moments.get(index);
             let layer = Layer {
                 weight: &weight,
                 inputs: moment
-                    .zip(known.spectra.get(index))
+                    .zip(found.spectra.get(index))
                     .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
-                rule: known.rules[index],
-                importance: known.importance[index],
+                rule: found.rules[index].clone(),
+                importance: found.importance[index],
                 progress: context.progress(),
             };
             LayerSplit::new(target, &layer, moment.cloned(), config)
@@ -87,11 +90,11 @@ impl Osft {
         let some = LAYERS_PER_THREAD * rayon::current_num_threads();
         let indexed: Vec<_> = targets.iter().enumerate().collect();
         for some in indexed.chunks(some) {
-            let found: Result<Vec<_>, _> = some.par_iter().map(split).collect();
-            layers.extend(found?.into_iter().map(LayerSplit::settled));
+            let some: Result<Vec<_>, _> = some.par_iter().map(split).collect();
+            layers.extend(some?.into_iter().map(LayerSplit::settled));
         }
-        let mut warnings = known.warnings;
-        warnings.extend(layers.iter().zip(&known.rules).filter_map(out_of_reach));
+        let mut warnings = found.warnings;
+        warnings.extend(layers.iter().zip(&found.rules).filter_map(out_of_reach));
         Ok(Self {
             config: config.clone(),
             layers,
@@ -147,17 +150,15 @@ impl Osft {
 
 /// A word about a layer of which a rule wants more energy protected than a sketch of its inputs knows
 /// directions of.
-fn out_of_reach((layer, rule): (&LayerSplit, &ShareRule)) -> Option<String> {
-    let ShareRule::Energy(wanted) = rule else {
-        return None;
-    };
-    let (known, found) = (layer.energies.len(), layer.protected_energy());
-    let all_known = layer.k_in.max(layer.k_out) + layer.lost_directions >= known;
+fn out_of_reach((layer, rule): (&LayerSplit, &Arc<dyn Rule>)) -> Option<String> {
+    let wanted = rule.wanted_energy()?;
+    let (directions, found) = (layer.energies.len(), layer.protected_energy());
+    let protects_all = layer.k_in.max(layer.k_out) + layer.lost_directions >= directions;
     // Rounding of a sum of squares.
-    (all_known && found < wanted - 1e-9 && layer.total_energy > 0.0).then(|| {
+    (protects_all && found < wanted - 1e-9 && layer.total_energy > 0.0).then(|| {
         format!(
-            "the sketch of the inputs of {} knows {known} directions, which hold {found:.4} of the energy and \
-             not {wanted}",
+            "the sketch of the inputs of {} knows {directions} directions, which hold {found:.4} of the \
+             energy and not {wanted}",
             layer.path
         )
     })

@@ -22,8 +22,8 @@ pub(crate) fn hold(
         .par_iter_mut()
         .map(|weight| {
             precision.check(&weight.value.device())?;
-            weight.held = precision.held(weight.value.clone());
-            Ok(relative_difference(&weight.value, &weight.held))
+            weight.base = precision.held(weight.value.clone());
+            Ok(relative_difference(&weight.value, &weight.base))
         })
         .collect::<Result<Vec<f64>, OsftError>>()?;
     let lost = lost.into_iter().zip(weights.iter());

@@ -10,9 +10,9 @@ use burn::nn::{
 };
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, activation::tanh};
-use osft::Osft;
+use osft::{Form, Osft};
 
-use super::noise;
+use super::{adamw, noise};
 
 /// What a module consists of.
 #[derive(Clone, Debug)]
@@ -158,6 +158,41 @@ impl Drawn {
         let (x, y) = (data(1, width), data(2, last));
         let loss = (self.forward(x) - y).square().mean();
         GradientsParams::from_grads(loss.backward(), self)
+    }
+}
+
+/// Of two layers with biases and nothing beside them, the second one stored transposed.
+pub fn plan(dtype: DType) -> Plan {
+    Plan {
+        widths: vec![12, 16, 8],
+        transposed: vec![false, true],
+        bias: true,
+        embedding: false,
+        convolution: false,
+        layer_norm: false,
+        batch_norm: false,
+        dropout: false,
+        shared: false,
+        frozen: None,
+        dtype,
+    }
+}
+
+/// Prepared, and trained for some steps.
+pub fn trained(module: Drawn, osft: &Osft, rate: f64, steps: u64) -> Drawn {
+    let mut optimizer = osft.optimizer(adamw()).unwrap();
+    let module = osft.prepare(module).unwrap();
+    (0..steps).fold(module, |module, seed| {
+        module.step(osft, &mut optimizer, rate, seed)
+    })
+}
+
+/// Everything that the form rules out.
+pub fn leaked(osft: &Osft, module: &Drawn) -> f64 {
+    let worst = osft.leaks(module).unwrap().worst();
+    match osft.config().form {
+        Form::Weight => worst.leak_both,
+        _ => worst.leak_in.max(worst.leak_out),
     }
 }
 

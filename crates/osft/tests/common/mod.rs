@@ -8,10 +8,17 @@ pub mod network;
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
+use burn::optim::{AdamW, AdamWConfig, GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
 use faer::Mat;
-use osft::Osft;
+use osft::{Form, Osft};
+
+pub const FORMS: [Form; 4] = [
+    Form::Core,
+    Form::Weight,
+    Form::Factored,
+    Form::FactoredReprojected,
+];
 
 /// The CPU backends every guarantee is tested on.
 pub fn backends() -> Vec<(&'static str, Device)> {
@@ -72,6 +79,11 @@ pub fn batch(seed: u64, device: &Device) -> (Tensor<2>, Tensor<2>) {
         Tensor::from_data(TensorData::new(values, [8, width]), device)
     };
     (data(101, 16), data(202, 12))
+}
+
+/// Without weight decay: what leaks is the form's doing alone.
+pub fn adamw() -> AdamW {
+    AdamWConfig::new().with_weight_decay(0.0).build()
 }
 
 /// A step on a batch of noise, with the gradients projected as a trainer would.

@@ -2,13 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::Mat;
 use osft::{Calibration, Calibrator, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
 
 use super::host::tensor;
-use super::noise;
+use super::{adamw, noise};
 
 /// Two layers on one input, and a third on what the first makes of it.
 #[derive(Module, Debug)]
@@ -93,14 +93,12 @@ pub fn split(network: &Network, config: &OsftConfig, calibration: &Calibration) 
 pub fn energy(energy: f64) -> OsftConfig {
     OsftConfig::new()
         .with_split(SplitSource::Inputs)
-        .with_share_rule(ShareRule::Energy(energy))
+        .with_share_rule(ShareRule::energy(energy))
 }
 
 /// AdamW towards other outputs on isotropic inputs, which pull in every direction.
 pub fn train(network: Network, osft: &Osft, device: &Device) -> Network {
-    let mut optimizer = osft
-        .optimizer(AdamWConfig::new().with_weight_decay(0.0).build())
-        .unwrap();
+    let mut optimizer = osft.optimizer(adamw()).unwrap();
     let mut network = osft.prepare(network).unwrap();
     for step in 0..30 {
         let x = noise(900 + step, 8 * WIDTH, 1.0);

@@ -214,8 +214,8 @@ pub fn generate(seed: u64) -> Vec<LabelledTask> {
 
 /// What a task asks, before its options.
 pub fn instruction(task: &LabelledTask) -> Option<&'static str> {
-    let mut known = INSTRUCTIONS.iter();
-    let (_, instruction) = known.find(|(group, _)| *group == task.group)?;
+    let mut instructions = INSTRUCTIONS.iter();
+    let (_, instruction) = instructions.find(|(group, _)| *group == task.group)?;
     Some(instruction)
 }
 
@@ -268,7 +268,7 @@ pub fn groups(seed: u64, count: usize) -> impl Iterator<Item = (String, String)>
     drawn(random, count).filter_map(move |(sentence, label)| {
         let group = labels
             .iter()
-            .position(|known| *known == label.to_lowercase())?;
+            .position(|other| *other == label.to_lowercase())?;
         let prompt = format!("Which group is this?\n{sentence}\nAnswer:");
         Some((prompt, group.to_string()))
     })

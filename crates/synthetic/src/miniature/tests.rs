@@ -38,8 +38,8 @@ fn splits_are_full_balanced_and_share_no_sentence() {
                 );
                 *counts.entry(&row.label).or_default() += 1;
             }
-            let known: BTreeSet<&str> = task.labels.iter().copied().collect();
-            assert_eq!(counts.keys().copied().collect::<BTreeSet<_>>(), known);
+            let labels: BTreeSet<&str> = task.labels.iter().copied().collect();
+            assert_eq!(counts.keys().copied().collect::<BTreeSet<_>>(), labels);
             let (least, most) = (
                 counts.values().min().unwrap(),
                 counts.values().max().unwrap(),

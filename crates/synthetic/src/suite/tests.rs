@@ -250,7 +250,7 @@ fn simple_sentences_hold_no_long_word() {
 #[test]
 fn the_mixture_holds_every_word_of_the_tasks_and_no_prompt() {
     let documents = mixture(1, 20_000);
-    let known: BTreeSet<_> = documents
+    let taught: BTreeSet<_> = documents
         .iter()
         .flat_map(|document| [words(&document.prompt), words(&document.answer)])
         .flatten()
@@ -260,10 +260,10 @@ fn the_mixture_holds_every_word_of_the_tasks_and_no_prompt() {
     let missing: BTreeSet<_> = rows
         .flat_map(|row| [words(&row.prompt), words(&row.answer)])
         .flatten()
-        .filter(|word| !known.contains(word))
+        .filter(|word| !taught.contains(word))
         .collect();
     assert_eq!(missing, BTreeSet::new());
-    assert!(known.len() < 1_000, "{}", known.len());
+    assert!(taught.len() < 1_000, "{}", taught.len());
 
     let instructions: BTreeSet<_> = suite
         .tasks
@@ -301,9 +301,9 @@ fn the_mixture_teaches_the_probe_and_never_contradicts_it() {
         .filter(|row| answers.get(&row.prompt) == Some(&row.answer))
         .count();
     for row in &probe {
-        let known = answers.get(&row.prompt);
+        let earlier = answers.get(&row.prompt);
         assert!(
-            known.is_none_or(|answer| *answer == row.answer),
+            earlier.is_none_or(|answer| *answer == row.answer),
             "{}",
             row.prompt
         );

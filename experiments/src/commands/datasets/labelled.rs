@@ -32,7 +32,7 @@ pub fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
         files.insert(format!("{folder}/labels.json"), json(&task.labels)?);
         tasks.push(TaskSpec {
             name: task.name.to_string(),
-            score: Score::ExactMatch,
+            score: Score::exact_match(),
             max_new_tokens: NEW_TOKENS,
             epochs: EPOCHS,
             labels: Vec::new(),

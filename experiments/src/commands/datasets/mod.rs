@@ -6,21 +6,22 @@ mod trace;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use benchmarks::{Suite, flaws, load_task, repaired};
+use benchmarks::{flaws, load_task, repaired};
+use report::hash::sha256;
+use runs::Registries;
 use serde::Serialize;
 
-use crate::cli::{CheckArgs, DatasetsCommand, GenerateArgs, VerifyArgs};
-use crate::config::BenchmarkName;
-use crate::hash::sha256;
+use crate::cli::{CheckArgs, DatasetsCommand, GenerateArgs, SuiteName, VerifyArgs};
 
 /// Hashes of the files of a suite, in the form of `sha256sum`.
 const HASHES: &str = "SHA256SUMS";
+
 /// Generates or verifies.
-pub fn run(command: &DatasetsCommand) -> Result<()> {
+pub fn run(registries: &Registries, command: &DatasetsCommand) -> Result<()> {
     match command {
         DatasetsCommand::Generate(args) => write_suite(args),
         DatasetsCommand::Verify(args) => verify(args),
-        DatasetsCommand::Check(args) => check(args),
+        DatasetsCommand::Check(args) => check(registries, args),
     }
 }
 
@@ -32,8 +33,8 @@ fn write_suite(args: &GenerateArgs) -> Result<()> {
         args.out.display()
     );
     let files = match args.suite {
-        BenchmarkName::Trace => trace::files(args.seed)?,
-        BenchmarkName::T5 => labelled::files(args.seed)?,
+        SuiteName::Trace => trace::files(args.seed)?,
+        SuiteName::T5 => labelled::files(args.seed)?,
     };
     let mut hashes = String::new();
     for (name, bytes) in &files {
@@ -90,8 +91,8 @@ fn matches_hash(path: &Path, expected: &str) -> Result<bool> {
 }
 
 /// Prints the rows of every task and what is wrong with them.
-fn check(args: &CheckArgs) -> Result<()> {
-    let suite = Suite::open(&args.folder)?;
+fn check(registries: &Registries, args: &CheckArgs) -> Result<()> {
+    let suite = registries.benchmarks.open(&args.folder)?;
     let mut count = 0;
     println!("{}: {} tasks", suite.name, suite.tasks.len());
     for task in &suite.tasks {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use benchmarks::{Format, Score, Suite, TaskSpec};
+use benchmarks::{Format, Score, Scores, Suite, TaskSpec};
 
 use super::json;
 use synthetic::suite::{Sizes, generate};
@@ -68,6 +68,7 @@ fn epochs(task: &str) -> Result<usize> {
 
 /// The scores of the generator are named as in a `suite.json`.
 fn score(name: &str) -> Result<Score> {
-    serde_json::from_value(serde_json::Value::from(name))
-        .with_context(|| format!("the generator names an unknown score {name:?}"))
+    let scores = Scores::builtin();
+    let score = scores.find(name).cloned();
+    score.with_context(|| format!("the generator names an unknown score {name:?}"))
 }

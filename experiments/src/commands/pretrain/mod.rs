@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use crate::cli::{FamilyName, PretrainArgs};
-use crate::progress::Progress;
+use runs::Progress;
 use synthetic::suite::Document;
 
 /// Documents the vocabulary is trained on; more add nothing, since their words repeat.
@@ -87,7 +87,8 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         epochs: args.epochs,
         seed: args.seed,
     };
-    let start = Training::new(model, settings.optimizer().into());
+    let optimizer = settings.optimizer().for_module(&model)?;
+    let start = Training::new(model, optimizer);
     let model = fit(start, task_training, &SeqFt, &mut |event| {
         if let TrainEvent::Stepped(step) = event {
             progress.advance(1, &format!("loss {:.3}", step.loss));

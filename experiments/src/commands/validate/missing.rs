@@ -4,16 +4,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use benchmarks::{Suite, released_rows};
+use benchmarks::Benchmark;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use continual::Protocol;
 use lm::{Model, Pretrained};
 
-use super::known::{Known, known};
-use super::needs::needs;
-use crate::commands::sequence::work::{TaskSize, Work};
-use crate::config::{BenchmarkName, RunConfig};
+use runs::job::{TaskSize, Work};
+use runs::settings::RunConfig;
+
+use super::trainable;
 
 /// Explains what is missing, where it is to be had, and what the run would need; ends with an error.
 ///
@@ -27,9 +27,11 @@ pub fn explain(config: &RunConfig, model: &Path) -> Result<()> {
         "  A model is a Hugging Face folder: config.json, tokenizer.json, and model.safetensors or \
          its shards."
     );
-    let known = known(model);
-    match &known {
-        Some(Known { repository, .. }) => println!(
+    let size = model
+        .file_name()
+        .and_then(|name| lm::size_named(&name.to_string_lossy()));
+    match &size {
+        Some(lm::Size { repository, .. }) => println!(
             "  This one is to be had with the hub's own tool:\n    hf download {repository} \
              --include '*.json' '*.safetensors' --local-dir {folder}"
         ),
@@ -40,16 +42,14 @@ pub fn explain(config: &RunConfig, model: &Path) -> Result<()> {
     }
     if config.data.is_none() {
         println!("\ndata: no --data; the built-in suite would be learned, which is a miniature");
-        if config.benchmark == BenchmarkName::T5 {
-            println!(
-                "  The CL benchmark is the folder CL_Benchmark of\n    git clone \
-                 https://github.com/cmnfriend/O-LoRA"
-            );
+        let benchmark = config.registries.benchmarks.find(&config.benchmark);
+        if let Some(text) = benchmark.and_then(|benchmark| benchmark.download()) {
+            println!("  {text}");
         }
     }
-    if let Some(Known { config: shape, .. }) = known {
+    if let Some(lm::Size { config: shape, .. }) = size {
         let device = config.backend.device()?;
-        let network = Model::from_config(&shape, model, &device)?;
+        let network = Model::from_config(shape, model, &device)?;
         estimate(config, &network, &device)?;
     }
     bail!("{folder} is missing");
@@ -58,19 +58,19 @@ pub fn explain(config: &RunConfig, model: &Path) -> Result<()> {
 fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
     let parameters = model.num_params();
     println!("\nmemory, of {parameters} parameters in f32, without activations and split:");
-    for &method in &config.methods {
-        let needs = needs(config, method, model)?;
+    for method in &config.compare {
+        let needs = config.kind(method)?.memory(config.method(method), model)?;
         println!(
-            "  {:10} {:6.1} GB, {}, learning rate {:e}",
-            method.name(),
-            needs.megabytes as f64 / 1000.0,
-            needs.trainable(),
+            "  {method:10} {:6.1} GB, {}, learning rate {:e}",
+            needs.bytes as f64 / 1e9,
+            trainable(&needs),
             config.learning_rate(method)
         );
     }
-    if config.benchmark != BenchmarkName::T5 {
+    let benchmark = config.registries.benchmarks.find(&config.benchmark);
+    let Some(benchmark) = benchmark.filter(|benchmark| is_released(benchmark.as_ref())) else {
         return Ok(());
-    }
+    };
     let speed = multiplications_per_second(device);
     println!(
         "\ntime of one method on the released files, rows of at most {} tokens (the bound) at the {:.0} \
@@ -79,7 +79,7 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
         speed / 1e9,
         config.backend.name()
     );
-    let suite = Suite::cl_benchmark();
+    let suite = benchmark.suite();
     for order in config.orders() {
         let settings = config.with_order(&order)?;
         let Ok(tasks) = suite.order(&order) else {
@@ -88,7 +88,7 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
         let sizes: Vec<TaskSize> = tasks
             .iter()
             .filter_map(|task| {
-                let (train, test) = released_rows(&task.name)?;
+                let (train, test) = benchmark.released_rows(&task.name)?;
                 let limited = |rows: usize, limit: usize| match limit {
                     0 => rows,
                     limit => rows.min(limit),
@@ -115,6 +115,14 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether the sizes of a benchmark's released files are known.
+fn is_released(benchmark: &dyn Benchmark) -> bool {
+    let tasks = benchmark.suite().tasks;
+    tasks
+        .iter()
+        .any(|task| benchmark.released_rows(&task.name).is_some())
 }
 
 /// Floating-point operations per second of products of matrices of a model's size.

@@ -1,24 +1,29 @@
 //! `experiments validate`: everything that can be known about a run before it starts.
 
-mod known;
 mod missing;
-mod needs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::module::Module;
+use clap::ArgMatches;
+use continual::method::MemoryNeeds;
 use continual::trainer::step_count;
+use runs::Registries;
+use runs::base::Base;
+use runs::base::calibration::read_text;
+use runs::data::{Prepared, ScoredRows};
+use runs::job::Work;
+use runs::sequence::identities::contents;
 
-use super::sequence::calibration::read_text;
-use super::sequence::identities::contents;
-use super::sequence::work::Work;
-use super::sequence::{Base, Prepared, Split};
 use crate::cli::ValidateArgs;
-use crate::run::Identity;
-use needs::needs;
 
 /// Loads what a run would load, and says what it would do.
-pub fn run(args: &ValidateArgs) -> Result<()> {
-    let config = args.run.resolve(args.benchmark)?;
+pub fn run(
+    registries: &Registries,
+    args: &ValidateArgs,
+    matches: Option<&ArgMatches>,
+) -> Result<()> {
+    let matches = matches.context("no argument of validate was read")?;
+    let config = args.run.resolve(registries, &args.benchmark, matches)?;
     if args.print {
         print!("{}", toml::to_string(&config)?);
         return Ok(());
@@ -50,7 +55,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
             calibration.base_tokens,
         )?;
     }
-    let orders = Prepared::load_orders(&config, &base.tokenizer, Split::Test)?;
+    let orders = Prepared::load_orders(&config, &base.tokenizer, ScoredRows::Test)?;
     for prepared in &orders {
         println!("{}, order {}\n", prepared.title(&config), prepared.order);
         for line in &prepared.remarks {
@@ -70,20 +75,20 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     }
     println!("model: {} parameters", base.model.num_params());
     let contents = contents(&config, &base, &orders)?;
-    for &method in &config.methods {
-        let needs = needs(&config, method, &base.model)?;
+    for method in &config.compare {
+        let kind = config.kind(method)?;
+        let needs = kind.memory(config.method(method), &base.model)?;
         println!(
-            "{}: {}, {}, {} seed{}",
-            method.name(),
-            needs.trainable(),
-            needs.memory(),
+            "{method}: {}, {}, {} seed{}",
+            trainable(&needs),
+            memory(&needs),
             config.seeds.len(),
             if config.seeds.len() == 1 { "" } else { "s" },
         );
         for (prepared, contents) in orders.iter().zip(&contents) {
             let ordered = config.with_order(&prepared.order)?;
-            let work = Work::new(&ordered, prepared, method);
-            let identity = Identity::new(&config, &ordered, method, contents)?;
+            let work = Work::new(&ordered, prepared, method)?;
+            let identity = config.identity(&ordered, method, contents)?;
             println!(
                 "  order {}: learning rate {:e} ({}), key {}, {} rows in {} steps, {} answers per seed",
                 prepared.order,
@@ -100,7 +105,24 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
             );
         }
     }
-    let command = args.benchmark.name();
+    let command = &args.benchmark;
     println!("\nthe run can start: experiments {command} with the same arguments");
     Ok(())
+}
+
+/// The memory, in words.
+fn memory(needs: &MemoryNeeds) -> String {
+    let megabytes = needs.bytes / 1_000_000;
+    match needs.trainable {
+        Some(_) => format!("at least {megabytes} MB"),
+        None => format!("{megabytes} MB if all of the targets trained"),
+    }
+}
+
+/// What trains, in words.
+fn trainable(needs: &MemoryNeeds) -> String {
+    match needs.trainable {
+        Some(count) => format!("{count} trainable"),
+        None => "at most all of the targets trainable".to_string(),
+    }
 }

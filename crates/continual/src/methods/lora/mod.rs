@@ -2,23 +2,25 @@
 //! orthogonal to those before it (O-LoRA).
 
 mod attach;
-mod config;
+mod kind;
 mod penalty;
+mod settings;
 mod state;
 
 use ::osft::Trainability;
 use burn::module::{Module, ParamId};
-use burn::optim::{AdamW, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Method, TaskContext, TaskDiagnostics};
-use crate::ContinualError;
 use crate::checkpoint::{Checkpoint, StatePart};
+use crate::error::ContinualError;
+use crate::method::{Method, TaskContext, TaskDiagnostics};
 use attach::Attach;
-pub use config::{LoraConfig, PerTaskValue};
+pub use kind::LoraKind;
 use penalty::{Factors, penalty};
+pub use settings::{LoraConfig, PerTaskValue};
 
 /// What becomes of an adapter when its task is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,23 +145,17 @@ impl LoraMethod {
 }
 
 impl<M: Module> Method<M> for LoraMethod {
-    fn name(&self) -> &str {
-        match self.sequence {
-            AdapterSequence::Sequential => "lora",
-            AdapterSequence::Orthogonal => "o-lora",
-        }
-    }
-
     fn begin_task(
         &mut self,
         model: M,
-        inner: AdamW,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
         if self.layers.iter().all(|layer| layer.current.is_none()) {
             self.draw(&model, context.index)?;
         }
         let adapters = self.layers.iter();
+        let factors = adapters.clone().filter_map(|layer| layer.current.as_ref());
+        let factors = factors.flat_map(|adapter| adapter.ids).collect();
         self.before = Some(Trainability::of(&model));
         let model = model.no_grad().apply_reparameterization(Attach {
             adapters: adapters
@@ -167,7 +163,7 @@ impl<M: Module> Method<M> for LoraMethod {
                 .collect(),
             scale: self.scale(),
         });
-        Ok((model, inner.into()))
+        Ok((model, context.optimizer.for_matrices(factors)))
     }
 
     fn penalty(&self, model: &M) -> Option<Tensor<1>> {

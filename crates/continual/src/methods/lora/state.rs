@@ -7,8 +7,8 @@ use burn::tensor::TensorData;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{Adapter, Layer};
-use crate::ContinualError;
 use crate::checkpoint::{Checkpoint, StatePart};
+use crate::error::ContinualError;
 
 const NAME: &str = "adapters-";
 /// Key of the version among the file's own metadata.

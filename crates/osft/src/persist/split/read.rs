@@ -55,6 +55,9 @@ impl Osft {
     /// of a prepared module, afterwards. What the inputs' moments say is only measured on if the context has
     /// the calibration that the split was made with.
     ///
+    /// Rules of the configuration that are not built in stay unresolved, since a split that was made needs them
+    /// no more; see [`OsftConfig::with_rules`](crate::OsftConfig::with_rules).
+    ///
     /// Cores keep the identities that optimizer state is saved under. Two modules that are trained side by side
     /// need splits of their own.
     ///
@@ -102,7 +105,7 @@ impl Osft {
         context: &SplitContext<'_>,
     ) -> Result<(Self, Option<Trainability>), OsftError> {
         let (header, mut tensors) = unpack::<Header>(layout.format, bytes)?;
-        header.config.validate()?;
+        header.config.validate_made()?;
         let layers = header
             .layers
             .into_iter()

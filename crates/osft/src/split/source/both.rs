@@ -15,10 +15,10 @@ const RELATIVE_TOLERANCE: f64 = 1e-12;
 /// of the first `k` of `P'`, orthonormalized, on the input side.
 pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Directions> {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
-    let known = spectrum.values.len();
+    let rank = spectrum.values.len();
     // `Σ^{1/2} = V diag(√λ) Vᵀ`; the factor `V` in front changes no singular value, so it is
     // applied to the few wanted vectors at the end.
-    let scaled = Mat::from_fn(known, d_in, |i, j| {
+    let scaled = Mat::from_fn(rank, d_in, |i, j| {
         spectrum.values[i].sqrt() * spectrum.vectors[(j, i)]
     });
     let parts = decompose(&(&scaled * layer.weight), Vectors::Full)?;
@@ -27,7 +27,7 @@ pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Direc
     let k = layer.protected(d_in.min(d_out), &energies, total_energy);
 
     // A sketch knows fewer directions than there are; beyond them the bases are any that fit.
-    let found = k.min(known);
+    let found = k.min(rank);
     let wanted = scaled.transpose() * parts.input.subcols(0, found);
     let (input, k_in) = orthonormalized(&wanted)?;
     Some(Directions {

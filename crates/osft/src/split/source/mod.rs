@@ -4,11 +4,14 @@ mod both;
 mod inputs;
 mod weights;
 
+use std::sync::Arc;
+
 use faer::Mat;
 
 use crate::calibration::{Moment, Spectrum};
-use crate::config::{Form, LayerFacts, OsftConfig, ShareRule, SplitSource};
+use crate::config::{Form, OsftConfig, SplitSource};
 use crate::linalg::{Vectors, decompose};
+use crate::rule::{LayerFacts, Rule, protected_directions};
 use crate::split::keeps_free_basis;
 
 /// Protected directions of one layer: the first `k_in` and `k_out` columns of two bases.
@@ -33,7 +36,7 @@ pub(crate) struct Layer<'a> {
     pub weight: &'a Mat<f64>,
     /// Moment of the inputs with its decomposition; there wherever the source needs it.
     pub inputs: Option<(&'a Moment, &'a Spectrum)>,
-    pub rule: ShareRule,
+    pub rule: Arc<dyn Rule>,
     pub importance: Option<f64>,
     pub progress: f64,
 }
@@ -41,13 +44,14 @@ pub(crate) struct Layer<'a> {
 impl Layer<'_> {
     /// Protected directions of a spectrum by the layer's rule.
     fn protected(&self, directions: usize, energies: &[f64], total: f64) -> usize {
-        self.rule.protected_directions(&LayerFacts {
+        let layer = LayerFacts {
             directions,
             energies,
             total_energy: total,
             importance: self.importance,
             progress: self.progress,
-        })
+        };
+        protected_directions(self.rule.as_ref(), &layer)
     }
 }
 

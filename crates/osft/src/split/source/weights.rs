@@ -151,7 +151,7 @@ mod tests {
         Layer {
             weight,
             inputs: None,
-            rule: ShareRule::Fixed(share),
+            rule: ShareRule::fixed(share).rule().unwrap().clone(),
             importance: None,
             progress: 0.0,
         }

@@ -1,0 +1,78 @@
+//! The two ways with low-rank adapters in the registry.
+
+use lm::LanguageModel;
+use osft::Targets;
+
+use super::{AdapterSequence, LoraConfig, LoraMethod, PerTaskValue};
+use crate::error::ContinualError;
+use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind};
+
+/// Query and value projections, under LLaMA's names and T5's: as in the settings of the O-LoRA paper.
+const TARGETS: &str = r"((q|v)_proj|Attention\.[qv])\.weight$";
+
+/// Low-rank adapters in the registry: one through all tasks, or a new one per task.
+pub struct LoraKind(AdapterSequence);
+
+impl LoraKind {
+    /// `lora`: one adapter, trained through all tasks.
+    pub fn sequential() -> Self {
+        Self(AdapterSequence::Sequential)
+    }
+
+    /// `o-lora`: a new adapter per task, kept orthogonal to those before it.
+    pub fn orthogonal() -> Self {
+        Self(AdapterSequence::Orthogonal)
+    }
+}
+
+impl<M: LanguageModel + 'static> MethodKind<M> for LoraKind {
+    type Settings = LoraConfig;
+
+    fn name(&self) -> &str {
+        match self.0 {
+            AdapterSequence::Sequential => "lora",
+            AdapterSequence::Orthogonal => "o-lora",
+        }
+    }
+
+    fn help(&self) -> &str {
+        match self.0 {
+            AdapterSequence::Sequential => "One low-rank adapter, trained through all tasks",
+            AdapterSequence::Orthogonal => {
+                "A new low-rank adapter per task, kept orthogonal to those before it"
+            }
+        }
+    }
+
+    fn defaults(&self) -> LoraConfig {
+        LoraConfig {
+            targets: Targets::matching([TARGETS]),
+            adapter_rank: 8,
+            alpha: 32.0,
+            orthogonality: match self.0 {
+                AdapterSequence::Sequential => PerTaskValue::default(),
+                AdapterSequence::Orthogonal => PerTaskValue::All(0.5),
+            },
+            size: PerTaskValue::default(),
+        }
+    }
+
+    fn checked(&self, settings: LoraConfig) -> Result<LoraConfig, ContinualError> {
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn memory(&self, settings: &LoraConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
+        // The targets are looked up, which is what most often goes wrong.
+        let adapters = settings.adapter_parameters(model)?;
+        Ok(MemoryNeeds::of_adapters(model.num_params(), adapters))
+    }
+
+    fn build(
+        &self,
+        settings: LoraConfig,
+        inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        Ok(Box::new(LoraMethod::new(settings, self.0, inputs.seed)?))
+    }
+}

@@ -1,0 +1,93 @@
+//! Flags that are short for settings of `osft`.
+
+use ::osft::{ShareRule, ShareRules};
+use toml::Value;
+
+use crate::method::Flag;
+
+pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
+    let rules = rules.clone();
+    let typed = rules.typed_help();
+    vec![
+        Flag::choice(
+            "osft-split",
+            "SOURCE",
+            "split",
+            "Where the protected directions come from [default: that of the settings, `inputs`]",
+            vec![
+                (
+                    "weights",
+                    "Top singular directions of the weights: the paper's split",
+                ),
+                (
+                    "inputs",
+                    "Directions that hold the energy of the layers' inputs",
+                ),
+                (
+                    "both",
+                    "Top singular directions of the weights as the inputs see them",
+                ),
+            ],
+        ),
+        Flag::choice(
+            "osft-form",
+            "FORM",
+            "form",
+            "How the weights are kept inside the free directions [default: core]",
+            vec![
+                (
+                    "core",
+                    "The optimizer runs in the coordinates of the free directions; nothing leaks",
+                ),
+                (
+                    "weight",
+                    "The paper's equation 4: only changes from protected inputs to protected outputs are \
+                     removed",
+                ),
+                (
+                    "factored",
+                    "The paper's algorithm: trained factors whose gradients are projected, as in PEFT",
+                ),
+                (
+                    "factored-reprojected",
+                    "As factored, and the factors are projected after every step, as in mini_trainer",
+                ),
+            ],
+        ),
+        Flag::new(
+            "share",
+            "SHARE",
+            "protected_share",
+            format!("Share of the directions that is protected: {typed}"),
+            move |text| {
+                let rule = rules.parse(text).map_err(|error| error.to_string())?;
+                Value::try_from(rule).map_err(|error| error.to_string())
+            },
+        ),
+        Flag::new(
+            "energy",
+            "ENERGY",
+            "protected_share",
+            "Protect as few directions as hold this share, from 0 to 1, of the energy",
+            |text| {
+                let energy = text
+                    .parse()
+                    .map_err(|_| format!("expected a number from 0 to 1, found {text:?}"))?;
+                Value::try_from(ShareRule::energy(energy)).map_err(|error| error.to_string())
+            },
+        ),
+        Flag::choice(
+            "base-precision",
+            "PRECISION",
+            "base_precision",
+            "Precision in which the weights are held while they train [default: full]",
+            vec![
+                ("full", "That of the model, f32"),
+                (
+                    "bf16",
+                    "bf16: half of the memory; what trains stays f32. Backends without bf16 refuse",
+                ),
+            ],
+        ),
+    ]
+}

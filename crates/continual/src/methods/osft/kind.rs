@@ -1,0 +1,182 @@
+//! OSFT in the registry: as the paper splits, and as configured.
+
+use ::osft::{Form, OsftConfig, ShareRule, ShareRules, SplitCache, SplitSource};
+use burn::tensor::Device;
+use lm::LanguageModel;
+use toml::{Table, Value};
+
+use super::{OsftMethod, flags, memory, name};
+use crate::error::ContinualError;
+use crate::method::{
+    CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, ObservedLayer,
+};
+
+/// Every linear layer of the blocks, under LLaMA's names and T5's.
+const TARGETS: &str =
+    r"((q|k|v|o|gate|up|down)_proj|Attention\.[qkvo]|DenseReluDense\.w(i|i_0|i_1|o))\.weight$";
+
+/// The linear layers that the paper's code splits, as a pattern: T5's cross-attention is left out.
+pub const PAPER_TARGETS: &str =
+    r"((q|k|v|o|gate|up|down)_proj|SelfAttention\.[qkvo]|DenseReluDense\.w(i|i_0|i_1|o))\.weight$";
+
+/// Name of the kind that splits as its settings say.
+pub const OSFT: &str = "osft";
+
+/// Orthogonal Subspace Fine-Tuning in the registry.
+pub struct OsftKind {
+    paper: bool,
+    rules: ShareRules,
+}
+
+impl OsftKind {
+    /// `osft-paper`: the split of the paper.
+    pub fn paper(rules: &ShareRules) -> Self {
+        Self {
+            paper: true,
+            rules: rules.clone(),
+        }
+    }
+
+    /// `osft`: the split of the settings.
+    pub fn configured(rules: &ShareRules) -> Self {
+        Self {
+            paper: false,
+            rules: rules.clone(),
+        }
+    }
+}
+
+impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
+    type Settings = OsftConfig;
+
+    fn name(&self) -> &str {
+        match self.paper {
+            true => "osft-paper",
+            false => OSFT,
+        }
+    }
+
+    fn help(&self) -> &str {
+        match self.paper {
+            true => {
+                "Orthogonal Subspace Fine-Tuning as the paper splits: by the singular values of the weights"
+            }
+            false => {
+                "Orthogonal Subspace Fine-Tuning as configured; by default the best split found here"
+            }
+        }
+    }
+
+    fn defaults(&self) -> OsftConfig {
+        let config = OsftConfig::new();
+        match self.paper {
+            true => config
+                .with_targets([PAPER_TARGETS])
+                .with_split(SplitSource::Weights)
+                .with_protected_share(0.5),
+            false => config
+                .with_targets([TARGETS])
+                .with_split(SplitSource::Inputs)
+                .with_share_rule(ShareRule::energy(0.9)),
+        }
+    }
+
+    fn checked(&self, settings: OsftConfig) -> Result<OsftConfig, ContinualError> {
+        let settings = settings.with_rules(&self.rules)?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn label(&self, settings: &OsftConfig) -> String {
+        name::label(settings)
+    }
+
+    fn calibration(&self, settings: &OsftConfig) -> CalibrationUse {
+        match settings.needs_calibration() {
+            true => CalibrationUse::Needed,
+            false => CalibrationUse::WhereMeasured,
+        }
+    }
+
+    fn observed(
+        &self,
+        settings: &OsftConfig,
+        model: &M,
+    ) -> Result<Vec<ObservedLayer>, ContinualError> {
+        let targets = settings.targets.selected(model)?.into_iter();
+        Ok(targets
+            .map(|target| ObservedLayer {
+                id: target.id,
+                path: target.path,
+            })
+            .collect())
+    }
+
+    fn check_device(&self, settings: &OsftConfig, device: &Device) -> Result<(), ContinualError> {
+        Ok(settings.check_device(device)?)
+    }
+
+    fn memory(&self, settings: &OsftConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
+        memory::needs(settings, model)
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        match self.paper {
+            // The paper's split is what it is.
+            true => Vec::new(),
+            false => flags::flags(&self.rules),
+        }
+    }
+
+    fn variants(&self) -> Vec<KindVariant> {
+        if !self.paper {
+            return Vec::new();
+        }
+        let variant = |form: Form, name: &str, help: &str, axes: &[&'static str]| {
+            let form = Value::try_from(form).map(|form| ("form".to_string(), form));
+            KindVariant {
+                name: name.to_string(),
+                label: format!("osft {name}"),
+                help: help.to_string(),
+                settings: Table::from_iter(form),
+                axes: axes.to_vec(),
+            }
+        };
+        const SHARE: &str = "protected_share";
+        vec![
+            variant(
+                Form::Core,
+                "core",
+                "OSFT by the singular values of the weights, in core coordinates",
+                &[SHARE, "base_precision"],
+            ),
+            variant(
+                Form::Weight,
+                "weight",
+                "OSFT by the paper's equation 4",
+                &[SHARE],
+            ),
+            variant(
+                Form::Factored,
+                "factored",
+                "OSFT by the paper's algorithm",
+                &[SHARE],
+            ),
+        ]
+    }
+
+    fn build(
+        &self,
+        settings: OsftConfig,
+        inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        let mut method = OsftMethod::new(settings);
+        if let Some(folder) = inputs.cache {
+            method = method.with_split_cache(SplitCache::in_folder(folder));
+        }
+        if let Some(data) = inputs.calibration {
+            method = method.with_calibration(data.clone());
+        }
+        Ok(Box::new(method))
+    }
+}

@@ -1,0 +1,292 @@
+//! OSFT: protect directions of every target weight, train inside the rest.
+
+mod flags;
+mod kind;
+mod memory;
+mod name;
+mod report;
+mod through_cores;
+
+use ::osft::{
+    BasePrecision, Calibration, Calibrator, Osft, OsftConfig, SinceBase, SplitCache, SplitContext,
+};
+use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
+use lm::{LanguageModel, LinearMap};
+
+use crate::calibration::{CalibrationData, calibrate, spread};
+use crate::checkpoint::{Checkpoint, StatePart};
+use crate::clock::{TimedPart, synchronize};
+use crate::error::ContinualError;
+use crate::method::{Method, TaskContext, TaskDiagnostics, WithOptimizer};
+use crate::protocol::read_rows;
+pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
+use report::Measured;
+pub use through_cores::ThroughCores;
+
+/// Orthogonal Subspace Fine-Tuning; the split is made anew for every task from the weights as
+/// they are.
+///
+/// With calibration data, the inputs of the base model are measured before the first task and
+/// those of every learned task after it: sources and rules that look at inputs split by their
+/// mean, and every report says how far the layers' outputs have moved.
+#[derive(Clone, Debug)]
+pub struct OsftMethod {
+    config: OsftConfig,
+    data: Option<CalibrationData>,
+    cache: Option<SplitCache>,
+    retained: Option<Retained>,
+    split: Option<Osft>,
+    /// Number of tasks begun, which tells the parts of a saved state apart.
+    begun: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Retained {
+    /// Inputs of everything that is to be retained so far.
+    calibration: Calibration,
+    since_base: SinceBase,
+    /// Number of tasks in it.
+    tasks: usize,
+}
+
+/// Names of the parts of a saved state, before the number that tells them apart.
+mod part {
+    pub const BASE: &str = "base-calibration";
+    pub const RETAINED: &str = "calibration-";
+    pub const BOUNDS: &str = "since-base-";
+    pub const SPLIT: &str = "split-";
+}
+
+impl OsftMethod {
+    /// OSFT with one configuration for all tasks.
+    pub fn new(config: OsftConfig) -> Self {
+        Self {
+            config,
+            data: None,
+            cache: None,
+            retained: None,
+            split: None,
+            begun: 0,
+        }
+    }
+
+    /// Measures the inputs of the base model and of every learned task.
+    pub fn with_calibration(mut self, data: CalibrationData) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// Looks for splits in a folder before it makes them, and leaves them there.
+    pub fn with_split_cache(mut self, cache: SplitCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// The split of the task that has begun.
+    pub fn current_split(&self) -> Option<&Osft> {
+        self.split.as_ref()
+    }
+
+    /// Splits a model for a task; before the first one, its inputs are measured.
+    fn split<M: LanguageModel>(
+        &mut self,
+        model: &M,
+        context: TaskContext<'_>,
+    ) -> Result<Osft, ContinualError> {
+        let (targets, clock) = (&self.config.targets, context.clock);
+        if let (None, Some(data)) = (&self.retained, &self.data) {
+            let base = clock.time(TimedPart::Calibration, || {
+                let calibrator = Calibrator::for_config(model, &self.config)?;
+                calibrate(model, calibrator, &data.base_name, &data.base, data.batch)
+            })?;
+            let base = base.with_weight(data.base_weight)?;
+            let since_base = clock.time(TimedPart::Uncounted, || {
+                SinceBase::new(model, targets, &base)
+            })?;
+            self.retained = Some(Retained {
+                since_base,
+                calibration: base,
+                tasks: 0,
+            });
+        }
+        let mut around = SplitContext::new().for_task(context.index, context.count);
+        if let Some(retained) = &self.retained {
+            around = around.with_calibration(&retained.calibration);
+        }
+        if let Some(cache) = &self.cache {
+            around = around.with_cache(cache);
+        }
+        let split = clock.time(TimedPart::Split, || {
+            Osft::split_in(model, &self.config, &around)
+        })?;
+        if let (0, BasePrecision::Bf16, Some(retained)) = (
+            context.index,
+            self.config.base_precision,
+            &mut self.retained,
+        ) {
+            // The base model was rounded to be held; later ones are what the task before left.
+            clock.time(TimedPart::Uncounted, || {
+                let rounded = split.finish(split.prepare(model.clone())?)?;
+                let changes = retained.since_base.measure(&rounded)?;
+                retained.since_base.record_measured(&changes)
+            })?;
+        }
+        Ok(split)
+    }
+}
+
+impl<M: LanguageModel> Method<M> for OsftMethod {
+    fn begin_task(
+        &mut self,
+        model: M,
+        context: TaskContext<'_>,
+    ) -> Result<(M, ModuleOptimizer), ContinualError> {
+        let split = match self.split.take() {
+            // Taken up again in the middle of the task.
+            Some(split) => split,
+            None => self.split(&model, context)?,
+        };
+        let model = split.prepare(model)?;
+        let optimizer = context.optimizer.make(AroundSplit(&split))?;
+        self.split = Some(split);
+        self.begun = context.index + 1;
+        Ok((model, optimizer))
+    }
+
+    fn linear_map(&self) -> &dyn LinearMap {
+        &ThroughCores
+    }
+
+    fn project(&self, grads: GradientsParams) -> GradientsParams {
+        match &self.split {
+            Some(split) => split.project(grads),
+            None => grads,
+        }
+    }
+
+    fn multiplications(&self, path: &str, _shape: [usize; 2], tokens: usize) -> Option<usize> {
+        let mut layers = self.split.as_ref()?.layers().iter();
+        let layer = layers.find(|layer| layer.path == path)?;
+        Some(layer.step_cost(tokens)?.total())
+    }
+
+    fn state(&self) -> Vec<StatePart<'_>> {
+        let mut parts = Vec::new();
+        if let Some(retained) = &self.retained {
+            let base = retained.since_base.base();
+            parts.push(StatePart::bytes(
+                format!("{}.safetensors", part::BASE),
+                || Ok(base.to_bytes()?),
+            ));
+            parts.push(StatePart::bytes(
+                format!("{}{}.safetensors", part::RETAINED, retained.tasks),
+                || Ok(retained.calibration.to_bytes()?),
+            ));
+            let name = format!("{}{}.json", part::BOUNDS, retained.tasks);
+            parts.push(StatePart::bytes(name.clone(), move || {
+                let bounds = retained.since_base.length_bounds();
+                serde_json::to_vec(&bounds).map_err(ContinualError::saving(name.as_ref()))
+            }));
+        }
+        if let Some(split) = &self.split {
+            parts.push(StatePart::bytes(
+                format!("{}{}.safetensors", part::SPLIT, self.begun),
+                || Ok(split.to_bytes()?),
+            ));
+        }
+        parts
+    }
+
+    fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
+        if let (Some(first), Some(retained), Some(bounds)) = (
+            saved.find(part::BASE),
+            saved.find(part::RETAINED),
+            saved.find(part::BOUNDS),
+        ) {
+            let first = Calibration::from_bytes(&saved.read(&first)?)?;
+            let since_base = SinceBase::new(base, &self.config.targets, &first)?;
+            let lengths: Vec<f64> = saved.json(&bounds)?;
+            let Some(since_base) = since_base.with_length_bounds(&lengths) else {
+                return Err(saved.broken(&bounds, &"it is of a model with other targets"));
+            };
+            let calibration = Calibration::from_bytes(&saved.read(&retained)?)?;
+            self.retained = Some(Retained {
+                since_base,
+                tasks: calibration.sources().len() - first.sources().len(),
+                calibration,
+            });
+        }
+        if let Some(name) = saved.find(part::SPLIT) {
+            let mut around = SplitContext::new();
+            if let Some(retained) = &self.retained {
+                around = around.with_calibration(&retained.calibration);
+            }
+            self.split = Some(Osft::from_bytes(&saved.read(&name)?, base, &around)?);
+        }
+        Ok(())
+    }
+
+    fn end_task(
+        &mut self,
+        model: M,
+        context: TaskContext<'_>,
+    ) -> Result<(M, TaskDiagnostics), ContinualError> {
+        let Some(split) = self.split.take() else {
+            return Ok((model, TaskDiagnostics::default()));
+        };
+        let clock = context.clock;
+        let leaks_of = |model: &M| {
+            // What is still enqueued is training, and not the measurement that waits for it.
+            synchronize(model);
+            clock.time(TimedPart::Uncounted, || split.leaks(model))
+        };
+        // Of the master, before it is rounded to what is stored.
+        let leaks = leaks_of(&model)?;
+        let model = split.finish(model)?;
+        let stored_leaks = match self.config.base_precision {
+            BasePrecision::Full => None,
+            BasePrecision::Bf16 => Some(leaks_of(&model)?),
+        };
+        let mut since_base = None;
+        if let (Some(retained), Some(data)) = (&mut self.retained, &self.data) {
+            let weight = retained.calibration.weight();
+            let made = stored_leaks.as_ref().unwrap_or(&leaks);
+            since_base = Some(clock.time(TimedPart::Uncounted, || {
+                retained.since_base.record(made, weight)?;
+                retained.since_base.measure(&model)
+            })?);
+            // The last task's inputs are measured too: a longer sequence may go on from here.
+            let rows = read_rows(context.task.train.as_ref())?;
+            let rows = spread(rows, data.rows_per_task);
+            clock.time(TimedPart::Calibration, || {
+                let calibrator = Calibrator::for_config(&model, &self.config)?;
+                let name = &context.task.name;
+                let learned = calibrate(&model, calibrator, name, &rows, data.batch)?;
+                retained.calibration.absorb(&learned)
+            })?;
+            retained.tasks += 1;
+        }
+        let measured = Measured {
+            leaks,
+            stored_leaks,
+            since_base,
+        };
+        let diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
+        Ok((model, diagnostics))
+    }
+}
+
+/// A split, to make its optimizer.
+struct AroundSplit<'a>(&'a Osft);
+
+impl WithOptimizer for AroundSplit<'_> {
+    type Made = Result<ModuleOptimizer, ContinualError>;
+
+    fn with<O: Optimizer>(self, optimizer: O) -> Self::Made {
+        Ok(self.0.optimizer(optimizer)?)
+    }
+
+    fn with_two<O: Optimizer, R: Optimizer>(self, matrices: O, rest: R) -> Self::Made {
+        Ok(self.0.optimizer_with_rest(matrices, rest))
+    }
+}

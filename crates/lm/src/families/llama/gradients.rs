@@ -1,0 +1,62 @@
+//! Activation checkpointing: forward and backward pass block by block.
+
+use burn::module::Module;
+
+use super::Llama;
+use super::layout::Layout;
+use crate::layers::{LinearApplier, LinearMap};
+use crate::training::{BackwardPass, Head, Targets, gradient_of, trains};
+
+impl Llama {
+    /// Forward and backward pass; returns the scaled loss. Of a block, only the input is saved.
+    pub(super) fn gradients_by_block(
+        &self,
+        rows: &[Vec<u32>],
+        targets: &Targets,
+        head: &Head<'_>,
+        map: &dyn LinearMap,
+        mut backward: BackwardPass<'_, Self>,
+    ) -> f64 {
+        let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let layout = Layout::right_padded(tokens);
+
+        // The forward pass has no graph.
+        let mut inputs = Vec::with_capacity(self.layers.len());
+        let plain = self.valid();
+        let tables = plain.tables(&layout);
+        let mut x = plain.embed_right_padded(rows);
+        for block in &plain.layers {
+            inputs.push(x.clone());
+            x = tables.through(block, x, None, &mut LinearApplier::default());
+        }
+        drop(plain);
+
+        // The backward pass ends at the lowest block that is trained.
+        let x = backward.leaf(x);
+        let chosen = targets.select(self.norm.forward(x.clone()));
+        let (loss, gradient) = backward.through_head(&chosen, targets, head);
+        let mut gradient = gradient_of(&x, &mut backward.through(chosen, gradient));
+        let tables = self.tables(&layout);
+        let embeds = trains(&self.embed_tokens);
+        let bottom = self.layers.iter().position(trains);
+        for (index, input) in inputs.into_iter().enumerate().rev() {
+            let below = embeds || bottom.is_some_and(|bottom| bottom < index);
+            if !below && bottom != Some(index) {
+                return loss;
+            }
+            let x = match below {
+                true => backward.leaf(input),
+                false => backward.constant(input),
+            };
+            let mut projector = LinearApplier::mapped(map);
+            let y = tables.through(&self.layers[index], x.clone(), None, &mut projector);
+            let mut gradients = backward.through(y, gradient);
+            if !below {
+                return loss;
+            }
+            gradient = gradient_of(&x, &mut gradients);
+        }
+        backward.finish(self.embed_right_padded(rows), gradient);
+        loss
+    }
+}

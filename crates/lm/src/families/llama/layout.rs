@@ -1,0 +1,95 @@
+//! Which tokens of a padded batch see which.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Added to the score of a masked key. Finite, so that a row of padding, which sees no key, gives numbers
+/// that nobody reads instead of NaN.
+const HIDDEN: f32 = -1e30;
+
+/// Positions of the tokens of one forward pass.
+///
+/// Training rows are padded on the right, where causality alone hides the padding from every
+/// real token. Prompts are padded on the left, so that all rows continue at the same place.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// Padding in front of each row; empty if no row has any.
+    left_padding: Vec<usize>,
+    /// Tokens already in the cache.
+    past: usize,
+    /// Tokens of this pass.
+    tokens: usize,
+}
+
+impl Layout {
+    /// Rows that start at position 0.
+    pub(crate) fn right_padded(tokens: usize) -> Self {
+        Self {
+            left_padding: Vec::new(),
+            past: 0,
+            tokens,
+        }
+    }
+
+    /// Rows whose first `left_padding` tokens are padding, `past` of which are cached.
+    pub(crate) fn left_padded(left_padding: &[usize], past: usize, tokens: usize) -> Self {
+        let padded = left_padding.iter().any(|&n| n > 0);
+        Self {
+            left_padding: if padded {
+                left_padding.to_vec()
+            } else {
+                vec![]
+            },
+            past,
+            tokens,
+        }
+    }
+
+    /// Position of every token, one list per row, or one for all rows.
+    pub(crate) fn positions(&self) -> Vec<Vec<usize>> {
+        let row = |padding: usize| {
+            let absolute = self.past..self.past + self.tokens;
+            absolute.map(|i| i.saturating_sub(padding)).collect()
+        };
+        match self.left_padding.as_slice() {
+            [] => vec![row(0)],
+            paddings => paddings.iter().map(|&n| row(n)).collect(),
+        }
+    }
+
+    /// The mask, added to the attention scores; `None` if every key is visible.
+    ///
+    /// The rows of the query heads that share a key head are laid out one after the other, so the
+    /// pattern is repeated `groups` times.
+    ///
+    /// # Shapes
+    /// - output: `[batch or 1, 1, groups · tokens, past + tokens]`
+    pub(crate) fn mask(
+        &self,
+        window: Option<usize>,
+        groups: usize,
+        device: &Device,
+    ) -> Option<Tensor<4>> {
+        let keys = self.past + self.tokens;
+        let window = window.unwrap_or(keys);
+        if self.tokens == 1 && self.left_padding.is_empty() && keys <= window {
+            return None;
+        }
+        let paddings: &[usize] = match self.left_padding.as_slice() {
+            [] => &[0],
+            paddings => paddings,
+        };
+        let mut values = Vec::with_capacity(paddings.len() * groups * self.tokens * keys);
+        for &padding in paddings {
+            for _ in 0..groups {
+                for query in self.past..keys {
+                    values.extend((0..keys).map(|key| {
+                        let visible = key >= padding && key <= query && query - key < window;
+                        if visible { 0.0 } else { HIDDEN }
+                    }));
+                }
+            }
+        }
+        let shape = [paddings.len(), 1, groups * self.tokens, keys];
+        Some(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+}

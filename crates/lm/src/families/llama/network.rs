@@ -1,0 +1,274 @@
+//! The network: embeddings, blocks, norm and output head.
+
+use burn::module::{Initializer, Module};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::LlamaConfig;
+use super::block::Block;
+use super::layout::Layout;
+use super::rope::Rope;
+use crate::generate::GenerationOptions;
+use crate::layers::{LayerCache, LinearApplier, Observer, padded};
+use crate::model::LanguageModel;
+use crate::text::Example;
+use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
+
+/// A LLaMA-family causal language model.
+#[derive(Module, Debug)]
+pub struct Llama {
+    pub(super) embed_tokens: Embedding,
+    pub(super) layers: Vec<Block>,
+    pub(super) norm: RmsNorm,
+    /// Absent where the input embeddings are used for the output too.
+    lm_head: Option<Linear>,
+    #[module(skip)]
+    pub(super) config: LlamaConfig,
+}
+
+/// What all blocks of one forward pass share.
+pub(super) struct Tables {
+    rope: Rope,
+    mask: Option<Tensor<4>>,
+}
+
+impl Tables {
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, hidden]`
+    pub(super) fn through(
+        &self,
+        block: &Block,
+        x: Tensor<3>,
+        cache: Option<&mut LayerCache>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        block.forward(x, &self.rope, self.mask.as_ref(), cache, projector)
+    }
+}
+
+impl Llama {
+    /// A model of that shape with random weights, from the device's random stream.
+    pub fn new(config: &LlamaConfig, device: &Device) -> Self {
+        let embed_tokens = EmbeddingConfig::new(config.vocab_size, config.hidden_size)
+            .with_initializer(Initializer::Normal {
+                mean: 0.0,
+                std: 0.02,
+            })
+            .init(device);
+        let lm_head = (!config.tie_word_embeddings).then(|| {
+            LinearConfig::new(config.hidden_size, config.vocab_size)
+                .with_bias(false)
+                .init(device)
+        });
+        Self {
+            embed_tokens,
+            layers: (0..config.num_hidden_layers)
+                .map(|_| Block::new(config, device))
+                .collect(),
+            norm: RmsNormConfig::new(config.hidden_size)
+                .with_epsilon(config.rms_norm_eps)
+                .init(device),
+            lm_head,
+            config: config.clone(),
+        }
+    }
+
+    /// The model's hyperparameters.
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    /// Logits of the next token at every position of rows padded on the right.
+    ///
+    /// # Shapes
+    /// - `rows`: token ids; shorter rows are padded with token 0
+    /// - output: `[batch, longest row, vocabulary]`
+    pub fn logits(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        let hidden = self.hidden_right_padded(rows, &mut LinearApplier::default());
+        let [batch, tokens, width] = hidden.dims();
+        self.head(hidden.reshape([batch * tokens, width])).reshape([
+            batch,
+            tokens,
+            self.config.vocab_size,
+        ])
+    }
+
+    /// Summed negative log-likelihood, in nats, of chosen tokens of rows padded on the right.
+    ///
+    /// `targets` holds `(row, position, token)`: the logits at `position` should predict `token`.
+    /// Only these positions go through the output head.
+    ///
+    /// # Shapes
+    /// - output: `[1]`
+    pub fn loss_at(&self, rows: &[Vec<u32>], targets: &[(usize, usize, u32)]) -> Tensor<1> {
+        self.loss_of(rows, &Targets(targets.to_vec()))
+    }
+
+    fn loss_of(&self, rows: &[Vec<u32>], targets: &Targets) -> Tensor<1> {
+        let hidden = self.hidden_right_padded(rows, &mut LinearApplier::default());
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, 1.0);
+        head.loss(&targets.select(hidden), targets)
+    }
+
+    pub(super) fn hidden_right_padded(
+        &self,
+        rows: &[Vec<u32>],
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let x = self.embed_right_padded(rows);
+        let layout = Layout::right_padded(x.dims()[1]);
+        self.hidden_of(x, &layout, None, projector)
+    }
+
+    /// # Shapes
+    /// - output: `[batch, longest row, hidden]`
+    pub(super) fn embed_right_padded(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        self.embed_tokens.forward(padded(rows, 0, &self.device()))
+    }
+
+    /// The parameters' device, which carries the autodiff context that inputs must share.
+    fn device(&self) -> Device {
+        self.embed_tokens.weight.val().device()
+    }
+
+    pub(super) fn tables(&self, layout: &Layout) -> Tables {
+        let device = self.device();
+        let groups = self.config.num_attention_heads / self.config.key_value_heads();
+        Tables {
+            rope: Rope::new(&self.config, &layout.positions(), &device),
+            mask: layout.mask(self.config.sliding_window, groups, &device),
+        }
+    }
+
+    /// Final hidden states of `ids`, row after row, each of `layout`'s number of tokens.
+    ///
+    /// # Shapes
+    /// - output: `[batch, tokens, hidden]`
+    pub(super) fn hidden(
+        &self,
+        ids: Vec<u32>,
+        layout: &Layout,
+        cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let tokens = layout.positions()[0].len();
+        let batch = ids.len() / tokens.max(1);
+        let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
+        let ids = TensorData::new(ids, [batch, tokens]);
+        let ids = Tensor::<2, Int>::from_data(ids, &self.device());
+        self.hidden_of(self.embed_tokens.forward(ids), layout, cache, projector)
+    }
+
+    fn hidden_of(
+        &self,
+        mut x: Tensor<3>,
+        layout: &Layout,
+        mut cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let tables = self.tables(layout);
+        for (index, block) in self.layers.iter().enumerate() {
+            let cache = cache.as_mut().map(|layers| &mut layers[index]);
+            x = tables.through(block, x, cache, projector);
+        }
+        self.norm.forward(x)
+    }
+
+    /// The output head, with the scale of the loss.
+    fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+        Head {
+            apply,
+            vocabulary: self.config.vocab_size,
+            trains: match &self.lm_head {
+                Some(head) => trains(head),
+                None => trains(&self.embed_tokens),
+            },
+            scale,
+        }
+    }
+
+    /// # Shapes
+    /// - `hidden`: `[n, hidden]`
+    /// - output: `[n, vocabulary]`
+    pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => hidden.matmul(self.embed_tokens.weight.val().transpose()),
+        }
+    }
+}
+
+impl LanguageModel for Llama {
+    fn target_count(&self, example: &Example) -> usize {
+        example.len() - example.prompt.len().max(1).min(example.len())
+    }
+
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        let targets = targets(examples);
+        (self.loss_of(&joined(examples), &targets), targets.0.len())
+    }
+
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64 {
+        let targets = targets(examples);
+        let rows = joined(examples);
+        let backward = BackwardPass::new(self, self.device(), sink);
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, how.scale);
+        if how.activation_checkpointing {
+            return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
+        }
+        let hidden = self.hidden_right_padded(&rows, &mut LinearApplier::mapped(how.map));
+        backward.whole(hidden, &targets, &head)
+    }
+
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        super::decode::generate(self, prompts, options)
+    }
+
+    fn own_examples(&self, first: &[u32], tokens: usize, _ends: &[u32], seed: u64) -> Vec<Example> {
+        super::decode::own_examples(self, first, tokens, seed)
+    }
+
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
+        let rows = joined(examples);
+        let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        if longest == 0 {
+            return;
+        }
+        // Without autodiff: there is no backward pass.
+        let model = self.valid();
+        let device = model.embed_tokens.weight.val().device();
+        let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
+        model.hidden_right_padded(&rows, &mut projector);
+    }
+}
+
+/// The answers' tokens as targets.
+fn targets(examples: &[Example]) -> Targets {
+    let mut chosen = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        for (offset, &token) in example.answer.iter().enumerate() {
+            let place = example.prompt.len() + offset;
+            if place > 0 {
+                chosen.push((row, place - 1, token));
+            }
+        }
+    }
+    assert!(!chosen.is_empty(), "no example has a token to predict");
+    Targets(chosen)
+}
+
+/// Prompts and answers as the rows that the model reads.
+fn joined(examples: &[Example]) -> Vec<Vec<u32>> {
+    examples
+        .iter()
+        .map(|example| [example.prompt.as_slice(), &example.answer].concat())
+        .collect()
+}

@@ -1,0 +1,86 @@
+//! Batched generation: the prompts are read once, the answers written token by token.
+
+use burn::module::Module;
+
+use super::T5;
+use crate::generate::{Chooser, Decoding, GenerationOptions};
+use crate::layers::{LayerCache, LinearApplier};
+use crate::text::Example;
+
+pub(super) fn generate(
+    model: &T5,
+    prompts: &[Vec<u32>],
+    options: &GenerationOptions,
+) -> Vec<Vec<u32>> {
+    if prompts.is_empty() || options.max_new_tokens == 0 {
+        return vec![Vec::new(); prompts.len()];
+    }
+    // Without autodiff: the graph would grow with every token.
+    let model = model.valid();
+    let mut silent = LinearApplier::default();
+    let prompts: Vec<Vec<u32>> = prompts.iter().map(|row| model.readable(row)).collect();
+    let encoded = model.encode(&prompts, &mut silent);
+    let mut chooser = Chooser::new(options);
+    let mut cache = vec![LayerCache::default(); model.config().decoder_layers()];
+    let mut rows = vec![vec![model.config().start_token()]; prompts.len()];
+    let mut open = vec![true; prompts.len()];
+    let mut outputs = vec![Vec::new(); prompts.len()];
+    let mut past = 0;
+    for _ in 0..options.max_new_tokens {
+        let given: Vec<Vec<u32>> = rows.iter().map(|row| row[past..].to_vec()).collect();
+        let layers = options.use_cache.then_some(&mut cache);
+        let hidden = model.decode(&given, past, &encoded, layers, &mut silent);
+        let [batch, tokens, width] = hidden.dims();
+        let last = hidden.narrow(1, tokens - 1, 1).reshape([batch, width]);
+        if options.use_cache {
+            past += tokens;
+        }
+        for (index, token) in chooser.choose(model.head(last)).into_iter().enumerate() {
+            open[index] &= !options.stop_tokens.contains(&token);
+            if open[index] {
+                outputs[index].push(token);
+            }
+            rows[index].push(token);
+        }
+        if !open.contains(&true) {
+            break;
+        }
+    }
+    outputs
+}
+
+/// Prompts that the model wrote itself, from a first token each, with its own answers to them.
+pub(super) fn own_examples(
+    model: &T5,
+    first: &[u32],
+    tokens: usize,
+    ends: &[u32],
+    seed: u64,
+) -> Vec<Example> {
+    let end = ends.first().copied();
+    let end = end.unwrap_or_else(|| model.config().end_token());
+    let ended = |text: &[u32]| [text, &[end]].concat();
+    let drawn = |seed| GenerationOptions {
+        decoding: Decoding::Sample {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            seed,
+        },
+        // What is to be measured is text, so there must be some.
+        min_new_tokens: 1,
+        ..GenerationOptions::greedy(tokens.max(1), ends.to_vec())
+    };
+    let starts: Vec<Vec<u32>> = first.iter().map(|&token| ended(&[token])).collect();
+    let texts = generate(model, &starts, &drawn(seed));
+    let prompts: Vec<Vec<u32>> = texts.iter().map(|text| ended(text)).collect();
+    // Another stream: the same one would draw alike for the texts and their answers.
+    let answers = generate(model, &prompts, &drawn(seed ^ 1 << 63));
+    let pairs = prompts.into_iter().zip(answers);
+    pairs
+        .map(|(prompt, answer)| Example {
+            prompt,
+            answer: ended(&answer),
+        })
+        .collect()
+}

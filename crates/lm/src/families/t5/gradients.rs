@@ -1,0 +1,142 @@
+//! Activation checkpointing: forward and backward pass block by block.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::T5;
+use super::network::{Rows, padding_of};
+use crate::layers::{LinearApplier, LinearMap};
+use crate::training::{BackwardPass, Head, Targets, gradient_of};
+
+/// Activations that the forward pass saves.
+struct Saved {
+    /// Inputs of the encoder's blocks, and of its last norm.
+    encoder: (Vec<Tensor<3>>, Tensor<3>),
+    encoder_bias: Tensor<4>,
+    /// The encoder's output.
+    states: Tensor<3>,
+    /// Inputs of the decoder's blocks, and of its last norm.
+    decoder: (Vec<Tensor<3>>, Tensor<3>),
+    decoder_bias: Tensor<4>,
+}
+
+impl T5 {
+    /// Forward and backward pass; returns the scaled loss. Of a block, only the input is saved.
+    pub(super) fn gradients_by_block(
+        &self,
+        rows: &Rows,
+        targets: &Targets,
+        head: &Head<'_>,
+        map: &dyn LinearMap,
+        mut backward: BackwardPass<'_, Self>,
+    ) -> f64 {
+        let Saved {
+            encoder: (encoder_inputs, encoder_last),
+            encoder_bias,
+            states,
+            decoder: (decoder_inputs, decoder_last),
+            decoder_bias,
+        } = self.valid().saved(rows);
+        let mut projector = LinearApplier::mapped(map);
+
+        let x = backward.leaf(decoder_last);
+        let chosen = targets.select(self.decoder.final_layer_norm.forward(x.clone()));
+        let (loss, gradient) = backward.through_head(&chosen, targets, head);
+        let mut gradient = gradient_of(&x, &mut backward.through(chosen, gradient));
+
+        let states = backward.leaf(states);
+        let bias = backward.leaf(decoder_bias);
+        let mask = padding_of(&rows.prompts, &self.device());
+        let mut for_states = Sum::default();
+        let mut for_bias = Sum::default();
+        for (block, input) in self.decoder.block.iter().zip(decoder_inputs).rev() {
+            let x = backward.leaf(input);
+            let memory = block.memory(states.clone(), &mut projector);
+            let y = block.forward(
+                x.clone(),
+                &bias,
+                &memory,
+                mask.as_ref(),
+                None,
+                &mut projector,
+            );
+            let mut gradients = backward.through(y, gradient);
+            gradient = gradient_of(&x, &mut gradients);
+            for_states.add(gradient_of(&states, &mut gradients));
+            for_bias.add(gradient_of(&bias, &mut gradients));
+        }
+        backward.finish(self.embed(&rows.answers), gradient);
+        if let Some(gradient) = for_bias.0 {
+            let tokens = bias.dims()[2];
+            backward.finish(self.decoder.bias(0, tokens, &self.device()), gradient);
+        }
+
+        let Some(gradient) = for_states.0 else {
+            return loss;
+        };
+        let x = backward.leaf(encoder_last);
+        let normed = self.encoder.final_layer_norm.forward(x.clone());
+        let mut gradient = gradient_of(&x, &mut backward.through(normed, gradient));
+        let bias = backward.leaf(encoder_bias);
+        let mut for_bias = Sum::default();
+        for (block, input) in self.encoder.block.iter().zip(encoder_inputs).rev() {
+            let x = backward.leaf(input);
+            let y = block.forward(x.clone(), &bias, &mut projector);
+            let mut gradients = backward.through(y, gradient);
+            gradient = gradient_of(&x, &mut gradients);
+            for_bias.add(gradient_of(&bias, &mut gradients));
+        }
+        backward.finish(self.embed(&rows.prompts), gradient);
+        if let Some(gradient) = for_bias.0 {
+            let tokens = bias.dims()[2];
+            backward.finish(self.encoder.bias(tokens, mask.as_ref()), gradient);
+        }
+        loss
+    }
+
+    /// The forward pass, of a model without autodiff.
+    fn saved(&self, rows: &Rows) -> Saved {
+        let mut projector = LinearApplier::default();
+        let device = self.device();
+        let mut x = self.embed(&rows.prompts);
+        let mask = padding_of(&rows.prompts, &device);
+        let encoder_bias = self.encoder.bias(x.dims()[1], mask.as_ref());
+        let mut encoder = Vec::with_capacity(self.encoder.block.len());
+        for block in &self.encoder.block {
+            encoder.push(x.clone());
+            x = block.forward(x, &encoder_bias, &mut projector);
+        }
+        let states = self.encoder.final_layer_norm.forward(x.clone());
+        let encoder = (encoder, x);
+
+        let mut x = self.embed(&rows.answers);
+        let decoder_bias = self.decoder.bias(0, x.dims()[1], &device);
+        let mut decoder = Vec::with_capacity(self.decoder.block.len());
+        for block in &self.decoder.block {
+            decoder.push(x.clone());
+            let memory = block.memory(states.clone(), &mut projector);
+            let mask = mask.as_ref();
+            x = block.forward(x, &decoder_bias, &memory, mask, None, &mut projector);
+        }
+        Saved {
+            encoder,
+            encoder_bias,
+            states,
+            decoder: (decoder, x),
+            decoder_bias,
+        }
+    }
+}
+
+/// A gradient to which several blocks contribute.
+#[derive(Default)]
+struct Sum<const D: usize>(Option<Tensor<D>>);
+
+impl<const D: usize> Sum<D> {
+    fn add(&mut self, gradient: Tensor<D>) {
+        self.0 = Some(match self.0.take() {
+            Some(sum) => sum + gradient,
+            None => gradient,
+        });
+    }
+}

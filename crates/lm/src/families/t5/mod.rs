@@ -1,0 +1,20 @@
+//! T5: encoder-decoder models, version 1.0 and 1.1 (Flan-T5 among them).
+//!
+//! # References
+//!
+//! Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
+//! Transformer", 2020; numbers agree with `modeling_t5.py` of transformers 4.57.
+
+mod attention;
+mod config;
+mod decode;
+mod family;
+mod feed_forward;
+mod gradients;
+mod network;
+mod position;
+mod sizes;
+mod stack;
+
+pub use config::{Activation, T5Config};
+pub use network::T5;

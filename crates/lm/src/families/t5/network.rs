@@ -1,0 +1,285 @@
+//! The network: shared embeddings, encoder, decoder and output head.
+
+use burn::module::{Initializer, Module};
+use burn::nn::{Embedding, EmbeddingConfig, Linear};
+use burn::tensor::{Device, Tensor};
+
+use super::T5Config;
+use super::attention::Memory;
+use super::feed_forward::linear;
+use super::position::padding_mask;
+use super::stack::{Decoder, Encoder};
+use crate::generate::GenerationOptions;
+use crate::layers::{LayerCache, LinearApplier, Observer, padded};
+use crate::model::LanguageModel;
+use crate::text::Example;
+use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
+
+/// A T5 encoder-decoder: reads a prompt, writes an answer.
+#[derive(Module, Debug)]
+pub struct T5 {
+    pub(super) shared: Embedding,
+    pub(super) encoder: Encoder,
+    pub(super) decoder: Decoder,
+    /// Absent where the input embeddings are used for the output too.
+    lm_head: Option<Linear>,
+    #[module(skip)]
+    pub(super) config: T5Config,
+}
+
+/// A batch of prompts as the decoder sees it.
+pub(super) struct Encoded {
+    memories: Vec<Memory>,
+    /// Masks the prompts' padding.
+    mask: Option<Tensor<4>>,
+}
+
+impl T5 {
+    /// A model of that shape with random weights, from the device's random stream.
+    pub fn new(config: &T5Config, device: &Device) -> Self {
+        let shared = EmbeddingConfig::new(config.vocab_size, config.d_model)
+            .with_initializer(Initializer::Normal {
+                mean: 0.0,
+                std: 1.0,
+            })
+            .init(device);
+        let head = || linear(config.d_model, config.vocab_size, 1.0, device);
+        Self {
+            shared,
+            encoder: Encoder::new(config, device),
+            decoder: Decoder::new(config, device),
+            lm_head: (!config.tie_word_embeddings).then(head),
+            config: config.clone(),
+        }
+    }
+
+    /// The model's hyperparameters.
+    pub fn config(&self) -> &T5Config {
+        &self.config
+    }
+
+    /// Logits of the next token at every position of the decoder's rows.
+    ///
+    /// # Shapes
+    /// - `prompts`, `answers`: token ids, one answer per prompt, the start token in front; shorter
+    ///   rows are padded
+    /// - output: `[batch, longest answer, vocabulary]`
+    pub fn logits(&self, prompts: &[Vec<u32>], answers: &[Vec<u32>]) -> Tensor<3> {
+        let mut silent = LinearApplier::default();
+        let encoded = self.encode(prompts, &mut silent);
+        let hidden = self.decode(answers, 0, &encoded, None, &mut silent);
+        let [batch, tokens, width] = hidden.dims();
+        self.head(hidden.reshape([batch * tokens, width])).reshape([
+            batch,
+            tokens,
+            self.config.vocab_size,
+        ])
+    }
+
+    /// Final hidden states of the encoder.
+    ///
+    /// # Shapes
+    /// - `prompts`: token ids; shorter rows are padded on the right
+    /// - output: `[batch, longest prompt, d_model]`
+    pub fn encoder_states(&self, prompts: &[Vec<u32>]) -> Tensor<3> {
+        self.encoder_states_and_mask(prompts, &mut LinearApplier::default())
+            .0
+    }
+
+    fn encoder_states_and_mask(
+        &self,
+        prompts: &[Vec<u32>],
+        projector: &mut LinearApplier<'_>,
+    ) -> (Tensor<3>, Option<Tensor<4>>) {
+        let x = self.embed(prompts);
+        let mask = padding_of(prompts, &x.device());
+        (self.encoder.forward(x, mask.as_ref(), projector), mask)
+    }
+
+    /// Reads prompts.
+    pub(super) fn encode(
+        &self,
+        prompts: &[Vec<u32>],
+        projector: &mut LinearApplier<'_>,
+    ) -> Encoded {
+        let (states, mask) = self.encoder_states_and_mask(prompts, projector);
+        Encoded {
+            memories: self.decoder.memories(states, projector),
+            mask,
+        }
+    }
+
+    /// Hidden states of the decoder for tokens after `past` cached ones.
+    ///
+    /// # Shapes
+    /// - output: `[batch, tokens, d_model]`
+    pub(super) fn decode(
+        &self,
+        rows: &[Vec<u32>],
+        past: usize,
+        encoded: &Encoded,
+        cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let Encoded { memories, mask } = encoded;
+        let x = self.embed(rows);
+        self.decoder
+            .forward(x, past, memories, mask.as_ref(), cache, projector)
+    }
+
+    /// The output head, with the scale of the loss.
+    fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+        Head {
+            apply,
+            vocabulary: self.config.vocab_size,
+            trains: match &self.lm_head {
+                Some(head) => trains(head),
+                None => trains(&self.shared),
+            },
+            scale,
+        }
+    }
+
+    /// # Shapes
+    /// - `hidden`: `[n, d_model]`
+    /// - output: `[n, vocabulary]`
+    pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let hidden = match self.config.scales_decoder_outputs() {
+            true => hidden * (self.config.d_model as f64).powf(-0.5),
+            false => hidden,
+        };
+        match &self.lm_head {
+            Some(head) => head.forward(hidden),
+            None => hidden.matmul(self.shared.weight.val().transpose()),
+        }
+    }
+
+    /// # Shapes
+    /// - output: `[batch, longest row, d_model]`
+    pub(super) fn embed(&self, rows: &[Vec<u32>]) -> Tensor<3> {
+        let ids = padded(rows, self.config.pad_token_id, &self.device());
+        self.shared.forward(ids)
+    }
+
+    /// The parameters' device, which carries the autodiff context that inputs must share.
+    pub(super) fn device(&self) -> Device {
+        self.shared.weight.val().device()
+    }
+
+    /// A prompt as the encoder reads it: an empty one becomes the end token.
+    pub(super) fn readable(&self, prompt: &[u32]) -> Vec<u32> {
+        match prompt {
+            [] => vec![self.config.end_token()],
+            prompt => prompt.to_vec(),
+        }
+    }
+
+    /// Hidden states of the answers.
+    fn answering(&self, rows: &Rows, projector: &mut LinearApplier<'_>) -> Tensor<3> {
+        let encoded = self.encode(&rows.prompts, projector);
+        self.decode(&rows.answers, 0, &encoded, None, projector)
+    }
+
+    /// Examples as encoder rows and decoder rows. The decoder reads the answers shifted right by one.
+    fn rows(&self, examples: &[Example]) -> Rows {
+        let start = self.config.start_token();
+        let given = |example: &Example| match example.answer.split_last() {
+            Some((_, before)) => [&[start], before].concat(),
+            None => vec![start],
+        };
+        Rows {
+            prompts: examples.iter().map(|e| self.readable(&e.prompt)).collect(),
+            answers: examples.iter().map(given).collect(),
+        }
+    }
+}
+
+/// Rows of the encoder and of the decoder.
+pub(super) struct Rows {
+    pub prompts: Vec<Vec<u32>>,
+    /// The start token in front of each.
+    pub answers: Vec<Vec<u32>>,
+}
+
+/// The answers' tokens as targets.
+fn targets(examples: &[Example]) -> Targets {
+    let mut chosen = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        let answer = example.answer.iter().enumerate();
+        chosen.extend(answer.map(|(position, &token)| (row, position, token)));
+    }
+    assert!(!chosen.is_empty(), "no example has a token to predict");
+    Targets(chosen)
+}
+
+/// The mask of right-padded rows.
+pub(super) fn padding_of(rows: &[Vec<u32>], device: &Device) -> Option<Tensor<4>> {
+    let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    padding_mask(&lengths, longest, device)
+}
+
+impl LanguageModel for T5 {
+    fn target_count(&self, example: &Example) -> usize {
+        example.answer.len()
+    }
+
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        let targets = targets(examples);
+        let hidden = self.answering(&self.rows(examples), &mut LinearApplier::default());
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, 1.0);
+        (
+            head.loss(&targets.select(hidden), &targets),
+            targets.0.len(),
+        )
+    }
+
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64 {
+        let targets = targets(examples);
+        let rows = self.rows(examples);
+        let backward = BackwardPass::new(self, self.device(), sink);
+        let apply = |hidden| self.head(hidden);
+        let head = self.scaled_head(&apply, how.scale);
+        if how.activation_checkpointing {
+            return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
+        }
+        let hidden = self.answering(&rows, &mut LinearApplier::mapped(how.map));
+        backward.whole(hidden, &targets, &head)
+    }
+
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
+        // Without autodiff: there is no backward pass.
+        let model = self.valid();
+        let device = model.shared.weight.val().device();
+        let Rows { prompts, answers } = model.rows(examples);
+        if prompts.is_empty() {
+            return;
+        }
+        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
+        let encoded = model.encode(&prompts, &mut projector);
+        // Where nothing is answered, the decoder has nothing to be measured on.
+        if examples.iter().all(|example| example.answer.is_empty()) {
+            return;
+        }
+        let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
+        let tokens = answers.iter().map(Vec::len).max().unwrap_or(0);
+        let mut projector = LinearApplier::observed(observer, &lengths, tokens, &device);
+        model.decode(&answers, 0, &encoded, None, &mut projector);
+    }
+
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        super::decode::generate(self, prompts, options)
+    }
+
+    fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {
+        super::decode::own_examples(self, first, tokens, ends, seed)
+    }
+}

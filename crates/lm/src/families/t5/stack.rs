@@ -1,0 +1,290 @@
+//! The two stacks of blocks. Fields are named, and nested, as the checkpoint's tensors are.
+
+#![allow(non_snake_case)]
+
+use burn::module::Module;
+use burn::nn::{RmsNorm, RmsNormConfig};
+use burn::tensor::{Device, Tensor};
+
+use super::T5Config;
+use super::attention::{Attention, Memory};
+use super::feed_forward::FeedForward;
+use super::position::{Buckets, causal_mask};
+use crate::layers::{LayerCache, LinearApplier};
+use crate::ops::rms_norm;
+
+fn norm(config: &T5Config, device: &Device) -> RmsNorm {
+    RmsNormConfig::new(config.d_model)
+        .with_epsilon(config.layer_norm_epsilon)
+        .init(device)
+}
+
+#[derive(Module, Debug)]
+struct SelfAttentionLayer {
+    SelfAttention: Attention,
+    layer_norm: RmsNorm,
+}
+
+impl SelfAttentionLayer {
+    fn new(config: &T5Config, first: bool, device: &Device) -> Self {
+        Self {
+            SelfAttention: Attention::new(config, first, device),
+            layer_norm: norm(config, device),
+        }
+    }
+
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        cache: Option<&mut LayerCache>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let normed = rms_norm(&self.layer_norm, x.clone());
+        x + self.SelfAttention.within(normed, bias, cache, projector)
+    }
+}
+
+#[derive(Module, Debug)]
+struct CrossAttentionLayer {
+    EncDecAttention: Attention,
+    layer_norm: RmsNorm,
+}
+
+#[derive(Module, Debug)]
+struct FeedForwardLayer {
+    DenseReluDense: FeedForward,
+    layer_norm: RmsNorm,
+}
+
+impl FeedForwardLayer {
+    fn new(config: &T5Config, device: &Device) -> Self {
+        Self {
+            DenseReluDense: FeedForward::new(config, device),
+            layer_norm: norm(config, device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
+        let normed = rms_norm(&self.layer_norm, x.clone());
+        x + self.DenseReluDense.forward(normed, projector)
+    }
+}
+
+#[derive(Module, Debug)]
+pub(super) struct EncoderBlock {
+    layer: (SelfAttentionLayer, FeedForwardLayer),
+}
+
+impl EncoderBlock {
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, d_model]`
+    /// - `bias`: see [`Encoder::bias`]
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let (attention, feed_forward) = &self.layer;
+        let x = attention.forward(x, bias, None, projector);
+        feed_forward.forward(x, projector)
+    }
+}
+
+#[derive(Module, Debug)]
+pub(super) struct DecoderBlock {
+    layer: (SelfAttentionLayer, CrossAttentionLayer, FeedForwardLayer),
+}
+
+impl DecoderBlock {
+    /// This block's keys and values of the encoder's output.
+    ///
+    /// # Shapes
+    /// - `encoded`: `[batch, encoder tokens, d_model]`
+    pub(super) fn memory(&self, encoded: Tensor<3>, projector: &mut LinearApplier<'_>) -> Memory {
+        let reader = &self.layer.1.EncDecAttention;
+        let [key, value] = projector.project([&reader.k, &reader.v], encoded);
+        (reader.split_heads(key), reader.split_heads(value))
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, d_model]`
+    /// - `bias`: see [`Decoder::bias`]
+    /// - `mask`: hides the encoder's padding, `[batch, 1, 1, encoder tokens]`
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: &Tensor<4>,
+        memory: &Memory,
+        mask: Option<&Tensor<4>>,
+        cache: Option<&mut LayerCache>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let (attention, cross, feed_forward) = &self.layer;
+        let x = attention.forward(x, bias, cache, projector);
+        let normed = rms_norm(&cross.layer_norm, x.clone());
+        let read = cross
+            .EncDecAttention
+            .across(normed, memory, mask, projector);
+        feed_forward.forward(x + read, projector)
+    }
+}
+
+/// The encoder, which reads prompts.
+#[derive(Module, Debug)]
+pub(super) struct Encoder {
+    pub(super) block: Vec<EncoderBlock>,
+    pub(super) final_layer_norm: RmsNorm,
+    #[module(skip)]
+    buckets: Buckets,
+}
+
+impl Encoder {
+    pub(super) fn new(config: &T5Config, device: &Device) -> Self {
+        let block = |index| EncoderBlock {
+            layer: (
+                SelfAttentionLayer::new(config, index == 0, device),
+                FeedForwardLayer::new(config, device),
+            ),
+        };
+        Self {
+            block: (0..config.num_layers).map(block).collect(),
+            final_layer_norm: norm(config, device),
+            buckets: Buckets::new(config, true),
+        }
+    }
+
+    /// The bias that every block adds to its attention scores: relative positions, and the mask.
+    ///
+    /// # Shapes
+    /// - `mask`: hides padding, `[batch, 1, 1, tokens]`
+    /// - output: `[batch or 1, heads, tokens, tokens]`
+    pub(super) fn bias(&self, tokens: usize, mask: Option<&Tensor<4>>) -> Tensor<4> {
+        let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
+        shared_bias(first, self.buckets, 0, tokens, mask)
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, d_model]`
+    /// - `mask`: hides padding, `[batch, 1, 1, tokens]`
+    pub(super) fn forward(
+        &self,
+        mut x: Tensor<3>,
+        mask: Option<&Tensor<4>>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let bias = self.bias(x.dims()[1], mask);
+        for block in &self.block {
+            x = block.forward(x, &bias, projector);
+        }
+        self.final_layer_norm.forward(x)
+    }
+}
+
+/// The decoder, which writes answers.
+#[derive(Module, Debug)]
+pub(super) struct Decoder {
+    pub(super) block: Vec<DecoderBlock>,
+    pub(super) final_layer_norm: RmsNorm,
+    #[module(skip)]
+    buckets: Buckets,
+}
+
+impl Decoder {
+    pub(super) fn new(config: &T5Config, device: &Device) -> Self {
+        let block = |index| DecoderBlock {
+            layer: (
+                SelfAttentionLayer::new(config, index == 0, device),
+                CrossAttentionLayer {
+                    EncDecAttention: Attention::new(config, false, device),
+                    layer_norm: norm(config, device),
+                },
+                FeedForwardLayer::new(config, device),
+            ),
+        };
+        Self {
+            block: (0..config.decoder_layers()).map(block).collect(),
+            final_layer_norm: norm(config, device),
+            buckets: Buckets::new(config, false),
+        }
+    }
+
+    /// The keys and values of every block. All of them read the same tensor: an observer sees it once.
+    ///
+    /// # Shapes
+    /// - `encoded`: `[batch, tokens, d_model]`
+    pub(super) fn memories(
+        &self,
+        encoded: Tensor<3>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Vec<Memory> {
+        let readers = self
+            .block
+            .iter()
+            .map(|block| &block.layer.1.EncDecAttention);
+        let layers: Vec<_> = readers
+            .clone()
+            .flat_map(|reader| [&reader.k, &reader.v])
+            .collect();
+        let mut projected = projector.project_all(&layers, encoded).into_iter();
+        let memory = |reader: &Attention| {
+            let key = projected.next()?;
+            let value = projected.next()?;
+            Some((reader.split_heads(key), reader.split_heads(value)))
+        };
+        readers.map_while(memory).collect()
+    }
+
+    /// The bias that every block adds to its attention scores: relative positions, and the causal mask.
+    ///
+    /// # Shapes
+    /// - output: `[1, heads, tokens, past + tokens]`
+    pub(super) fn bias(&self, past: usize, tokens: usize, device: &Device) -> Tensor<4> {
+        let causal = causal_mask(past, tokens, device);
+        let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
+        shared_bias(first, self.buckets, past, tokens, causal.as_ref())
+    }
+
+    /// Hidden states of tokens after `past` cached ones.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, d_model]`
+    /// - `mask`: hides the encoder's padding, `[batch, 1, 1, encoder tokens]`
+    pub(super) fn forward(
+        &self,
+        mut x: Tensor<3>,
+        past: usize,
+        memories: &[Memory],
+        mask: Option<&Tensor<4>>,
+        mut cache: Option<&mut Vec<LayerCache>>,
+        projector: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let bias = self.bias(past, x.dims()[1], &x.device());
+        for (index, (block, memory)) in self.block.iter().zip(memories).enumerate() {
+            let cache = cache.as_mut().map(|layers| &mut layers[index]);
+            x = block.forward(x, &bias, memory, mask, cache, projector);
+        }
+        self.final_layer_norm.forward(x)
+    }
+}
+
+/// The bias of all blocks of a stack: the table of the first one, and a mask.
+///
+/// # Shapes
+/// - output: `[batch or 1, heads, tokens, past + tokens]`
+fn shared_bias(
+    first: Option<&Attention>,
+    buckets: Buckets,
+    past: usize,
+    tokens: usize,
+    mask: Option<&Tensor<4>>,
+) -> Tensor<4> {
+    let table = first.and_then(|attention| attention.relative_attention_bias.as_ref());
+    let table = table.expect("invariant: the first block of a stack has the bias table");
+    let bias = buckets.bias(table, past, tokens);
+    match mask {
+        Some(mask) => bias + mask.clone(),
+        None => bias,
+    }
+}

@@ -1,0 +1,55 @@
+//! What `config.json` of any family may say.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::LmError;
+
+/// Reads hyperparameters from the parsed `config.json` at `path`.
+///
+/// # Errors
+///
+/// [`LmError::Json`], which names the key, if one is missing or of the wrong type, and
+/// [`LmError::Unsupported`] if the weights are quantized.
+pub fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Result<C, LmError> {
+    refuse_quantized(json, path)?;
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let key = error.path().to_string();
+        LmError::Json {
+            path: path.to_path_buf(),
+            reason: match key.as_str() {
+                "." => error.into_inner().to_string(),
+                _ => format!("{key}: {}", error.into_inner()),
+            },
+        }
+    })
+}
+
+/// Quantized weights have tensors of other names and types; what they stand for is the method's own.
+fn refuse_quantized(json: &Value, path: &Path) -> Result<(), LmError> {
+    let found = &json["quantization_config"];
+    if found.is_null() {
+        return Ok(());
+    }
+    Err(LmError::Unsupported {
+        path: path.to_path_buf(),
+        field: "quantization_config",
+        found: match found["quant_method"].as_str() {
+            Some(method) => format!("{method:?}"),
+            None => found.to_string(),
+        },
+        supported: "weights in f32, bf16 or f16, which the model's unquantized folder holds"
+            .to_string(),
+    })
+}
+
+/// A token id, or a list of them.
+pub(crate) fn token_ids(value: &Value) -> Option<Vec<u32>> {
+    let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Value::Array(ids) => ids.iter().map(one).collect(),
+        other => Some(vec![one(other)?]),
+    }
+}

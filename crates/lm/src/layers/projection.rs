@@ -1,0 +1,162 @@
+//! The one place where hidden states meet a weight matrix.
+//!
+//! Every linear layer of every model family goes through a [`LinearApplier`]. Whoever observes the inputs
+//! and outputs of the layers, or applies their weights otherwise, has a single place to do so.
+
+use burn::module::{Param, ParamId};
+use burn::nn::Linear;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::padding::places;
+
+/// Sees the inputs and outputs of the linear layers of a model.
+pub trait Observer {
+    /// Called once for all layers that take the same input, in the model's order.
+    ///
+    /// # Shapes
+    /// - `input`: `[n, d_in]`, real tokens only
+    /// - `outputs`: by the id of the layer's weight, `[n, d_out]`, without bias
+    fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]);
+}
+
+/// Applies weights in place of the layers they belong to: with another backward pass, for one.
+pub trait LinearMap {
+    /// `x W`, or `None` to leave it to the layer.
+    ///
+    /// # Shapes
+    /// - `weight`: `[d_in, d_out]`
+    /// - `x`: `[batch, tokens, d_in]`
+    /// - output: `[batch, tokens, d_out]`
+    fn apply(
+        &self,
+        weight: &Param<Tensor<2>>,
+        x: &Tensor<3>,
+        needed: InputNeeded,
+    ) -> Option<Tensor<3>>;
+}
+
+/// Who needs the input of a layer in the backward pass, besides a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputNeeded {
+    /// Nobody: a map that saves something smaller in its place saves memory.
+    Here,
+    /// Others too, or the operation before recomputes it: saving it costs nothing.
+    Elsewhere,
+}
+
+/// Leaves all products to the layers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unmapped;
+
+impl LinearMap for Unmapped {
+    fn apply(&self, _: &Param<Tensor<2>>, _: &Tensor<3>, _: InputNeeded) -> Option<Tensor<3>> {
+        None
+    }
+}
+
+/// Applies linear layers, by a map if there is one, and shows them to an observer if there is one.
+#[derive(Default)]
+pub(crate) struct LinearApplier<'a> {
+    map: Option<&'a dyn LinearMap>,
+    observed: Option<Observed<'a>>,
+}
+
+struct Observed<'a> {
+    observer: &'a mut dyn Observer,
+    /// Places of the tokens that are no padding, row after row.
+    real: Tensor<1, Int>,
+}
+
+impl<'a> LinearApplier<'a> {
+    /// Applies weights by a map.
+    pub(crate) fn mapped(map: &'a dyn LinearMap) -> Self {
+        Self {
+            map: Some(map),
+            observed: None,
+        }
+    }
+
+    /// Shows the first `lengths[i]` of the `width` tokens of row `i` to an observer.
+    pub(crate) fn observed(
+        observer: &'a mut dyn Observer,
+        lengths: &[usize],
+        width: usize,
+        device: &Device,
+    ) -> Self {
+        let real = places(lengths, width);
+        let count = real.len();
+        let real = Tensor::from_data(TensorData::new(real, [count]), device);
+        Self {
+            map: None,
+            observed: Some(Observed { observer, real }),
+        }
+    }
+
+    /// Applies a layer to an input that nothing else needs in the backward pass.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, tokens, d_in]`
+    /// - output: `[batch, tokens, d_out]`
+    pub(crate) fn project_alone(&mut self, layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+        let output = self.apply(layer, &x, InputNeeded::Here);
+        self.show(&[layer], x, std::slice::from_ref(&output));
+        output
+    }
+
+    /// Applies layers to the input that they share.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, tokens, d_in]`
+    /// - outputs: `[batch, tokens, d_out]`
+    pub(crate) fn project<const N: usize>(
+        &mut self,
+        layers: [&Linear; N],
+        x: Tensor<3>,
+    ) -> [Tensor<3>; N] {
+        let outputs = layers.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
+        self.show(&layers, x, &outputs);
+        outputs
+    }
+
+    /// As [`project`](Self::project), for a number of layers that the model's configuration decides.
+    pub(crate) fn project_all(&mut self, layers: &[&Linear], x: Tensor<3>) -> Vec<Tensor<3>> {
+        let outputs = layers.iter();
+        let outputs = outputs.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
+        let outputs: Vec<_> = outputs.collect();
+        self.show(layers, x, &outputs);
+        outputs
+    }
+
+    fn apply(&self, layer: &Linear, x: &Tensor<3>, needed: InputNeeded) -> Tensor<3> {
+        let map = self.map;
+        let mapped = map.and_then(|map| map.apply(&layer.weight, x, needed));
+        match (mapped, &layer.bias) {
+            (Some(y), Some(bias)) => y + bias.val().unsqueeze(),
+            (Some(y), None) => y,
+            (None, _) => layer.forward(x.clone()),
+        }
+    }
+
+    fn show(&mut self, layers: &[&Linear], x: Tensor<3>, outputs: &[Tensor<3>]) {
+        let Some(Observed { observer, real }) = &mut self.observed else {
+            return;
+        };
+        let real = |x: Tensor<3>| {
+            let [batch, tokens, width] = x.dims();
+            x.reshape([batch * tokens, width]).select(0, real.clone())
+        };
+        let shown: Vec<(ParamId, Tensor<2>)> = layers
+            .iter()
+            .zip(outputs)
+            .map(|(layer, output)| {
+                let output = real(output.clone());
+                let output = match &layer.bias {
+                    Some(bias) => output - bias.val().unsqueeze_dim(0),
+                    None => output,
+                };
+                (layer.weight.id, output)
+            })
+            .collect();
+        observer.projected(&real(x), &shown);
+    }
+}

@@ -1,0 +1,50 @@
+//! A model family, and a model of any family of a list.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde_json::Value;
+
+use super::format::FolderFormat;
+use super::language_model::LanguageModel;
+use crate::error::LmError;
+
+/// Models that share an implementation. A family has a folder (or a file) of its own and one line in a list
+/// made by [`families!`](crate::families).
+pub trait Family: LanguageModel {
+    /// Layout of the family's model folders.
+    const FORMAT: FolderFormat;
+
+    /// A model of the shape that the parsed `config.json` at `path` describes, with random weights.
+    /// The family reads its `model_type`.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Json`], [`LmError::Unsupported`] or [`LmError::InvalidConfig`] if the configuration does
+    /// not describe a model.
+    fn build(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError>;
+}
+
+/// A model that can be built from a `config.json` and filled with weights: of one [`Family`], or of any
+/// family of a list.
+pub trait Pretrained: LanguageModel {
+    /// Layouts of the model folders that can be read.
+    const FAMILIES: &'static [&'static FolderFormat];
+
+    /// A model of the shape that the parsed `config.json` at `path` describes, with random weights.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Unsupported`] if none of the families reads its `model_type`, and errors of
+    /// [`Family::build`].
+    fn from_config(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError>;
+}
+
+impl<F: Family> Pretrained for F {
+    const FAMILIES: &'static [&'static FolderFormat] = &[&F::FORMAT];
+
+    fn from_config(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {
+        FolderFormat::of_config(Self::FAMILIES, config, path)?;
+        F::build(config, path, device)
+    }
+}

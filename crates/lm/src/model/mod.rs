@@ -1,0 +1,12 @@
+//! What a language model is, what a family of them brings, and lists of families.
+
+mod family;
+mod format;
+mod language_model;
+mod list;
+mod size;
+
+pub use family::{Family, Pretrained};
+pub use format::FolderFormat;
+pub use language_model::LanguageModel;
+pub use size::{Size, sizes_of};

@@ -1,0 +1,90 @@
+//! From hidden states to a loss, a few rows at a time: the logits of a large vocabulary never exist for all.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::loss::negative_log_likelihood;
+
+/// Numbers of logits that exist at a time (16 MB each of logits, their logarithms and their gradient).
+const LOGITS: usize = 1 << 22;
+
+/// The output head of a model, and the scale of the loss.
+pub(crate) struct Head<'a> {
+    /// `[n, hidden]` to `[n, vocabulary]`.
+    pub apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
+    pub vocabulary: usize,
+    /// Whether its weight is trained.
+    pub trains: bool,
+    /// Multiplies the loss.
+    pub scale: f64,
+}
+
+impl Head<'_> {
+    /// Number of hidden states of a width that go through the head at a time.
+    fn rows(&self, width: usize) -> usize {
+        let few = (LOGITS / self.vocabulary.max(1)).max(1);
+        // Every piece adds up a gradient of the whole weight. As many logits as the weight has numbers
+        // cost little beside that.
+        match self.trains {
+            true => few.max(width),
+            false => few,
+        }
+    }
+
+    /// Hidden states and their targets in pieces that go through the head at a time.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[targets, hidden]`
+    pub(crate) fn pieces<'t>(
+        &self,
+        hidden: &'t Tensor<2>,
+        tokens: &'t [u32],
+    ) -> impl Iterator<Item = (Tensor<2>, &'t [u32])> + use<'t> {
+        let rows = self.rows(hidden.dims()[1]);
+        tokens.chunks(rows).enumerate().map(move |(index, tokens)| {
+            let part = hidden.clone().narrow(0, index * rows, tokens.len());
+            (part, tokens)
+        })
+    }
+
+    /// Summed and scaled negative log-likelihood of targets.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[targets, hidden]`
+    /// - output: `[1]`
+    pub(crate) fn loss(&self, hidden: &Tensor<2>, targets: &Targets) -> Tensor<1> {
+        let tokens = targets.tokens();
+        let pieces = self.pieces(hidden, &tokens);
+        let parts = pieces.map(|(part, tokens)| self.loss_of_piece(part, tokens));
+        let sum = parts.reduce(|sum, part| sum + part);
+        sum.unwrap_or_else(|| Tensor::zeros([1], &hidden.device()))
+    }
+
+    /// The [`loss`](Self::loss) of one piece.
+    pub(crate) fn loss_of_piece(&self, hidden: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+        negative_log_likelihood((self.apply)(hidden), targets) * self.scale
+    }
+}
+
+/// Tokens to predict, and where: `(row, position, token)`.
+pub(crate) struct Targets(pub Vec<(usize, usize, u32)>);
+
+impl Targets {
+    /// The tokens to predict.
+    pub(crate) fn tokens(&self) -> Vec<u32> {
+        self.0.iter().map(|&(_, _, token)| token).collect()
+    }
+
+    /// The hidden states that predict them.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[batch, tokens, hidden]`
+    /// - output: `[targets, hidden]`
+    pub(crate) fn select(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, tokens, width] = hidden.dims();
+        let place = |&(row, position, _): &(usize, usize, u32)| (row * tokens + position) as i32;
+        let places: Vec<i32> = self.0.iter().map(place).collect();
+        let places = TensorData::new(places, [self.0.len()]);
+        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
+        hidden.reshape([batch * tokens, width]).select(0, places)
+    }
+}

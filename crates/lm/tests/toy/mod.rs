@@ -1,0 +1,112 @@
+//! A family that the crate does not have: a decoder of blocks as LLaMA's, in folders of its own layout.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use lm::llama::LlamaShape;
+use lm::{
+    Backpropagation, Example, Family, FolderFormat, Framing, GenerationOptions, GradientSink,
+    LanguageModel, Llama, LlamaConfig, LmError, Observer, Size, parse_config,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Module, Debug)]
+pub struct Toy {
+    decoder: Llama,
+}
+
+/// Keys of its `config.json`.
+#[derive(Deserialize)]
+struct Config {
+    width: usize,
+    vocab_size: usize,
+    #[serde(default = "tied")]
+    tie_word_embeddings: bool,
+}
+
+fn tied() -> bool {
+    true
+}
+
+impl Family for Toy {
+    const FORMAT: FolderFormat = FolderFormat {
+        model_types: &["toy", "toy-2"],
+        prefix: "toy.",
+        embeddings: &["decoder.embed_tokens.weight", "decoder.wte.weight"],
+        head: "decoder.lm_head.weight",
+        ties_by_default: true,
+        may_untie: |config| config["head_apart"] == true,
+        before_retying: |config, tied| config["was_tied"] = Value::from(tied),
+        is_leftover: |tensor| tensor.ends_with(".steps"),
+        ignored_keys: |config| match config["dropout"].as_f64() {
+            Some(share) => vec![format!("dropout = {share} is ignored")],
+            None => Vec::new(),
+        },
+        default_end_token: Some(2),
+        framing: Framing::TextToText,
+        sizes,
+    };
+
+    fn build(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {
+        let config: Config = parse_config(config, path)?;
+        let shape = LlamaShape {
+            hidden: config.width,
+            inner: 2 * config.width,
+            layers: 2,
+            heads: 2,
+            key_heads: 1,
+            vocabulary: config.vocab_size,
+            tied: config.tie_word_embeddings,
+        };
+        let decoder = LlamaConfig::from_json(&shape.config(), path)?;
+        Ok(Self {
+            decoder: Llama::new(&decoder, device),
+        })
+    }
+}
+
+fn sizes() -> &'static [Size] {
+    static SIZES: LazyLock<[Size; 1]> = LazyLock::new(|| {
+        [Size {
+            name: "toy-8",
+            repository: "toys/toy-8",
+            config: json!({"model_type": "toy", "width": 8, "vocab_size": 264}),
+            parameters: None,
+        }]
+    });
+    SIZES.as_slice()
+}
+
+impl LanguageModel for Toy {
+    fn target_count(&self, example: &Example) -> usize {
+        self.decoder.target_count(example)
+    }
+
+    fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
+        self.decoder.answer_loss(examples)
+    }
+
+    fn answer_gradients(
+        &self,
+        examples: &[Example],
+        how: Backpropagation<'_>,
+        sink: &mut GradientSink<'_>,
+    ) -> f64 {
+        self.decoder.answer_gradients(examples, how, sink)
+    }
+
+    fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
+        self.decoder.observe(examples, observer);
+    }
+
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        self.decoder.generate(prompts, options)
+    }
+
+    fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {
+        self.decoder.own_examples(first, tokens, ends, seed)
+    }
+}

@@ -1,0 +1,151 @@
+//! What is timed: shapes of models, what happens to activations, programs of others.
+
+use std::fmt::{Display, Formatter};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use runs::Backend;
+use serde::{Deserialize, Serialize};
+
+/// The variant that every other one is compared with: it trains the tensors that OSFT trains and protects
+/// nothing.
+pub const PLAIN: &str = "plain";
+
+/// What to time.
+#[derive(Clone, Debug)]
+pub struct BenchSettings {
+    /// Shapes of models.
+    pub shapes: Vec<Shape>,
+    /// Tokens of a step, rounded up to whole rows.
+    pub tokens: Vec<usize>,
+    /// Variants of methods by their names; [`PLAIN`] is always among them.
+    pub variants: Vec<String>,
+    /// Tasks of a sequence, of which the last one is timed.
+    pub tasks: Vec<u32>,
+    /// Protected shares of the variants that have one, each in `[0, 1]`.
+    pub shares: Vec<f64>,
+    /// Precisions of the frozen weights, for the variants that have a choice.
+    pub base_precisions: Vec<String>,
+    /// Folder where methods keep what they can make again.
+    pub split_cache: Option<PathBuf>,
+    /// What is done with activations.
+    pub activations: Vec<Activations>,
+    /// Timed rounds.
+    pub rounds: u32,
+    /// Rounds before those.
+    pub warmup: u32,
+    /// Programs of others.
+    pub peers: Vec<Peer>,
+    /// Where to compute.
+    pub backend: Backend,
+    /// Folder of the report.
+    pub out: Option<PathBuf>,
+}
+
+/// A shape of models that is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Shape {
+    /// A LLaMA of 5 million parameters: width 256, 4 blocks, vocabulary of 4096.
+    LlamaS,
+    /// The shape of SmolLM2-135M: width 576, 30 blocks, vocabulary of 49152.
+    LlamaM,
+    /// The shape of T5-small: width 512, 6 + 6 blocks, vocabulary of 32128.
+    T5Small,
+    /// LLaMA's proportions (inner width 8/3 of the width, heads of 64) with a vocabulary of 1024: next to
+    /// nothing but blocks.
+    Llama {
+        /// Width of the hidden states, a multiple of 64.
+        width: usize,
+        /// Number of blocks.
+        blocks: usize,
+    },
+}
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sized = || {
+            let (width, blocks) = text.strip_prefix("llama-")?.split_once('x')?;
+            let (width, blocks) = (width.parse().ok()?, blocks.parse().ok()?);
+            (width > 0 && width % 64 == 0 && blocks > 0).then_some(Self::Llama { width, blocks })
+        };
+        match text {
+            "llama-s" => Ok(Self::LlamaS),
+            "llama-m" => Ok(Self::LlamaM),
+            "t5-small" => Ok(Self::T5Small),
+            _ => sized().ok_or_else(|| {
+                format!(
+                    "expected llama-s, llama-m, t5-small or llama-WIDTHxBLOCKS with a width that is a \
+                     multiple of 64, found {text:?}"
+                )
+            }),
+        }
+    }
+}
+
+impl Display for Shape {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LlamaS => f.write_str("llama-s"),
+            Self::LlamaM => f.write_str("llama-m"),
+            Self::T5Small => f.write_str("t5-small"),
+            Self::Llama { width, blocks } => write!(f, "llama-{width}x{blocks}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Shape {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Shape> for String {
+    fn from(shape: Shape) -> Self {
+        shape.to_string()
+    }
+}
+
+/// A program of others that is timed beside the variants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Name in reports.
+    pub name: String,
+    /// The program and its first arguments.
+    pub command: Vec<String>,
+}
+
+impl Peer {
+    /// Reads `NAME=COMMAND`.
+    ///
+    /// # Errors
+    ///
+    /// What is expected, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("expected NAME=COMMAND, found {text:?}");
+        let (name, command) = text.split_once('=').ok_or_else(expected)?;
+        let command: Vec<String> = command.split_whitespace().map(str::to_string).collect();
+        if name.is_empty() || command.is_empty() {
+            return Err(expected());
+        }
+        Ok(Self {
+            name: name.to_string(),
+            command,
+        })
+    }
+}
+
+/// What is done with activations between the forward and the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activations {
+    /// They are kept.
+    Kept,
+    /// Only what goes into each block is kept, the rest is computed again.
+    Recomputed,
+}

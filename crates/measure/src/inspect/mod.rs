@@ -1,0 +1,222 @@
+//! `experiments inspect`: what a split would protect in a model, and what the rest carries.
+
+mod probe;
+mod spectra;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use burn::module::Module;
+use continual::calibrate;
+use continual::methods::OSFT;
+use lm::{HfFolder, Model, TextTokenizer};
+use osft::{Calibration, Calibrator, Osft, OsftConfig, SplitContext, SplitSource, Targets};
+use report::record::{Manifest, RunFolder};
+use runs::base::calibration::{generate, read_text};
+use runs::data::builtin;
+use runs::settings::{Overrides, RunConfig};
+use runs::{Backend, Registries};
+use toml::{Table, Value};
+
+/// What to inspect.
+#[derive(Clone, Debug)]
+pub struct InspectRequest {
+    /// Folder of the model; the built-in one if absent.
+    pub model: Option<PathBuf>,
+    /// Text file to run the model on; text that it generates itself if absent.
+    pub text: Option<PathBuf>,
+    /// Texts to run it on.
+    pub rows: usize,
+    /// Longest text in tokens.
+    pub tokens: usize,
+    /// Settings of methods; those of OSFT are read.
+    pub methods: Table,
+    /// Patterns of the parameters that are split; those of the settings if empty.
+    pub targets: Vec<String>,
+    /// Whether the truncation probe is run.
+    pub probe: bool,
+    /// Where to compute.
+    pub backend: Backend,
+    /// Folder of the report.
+    pub out: Option<PathBuf>,
+}
+
+/// Rows per forward pass.
+const BATCH: usize = 16;
+
+/// Prints the split, the spectra behind it and the truncation probe.
+///
+/// # Errors
+///
+/// A model or text that cannot be read, a split that fails, a folder that cannot be written.
+pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
+    let (config, label) = split_config(registries, args)?;
+    let device = args.backend.device()?;
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None => builtin::model(registries, "trace")?,
+    };
+    let name = match &args.model {
+        Some(path) => path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned()),
+        None => Some("the built-in model".to_string()),
+    };
+    let folder = match &args.out {
+        Some(out) => Some(RunFolder::create(Some(out), "inspect")?),
+        None => None,
+    };
+    let source = HfFolder::open(path)?;
+    let tokenizer = source.tokenizer()?;
+    let loaded = source.load(&device)?;
+    for line in tokenizer.warnings().iter().chain(&loaded.warnings) {
+        println!("model: {line}");
+    }
+    let model = loaded.model;
+    let (examples, held_out) = texts(args, &model, &tokenizer)?;
+    let calibrator = spectra::MEASURES.into_iter().fold(
+        Calibrator::new(&model, &config.targets)?,
+        Calibrator::with_importance,
+    );
+    let calibration = calibrate(&model, calibrator, "text", &examples, BATCH)?;
+    let context = SplitContext::new().with_calibration(&calibration);
+    let split = Osft::split_in(&model, &config, &context)?;
+
+    let title = format!(
+        "{} of {}: {} parameters, {} texts {}",
+        label,
+        name.unwrap_or_else(|| "the model".to_string()),
+        model.num_params(),
+        examples.len() + held_out.len(),
+        match &args.text {
+            Some(path) => format!("of {}", path.display()),
+            None => "that it generated itself".to_string(),
+        }
+    );
+    println!("{title}\n\n{split}\n");
+    let weights = spectra_of(&model, &config, &calibration, SplitSource::Weights)?;
+    let inputs = spectra_of(&model, &config, &calibration, SplitSource::Inputs)?;
+    let table = spectra::table(&weights, &inputs, &calibration)?;
+    println!("Directions, in percent, that hold 90 / 99 % of the energy; importance:\n{table}\n");
+
+    let probe = match args.probe {
+        false => None,
+        true => Some(probe::run(&model, &config, &context, &held_out)?),
+    };
+    if let Some(probe) = &probe {
+        println!("{}", probe.table());
+    }
+    if let Some(folder) = folder {
+        let shown = Shown {
+            split: &split,
+            weights: &weights,
+            inputs: &inputs,
+            table: &table,
+            probe: probe.as_ref(),
+        };
+        write(&folder, args, &title, &shown)?;
+        println!("\nreport: {}", folder.path().join("report.md").display());
+    }
+    Ok(())
+}
+
+/// The split that the settings of OSFT ask for, and its name.
+fn split_config(registries: &Registries, args: &InspectRequest) -> Result<(OsftConfig, String)> {
+    let flags = Table::from_iter([("methods".to_string(), Value::Table(args.methods.clone()))]);
+    let overrides = Overrides {
+        flags,
+        ..Overrides::default()
+    };
+    let settings = RunConfig::resolve(registries, "trace", args.model.is_some(), &overrides)?;
+    let config: OsftConfig = settings.method(OSFT).clone().try_into()?;
+    let mut config = config.with_rules(&registries.share_rules)?;
+    if !args.targets.is_empty() {
+        config.targets = Targets::matching(args.targets.iter().cloned());
+    }
+    Ok((config, settings.label(OSFT)?))
+}
+
+/// Texts to calibrate on, and others for the truncation probe.
+fn texts(
+    args: &InspectRequest,
+    model: &Model,
+    tokenizer: &TextTokenizer,
+) -> Result<(Vec<lm::Example>, Vec<lm::Example>)> {
+    let (rows, tokens) = (args.rows, args.tokens);
+    let all = match &args.text {
+        Some(path) => read_text(path, tokenizer, rows, tokens)?,
+        None => generate(model, tokenizer, rows, tokens),
+    };
+    let mut parts = (Vec::new(), Vec::new());
+    for (index, example) in all.into_iter().enumerate() {
+        match index % 5 {
+            4 => parts.1.push(example),
+            _ => parts.0.push(example),
+        }
+    }
+    Ok(parts)
+}
+
+fn spectra_of(
+    model: &Model,
+    config: &OsftConfig,
+    calibration: &Calibration,
+    source: SplitSource,
+) -> Result<Osft> {
+    let config = config.clone().with_split(source).with_protected_share(0.0);
+    let context = SplitContext::new().with_calibration(calibration);
+    Ok(Osft::split_in(model, &config, &context)?)
+}
+
+/// What a report shows.
+struct Shown<'a> {
+    split: &'a Osft,
+    weights: &'a Osft,
+    inputs: &'a Osft,
+    table: &'a str,
+    probe: Option<&'a probe::Probe>,
+}
+
+fn write(folder: &RunFolder, args: &InspectRequest, title: &str, shown: &Shown<'_>) -> Result<()> {
+    let Shown {
+        split,
+        weights,
+        inputs,
+        table,
+        probe,
+    } = shown;
+    let manifest = Manifest::new(title.to_string(), args.backend.name());
+    let mut page = String::new();
+    writeln!(page, "# {title}\n\n```text\n{split}\n```\n")?;
+    writeln!(page, "## Spectra\n")?;
+    writeln!(
+        page,
+        "Share of the directions, in percent, that holds 90 / 99 % of the energy, mean over blocks: \
+         of the weight's squared singular values, and of the second moment of its inputs; importance of \
+         the layers, relative to the mean.\n"
+    )?;
+    writeln!(page, "```text\n{}\n```\n", table)?;
+    for (file, what, spectrum) in [
+        ("weights.svg", "weights", weights),
+        ("inputs.svg", "inputs", inputs),
+    ] {
+        let picture = spectra::picture(what, spectrum).context("cannot draw the spectra")?;
+        folder.write(file, picture.as_bytes())?;
+        writeln!(
+            page,
+            "![Energy held by the {what}' largest directions]({file})\n"
+        )?;
+    }
+    if let Some(probe) = probe {
+        folder.write("truncation.svg", probe.picture()?.as_bytes())?;
+        writeln!(page, "## Truncation probe\n\n{}\n", probe::LEGEND)?;
+        writeln!(page, "```text\n{}\n```\n", probe.table())?;
+        writeln!(
+            page,
+            "![Loss without the smallest directions](truncation.svg)\n"
+        )?;
+    }
+    writeln!(page, "{}", manifest.origin())?;
+    folder.write("report.md", page.as_bytes())
+}

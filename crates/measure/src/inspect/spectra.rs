@@ -1,0 +1,131 @@
+//! How the energy of weights and inputs is spread over their directions.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use osft::{Calibration, ImportanceMeasure, LayerSplit, Osft};
+
+use report::page::{empty_table, with_numbers};
+use report::picture::{Curve, CurvesPicture, curves};
+
+/// What a table shows of the layers' importance; the calibration has to have measured it.
+pub const MEASURES: [ImportanceMeasure; 2] =
+    [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
+
+/// Points of a curve, at equal shares of the directions.
+const POINTS: usize = 20;
+
+/// Layers of one kind, over all blocks, by the name that ends their path.
+fn by_kind(split: &Osft) -> BTreeMap<String, Vec<&LayerSplit>> {
+    let mut kinds: BTreeMap<String, Vec<&LayerSplit>> = BTreeMap::new();
+    for layer in split.layers() {
+        let path = layer.path.strip_suffix(".weight").unwrap_or(&layer.path);
+        let kind = path.rsplit('.').next().unwrap_or(path);
+        kinds.entry(kind.to_string()).or_default().push(layer);
+    }
+    kinds
+}
+
+/// Share of the energy, from 0 to 1, in the largest `share` of the directions.
+fn held(layer: &LayerSplit, share: f64) -> f64 {
+    if layer.total_energy <= 0.0 {
+        return 0.0;
+    }
+    let count = (share * layer.energies.len() as f64).round() as usize;
+    let sum: f64 = layer.energies.iter().take(count).sum();
+    (sum / layer.total_energy).min(1.0)
+}
+
+/// Fewest directions that hold `energy`, as a share of all.
+fn needed(layer: &LayerSplit, energy: f64) -> f64 {
+    let mut sum = 0.0;
+    let wanted = energy * layer.total_energy;
+    let count = layer.energies.iter().take_while(|&&value| {
+        let more = sum < wanted;
+        sum += value;
+        more
+    });
+    count.count() as f64 / layer.energies.len().max(1) as f64
+}
+
+fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
+    layers.iter().map(|layer| figure(layer)).sum::<f64>() / layers.len().max(1) as f64
+}
+
+/// Share of the directions, in percent, that holds 90 and 99 % of the energy, and importance
+/// relative to the mean over all layers, per kind of layer.
+///
+/// # Errors
+///
+/// If the calibration did not take one of the [`MEASURES`].
+pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> Result<String> {
+    let mut table = empty_table(false);
+    table.set_header([
+        "layer",
+        "weights 90 %",
+        "weights 99 %",
+        "inputs 90 %",
+        "inputs 99 %",
+        "importance, cosine",
+        "importance, CKA",
+    ]);
+    let [cosine, cka] = MEASURES.map(|measure| calibration.importance(measure));
+    let importance = [cosine?, cka?];
+    let (weights, inputs) = (by_kind(weights), by_kind(inputs));
+    for (kind, layers) in &weights {
+        let share = |layers: &[&LayerSplit], energy: f64| {
+            format!("{:.1}", 100.0 * mean(layers, |layer| needed(layer, energy)))
+        };
+        let own = inputs.get(kind).map_or(&[][..], Vec::as_slice);
+        table.add_row([
+            kind.clone(),
+            share(layers, 0.9),
+            share(layers, 0.99),
+            share(own, 0.9),
+            share(own, 0.99),
+            relative(&importance[0], layers),
+            relative(&importance[1], layers),
+        ]);
+    }
+    Ok(with_numbers(table))
+}
+
+fn relative(importance: &Option<Vec<(&str, f64)>>, layers: &[&LayerSplit]) -> String {
+    let Some(all) = importance else {
+        return "degenerate".to_string();
+    };
+    let of = |layer: &LayerSplit| all.iter().find(|(path, _)| *path == layer.path);
+    format!(
+        "{:.2}",
+        mean(layers, |layer| of(layer).map_or(0.0, |(_, value)| *value))
+    )
+}
+
+/// Energy held against the share of the largest directions, one curve per kind of layer.
+pub fn picture(what: &str, split: &Osft) -> Result<String> {
+    let kinds = by_kind(split);
+    let lines: Vec<Curve<'_>> = kinds
+        .iter()
+        .map(|(kind, layers)| Curve {
+            label: kind,
+            points: (0..=POINTS)
+                .map(|point| point as f64 / POINTS as f64)
+                .map(|share| {
+                    (
+                        100.0 * share,
+                        100.0 * mean(layers, |layer| held(layer, share)),
+                    )
+                })
+                .collect(),
+            spread: Vec::new(),
+        })
+        .collect();
+    curves(&CurvesPicture {
+        title: &format!("Energy held by the {what}' largest directions, mean over blocks"),
+        x_label: "share of the directions, %",
+        y_label: "share of the energy, %",
+        x_ticks: &[],
+        y_range: (0.0, 100.0),
+        curves: &lines,
+    })
+}

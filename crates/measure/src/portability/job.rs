@@ -1,0 +1,298 @@
+//! The job: forward, gradient, split, every form of the constraint, calibration, generation.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use continual::calibrate;
+use continual::methods::ThroughCores;
+use lm::{Backpropagation, GenerationOptions, LanguageModel, Llama};
+use osft::{Calibrator, Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
+
+use super::network::{examples, gradients, model, parameters};
+
+const STEPS: u64 = 20;
+const LEARNING_RATE: f64 = 1e-3;
+const TARGETS: [&str; 1] = [r"(q|k|v|o|gate|up|down)_proj\.weight$"];
+
+/// What a figure is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The first backend: the largest difference over the largest reference value.
+    Reference,
+    /// Nothing: the figure itself is what must be small.
+    Zero,
+}
+
+/// Numbers that should be the same everywhere.
+pub struct Quantity {
+    /// What they are.
+    pub name: String,
+    /// The numbers.
+    pub values: Vec<f64>,
+    /// What they are held against.
+    pub against: Against,
+    /// The largest deviation that passes.
+    pub limit: f64,
+}
+
+/// What one backend computed, and how long it took.
+pub struct Outcome {
+    /// The same quantities in the same order on every backend.
+    pub quantities: Vec<Quantity>,
+    /// Parts of the job with their seconds.
+    pub seconds: Vec<(&'static str, f64)>,
+}
+
+// The limits, as deviations relative to the largest value of a quantity. f32 rounds at 6e-8.
+/// Some hundred roundings in other orders, through two blocks.
+const FORWARD: f64 = 1e-5;
+/// A backward pass is twice as deep, and gradients cancel.
+const GRADIENT: f64 = 1e-4;
+/// Decomposed on the host in f64, from the same weights.
+const HOST: f64 = 1e-12;
+/// Products of two bases and a matrix.
+const PROJECTION: f64 = 1e-5;
+/// Losses along twenty steps from weights that differ by what `CHANGE` allows.
+const LOSSES: f64 = 1e-4;
+/// AdamW divides a gradient by its own size: where that is at rounding, two backends step apart
+/// by a whole learning rate. One per cent of the largest change is a tenth of one such step, out of
+/// twenty.
+const CHANGE: f64 = 1e-2;
+/// Rounding of the weights over their change, `6e-8 ‖W‖ / ‖ΔW‖`, with the change at least a
+/// hundredth of the weights.
+const LEAK: f64 = 2e-5;
+
+/// Does the whole job on one device.
+///
+/// # Errors
+///
+/// If a split or a calibration fails.
+pub fn run(device: &Device) -> Result<Outcome> {
+    let mut job = Job {
+        device: device.clone().autodiff(),
+        quantities: Vec::new(),
+        seconds: Vec::new(),
+    };
+    job.timed("forward and gradient", Job::forward_and_gradient)?;
+    job.timed("split", Job::split)?;
+    job.timed("20 steps, plain", |job| job.plain())?;
+    let forms = [
+        ("20 steps, core", "core", Form::Core),
+        ("20 steps, weight", "weight", Form::Weight),
+        ("20 steps, factored", "factored", Form::Factored),
+        (
+            "20 steps, reprojected",
+            "factored-reprojected",
+            Form::FactoredReprojected,
+        ),
+    ];
+    for (part, name, form) in forms {
+        job.timed(part, |job| {
+            let config = OsftConfig::new().with_targets(TARGETS).with_form(form);
+            job.form(name, &config, &SplitContext::new())
+        })?;
+    }
+    job.timed("20 steps, core at share 0.8", |job| {
+        let config = OsftConfig::new()
+            .with_targets(TARGETS)
+            .with_protected_share(0.8);
+        job.form("core at share 0.8", &config, &SplitContext::new())
+    })?;
+    job.timed("calibration, 20 steps", Job::inputs)?;
+    job.timed("generation", Job::generation)?;
+    Ok(Outcome {
+        quantities: job.quantities,
+        seconds: job.seconds,
+    })
+}
+
+struct Job {
+    device: Device,
+    quantities: Vec<Quantity>,
+    seconds: Vec<(&'static str, f64)>,
+}
+
+impl Job {
+    fn timed(
+        &mut self,
+        part: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        work(self)?;
+        self.seconds.push((part, start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    fn add(&mut self, name: impl Into<String>, values: Vec<f64>, against: Against, limit: f64) {
+        self.quantities.push(Quantity {
+            name: name.into(),
+            values,
+            against,
+            limit,
+        });
+    }
+
+    fn same(&mut self, name: impl Into<String>, values: Vec<f64>, limit: f64) {
+        self.add(name, values, Against::Reference, limit);
+    }
+
+    fn forward_and_gradient(&mut self) -> Result<()> {
+        let model = model(&self.device)?;
+        let rows: Vec<Vec<u32>> = examples(2, 4).into_iter().map(|e| e.prompt).collect();
+        let logits = model.valid().logits(&rows);
+        // Logits of padding are whatever they are.
+        let [_, _, width] = logits.dims();
+        let shown = rows.iter().enumerate().flat_map(|(row, tokens)| {
+            let part = logits
+                .clone()
+                .slice([row..row + 1, 0..tokens.len(), 0..width]);
+            part.into_data().iter::<f64>().collect::<Vec<_>>()
+        });
+        self.same("logits", shown.collect(), FORWARD);
+        let (loss, _) = model.answer_loss(&examples(3, 8));
+        self.same(
+            "loss",
+            vec![f64::from(loss.clone().into_scalar::<f32>())],
+            FORWARD,
+        );
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        self.same("gradients", gradients(&model, &grads), GRADIENT);
+        Ok(())
+    }
+
+    fn split(&mut self) -> Result<()> {
+        let model = model(&self.device)?;
+        let osft = Osft::split(&model, &OsftConfig::new().with_targets(TARGETS))?;
+        let energies = osft
+            .layers()
+            .iter()
+            .flat_map(|layer| layer.energies.clone());
+        self.same("split: energies", energies.collect(), HOST);
+        let mut projected = Vec::new();
+        for layer in osft.layers() {
+            let [d_in, d_out] = layer.shape;
+            let probe: Vec<f32> = (0..d_in * d_out).map(|i| (i as f32 * 0.7).sin()).collect();
+            let device = self.device.clone().inner();
+            let probe = Tensor::<2>::from_data(TensorData::new(probe, [d_in, d_out]), &device);
+            let constraint = &layer.constraint;
+            let free = constraint.lift(constraint.constrain(constraint.lower(probe)));
+            projected.extend(free.into_data().iter::<f64>());
+        }
+        self.same("split: projections", projected, PROJECTION);
+        Ok(())
+    }
+
+    fn plain(&mut self) -> Result<()> {
+        let start = model(&self.device)?;
+        let before = parameters(&start);
+        let (model, losses) = train(start, None, &mut adamw().into());
+        self.same("plain: losses", losses, LOSSES);
+        self.same(
+            "plain: change",
+            difference(&parameters(&model), &before),
+            CHANGE,
+        );
+        Ok(())
+    }
+
+    fn form(&mut self, name: &str, config: &OsftConfig, context: &SplitContext<'_>) -> Result<()> {
+        let start = model(&self.device)?;
+        let before = parameters(&start);
+        let osft = Osft::split_in(&start, config, context)?;
+        let mut optimizer = osft.optimizer(adamw())?;
+        let (model, losses) = train(osft.prepare(start)?, Some(&osft), &mut optimizer);
+        let model = osft.finish(model)?;
+        self.same(format!("{name}: losses"), losses, LOSSES);
+        let change = difference(&parameters(&model), &before);
+        self.same(format!("{name}: change"), change, CHANGE);
+        let worst = osft.leaks(&model)?.worst();
+        let bounded = match config.form {
+            // Bounds nothing: its leak is reported as one of the figures that must agree.
+            Form::Factored => {
+                self.same(
+                    format!("{name}: leak"),
+                    vec![worst.leak_in, worst.leak_out],
+                    CHANGE,
+                );
+                return Ok(());
+            }
+            Form::Weight => worst.leak_both,
+            _ => worst.leak_in.max(worst.leak_out),
+        };
+        self.add(format!("{name}: leak"), vec![bounded], Against::Zero, LEAK);
+        Ok(())
+    }
+
+    fn inputs(&mut self) -> Result<()> {
+        let config = OsftConfig::new()
+            .with_targets(TARGETS)
+            .with_split(SplitSource::Inputs)
+            .with_share_rule(ShareRule::energy(0.9));
+        let model = model(&self.device)?;
+        let calibrator = Calibrator::for_config(&model, &config)?;
+        let known = calibrate(&model, calibrator, "rows", &examples(4, 24), 5)?;
+        let context = SplitContext::new().with_calibration(&known);
+        let osft = Osft::split_in(&model, &config, &context)?;
+        let energies = osft
+            .layers()
+            .iter()
+            .flat_map(|layer| layer.energies.clone());
+        self.same("inputs: second moments", energies.collect(), FORWARD);
+        let counts = osft.layers().iter().map(|layer| layer.k_in as f64);
+        self.same("inputs: protected directions", counts.collect(), 0.0);
+        self.form("inputs", &config, &context)
+    }
+
+    fn generation(&mut self) -> Result<()> {
+        let model = model(&self.device)?;
+        let prompts: Vec<Vec<u32>> = examples(5, 4).into_iter().map(|e| e.prompt).collect();
+        for (name, use_cache) in [("cached", true), ("uncached", false)] {
+            let mut options = GenerationOptions::greedy(12, Vec::new());
+            options.use_cache = use_cache;
+            let rows = model.generate(&prompts, &options);
+            let tokens = rows.iter().flatten().map(|&token| f64::from(token));
+            self.same(format!("generation, {name}: tokens"), tokens.collect(), 0.0);
+        }
+        Ok(())
+    }
+}
+
+fn adamw() -> burn::optim::AdamW {
+    AdamWConfig::new().with_weight_decay(0.0).build()
+}
+
+fn train(
+    mut model: Llama,
+    osft: Option<&Osft>,
+    optimizer: &mut ModuleOptimizer,
+) -> (Llama, Vec<f64>) {
+    let mut losses = Vec::new();
+    for step in 0..STEPS {
+        let examples = examples(100 + step, 8);
+        let count: usize = examples.iter().map(|row| model.target_count(row)).sum();
+        let mut accumulator = GradientsAccumulator::new();
+        let how = Backpropagation {
+            scale: 1.0 / count as f64,
+            map: &ThroughCores,
+            activation_checkpointing: step % 2 == 1,
+        };
+        losses.push(model.answer_gradients(&examples, how, &mut |grads| {
+            accumulator.accumulate(&model, grads);
+        }));
+        let grads = accumulator.grads();
+        let grads = match osft {
+            Some(osft) => osft.project(grads),
+            None => grads,
+        };
+        model = optimizer.step(LEARNING_RATE, model, grads);
+    }
+    (model, losses)
+}
+
+fn difference(after: &[f64], before: &[f64]) -> Vec<f64> {
+    after.iter().zip(before).map(|(a, b)| a - b).collect()
+}

@@ -1,0 +1,91 @@
+//! The comparison as a table, a page and JSON.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Status;
+use super::compare::Comparison;
+use report::page::{empty_table, with_numbers};
+use report::record::{Manifest, RunFolder};
+use runs::Backend;
+
+const LEGEND: &str = "\
+Each figure is the largest difference from the first backend over the largest value of the quantity; \
+for leaks that a form bounds it is the leak itself, `‖P_hᵀ ΔW‖ / ‖ΔW‖` and its like. The limits and \
+the reasons for them stand in `crates/measure/src/portability/job.rs`. The model has two blocks \
+of width 32; its weights and rows are drawn on the host, every run of 20 steps starts from them.";
+
+/// One row per quantity, one column per backend.
+pub fn table(comparison: &Comparison, markdown: bool) -> String {
+    let mut table = empty_table(markdown);
+    let backends = comparison.backends.iter().map(ToString::to_string);
+    table.set_header(
+        ["quantity".to_string(), "limit".to_string()]
+            .into_iter()
+            .chain(backends),
+    );
+    for row in &comparison.rows {
+        let cells = row.deviations.iter().map(|deviation| match deviation {
+            None => "reference".to_string(),
+            Some(value) if row.passes(*value) => format!("{value:.0e} ok"),
+            Some(value) => format!("{value:.0e} FAIL"),
+        });
+        let limit = match row.limit {
+            0.0 => "equal".to_string(),
+            limit => format!("{limit:.0e}"),
+        };
+        table.add_row([row.name.clone(), limit].into_iter().chain(cells));
+    }
+    for (part, seconds) in &comparison.seconds {
+        let cells = seconds.iter().map(|seconds| format!("{seconds:.2} s"));
+        table.add_row(
+            [(*part).to_string(), "time".to_string()]
+                .into_iter()
+                .chain(cells),
+        );
+    }
+    with_numbers(table)
+}
+
+/// One line per backend that is no column of the table.
+pub fn remarks(results: &[(Backend, Status)]) -> Vec<String> {
+    let remark = |(backend, status): &(Backend, Status)| match status {
+        Status::Ran(_) => None,
+        Status::NotRun(reason) => Some(format!("{}: not run: {reason}", backend.name())),
+        Status::Broke(reason) => Some(format!("{}: FAILED: {reason}", backend.name())),
+    };
+    results.iter().filter_map(remark).collect()
+}
+
+/// Writes `report.md` and `portability.json`.
+///
+/// # Errors
+///
+/// If the folder cannot be written.
+pub fn write(
+    folder: &RunFolder,
+    comparison: &Comparison,
+    results: &[(Backend, Status)],
+) -> Result<()> {
+    let title = match comparison.failures() {
+        0 => "Portability: all figures within their limits".to_string(),
+        failures => format!("Portability: {failures} figures beyond their limits"),
+    };
+    let manifest = Manifest::new(title.clone(), &comparison.backends.join(", "));
+    let mut page = String::new();
+    writeln!(page, "# {title}\n\n{}\n", table(comparison, true))?;
+    for line in remarks(results) {
+        writeln!(page, "- {line}")?;
+    }
+    writeln!(page, "\n{LEGEND}\n\n{}", manifest.origin())?;
+    folder.write("report.md", page.as_bytes())?;
+    let json = json!({
+        "manifest": manifest,
+        "comparison": comparison,
+        "not_compared": remarks(results),
+    });
+    let json = serde_json::to_string_pretty(&json)?;
+    folder.write("portability.json", json.as_bytes())
+}

@@ -1,0 +1,121 @@
+//! What the measurements of a bench differ in, one thing at a time.
+
+use crate::bench::{Case, Row, Shape, Spec};
+
+/// Something that is made larger while everything else stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Width of the hidden states.
+    Width,
+    /// Tokens of a step.
+    Tokens,
+    /// Number of the task in its sequence.
+    Tasks,
+    /// Protected share.
+    Share,
+}
+
+impl Axis {
+    /// All of them, in the order of the report.
+    pub const ALL: [Self; 4] = [Self::Width, Self::Tokens, Self::Tasks, Self::Share];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Width => "width",
+            Self::Tokens => "tokens",
+            Self::Tasks => "tasks",
+            Self::Share => "protected share",
+        }
+    }
+
+    /// Where a row lies on it.
+    fn place(self, spec: &Spec) -> Option<f64> {
+        match (self, spec.shape) {
+            (Self::Width, Shape::Llama { width, .. }) => Some(width as f64),
+            (Self::Width, _) => None,
+            (Self::Tokens, _) => Some(spec.tokens as f64),
+            (Self::Tasks, _) => Some(f64::from(spec.tasks)),
+            (Self::Share, _) => spec.share,
+        }
+    }
+
+    /// The same spec somewhere else on the axis has the same origin.
+    fn origin(self, spec: &Spec) -> Spec {
+        let mut origin = Spec {
+            steps: 0,
+            ..spec.clone()
+        };
+        match (self, &mut origin.shape) {
+            (Self::Width, Shape::Llama { width, .. }) => *width = 0,
+            (Self::Width, _) => {}
+            (Self::Tokens, _) => origin.tokens = 0,
+            (Self::Tasks, _) => origin.tasks = 1,
+            (Self::Share, _) => origin.share = None,
+        }
+        origin
+    }
+}
+
+/// One variant along an axis.
+pub struct Series<'a> {
+    /// The variant, with what stays the same.
+    pub label: String,
+    /// Places on the axis in ascending order, each with what was measured there and what it is compared
+    /// with.
+    pub points: Vec<(f64, &'a Row, &'a Row)>,
+}
+
+/// Everything along an axis that was measured in at least three places, in the same call of the bench.
+pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
+    let mut all = Vec::new();
+    for cases in benches {
+        let mut found: Vec<(Spec, Series<'a>)> = Vec::new();
+        for case in cases {
+            for row in &case.rows {
+                let Some(place) = axis.place(&row.spec) else {
+                    continue;
+                };
+                let (origin, point) = (axis.origin(&row.spec), (place, row, case.plain_of(row)));
+                match found.iter_mut().find(|(other, _)| *other == origin) {
+                    Some((_, series)) => series.points.push(point),
+                    None => found.push((
+                        origin.clone(),
+                        Series {
+                            label: label(axis, &origin),
+                            points: vec![point],
+                        },
+                    )),
+                }
+            }
+        }
+        let series = found.into_iter().map(|(_, series)| series);
+        all.extend(series);
+    }
+    for series in &mut all {
+        series.points.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
+        series.points.dedup_by(|(a, ..), (b, ..)| a == b);
+    }
+    all.retain(|series| series.points.len() >= 3);
+    all
+}
+
+fn label(axis: Axis, origin: &Spec) -> String {
+    let shape = match (axis, origin.shape) {
+        (Axis::Width, Shape::Llama { blocks, .. }) => match blocks {
+            1 => "1 block".to_string(),
+            _ => format!("{blocks} blocks"),
+        },
+        (_, shape) => shape.to_string(),
+    };
+    let tokens = match axis {
+        Axis::Tokens => String::new(),
+        _ => format!(", {} tokens", origin.tokens),
+    };
+    // Without what making it left in memory.
+    let found = match (&origin.split_cache, origin.share.is_some()) {
+        (Some(_), true) => ", splits found",
+        _ => "",
+    };
+    format!("{} ({shape}{tokens}{found})", origin.label())
+}

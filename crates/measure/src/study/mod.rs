@@ -1,0 +1,147 @@
+//! `experiments study`: many variants at many learning rates, compared at equal learning.
+
+mod page;
+mod plan;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use report::record::{Identity, RunFolder, RunResult, stem};
+use runs::base::Base;
+use runs::data::Prepared;
+use runs::job::{self, Job, Work};
+use runs::sequence::{diverged, identities};
+use runs::{Progress, Registries};
+
+pub use page::report;
+pub use plan::Part;
+use plan::Plan;
+
+/// What to run of a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct StudyRequest<'a> {
+    /// The file of the plan.
+    pub plan: &'a Path,
+    /// Folder with one file per run.
+    pub out: &'a Path,
+    /// Which runs, where several processes share a plan.
+    pub part: Option<Part>,
+    /// Whether the general-knowledge probe is answered too.
+    pub general: bool,
+}
+
+/// One file per run; what is there already is not run again, so a study that was stopped goes on.
+///
+/// # Errors
+///
+/// A plan that cannot be read, and the first error of a run that is no divergence.
+pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
+    let plan = Plan::read(registries, args.plan)?;
+    let first = plan.variants.first().context("the plan has no variant")?;
+    let device = first.config.backend.device()?.autodiff();
+    // The text to calibrate on is the same for all variants, and generated for the first that
+    // needs one.
+    let mut base = Base::open(&first.config, &device)?;
+    ensure!(
+        first.config.orders().len() == 1,
+        "a study runs one order of the tasks, not {}",
+        first.config.order
+    );
+    let mut prepared = Prepared::load(&first.config, &base.tokenizer, plan.rows)?;
+    if !args.general {
+        prepared.general = None;
+    }
+    let folder = RunFolder::reopen(args.out)?;
+    println!("{}: {}\n", plan.title, prepared.title(&first.config));
+    for line in &base.warnings {
+        println!("model: {line}");
+    }
+    for line in &prepared.remarks {
+        println!("data: {line}");
+    }
+    for variant in &plan.variants {
+        base.check(&variant.config, &device)?;
+        ensure!(
+            (
+                &variant.config.model,
+                &variant.config.data,
+                &variant.config.order
+            ) == (&first.config.model, &first.config.data, &first.config.order),
+            "all variants of a study share model, data and order"
+        );
+    }
+
+    // Whoever does not read the calibration text leaves it out of its identity.
+    let reader = plan.variants.iter().find(|v| v.config.reads_calibration());
+    let contents = identities::of(&reader.unwrap_or(first).config, &base, &prepared)?;
+    let (mut missing, mut names) = (Vec::new(), Vec::new());
+    let mut index = 0;
+    for &seed in &plan.seeds {
+        for variant in &plan.variants {
+            for &rate in &variant.learning_rates {
+                let config = variant.at(rate)?;
+                let identity = config.identity(&config, &variant.method, &contents)?;
+                let name = file_name(&variant.label()?, rate, &identity, seed);
+                ensure!(
+                    !names.contains(&name),
+                    "the plan names {} at {rate:e} with seed {seed} twice",
+                    variant.label()?
+                );
+                names.push(name.clone());
+                if args.part.is_none_or(|part| part.takes(index)) && !exists(&folder, &name) {
+                    missing.push((variant, config, seed, name, identity));
+                }
+                index += 1;
+            }
+        }
+    }
+    println!("{} of {index} runs to do here", missing.len());
+    let work = missing.iter().map(|(variant, ..)| {
+        let work = Work::new(&variant.config, &prepared, &variant.method)?;
+        Ok(work.total() as u64)
+    });
+    let all: u64 = work.sum::<Result<u64>>()?;
+    let progress = Progress::new(all);
+    for (variant, config, seed, name, identity) in missing {
+        if base.calibration.is_none() {
+            base.calibrate(&config)?;
+        }
+        let rate = config.learning_rate(&variant.method);
+        let label = variant.label()?;
+        let job = Job {
+            config: &config,
+            base: &base,
+            prepared: &prepared,
+            method: &variant.method,
+            seed,
+            label: &label,
+            progress: &progress,
+        };
+        match job::sequence(&job, None) {
+            Ok(mut outcome) => {
+                outcome.result.identity = Some(identity);
+                let json = serde_json::to_string_pretty(&outcome.result)?;
+                folder.write(&name, json.as_bytes())?;
+            }
+            // A rate that diverges is a result, not the end of the study.
+            Err(error) if diverged(&error) => progress.line(&format!("lr {rate:e}: {error:#}")),
+            Err(error) => return Err(error),
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+fn exists(folder: &RunFolder, name: &str) -> bool {
+    folder.path().join(name).is_file()
+}
+
+fn file_name(label: &str, rate: f64, identity: &Identity, seed: u64) -> String {
+    let stem = stem(&format!("{label} lr{rate:e}"), identity, seed);
+    format!("result-{stem}.json")
+}
+
+/// Everything that was run so far.
+fn results(folder: &Path) -> Result<Vec<RunResult>> {
+    RunResult::read_all(folder)
+}

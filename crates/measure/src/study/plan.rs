@@ -1,0 +1,245 @@
+//! The plan of a study: which variants, at which learning rates, with which seeds.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use runs::Registries;
+use runs::data::ScoredRows;
+use runs::settings::{Overrides, RunConfig, merge, read_toml};
+
+/// A plan as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanFile {
+    title: String,
+    /// `validation` while anything is chosen by the result, `test` for what is reported.
+    rows: RowsName,
+    seeds: Vec<u64>,
+    #[serde(default)]
+    learning_rates: Vec<f64>,
+    /// Settings of every run, as in the file of `trace --config`.
+    #[serde(default)]
+    run: Table,
+    variants: Vec<VariantFile>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RowsName {
+    Validation,
+    Test,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariantFile {
+    method: String,
+    /// Picture it is drawn in; a variant may be in several.
+    #[serde(default)]
+    pictures: Vec<String>,
+    /// In place of the plan's.
+    #[serde(default)]
+    learning_rates: Vec<f64>,
+    /// What differs from the run's settings of the method.
+    #[serde(default)]
+    settings: Table,
+}
+
+/// A plan ready to run.
+pub struct Plan {
+    /// Title of its report.
+    pub title: String,
+    /// Which rows are scored.
+    pub rows: ScoredRows,
+    /// Seeds of every variant at every rate.
+    pub seeds: Vec<u64>,
+    /// What is compared.
+    pub variants: Vec<Variant>,
+}
+
+/// One method with one configuration.
+pub struct Variant {
+    /// The method.
+    pub method: String,
+    /// Settings of its runs.
+    pub config: RunConfig,
+    /// Learning rates it is run at.
+    pub learning_rates: Vec<f64>,
+    /// Pictures it is drawn in.
+    pub pictures: Vec<String>,
+}
+
+impl Plan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    ///
+    /// An unreadable file, an unknown key or a setting out of range, each with its place.
+    pub fn read(registries: &Registries, path: &Path) -> Result<Self> {
+        Self::resolve(registries, read_toml(path)?)
+            .with_context(|| format!("in {}", path.display()))
+    }
+
+    fn resolve(registries: &Registries, file: PlanFile) -> Result<Self> {
+        ensure!(!file.seeds.is_empty(), "seeds is empty: name at least one");
+        ensure!(
+            !file.variants.is_empty(),
+            "variants is empty: name at least one"
+        );
+        let variants = file
+            .variants
+            .iter()
+            .enumerate()
+            .map(|(index, variant)| {
+                resolve(registries, &file, variant)
+                    .with_context(|| format!("variant {}", index + 1))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            title: file.title,
+            rows: match file.rows {
+                RowsName::Validation => ScoredRows::Validation,
+                RowsName::Test => ScoredRows::Test,
+            },
+            seeds: file.seeds,
+            variants,
+        })
+    }
+}
+
+fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> Result<Variant> {
+    let mut flags = file.run.clone();
+    if !variant.settings.is_empty() {
+        let own = Table::from_iter([(
+            variant.method.clone(),
+            Value::Table(variant.settings.clone()),
+        )]);
+        let own = Table::from_iter([("methods".to_string(), Value::Table(own))]);
+        merge(&mut flags, own);
+    }
+    let method = Value::from(variant.method.as_str());
+    flags.insert("compare".to_string(), Value::Array(vec![method]));
+    let given = flags.contains_key("model") || flags.contains_key("data");
+    let overrides = Overrides {
+        flags,
+        ..Overrides::default()
+    };
+    let config = RunConfig::resolve(registries, "trace", given, &overrides)?;
+    let own = [&variant.learning_rates, &file.learning_rates];
+    let rates = own.into_iter().find(|rates| !rates.is_empty());
+    Ok(Variant {
+        method: variant.method.clone(),
+        learning_rates: match rates {
+            Some(rates) => rates.clone(),
+            None => vec![config.learning_rate(&variant.method)],
+        },
+        pictures: variant.pictures.clone(),
+        config,
+    })
+}
+
+impl Variant {
+    /// Name of the method with what tells its settings apart.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such method.
+    pub fn label(&self) -> Result<String> {
+        self.config.label(&self.method)
+    }
+
+    /// Its settings at one of its learning rates.
+    ///
+    /// # Errors
+    ///
+    /// If the rate is out of range.
+    pub fn at(&self, rate: f64) -> Result<RunConfig> {
+        let mut config = self.config.clone();
+        config.learning_rates.insert(self.method.clone(), rate);
+        config.calibration.save = false;
+        config.train_config(&self.method).validate()?;
+        // What the plan's order sets for itself.
+        let order = config.order.clone();
+        config.with_order(&order)
+    }
+}
+
+/// Which part of a plan's runs a process takes: number `part` of `parts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    part: usize,
+    parts: usize,
+}
+
+impl std::str::FromStr for Part {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let numbers = text.split_once('/').and_then(|(part, parts)| {
+            Some((part.parse::<usize>().ok()?, parts.parse::<usize>().ok()?))
+        });
+        match numbers {
+            Some((part, parts)) if (1..=parts).contains(&part) => Ok(Self { part, parts }),
+            _ => bail!("{text:?} is no part: expected for instance 1/2, the first of two"),
+        }
+    }
+}
+
+impl Part {
+    /// Whether run number `index` belongs to it.
+    pub fn takes(self, index: usize) -> bool {
+        index % self.parts == self.part - 1
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str) -> Result<Plan> {
+        Plan::resolve(&Registries::builtin(), toml::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn parts_cover_every_run_once() {
+        let parts: Vec<Part> = ["1/3", "2/3", "3/3"].map(|p| p.parse().unwrap()).to_vec();
+        for index in 0..20 {
+            assert_eq!(parts.iter().filter(|part| part.takes(index)).count(), 1);
+        }
+        for text in ["0/2", "3/2", "1", "a/b", ""] {
+            let error = text.parse::<Part>().unwrap_err();
+            assert!(error.to_string().contains("is no part"), "{error}");
+        }
+    }
+
+    #[test]
+    fn variants_differ_in_what_they_name_alone() {
+        let text = r#"
+            title = "t"
+            rows = "validation"
+            seeds = [0]
+            learning_rates = [1e-3, 3e-3]
+            [run]
+            order = "2"
+            [[variants]]
+            method = "seqft"
+            learning_rates = [1e-4]
+            [[variants]]
+            method = "osft"
+            settings = { split = "both", protected_share = { fixed = 0.25 } }
+        "#;
+        let plan = resolved(text).unwrap();
+        let labels: Vec<String> = plan.variants.iter().map(|v| v.label().unwrap()).collect();
+        assert_eq!(labels, ["seqft", "osft both core 0.25"]);
+        assert_eq!(plan.variants[0].learning_rates, [1e-4]);
+        assert_eq!(plan.variants[1].learning_rates, [1e-3, 3e-3]);
+        assert!(plan.variants.iter().all(|v| v.config.order == "2"));
+        let broken = text.replace("0.25", "1.25");
+        let error = resolved(&broken).err().unwrap();
+        assert!(format!("{error:#}").contains("variant 2"), "{error:#}");
+    }
+}

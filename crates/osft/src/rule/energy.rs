@@ -1,0 +1,88 @@
+//! As few directions as hold a fraction of the energy.
+
+use toml::Value;
+
+use super::{LayerFacts, Rule, RuleKind, ShareRule, check_shares};
+use crate::error::OsftError;
+
+/// Rounding of a sum of squares must not ask for one more direction.
+const ROUNDING: f64 = 1e-12;
+
+#[derive(Debug)]
+struct Energy(f64);
+
+pub(super) fn kind() -> RuleKind {
+    RuleKind::new(
+        "energy",
+        "As few directions as hold this fraction, from 0 to 1, of the spectrum's energy.",
+        Energy,
+    )
+}
+
+impl ShareRule {
+    /// As few directions as hold this fraction, in `[0, 1]`, of the spectrum's energy: of the squared singular
+    /// values, or of the inputs' second moment.
+    pub fn energy(share: f64) -> Self {
+        Self::custom(Energy(share))
+    }
+}
+
+impl Rule for Energy {
+    fn name(&self) -> &'static str {
+        "energy"
+    }
+
+    fn setting(&self) -> Option<Value> {
+        Some(Value::Float(self.0))
+    }
+
+    fn protected_directions(&self, layer: &LayerFacts<'_>) -> usize {
+        let wanted = self.0 * layer.total_energy;
+        let mut sum = 0.0;
+        let mut count = 0;
+        while count < layer.energies.len() && sum < wanted - ROUNDING * layer.total_energy {
+            sum += layer.energies[count];
+            count += 1;
+        }
+        count
+    }
+
+    fn label(&self) -> String {
+        format!("energy {}", self.0)
+    }
+
+    fn validate(&self) -> Result<(), OsftError> {
+        check_shares(&[self.0])
+    }
+
+    fn follows_tasks(&self) -> bool {
+        false
+    }
+
+    fn wanted_energy(&self) -> Option<f64> {
+        Some(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::tests::facts;
+
+    #[test]
+    fn energy_takes_the_fewest_directions_that_hold_it() {
+        let energies = [4.0, 3.0, 2.0, 1.0, 0.0];
+        for (energy, expected) in [(0.0, 0), (0.4, 1), (0.41, 2), (0.9, 3), (1.0, 4)] {
+            let found = Energy(energy).protected_directions(&facts(&energies));
+            assert_eq!(found, expected, "{energy}");
+        }
+        // Where only the largest directions are known, no more than those can be protected.
+        let sketched = LayerFacts {
+            directions: 9,
+            total_energy: 100.0,
+            ..facts(&energies)
+        };
+        assert_eq!(Energy(0.99).protected_directions(&sketched), 5);
+        assert_eq!(Energy(0.5).protected_directions(&facts(&[0.0; 3])), 0);
+    }
+}

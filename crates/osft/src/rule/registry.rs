@@ -1,0 +1,198 @@
+//! The list of rules.
+
+use toml::Value;
+
+use super::{
+    RuleKind, ShareRule, adaptive, count, effective_rank, energy, fixed, schedule, share_rule,
+};
+use crate::error::OsftError;
+
+/// The rules there are, by name: those of this crate, and those that are added.
+///
+/// ```
+/// use osft::{ShareRule, ShareRules};
+///
+/// # fn main() -> Result<(), osft::OsftError> {
+/// let rules = ShareRules::builtin();
+/// assert_eq!(rules.parse("0.5")?, ShareRule::fixed(0.5));
+/// assert_eq!(rules.parse("k=64")?, ShareRule::count(64));
+/// assert_eq!(rules.build("energy", Some(0.9.into()))?, ShareRule::energy(0.9));
+/// for rule in rules.kinds() {
+///     println!("{}: {}", rule.name(), rule.help());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ShareRules(Vec<RuleKind>);
+
+impl Default for ShareRules {
+    fn default() -> Self {
+        Self::builtin()
+    }
+}
+
+impl ShareRules {
+    /// The rules of this crate.
+    pub fn builtin() -> Self {
+        Self(Vec::new())
+            .with(fixed::kind())
+            .with(schedule::kind())
+            .with(adaptive::kind())
+            .with(effective_rank::kind())
+            .with(count::kind())
+            .with(energy::kind())
+    }
+
+    /// The same with one more rule. Of two rules of one name the first stays: saved splits mean the built-in
+    /// ones by theirs.
+    pub fn with(mut self, kind: RuleKind) -> Self {
+        if self.find(kind.name()).is_none() {
+            self.0.push(kind);
+        }
+        self
+    }
+
+    /// All rules, in the order in which they were added.
+    pub fn kinds(&self) -> &[RuleKind] {
+        &self.0
+    }
+
+    /// Makes a rule from its name and its setting; `None` for a rule that is written as its name alone.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::UnknownShareRule`], [`OsftError::InvalidShareSetting`]. Whether the numbers make sense,
+    /// [`ShareRule::validate`] says.
+    pub fn build(&self, name: &str, setting: Option<Value>) -> Result<ShareRule, OsftError> {
+        let kind = self.find(name).ok_or_else(|| self.unknown(name))?;
+        kind.build(setting)
+            .map_err(|reason| OsftError::InvalidShareSetting {
+                name: name.to_string(),
+                reason,
+            })
+    }
+
+    /// Makes a rule from what a person types, such as `0.5` or `effective-rank`.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoShare`] for a text that no rule takes, and what [`ShareRule::validate`] finds.
+    pub fn parse(&self, text: &str) -> Result<ShareRule, OsftError> {
+        let mut wrong = None;
+        for kind in &self.0 {
+            match kind.parse(text) {
+                Ok(Some(rule)) => {
+                    rule.validate()?;
+                    return Ok(rule);
+                }
+                Ok(None) => {}
+                // Another rule may take the text as it is.
+                Err(part) => wrong = wrong.or(Some(part)),
+            }
+        }
+        let forms = self.0.iter().flat_map(|kind| kind.typed_forms());
+        Err(OsftError::NoShare {
+            text: wrong.unwrap_or_else(|| text.to_string()),
+            expected: listed(forms.copied()),
+        })
+    }
+
+    /// What a person can type, in words for a help text.
+    pub fn typed_help(&self) -> String {
+        listed(self.0.iter().filter_map(RuleKind::typed_help))
+    }
+
+    /// A rule as settings name it: kept by its name where it is none of these.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the setting, in words.
+    pub(super) fn read(&self, name: &str, setting: Option<Value>) -> Result<ShareRule, String> {
+        match self.find(name) {
+            Some(kind) => kind.build(setting),
+            None => Ok(share_rule::unresolved(name, setting)),
+        }
+    }
+
+    pub(super) fn unknown(&self, name: &str) -> OsftError {
+        OsftError::UnknownShareRule {
+            name: name.to_string(),
+            available: self.0.iter().map(|kind| kind.name().to_string()).collect(),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&RuleKind> {
+        self.0.iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// `a, b or c`
+fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.collect();
+    match &words[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::rule::AdaptiveShare;
+
+    #[test]
+    fn shares_are_typed_as_they_are_meant() {
+        let label = |text: &str| ShareRules::builtin().parse(text).map(|rule| rule.label());
+        for text in ["0.5", "0.1..0.8", "adaptive", "adaptive-cka", "k=64"] {
+            assert_eq!(label(text).unwrap(), text);
+        }
+        assert_eq!(label("effective-rank").unwrap(), "effective rank");
+    }
+
+    #[test]
+    fn what_is_no_share_is_told_with_what_is_one() {
+        let error = |text: &str| ShareRules::builtin().parse(text).unwrap_err().to_string();
+        for (text, words) in [
+            ("1.5", "1.5 is outside [0, 1]"),
+            ("-1", "-1 is outside [0, 1]"),
+            ("0.1..2", "2 is outside [0, 1]"),
+            ("nan", "NaN is outside [0, 1]"),
+        ] {
+            assert!(error(text).contains(words), "{text}: {}", error(text));
+        }
+        for (text, part) in [
+            ("half", "half"),
+            ("k=half", "k=half"),
+            ("k=1..2", "k=1"),
+            ("0.1..x", "x"),
+            ("", ""),
+        ] {
+            let expected = format!(
+                "{part:?} is no share: expected a number from 0 to 1, FIRST..LAST, adaptive, \
+                 adaptive-cka, effective-rank or k=COUNT"
+            );
+            assert_eq!(error(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn help_names_what_can_be_typed() {
+        let expected = "a number from 0 to 1, FIRST..LAST over the tasks, `adaptive` or `adaptive-cka` by \
+                        the layers' importance, `effective-rank` or `k=COUNT` directions of every layer";
+        assert_eq!(ShareRules::builtin().typed_help(), expected);
+        for kind in ShareRules::builtin().kinds() {
+            assert!(kind.help().ends_with('.'), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_of_a_name_stays() {
+        let another = RuleKind::without_setting("fixed", "Another.", AdaptiveShare::default);
+        let rules = ShareRules::builtin().with(another);
+        assert_eq!(rules.kinds().len(), ShareRules::builtin().kinds().len());
+        let rule = rules.build("fixed", Some(0.5.into())).unwrap();
+        assert_eq!(rule, ShareRule::fixed(0.5));
+    }
+}

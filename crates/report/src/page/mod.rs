@@ -1,0 +1,13 @@
+//! Tables, and the page that holds them with their pictures.
+
+mod orders;
+mod published;
+mod summary;
+mod table;
+mod write;
+
+pub use orders::orders_table;
+pub use published::published_section;
+pub use summary::{Summary, matrix_table, several_revisions, summarize, summary_table};
+pub use table::{empty_table, with_numbers};
+pub use write::write_report;

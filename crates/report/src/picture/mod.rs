@@ -1,0 +1,8 @@
+//! Pictures as SVG documents.
+
+mod curves;
+mod heat_map;
+mod style;
+
+pub use curves::{Curve, CurvesPicture, curves};
+pub use heat_map::{MatrixPicture, heat_map};

@@ -1,0 +1,150 @@
+//! The folder of a run.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use atomic_write_file::AtomicWriteFile;
+
+/// Where runs go that are not told where.
+const DEFAULT_PARENT: &str = "runs";
+
+/// How the names of unfinished files begin.
+const UNFINISHED: &str = ".writing-";
+
+/// A folder that is filled during a run.
+#[derive(Clone, Debug)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Creates `out`, which must not exist or be empty, or else the next free `runs/NAME-N`.
+    ///
+    /// # Errors
+    ///
+    /// If the folder holds something already or cannot be created.
+    pub fn create(out: Option<&Path>, name: &str) -> Result<Self> {
+        let path = match out {
+            Some(path) => path.to_path_buf(),
+            None => (1..)
+                .map(|n| Path::new(DEFAULT_PARENT).join(format!("{name}-{n}")))
+                .find(|path| !path.exists())
+                .context("no free name for the run's folder")?,
+        };
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot create the run's folder {}", path.display()))?;
+        let mut entries = std::fs::read_dir(&path)
+            .with_context(|| format!("cannot read the run's folder {}", path.display()))?;
+        ensure!(
+            entries.next().is_none(),
+            "{} is not empty; choose another --out, so that no result is overwritten",
+            path.display()
+        );
+        Ok(Self(path))
+    }
+
+    /// A folder that may hold results already; created if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be created.
+    pub fn reopen(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("cannot create the folder {}", path.display()))?;
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// The folder of a run that is continued; what an earlier process left unfinished is
+    /// removed.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or cleaned.
+    pub fn take_up(path: &Path) -> Result<Self> {
+        let entries =
+            std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(UNFINISHED) {
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(&path),
+                    false => std::fs::remove_file(&path),
+                };
+                removed.with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written; whatever was there before is still there.
+    pub fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
+        let path = self.0.join(name);
+        AtomicWriteFile::open(&path)
+            .and_then(|mut file| file.write_all(contents).and_then(|()| file.commit()))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Writes a file that `write` fills by its path, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and what `write` returns.
+    pub fn write_with(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let scratch = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(&self.0)
+            .with_context(|| format!("cannot write in {}", self.0.display()))?;
+        let unfinished = scratch.path().join(name);
+        write(&unfinished)?;
+        let path = self.0.join(name);
+        std::fs::File::open(&unfinished)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_never_overwritten_and_files_replace_whole_files() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        let folder = RunFolder::create(Some(&path), "trace").unwrap();
+        folder.write("a.txt", b"one").unwrap();
+        folder.write("a.txt", b"two").unwrap();
+        assert_eq!(std::fs::read(path.join("a.txt")).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+        let error = RunFolder::create(Some(&path), "trace").unwrap_err();
+        assert!(error.to_string().contains("--out"), "{error}");
+
+        std::fs::write(path.join(".writing-x"), "half").unwrap();
+        std::fs::create_dir(path.join(".writing-y")).unwrap();
+        let folder = RunFolder::take_up(&path).unwrap();
+        folder
+            .write_with("b.txt", |file| Ok(std::fs::write(file, "whole")?))
+            .unwrap();
+        let failed = folder.write_with("c.txt", |file| {
+            std::fs::write(file, "half")?;
+            anyhow::bail!("no more")
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "no more");
+        let mut names: Vec<_> = std::fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["a.txt", "b.txt"]);
+    }
+}

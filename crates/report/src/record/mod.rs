@@ -1,0 +1,22 @@
+//! What a run leaves behind: one folder, every file whole or not at all.
+
+mod earlier;
+mod folder;
+mod identity;
+mod layers;
+mod log;
+mod manifest;
+mod result;
+mod tell_apart;
+#[cfg(feature = "tensorboard")]
+mod tensorboard;
+
+pub use folder::RunFolder;
+pub use identity::{Contents, Identity};
+pub use layers::layers_csv;
+pub use log::MetricsLog;
+pub use manifest::{Manifest, REVISION};
+pub use result::{RunResult, stem};
+pub use tell_apart::{Named, tell_apart};
+#[cfg(feature = "tensorboard")]
+pub use tensorboard::EventFile;

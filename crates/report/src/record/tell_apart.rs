@@ -1,0 +1,145 @@
+//! Words for results that have one name and are not the same.
+
+use serde_json::Value;
+
+use super::Identity;
+use crate::hash::{sha256, shortened};
+
+/// Longest value of a setting that is shown whole, in characters.
+const SHOWN: usize = 32;
+
+/// A result as it is named.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// The method and its variant.
+    pub label: &'a str,
+    /// Tasks in their order; results over others are never taken for the same.
+    pub tasks: &'a [String],
+    /// What it is known by; `None` for a result that was recorded before there was such a thing.
+    pub identity: Option<&'a Identity>,
+}
+
+impl Named<'_> {
+    /// Whether two results need different names.
+    fn differs_from(&self, other: &Self) -> bool {
+        match (self.identity, other.identity) {
+            (Some(a), Some(b)) if self.tasks == other.tasks => a.key != b.key,
+            (Some(a), Some(b)) => !a.is_same_across_orders(b),
+            (a, b) => a.is_some() != b.is_some(),
+        }
+    }
+}
+
+/// The labels, with what tells them apart behind those that would be equal: the first settings that
+/// do, `osft weights core 0.5 (others = trained)`.
+pub fn tell_apart(results: &[Named<'_>]) -> Vec<String> {
+    let mut labels: Vec<String> = results.iter().map(|r| r.label.to_string()).collect();
+    for (index, result) in results.iter().enumerate() {
+        let first = results.iter().position(|other| other.label == result.label);
+        if first == Some(index) {
+            let same: Vec<usize> = (index..results.len())
+                .filter(|&other| results[other].label == result.label)
+                .collect();
+            let named: Vec<Named<'_>> = same.iter().map(|&other| results[other]).collect();
+            for (&place, words) in same.iter().zip(words(&named)) {
+                if !words.is_empty() {
+                    labels[place] = format!("{} ({})", result.label, words.join(", "));
+                }
+            }
+        }
+    }
+    labels
+}
+
+/// What is said about each of some results with one label.
+fn words(results: &[Named<'_>]) -> Vec<Vec<String>> {
+    let described: Vec<Vec<(String, String)>> = results.iter().map(descriptors).collect();
+    let mut said: Vec<Vec<String>> = vec![Vec::new(); results.len()];
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in described.iter().flatten() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let value = |index: usize, name: &String| {
+        let own = described[index].iter().find(|(own, _)| own == name);
+        own.map(|(_, value)| value.as_str())
+    };
+    for name in names {
+        // Only what tells two apart that nothing said so far does.
+        let pairs = (0..results.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let mut open = pairs.filter(|&(a, b)| {
+            results[a].differs_from(&results[b])
+                && said[a] == said[b]
+                && value(a, name) != value(b, name)
+        });
+        if open.next().is_none() {
+            continue;
+        }
+        for (index, said) in said.iter_mut().enumerate() {
+            said.push(match (name.as_str(), value(index, name)) {
+                (METHOD | RECORDED, Some(value)) => value.to_string(),
+                (name, Some(value)) => format!("{name} = {value}"),
+                (name, None) => format!("no {name}"),
+            });
+        }
+    }
+    said
+}
+
+const METHOD: &str = "method";
+const RECORDED: &str = "recorded";
+
+/// What can be said of a result, the most telling first.
+fn descriptors(result: &Named<'_>) -> Vec<(String, String)> {
+    let Some(identity) = result.identity else {
+        let words = "of an earlier version".to_string();
+        return vec![(RECORDED.to_string(), words)];
+    };
+    let mut found = Vec::new();
+    if let Ok(settings) = serde_json::to_value(&identity.settings) {
+        // A method's own table is called as the method.
+        let method = settings
+            .get(METHOD)
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        flatten("", &settings, &method.replace('-', "_"), &mut found);
+    }
+    for (name, hash) in identity.contents.parts() {
+        found.push((name.to_string(), shortened(hash).to_string()));
+    }
+    found.push(("key".to_string(), identity.short().to_string()));
+    found
+}
+
+/// Settings by their dotted names; those of the table `own` without its name.
+fn flatten(prefix: &str, value: &Value, own: &str, out: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let name = match (prefix, key == own) {
+                    ("", true) => String::new(),
+                    ("", false) => key.clone(),
+                    _ => format!("{prefix}.{key}"),
+                };
+                flatten(&name, value, own, out);
+            }
+        }
+        plain => {
+            let text = match plain {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let shown = match text.chars().count() > SHOWN {
+                false => text,
+                // The whole is too long for a name, and its beginning may be the same.
+                true => {
+                    let begin: String = text.chars().take(SHOWN - 12).collect();
+                    let hash = sha256(text.as_bytes());
+                    format!("{begin}… #{}", &hash[..4])
+                }
+            };
+            out.push((prefix.to_string(), shown));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! From the rows of a suite to the tasks of a sequence.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, bail, ensure};
+use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
+use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
+use lm::TextTokenizer;
+use report::hash::sha256;
+
+use super::builtin;
+use super::lengths::answer_limit;
+use super::load_task::TaskLoader;
+use super::rows::questions;
+use crate::progress::Progress;
+use crate::settings::RunConfig;
+
+/// Longest answer of the general-knowledge probe in tokens.
+const GENERAL_NEW_TOKENS: usize = 12;
+
+/// Which rows are scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoredRows {
+    /// While settings are being chosen.
+    Validation,
+    /// For what is reported.
+    Test,
+}
+
+/// The tasks of a run, tokenized.
+pub struct Prepared {
+    /// Name of the suite.
+    pub suite: String,
+    /// The order, as it was asked for.
+    pub order: String,
+    /// What was done about flaws of the data, and what does not fit into the lengths of the run, in
+    /// sentences.
+    pub remarks: Vec<String>,
+    /// Tasks in the order they are learned.
+    pub tasks: Vec<Task>,
+    /// The general-knowledge probe, if the suite has one.
+    pub general: Option<EvaluationSet>,
+    /// How the answers of each task are scored.
+    scores: Vec<Score>,
+}
+
+/// Hashes of the rows of a run.
+pub struct RowHashes {
+    /// Of all tasks in their order and the probe.
+    pub all: String,
+    /// Of every task by itself.
+    pub tasks: BTreeMap<String, String>,
+    /// Of the probe; empty where there is none.
+    pub general: String,
+}
+
+/// A benchmark's score as the protocol asks for it.
+pub(super) struct BenchmarkScore(pub Score);
+
+impl Scorer for BenchmarkScore {
+    fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
+        self.0.task_score(prompts, answers, references)
+    }
+}
+
+impl Prepared {
+    /// As [`load`](Self::load), for every order of a configuration.
+    pub fn load_orders(
+        config: &RunConfig,
+        tokenizer: &TextTokenizer,
+        scored: ScoredRows,
+    ) -> Result<Vec<Self>> {
+        let orders = config.orders();
+        let load = |order: &String| Self::load(&config.with_order(order)?, tokenizer, scored);
+        orders.iter().map(load).collect()
+    }
+
+    /// Loads and tokenizes the suite of a configuration with one order.
+    pub fn load(config: &RunConfig, tokenizer: &TextTokenizer, scored: ScoredRows) -> Result<Self> {
+        let path = match &config.data {
+            Some(path) => path.clone(),
+            None => builtin::suite(&config.registries, &config.benchmark)?,
+        };
+        let suite = config.registries.benchmarks.open(&path)?;
+        check_task_epochs(config, &suite)?;
+        let loader = TaskLoader {
+            config,
+            tokenizer,
+            scored,
+            folder: &path,
+        };
+        let specs = suite.order(&config.order)?;
+        check_suite(&suite, &specs, &config.order)?;
+        let progress = Progress::new(specs.len() as u64);
+        let (mut tasks, mut remarks) = (Vec::new(), Vec::new());
+        for spec in &specs {
+            let (task, said) = loader.load(spec)?;
+            remarks.extend(said.iter().map(|line| format!("{}: {line}", spec.name)));
+            tasks.push(task);
+            progress.advance(1, &format!("reading {}", spec.name));
+        }
+        progress.finish();
+        let general = match &suite.general {
+            Some(file) => {
+                let (set, said) = general(&path.join(file), config, tokenizer)?;
+                remarks.extend(said);
+                Some(set)
+            }
+            None => None,
+        };
+        Ok(Self {
+            order: config.order.clone(),
+            scores: specs.iter().map(|spec| spec.score.clone()).collect(),
+            suite: suite.name,
+            remarks,
+            tasks,
+            general,
+        })
+    }
+
+    /// Hashes of all that is read and of how it is scored: of everything in its order, of every task by
+    /// itself, and of the probe.
+    pub fn rows(&self) -> Result<RowHashes> {
+        let mut tasks = BTreeMap::new();
+        let mut all = String::new();
+        for (task, score) in self.tasks.iter().zip(&self.scores) {
+            let rows = rows_fingerprint(std::slice::from_ref(task), None)?;
+            let hash = sha256(format!("{rows} {}", serde_json::to_string(score)?).as_bytes());
+            all.push_str(&hash);
+            tasks.insert(task.name.clone(), hash);
+        }
+        let general = match &self.general {
+            Some(set) => rows_fingerprint(&[], Some(set))?,
+            None => String::new(),
+        };
+        all.push_str(&general);
+        Ok(RowHashes {
+            all: sha256(all.as_bytes()),
+            tasks,
+            general,
+        })
+    }
+
+    /// What was published on the suite for these orders.
+    ///
+    /// # Errors
+    ///
+    /// If the benchmark's figures cannot be read.
+    pub fn published(&self, config: &RunConfig, orders: &[Self]) -> Result<Option<Published>> {
+        let names: Vec<&str> = orders.iter().map(|order| order.order.as_str()).collect();
+        Ok(config
+            .registries
+            .benchmarks
+            .published(&self.suite, &names)?)
+    }
+
+    /// A name that is different for every order, where there are several.
+    pub fn among(&self, orders: &[Self], name: &str) -> String {
+        match orders.len() {
+            1 => name.to_string(),
+            _ => format!("order {} {name}", self.order),
+        }
+    }
+
+    /// Title of the run, with its scale.
+    pub fn title(&self, config: &RunConfig) -> String {
+        let model = match &config.model {
+            Some(path) => path.file_name().map_or_else(
+                || "model".into(),
+                |name| name.to_string_lossy().into_owned(),
+            ),
+            None => "built-in model".to_string(),
+        };
+        let largest = |count: fn(&Task) -> usize| self.tasks.iter().map(count).max().unwrap_or(0);
+        format!(
+            "{} on {model}: {} tasks, at most {} training and {} test rows per task, {} tokens \
+             per row, {} seed{}",
+            self.suite,
+            self.tasks.len(),
+            largest(|task| task.train.len()),
+            largest(|task| task.evaluation.questions.len()),
+            config.max_length,
+            config.seeds.len(),
+            if config.seeds.len() == 1 { "" } else { "s" },
+        )
+    }
+}
+
+/// A preset of the CL benchmark sets the epochs of one of its tasks in one order, and is of use on a
+/// miniature without it: what is set for an order may name any task of the benchmark. Any other name that is no
+/// task of the suite is a mistake.
+fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
+    let of_order = config.by_order.get(&config.order);
+    let of_order = of_order.and_then(|changes| changes.get("task_epochs")?.as_table());
+    let benchmark = config.registries.benchmarks.find(&config.benchmark);
+    let public = benchmark.map_or(Vec::new(), |benchmark| benchmark.suite().tasks);
+    let is_task = |tasks: &[TaskSpec], name: &str| tasks.iter().any(|task| task.name == name);
+    let is_known = |name: &str| {
+        is_task(&suite.tasks, name)
+            || is_task(&public, name) && of_order.is_some_and(|epochs| epochs.contains_key(name))
+    };
+    if let Some(name) = config.task_epochs.keys().find(|name| !is_known(name)) {
+        let known: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
+        bail!(
+            "task_epochs names {name:?}, which is no task of {}; its tasks are {}",
+            suite.name,
+            known.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Checks what would leave a run without work, or with two tasks of one name.
+fn check_suite(suite: &Suite, specs: &[&TaskSpec], order: &str) -> Result<()> {
+    ensure!(
+        !specs.is_empty(),
+        "order {order} of {} names no task",
+        suite.name
+    );
+    for (index, task) in suite.tasks.iter().enumerate() {
+        ensure!(
+            suite.tasks[..index]
+                .iter()
+                .all(|other| other.name != task.name),
+            "{} has two tasks that are called {:?}",
+            suite.name,
+            task.name
+        );
+    }
+    for spec in specs {
+        ensure!(
+            spec.max_new_tokens > 0,
+            "task {:?} of {}: max_new_tokens is 0, so that nothing could be answered",
+            spec.name,
+            suite.name
+        );
+    }
+    Ok(())
+}
+
+/// The general-knowledge probe, and what of it does not fit.
+fn general(
+    path: &Path,
+    config: &RunConfig,
+    tokenizer: &TextTokenizer,
+) -> Result<(EvaluationSet, Vec<String>)> {
+    let rows = load_rows(path)?;
+    let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length, tokenizer.framing());
+    let (questions, cut) = match questions(&rows, config.max_length, limit, tokenizer) {
+        Ok(found) => found,
+        Err(bad) => bail!(
+            "{}, row {} (from 0): {}",
+            path.display(),
+            bad.index,
+            bad.reason
+        ),
+    };
+    let said = lowered
+        .into_iter()
+        .chain(cut.sentences("probe", config.max_length, limit, true));
+    let said = said
+        .map(|line| format!("general knowledge: {line}"))
+        .collect();
+    let set = EvaluationSet {
+        questions,
+        scorer: Arc::new(BenchmarkScore(Score::accuracy())),
+        max_new_tokens: limit,
+    };
+    Ok((set, said))
+}

@@ -1,0 +1,249 @@
+//! One method on one sequence, with progress.
+
+use std::cell::{Cell, RefCell};
+
+use anyhow::{Context, Result};
+use continual::checkpoint::StatePart;
+use continual::method::ShownTask;
+use continual::{
+    CheckpointPolicy, Event, Method, MethodInputs, NoCheckpoints, Sequence, SequenceConfig,
+    TaskDiagnostics,
+};
+use lm::Model;
+use report::record::{RunFolder, RunResult, layers_csv};
+
+use super::recorder::{Keeping, Recorder};
+use super::work::Work;
+use crate::base::Base;
+use crate::data::Prepared;
+use crate::progress::Progress;
+use crate::settings::RunConfig;
+
+/// One method with one seed on the tasks.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Settings of the run.
+    pub config: &'a RunConfig,
+    /// What it starts from.
+    pub base: &'a Base,
+    /// The tasks.
+    pub prepared: &'a Prepared,
+    /// The method.
+    pub method: &'a str,
+    /// The seed.
+    pub seed: u64,
+    /// What it is called where it is shown.
+    pub label: &'a str,
+    /// Progress of all jobs together.
+    pub progress: &'a Progress,
+}
+
+/// What one method with one seed gave.
+pub struct Outcome {
+    /// Its numbers.
+    pub result: RunResult,
+    /// What the method shows of the run in texts, each with its title.
+    pub texts: Vec<(String, String)>,
+    /// What every task did, layer by layer.
+    pub layers_csv: String,
+    /// The method as it is after the last task.
+    implementation: Box<dyn Method<Model>>,
+}
+
+impl Outcome {
+    /// Writes what the method carries from task to task beside the weights.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn write_state(&self, folder: &RunFolder, stem: &str) -> Result<()> {
+        for part in self.implementation.state() {
+            let name = format!("{stem}-{}", part.name());
+            folder.write_with(&name, |path| Ok(StatePart::write_to(part, path)?))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a method over the tasks, from the base model or from where the recorder's last checkpoint
+/// stands.
+///
+/// # Errors
+///
+/// The first error of training, scoring or saving; an interruption, once the run is saved.
+pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Result<Outcome> {
+    let Job {
+        config,
+        base,
+        prepared,
+        method,
+        seed,
+        label: name,
+        progress,
+    } = *job;
+    let inputs = MethodInputs {
+        seed,
+        calibration: base.calibration.as_ref(),
+        cache: config.split_cache.as_deref(),
+    };
+    let mut implementation = config.kind(method)?.build(config.method(method), inputs)?;
+    let settings = SequenceConfig {
+        train: config.train_config(method),
+        scoring: config.scoring.into(),
+        evaluation_batch: config.evaluation_batch,
+        decoding: config.decoding.decoding(),
+        seed,
+    };
+    let sequence = Sequence {
+        tokenizer: &base.tokenizer,
+        tasks: &prepared.tasks,
+        general: prepared.general.as_ref(),
+        config: &settings,
+    };
+    let latest = recorder.and_then(|recorder| recorder.borrow().latest());
+    let mut keeping = recorder.map(Keeping);
+    let policy: &mut dyn CheckpointPolicy = match &mut keeping {
+        Some(keeping) => keeping,
+        None => &mut NoCheckpoints,
+    };
+    let shown = Shown {
+        name,
+        work: Work::new(config, prepared, method)?,
+        prepared,
+        progress,
+        rows: Cell::new(0),
+    };
+    let outcome = sequence.run_kept(
+        base.model.clone(),
+        implementation.as_mut(),
+        latest.as_ref(),
+        policy,
+        &mut |event| {
+            shown.event(&event);
+            if let Some(recorder) = recorder {
+                recorder.borrow_mut().event(&event);
+            }
+        },
+    );
+    // A failure to log ends the run as an interruption does; what counts is why.
+    if let Some(failure) = recorder.and_then(|recorder| recorder.borrow_mut().failure()) {
+        return Err(failure);
+    }
+    let outcome = outcome.with_context(|| format!("{name} with seed {seed}"))?;
+    Ok(Outcome {
+        result: RunResult {
+            order: config.order.clone(),
+            ..RunResult::new(
+                &config.label(method)?,
+                seed,
+                config.learning_rate(method),
+                &outcome,
+            )
+        },
+        texts: texts(&outcome.diagnostics),
+        layers_csv: layers_csv(outcome.matrix.tasks(), &outcome.diagnostics)?,
+        implementation,
+    })
+}
+
+/// Progress of one job.
+struct Shown<'a> {
+    name: &'a str,
+    work: Work,
+    prepared: &'a Prepared,
+    progress: &'a Progress,
+    /// Rows of the task being learned that are done.
+    rows: Cell<usize>,
+}
+
+impl Shown<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let label = self.name;
+        match event {
+            Event::Resumed {
+                learned,
+                steps_done,
+                matrix,
+                general,
+                ..
+            } => {
+                let rows = self.work.rows_after(*learned, *steps_done);
+                self.rows.set(rows);
+                let done = self.work.done(*learned, rows, matrix, *general);
+                self.progress.skip(done as u64);
+                self.progress.line(&format!(
+                    "{label}: continuing after {learned} tasks and {steps_done} steps"
+                ));
+            }
+            Event::TaskStarted { .. } => self.rows.set(0),
+            Event::Stepped { name, step, .. } => {
+                self.rows.set(self.rows.get() + step.rows);
+                let message = format!("{label} · {name} · loss {:.3}", step.loss);
+                self.progress.advance(step.rows as u64, &message);
+            }
+            Event::Validated {
+                name,
+                steps_done,
+                loss,
+                ..
+            } => self.progress.line(&format!(
+                "{label}: {name} after {steps_done} steps: validation loss {loss:.3}"
+            )),
+            Event::Answered { questions } => {
+                let message = format!("{label} · answering");
+                self.progress.advance(*questions as u64, &message);
+            }
+            Event::Scored {
+                learned,
+                task,
+                score,
+                ..
+            } => {
+                let what = task.map_or("general", |task| self.prepared.tasks[task].name.as_str());
+                let message = format!("{label} · after {learned} tasks · {what} {score:.1}");
+                self.progress.advance(0, &message);
+            }
+            Event::TaskLearned {
+                task,
+                name,
+                seconds,
+                diagnostics,
+            } => {
+                // A task that ended early leaves rows behind.
+                let left = self.work.stage_rows(*task).saturating_sub(self.rows.get());
+                self.progress
+                    .advance(left as u64, &format!("{label} · {name}"));
+                let figures: String = diagnostics
+                    .figures
+                    .iter()
+                    .map(|figure| {
+                        format!(", {} {}", figure.name, figure.notation.text(figure.value))
+                    })
+                    .collect();
+                for warning in &diagnostics.warnings {
+                    self.progress.line(&format!("{label}: warning: {warning}"));
+                }
+                self.progress.line(&format!(
+                    "{label}: learned {name} in {:.1} s{figures}",
+                    seconds.total()
+                ));
+            }
+        }
+    }
+}
+
+/// Texts of the first and of the last task, as the method wants them shown.
+fn texts(diagnostics: &[TaskDiagnostics]) -> Vec<(String, String)> {
+    let ends = [
+        (diagnostics.first(), ShownTask::First, "in the first task"),
+        (diagnostics.last(), ShownTask::Last, "in the last task"),
+    ];
+    let mut texts = Vec::new();
+    for (task, shown, when) in ends {
+        let tables = task.into_iter().flat_map(|task| &task.tables);
+        for table in tables.filter(|table| table.shown == shown) {
+            texts.push((format!("{} {when}", table.title), table.text.clone()));
+        }
+    }
+    texts
+}

@@ -1,0 +1,201 @@
+//! What one run of a method leaves in the run's folder while it goes on: log and checkpoints.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use continual::checkpoint::{Checkpoint, Checkpoints, SEQUENCE_FILE, StatePart};
+use continual::{CheckpointPolicy, ContinualError, Event, Pause, Task};
+use serde_json::Value;
+
+use crate::interrupt;
+use crate::settings::CheckpointConfig;
+use report::hash::shortened;
+#[cfg(feature = "tensorboard")]
+use report::record::EventFile;
+use report::record::{MetricsLog, RunFolder};
+
+/// Parent of the checkpoints of all runs of a folder.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// Where a checkpoint says how long the log was.
+const LOG_BYTES: &str = "log_bytes";
+/// Where a checkpoint says which run it is of.
+const KEY: &str = "key";
+
+/// Log and checkpoints of one run of a method.
+pub struct Recorder<'a> {
+    log: &'a mut MetricsLog,
+    method: String,
+    order: String,
+    seed: u64,
+    checkpoints: Option<Checkpoints>,
+    key: String,
+    every: Duration,
+    every_steps: usize,
+    saved: Instant,
+    steps: usize,
+    failed: Option<anyhow::Error>,
+    #[cfg(feature = "tensorboard")]
+    events: Option<(EventFile, Vec<String>)>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Logs the run of `method` with `seed` on an order of the tasks, and keeps no checkpoint.
+    pub fn new(log: &'a mut MetricsLog, method: &str, order: &str, seed: u64) -> Self {
+        Self {
+            log,
+            method: method.to_string(),
+            order: order.to_string(),
+            seed,
+            checkpoints: None,
+            key: String::new(),
+            every: Duration::MAX,
+            every_steps: 0,
+            saved: Instant::now(),
+            steps: 0,
+            failed: None,
+            #[cfg(feature = "tensorboard")]
+            events: None,
+        }
+    }
+
+    /// Writes TensorBoard events as well, if this build does; `tasks` are the names of the tasks.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written.
+    #[cfg_attr(not(feature = "tensorboard"), allow(unused_variables, unused_mut))]
+    pub fn with_events(mut self, folder: &RunFolder, stem: &str, tasks: &[Task]) -> Result<Self> {
+        #[cfg(feature = "tensorboard")]
+        {
+            let names = tasks.iter().map(|task| task.name.clone()).collect();
+            self.events = Some((EventFile::create(folder.path(), stem)?, names));
+        }
+        Ok(self)
+    }
+
+    /// Keeps checkpoints as well, under `stem` in the run's folder; `key` is what the run is known by.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read, the last checkpoint is of another run, or the log is not its log.
+    pub fn with_checkpoints(
+        mut self,
+        folder: &RunFolder,
+        stem: &str,
+        key: &str,
+        config: &CheckpointConfig,
+    ) -> Result<Self> {
+        let checkpoints = Checkpoints::open(folder.path().join(CHECKPOINTS).join(stem))?;
+        if let Some(latest) = checkpoints.latest() {
+            let state: Value = latest.json(SEQUENCE_FILE)?;
+            let saved = state.get(KEY).and_then(Value::as_str);
+            ensure!(
+                saved == Some(key),
+                "{} is of another run: its key is {}, that of this run {}",
+                latest.path().display(),
+                saved.map_or("not recorded", shortened),
+                shortened(key)
+            );
+            let length = state.get(LOG_BYTES).and_then(Value::as_u64);
+            let length = length.with_context(|| {
+                let path = latest.path().join(SEQUENCE_FILE);
+                format!("{} does not say how long the log was", path.display())
+            })?;
+            // What was logged after the checkpoint is going to happen again.
+            self.log.truncate(length)?;
+        }
+        self.checkpoints = Some(checkpoints);
+        self.key = key.to_string();
+        self.every = Duration::from_secs_f64(60.0 * config.every_minutes);
+        self.every_steps = config.every_steps;
+        Ok(self)
+    }
+
+    /// The checkpoint that the run goes on from.
+    pub fn latest(&self) -> Option<Checkpoint> {
+        self.checkpoints.as_ref()?.latest().cloned()
+    }
+
+    /// Writes out what is still to be logged.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be written.
+    pub fn flush(&mut self) -> Result<()> {
+        self.log.flush()
+    }
+
+    /// Removes the checkpoints: the run's result is written.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be removed.
+    pub fn finish(self) -> Result<()> {
+        match self.checkpoints {
+            Some(mut checkpoints) => Ok(checkpoints.clear()?),
+            None => Ok(()),
+        }
+    }
+
+    /// The error that logging ended with, if it did.
+    pub fn failure(&mut self) -> Option<anyhow::Error> {
+        self.failed.take()
+    }
+
+    /// Logs an event; a failure ends the run.
+    pub fn event(&mut self, event: &Event<'_>) {
+        if self.failed.is_none() {
+            self.failed = self
+                .log
+                .event(&self.method, &self.order, self.seed, event)
+                .err();
+        }
+        #[cfg(feature = "tensorboard")]
+        if let (None, Some((events, tasks))) = (&self.failed, &mut self.events) {
+            self.failed = events.event(event, tasks).err();
+        }
+    }
+}
+
+/// A recorder as the protocol asks for it: events are logged through the same one.
+pub struct Keeping<'a, 'b>(pub &'a RefCell<Recorder<'b>>);
+
+impl CheckpointPolicy for Keeping<'_, '_> {
+    fn due(&mut self, pause: Pause) -> bool {
+        let mut recorder = self.0.borrow_mut();
+        if recorder.checkpoints.is_none() {
+            return false;
+        }
+        if pause == Pause::Step {
+            recorder.steps += 1;
+            let by_steps = recorder.every_steps > 0 && recorder.steps >= recorder.every_steps;
+            return by_steps || recorder.saved.elapsed() >= recorder.every;
+        }
+        true
+    }
+
+    fn save(&mut self, mut state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
+        let mut recorder = self.0.borrow_mut();
+        state[KEY] = Value::from(recorder.key.as_str());
+        let length = recorder.log.length();
+        match length {
+            Ok(length) => state[LOG_BYTES] = Value::from(length),
+            // The run ends with this error, and the last checkpoint stays.
+            Err(error) => {
+                recorder.failed.get_or_insert(error);
+                return Err(ContinualError::Interrupted);
+            }
+        }
+        if let Some(checkpoints) = &mut recorder.checkpoints {
+            checkpoints.save(&state, parts)?;
+        }
+        recorder.saved = Instant::now();
+        recorder.steps = 0;
+        Ok(())
+    }
+
+    fn stopping(&self) -> bool {
+        interrupt::requested() || self.0.borrow().failed.is_some()
+    }
+}

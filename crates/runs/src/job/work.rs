@@ -1,0 +1,228 @@
+//! How much a run has to do: rows trained on and questions answered. What is counted before a run is
+//! what its progress counts.
+
+use anyhow::Result;
+use continual::trainer::step_count;
+use continual::{Protocol, ResultMatrix, Scoring};
+
+use crate::data::Prepared;
+use crate::settings::RunConfig;
+
+/// What has to be known of a task to count its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskSize {
+    /// Rows to learn from.
+    pub train: usize,
+    /// Times that each of them is learned from.
+    pub epochs: usize,
+    /// Questions of its score.
+    pub questions: usize,
+}
+
+/// What one method with one seed has to do.
+pub struct Work {
+    /// Rows that each stage trains on, over all epochs.
+    stages: Vec<usize>,
+    /// Rows of one epoch of each stage.
+    epochs: Vec<usize>,
+    /// Questions of every task.
+    questions: Vec<usize>,
+    /// Questions of the probe.
+    general: usize,
+    protocol: Protocol,
+    scoring: Scoring,
+    batch: usize,
+    steps: usize,
+}
+
+impl Work {
+    /// The work of a method on tasks that are loaded.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such method.
+    pub fn new(config: &RunConfig, prepared: &Prepared, method: &str) -> Result<Self> {
+        let sizes = prepared.tasks.iter().map(|task| TaskSize {
+            train: task.train.len(),
+            epochs: task.epochs,
+            questions: task.evaluation.questions.len(),
+        });
+        let general = prepared.general.as_ref();
+        let general = general.map_or(0, |set| set.questions.len());
+        Ok(Self::of(
+            config,
+            &sizes.collect::<Vec<_>>(),
+            general,
+            config.kind(method)?.protocol(),
+        ))
+    }
+
+    /// The work on tasks of known sizes and a probe of `general` questions.
+    pub fn of(config: &RunConfig, tasks: &[TaskSize], general: usize, protocol: Protocol) -> Self {
+        let mut stages: Vec<usize> = tasks.iter().map(|task| task.epochs * task.train).collect();
+        let mut epochs: Vec<usize> = tasks.iter().map(|task| task.train).collect();
+        let joint = protocol == Protocol::Joint;
+        if joint {
+            stages = vec![stages.iter().sum()];
+            epochs = stages.clone();
+        }
+        let steps = match joint {
+            true => stages
+                .iter()
+                .map(|&rows| step_count(rows, 1, &config.train))
+                .sum(),
+            false => {
+                let steps = tasks
+                    .iter()
+                    .map(|task| step_count(task.train, task.epochs, &config.train));
+                steps.sum()
+            }
+        };
+        Self {
+            stages,
+            epochs,
+            questions: tasks.iter().map(|task| task.questions).collect(),
+            general,
+            protocol,
+            scoring: config.scoring.into(),
+            batch: config.train.global_batch,
+            steps,
+        }
+    }
+
+    /// All of it, in rows and questions.
+    pub fn total(&self) -> usize {
+        self.trained() + self.answers()
+    }
+
+    /// Rows that are trained on, each as often as it has epochs.
+    pub fn trained(&self) -> usize {
+        self.stages.iter().sum()
+    }
+
+    /// Optimizer steps.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Questions that are answered, those of the probe included.
+    pub fn answers(&self) -> usize {
+        let count = self.questions.len();
+        let mut answers = 0;
+        for learned in 0..=count {
+            for (task, questions) in self.questions.iter().enumerate() {
+                if self.scoring.measures(self.protocol, learned, task, count) {
+                    answers += questions;
+                }
+            }
+        }
+        let probes = match self.protocol {
+            Protocol::Independent => 1,
+            _ => 2,
+        };
+        answers + probes * self.general
+    }
+
+    /// Rows that a stage trains on.
+    pub fn stage_rows(&self, stage: usize) -> usize {
+        self.stages.get(stage).copied().unwrap_or(0)
+    }
+
+    /// Rows that the first steps of a stage train on; of a step that is an epoch's last one, and
+    /// smaller, it is not known which one it is.
+    pub fn rows_after(&self, stage: usize, steps: usize) -> usize {
+        let rows = self.epochs.get(stage).copied().unwrap_or(0);
+        let per_epoch = rows.div_ceil(self.batch).max(1);
+        (steps / per_epoch) * rows + (steps % per_epoch) * self.batch
+    }
+
+    /// What is done after some stages, some rows of the next one, and some scores.
+    pub fn done(&self, learned: usize, rows: usize, matrix: &ResultMatrix, general: bool) -> usize {
+        let trained: usize = self.stages.iter().take(learned).sum();
+        let mut answered = if general { self.general } else { 0 };
+        for row in 0..=self.questions.len() {
+            let scored = matrix.row(row).iter().zip(&self.questions);
+            answered += scored
+                .filter(|(score, _)| score.is_some())
+                .map(|(_, questions)| questions)
+                .sum::<usize>();
+        }
+        trained + rows + answered
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use benchmarks::{Benchmark, ClBenchmark, Suite};
+
+    use super::*;
+    use crate::registries::Registries;
+    use crate::settings::Overrides;
+
+    fn released_rows(task: &str) -> Option<(usize, usize)> {
+        ClBenchmark.released_rows(task)
+    }
+
+    fn released(order: &str, preset: Option<&str>, pairs: &[&str]) -> Work {
+        let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+        let overrides = Overrides {
+            preset,
+            set: &set,
+            ..Overrides::default()
+        };
+        let config = RunConfig::resolve(&Registries::builtin(), "t5", true, &overrides).unwrap();
+        let config = config.with_order(order).unwrap();
+        let suite = Suite::cl_benchmark();
+        let sizes: Vec<TaskSize> = suite
+            .order(order)
+            .unwrap()
+            .into_iter()
+            .map(|task| {
+                let (train, questions) = released_rows(&task.name).unwrap();
+                TaskSize {
+                    train,
+                    epochs: config.epochs_of(&task.name, task.epochs),
+                    questions,
+                }
+            })
+            .collect();
+        Work::of(&config, &sizes, 0, Protocol::Sequential)
+    }
+
+    #[test]
+    fn the_answers_of_the_long_order_are_counted_as_they_are_given() {
+        // By hand: every task is scored before the first one, right before it is learned, and after every
+        // task from then on. For the first task the first two are one.
+        let work = released("6", None, &[]);
+        let suite = Suite::cl_benchmark();
+        let tasks = suite.order("6").unwrap();
+        let rows = |task: &str| released_rows(task).unwrap().1;
+        let by_hand: usize = tasks
+            .iter()
+            .enumerate()
+            .map(|(place, task)| rows(&task.name) * (17 - place.max(1)))
+            .sum();
+        assert_eq!(work.answers(), by_hand);
+        assert_eq!(work.answers(), 736_213);
+        let final_only = released("6", None, &["scoring='final'"]);
+        assert_eq!(final_only.answers(), 2 * 70_861 - rows("WiC"));
+    }
+
+    #[test]
+    fn typed_epochs_come_before_those_of_a_task() {
+        // The preset gives MNLI two epochs in order 6 and leaves the others to the suite: one.
+        let preset = Some("o-lora");
+        let rows = |pairs: &[&str]| released("6", preset, pairs).trained();
+        let all = rows(&["epochs=1"]);
+        assert_eq!(rows(&[]), all + 3000);
+        assert_eq!(rows(&["by_order.6.task_epochs.MNLI=1"]), all);
+        assert_eq!(rows(&["epochs=3"]), 3 * all);
+        // 64 rows a step.
+        let steps = released("6", preset, &["epochs=3"]).steps();
+        let suite = Suite::cl_benchmark();
+        let by_hand = suite.order("6").unwrap().into_iter();
+        let by_hand = by_hand.map(|task| 3 * released_rows(&task.name).unwrap().0.div_ceil(64));
+        assert_eq!(steps, by_hand.sum::<usize>());
+    }
+}

@@ -1,0 +1,50 @@
+//! What the runs of a command read, by its hashes.
+
+use anyhow::{Context, Result};
+
+use report::hash::sha256;
+use report::record::Contents;
+
+use crate::base::Base;
+use crate::data::Prepared;
+use crate::settings::RunConfig;
+
+/// What is read in every order.
+///
+/// # Errors
+///
+/// If the calibration text cannot be read.
+pub fn contents(config: &RunConfig, base: &Base, orders: &[Prepared]) -> Result<Vec<Contents>> {
+    orders
+        .iter()
+        .map(|prepared| of(config, base, prepared))
+        .collect()
+}
+
+/// What is read in one order.
+///
+/// # Errors
+///
+/// If the calibration text cannot be read.
+pub fn of(config: &RunConfig, base: &Base, prepared: &Prepared) -> Result<Contents> {
+    let calibration = match &config.calibration.text {
+        _ if !config.reads_calibration() => String::new(),
+        Some(path) => sha256(
+            &std::fs::read(path)
+                .with_context(|| format!("cannot read the calibration text {}", path.display()))?,
+        ),
+        // Text that the model generates follows from the model and the settings.
+        None => String::new(),
+    };
+    let rows = prepared.rows()?;
+    Ok(Contents {
+        model_config: base.fingerprint.config.clone(),
+        model_weights: base.fingerprint.weights.clone(),
+        tokenizer: base.fingerprint.tokenizer.clone(),
+        suite: prepared.suite.clone(),
+        rows: rows.all,
+        tasks: rows.tasks,
+        general: rows.general,
+        calibration,
+    })
+}

@@ -1,0 +1,217 @@
+//! The runs of a folder: those that are finished are taken as they are, the others run or gone on
+//! with.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use continual::ContinualError;
+
+use report::record::{Contents, Identity, Named, RunFolder, RunResult, stem, tell_apart};
+
+use super::start::Started;
+use super::tables_file;
+use crate::base::Base;
+use crate::data::Prepared;
+use crate::interrupt;
+use crate::job::{self, CHECKPOINTS, Job, Outcome, Recorder, Work};
+use crate::progress::Progress;
+use crate::settings::RunConfig;
+
+/// A run that belongs to a folder.
+pub struct Planned<'a> {
+    /// Its settings.
+    pub config: RunConfig,
+    /// Its tasks in their order.
+    pub prepared: &'a Prepared,
+    /// The method.
+    pub method: String,
+    /// The seed.
+    pub seed: u64,
+    /// What it is known by.
+    pub identity: Identity,
+    /// What it is called where it is shown.
+    pub label: String,
+    /// What its files are called.
+    pub stem: String,
+}
+
+impl<'a> Planned<'a> {
+    /// A run of one method with one seed over one of the orders: settings of all orders and of this one,
+    /// the tasks in it and in all.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written down.
+    pub fn new(
+        (config, ordered): (&RunConfig, RunConfig),
+        (prepared, orders): (&'a Prepared, &[Prepared]),
+        contents: &Contents,
+        method: &str,
+        seed: u64,
+        label: String,
+    ) -> Result<Self> {
+        let identity = config.identity(&ordered, method, contents)?;
+        Ok(Self {
+            stem: stem(&prepared.among(orders, &label), &identity, seed),
+            config: ordered,
+            prepared,
+            method: method.to_string(),
+            seed,
+            identity,
+            label,
+        })
+    }
+}
+
+/// Gives runs that would have one name and are not the same the words that tell them apart.
+pub fn name_apart(planned: &mut [Planned<'_>]) {
+    let tasks: Vec<Vec<String>> = planned
+        .iter()
+        .map(|run| {
+            run.prepared
+                .tasks
+                .iter()
+                .map(|task| task.name.clone())
+                .collect()
+        })
+        .collect();
+    let named: Vec<Named<'_>> = planned
+        .iter()
+        .zip(&tasks)
+        .map(|(run, tasks)| Named {
+            label: &run.label,
+            tasks,
+            identity: Some(&run.identity),
+        })
+        .collect();
+    let labels = tell_apart(&named);
+    for (run, label) in planned.iter_mut().zip(labels) {
+        run.label = label;
+    }
+}
+
+/// Runs what is not finished. While learning rates are being tuned, less is written, and a rate that
+/// diverges is a result (`None`), not the end of the search.
+///
+/// # Errors
+///
+/// The first error of a run; [`ContinualError::Interrupted`] where the user stopped it.
+pub fn run_all(
+    planned: &[Planned<'_>],
+    base: &Base,
+    started: &mut Started,
+) -> Result<Vec<Option<RunResult>>> {
+    interrupt::install()?;
+    let work = |planned: &Planned<'_>| {
+        let work = Work::new(&planned.config, planned.prepared, &planned.method)?;
+        Ok(work.total() as u64)
+    };
+    let all: u64 = planned.iter().map(work).sum::<Result<u64>>()?;
+    let progress = Progress::new(all);
+    let mut results = Vec::new();
+    for run in planned {
+        if let Some(result) = RunResult::read(&started.folder, &run.stem)? {
+            let found = result
+                .identity
+                .as_ref()
+                .map(|identity| identity.key.as_str());
+            ensure!(
+                found == Some(run.identity.key.as_str()),
+                "result-{}.json in {} is the result of another run: remove it, or start a new run",
+                run.stem,
+                started.folder.path().display()
+            );
+            progress.skip(work(run)?);
+            results.push(Some(result));
+            continue;
+        }
+        let job = Job {
+            config: &run.config,
+            base,
+            prepared: run.prepared,
+            method: &run.method,
+            seed: run.seed,
+            label: &run.label,
+            progress: &progress,
+        };
+        let found = one(&job, run, started);
+        results.push(match found {
+            Err(error) if started.tuning && diverged(&error) => {
+                progress.line(&format!("{}: {error:#}", run.stem));
+                None
+            }
+            found => Some(found?),
+        });
+    }
+    progress.finish();
+    remove_checkpoints(started.folder.path())?;
+    Ok(results)
+}
+
+fn one(job: &Job<'_>, run: &Planned<'_>, started: &mut Started) -> Result<RunResult> {
+    let (folder, stem) = (&started.folder, run.stem.as_str());
+    let order = &job.prepared.order;
+    let recorder = Recorder::new(&mut started.log, &run.label, order, job.seed)
+        .with_checkpoints(folder, stem, &run.identity.key, &job.config.checkpoints)?
+        .with_events(folder, stem, &job.prepared.tasks)?;
+    let recorder = RefCell::new(recorder);
+    let mut outcome = job::sequence(job, Some(&recorder))?;
+    outcome.result.identity = Some(run.identity.clone());
+    if !started.tuning {
+        outcome.result.tuned = Some(job.config.is_tuned(job.method));
+    }
+    let mut recorder = recorder.into_inner();
+    recorder.flush()?;
+    if !started.tuning {
+        write_details(&outcome, folder, run, job.config.calibration.save)?;
+    }
+    // Last: where the result is, the run is finished.
+    outcome.result.write(folder, stem)?;
+    recorder.finish()?;
+    Ok(outcome.result)
+}
+
+/// What happened layer by layer, and what the method carries from task to task.
+fn write_details(
+    outcome: &Outcome,
+    folder: &RunFolder,
+    run: &Planned<'_>,
+    with_state: bool,
+) -> Result<()> {
+    let (name, stem) = (&run.label, run.stem.as_str());
+    let mut tables = String::new();
+    for (title, text) in &outcome.texts {
+        tables.push_str(&format!("## {title}: {name}\n\n"));
+        tables.push_str(&format!("```text\n{}\n```\n\n", text.trim_end()));
+    }
+    if !tables.is_empty() {
+        folder.write(&tables_file(stem), tables.as_bytes())?;
+    }
+    if with_state {
+        outcome.write_state(folder, stem)?;
+    }
+    if !outcome.layers_csv.is_empty() {
+        let file = format!("layers-{stem}.csv");
+        folder.write(&file, outcome.layers_csv.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Whether a run ended because its loss or a gradient was no number.
+pub fn diverged(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        let cause = cause.downcast_ref::<ContinualError>();
+        matches!(cause, Some(ContinualError::Diverged { .. }))
+    })
+}
+
+fn remove_checkpoints(folder: &Path) -> Result<()> {
+    let path = folder.join(CHECKPOINTS);
+    match path.is_dir() {
+        true => std::fs::remove_dir_all(&path)
+            .with_context(|| format!("cannot remove {}", path.display())),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,217 @@
+//! A run's folder, new or of a run that is continued.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use toml::Table;
+
+use report::hash::shortened;
+use report::record::{Contents, Manifest, MetricsLog, RunFolder};
+
+use super::SequenceRequest;
+use super::jobs::Planned;
+use crate::base::Base;
+use crate::data::Prepared;
+use crate::job::CHECKPOINTS;
+use crate::registries::Registries;
+use crate::settings::{Overrides, RunConfig, differences, read_toml};
+
+/// The settings as they were used, in the run's folder.
+const CONFIG: &str = "config.toml";
+/// Where the run comes from, in the run's folder.
+const MANIFEST: &str = "run.json";
+
+/// The folder of a run with everything that is known before the first step.
+pub struct Started {
+    /// The folder.
+    pub folder: RunFolder,
+    /// Where the numbers come from.
+    pub manifest: Manifest,
+    /// The log of all runs in it.
+    pub log: MetricsLog,
+    /// Whether learning rates are being tuned in it.
+    pub tuning: bool,
+    /// The command that continues it.
+    command: String,
+}
+
+/// The settings of the run in a folder, and whether it tunes learning rates: to go on with it.
+///
+/// # Errors
+///
+/// If the folder is not that of a run of this benchmark, or if the overrides are not its settings.
+pub fn resumed(
+    registries: &Registries,
+    benchmark: &str,
+    folder: &Path,
+    overrides: &Overrides<'_>,
+) -> Result<(RunConfig, bool)> {
+    let path = folder.join(CONFIG);
+    ensure!(
+        path.is_file(),
+        "{} is not the folder of a run: it has no {CONFIG}",
+        folder.display()
+    );
+    let saved: Table = read_toml(&path)?;
+    let manifest = Manifest::read(folder)?;
+    ensure!(
+        !manifest.contents.is_empty(),
+        "{} was started by an earlier version of this program, which did not record what a run reads: it \
+         cannot be continued; start a new run",
+        folder.display()
+    );
+    let typed = RunConfig::resolve_over(registries, saved.clone(), overrides)?;
+    ensure!(
+        typed.benchmark == benchmark,
+        "{} is a run of `experiments {}`: resume it with that command",
+        folder.display(),
+        typed.benchmark
+    );
+    // Where splits are found changes no number.
+    let without_cache = |mut settings: Table| {
+        settings.remove("split_cache");
+        settings
+    };
+    let found = without_cache(Table::try_from(&typed)?);
+    let different = differences(&without_cache(saved), &found);
+    if !different.is_empty() {
+        bail!(
+            "{} was started with other settings, so that it cannot be continued: {}; resume it without \
+             these, or start a new run",
+            folder.display(),
+            different.join("; ")
+        );
+    }
+    Ok((typed, manifest.tuning))
+}
+
+impl Started {
+    /// Creates the folder of a run, or opens the one that is continued.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or is not such a folder.
+    pub fn open(
+        config: &RunConfig,
+        base: &Base,
+        orders: &[Prepared],
+        contents: &[Contents],
+        planned: &[Planned<'_>],
+        request: &SequenceRequest<'_>,
+    ) -> Result<Self> {
+        let mut keys: Vec<String> = planned.iter().map(|run| run.identity.key.clone()).collect();
+        keys.sort();
+        keys.dedup();
+        // The orders by name, with what is read in each.
+        let read: BTreeMap<String, Contents> = orders
+            .iter()
+            .zip(contents)
+            .map(|(prepared, contents)| (prepared.order.clone(), contents.clone()))
+            .collect();
+        let mut title = orders[0].title(config);
+        if orders.len() > 1 {
+            title = format!("{title}, orders {}", config.order);
+        }
+        let tuning = request.tuning;
+        if tuning {
+            title = format!("Tuning on validation rows: {title}");
+        }
+        println!("{title}\n");
+        for line in &base.warnings {
+            println!("model: {line}");
+        }
+        // Orders of the same tasks say the same.
+        let mut remarks: Vec<String> = Vec::new();
+        for line in orders.iter().flat_map(|order| &order.remarks) {
+            if !remarks.contains(line) {
+                println!("data: {line}");
+                remarks.push(line.clone());
+            }
+        }
+        let (folder, manifest, log) = match request.resume {
+            Some(path) => Self::taken_up(path, &read, &keys)?,
+            None => {
+                let name = match tuning {
+                    true => "tune",
+                    false => &config.benchmark,
+                };
+                let folder = RunFolder::create(request.out, name)?;
+                let mut manifest = Manifest::new(title, config.backend.name());
+                manifest.suite.clone_from(&orders[0].suite);
+                manifest.data = remarks;
+                manifest.model.clone_from(&base.warnings);
+                manifest.contents = read;
+                manifest.keys = keys;
+                manifest.runs = planned.len();
+                let log = MetricsLog::create(&folder)?;
+                manifest.tuning = tuning;
+                folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
+                (folder, manifest, log)
+            }
+        };
+        let json = serde_json::to_string_pretty(&manifest)?;
+        folder.write(MANIFEST, json.as_bytes())?;
+        Ok(Self {
+            log,
+            folder,
+            manifest,
+            tuning,
+            command: config.benchmark.clone(),
+        })
+    }
+
+    /// A run's folder, if what it reads is what it read before.
+    fn taken_up(
+        path: &Path,
+        read: &BTreeMap<String, Contents>,
+        keys: &[String],
+    ) -> Result<(RunFolder, Manifest, MetricsLog)> {
+        let mut manifest = Manifest::read(path)?;
+        for (order, before) in &manifest.contents {
+            let now = read.get(order).cloned().unwrap_or_default();
+            let parts = before.parts().into_iter().zip(now.parts());
+            let changed: Vec<String> = parts
+                .filter(|((_, before), (_, now))| before != now)
+                .map(|((name, before), (_, now))| {
+                    format!("{name} (was {}, is {})", shortened(before), shortened(now))
+                })
+                .collect();
+            ensure!(
+                changed.is_empty(),
+                "{} cannot be continued, because what it reads has changed since it was started: {}; \
+                 restore that, or start a new run",
+                path.display(),
+                changed.join(", ")
+            );
+        }
+        ensure!(
+            manifest.keys == keys,
+            "{} cannot be continued, because its {CONFIG} has changed since it was started; restore that, \
+             or start a new run",
+            path.display()
+        );
+        // Before anything is changed: another process may be running here.
+        let log = MetricsLog::create(&RunFolder::reopen(path)?)?;
+        if let Some(warning) = manifest.resumed_by_this_program() {
+            eprintln!("warning: {warning}");
+        }
+        Ok((RunFolder::take_up(path)?, manifest, log))
+    }
+
+    /// For an error: what is left of the run, and how to go on.
+    pub fn what_is_saved(&self) -> String {
+        let path = self.folder.path().display();
+        let saved = self.folder.path().join(CHECKPOINTS);
+        let found = std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
+        match found {
+            true => format!(
+                "the run ended early; what was saved last is in {}, continue with: experiments {} \
+                 --resume {path}",
+                saved.display(),
+                self.command
+            ),
+            false => format!("the run in {path} ended early"),
+        }
+    }
+}

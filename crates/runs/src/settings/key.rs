@@ -1,0 +1,84 @@
+//! Which settings a result is known by: all that can change a number.
+
+use anyhow::Result;
+use continual::method::CalibrationUse;
+use toml::{Table, Value};
+
+use super::RunConfig;
+
+/// Settings that change no number, or that stand for something which is hashed by its content.
+///
+/// This is the one list of its kind: a setting that is not here tells results apart, also one that is
+/// added later.
+const NOT_IN_KEY: [(&str, &str); 15] = [
+    ("benchmark", "names the command and its defaults"),
+    ("model", "hashed by its files"),
+    ("data", "hashed by its rows"),
+    ("calibration.text", "hashed by its content"),
+    (
+        "calibration.save",
+        "whether what was measured is kept changes nothing of it",
+    ),
+    ("order", "hashed by the tasks in their order"),
+    ("by_order", "is applied before"),
+    ("compare", "other methods change nothing of this one"),
+    ("methods", "the method's own stand under its name"),
+    ("seeds", "seeds of one key are one row of a table"),
+    ("learning_rates", "the method's own is train.learning_rate"),
+    ("tuned", "marks rates in tables"),
+    ("tune_grid", "a rate of it is train.learning_rate"),
+    (
+        "split_cache",
+        "a split that is found is the split that is made",
+    ),
+    (
+        "checkpoints",
+        "a run in pieces has the numbers of one in one piece",
+    ),
+];
+
+/// Settings that were added later, with the value that stands for how it was before: it is left out, so that
+/// results that were recorded before keep their keys.
+const ADDED_LATER: [(&str, &str, &str); 1] = [("train", "optimizer", "adamw")];
+
+impl RunConfig {
+    /// The settings that can change a number of one method, its name among them.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written as TOML.
+    pub fn key_settings(&self, method: &str) -> Result<Table> {
+        let own = Self {
+            train: self.train_config(method),
+            ..self.clone()
+        };
+        let mut settings = Table::try_from(&own)?;
+        settings.retain(|key, _| !NOT_IN_KEY.iter().any(|(name, _)| *name == key));
+        if self.calibration_use(method) == CalibrationUse::Never {
+            settings.remove("calibration");
+        }
+        for (name, _) in NOT_IN_KEY {
+            if let Some((table, key)) = name.split_once('.')
+                && let Some(Value::Table(table)) = settings.get_mut(table)
+            {
+                table.remove(key);
+            }
+        }
+        for (table, key, before) in ADDED_LATER {
+            if let Some(Value::Table(table)) = settings.get_mut(table)
+                && table.get(key).and_then(Value::as_str) == Some(before)
+            {
+                table.remove(key);
+            }
+        }
+        let mut all = Table::new();
+        all.insert("method".to_string(), Value::from(method));
+        all.extend(settings);
+        // Its own settings under its own name, as results have had them from the first.
+        let own = self.method(method);
+        if !own.is_empty() {
+            all.insert(method.replace('-', "_"), Value::Table(own.clone()));
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,89 @@
+//! Settings as TOML tables: one over another, one key at a time.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// Reads a TOML file.
+///
+/// # Errors
+///
+/// If it cannot be read, with the line where it is not what it should be.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start)];
+        let line = before.matches('\n').count() + 1;
+        anyhow!("{}, line {line}: {}", path.display(), error.message())
+    })
+}
+
+/// A table with one key that says which of several rules it is: replaced, never merged.
+const CHOICE: &str = "protected_share";
+
+/// Values of `over` replace those of `base`; tables are merged key by key.
+pub fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(table)) if key != CHOICE => {
+                merge(inner, table);
+            }
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `train.epochs=3` as a table; the value is TOML, or a plain string if it is not.
+pub(super) fn set(pair: &str) -> Result<Table> {
+    let Some((key, text)) = pair.split_once('=') else {
+        bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
+    };
+    let value = toml::from_str::<Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_string()));
+    let mut over = value;
+    for part in key.trim().rsplit('.') {
+        ensure!(
+            !part.is_empty(),
+            "--set {pair:?}: the key has an empty part"
+        );
+        let mut table = Table::new();
+        table.insert(part.to_string(), over);
+        over = Value::Table(table);
+    }
+    match over {
+        Value::Table(over) => Ok(over),
+        _ => bail!("--set {pair:?}: the key is empty"),
+    }
+}
+
+/// Settings of two tables that are not the same, with both values.
+pub fn differences(there: &Table, here: &Table) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", there, here, &mut found);
+    found
+}
+
+fn compare(prefix: &str, there: &Table, here: &Table, found: &mut Vec<String>) {
+    let shown = |value: Option<&Value>| value.map_or("not set".to_string(), Value::to_string);
+    let only_here = here.keys().filter(|key| !there.contains_key(*key));
+    for key in there.keys().chain(only_here) {
+        match (there.get(key), here.get(key)) {
+            (Some(Value::Table(a)), Some(Value::Table(b))) if key != CHOICE => {
+                compare(&format!("{prefix}{key}."), a, b, found);
+            }
+            (a, b) if a != b => found.push(format!(
+                "{prefix}{key} is {} there, {} here",
+                shown(a),
+                shown(b)
+            )),
+            _ => {}
+        }
+    }
+}

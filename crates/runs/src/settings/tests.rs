@@ -1,0 +1,279 @@
+//! Defaults, presets, overrides, and what is said about mistakes in them.
+
+use super::*;
+
+fn defaults(benchmark: &str, given: bool, overrides: &Overrides<'_>) -> Result<RunConfig> {
+    RunConfig::resolve(&Registries::builtin(), benchmark, given, overrides)
+}
+
+fn resolve(pairs: &[&str]) -> Result<RunConfig> {
+    let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+    defaults(
+        "trace",
+        false,
+        &Overrides {
+            set: &set,
+            ..Overrides::default()
+        },
+    )
+}
+
+#[test]
+fn all_sets_of_defaults_are_valid() {
+    for benchmark in ["trace", "t5"] {
+        for given in [false, true] {
+            let config = defaults(benchmark, given, &Overrides::default()).unwrap();
+            let all = ["seqft", "osft-paper", "osft"];
+            assert_eq!(
+                (config.benchmark.as_str(), config.compare.as_slice()),
+                (benchmark, &all.map(str::to_string)[..])
+            );
+            let text = toml::to_string(&config).unwrap();
+            let again = parse(&Registries::builtin(), toml::from_str(&text).unwrap()).unwrap();
+            assert_eq!(toml::to_string(&again).unwrap(), text);
+        }
+    }
+}
+
+#[test]
+fn numbers_are_orders_and_names_are_one() {
+    let orders = |text: &str| {
+        let config = resolve(&[&format!("order='{text}'")]).unwrap();
+        (config.orders(), config.with_order("x").unwrap().orders())
+    };
+    let one = vec!["x".to_string()];
+    assert_eq!(orders("2"), (vec!["2".into()], one.clone()));
+    assert_eq!(orders("1, 3"), (vec!["1".into(), "3".into()], one.clone()));
+    assert_eq!(orders("b,a"), (vec!["b,a".into()], one));
+}
+
+#[test]
+fn presets_are_valid_and_differ_from_the_defaults() {
+    let registries = Registries::builtin();
+    let mut names = Vec::new();
+    for benchmark in registries.benchmarks.iter() {
+        for preset in benchmark.presets() {
+            let overrides = Overrides {
+                preset: Some(preset.name),
+                ..Overrides::default()
+            };
+            let config = defaults(benchmark.command(), true, &overrides).unwrap();
+            let rate = config.learning_rate("seqft");
+            let paper: osft::OsftConfig = config.method("osft-paper").clone().try_into().unwrap();
+            let batch = config.train.global_batch;
+            match preset.name {
+                "trace-paper" | "trace-scripts" => {
+                    assert_eq!((batch, rate), (128, 1e-5));
+                    assert_eq!(config.task_epochs.len(), 8);
+                    assert_eq!(config.decoding.temperature, 0.1);
+                }
+                "o-lora" => assert_eq!((batch, rate), (64, 1e-3)),
+                "paper" => {
+                    assert_eq!((batch, rate), (8, 5e-5));
+                    let share = osft::AdaptiveShare::default();
+                    assert_eq!(paper.protected_share, osft::ShareRule::adaptive(share));
+                }
+                "paper-script" => {
+                    assert_eq!(paper.protected_share, osft::ShareRule::fixed(1.0));
+                    assert_eq!(paper.others, osft::Others::Trained);
+                }
+                other => panic!("{other} is not checked here"),
+            }
+            names.push(preset.name);
+            for other in registries.benchmarks.iter() {
+                if other.command() != benchmark.command() {
+                    let error = defaults(other.command(), true, &overrides).unwrap_err();
+                    assert!(error.to_string().contains("is about"), "{error}");
+                }
+            }
+        }
+    }
+    assert_eq!(names.len(), 5, "{names:?}");
+}
+
+#[test]
+fn differences_name_both_values() {
+    let table = |text: &str| toml::from_str::<Table>(text).unwrap();
+    let there = table("a = 1\nb = { c = 2, d = 3 }\nprotected_share = { fixed = 0.5 }");
+    let here = table("a = 1\nb = { c = 4 }\nprotected_share = { energy = 0.9 }\ne = 'x'");
+    let found = differences(&there, &here);
+    let expected = [
+        "b.c is 2 there, 4 here",
+        "b.d is 3 there, not set here",
+        "protected_share is { fixed = 0.5 } there, { energy = 0.9 } here",
+        "e is not set there, \"x\" here",
+    ];
+    assert_eq!(found, expected);
+    assert!(differences(&there, &there).is_empty());
+}
+
+#[test]
+fn pairs_replace_values_at_any_depth() {
+    let config = resolve(&[
+        "train.global_batch=8",
+        "methods.osft.protected_share={ fixed = 0.25 }",
+        "learning_rates.osft=0.5",
+        "order=2",
+        "seeds=[1, 2]",
+    ]);
+    // An order is a string; a bare number is not.
+    assert!(config.unwrap_err().to_string().contains("order"));
+    let config = resolve(&["train.global_batch=8", "order='2'", "seeds=[1, 2]"]).unwrap();
+    assert_eq!((config.train.global_batch, config.order.as_str()), (8, "2"));
+    assert_eq!(config.seeds, [1, 2]);
+}
+
+#[test]
+fn a_share_of_another_rule_replaces_the_default() {
+    let rule = |pair: &str| {
+        let config = resolve(&[pair]).unwrap();
+        let osft: osft::OsftConfig = config.method("osft").clone().try_into().unwrap();
+        osft.protected_share
+    };
+    let energy = rule("methods.osft.protected_share={ energy = 0.8 }");
+    assert_eq!(energy, osft::ShareRule::energy(0.8));
+    let rank = rule("methods.osft.protected_share=effective_rank");
+    assert_eq!(rank, osft::ShareRule::effective_rank());
+}
+
+#[test]
+fn mistakes_are_named() {
+    let cases = [
+        ("train.learning_rat=1", "learning_rat"),
+        ("colour=1", "colour"),
+        (
+            "methods.osft.protected_share={ fixed = 1.5 }",
+            "1.5 is outside [0, 1]",
+        ),
+        (
+            "methods.osft.protected_share={ energy = 2 }",
+            "2 is outside [0, 1]",
+        ),
+        ("methods.osft.split=outputs", "outputs"),
+        ("methods.osft.form=dense", "methods.osft.form"),
+        ("calibration.base_tokens=0", "base_tokens"),
+        ("calibration.base_rows=0", "base_rows"),
+        ("calibration.base_weight=0", "base_weight"),
+        ("train.global_batch=0", "global_batch"),
+        ("train.global_batch='x'", "global_batch"),
+        ("compare=['ewc']", "ewc"),
+        ("methods.ewc.strength=1", "ewc"),
+        ("learning_rates.ewc=1e-3", "ewc"),
+        ("methods.osft.colour=1", "colour"),
+        ("methods=['osft']", "compare"),
+        ("o_lora.alpha=1", "methods.o-lora"),
+        ("methods.o-lora.adapter_rank=0", "adapter_rank"),
+        ("methods.lora.alpha=-1", "alpha"),
+        ("compare=[]", "compare"),
+        ("seeds=[]", "seeds"),
+        ("max_length=1", "max_length"),
+        ("learning_rates.osft=0", "osft"),
+        ("no-equals-sign", "key=value"),
+        ("a..b=1", "empty part"),
+    ];
+    for (pair, word) in cases {
+        let error = format!("{:#}", resolve(&[pair]).unwrap_err());
+        assert!(error.contains(word), "{pair}: {error}");
+    }
+}
+
+#[test]
+fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
+    let marks = |config: &RunConfig| {
+        ["seqft", "osft-paper", "osft", "lora"].map(|method| config.is_tuned(method))
+    };
+    let tuned = |pairs: &[&str]| marks(&resolve(pairs).unwrap());
+    for benchmark in ["trace", "t5"] {
+        let config = defaults(benchmark, false, &Overrides::default()).unwrap();
+        let found = ["seqft", "osft-paper", "osft"].map(|method| config.tuned_for(method).unwrap());
+        // What stands in the defaults is printed here where a setting was added or changed on purpose.
+        assert_eq!(
+            marks(&config),
+            [true, true, true, false],
+            "{benchmark:?}: {found:?}"
+        );
+    }
+    // How much is trained and scored, and where, leaves a rate what it is.
+    let scale = [
+        "limit_train=16",
+        "limit_test=4",
+        "scoring='full'",
+        "seeds=[1,2]",
+        "order='2'",
+    ];
+    assert_eq!(tuned(&scale), [true, true, true, false]);
+    let rate = ["learning_rates.seqft=1e-3"];
+    assert_eq!(tuned(&rate), [false, true, true, false]);
+    assert_eq!(
+        tuned(&["methods.osft.others='trained'"]),
+        [true, true, false, false]
+    );
+    for calibration in ["calibration.base_rows=10", "calibration.text='notes.txt'"] {
+        assert_eq!(
+            tuned(&[calibration]),
+            [true, false, false, false],
+            "{calibration}"
+        );
+    }
+    for all in [
+        "train.global_batch=8",
+        "epochs=1",
+        "max_length=64",
+        "model='other'",
+    ] {
+        assert_eq!(tuned(&[all]), [false; 4], "{all}");
+    }
+    // What one order alone changes is not tuned in that order.
+    let by_order = resolve(&["by_order.2.learning_rates.osft=1"]).unwrap();
+    assert!(by_order.with_order("1").unwrap().is_tuned("osft"));
+    assert!(!by_order.with_order("2").unwrap().is_tuned("osft"));
+    assert!(by_order.with_order("2").unwrap().is_tuned("seqft"));
+    // Whoever has tuned says for what.
+    let own = resolve(&["learning_rates.lora=1e-3", "epochs=1"]).unwrap();
+    let mark = format!("tuned.lora='{}'", own.tuned_for("lora").unwrap());
+    let said = ["learning_rates.lora=1e-3", "epochs=1", mark.as_str()];
+    assert_eq!(tuned(&said), [false, false, false, true]);
+    assert_eq!(tuned(&["epochs=1", mark.as_str()]), [false; 4]);
+    // Published rates were tuned elsewhere, and those for a model of the user's not at all.
+    let given = defaults("trace", true, &Overrides::default()).unwrap();
+    assert_eq!(marks(&given), [false; 4]);
+    let preset = Overrides {
+        preset: Some("trace-paper"),
+        ..Overrides::default()
+    };
+    let preset = defaults("trace", false, &preset).unwrap();
+    assert_eq!(marks(&preset), [false; 4]);
+}
+
+#[test]
+fn what_is_one_for_all_orders_is_not_set_for_one() {
+    for (pair, key) in [
+        ("by_order.2.calibration.base_rows=4", "calibration"),
+        ("by_order.2.backend='ndarray'", "backend"),
+        ("by_order.2.seeds=[7]", "seeds"),
+        ("by_order.1.model='other'", "model"),
+    ] {
+        let error = resolve(&[pair]).unwrap_err().to_string();
+        assert!(
+            error.contains(key) && error.contains("all orders"),
+            "{error}"
+        );
+    }
+    for (pair, words) in [
+        ("tune_grid=[]", "tune_grid is empty"),
+        ("tune_grid=[1e-4,1e-4]", "twice"),
+        ("tune_grid=[-1e-3]", "learning_rate"),
+        ("checkpoints.every_minutes=1e30", "every_minutes"),
+    ] {
+        let error = format!("{:#}", resolve(&[pair]).unwrap_err());
+        assert!(error.contains(words), "{pair}: {error}");
+    }
+}
+
+#[test]
+fn the_same_seed_or_order_twice_is_a_mistake() {
+    for (pair, word) in [("seeds=[0,1,0]", "seed 0"), ("order='1,2,01'", "order 1")] {
+        let error = resolve(&[pair]).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("twice"), "{error}");
+    }
+}

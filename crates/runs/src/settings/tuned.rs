@@ -1,0 +1,55 @@
+//! Whose learning rate was found by tuning, under these settings.
+
+use anyhow::Result;
+use continual::method::CalibrationUse;
+use report::hash::{canonical, sha256, shortened};
+use toml::{Table, Value};
+
+use super::RunConfig;
+
+/// Settings under which a rate stays a tuned one: what a run is scored on, and how much of the rows.
+const STILL_TUNED: [&str; 7] = [
+    "backend",
+    "limit_train",
+    "limit_per_class",
+    "limit_test",
+    "scoring",
+    "evaluation_batch",
+    "decoding",
+];
+
+impl RunConfig {
+    /// What a tuned rate holds for, the rate among it: a short hash of the settings of a method, and of
+    /// where model and data are.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written down.
+    pub fn tuned_for(&self, method: &str) -> Result<String> {
+        let mut settings: Table = self.key_settings(method)?;
+        settings.retain(|key, _| !STILL_TUNED.contains(&key));
+        let path = |path: &Option<std::path::PathBuf>| {
+            let path = path
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned());
+            Value::from(path.unwrap_or_default())
+        };
+        settings.insert(
+            "benchmark".to_string(),
+            Value::from(self.benchmark.as_str()),
+        );
+        settings.insert("model".to_string(), path(&self.model));
+        settings.insert("data".to_string(), path(&self.data));
+        if self.calibration_use(method) != CalibrationUse::Never {
+            settings.insert("text".to_string(), path(&self.calibration.text));
+        }
+        let text = canonical(&serde_json::to_value(settings)?);
+        Ok(shortened(&sha256(text.as_bytes())).to_string())
+    }
+
+    /// Whether the learning rate of a method was found by tuning with just these settings.
+    pub fn is_tuned(&self, method: &str) -> bool {
+        let marked = self.tuned.get(method);
+        marked.is_some_and(|hash| self.tuned_for(method).is_ok_and(|own| own == *hash))
+    }
+}

@@ -1,0 +1,120 @@
+//! Whether settings can be run.
+
+use std::fmt::Display;
+
+use anyhow::{Context, Result, bail, ensure};
+use continual::method::CalibrationUse;
+use continual::trainer::TrainConfig;
+
+use super::RunConfig;
+
+/// Minutes of a year: nobody waits longer for a checkpoint.
+const MOST_MINUTES: f64 = 525_600.0;
+
+/// Settings that are read once for all orders of a run.
+const ONE_FOR_ALL: [&str; 12] = [
+    "backend",
+    "benchmark",
+    "by_order",
+    "calibration",
+    "checkpoints",
+    "compare",
+    "data",
+    "model",
+    "order",
+    "seeds",
+    "split_cache",
+    "tune_grid",
+];
+
+impl RunConfig {
+    /// Checks every setting by its range, and what settings say of each other.
+    pub(super) fn validate(&self) -> Result<()> {
+        ensure!(
+            !self.compare.is_empty(),
+            "compare is empty: name at least one method"
+        );
+        ensure!(!self.seeds.is_empty(), "seeds is empty: name at least one");
+        named_once("seed", &self.seeds)?;
+        named_once("order", &self.orders())?;
+        ensure!(
+            self.max_length >= 8,
+            "max_length = {} is too short; it must be at least 8 tokens",
+            self.max_length
+        );
+        ensure!(
+            self.evaluation_batch > 0,
+            "evaluation_batch must be at least 1"
+        );
+        for (order, changes) in &self.by_order {
+            if let Some(key) = changes
+                .keys()
+                .find(|key| ONE_FOR_ALL.contains(&key.as_str()))
+            {
+                bail!("by_order.{order}.{key}: {key} is one for all orders of a run");
+            }
+        }
+        ensure!(
+            !self.tune_grid.is_empty(),
+            "tune_grid is empty: name at least one rate"
+        );
+        named_once("tune_grid: rate", &self.tune_grid)?;
+        for &learning_rate in &self.tune_grid {
+            let train = TrainConfig {
+                learning_rate,
+                ..self.train.clone()
+            };
+            train.validate().context("tune_grid")?;
+        }
+        named_once("method", &self.compare)?;
+        for method in &self.compare {
+            self.kind(method)?;
+            self.train_config(method)
+                .validate()
+                .with_context(|| format!("settings of {method}"))?;
+            ensure!(
+                self.calibration.base_rows > 0
+                    || self.calibration_use(method) != CalibrationUse::Needed,
+                "{} looks at the inputs of the layers, but calibration.base_rows is 0",
+                self.label(method)?
+            );
+        }
+        for method in self.learning_rates.keys() {
+            self.kind(method).context("learning_rates")?;
+        }
+        for method in self.tuned.keys() {
+            self.kind(method).context("tuned")?;
+        }
+        let base_weight = self.calibration.base_weight;
+        ensure!(
+            base_weight > 0.0 && base_weight.is_finite(),
+            "calibration.base_weight = {base_weight} must be above 0"
+        );
+        let temperature = self.decoding.temperature;
+        ensure!(
+            temperature >= 0.0 && temperature.is_finite(),
+            "decoding.temperature = {temperature} must be 0 (greedy) or above"
+        );
+        let minutes = self.checkpoints.every_minutes;
+        ensure!(
+            (0.0..=MOST_MINUTES).contains(&minutes),
+            "checkpoints.every_minutes = {minutes} must be from 0 to {MOST_MINUTES}, a year"
+        );
+        ensure!(
+            self.calibration.base_tokens > 0,
+            "calibration.base_tokens must be at least 1"
+        );
+        Ok(())
+    }
+}
+
+/// The same thing twice would count as two.
+fn named_once<T: PartialEq + Display>(what: &str, names: &[T]) -> Result<()> {
+    for (index, name) in names.iter().enumerate() {
+        ensure!(
+            !names[..index].contains(name),
+            "{what} {name} is named twice"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `experiments trace`, `experiments t5` and the command of every other benchmark.
+
+use anyhow::Result;
+use clap::ArgMatches;
+use runs::Registries;
+use runs::sequence::{self, SequenceRequest};
+
+use crate::cli::SequenceArgs;
+
+/// Runs, goes on with a run, or tunes.
+pub fn run(
+    registries: &Registries,
+    benchmark: &str,
+    args: &SequenceArgs,
+    matches: &ArgMatches,
+) -> Result<()> {
+    let (config, tuning) = match &args.resume {
+        None => (args.run.resolve(registries, benchmark, matches)?, args.tune),
+        Some(folder) => {
+            let overrides = args.run.overrides(registries, matches);
+            sequence::resumed(registries, benchmark, folder, &overrides)?
+        }
+    };
+    let request = SequenceRequest {
+        out: args.out.as_deref(),
+        resume: args.resume.as_deref(),
+        tuning,
+    };
+    sequence::run(&config, &request)
+}

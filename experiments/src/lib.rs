@@ -1,0 +1,90 @@
+//! The command line of the OSFT toolkit, as a function of what there is to choose from: a program with a method,
+//! a benchmark or a rule of its own adds them to the [`Registries`] and calls [`main`].
+//!
+//! ```no_run
+//! use runs::Registries;
+//!
+//! // Registries::builtin().with_method(MyMethod).with_benchmark(MyBenchmark)
+//! experiments::main(&Registries::builtin());
+//! ```
+
+#[macro_use(print, println, eprintln)]
+extern crate report;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
+mod cli;
+mod commands;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{ArgMatches, FromArgMatches};
+use runs::{Registries, interrupt};
+
+use cli::{Cli, Command, SequenceArgs};
+
+/// As [`run`] with the arguments of the process, for a program that does nothing else: on Linux it starts itself
+/// anew first, with settings of the allocator that large tensors need.
+pub fn main(registries: &Registries) -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let matches = cli::command(registries).get_matches();
+        allocator::settle(cli::data_of(&matches).as_deref());
+    }
+    run(registries, std::env::args_os())
+}
+
+/// Does what the arguments say, the first of which is the name of the program; prints what there is to say.
+///
+/// Help and wrong arguments end the process.
+pub fn run(registries: &Registries, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = cli::command(registries).get_matches_from(arguments);
+    let result = dispatch(registries, &matches);
+    match result.and_then(|()| report::out::finish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interrupt::is_interruption(&error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
+    if let Some((name, own)) = matches.subcommand()
+        && registries.benchmarks.find(name).is_some()
+    {
+        let args = parsed::<SequenceArgs>(own);
+        return commands::sequence::run(registries, name, &args, own);
+    }
+    let typed = matches.subcommand().map(|(_, own)| own);
+    let Cli { command } = parsed(matches);
+    match &command {
+        Command::Pretrain(args) => commands::pretrain::run(args),
+        Command::Datasets(command) => commands::datasets::run(registries, command),
+        Command::List => commands::list::run(registries),
+        Command::Validate(args) => commands::validate::run(registries, args, typed),
+        Command::Inspect(args) => commands::inspect::run(registries, args, typed),
+        Command::Portability(args) => {
+            measure::portability::run(&args.backends, args.strict, args.out.as_deref())
+        }
+        Command::Bench(args) => commands::bench::run(registries, args),
+        Command::Scaling(args) => measure::scaling::run(&args.benches, args.out.as_deref()),
+        Command::Study(command) => commands::study::run(registries, command),
+        Command::Report(args) => commands::report::run(registries, args),
+        Command::Completions(args) => {
+            commands::completions::run(registries, args);
+            Ok(())
+        }
+    }
+}
+
+/// Arguments that were accepted already, as a struct.
+fn parsed<T: FromArgMatches>(matches: &ArgMatches) -> T {
+    T::from_arg_matches(matches).unwrap_or_else(|error| error.exit())
+}
