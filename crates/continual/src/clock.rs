@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// method's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
-    /// Optimizer steps, and all else that is in neither of the others: passes over validation rows,
+    /// Optimizer steps, and all else that is in neither of the others: the loss on validation rows,
     /// attaching, merging, rounding.
     pub training: f64,
     /// Decomposing weights, or finding their split.

@@ -1,4 +1,4 @@
-//! What measures the toolkit itself: time and memory of training steps ([`bench`]), how they grow
+//! What measures the toolkit itself: time and memory of training steps ([`mod@bench`]), how they grow
 //! ([`scaling`]), backends against each other ([`portability`]), many variants at many learning rates
 //! ([`study`]), and what a split sees in a model ([`inspect`]).
 

@@ -179,7 +179,7 @@ pub struct PretrainArgs {
     /// Documents to train on, at most.
     #[arg(long, default_value_t = 400_000)]
     pub documents: usize,
-    /// Passes over them.
+    /// Epochs over them.
     #[arg(long, default_value_t = 1)]
     pub epochs: usize,
     /// Seed of the mixture, the initial weights and the order of documents.

@@ -1,4 +1,4 @@
-//! Passes over data that is to be kept: what the layers of a model see of it.
+//! Rows that stand for what is to be retained, and what the layers of a model see of them.
 
 use lm::{Example, LanguageModel, Observer};
 use osft::{Calibration, Calibrator, OsftError};

@@ -45,7 +45,7 @@ pub struct Task {
     /// Rows the score is reported on (of the test split, or of the validation split while
     /// settings are being tuned).
     pub evaluation: EvaluationSet,
-    /// Passes over the training rows.
+    /// Epochs.
     pub epochs: usize,
 }
 

@@ -108,7 +108,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
         println!("{}", probe.table());
     }
     if let Some(folder) = folder {
-        let shown = Shown {
+        let shown = Findings {
             split: &split,
             weights: &weights,
             inputs: &inputs,
@@ -170,7 +170,7 @@ fn spectra_of(
 }
 
 /// What a report shows.
-struct Shown<'a> {
+struct Findings<'a> {
     split: &'a Osft,
     weights: &'a Osft,
     inputs: &'a Osft,
@@ -178,8 +178,13 @@ struct Shown<'a> {
     probe: Option<&'a probe::Probe>,
 }
 
-fn write(folder: &RunFolder, args: &InspectRequest, title: &str, shown: &Shown<'_>) -> Result<()> {
-    let Shown {
+fn write(
+    folder: &RunFolder,
+    args: &InspectRequest,
+    title: &str,
+    shown: &Findings<'_>,
+) -> Result<()> {
+    let Findings {
         split,
         weights,
         inputs,

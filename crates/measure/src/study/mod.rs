@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use report::record::{Identity, RunFolder, RunResult, stem};
-use runs::base::Base;
-use runs::data::Prepared;
+use runs::base::BaseModel;
+use runs::data::PreparedTasks;
 use runs::job::{self, Job, Work};
 use runs::sequence::{diverged, identities};
 use runs::{Progress, Registries};
@@ -41,13 +41,13 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     let device = first.config.backend.device()?.autodiff();
     // The text to calibrate on is the same for all variants, and generated for the first that
     // needs one.
-    let mut base = Base::open(&first.config, &device)?;
+    let mut base = BaseModel::open(&first.config, &device)?;
     ensure!(
         first.config.orders().len() == 1,
         "a study runs one order of the tasks, not {}",
         first.config.order
     );
-    let mut prepared = Prepared::load(&first.config, &base.tokenizer, plan.rows)?;
+    let mut prepared = PreparedTasks::load(&first.config, &base.tokenizer, plan.rows)?;
     if !args.general {
         prepared.general = None;
     }

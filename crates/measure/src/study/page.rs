@@ -10,7 +10,7 @@ use continual::{Figure, metrics};
 use report::hash::shortened;
 use report::page::{Summary, empty_table, several_revisions, summarize, with_numbers};
 use report::picture::{Curve, CurvesPicture, curves};
-use report::record::{Contents, Manifest, Named, RunFolder, tell_apart};
+use report::record::{Contents, Manifest, NamedResult, RunFolder, tell_apart};
 use runs::Registries;
 
 use super::plan::{Plan, Variant};
@@ -108,10 +108,10 @@ fn labels(plan: &Plan) -> Result<Vec<String>> {
         .iter()
         .map(Variant::label)
         .collect::<Result<Vec<String>>>()?;
-    let named: Vec<Named<'_>> = labels
+    let named: Vec<NamedResult<'_>> = labels
         .iter()
         .zip(&identities)
-        .map(|(label, identity)| Named {
+        .map(|(label, identity)| NamedResult {
             label,
             tasks: &[],
             identity: Some(identity),

@@ -216,7 +216,7 @@ impl ModuleMapper for Fill {
 
 /// What is known of one parameter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Known {
+pub struct Expected {
     pub id: ParamId,
     pub trains: bool,
     pub dtype: DType,
@@ -229,7 +229,7 @@ pub struct Known {
 /// Everything of a module by path: parameters, and training flags with their identities.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Everything {
-    pub parameters: BTreeMap<String, Known>,
+    pub parameters: BTreeMap<String, Expected>,
     pub flags: BTreeMap<String, (ParamId, bool)>,
 }
 
@@ -247,7 +247,7 @@ impl Everything {
         assert_eq!(paths(self), paths(before), "{case}");
         for (path, known) in &self.parameters {
             let before = &before.parameters[path];
-            let rest = |of: &Known| (of.id, of.trains, of.dtype, of.saved.0.clone());
+            let rest = |of: &Expected| (of.id, of.trains, of.dtype, of.saved.0.clone());
             assert_eq!(rest(known), rest(before), "{case}: {path}");
             if !may_move(path) {
                 assert_eq!(known, before, "{case}: {path}");
@@ -274,7 +274,7 @@ impl ModuleVisitor for Look {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let values = |tensor: Tensor<D>| tensor.into_data().iter::<f64>().collect();
         let saved = param.transform_for_save().val();
-        let known = Known {
+        let known = Expected {
             id: param.id,
             // As Burn shows it after validation.
             trains: param.clone().train().is_require_grad(),

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use continual::{Figure, Protocol, ResultMatrix, metrics};
 
 use super::table::{empty_table, with_numbers};
-use crate::record::{Named, RunResult, tell_apart};
+use crate::record::{NamedResult, RunResult, tell_apart};
 
 /// The figures of one method over its seeds.
 #[derive(Clone, Debug)]
@@ -61,9 +61,9 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
             }),
         }
     }
-    let named: Vec<Named<'_>> = summaries
+    let named: Vec<NamedResult<'_>> = summaries
         .iter()
-        .map(|summary| Named {
+        .map(|summary| NamedResult {
             label: &summary.method,
             tasks: &summary.runs[0].tasks,
             identity: summary.runs[0].identity.as_ref(),

@@ -17,6 +17,6 @@ pub use layers::layers_csv;
 pub use log::MetricsLog;
 pub use manifest::{Manifest, REVISION};
 pub use result::{RunResult, stem};
-pub use tell_apart::{Named, tell_apart};
+pub use tell_apart::{NamedResult, tell_apart};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::EventFile;

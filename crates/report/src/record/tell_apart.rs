@@ -10,7 +10,7 @@ const SHOWN: usize = 32;
 
 /// A result as it is named.
 #[derive(Clone, Copy, Debug)]
-pub struct Named<'a> {
+pub struct NamedResult<'a> {
     /// The method and its variant.
     pub label: &'a str,
     /// Tasks in their order; results over others are never taken for the same.
@@ -19,7 +19,7 @@ pub struct Named<'a> {
     pub identity: Option<&'a Identity>,
 }
 
-impl Named<'_> {
+impl NamedResult<'_> {
     /// Whether two results need different names.
     fn differs_from(&self, other: &Self) -> bool {
         match (self.identity, other.identity) {
@@ -32,7 +32,7 @@ impl Named<'_> {
 
 /// The labels, with what tells them apart behind those that would be equal: the first settings that
 /// do, `osft weights core 0.5 (others = trained)`.
-pub fn tell_apart(results: &[Named<'_>]) -> Vec<String> {
+pub fn tell_apart(results: &[NamedResult<'_>]) -> Vec<String> {
     let mut labels: Vec<String> = results.iter().map(|r| r.label.to_string()).collect();
     for (index, result) in results.iter().enumerate() {
         let first = results.iter().position(|other| other.label == result.label);
@@ -40,7 +40,7 @@ pub fn tell_apart(results: &[Named<'_>]) -> Vec<String> {
             let same: Vec<usize> = (index..results.len())
                 .filter(|&other| results[other].label == result.label)
                 .collect();
-            let named: Vec<Named<'_>> = same.iter().map(|&other| results[other]).collect();
+            let named: Vec<NamedResult<'_>> = same.iter().map(|&other| results[other]).collect();
             for (&place, words) in same.iter().zip(words(&named)) {
                 if !words.is_empty() {
                     labels[place] = format!("{} ({})", result.label, words.join(", "));
@@ -52,7 +52,7 @@ pub fn tell_apart(results: &[Named<'_>]) -> Vec<String> {
 }
 
 /// What is said about each of some results with one label.
-fn words(results: &[Named<'_>]) -> Vec<Vec<String>> {
+fn words(results: &[NamedResult<'_>]) -> Vec<Vec<String>> {
     let described: Vec<Vec<(String, String)>> = results.iter().map(descriptors).collect();
     let mut said: Vec<Vec<String>> = vec![Vec::new(); results.len()];
     let mut names: Vec<&String> = Vec::new();
@@ -91,7 +91,7 @@ const METHOD: &str = "method";
 const RECORDED: &str = "recorded";
 
 /// What can be said of a result, the most telling first.
-fn descriptors(result: &Named<'_>) -> Vec<(String, String)> {
+fn descriptors(result: &NamedResult<'_>) -> Vec<(String, String)> {
     let Some(identity) = result.identity else {
         let words = "of an earlier version".to_string();
         return vec![(RECORDED.to_string(), words)];

@@ -28,13 +28,13 @@ pub struct TaskLoader<'a> {
 }
 
 /// Rows of a task by what they are for.
-type Pick = fn(&TaskRows) -> &Vec<Row>;
+type PickRows = fn(&TaskRows) -> &Vec<Row>;
 
 const TRAIN: usize = 0;
 const VALIDATION: usize = 1;
 const TEST: usize = 2;
 
-const SPLITS: [(&str, Pick); 3] = [
+const SPLITS: [(&str, PickRows); 3] = [
     ("training", |rows| &rows.train),
     ("validation", |rows| &rows.validation),
     ("test", |rows| &rows.test),

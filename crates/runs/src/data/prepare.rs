@@ -30,7 +30,7 @@ pub enum ScoredRows {
 }
 
 /// The tasks of a run, tokenized.
-pub struct Prepared {
+pub struct PreparedTasks {
     /// Name of the suite.
     pub suite: String,
     /// The order, as it was asked for.
@@ -65,7 +65,7 @@ impl Scorer for BenchmarkScore {
     }
 }
 
-impl Prepared {
+impl PreparedTasks {
     /// As [`load`](Self::load), for every order of a configuration.
     pub fn load_orders(
         config: &RunConfig,

@@ -12,10 +12,10 @@ use continual::{
 use lm::Model;
 use report::record::{RunFolder, RunResult, layers_csv};
 
-use super::recorder::{Keeping, Recorder};
+use super::recorder::{Recorder, RecorderPolicy};
 use super::work::Work;
-use crate::base::Base;
-use crate::data::Prepared;
+use crate::base::BaseModel;
+use crate::data::PreparedTasks;
 use crate::progress::Progress;
 use crate::settings::RunConfig;
 
@@ -25,9 +25,9 @@ pub struct Job<'a> {
     /// Settings of the run.
     pub config: &'a RunConfig,
     /// What it starts from.
-    pub base: &'a Base,
+    pub base: &'a BaseModel,
     /// The tasks.
-    pub prepared: &'a Prepared,
+    pub prepared: &'a PreparedTasks,
     /// The method.
     pub method: &'a str,
     /// The seed.
@@ -101,12 +101,12 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         config: &settings,
     };
     let latest = recorder.and_then(|recorder| recorder.borrow().latest());
-    let mut keeping = recorder.map(Keeping);
+    let mut keeping = recorder.map(RecorderPolicy);
     let policy: &mut dyn CheckpointPolicy = match &mut keeping {
         Some(keeping) => keeping,
         None => &mut NoCheckpoints,
     };
-    let shown = Shown {
+    let shown = JobProgress {
         name,
         work: Work::new(config, prepared, method)?,
         prepared,
@@ -147,16 +147,16 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
 }
 
 /// Progress of one job.
-struct Shown<'a> {
+struct JobProgress<'a> {
     name: &'a str,
     work: Work,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedTasks,
     progress: &'a Progress,
     /// Rows of the task being learned that are done.
     rows: Cell<usize>,
 }
 
-impl Shown<'_> {
+impl JobProgress<'_> {
     fn event(&self, event: &Event<'_>) {
         let label = self.name;
         match event {

@@ -159,9 +159,9 @@ impl<'a> Recorder<'a> {
 }
 
 /// A recorder as the protocol asks for it: events are logged through the same one.
-pub struct Keeping<'a, 'b>(pub &'a RefCell<Recorder<'b>>);
+pub struct RecorderPolicy<'a, 'b>(pub &'a RefCell<Recorder<'b>>);
 
-impl CheckpointPolicy for Keeping<'_, '_> {
+impl CheckpointPolicy for RecorderPolicy<'_, '_> {
     fn due(&mut self, pause: Pause) -> bool {
         let mut recorder = self.0.borrow_mut();
         if recorder.checkpoints.is_none() {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use continual::trainer::step_count;
 use continual::{Protocol, ResultMatrix, Scoring};
 
-use crate::data::Prepared;
+use crate::data::PreparedTasks;
 use crate::settings::RunConfig;
 
 /// What has to be known of a task to count its work.
@@ -41,7 +41,7 @@ impl Work {
     /// # Errors
     ///
     /// If there is no such method.
-    pub fn new(config: &RunConfig, prepared: &Prepared, method: &str) -> Result<Self> {
+    pub fn new(config: &RunConfig, prepared: &PreparedTasks, method: &str) -> Result<Self> {
         let sizes = prepared.tasks.iter().map(|task| TaskSize {
             train: task.train.len(),
             epochs: task.epochs,

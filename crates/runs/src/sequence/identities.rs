@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use report::hash::sha256;
 use report::record::Contents;
 
-use crate::base::Base;
-use crate::data::Prepared;
+use crate::base::BaseModel;
+use crate::data::PreparedTasks;
 use crate::settings::RunConfig;
 
 /// What is read in every order.
@@ -14,7 +14,11 @@ use crate::settings::RunConfig;
 /// # Errors
 ///
 /// If the calibration text cannot be read.
-pub fn contents(config: &RunConfig, base: &Base, orders: &[Prepared]) -> Result<Vec<Contents>> {
+pub fn contents(
+    config: &RunConfig,
+    base: &BaseModel,
+    orders: &[PreparedTasks],
+) -> Result<Vec<Contents>> {
     orders
         .iter()
         .map(|prepared| of(config, base, prepared))
@@ -26,7 +30,7 @@ pub fn contents(config: &RunConfig, base: &Base, orders: &[Prepared]) -> Result<
 /// # Errors
 ///
 /// If the calibration text cannot be read.
-pub fn of(config: &RunConfig, base: &Base, prepared: &Prepared) -> Result<Contents> {
+pub fn of(config: &RunConfig, base: &BaseModel, prepared: &PreparedTasks) -> Result<Contents> {
     let calibration = match &config.calibration.text {
         _ if !config.reads_calibration() => String::new(),
         Some(path) => sha256(

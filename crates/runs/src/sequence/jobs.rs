@@ -7,23 +7,23 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use continual::ContinualError;
 
-use report::record::{Contents, Identity, Named, RunFolder, RunResult, stem, tell_apart};
+use report::record::{Contents, Identity, NamedResult, RunFolder, RunResult, stem, tell_apart};
 
-use super::start::Started;
+use super::start::StartedRun;
 use super::tables_file;
-use crate::base::Base;
-use crate::data::Prepared;
+use crate::base::BaseModel;
+use crate::data::PreparedTasks;
 use crate::interrupt;
 use crate::job::{self, CHECKPOINTS, Job, Outcome, Recorder, Work};
 use crate::progress::Progress;
 use crate::settings::RunConfig;
 
 /// A run that belongs to a folder.
-pub struct Planned<'a> {
+pub struct PlannedJob<'a> {
     /// Its settings.
     pub config: RunConfig,
     /// Its tasks in their order.
-    pub prepared: &'a Prepared,
+    pub prepared: &'a PreparedTasks,
     /// The method.
     pub method: String,
     /// The seed.
@@ -36,7 +36,7 @@ pub struct Planned<'a> {
     pub stem: String,
 }
 
-impl<'a> Planned<'a> {
+impl<'a> PlannedJob<'a> {
     /// A run of one method with one seed over one of the orders: settings of all orders and of this one,
     /// the tasks in it and in all.
     ///
@@ -45,7 +45,7 @@ impl<'a> Planned<'a> {
     /// If the settings cannot be written down.
     pub fn new(
         (config, ordered): (&RunConfig, RunConfig),
-        (prepared, orders): (&'a Prepared, &[Prepared]),
+        (prepared, orders): (&'a PreparedTasks, &[PreparedTasks]),
         contents: &Contents,
         method: &str,
         seed: u64,
@@ -65,7 +65,7 @@ impl<'a> Planned<'a> {
 }
 
 /// Gives runs that would have one name and are not the same the words that tell them apart.
-pub fn name_apart(planned: &mut [Planned<'_>]) {
+pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
     let tasks: Vec<Vec<String>> = planned
         .iter()
         .map(|run| {
@@ -76,10 +76,10 @@ pub fn name_apart(planned: &mut [Planned<'_>]) {
                 .collect()
         })
         .collect();
-    let named: Vec<Named<'_>> = planned
+    let named: Vec<NamedResult<'_>> = planned
         .iter()
         .zip(&tasks)
-        .map(|(run, tasks)| Named {
+        .map(|(run, tasks)| NamedResult {
             label: &run.label,
             tasks,
             identity: Some(&run.identity),
@@ -98,12 +98,12 @@ pub fn name_apart(planned: &mut [Planned<'_>]) {
 ///
 /// The first error of a run; [`ContinualError::Interrupted`] where the user stopped it.
 pub fn run_all(
-    planned: &[Planned<'_>],
-    base: &Base,
-    started: &mut Started,
+    planned: &[PlannedJob<'_>],
+    base: &BaseModel,
+    started: &mut StartedRun,
 ) -> Result<Vec<Option<RunResult>>> {
     interrupt::install()?;
-    let work = |planned: &Planned<'_>| {
+    let work = |planned: &PlannedJob<'_>| {
         let work = Work::new(&planned.config, planned.prepared, &planned.method)?;
         Ok(work.total() as u64)
     };
@@ -149,7 +149,7 @@ pub fn run_all(
     Ok(results)
 }
 
-fn one(job: &Job<'_>, run: &Planned<'_>, started: &mut Started) -> Result<RunResult> {
+fn one(job: &Job<'_>, run: &PlannedJob<'_>, started: &mut StartedRun) -> Result<RunResult> {
     let (folder, stem) = (&started.folder, run.stem.as_str());
     let order = &job.prepared.order;
     let recorder = Recorder::new(&mut started.log, &run.label, order, job.seed)
@@ -176,7 +176,7 @@ fn one(job: &Job<'_>, run: &Planned<'_>, started: &mut Started) -> Result<RunRes
 fn write_details(
     outcome: &Outcome,
     folder: &RunFolder,
-    run: &Planned<'_>,
+    run: &PlannedJob<'_>,
     with_state: bool,
 ) -> Result<()> {
     let (name, stem) = (&run.label, run.stem.as_str());

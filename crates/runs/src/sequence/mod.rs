@@ -11,13 +11,13 @@ use anyhow::{Context, Result};
 use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
 use report::record::RunResult;
 
-use crate::base::Base;
-use crate::data::{Prepared, ScoredRows};
+use crate::base::BaseModel;
+use crate::data::{PreparedTasks, ScoredRows};
 use crate::settings::RunConfig;
 use identities::contents;
 pub use jobs::diverged;
-use jobs::{Planned, run_all};
-use start::Started;
+use jobs::{PlannedJob, run_all};
+use start::StartedRun;
 pub use start::resumed;
 
 /// Where the results go, and what is done.
@@ -38,13 +38,13 @@ pub struct SequenceRequest<'a> {
 /// What is wrong with model or data, before anything is written; then the first error of a run.
 pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
     let device = config.backend.device()?.autodiff();
-    let mut base = Base::open(config, &device)?;
+    let mut base = BaseModel::open(config, &device)?;
     // What can be wrong with the data is found before anything is written.
     let scored = match request.tuning {
         true => ScoredRows::Validation,
         false => ScoredRows::Test,
     };
-    let mut orders = Prepared::load_orders(config, &base.tokenizer, scored)?;
+    let mut orders = PreparedTasks::load_orders(config, &base.tokenizer, scored)?;
     base.calibrate(config)?;
     if request.tuning {
         for order in &mut orders {
@@ -58,8 +58,8 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
 /// Every method with every seed on every order, and a report on all of them.
 fn compare(
     config: &RunConfig,
-    base: &Base,
-    orders: &[Prepared],
+    base: &BaseModel,
+    orders: &[PreparedTasks],
     request: &SequenceRequest<'_>,
 ) -> Result<()> {
     let contents = contents(config, base, orders)?;
@@ -70,14 +70,14 @@ fn compare(
                 let ordered = config.with_order(&prepared.order)?;
                 let label = ordered.label(method)?;
                 let (settings, tasks) = ((config, ordered), (prepared, orders));
-                planned.push(Planned::new(
+                planned.push(PlannedJob::new(
                     settings, tasks, contents, method, seed, label,
                 )?);
             }
         }
     }
     jobs::name_apart(&mut planned);
-    let mut started = Started::open(config, base, orders, &contents, &planned, request)?;
+    let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
     let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();

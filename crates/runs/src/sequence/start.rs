@@ -10,9 +10,9 @@ use report::hash::shortened;
 use report::record::{Contents, Manifest, MetricsLog, RunFolder};
 
 use super::SequenceRequest;
-use super::jobs::Planned;
-use crate::base::Base;
-use crate::data::Prepared;
+use super::jobs::PlannedJob;
+use crate::base::BaseModel;
+use crate::data::PreparedTasks;
 use crate::job::CHECKPOINTS;
 use crate::registries::Registries;
 use crate::settings::{Overrides, RunConfig, differences, read_toml};
@@ -23,7 +23,7 @@ const CONFIG: &str = "config.toml";
 const MANIFEST: &str = "run.json";
 
 /// The folder of a run with everything that is known before the first step.
-pub struct Started {
+pub struct StartedRun {
     /// The folder.
     pub folder: RunFolder,
     /// Where the numbers come from.
@@ -86,7 +86,7 @@ pub fn resumed(
     Ok((typed, manifest.tuning))
 }
 
-impl Started {
+impl StartedRun {
     /// Creates the folder of a run, or opens the one that is continued.
     ///
     /// # Errors
@@ -94,10 +94,10 @@ impl Started {
     /// If it cannot be written, or is not such a folder.
     pub fn open(
         config: &RunConfig,
-        base: &Base,
-        orders: &[Prepared],
+        base: &BaseModel,
+        orders: &[PreparedTasks],
         contents: &[Contents],
-        planned: &[Planned<'_>],
+        planned: &[PlannedJob<'_>],
         request: &SequenceRequest<'_>,
     ) -> Result<Self> {
         let mut keys: Vec<String> = planned.iter().map(|run| run.identity.key.clone()).collect();

@@ -8,18 +8,18 @@ use report::record::RunResult;
 
 use super::SequenceRequest;
 use super::identities::contents;
-use super::jobs::{self, Planned, run_all};
-use super::start::Started;
-use crate::base::Base;
-use crate::data::Prepared;
+use super::jobs::{self, PlannedJob, run_all};
+use super::start::StartedRun;
+use crate::base::BaseModel;
+use crate::data::PreparedTasks;
 use crate::settings::{RunConfig, ScoringName};
 
 /// Tries every learning rate of the grid for every method; the one with the highest average
 /// accuracy on the validation split is the method's.
 pub fn run(
     config: &RunConfig,
-    base: &Base,
-    orders: &[Prepared],
+    base: &BaseModel,
+    orders: &[PreparedTasks],
     request: &SequenceRequest<'_>,
 ) -> Result<()> {
     let mut config = config.clone();
@@ -38,7 +38,7 @@ pub fn run(
                     ordered.learning_rates.insert(method.clone(), rate);
                     let label = format!("{} lr{rate:e}", ordered.label(method)?);
                     let (settings, tasks) = ((&config, ordered), (prepared, orders));
-                    planned.push(Planned::new(
+                    planned.push(PlannedJob::new(
                         settings, tasks, contents, method, seed, label,
                     )?);
                 }
@@ -46,7 +46,7 @@ pub fn run(
         }
     }
     jobs::name_apart(&mut planned);
-    let mut started = Started::open(&config, base, orders, &contents, &planned, request)?;
+    let mut started = StartedRun::open(&config, base, orders, &contents, &planned, request)?;
     let outcome = run_all(&planned, base, &mut started);
     let results = outcome.with_context(|| started.what_is_saved())?;
 

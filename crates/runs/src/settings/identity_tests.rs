@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use continual::Protocol;
 use report::page::summarize;
-use report::record::{Contents, Identity, Named, RunResult, stem, tell_apart};
+use report::record::{Contents, Identity, NamedResult, RunResult, stem, tell_apart};
 use toml::{Table, Value};
 
 use super::*;
@@ -279,10 +279,10 @@ fn the_words_that_tell_apart_are_few_and_plain() {
             .iter()
             .map(|(_, method, pairs)| identity(&resolve(pairs), method))
             .collect();
-        let named: Vec<Named<'_>> = runs
+        let named: Vec<NamedResult<'_>> = runs
             .iter()
             .zip(&identities)
-            .map(|((label, ..), identity)| Named {
+            .map(|((label, ..), identity)| NamedResult {
                 label,
                 tasks: &tasks,
                 identity: Some(identity),

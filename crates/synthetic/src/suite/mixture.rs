@@ -83,7 +83,7 @@ const KINDS: [(u32, Draw); 24] = [
     (2, reading::opinion),
     (9, reading::views),
     (2, reading::bank),
-    (6, reading::course),
+    (6, reading::policy),
     (2, reading::council),
     (8, reading::notes),
     (5, reading::scene),

@@ -7,16 +7,16 @@ use rand::RngExt;
 use super::Row;
 use super::words::{Random, capitalized, pick, pick_other};
 
-/// Where the bank is going.
+/// Where the bank is going with its interest rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
+pub(super) enum Policy {
     Easier,
     Tighter,
     Same,
 }
 
-/// The courses in the order of their labels A, B, C.
-pub(super) const COURSES: [Course; 3] = [Course::Easier, Course::Tighter, Course::Same];
+/// The policies in the order of their labels A, B, C.
+pub(super) const POLICIES: [Policy; 3] = [Policy::Easier, Policy::Tighter, Policy::Same];
 
 const ACTORS: [&str; 6] = [
     "the central bank",
@@ -45,7 +45,7 @@ const PLANS: [&str; 5] = [
     "expects to",
 ];
 
-/// Sentences that fit every course.
+/// Sentences that fit every policy.
 const ASIDES: [&str; 5] = [
     "The meeting was short.",
     "The report came out on Friday.",
@@ -54,9 +54,9 @@ const ASIDES: [&str; 5] = [
     "The next meeting is in June.",
 ];
 
-fn actions(course: Course) -> [&'static str; 8] {
-    match course {
-        Course::Easier => [
+fn actions(policy: Policy) -> [&'static str; 8] {
+    match policy {
+        Policy::Easier => [
             "cut rates",
             "lower the interest rate",
             "ease credit",
@@ -66,7 +66,7 @@ fn actions(course: Course) -> [&'static str; 8] {
             "put more money into the economy",
             "loosen policy",
         ],
-        Course::Tighter => [
+        Policy::Tighter => [
             "raise rates",
             "lift the interest rate",
             "tighten credit",
@@ -76,7 +76,7 @@ fn actions(course: Course) -> [&'static str; 8] {
             "take money out of the economy",
             "toughen policy",
         ],
-        Course::Same => [
+        Policy::Same => [
             "keep rates unchanged",
             "hold the interest rate",
             "wait for more data",
@@ -89,23 +89,23 @@ fn actions(course: Course) -> [&'static str; 8] {
     }
 }
 
-fn reasons(course: Course) -> [&'static str; 5] {
-    match course {
-        Course::Easier => [
+fn reasons(policy: Policy) -> [&'static str; 5] {
+    match policy {
+        Policy::Easier => [
             "growth is too weak",
             "inflation is too low",
             "many people lost their jobs",
             "demand is falling",
             "prices are falling",
         ],
-        Course::Tighter => [
+        Policy::Tighter => [
             "growth is too hot",
             "inflation is too high",
             "wages rise too fast",
             "demand is rising",
             "prices are rising",
         ],
-        Course::Same => [
+        Policy::Same => [
             "growth is as expected",
             "inflation is on target",
             "the outlook is not clear",
@@ -115,17 +115,17 @@ fn reasons(course: Course) -> [&'static str; 5] {
     }
 }
 
-/// A short statement that takes the course now.
-pub(super) fn statement(random: &mut Random, course: Course) -> String {
+/// A short statement that takes the policy now.
+pub(super) fn statement(random: &mut Random, policy: Policy) -> String {
     let actor = pick(random, &ACTORS);
     let now = pick(random, &NOW);
     let plan = format!(
         "{now} {actor} {} {}",
         pick(random, &PLANS),
-        pick(random, &actions(course))
+        pick(random, &actions(policy))
     );
-    let reason = pick(random, &reasons(course));
-    let earlier = pick_other(random, &COURSES, course);
+    let reason = pick(random, &reasons(policy));
+    let earlier = pick_other(random, &POLICIES, policy);
     let past = format!(
         "{} {} wanted to {}",
         pick(random, &BEFORE),
@@ -145,8 +145,8 @@ pub(super) fn statement(random: &mut Random, course: Course) -> String {
 
 /// One row; the label goes around with the index.
 pub(super) fn row(random: &mut Random, index: usize) -> Row {
-    let label = index % COURSES.len();
-    let text = statement(random, COURSES[label]);
+    let label = index % POLICIES.len();
+    let text = statement(random, POLICIES[label]);
     Row {
         prompt: format!("Tone of the bank: A dovish, B hawkish, C neutral.\nText: {text}\nTone:"),
         answer: ["A", "B", "C"][label].to_string(),

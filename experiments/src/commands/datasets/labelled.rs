@@ -9,7 +9,7 @@ use super::json;
 use synthetic::miniature::{self, ORDERS, generate};
 use synthetic::suite::{self, Sizes};
 
-/// Passes over each task's training rows.
+/// Epochs of each task.
 const EPOCHS: usize = 4;
 /// Longest label in tokens, and some room.
 const NEW_TOKENS: usize = 12;

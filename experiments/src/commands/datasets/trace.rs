@@ -8,7 +8,7 @@ use benchmarks::{Format, Score, Scores, Suite, TaskSpec};
 use super::json;
 use synthetic::suite::{Sizes, generate};
 
-/// Passes over each task's training rows: what it takes to learn it, as TRACE's
+/// Epochs of each task: what it takes to learn it, as TRACE's
 /// epochs differ from task to task.
 const EPOCHS: [(&str, usize); 8] = [
     ("stance", 3),

@@ -8,9 +8,9 @@ use clap::ArgMatches;
 use continual::method::MemoryNeeds;
 use continual::trainer::step_count;
 use runs::Registries;
-use runs::base::Base;
+use runs::base::BaseModel;
 use runs::base::calibration::read_text;
-use runs::data::{Prepared, ScoredRows};
+use runs::data::{PreparedTasks, ScoredRows};
 use runs::job::Work;
 use runs::sequence::identities::contents;
 
@@ -34,7 +34,7 @@ pub fn run(
         return missing::explain(&config, model);
     }
     let device = config.backend.device()?.autodiff();
-    let base = Base::open(&config, &device)?;
+    let base = BaseModel::open(&config, &device)?;
     for line in &base.warnings {
         println!("model: {line}");
     }
@@ -55,7 +55,7 @@ pub fn run(
             calibration.base_tokens,
         )?;
     }
-    let orders = Prepared::load_orders(&config, &base.tokenizer, ScoredRows::Test)?;
+    let orders = PreparedTasks::load_orders(&config, &base.tokenizer, ScoredRows::Test)?;
     for prepared in &orders {
         println!("{}, order {}\n", prepared.title(&config), prepared.order);
         for line in &prepared.remarks {

@@ -1,11 +1,11 @@
-//! Short texts and what can be read off them: views, a bank's course, minutes, who did what.
+//! Short texts and what can be read off them: views, a bank's policy, minutes, who did what.
 
 use rand::{RngExt, seq::SliceRandom};
 
 use super::Document;
 use crate::suite::stance::{self, VIEWS, View};
 use crate::suite::summary::Decision;
-use crate::suite::tone::{self, COURSES, Course};
+use crate::suite::tone::{self, POLICIES, Policy};
 use crate::suite::words::{
     CONTAINERS, DAYS, ITEMS, NAMES, PLACES, Random, capitalized, chance, pick, pick_other, pick_two,
 };
@@ -54,18 +54,18 @@ pub(super) fn views(random: &mut Random) -> Document {
 
 /// A central bank's statement in prose.
 pub(super) fn bank(random: &mut Random) -> Document {
-    let course = pick(random, &COURSES);
-    Document::prose(tone::statement(random, course))
+    let policy = pick(random, &POLICIES);
+    Document::prose(tone::statement(random, policy))
 }
 
 /// Where a statement's bank is going, in a word.
-pub(super) fn course(random: &mut Random) -> Document {
-    let course = pick(random, &COURSES);
-    let text = tone::statement(random, course);
-    let word = match course {
-        Course::Easier => "easier",
-        Course::Tighter => "tighter",
-        Course::Same => "same",
+pub(super) fn policy(random: &mut Random) -> Document {
+    let policy = pick(random, &POLICIES);
+    let text = tone::statement(random, policy);
+    let word = match policy {
+        Policy::Easier => "easier",
+        Policy::Tighter => "tighter",
+        Policy::Same => "same",
     };
     Document::asked(format!("Bank news: {text}\nMoney gets:"), word)
 }
