@@ -173,4 +173,12 @@ fn usage_errors_exit_with_2_and_help_teaches() {
             "no example in {help}"
         );
     }
+    let output = experiments(folder.path()).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "trace        Learn the tasks of TRACE",
+        "t5           Learn the tasks of the CL benchmark",
+    ] {
+        assert!(help.contains(line), "no {line} in {help}");
+    }
 }

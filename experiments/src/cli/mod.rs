@@ -37,7 +37,7 @@ pub enum Command {
     /// Generate or verify the built-in suite.
     #[command(subcommand)]
     Datasets(DatasetsCommand),
-    /// Show backends, methods, suites and orders.
+    /// Show backends, methods, optimizers, rules for the share, scores, suites and orders.
     List,
     /// Check model, data and settings of a run without starting it.
     Validate(ValidateArgs),

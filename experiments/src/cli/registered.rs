@@ -12,10 +12,11 @@ use super::SequenceArgs;
 pub fn completed(command: Command, registries: &Registries) -> Command {
     let mut command = command;
     for (place, benchmark) in registries.benchmarks.iter().enumerate() {
-        let own = Command::new(benchmark.command())
+        // What the arguments are comes first, since it brings a description of its own.
+        let own = SequenceArgs::augment_args(Command::new(benchmark.command()))
             .about(benchmark.help())
+            .long_about(None)
             .display_order(place);
-        let own = SequenceArgs::augment_args(own);
         let examples: Vec<String> = benchmark
             .examples()
             .iter()
@@ -69,8 +70,9 @@ fn with_choices(command: Command, registries: &Registries) -> Command {
         command = choices(command, "variant", names.collect());
     }
     if has(&command, "method") || name == "inspect" {
-        for flag in flags(registries) {
-            command = command.arg(argument(&flag.1, registries));
+        for (method, flag) in flags(registries) {
+            let heading = format!("Settings of {method}");
+            command = command.arg(argument(&flag, registries).help_heading(heading));
         }
     }
     command

@@ -22,7 +22,10 @@ pub fn run(registries: &Registries) -> Result<()> {
     let optimizers = OptimizerName::ALL.into_iter();
     list("optimizer", optimizers.map(|(_, name, help)| [name, help]));
     let rules = registries.share_rules.kinds().iter();
-    list("share rule", rules.map(|rule| [rule.name(), rule.help()]));
+    list(
+        "share rule",
+        rules.map(|rule| [rule.name(), rule.help().trim_end_matches('.')]),
+    );
     let scores = registries.benchmarks.scores().iter();
     list("score", scores.map(|score| [score.name(), score.help()]));
     let benchmarks = || registries.benchmarks.iter();

@@ -1,8 +1,5 @@
 //! `experiments pretrain`: a base model small enough to be committed.
 
-mod llama;
-mod t5;
-
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,26 +8,14 @@ use continual::methods::SeqFt;
 use continual::trainer::{TaskTraining, TrainConfig, TrainEvent, Training, fit, step_count};
 use lm::{Example, ExportPrecision, HfFolder, Model, Pretrained};
 use serde::Deserialize;
-use serde_json::Value;
-use tokenizers::Tokenizer;
 
 use crate::cli::{FamilyName, PretrainArgs};
 use runs::Progress;
+use synthetic::base_model::{BaseFamily, BaseModelSettings, BaseModelSource};
 use synthetic::suite::Document;
 
-/// Documents the vocabulary is trained on; more add nothing, since their words repeat.
-const VOCABULARY_DOCUMENTS: usize = 20_000;
-/// Longer than any document of the mixtures.
-const MAX_LENGTH: usize = 256;
 /// Documents per pass; more at a time fall out of a CPU core's cache (measured 20 % slower).
 const MICRO_BATCH: usize = 32;
-
-/// What a family brings to its pre-training.
-struct Source {
-    /// Files of the model's folder beside weights and tokenizer, by name.
-    files: Vec<(&'static str, Value)>,
-    tokenizer: Tokenizer,
-}
 
 /// Gathers documents, trains a vocabulary and a model, writes both.
 pub fn run(args: &PretrainArgs) -> Result<()> {
@@ -40,29 +25,25 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         args.out.display()
     );
     let device = args.backend.device()?.autodiff();
-    let documents = match (&args.text, args.family) {
-        (Some(path), FamilyName::Llama) => {
-            let mut documents = own_documents(path)?;
-            documents.truncate(args.documents);
-            documents
-        }
-        (Some(path), FamilyName::T5) => t5::documents_of(own_documents(path)?, args),
-        (None, FamilyName::Llama) => llama::documents(args),
-        (None, FamilyName::T5) => t5::documents(args),
+    let own_documents = args.text.as_deref().map(own_documents).transpose()?;
+    let model_settings = BaseModelSettings {
+        family: match args.family {
+            FamilyName::Llama => BaseFamily::Llama,
+            FamilyName::T5 => BaseFamily::T5,
+        },
+        seed: args.seed,
+        documents: args.documents,
+        vocabulary: args.vocabulary,
+        hidden: args.hidden,
+        layers: args.layers,
+        own_documents,
     };
-    let source = match args.family {
-        FamilyName::Llama => llama::source(&documents, args)?,
-        FamilyName::T5 => t5::source(&documents, args)?,
-    };
+    let documents = model_settings.gathered();
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
-    write(scratch.path(), &source)?;
+    write(scratch.path(), &model_settings.source(&documents)?)?;
     let source = HfFolder::open(scratch.path())?;
     let tokenizer = source.tokenizer()?;
-    let rows = match args.family {
-        FamilyName::Llama => llama::rows(&documents, &tokenizer)?,
-        FamilyName::T5 => t5::rows(&documents, &tokenizer)?,
-    };
-
+    let rows = model_settings.rows(&documents, &tokenizer)?;
     device.seed(args.seed);
     let config = scratch.path().join("config.json");
     let model = Model::from_config(source.config(), &config, &device)?;
@@ -138,7 +119,7 @@ fn own_documents(path: &Path) -> Result<Vec<Document>> {
 }
 
 /// The folder of a model without weights.
-fn write(folder: &Path, source: &Source) -> Result<()> {
+fn write(folder: &Path, source: &BaseModelSource) -> Result<()> {
     for (name, value) in &source.files {
         let text = format!("{}\n", serde_json::to_string_pretty(value)?);
         std::fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))?;
@@ -147,12 +128,4 @@ fn write(folder: &Path, source: &Source) -> Result<()> {
         .tokenizer
         .save(folder.join("tokenizer.json"), true)
         .map_err(|error| anyhow::anyhow!("cannot write tokenizer.json: {error}"))
-}
-
-/// Texts that a vocabulary is trained on.
-fn vocabulary_texts(documents: &[Document]) -> impl Iterator<Item = String> + Send {
-    documents
-        .iter()
-        .take(VOCABULARY_DOCUMENTS)
-        .map(|document| format!("{}{}", document.prompt, document.answer))
 }

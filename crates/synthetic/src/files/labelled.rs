@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
 use benchmarks::{Format, Score, Suite, TaskSpec};
 
-use super::json;
-use synthetic::miniature::{self, ORDERS, generate};
-use synthetic::suite::{self, Sizes};
+use super::{SuiteFiles, json};
+use crate::error::SyntheticError;
+use crate::miniature::{self, ORDERS, generate};
+use crate::suite::{self, Sizes};
 
 /// Epochs of each task.
 const EPOCHS: usize = 4;
@@ -15,13 +15,16 @@ const EPOCHS: usize = 4;
 const NEW_TOKENS: usize = 12;
 
 /// Every file of a suite by its relative path, in order.
-pub fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(super) fn files(seed: u64) -> Result<SuiteFiles, SyntheticError> {
     let mut files = BTreeMap::new();
     let mut tasks = Vec::new();
     for task in generate(seed) {
         let folder = format!("{}/{}", task.group, task.name);
-        let instruction =
-            miniature::instruction(&task).context("a group without an instruction")?;
+        let instruction = miniature::instruction(&task);
+        let instruction = instruction.ok_or_else(|| SyntheticError::Incomplete {
+            task: task.name.to_string(),
+            what: "instruction",
+        })?;
         for (file, rows) in [
             ("train", &task.train),
             ("dev", &task.validation),

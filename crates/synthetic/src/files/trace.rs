@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
 use benchmarks::{Format, Score, Scores, Suite, TaskSpec};
 
-use super::json;
-use synthetic::suite::{Sizes, generate};
+use super::{SuiteFiles, json};
+use crate::error::SyntheticError;
+use crate::suite::{Sizes, generate};
 
 /// Epochs of each task: what it takes to learn it, as TRACE's
 /// epochs differ from task to task.
@@ -22,14 +22,14 @@ const EPOCHS: [(&str, usize); 8] = [
 ];
 
 /// Every file of a suite by its relative path, in order.
-pub fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(super) fn files(seed: u64) -> Result<SuiteFiles, SyntheticError> {
     let generated = generate(seed, &Sizes::default());
     let mut files = BTreeMap::new();
     let mut tasks = Vec::new();
     for task in &generated.tasks {
         tasks.push(TaskSpec {
             name: task.name.to_string(),
-            score: score(task.score)?,
+            score: score(task.name, task.score)?,
             max_new_tokens: task.max_new_tokens,
             epochs: epochs(task.name)?,
             labels: Vec::new(),
@@ -60,15 +60,22 @@ pub fn files(seed: u64) -> Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
-fn epochs(task: &str) -> Result<usize> {
+fn epochs(task: &str) -> Result<usize, SyntheticError> {
     let found = EPOCHS.iter().find(|(name, _)| *name == task);
-    let (_, epochs) = found.with_context(|| format!("no epochs for the task {task:?}"))?;
-    Ok(*epochs)
+    let found = found.map(|(_, epochs)| *epochs);
+    found.ok_or_else(|| incomplete(task, "epochs"))
 }
 
 /// The scores of the generator are named as in a `suite.json`.
-fn score(name: &str) -> Result<Score> {
+fn score(task: &str, name: &str) -> Result<Score, SyntheticError> {
     let scores = Scores::builtin();
     let score = scores.find(name).cloned();
-    score.with_context(|| format!("the generator names an unknown score {name:?}"))
+    score.ok_or_else(|| incomplete(task, "score of that name"))
+}
+
+fn incomplete(task: &str, what: &'static str) -> SyntheticError {
+    SyntheticError::Incomplete {
+        task: task.to_string(),
+        what,
+    }
 }

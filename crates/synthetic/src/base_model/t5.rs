@@ -3,15 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use lm::{Example, TextTokenizer};
 use serde_json::json;
 
-use super::{MAX_LENGTH, Source, vocabulary_texts};
-use crate::cli::PretrainArgs;
-use synthetic::miniature;
-use synthetic::suite::{Document, mixture};
-use synthetic::vocabulary::sentence_pieces::{self, END, PADDING};
+use super::{BaseModelSettings, BaseModelSource, MAX_LENGTH, vocabulary_texts};
+use crate::error::SyntheticError;
+use crate::miniature;
+use crate::suite::{Document, mixture};
+use crate::vocabulary::sentence_pieces::{self, END, PADDING};
 
 /// Times that the wordings of the tasks are among the texts of the vocabulary: about as often as a word
 /// of their sentences.
@@ -19,74 +18,81 @@ const WORDINGS: usize = 200;
 
 /// Documents of the mixture, sentences of the tasks without their labels, the same under numbers in
 /// their place, and options about them, in turn.
-pub fn documents(args: &PretrainArgs) -> Vec<Document> {
-    let quarter = args.documents.div_ceil(4);
-    let sentences: Vec<String> = miniature::documents(args.seed, quarter).collect();
-    let groups = miniature::groups(args.seed, quarter).map(|(p, a)| Document::asked(p, a));
-    let others = mixture(args.seed, quarter).into_iter().zip(groups);
+pub(super) fn documents(settings: &BaseModelSettings) -> Vec<Document> {
+    let quarter = settings.documents.div_ceil(4);
+    let sentences: Vec<String> = miniature::documents(settings.seed, quarter).collect();
+    let groups = miniature::groups(settings.seed, quarter).map(|(p, a)| Document::asked(p, a));
+    let others = mixture(settings.seed, quarter).into_iter().zip(groups);
     in_turn(
         others.map(|(document, group)| vec![document, group]),
         &sentences,
         &miniature::labels(),
-        args,
+        settings,
     )
 }
 
 /// Texts of the user's, questions about them, and what the user's file asks, in turn.
-pub fn documents_of(documents: Vec<Document>, args: &PretrainArgs) -> Vec<Document> {
+pub(super) fn documents_of(
+    documents: Vec<Document>,
+    settings: &BaseModelSettings,
+) -> Vec<Document> {
     let (texts, asked): (Vec<_>, Vec<_>) = documents
         .into_iter()
         .partition(|document| document.prompt.is_empty());
     let texts: Vec<String> = texts.into_iter().map(|document| document.answer).collect();
     let asked: Vec<Vec<Document>> = match texts.is_empty() {
-        true => return asked.into_iter().take(args.documents).collect(),
+        true => return asked.into_iter().take(settings.documents).collect(),
         // As many questions per text as there are.
         false => {
             let per_text = asked.len().div_ceil(texts.len()).max(1);
             asked.chunks(per_text).map(<[Document]>::to_vec).collect()
         }
     };
-    in_turn(asked.into_iter(), &texts, &BTreeSet::new(), args)
+    in_turn(asked.into_iter(), &texts, &BTreeSet::new(), settings)
 }
 
 fn in_turn(
     mut others: impl Iterator<Item = Vec<Document>>,
     texts: &[String],
     excluded: &BTreeSet<String>,
-    args: &PretrainArgs,
+    settings: &BaseModelSettings,
 ) -> Vec<Document> {
-    let mut options = miniature::options(texts, excluded, args.seed);
+    let mut options = miniature::options(texts, excluded, settings.seed);
     let documents = texts.iter().flat_map(|text| {
         let option = options.next();
         let asked = option.map(|(prompt, answer)| Document::asked(prompt, answer));
         let own = std::iter::once(Document::prose(text)).chain(asked);
         others.next().into_iter().flatten().chain(own)
     });
-    documents.take(args.documents).collect()
+    documents.take(settings.documents).collect()
 }
 
 /// Configuration and tokenizer of a model that does not exist yet.
 ///
 /// The built-in suite's wordings are part of the vocabulary, as everybody's words are of a published one:
 /// without them its prompts would be spelt letter by letter.
-pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
-    let wordings: Vec<String> = match args.text {
+pub(super) fn source(
+    documents: &[Document],
+    settings: &BaseModelSettings,
+) -> Result<BaseModelSource, SyntheticError> {
+    let wordings: Vec<String> = match &settings.own_documents {
         None => miniature::wordings().collect(),
         Some(_) => Vec::new(),
     };
     let wordings = wordings.iter().cycle().take(WORDINGS * wordings.len());
     let texts = vocabulary_texts(documents).chain(wordings.cloned());
-    let tokenizer = sentence_pieces::train(texts.collect::<Vec<_>>().into_iter(), args.vocabulary)?;
+    let tokenizer =
+        sentence_pieces::train(texts.collect::<Vec<_>>().into_iter(), settings.vocabulary)?;
     let heads = 4;
     let config = json!({
         "architectures": ["T5ForConditionalGeneration"],
         "model_type": "t5",
         "vocab_size": tokenizer.get_vocab_size(true),
-        "d_model": args.hidden,
-        "d_kv": args.hidden / heads,
-        "d_ff": args.hidden * 2,
-        "num_layers": args.layers,
-        "num_decoder_layers": args.layers,
+        "d_model": settings.hidden,
+        "d_kv": settings.hidden / heads,
+        "d_ff": settings.hidden * 2,
+        "num_layers": settings.layers,
+        "num_decoder_layers": settings.layers,
         "num_heads": heads,
         "relative_attention_num_buckets": 32,
         "relative_attention_max_distance": 128,
@@ -107,7 +113,7 @@ pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
         "clean_up_tokenization_spaces": false
     });
     let generation = json!({"eos_token_id": 1, "pad_token_id": 0, "decoder_start_token_id": 0});
-    Ok(Source {
+    Ok(BaseModelSource {
         files: vec![
             ("config.json", config),
             ("tokenizer_config.json", tokenizer_config),
@@ -118,7 +124,10 @@ pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
 }
 
 /// What is asked as a prompt and its answer, prose with spans that are missing.
-pub fn rows(documents: &[Document], tokenizer: &TextTokenizer) -> Result<Vec<Example>> {
+pub(super) fn rows(
+    documents: &[Document],
+    tokenizer: &TextTokenizer,
+) -> Result<Vec<Example>, SyntheticError> {
     let row = |(index, document): (usize, &Document)| {
         Ok(match document.prompt.as_str() {
             "" => tokenizer.text(&document.answer, MAX_LENGTH, index as u64)?,

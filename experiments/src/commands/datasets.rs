@@ -1,15 +1,11 @@
 //! `experiments datasets`: the built-in suites, generated and checked.
 
-mod labelled;
-mod trace;
-
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use benchmarks::{flaws, load_task, repaired};
 use report::hash::sha256;
 use runs::Registries;
-use serde::Serialize;
 
 use crate::cli::{CheckArgs, DatasetsCommand, GenerateArgs, SuiteName, VerifyArgs};
 
@@ -33,8 +29,8 @@ fn write_suite(args: &GenerateArgs) -> Result<()> {
         args.out.display()
     );
     let files = match args.suite {
-        SuiteName::Trace => trace::files(args.seed)?,
-        SuiteName::T5 => labelled::files(args.seed)?,
+        SuiteName::Trace => synthetic::files::trace(args.seed)?,
+        SuiteName::T5 => synthetic::files::miniature(args.seed)?,
     };
     let mut hashes = String::new();
     for (name, bytes) in &files {
@@ -50,12 +46,6 @@ fn write_suite(args: &GenerateArgs) -> Result<()> {
     std::fs::write(&path, hashes).with_context(|| format!("cannot write {}", path.display()))?;
     println!("wrote {} files to {}", files.len() + 1, args.out.display());
     Ok(())
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    Ok(text.into_bytes())
 }
 
 /// Compares every file of a folder with its recorded hash.

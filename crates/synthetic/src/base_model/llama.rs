@@ -1,33 +1,35 @@
 //! A decoder-only model on the general mixture: the loss runs over whole documents.
 
-use anyhow::Result;
 use lm::{Example, TextTokenizer};
 use serde_json::json;
 
-use super::{MAX_LENGTH, Source, vocabulary_texts};
-use crate::cli::PretrainArgs;
-use synthetic::suite::{Document, mixture};
-use synthetic::vocabulary::byte_level::{self, END_OF_TEXT};
+use super::{BaseModelSettings, BaseModelSource, MAX_LENGTH, vocabulary_texts};
+use crate::error::SyntheticError;
+use crate::suite::{Document, mixture};
+use crate::vocabulary::byte_level::{self, END_OF_TEXT};
 
 /// Documents of the mixture.
-pub fn documents(args: &PretrainArgs) -> Vec<Document> {
-    mixture(args.seed, args.documents)
+pub(super) fn documents(settings: &BaseModelSettings) -> Vec<Document> {
+    mixture(settings.seed, settings.documents)
 }
 
 /// Configuration and tokenizer of a model that does not exist yet.
-pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
-    let tokenizer = byte_level::train(vocabulary_texts(documents), args.vocabulary)?;
+pub(super) fn source(
+    documents: &[Document],
+    settings: &BaseModelSettings,
+) -> Result<BaseModelSource, SyntheticError> {
+    let tokenizer = byte_level::train(vocabulary_texts(documents), settings.vocabulary)?;
     let vocabulary_size = tokenizer.get_vocab_size(true);
     let config = json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "vocab_size": vocabulary_size,
-        "hidden_size": args.hidden,
-        "intermediate_size": args.hidden * 3,
-        "num_hidden_layers": args.layers,
+        "hidden_size": settings.hidden,
+        "intermediate_size": settings.hidden * 3,
+        "num_hidden_layers": settings.layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "head_dim": args.hidden / 4,
+        "head_dim": settings.hidden / 4,
         "hidden_act": "silu",
         "max_position_embeddings": 512,
         "rms_norm_eps": 1e-5,
@@ -47,7 +49,7 @@ pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
         "clean_up_tokenization_spaces": false
     });
     let generation = json!({"eos_token_id": 0, "pad_token_id": 0});
-    Ok(Source {
+    Ok(BaseModelSource {
         files: vec![
             ("config.json", config),
             ("tokenizer_config.json", tokenizer_config),
@@ -58,7 +60,10 @@ pub fn source(documents: &[Document], args: &PretrainArgs) -> Result<Source> {
 }
 
 /// Prompt and answer are tokenized apart, as those of tasks are.
-pub fn rows(documents: &[Document], tokenizer: &TextTokenizer) -> Result<Vec<Example>> {
+pub(super) fn rows(
+    documents: &[Document],
+    tokenizer: &TextTokenizer,
+) -> Result<Vec<Example>, SyntheticError> {
     documents
         .iter()
         .map(|document| {
