@@ -1,0 +1,51 @@
+//! What a benchmark adds to the settings: its defaults, and published settings.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use toml::Table;
+
+use crate::registries::Registries;
+
+/// Settings for the built-in model and suite; learning rates were found by `trace --tune`.
+const BUILTIN: &str = include_str!("../../settings/builtin.toml");
+
+/// What differs for a model or data of the user's.
+const GIVEN: &str = include_str!("../../settings/given.toml");
+
+/// Default settings of a benchmark, one over the other.
+pub(super) fn layers(
+    registries: &Registries,
+    command: &str,
+    given: bool,
+) -> Result<Vec<&'static str>> {
+    let benchmark = registries.benchmarks.find(command);
+    let benchmark = benchmark.ok_or_else(|| unknown(registries, command))?;
+    let mut layers = vec![BUILTIN, benchmark.settings()];
+    if given {
+        layers.extend([GIVEN, benchmark.given_settings()]);
+    }
+    Ok(layers)
+}
+
+/// Published settings that are about a benchmark.
+pub(super) fn preset(registries: &Registries, command: &str, name: &str) -> Result<Table> {
+    let found = registries.benchmarks.preset(name);
+    let (benchmark, preset) = found.ok_or_else(|| anyhow!("there is no preset {name:?}"))?;
+    ensure!(
+        benchmark.command() == command,
+        "preset {name} is about `experiments {}`, not `experiments {command}`",
+        benchmark.command()
+    );
+    toml::from_str(preset.settings).context("settings of a preset")
+}
+
+pub(super) fn unknown(registries: &Registries, command: &str) -> anyhow::Error {
+    let commands: Vec<&str> = registries
+        .benchmarks
+        .iter()
+        .map(|benchmark| benchmark.command())
+        .collect();
+    anyhow!(
+        "there is no benchmark {command:?}; there are {}",
+        commands.join(", ")
+    )
+}
