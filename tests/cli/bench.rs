@@ -1,8 +1,9 @@
 //! What a step costs: `bench` and `scaling`.
 
 use std::fs;
+use std::path::Path;
 
-use crate::{fail, scratch, succeed};
+use crate::{fail, repository, scratch, succeed};
 
 #[test]
 fn bench_times_variants_beside_plain_fine_tuning() {
@@ -214,4 +215,32 @@ fn scaling_says_what_it_needs() {
     assert!(error.contains("measured in three places"), "{error}");
     let error = fail(folder.path(), &["bench", "--shape", "llama-100x2"]);
     assert!(error.contains("multiple of 64"), "{error}");
+}
+
+/// What was measured by earlier versions gives the tables that were committed.
+#[test]
+fn committed_measurements_give_the_committed_tables() {
+    let folder = scratch();
+    let results = repository().join("results/scaling");
+    let kinds = [
+        "width",
+        "width-found",
+        "tokens",
+        "tasks",
+        "tasks-found",
+        "share",
+    ];
+    let folders = kinds.map(|kind| results.join(kind).display().to_string());
+    let mut arguments = vec!["scaling"];
+    arguments.extend(folders.iter().map(String::as_str));
+    arguments.extend(["--out", "fits"]);
+    succeed(folder.path(), &arguments);
+    let rows = |page: &Path| -> Vec<String> {
+        let page = fs::read_to_string(page).unwrap();
+        let lines = page.lines().filter(|line| line.starts_with('|'));
+        lines.map(str::to_string).collect()
+    };
+    let found = rows(&folder.path().join("fits/report.md"));
+    assert!(found.len() > 50);
+    assert_eq!(found, rows(&results.join("fits/report.md")));
 }

@@ -227,7 +227,7 @@ fn a_run_is_only_gone_on_with_as_it_was() {
         (&["--order", "sums"], &["order", "stance", "sums"]),
         (&["--out", "other"], &["--out"]),
         (&["--tune"], &["--tune"]),
-        (&["--share", "0.3"], &["methods.osft.protected_share"]),
+        (&["--share", "0.3"], &["--share is a setting of osft"]),
         (&["--seeds", "4"], &["seeds"]),
         (
             &["--set", "train.global_batch=3"],

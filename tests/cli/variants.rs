@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{experiments, repository, scratch, succeed, write_plan};
+use crate::{experiments, fail, repository, scratch, succeed, write_plan};
 
 #[test]
 fn flags_choose_source_form_and_share() {
@@ -44,6 +44,42 @@ fn flags_choose_source_form_and_share() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(words), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn what_is_typed_has_an_effect_or_is_refused() {
+    let folder = scratch();
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["--method", "osft-paper", "--share", "0.8"],
+            "--share is a setting of osft",
+        ),
+        (
+            &["--method", "seqft", "--osft-form", "weight"],
+            "--osft-form is a setting of osft",
+        ),
+        (
+            &["--method", "seqft", "--calibration-text", "notes.txt"],
+            "none of seqft reads it",
+        ),
+        (
+            &["--set", "train.learning_rate=0.5"],
+            "learning_rates.METHOD",
+        ),
+        (
+            &["--set", "train.global_batch=0"],
+            "settings of seqft: global_batch",
+        ),
+        (&["--optimizer", "adagrad"], "adamw, adam, sgd, lion, muon"),
+    ];
+    for (arguments, words) in cases {
+        let error = fail(folder.path(), &[&["validate"], arguments].concat());
+        assert!(error.contains(words), "{arguments:?}: {error}");
+    }
+    let error = fail(folder.path(), &["trace", "--tune", "--lr", "1e-3"]);
+    assert!(error.contains("cannot be used with"), "{error}");
+    let shown = succeed(folder.path(), &["validate", "--optimizer", "muon"]);
+    assert!(shown.contains("optimizer muon"), "{shown}");
 }
 
 #[test]
@@ -184,4 +220,28 @@ fn the_plans_behind_the_committed_studies_can_be_read() {
         }
     }
     assert!(count > 0);
+}
+
+#[test]
+fn a_plan_says_everything_in_one_place() {
+    let folder = scratch();
+    let variants = "[[variants]]\nmethod = \"seqft\"";
+    write_plan(folder.path(), "test", variants);
+    let plan = fs::read_to_string(folder.path().join("plan.toml")).unwrap();
+    for (line, words) in [
+        ("seeds = [4]", "run.seeds"),
+        ("compare = [\"osft\"]", "run.compare"),
+        ("methods = [\"osft\"]", "run.compare"),
+        ("learning_rates = { seqft = 0.5 }", "run.learning_rates"),
+        ("benchmark = \"t5\"", "run.benchmark"),
+    ] {
+        let wrong = plan.replace("[run]", &format!("[run]\n        {line}"));
+        fs::write(folder.path().join("wrong.toml"), wrong).unwrap();
+        let error = fail(
+            folder.path(),
+            &["study", "run", "wrong.toml", "--out", "study"],
+        );
+        assert!(error.contains(words), "{line}: {error}");
+        assert!(!folder.path().join("study").exists(), "{line}");
+    }
 }

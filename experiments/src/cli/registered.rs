@@ -104,6 +104,7 @@ fn flags(registries: &Registries) -> Vec<(String, Flag)> {
 fn argument(flag: &Flag, registries: &Registries) -> Arg {
     let argument = Arg::new(flag.name)
         .long(flag.name)
+        .allow_negative_numbers(true)
         .value_name(flag.value_name)
         .help(flag.help.clone());
     // Two flags for one setting would leave open which one counts.
@@ -132,6 +133,16 @@ impl std::fmt::Display for Wrong {
 }
 
 impl std::error::Error for Wrong {}
+
+/// The flags of methods that were typed, with the methods they belong to.
+pub fn typed_flags(registries: &Registries, matches: &ArgMatches) -> Vec<(String, &'static str)> {
+    let typed = |name: &str| matches!(matches.try_get_one::<Value>(name), Ok(Some(_)));
+    let flags = flags(registries).into_iter();
+    flags
+        .filter(|(_, flag)| typed(flag.name))
+        .map(|(method, flag)| (method, flag.name))
+        .collect()
+}
 
 /// What was typed as flags of methods: a table of settings for every method.
 pub fn method_flags(registries: &Registries, matches: &ArgMatches) -> Table {

@@ -8,7 +8,7 @@ use runs::settings::{Overrides, RunConfig};
 use runs::{Backend, Registries};
 use toml::{Table, Value};
 
-use super::registered::method_flags;
+use super::registered::{method_flags, typed_flags};
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub struct SequenceArgs {
     pub resume: Option<PathBuf>,
     /// Instead of reporting on the test rows, find learning rates on the validation rows: the
     /// same grid (`tune_grid`) for every method.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "lr")]
     pub tune: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct RunArgs {
     /// Methods to compare, separated by commas [default: seqft,osft-paper,osft].
     #[arg(long, value_delimiter = ',')]
     pub method: Vec<String>,
-    /// The optimizer of every method [default: adamw].
+    /// The optimizer of every method; the built-in learning rates were tuned for the default [default: adamw].
     #[arg(long, value_name = "NAME")]
     pub optimizer: Option<String>,
     /// Keep splits in this folder, and take them from there when weights, settings and calibration are
@@ -74,7 +74,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub calibration_text: Option<PathBuf>,
     /// Peak learning rate of every method [default: the method's tuned one].
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Order of the tasks: stored ones by number, or the names of one, separated by commas [default:
     /// trace 1, t5 1,2].
@@ -138,7 +138,35 @@ impl RunArgs {
             "these are settings of `experiments {}`, not of `experiments {benchmark}`",
             config.benchmark
         );
+        self.check_effect(&config, registries, matches)?;
         Ok(config)
+    }
+
+    /// Checks that what was typed has an effect on these settings.
+    ///
+    /// # Errors
+    ///
+    /// A flag that none of the methods reads.
+    pub fn check_effect(
+        &self,
+        config: &RunConfig,
+        registries: &Registries,
+        matches: &ArgMatches,
+    ) -> Result<()> {
+        for (method, flag) in typed_flags(registries, matches) {
+            ensure!(
+                config.compare.contains(&method),
+                "--{flag} is a setting of {method}, which is not among the methods that are compared ({}): \
+                 add it to --method, or set methods.NAME.KEY of another one with --set",
+                config.compare.join(", ")
+            );
+        }
+        ensure!(
+            self.calibration_text.is_none() || config.reads_calibration(),
+            "--calibration-text: none of {} reads it",
+            config.compare.join(", ")
+        );
+        Ok(())
     }
 
     /// What was typed, over whatever settings.

@@ -18,7 +18,9 @@ pub fn run(
         None => (args.run.resolve(registries, benchmark, matches)?, args.tune),
         Some(folder) => {
             let overrides = args.run.overrides(registries, matches);
-            sequence::resumed(registries, benchmark, folder, &overrides)?
+            let resumed = sequence::resumed(registries, benchmark, folder, &overrides)?;
+            args.run.check_effect(&resumed.0, registries, matches)?;
+            resumed
         }
     };
     let request = SequenceRequest {

@@ -30,6 +30,12 @@ pub enum OptimizerName {
 }
 
 impl OptimizerName {
+    /// Its name, as it is typed.
+    pub fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(own, ..)| *own == self);
+        named.map_or("", |(_, name, _)| name)
+    }
+
     /// All of them, each with a sentence about it.
     pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Adamw, "adamw", "AdamW"),
@@ -43,11 +49,15 @@ impl OptimizerName {
             "sgd",
             "Stochastic gradient descent; its momentum is `beta_1`",
         ),
-        (Self::Lion, "lion", "Lion"),
+        (
+            Self::Lion,
+            "lion",
+            "Lion; both betas count, `epsilon` does not",
+        ),
         (
             Self::Muon,
             "muon",
-            "Muon for the matrices of linear layers but the head's, AdamW for the rest",
+            "Muon (momentum 0.95) for the matrices of linear layers but the head's, AdamW for the rest",
         ),
     ];
 }

@@ -116,6 +116,8 @@ fn specs(
     let known = variants(registries);
     let mut chosen = vec![plain::variant()];
     for name in args.variants.iter().filter(|name| *name != PLAIN) {
+        let twice = chosen.iter().any(|other: &KindVariant| other.name == *name);
+        ensure!(!twice, "variant {name} is named twice");
         let found = known.iter().find(|variant| variant.name == *name);
         chosen.push(
             found

@@ -47,17 +47,22 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Name of the variant, whatever is varied.
+    pub fn name(&self) -> String {
+        match (self.label.is_empty(), self.share) {
+            (false, _) => self.label.clone(),
+            // Only OSFT had a share.
+            (true, Some(_)) => format!("osft {}", self.variant),
+            (true, None) => self.variant.clone(),
+        }
+    }
+
     /// Name in reports.
     pub fn label(&self) -> String {
         if let Some(peer) = &self.peer {
             return peer.name.clone();
         }
-        let name = match (self.label.is_empty(), self.share) {
-            (false, _) => self.label.clone(),
-            // Only OSFT had a share.
-            (true, Some(_)) => format!("osft {}", self.variant),
-            (true, None) => self.variant.clone(),
-        };
+        let name = self.name();
         let share = self.share.map(|share| format!(" {share}"));
         let activations = match self.activations {
             Activations::Kept => "",

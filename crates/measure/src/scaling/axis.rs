@@ -51,7 +51,10 @@ impl Axis {
             (Self::Width, _) => {}
             (Self::Tokens, _) => origin.tokens = 0,
             (Self::Tasks, _) => origin.tasks = 1,
-            (Self::Share, _) => origin.share = None,
+            (Self::Share, _) => {
+                origin.label = spec.name();
+                origin.share = None;
+            }
         }
         origin
     }
@@ -82,7 +85,7 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
                     None => found.push((
                         origin.clone(),
                         Series {
-                            label: label(axis, &origin),
+                            label: label(axis, &row.spec, &origin),
                             points: vec![point],
                         },
                     )),
@@ -100,7 +103,8 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
     all
 }
 
-fn label(axis: Axis, origin: &Spec) -> String {
+/// Name of a series: `row` is any of its measurements, `origin` what they share.
+fn label(axis: Axis, row: &Spec, origin: &Spec) -> String {
     let shape = match (axis, origin.shape) {
         (Axis::Width, Shape::Llama { blocks, .. }) => match blocks {
             1 => "1 block".to_string(),
@@ -113,7 +117,7 @@ fn label(axis: Axis, origin: &Spec) -> String {
         _ => format!(", {} tokens", origin.tokens),
     };
     // Without what making it left in memory.
-    let found = match (&origin.split_cache, origin.share.is_some()) {
+    let found = match (&row.split_cache, row.share.is_some()) {
         (Some(_), true) => ", splits found",
         _ => "",
     };

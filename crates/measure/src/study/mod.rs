@@ -51,7 +51,6 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     if !args.general {
         prepared.general = None;
     }
-    let folder = RunFolder::reopen(args.out)?;
     println!("{}: {}\n", plan.title, prepared.title(&first.config));
     for line in &base.warnings {
         println!("model: {line}");
@@ -88,13 +87,15 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
                     variant.label()?
                 );
                 names.push(name.clone());
-                if args.part.is_none_or(|part| part.takes(index)) && !exists(&folder, &name) {
+                if args.part.is_none_or(|part| part.takes(index)) && !args.out.join(&name).is_file()
+                {
                     missing.push((variant, config, seed, name, identity));
                 }
                 index += 1;
             }
         }
     }
+    let folder = RunFolder::reopen(args.out)?;
     println!("{} of {index} runs to do here", missing.len());
     let work = missing.iter().map(|(variant, ..)| {
         let work = Work::new(&variant.config, &prepared, &variant.method)?;
@@ -130,10 +131,6 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     }
     progress.finish();
     Ok(())
-}
-
-fn exists(folder: &RunFolder, name: &str) -> bool {
-    folder.path().join(name).is_file()
 }
 
 fn file_name(label: &str, rate: f64, identity: &Identity, seed: u64) -> String {

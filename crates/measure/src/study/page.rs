@@ -8,7 +8,7 @@ use anyhow::Result;
 use continual::{Figure, metrics};
 
 use report::hash::shortened;
-use report::page::{Summary, empty_table, several_revisions, summarize, with_numbers};
+use report::page::{Summary, empty_table, meanings, several_revisions, summarize, with_numbers};
 use report::picture::{Curve, CurvesPicture, curves};
 use report::record::{Contents, Manifest, NamedResult, RunFolder, tell_apart};
 use runs::Registries;
@@ -69,7 +69,9 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     let manifest = Manifest::new(plan.title.clone(), "");
     let mut page = String::new();
     writeln!(page, "# {}\n", plan.title)?;
-    writeln!(page, "{}\n\n{LEGEND}\n", table(&groups, true))?;
+    let shown = groups.iter().flat_map(|group| group.rates.iter().copied());
+    let meanings = meanings(shown);
+    writeln!(page, "{}\n\n{LEGEND}{meanings}\n", table(&groups, true))?;
     let mut pictures: Vec<&String> = groups.iter().flat_map(|g| g.pictures.iter()).collect();
     pictures.dedup();
     let mut drawn: Vec<&String> = Vec::new();
@@ -228,7 +230,7 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
                 shown(summary.figure(metrics::backward_transfer)),
                 shown(summary.general_after()),
             ];
-            let own = columns.iter().map(|figure| summary.method_figure(figure));
+            let own = columns.iter().map(|figure| summary.method_cell(figure));
             table.add_row(cells.into_iter().chain(own));
         }
     }
@@ -281,7 +283,8 @@ fn csv(groups: &[Group<'_>]) -> Result<String> {
                 let number = |v: Option<f64>| v.map_or(String::new(), |v| format!("{v:.3}"));
                 row.extend([number(mean), number(deviation)]);
             }
-            row.extend(columns.iter().map(|figure| summary.method_figure(figure)));
+            let figures = columns.iter().map(|figure| summary.method_figure(figure));
+            row.extend(figures.map(|value| value.map_or(String::new(), |v| format!("{v:.4e}"))));
             csv.write_record(row)?;
         }
     }

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use runs::Registries;
 use runs::data::ScoredRows;
-use runs::settings::{Overrides, RunConfig, merge, read_toml};
+use runs::settings::{Overrides, RunConfig, merge, read_toml, translated};
 
 /// A plan as it is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +48,20 @@ struct VariantFile {
     settings: Table,
 }
 
+/// Settings that a plan says elsewhere, and where.
+const NOT_IN_RUN: [(&str, &str); 4] = [
+    (
+        "benchmark",
+        "a study runs the suite of `trace`, or the one of run.data",
+    ),
+    ("compare", "the methods are those of the variants"),
+    (
+        "learning_rates",
+        "name them as learning_rates of the plan or of a variant",
+    ),
+    ("seeds", "name them as seeds of the plan"),
+];
+
 /// A plan ready to run.
 pub struct Plan {
     /// Title of its report.
@@ -84,6 +98,10 @@ impl Plan {
     }
 
     fn resolve(registries: &Registries, file: PlanFile) -> Result<Self> {
+        let file = PlanFile {
+            run: translated(registries, file.run),
+            ..file
+        };
         ensure!(!file.seeds.is_empty(), "seeds is empty: name at least one");
         ensure!(
             !file.variants.is_empty(),
@@ -111,6 +129,9 @@ impl Plan {
 }
 
 fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> Result<Variant> {
+    for (key, instead) in NOT_IN_RUN {
+        ensure!(!file.run.contains_key(key), "run.{key}: {instead}");
+    }
     let mut flags = file.run.clone();
     if !variant.settings.is_empty() {
         let own = Table::from_iter([(

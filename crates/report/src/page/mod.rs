@@ -10,4 +10,4 @@ pub use orders::orders_table;
 pub use published::published_section;
 pub use summary::{Summary, matrix_table, several_revisions, summarize, summary_table};
 pub use table::{empty_table, with_numbers};
-pub use write::write_report;
+pub use write::{meanings, write_report};

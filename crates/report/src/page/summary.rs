@@ -193,15 +193,20 @@ impl Summary {
         self.over_runs(|run| run.general.map(|(_, after)| after))
     }
 
-    /// A figure of the method as it is written, over all seeds; `–` if one lacks it.
-    pub fn method_figure(&self, column: &Figure) -> String {
+    /// A figure of the method over all seeds; `None` if one lacks it.
+    pub fn method_figure(&self, column: &Figure) -> Option<f64> {
         let of = |run: &RunResult| {
             let figure = run.figures.iter().find(|figure| figure.name == column.name);
             figure.map(|figure| figure.value)
         };
         let values: Option<Vec<f64>> = self.runs.iter().map(of).collect();
-        let combined = values.and_then(|values| column.combine.over_seeds(&values));
-        combined.map_or("–".to_string(), |value| column.notation.text(value))
+        column.combine.over_seeds(&values?)
+    }
+
+    /// The same as tables show it, `–` where there is none.
+    pub fn method_cell(&self, column: &Figure) -> String {
+        let value = self.method_figure(column);
+        value.map_or("–".to_string(), |value| column.notation.text(value))
     }
 
     /// The figures that any of some methods fills, each by its first occurrence.
@@ -263,7 +268,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             general,
             summary.runs[0].trainable_parameters.to_string(),
         ];
-        let own = columns.iter().map(|figure| summary.method_figure(figure));
+        let own = columns.iter().map(|figure| summary.method_cell(figure));
         let seconds = std::iter::once(summary.seconds());
         table.add_row(cells.into_iter().chain(own).chain(seconds));
     }

@@ -79,8 +79,8 @@ pub fn write_report(
     folder.write("report.md", page.as_bytes())
 }
 
-/// What the methods' own figures are.
-fn meanings(summaries: &[Summary]) -> String {
+/// What the methods' own figures are, for a legend.
+pub fn meanings<'a>(summaries: impl IntoIterator<Item = &'a Summary>) -> String {
     let mut text = String::new();
     for figure in Summary::columns(summaries) {
         if !figure.meaning.is_empty() {

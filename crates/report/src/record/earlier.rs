@@ -15,7 +15,7 @@ pub(super) fn with_figures(mut result: Value) -> Value {
         if let Some(value) = value.filter(|value| !value.is_null()) {
             figures.push(json!({
                 "name": name,
-                "meaning": "",
+                "meaning": meaning(name),
                 "value": value,
                 "notation": notation,
                 "combine": combine,
@@ -38,6 +38,23 @@ pub(super) fn with_figures(mut result: Value) -> Value {
     figure("outputs", outputs, json!({"fixed": 3}), "last");
     fields.insert("figures".to_string(), Value::Array(figures));
     result
+}
+
+/// What the figures were, as the reports of their time said.
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "leak in" => {
+            "the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` of any layer and task; rounding leaks about \
+             `6e-8 ‖W‖ / ‖ΔW‖`"
+        }
+        "leak out" => "the largest `‖ΔW Q_h‖ / ‖ΔW‖` of any layer and task",
+        "change" => "the largest `‖ΔW‖ / ‖W‖` of any layer and task",
+        "outputs" => {
+            "the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, over the base \
+             model's own inputs"
+        }
+        _ => "the leak of the weights once they are rounded to the precision they are stored in",
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
+use continual::method::OptimizerName;
 use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
 use report::hash::sha256;
@@ -173,6 +174,10 @@ impl PreparedTasks {
             ),
             None => "built-in model".to_string(),
         };
+        let optimizer = match config.train.optimizer {
+            OptimizerName::Adamw => String::new(),
+            other => format!(", optimizer {}", other.name()),
+        };
         let largest = |count: fn(&Task) -> usize| self.tasks.iter().map(count).max().unwrap_or(0);
         format!(
             "{} on {model}: {} tasks, at most {} training and {} test rows per task, {} tokens \
@@ -184,7 +189,7 @@ impl PreparedTasks {
             config.max_length,
             config.seeds.len(),
             if config.seeds.len() == 1 { "" } else { "s" },
-        )
+        ) + &optimizer
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
-use toml::Table;
+use anyhow::{Context, Result, bail, ensure};
+use toml::{Table, Value};
 
 use report::hash::shortened;
 use report::record::{Contents, Manifest, MetricsLog, RunFolder};
@@ -61,20 +61,16 @@ pub fn resumed(
          cannot be continued; start a new run",
         folder.display()
     );
-    let typed = RunConfig::resolve_over(registries, saved.clone(), overrides)?;
+    let typed = RunConfig::resolve_over(registries, saved.clone(), overrides)
+        .with_context(|| format!("settings of the run in {}", folder.display()))?;
     ensure!(
         typed.benchmark == benchmark,
         "{} is a run of `experiments {}`: resume it with that command",
         folder.display(),
         typed.benchmark
     );
-    // Where splits are found changes no number.
-    let without_cache = |mut settings: Table| {
-        settings.remove("split_cache");
-        settings
-    };
-    let found = without_cache(Table::try_from(&typed)?);
-    let different = differences(&without_cache(saved), &found);
+    let before = RunConfig::resolve_over(registries, saved, &Overrides::default())?;
+    let different = differences(&comparable(&before)?, &comparable(&typed)?);
     if !different.is_empty() {
         bail!(
             "{} was started with other settings, so that it cannot be continued: {}; resume it without \
@@ -84,6 +80,17 @@ pub fn resumed(
         );
     }
     Ok((typed, manifest.tuning))
+}
+
+/// The settings that must not change while a run is continued: where splits are found changes no number, and
+/// methods that are not compared may come and go.
+fn comparable(config: &RunConfig) -> Result<Table> {
+    let mut settings = Table::try_from(config)?;
+    settings.remove("split_cache");
+    if let Some(Value::Table(methods)) = settings.get_mut("methods") {
+        methods.retain(|method, _| config.compare.iter().any(|own| own == method));
+    }
+    Ok(settings)
 }
 
 impl StartedRun {

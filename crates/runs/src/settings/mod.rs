@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use continual::ContinualError;
 use continual::method::{CalibrationUse, RegisteredKind};
 use continual::trainer::TrainConfig;
@@ -21,6 +21,7 @@ use lm::Model;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use moved::translated;
 pub use parts::{CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, ScoringName};
 use table::set;
 pub use table::{differences, merge, read_toml};
@@ -163,6 +164,7 @@ impl RunConfig {
         mut table: Table,
         overrides: &Overrides<'_>,
     ) -> Result<Self> {
+        table = translated(registries, table);
         if let Some(preset) = overrides.preset {
             let benchmark = table.get("benchmark").and_then(Value::as_str);
             let benchmark = benchmark.map_or_else(first_benchmark, str::to_string);
@@ -171,8 +173,9 @@ impl RunConfig {
                 benchmark::preset(registries, &benchmark, preset)?,
             );
         }
+        let fallback = learning_rate_in(&table);
         if let Some(path) = overrides.file {
-            let file: Table = read_toml(path)?;
+            let file = translated(registries, read_toml(path)?);
             // Checked apart, so that an error names the file it is in.
             let mut alone = table.clone();
             merge(&mut alone, file.clone());
@@ -180,11 +183,18 @@ impl RunConfig {
             merge(&mut table, file);
         }
         for pair in overrides.set {
-            merge(&mut table, set(pair)?);
+            merge(&mut table, translated(registries, set(pair)?));
         }
-        merge(&mut table, overrides.flags.clone());
+        let flags = translated(registries, overrides.flags.clone());
+        merge(&mut table, flags);
         let config = parse(registries, table)?;
         config.validate()?;
+        ensure!(
+            config.train.learning_rate == fallback || !config.has_own_rates(),
+            "train.learning_rate = {} would have no effect, since every method has a learning rate of its own: \
+             use --lr, or set learning_rates.METHOD",
+            config.train.learning_rate
+        );
         Ok(config)
     }
 
@@ -276,6 +286,12 @@ impl RunConfig {
         found.unwrap_or(CalibrationUse::Never)
     }
 
+    /// Whether every method that is compared has a learning rate of its own.
+    fn has_own_rates(&self) -> bool {
+        let mut methods = self.compare.iter();
+        methods.all(|method| self.learning_rates.contains_key(method))
+    }
+
     /// Whether any method reads what is calibrated on.
     pub fn reads_calibration(&self) -> bool {
         let mut methods = self.compare.iter();
@@ -284,9 +300,16 @@ impl RunConfig {
     }
 }
 
+/// The learning rate of methods that have none of their own.
+fn learning_rate_in(table: &Table) -> f64 {
+    let train = table.get("train").and_then(Value::as_table);
+    let rate = train.and_then(|train| train.get("learning_rate"));
+    rate.and_then(Value::as_float)
+        .unwrap_or(TrainConfig::default().learning_rate)
+}
+
 /// The settings of a table, with those of every method in full.
 fn parse(registries: &Registries, table: Table) -> Result<RunConfig> {
-    moved::check(registries, &table)?;
     let config: Result<RunConfig, _> = serde_path_to_error::deserialize(table);
     let mut config = config.map_err(|error: serde_path_to_error::Error<toml::de::Error>| {
         let path = error.path().to_string();

@@ -160,8 +160,8 @@ fn mistakes_are_named() {
         ("methods.ewc.strength=1", "ewc"),
         ("learning_rates.ewc=1e-3", "ewc"),
         ("methods.osft.colour=1", "colour"),
-        ("methods=['osft']", "compare"),
-        ("o_lora.alpha=1", "methods.o-lora"),
+        ("methods=['ewc']", "ewc"),
+        ("train.learning_rate=0.5", "learning_rates.METHOD"),
         ("methods.o-lora.adapter_rank=0", "adapter_rank"),
         ("methods.lora.alpha=-1", "alpha"),
         ("compare=[]", "compare"),
@@ -276,4 +276,24 @@ fn the_same_seed_or_order_twice_is_a_mistake() {
         let error = resolve(&[pair]).unwrap_err().to_string();
         assert!(error.contains(word) && error.contains("twice"), "{error}");
     }
+}
+
+#[test]
+fn settings_of_earlier_versions_are_read() {
+    let old = [
+        "methods=['lora', 'o-lora']",
+        "o_lora.alpha=4",
+        "osft_paper.protected_share={ fixed = 0.25 }",
+        "by_order.2.o_lora.size=0.5",
+    ];
+    let new = [
+        "compare=['lora', 'o-lora']",
+        "methods.o-lora.alpha=4",
+        "methods.osft-paper.protected_share={ fixed = 0.25 }",
+        "by_order.2.methods.o-lora.size=0.5",
+    ];
+    let written = |pairs: &[&str]| toml::to_string(&resolve(pairs).unwrap()).unwrap();
+    assert_eq!(written(&old), written(&new));
+    let ordered = resolve(&old).unwrap().with_order("2").unwrap();
+    assert_eq!(ordered.method("o-lora")["size"].as_float(), Some(0.5));
 }

@@ -54,18 +54,6 @@ impl RunConfig {
                 bail!("by_order.{order}.{key}: {key} is one for all orders of a run");
             }
         }
-        ensure!(
-            !self.tune_grid.is_empty(),
-            "tune_grid is empty: name at least one rate"
-        );
-        named_once("tune_grid: rate", &self.tune_grid)?;
-        for &learning_rate in &self.tune_grid {
-            let train = TrainConfig {
-                learning_rate,
-                ..self.train.clone()
-            };
-            train.validate().context("tune_grid")?;
-        }
         named_once("method", &self.compare)?;
         for method in &self.compare {
             self.kind(method)?;
@@ -78,6 +66,18 @@ impl RunConfig {
                 "{} looks at the inputs of the layers, but calibration.base_rows is 0",
                 self.label(method)?
             );
+        }
+        ensure!(
+            !self.tune_grid.is_empty(),
+            "tune_grid is empty: name at least one rate"
+        );
+        named_once("tune_grid: rate", &self.tune_grid)?;
+        for &learning_rate in &self.tune_grid {
+            let train = TrainConfig {
+                learning_rate,
+                ..self.train.clone()
+            };
+            train.validate().context("tune_grid")?;
         }
         for method in self.learning_rates.keys() {
             self.kind(method).context("learning_rates")?;
