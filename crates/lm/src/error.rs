@@ -1,4 +1,4 @@
-//! What can go wrong between a folder on disk and a model in memory.
+//! Errors of reading, writing and using language models.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,11 @@ pub enum LmError {
     /// A file or folder cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried (`read`, `write`, …).
+        /// The attempted action (`read`, `write`, …).
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The operating system's reason.
+        /// Reason given by the operating system.
         source: std::io::Error,
     },
     /// A model folder lacks a file.
@@ -27,10 +27,10 @@ pub enum LmError {
     MissingFile {
         /// The folder.
         folder: PathBuf,
-        /// What was looked for.
+        /// The missing file.
         expected: String,
     },
-    /// A JSON file is not what it should be.
+    /// A JSON file cannot be parsed or has the wrong content.
     #[error("{}: {reason}", path.display())]
     Json {
         /// The file.
@@ -38,7 +38,7 @@ pub enum LmError {
         /// Line, column and reason.
         reason: String,
     },
-    /// A file holds a pointer of Git LFS in place of its content.
+    /// A file contains a Git LFS pointer in place of its content.
     #[error(
         "{} is a Git LFS pointer, not the file that it stands for: run `git lfs pull` in its \
          repository, or download the file itself",
@@ -76,10 +76,10 @@ pub enum LmError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// The reader's reason.
+        /// What is wrong with the file.
         reason: String,
     },
-    /// Tensors that the model needs are in none of the files.
+    /// Tensors that the model needs are in no weight file.
     #[error(
         "{} lacks {} of the tensors that its config.json calls for: {}{}",
         folder.display(), names.len(), names[..names.len().min(4)].join(", "),
@@ -88,10 +88,10 @@ pub enum LmError {
     MissingTensors {
         /// The folder.
         folder: PathBuf,
-        /// The missing tensors, as the files would name them.
+        /// Names of the missing tensors in the naming of the files.
         names: Vec<String>,
     },
-    /// Two tensors that are one in the model hold different values.
+    /// Two stored tensors differ, although the model has one tensor for both.
     #[error(
         "{}: tensors {first} and {second} differ, but the model has one tensor for both",
         folder.display()
@@ -99,12 +99,12 @@ pub enum LmError {
     DifferentCopies {
         /// The folder.
         folder: PathBuf,
-        /// One of them.
+        /// Name of the first tensor.
         first: String,
-        /// The other.
+        /// Name of the second tensor.
         second: String,
     },
-    /// Nothing says which token ends an answer, or what says so names none of the tokenizer's.
+    /// No file names the token that ends an answer, or the named token is not in the tokenizer.
     #[error("{}: {reason}", path.display())]
     EndToken {
         /// The file, or the folder.
@@ -112,7 +112,7 @@ pub enum LmError {
         /// What is wrong.
         reason: String,
     },
-    /// A token has an id that the model has no embedding for.
+    /// The model has no embedding for the id of a token.
     #[error(
         "{}: token {id}{} has no embedding: the model has {embeddings} of them (vocab_size in \
          config.json), for ids below {embeddings}",
@@ -121,9 +121,9 @@ pub enum LmError {
     TokenBeyondEmbeddings {
         /// The file that names the token.
         path: PathBuf,
-        /// Its id.
+        /// Id of the token.
         id: u32,
-        /// The token itself, where the tokenizer knows it.
+        /// Text of the token, if the tokenizer has it.
         token: Option<String>,
         /// Number of embeddings.
         embeddings: u64,
@@ -131,7 +131,7 @@ pub enum LmError {
     /// The tokenizer file cannot be read, or a text cannot be encoded or decoded.
     #[error("tokenizer: {reason}")]
     Tokenizer {
-        /// The tokenizer's reason.
+        /// What is wrong, as the tokenizer reports it.
         reason: String,
     },
 }

@@ -1,40 +1,41 @@
-//! How the next token is chosen from the logits.
+//! Choosing the next token from the logits.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How a token is chosen at every step.
+/// How the next token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decoding {
     /// The most likely token.
     Greedy,
-    /// A token drawn from the softmax.
+    /// A token sampled from the softmax.
     Sample {
-        /// Divides the logits; above 0, and 1 leaves them as they are.
+        /// Divisor of the logits; above 0, and 1 leaves them unchanged.
         temperature: f64,
-        /// Draw among this many most likely tokens only; 0 is no limit.
+        /// Samples among this many most likely tokens only; 0 means no limit.
         top_k: usize,
-        /// Draw among the most likely tokens whose probabilities sum to this, in `(0, 1]`.
+        /// Samples among the most likely tokens whose probabilities sum to this, in `(0, 1]`.
         top_p: f64,
-        /// The same seed draws the same tokens, on every backend up to rounding of the logits.
+        /// Seed of the samples. The same seed gives the same tokens, on every backend up to rounding of the
+        /// logits.
         seed: u64,
     },
 }
 
-/// What to generate.
+/// Options of text generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {
-    /// Most tokens to add to a prompt.
+    /// Maximum number of tokens that are added to a prompt.
     pub max_new_tokens: usize,
-    /// Tokens that end a continuation.
+    /// Ids of the tokens that end a continuation.
     pub stop_tokens: Vec<u32>,
-    /// Stop tokens are not chosen before a continuation has this many tokens.
+    /// Minimum number of tokens: until then, stop tokens are not chosen.
     pub min_new_tokens: usize,
     /// How a token is chosen.
     pub decoding: Decoding,
-    /// Keep the keys and values of earlier tokens (on by default); off recomputes them at every
-    /// step and gives the same result.
+    /// Whether to cache the keys and values of earlier tokens (the default). Without a cache they are
+    /// recomputed at every step, with the same result.
     pub use_cache: bool,
 }
 
@@ -71,7 +72,7 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    /// One token per row.
+    /// Chooses one token per row.
     ///
     /// # Shapes
     /// - `logits`: `[batch, vocabulary]`
@@ -96,14 +97,14 @@ impl<'a> Chooser<'a> {
                 let values: Vec<f32> = logits.into_data().iter::<f32>().collect();
                 values
                     .chunks(vocabulary)
-                    .map(|row| draw(row, temperature, top_k, top_p, &mut self.rng))
+                    .map(|row| sample(row, temperature, top_k, top_p, &mut self.rng))
                     .collect()
             }
         }
     }
 }
 
-/// Logits in which some tokens are impossible.
+/// The logits with some tokens made impossible.
 fn without(logits: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
     let [_, vocabulary] = logits.dims();
     let mut penalty = vec![0.0_f32; vocabulary];
@@ -117,14 +118,14 @@ fn without(logits: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
     logits + Tensor::from_data(penalty, &device)
 }
 
-/// Draws an index by its probability, among the `top_k` and `top_p` most likely ones.
-fn draw(logits: &[f32], temperature: f64, top_k: usize, top_p: f64, rng: &mut impl Rng) -> u32 {
+/// Samples an index by its probability, among the `top_k` and `top_p` most likely ones.
+fn sample(logits: &[f32], temperature: f64, top_k: usize, top_p: f64, rng: &mut impl Rng) -> u32 {
     let mut ranked: Vec<(usize, f64)> = logits
         .iter()
         .enumerate()
         .map(|(id, &logit)| (id, f64::from(logit) / temperature))
         .collect();
-    // Ties in order of id, so that the draw does not depend on the sort.
+    // Ties are ordered by id, so that the sample does not depend on the sort.
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     if top_k > 0 {
         ranked.truncate(top_k);
@@ -160,13 +161,13 @@ mod tests {
         let logits = [0.0, 2.0_f32.ln(), 4.0_f32.ln(), 0.0];
         let mut counts = [0; 4];
         for _ in 0..8000 {
-            counts[draw(&logits, temperature, top_k, top_p, &mut rng) as usize] += 1;
+            counts[sample(&logits, temperature, top_k, top_p, &mut rng) as usize] += 1;
         }
         counts
     }
 
     #[test]
-    fn tokens_are_drawn_by_their_probability() {
+    fn tokens_are_sampled_by_their_probability() {
         // Probabilities 1/8, 2/8, 4/8, 1/8; 8000 draws have a standard deviation below 45.
         let found = counts(1.0, 0, 1.0);
         for (found, expected) in found.into_iter().zip([1000, 2000, 4000, 1000]) {
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_cut_the_tail() {
+    fn top_k_top_p_and_temperature_cut_the_tail() {
         assert_eq!(counts(1.0, 1, 1.0), [0, 0, 8000, 0]);
         let nucleus = counts(1.0, 0, 0.7);
         assert!(nucleus[1] > 0 && nucleus[0] == 0 && nucleus[3] == 0);

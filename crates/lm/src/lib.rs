@@ -1,19 +1,18 @@
-//! Language models in Burn: Hugging Face folders in and out, tokenizers, loss and generation.
+//! Language models in Burn: reading and writing Hugging Face folders, tokenizers, loss and generation.
 //!
-//! A model is read from the folder that other tools read and write
-//! (`config.json`, safetensors in one file or in shards, `tokenizer.json`), and written back to
-//! the same layout. Parameter paths are those of the checkpoint, less the family's prefix
-//! (`layers.0.self_attn.q_proj.weight`), so that spectra, targets and exports can be compared name
-//! by name.
+//! Models are read from folders in the common Hugging Face layout (`config.json`, safetensors in one file or
+//! in shards, `tokenizer.json`), and written back to the same layout. Parameter paths are those of the
+//! checkpoint without the family's prefix (`layers.0.self_attn.q_proj.weight`), so that spectra, targets and
+//! exports can be compared by name.
 //!
-//! What trains and evaluates a model needs only the [`LanguageModel`] trait. [`Model`] is whatever a
-//! folder holds.
+//! Training and evaluation only need the [`LanguageModel`] trait. [`Model`] is a model of any supported
+//! family.
 //!
-//! # One more family
+//! # Adding a family
 //!
-//! Implement [`LanguageModel`] and [`Family`] for the model, in a folder or file of its own, and name it in
-//! a list that [`families!`] makes: a line of [`Model`] here, or a list of your own in another crate.
-//! [`HfFolder`] reads, tokenizes and exports by what the list says.
+//! Implement [`LanguageModel`] and [`Family`] for the model, in its own folder or file, and name it in a list
+//! of [`families!`]: add a line to [`Model`] here, or make your own list in another crate. [`HfFolder`] then
+//! reads, tokenizes and exports the model as its [`FolderFormat`] says.
 
 mod error;
 mod families;
@@ -38,7 +37,7 @@ pub use model::{Family, FolderFormat, LanguageModel, Pretrained, Size, sizes_of}
 pub use text::{Example, Framing, Lost, TextTokenizer, TokenRow};
 pub use training::{Backpropagation, GradientSink, negative_log_likelihood};
 
-/// What [`families!`] names.
+/// Items that the expansion of [`families!`] names.
 #[doc(hidden)]
 pub mod __private {
     pub use burn;

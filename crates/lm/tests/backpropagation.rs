@@ -1,4 +1,4 @@
-//! Derivatives in pieces: the same as of the loss as a whole.
+//! The backward pass in pieces gives the gradients of the loss as a whole.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,10 +11,10 @@ use common::{backends, configs, rows, values};
 use lm::{Backpropagation, Example, LanguageModel, Unmapped};
 use serde_json::json;
 
-/// Sums of some hundred f32 products in two orders.
+/// Relative error of sums of some hundred f32 products in two orders.
 const ROUNDING: f64 = 2e-5;
 
-/// Gradients of a module by path; parameters without one are left out.
+/// Gradients of a module, by path; parameters without a gradient are left out.
 fn by_path<M: Module>(module: &M, grads: &GradientsParams) -> Vec<(String, Vec<f64>)> {
     struct Collector<'a> {
         grads: &'a GradientsParams,
@@ -60,7 +60,7 @@ fn in_pieces<M: LanguageModel>(
     (loss, accumulator.grads())
 }
 
-/// Both ways against the loss as a whole.
+/// Compares both backward passes, with and without activation checkpointing, with the loss as a whole.
 fn check<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
     let loss = model.answer_loss(examples).0 * 0.1;
     let expected_loss = values(loss.clone())[0];
@@ -97,7 +97,7 @@ fn halves() -> Vec<Example> {
     rows().iter().filter(long_enough).map(half).collect()
 }
 
-/// The model with everything frozen but parameters whose path contains `part`.
+/// Freezes the model except for parameters whose path contains `part`.
 fn only<M: Module>(model: M, part: &str) -> M {
     let chosen = ParamGroup::from_predicate(part);
     let model = model.unfreeze();
@@ -105,7 +105,7 @@ fn only<M: Module>(model: M, part: &str) -> M {
 }
 
 #[test]
-fn pieces_of_a_llama_agree_with_the_whole() {
+fn the_backward_pass_in_pieces_agrees_with_the_whole_for_llama() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for (shape, config) in configs() {
@@ -147,13 +147,13 @@ fn pieces_of_a_t5_agree_with_the_whole() {
 }
 
 #[test]
-fn a_large_vocabulary_is_gone_through_a_few_rows_at_a_time() {
+fn only_a_few_rows_of_a_large_vocabulary_exist_at_a_time() {
     let device = Device::flex().autodiff();
     let mut config = configs()[0].1.clone();
     config["vocab_size"] = json!(70_000);
     config["hidden_size"] = json!(6);
     let model = common::model(&config, 4, &device).unfreeze();
-    // 120 rows of logits fit what exists at a time.
+    // 120 rows of logits can exist at a time.
     let examples = [Example {
         prompt: vec![7],
         answer: (0..260).map(|i| 100 * i).collect(),

@@ -1,4 +1,4 @@
-//! Which tokens end an answer and what is generated, and tokens that the model has no embedding for.
+//! The tokens that end an answer or a generated text, and tokens that the model has no embedding for.
 
 #![allow(clippy::unwrap_used)]
 
@@ -54,14 +54,14 @@ fn the_tokenizers_own_end_token_ends_an_answer() {
         assert_eq!(tokenizer.end_token(), expected[0], "{case}");
         assert!(tokenizer.warnings().is_empty(), "{case}");
     }
-    // Learned, too.
+    // The end token is learned too.
     let step = named("{\"eos_token\": \"</s>\"}").step(&rows());
     assert_eq!(step.tokens, 146);
     close("loss", step.loss, 6.383375, RELATIVE);
 }
 
 #[test]
-fn a_token_that_nobody_names_is_the_default_of_its_class_and_said() {
+fn an_unnamed_end_token_is_the_default_of_its_class_with_a_warning() {
     let mut model = with(&llama(), json!({"eos_token_id": null}));
     for class in ["llama", "mistral"] {
         model["model_type"] = json!(class);
@@ -78,7 +78,7 @@ fn a_token_that_nobody_names_is_the_default_of_its_class_and_said() {
     let config = with(&t5(), json!({"eos_token_id": null}));
     let folder = Folder::new(&config, "t5-own-head.safetensors", &t5_tokenizer());
     assert_eq!(folder.tokenizer().unwrap().stop_tokens(), [1]);
-    // Of another family there is no default.
+    // Another family has no default.
     model["model_type"] = json!("other");
     let folder = Folder::new(&model, "llama.safetensors", &tokenizer());
     let error = folder.tokenizer().err().unwrap();
@@ -86,7 +86,7 @@ fn a_token_that_nobody_names_is_the_default_of_its_class_and_said() {
 }
 
 #[test]
-fn an_end_token_that_is_none_is_refused() {
+fn an_end_token_that_the_tokenizer_lacks_is_refused() {
     let files = [
         (
             "tokenizer_config.json",
@@ -122,7 +122,7 @@ fn an_end_token_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_token_without_an_embedding_is_named() {
+fn errors_name_tokens_without_an_embedding() {
     let refused = |folder: &Folder, words: &[&str]| {
         let error = folder.tokenizer().err().unwrap();
         assert!(
@@ -141,7 +141,7 @@ fn a_token_without_an_embedding_is_named() {
     let generating = folder(json!({}), &tokenizer());
     generating.write("generation_config.json", "{\"eos_token_id\": [2, 264]}");
     refused(&generating, &["generation_config.json", "264"]);
-    // Fewer tokens than embeddings, but one of them beyond.
+    // Fewer tokens than embeddings, but the id of one token is too large.
     let mut holes = tokenizer();
     holes["model"]["vocab"]["<|im_end|>"] = json!(300);
     refused(
@@ -151,13 +151,13 @@ fn a_token_without_an_embedding_is_named() {
 }
 
 #[test]
-fn what_stands_behind_a_text_is_not_between_prompt_and_answer() {
+fn the_tokenizers_suffix_is_not_between_prompt_and_answer() {
     let framed = tokenizer_with(&["<s>"], &["</s>"]);
     let plain = folder(json!({}), &tokenizer()).step(&rows());
     let step = folder(json!({}), &framed).step(&rows());
     assert_eq!((plain.tokens, step.tokens), (146, 146));
     assert_eq!(step.loss, plain.loss);
-    // Of T5 it is what ends both texts.
+    // In T5, it ends both texts.
     let t5 = Folder::new(&t5(), "t5-own-head.safetensors", &t5_tokenizer());
     let example = t5.tokenizer().unwrap().example("ab", "c", 9).unwrap();
     assert_eq!(
@@ -167,7 +167,7 @@ fn what_stands_behind_a_text_is_not_between_prompt_and_answer() {
 }
 
 #[test]
-fn the_tokenizer_alone_decides_what_is_added() {
+fn the_tokenizer_alone_decides_which_tokens_are_added() {
     let cases = [
         (tokenizer_with(&[], &[]), "add_bos_token", true, true),
         (tokenizer(), "add_bos_token", false, true),

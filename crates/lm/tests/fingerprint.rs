@@ -1,4 +1,4 @@
-//! A folder in which something was changed is another model.
+//! Fingerprints: a changed folder is another model.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ fn fingerprint(path: &Path) -> FolderFingerprint {
 }
 
 #[test]
-fn every_part_has_a_hash_of_its_own() {
+fn every_part_of_a_folder_has_its_own_hash() {
     let scratch = tempfile::tempdir().unwrap();
     let (_, config) = configs().remove(0);
     let made = folder(&config, &model(&config, 1, &Device::flex()), scratch.path());
@@ -29,7 +29,7 @@ fn every_part_has_a_hash_of_its_own() {
         assert_eq!(hash.len(), 64);
     }
 
-    // The same configuration, written in another way.
+    // The same configuration in another layout.
     let text = fs::read_to_string(path.join("config.json")).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap();
     let mut entries: Vec<(String, Value)> = json.as_object().unwrap().clone().into_iter().collect();

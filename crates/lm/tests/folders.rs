@@ -1,4 +1,4 @@
-//! Folders in and out: whole, in shards, in half precision, and broken ones.
+//! Reading and writing folders: in one file, in shards, in half precision, and broken ones.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +14,7 @@ use lm::{ExportPrecision, HfFolder, Llama, LmError};
 use serde_json::{Value, json};
 
 #[test]
-fn what_is_exported_loads_as_the_same_model_with_its_companions() {
+fn an_exported_folder_loads_as_the_same_model_with_its_companion_files() {
     for (shape, config) in configs() {
         let device = Device::flex();
         let scratch = tempfile::tempdir().unwrap();
@@ -43,7 +43,7 @@ fn what_is_exported_loads_as_the_same_model_with_its_companions() {
 }
 
 #[test]
-fn shards_and_half_precision_are_read() {
+fn shards_and_half_precision_can_be_read() {
     let device = Device::flex();
     let scratch = tempfile::tempdir().unwrap();
     let (_, config) = &configs()[1];
@@ -112,7 +112,7 @@ fn shards_and_half_precision_are_read() {
 }
 
 #[test]
-fn broken_folders_are_described() {
+fn errors_describe_what_is_wrong_with_a_folder() {
     let device = Device::flex();
     let scratch = tempfile::tempdir().unwrap();
     let (_, config) = &configs()[0];

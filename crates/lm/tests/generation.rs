@@ -1,4 +1,4 @@
-//! Generation and loss do not depend on how rows are put together.
+//! Generation and loss do not depend on how rows are batched.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use common::{backends, configs, model, rows, values};
 use lm::{Decoding, Example, GenerationOptions, LanguageModel};
 
 #[test]
-fn cached_and_batched_generation_equals_one_row_without_a_cache() {
+fn cached_and_batched_generation_equals_single_rows_without_a_cache() {
     for (backend, device) in backends() {
         for (shape, config) in configs() {
             let model = model(&config, 5, &device);
@@ -57,7 +57,7 @@ fn stop_tokens_end_a_row_and_are_not_returned() {
 }
 
 #[test]
-fn a_seed_repeats_a_sample() {
+fn the_same_seed_gives_the_same_sample() {
     for (backend, device) in backends() {
         let (_, config) = configs().remove(0);
         let model = model(&config, 6, &device);
@@ -79,7 +79,7 @@ fn a_seed_repeats_a_sample() {
 }
 
 #[test]
-fn padding_changes_no_loss_and_prompts_are_not_counted() {
+fn padding_and_prompt_tokens_do_not_count_in_the_loss() {
     for (backend, device) in backends() {
         for (shape, config) in configs() {
             let model = model(&config, 8, &device);
@@ -97,7 +97,7 @@ fn padding_changes_no_loss_and_prompts_are_not_counted() {
                 .map(|example| values(model.answer_loss(std::slice::from_ref(example)).0)[0])
                 .sum();
             let together = values(together)[0];
-            // Sums of some twenty logarithms in f32, in another order.
+            // Rounding of sums of some twenty logarithms in f32, in another order.
             assert!(
                 (together - alone).abs() < 1e-4,
                 "{backend} {shape}: {together} {alone}"
@@ -107,7 +107,7 @@ fn padding_changes_no_loss_and_prompts_are_not_counted() {
                 examples.iter().map(|e| e.answer.len()).sum::<usize>()
             );
 
-            // By hand from the logits: the answer's tokens, each from the position before it.
+            // Computed from the logits: the answer's tokens, each from the position before it.
             let row = [examples[0].prompt.clone(), examples[0].answer.clone()].concat();
             let logits = model.logits(std::slice::from_ref(&row));
             let vocabulary = logits.dims()[2];

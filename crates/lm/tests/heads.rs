@@ -1,4 +1,4 @@
-//! Output heads and embeddings as other tools store them: the losses are those of transformers 5.24.
+//! Output heads and embeddings as other tools store them. The expected losses are those of transformers 5.24.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const HEAD: &str = "lm_head.weight";
 
-/// Version 1.1 without a head, as transformers 5 saves it.
+/// Version 1.1 without an output head, as transformers 5 saves it.
 fn t5_without_head(config: &Value) -> Folder {
     let folder = Folder::new(config, "t5-own-head.safetensors", &t5_tokenizer());
     let mut tensors = folder.tensors();
@@ -22,7 +22,7 @@ fn t5_without_head(config: &Value) -> Folder {
     folder
 }
 
-/// As transformers 5 saves T5: the flag is always true.
+/// T5 as transformers 5 saves it: the flag is always true.
 fn t5_of_5() -> Value {
     with(
         &t5(),
@@ -30,7 +30,7 @@ fn t5_of_5() -> Value {
     )
 }
 
-/// The folder's model written again: its loss, and what its `config.json` says.
+/// The loss and the `config.json` of the folder's model after an export.
 fn exported(folder: &Folder) -> (f64, Value) {
     let again = folder.exported();
     let step = again.step(&rows());
@@ -86,7 +86,7 @@ fn t5_has_the_loss_of_the_reference_however_it_was_saved() {
 }
 
 #[test]
-fn llama_uses_a_head_that_its_configuration_denies() {
+fn llama_uses_an_untied_head_although_its_configuration_ties_it() {
     let tied = with(&llama(), json!({"tie_word_embeddings": true}));
     let folder = Folder::new(&tied, "llama-own-head.safetensors", &tokenizer());
     let step = folder.step(&rows());
@@ -100,7 +100,7 @@ fn llama_uses_a_head_that_its_configuration_denies() {
     assert_eq!(again, step.loss);
     assert_eq!(config["tie_word_embeddings"], false);
 
-    // A head that is the embeddings adds nothing: the same model as without it.
+    // A head that equals the embeddings adds nothing: the model is the same as without it.
     let mut tensors = folder.tensors();
     let head = tensors["model.embed_tokens.weight"].clone();
     tensors.insert(HEAD.to_string(), head);
@@ -113,19 +113,19 @@ fn llama_uses_a_head_that_its_configuration_denies() {
 }
 
 #[test]
-fn a_tensor_that_is_stored_once_is_found_by_its_other_name() {
+fn a_tensor_that_is_stored_once_is_found_by_its_alias() {
     let tied = with(&llama(), json!({"tie_word_embeddings": true}));
     let folder = Folder::new(&tied, "llama-stored-once.safetensors", &tokenizer());
     let step = folder.step(&rows());
     close("loss", step.loss, 6.983123, RELATIVE);
     assert!(step.warnings.is_empty());
 
-    // What is tied is found without metadata too.
+    // Tied tensors are found without metadata too.
     let tensors = folder.tensors();
     assert!(!tensors.contains_key("model.embed_tokens.weight"));
     assert_eq!(folder.write_tensors(&tensors).step(&rows()).loss, step.loss);
 
-    // Metadata may alias any tensor: here a norm of the second layer, which is that of the first.
+    // Metadata may alias any tensor: here a norm of the second layer is an alias of the first layer's.
     let mut shared = tensors.clone();
     let (kept, other) = (
         "model.layers.0.input_layernorm.weight",
@@ -138,7 +138,7 @@ fn a_tensor_that_is_stored_once_is_found_by_its_other_name() {
     write(&path, &shared, &[("format", "pt"), (other, kept)]);
     assert_eq!(folder.step(&rows()).loss, expected);
 
-    // Of a model that is not tied, the two are alike and trained apart.
+    // In an untied model, both tensors have equal values but train separately.
     let apart = with(&llama(), json!({"tie_word_embeddings": false}));
     folder.write("config.json", &apart.to_string());
     let alias = ("model.embed_tokens.weight", HEAD);
@@ -149,7 +149,7 @@ fn a_tensor_that_is_stored_once_is_found_by_its_other_name() {
 }
 
 #[test]
-fn a_head_that_is_nowhere_is_missing() {
+fn a_missing_untied_head_is_an_error() {
     let llama = Folder::new(&llama(), "llama.safetensors", &tokenizer());
     for folder in [
         llama,
@@ -191,7 +191,7 @@ fn copies_of_t5s_embeddings_are_the_same_or_refused() {
 }
 
 #[test]
-fn older_and_newer_configurations_say_what_is_scaled() {
+fn older_and_newer_configurations_decide_whether_outputs_are_scaled() {
     for (tied, scaled, expected) in [
         (true, None, true),
         (false, None, false),
@@ -204,7 +204,7 @@ fn older_and_newer_configurations_say_what_is_scaled() {
         }
         let folder = Folder::new(&config, "t5-own-head.safetensors", &t5_tokenizer());
         let loaded = folder.load().unwrap();
-        // In older files the flag alone denies the head, and says that it is not trained apart.
+        // In older files the flag ties the head, so an untied head in the files causes a warning.
         let warns = tied && scaled.is_none();
         assert_eq!(!loaded.warnings.is_empty(), warns, "{tied} {scaled:?}");
         let Model::T5(model) = loaded.model else {
@@ -214,7 +214,7 @@ fn older_and_newer_configurations_say_what_is_scaled() {
         let (loss, written) = exported(&folder);
         assert_eq!(loss, folder.step(&rows()).loss, "{tied} {scaled:?}");
         assert_eq!(written["tie_word_embeddings"], false);
-        // transformers 5 reads the second key, transformers 4 the first alone.
+        // transformers 5 reads the second key, transformers 4 only the first.
         let scaled = written["scale_decoder_outputs"].as_bool().unwrap_or(false);
         assert_eq!(scaled, expected);
     }

@@ -1,4 +1,4 @@
-//! Logits against a plain f64 implementation that reads the exported file.
+//! Logits compared with a plain f64 implementation that reads the exported file.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use common::{backends, configs, folder, model, rows, values};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-/// Weights by their names in the file, `[out, in]` as PyTorch keeps them.
+/// Weights by their names in the file, `[out, in]` as in PyTorch.
 struct Naive<'a> {
     config: &'a Value,
     weights: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
@@ -55,12 +55,13 @@ impl Naive<'_> {
         if scaling["rope_type"] != "llama3" {
             return plain;
         }
-        let of = |key: &str| scaling[key].as_f64().unwrap();
-        let turns = of("original_max_position_embeddings") * plain / (2.0 * std::f64::consts::PI);
+        let setting = |key: &str| scaling[key].as_f64().unwrap();
+        let turns =
+            setting("original_max_position_embeddings") * plain / (2.0 * std::f64::consts::PI);
         // 1 keeps the frequency, 0 divides it.
-        let (low, high) = (of("low_freq_factor"), of("high_freq_factor"));
+        let (low, high) = (setting("low_freq_factor"), setting("high_freq_factor"));
         let keep = ((turns - low) / (high - low)).clamp(0.0, 1.0);
-        plain * (keep + (1.0 - keep) / of("factor"))
+        plain * (keep + (1.0 - keep) / setting("factor"))
     }
 
     fn rotate(&self, head: &mut [f64], position: usize) {
@@ -132,13 +133,13 @@ impl Naive<'_> {
             for head in 0..heads {
                 let part =
                     |row: &Vec<f64>, head: usize| row[head * width..(head + 1) * width].to_vec();
-                let own = part(&q[query], head);
+                let query_part = part(&q[query], head);
                 let visible = (query + 1).saturating_sub(window)..query + 1;
                 let scores: Vec<f64> = visible
                     .clone()
                     .map(|key| {
                         let other = part(&k[key], head / group);
-                        let product: f64 = own.iter().zip(&other).map(|(a, b)| a * b).sum();
+                        let product: f64 = query_part.iter().zip(&other).map(|(a, b)| a * b).sum();
                         (product / (width as f64).sqrt()).exp()
                     })
                     .collect();
@@ -185,7 +186,7 @@ fn logits_equal_a_plain_f64_implementation() {
                 for (position, expected) in naive.logits(row).iter().enumerate() {
                     let start = (index * tokens + position) * vocabulary;
                     for (found, expected) in logits[start..].iter().zip(expected) {
-                        // f32 against f64 over two layers of sums of some dozens of terms.
+                        // f32 compared with f64, over two layers of sums of some dozens of terms.
                         assert!(
                             (found - expected).abs() < 1e-4,
                             "{backend} {shape} row {index} position {position}: \

@@ -1,4 +1,4 @@
-//! What an observer sees of a model: every layer, real tokens only, however rows are batched.
+//! Observers see every layer and real tokens only, however rows are batched.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use common::{backends, configs, model, rows};
 use lm::{Example, LanguageModel, Llama, Observer};
 
-/// Per layer: number of tokens, `xᵀ x` and the sum of the outputs.
+/// For each layer: number of tokens, `xᵀ x` and the sum of the outputs.
 #[derive(Default)]
 struct Sums(BTreeMap<u64, (usize, Vec<f64>, Vec<f64>)>, usize);
 
@@ -75,7 +75,7 @@ fn examples() -> Vec<Example> {
 }
 
 #[test]
-fn padding_and_batches_change_nothing_that_is_seen() {
+fn observations_do_not_depend_on_padding_and_batches() {
     for (backend, device) in backends() {
         for (shape, config) in configs() {
             let model = model(&config, 8, &device);
@@ -106,7 +106,7 @@ fn padding_and_batches_change_nothing_that_is_seen() {
                 let size = moment.iter().fold(1e-3_f64, |a, v| a.max(v.abs()));
                 let pairs = moment.iter().zip(own_moment);
                 for (a, b) in pairs.chain(outputs.iter().zip(own_outputs)) {
-                    // f32 sums over some dozen tokens in another order, through all blocks.
+                    // Rounding of f32 sums over some dozen tokens in another order, through all blocks.
                     assert!(
                         (a - b).abs() < 1e-5 * size.max(b.abs()),
                         "{backend} {shape}: {a} {b}"
@@ -118,7 +118,7 @@ fn padding_and_batches_change_nothing_that_is_seen() {
 }
 
 #[test]
-fn outputs_are_shown_without_their_bias() {
+fn observed_outputs_do_not_include_the_bias() {
     struct Check<'a>(&'a BTreeMap<u64, Vec<f64>>, usize);
     impl Observer for Check<'_> {
         fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
@@ -135,7 +135,7 @@ fn outputs_are_shown_without_their_bias() {
                             .map(|row| x[token * d_in + row] * weight[row * d_out + column])
                             .sum();
                         let found = y[token * d_out + column];
-                        // The bias is added and taken away again in f32.
+                        // The bias is added and subtracted again in f32.
                         assert!((found - expected).abs() < 1e-5, "{found} {expected}");
                     }
                 }

@@ -1,4 +1,4 @@
-//! One more family from outside the crate: one file (`toy`), one line of a list.
+//! A custom family from outside the crate: one file (`toy`) and one line of a list.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use toy::Toy;
 
 lm::families! {
-    /// The crate's families, and one more.
+    /// The crate's families and a custom one.
     enum Mine {
         Llama(Llama),
         T5(T5),
@@ -34,7 +34,7 @@ fn config() -> Value {
     json!({"model_type": "toy", "width": 8, "vocab_size": 264, "dtype": "float32"})
 }
 
-/// A folder with a tokenizer and, if they are given, weights.
+/// Writes a folder with a tokenizer and, if given, weights.
 fn write_folder(path: &Path, config: &Value, tensors: Option<&Tensors>) {
     fs::create_dir_all(path).unwrap();
     let tokenizer = tokenizer_with(&["<s>"], &["</s>"]);
@@ -45,7 +45,7 @@ fn write_folder(path: &Path, config: &Value, tensors: Option<&Tensors>) {
     }
 }
 
-/// A model of random weights, and the folder that it was exported to.
+/// A model with random weights, and the folder that it was exported to.
 struct Exported {
     scratch: TempDir,
     path: PathBuf,
@@ -73,7 +73,7 @@ impl Exported {
         read(&self.path.join("model.safetensors"))
     }
 
-    /// Warnings about a folder of the same model with other files, after it was read.
+    /// Reads a folder of the same model with other files, and returns its warnings.
     fn read_as(&self, changes: Value, tensors: &Tensors) -> Vec<String> {
         let path = self.scratch.path().join("changed");
         write_folder(&path, &with(&config(), changes), Some(tensors));
@@ -84,7 +84,7 @@ impl Exported {
     }
 }
 
-/// All weights by their paths.
+/// All weights of a model, by path.
 fn weights<M: Module>(model: &M) -> BTreeMap<String, Vec<f64>> {
     #[derive(Default)]
     struct Weights(Vec<String>, BTreeMap<String, Vec<f64>>);
@@ -105,10 +105,10 @@ fn weights<M: Module>(model: &M) -> BTreeMap<String, Vec<f64>> {
 }
 
 #[test]
-fn its_folders_are_written_and_read_as_its_format_says() {
+fn folders_of_a_custom_family_follow_its_format() {
     let exported = Exported::new(json!({}));
     let tensors = exported.tensors();
-    // A tied head has no tensor; the paths in the model are the same without the prefix.
+    // A tied head has no tensor; the paths in the model have no prefix.
     let paths = weights(&exported.model);
     assert_eq!(tensors.len(), paths.len());
     for path in paths.keys() {
@@ -121,7 +121,8 @@ fn its_folders_are_written_and_read_as_its_format_says() {
     let alone = folder.load::<Toy>(&Device::flex()).unwrap().model;
     assert_eq!(weights(&alone), paths);
 
-    // Bare names, the embeddings' other name, what others leave behind, and keys without an effect.
+    // Names without the prefix, another name of the embeddings, leftovers of other tools, and keys without
+    // effect.
     let bare = tensors.iter().map(|(name, tensor)| {
         let name = name.trim_start_matches("toy.").to_string();
         (name, tensor.clone())
@@ -154,7 +155,7 @@ fn its_folders_are_written_and_read_as_its_format_says() {
 }
 
 #[test]
-fn its_head_has_its_name_and_its_flag() {
+fn the_head_of_a_custom_family_has_its_own_name_and_flag() {
     let exported = Exported::new(json!({"tie_word_embeddings": false}));
     let tensors = exported.tensors();
     assert!(tensors.contains_key("decoder.lm_head.weight"));
@@ -180,7 +181,7 @@ fn its_head_has_its_name_and_its_flag() {
 }
 
 #[test]
-fn its_tokenizer_has_its_end_token_and_framing() {
+fn the_tokenizer_of_a_custom_family_has_its_default_end_token_and_framing() {
     let exported = Exported::new(json!({}));
     let tokenizer = HfFolder::open_for::<Mine>(&exported.path);
     let tokenizer = tokenizer.unwrap().tokenizer().unwrap();
@@ -196,7 +197,7 @@ fn its_tokenizer_has_its_end_token_and_framing() {
 }
 
 #[test]
-fn it_learns_and_generates_within_the_list() {
+fn a_custom_family_trains_and_generates_as_part_of_the_list() {
     let exported = Exported::new(json!({}));
     let folder = HfFolder::open_for::<Mine>(&exported.path).unwrap();
     let model: Mine = folder.load(&Device::flex().autodiff()).unwrap().model;
@@ -218,12 +219,12 @@ fn it_learns_and_generates_within_the_list() {
     };
     let sink = &mut |gradients: burn::optim::GradientsParams| trained += gradients.len();
     let loss = model.answer_gradients(std::slice::from_ref(&example), how, sink);
-    // Summed in another order.
+    // Rounding of another order of summation.
     assert!(
         (loss - expected).abs() < 1e-5 * expected,
         "{loss} {expected}"
     );
-    // The tied embeddings have two, one of either end.
+    // The tied embeddings get two gradients, one as embeddings and one as head.
     assert_eq!(trained, weights(&model).len() + 1);
 
     let prompts = [example.prompt.clone(), vec![9]];
@@ -247,7 +248,7 @@ fn it_learns_and_generates_within_the_list() {
 }
 
 #[test]
-fn errors_and_sizes_are_those_of_the_list() {
+fn errors_and_sizes_cover_exactly_the_families_of_the_list() {
     let unknown = json!({"model_type": "bert"});
     let error = |result: Result<(), LmError>| match result.unwrap_err() {
         LmError::Unsupported {
@@ -271,7 +272,7 @@ fn errors_and_sizes_are_those_of_the_list() {
         assert_eq!(error(list), ("model_type", supported.to_string()));
     }
 
-    // A list without the family neither reads nor writes it, and frames its texts as any.
+    // A list without the family neither reads nor writes its folders, and frames its texts with the default.
     let exported = Exported::new(json!({}));
     let closed = HfFolder::open(&exported.path).unwrap();
     let read = closed.load::<Model>(&device).map(|_| ());

@@ -1,5 +1,5 @@
-//! Configurations and files that ask for care: what the reference ignores, what nobody reads, what is no
-//! model file at all. The losses are those of transformers 5.24.
+//! Unusual configurations and files: keys that the reference ignores, tensors that no model reads, files that
+//! are not model files. The expected losses are those of transformers 5.24.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +26,7 @@ fn one(warnings: &[String], words: &[&str]) {
 }
 
 #[test]
-fn rope_scaling_is_read_under_both_names_of_its_kind() {
+fn rope_scaling_is_read_with_either_name_of_its_type() {
     let scaled = |scaling: Value| {
         folder(json!({"rope_parameters": null, "rope_theta": 10000.0, "rope_scaling": scaling}))
     };
@@ -50,7 +50,7 @@ fn rope_scaling_is_read_under_both_names_of_its_kind() {
 }
 
 #[test]
-fn rope_parameters_that_are_missing_or_wrong_are_named() {
+fn errors_name_missing_and_invalid_rope_parameters() {
     let llama3 = |key: &str, value: Value| {
         let mut scaling = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
             "high_freq_factor": 4.0, "original_max_position_embeddings": 64});
@@ -114,7 +114,7 @@ fn rope_parameters_that_are_missing_or_wrong_are_named() {
 }
 
 #[test]
-fn a_window_is_mistrals_alone() {
+fn only_mistral_has_an_attention_window() {
     let step = folder(json!({"sliding_window": 8})).step(&long_rows(3));
     close("llama", step.loss, 6.372035, RELATIVE);
     one(&step.warnings, &["sliding_window = 8", "llama"]);
@@ -143,7 +143,7 @@ fn a_window_is_mistrals_alone() {
             .to_string()
             .contains("sliding_window")
     );
-    // The same of the number of key and value heads.
+    // The same for the number of key and value heads.
     let mut config = with(
         &llama(),
         json!({"model_type": "mistral", "num_key_value_heads": null}),
@@ -162,7 +162,7 @@ fn a_window_is_mistrals_alone() {
 }
 
 #[test]
-fn quantized_weights_are_refused_by_their_method() {
+fn quantized_weights_are_refused_with_the_name_of_the_method() {
     let folder = folder(json!({"quantization_config": {"quant_method": "gptq", "bits": 4}}));
     let error = folder.load().unwrap_err().to_string();
     for word in ["quantization_config", "gptq", "f32, bf16 or f16"] {
@@ -209,13 +209,13 @@ fn biases_that_the_files_lack_are_zero() {
     assert_eq!(whole.loss, step.loss);
     assert_eq!(whole.gradient_norm, step.gradient_norm);
     assert!(whole.warnings.is_empty());
-    // They are there to be trained: the same without any has another gradient.
+    // The biases are trainable: the same model without biases has another gradient.
     let plain = self::folder(json!({})).step(&rows());
     assert_ne!(plain.loss, step.loss);
 }
 
 #[test]
-fn what_nobody_reads_is_named() {
+fn warnings_name_unread_tensors() {
     let folder = folder(json!({}));
     let plain = folder.step(&rows());
     assert!(plain.warnings.is_empty());
@@ -227,7 +227,7 @@ fn what_nobody_reads_is_named() {
     for name in names {
         tensors.insert(name.to_string(), bias(16, 1.0));
     }
-    // Older files hold what is computed from the configuration.
+    // Older files contain tensors that are computed from the configuration.
     let frequencies = "model.layers.0.self_attn.rotary_emb.inv_freq";
     tensors.insert(frequencies.to_string(), bias(4, 1.0));
     let step = folder.write_tensors(&tensors).step(&rows());
@@ -249,7 +249,7 @@ fn what_nobody_reads_is_named() {
 }
 
 #[test]
-fn missing_tensors_and_shapes_are_named_as_in_the_file() {
+fn errors_name_missing_tensors_and_wrong_shapes_as_the_file_does() {
     let folder = folder(json!({}));
     let mut tensors = folder.tensors();
     let removed = ["model.layers.1.input_layernorm.weight", "model.norm.weight"];
@@ -282,7 +282,7 @@ fn missing_tensors_and_shapes_are_named_as_in_the_file() {
 }
 
 #[test]
-fn a_file_of_the_blocks_alone_is_read_by_its_own_names() {
+fn a_file_of_the_blocks_alone_is_read_without_the_prefix() {
     let folder = folder(json!({}));
     let expected = folder.step(&rows()).loss;
     let tensors = folder.tensors().into_iter();
@@ -298,7 +298,7 @@ fn a_file_of_the_blocks_alone_is_read_by_its_own_names() {
 }
 
 #[test]
-fn pointers_and_byte_order_marks_are_called_what_they_are() {
+fn pointers_and_byte_order_marks_are_refused_with_their_own_errors() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aaaa\nsize 263424\n";
     let mark = "\u{feff}{}";
     for (name, text, word) in [
@@ -322,7 +322,7 @@ fn pointers_and_byte_order_marks_are_called_what_they_are() {
             assert!(error.contains(word), "{name}: no {word} in {error}");
         }
     }
-    // In a shard as in a file that holds all.
+    // In a shard as in a single file.
     let folder = folder(json!({}));
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let index = json!({"weight_map": {"lm_head.weight": "part.safetensors"}});

@@ -13,7 +13,7 @@ fn published_shapes_have_the_parameters_that_their_publishers_count() {
     let path = Path::new("config.json");
     assert_eq!(sizes().count(), 7);
     for size in sizes() {
-        // Built, not filled: nothing of that size is allocated.
+        // Uninitialized: nothing of that size is allocated.
         let model = Model::from_config(&size.config, path, &Device::flex()).unwrap();
         assert_eq!(
             Some(model.num_params() as u64),
@@ -25,7 +25,7 @@ fn published_shapes_have_the_parameters_that_their_publishers_count() {
 }
 
 #[test]
-fn a_folder_is_named_after_a_published_model_in_any_case() {
+fn published_shapes_are_found_by_folder_name_ignoring_case() {
     for (name, repository, parameters) in [
         ("t5-small", "google-t5/t5-small", 60_506_624),
         ("t5-base", "google-t5/t5-base", 222_903_552),

@@ -1,4 +1,4 @@
-//! T5 without reference numbers: padding, caches, what observers see, folders.
+//! T5 without reference numbers: padding, caches, observers, folders.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use lm::{
 use serde_json::{Value, json};
 
 #[test]
-fn a_batch_has_the_losses_of_its_rows() {
+fn the_loss_of_a_batch_is_the_sum_of_its_rows_losses() {
     for (backend, device) in backends() {
         for (version, config) in both() {
             let model = model(&config, &device);
@@ -32,12 +32,12 @@ fn a_batch_has_the_losses_of_its_rows() {
             let targets = examples.iter().map(|example| model.target_count(example));
             assert_eq!(targets.sum::<usize>(), 15);
             let alone: f64 = examples.chunks(1).map(|one| loss(one).0).sum();
-            // f32 sums of some hundred terms.
+            // Rounding of f32 sums of some hundred terms.
             assert!(
                 (together - alone).abs() < 1e-4,
                 "{backend} {version}: {together} {alone}"
             );
-            // An empty prompt is the end of a text alone.
+            // An empty prompt is read as the end token.
             let mut ended = examples.clone();
             ended[3].prompt = vec![1];
             assert_eq!(loss(&ended), (together, count));
@@ -46,7 +46,7 @@ fn a_batch_has_the_losses_of_its_rows() {
 }
 
 #[test]
-fn a_cache_and_neighbours_change_no_answer() {
+fn answers_do_not_depend_on_the_cache_or_other_rows() {
     for (backend, device) in backends() {
         for (version, config) in both() {
             let model = model(&config, &device);
@@ -69,7 +69,7 @@ fn a_cache_and_neighbours_change_no_answer() {
     }
 }
 
-/// Tokens seen and second moments, by weight; and the number of calls.
+/// Number of observed tokens and second moments, by weight; and the number of calls.
 #[derive(Default)]
 struct Sums(BTreeMap<u64, (usize, Vec<f64>)>, usize);
 
@@ -116,7 +116,7 @@ fn projections(model: &T5) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn every_projection_is_seen_on_its_own_side_of_the_model_without_padding() {
+fn every_linear_layer_is_observed_with_its_own_tokens_and_without_padding() {
     for (backend, device) in backends() {
         for (version, config) in both() {
             let model = model(&config, &device);
@@ -128,12 +128,12 @@ fn every_projection_is_seen_on_its_own_side_of_the_model_without_padding() {
             }
             let expected = projections(&model);
             assert_eq!(together.0.len(), expected.len(), "{backend} {version}");
-            // Two encoder blocks of 4 inputs each, three decoder blocks of 6, and the encoder's
-            // output, which the three share.
+            // Two encoder blocks with 4 inputs each, three decoder blocks with 6, and the encoder's output,
+            // which the three share.
             assert_eq!(together.1, 2 * 4 + 3 * 6 + 1);
             for (path, id) in &expected {
-                // 13 + 1 + 5 prompt tokens and the end that stands for the empty one; the keys and
-                // values of cross-attention are made of the prompt too.
+                // 13 + 1 + 5 prompt tokens and the end token that replaces the empty prompt; the keys and
+                // values of cross-attention are computed from the prompt too.
                 let of_prompt = path.starts_with("encoder")
                     || path.contains("EncDecAttention.k")
                     || path.contains("EncDecAttention.v");
@@ -143,7 +143,7 @@ fn every_projection_is_seen_on_its_own_side_of_the_model_without_padding() {
                 assert_eq!(tokens, own_tokens);
                 let size = moment.iter().fold(1e-3_f64, |a, v| a.max(v.abs()));
                 for (a, b) in moment.iter().zip(own_moment) {
-                    // f32 sums over some dozen tokens in another order, through all blocks.
+                    // Rounding of f32 sums over some dozen tokens in another order, through all blocks.
                     assert!(
                         (a - b).abs() < 1e-4 * size,
                         "{backend} {version} {path}: {a} {b}"
@@ -155,7 +155,7 @@ fn every_projection_is_seen_on_its_own_side_of_the_model_without_padding() {
 }
 
 #[test]
-fn what_nobody_answers_is_seen_by_the_encoder_alone() {
+fn examples_without_answers_are_observed_in_the_encoder_only() {
     let model = model(&config(false), &Device::flex());
     let mut seen = Sums::default();
     let question = Example {
@@ -163,13 +163,13 @@ fn what_nobody_answers_is_seen_by_the_encoder_alone() {
         answer: Vec::new(),
     };
     model.observe(&[question], &mut seen);
-    // Two encoder blocks of 6 matrices each, and 3 pairs of keys and values.
+    // Two encoder blocks with 6 matrices each, and 3 pairs of keys and values.
     assert_eq!(seen.0.len(), 2 * 6 + 3 * 2);
     assert!(seen.0.values().all(|(tokens, _)| *tokens == 3));
 }
 
 #[test]
-fn examples_of_its_own_end_and_depend_on_the_seed() {
+fn own_examples_have_end_tokens_and_depend_on_the_seed() {
     let model = model(&config(true), &Device::flex());
     let (first, ends) = ([7, 7, 9], [1]);
     let examples = model.own_examples(&first, 5, &ends, 3);
@@ -183,7 +183,7 @@ fn examples_of_its_own_end_and_depend_on_the_seed() {
     }
     assert_eq!(model.own_examples(&first, 5, &ends, 3), examples);
     assert_ne!(model.own_examples(&first, 5, &ends, 4), examples);
-    // The tokenizer's own end token, not the one of the configuration.
+    // The tokenizer's end token, not that of the configuration.
     for example in model.own_examples(&first, 5, &[2, 1], 3) {
         for text in [&example.prompt, &example.answer] {
             assert_eq!(text.last(), Some(&2));
@@ -196,7 +196,7 @@ fn examples_of_its_own_end_and_depend_on_the_seed() {
 }
 
 #[test]
-fn folders_of_either_family_load_as_what_they_hold_and_keep_their_tensor_names() {
+fn folders_of_both_families_load_as_their_family_and_keep_tensor_names() {
     let scratch = tempfile::tempdir().unwrap();
     let device = Device::flex();
     for (version, config) in both() {

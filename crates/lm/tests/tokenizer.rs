@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use lm::{Example, Framing, LmError, Lost, TextTokenizer};
 use serde_json::{Value, json};
 
-/// Ids are the numbers in the text; 1 begins a text if `begins`, 2 ends it.
+/// A tokenizer whose ids are the numbers in the text; 1 begins a text if `begins`, 2 ends it.
 fn tokenizer(begins: bool) -> TextTokenizer {
     let frame = json!([{"SpecialToken": {"id": "<s>", "type_id": 0}}, sequence("A")]);
     open(begins.then_some(frame), Framing::Continuation)
 }
 
-/// 2 ends every text, and is part of it, as in T5.
+/// A tokenizer as T5's: 2 ends every text and is part of it.
 fn text_to_text() -> TextTokenizer {
     let frame = json!([sequence("A"), {"SpecialToken": {"id": "</s>", "type_id": 0}}]);
     open(Some(frame), Framing::TextToText)
@@ -23,7 +23,7 @@ fn sequence(id: &str) -> Value {
     json!({"Sequence": {"id": id, "type_id": 0}})
 }
 
-/// 1 begins every text and 2 ends it, which is more than a continuation wants.
+/// A tokenizer that begins every text with 1 and ends it with 2; a continuation must not contain the latter.
 fn framed_on_both_sides(framing: Framing) -> TextTokenizer {
     let special = |token: &str| json!({"SpecialToken": {"id": token, "type_id": 0}});
     let frame = json!([special("<s>"), sequence("A"), special("</s>")]);
@@ -69,7 +69,7 @@ fn write(frame: Option<Value>, folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_row_that_fits_is_framed_whatever_limit_the_file_names() {
+fn a_row_that_fits_is_framed_and_ignores_the_files_own_limit() {
     let row = tokenizer(true).example("3 4 5", "6 7", 20).unwrap();
     assert_eq!((row.prompt, row.answer), (vec![1, 3, 4, 5], vec![6, 7, 2]));
     let row = tokenizer(false).example("3 4 5", "6 7", 20).unwrap();
@@ -83,7 +83,7 @@ fn a_row_over_the_limit_loses_the_beginning_of_its_prompt() {
         (row.prompt, row.answer)
     };
     assert_eq!(cut(8), (vec![1, 3, 4, 5, 6], vec![7, 8, 2]));
-    // No room for the end of the text, which is then not learned.
+    // There is no room for the end token, which is then not learned.
     assert_eq!(cut(7), (vec![1, 3, 4, 5, 6], vec![7, 8]));
     assert_eq!(cut(5), (vec![1, 5, 6], vec![7, 8]));
     assert_eq!(cut(3), (vec![1], vec![7, 8]));
@@ -96,7 +96,7 @@ fn a_prompt_leaves_room_for_its_answer() {
     let tokenizer = tokenizer(true);
     assert_eq!(tokenizer.prompt("3 4 5 6", 8, 2).unwrap(), [1, 3, 4, 5, 6]);
     assert_eq!(tokenizer.prompt("3 4 5 6", 5, 2).unwrap(), [1, 5, 6]);
-    // Never without a token to continue from.
+    // At least one token stays to continue from.
     assert_eq!(tokenizer.prompt("3 4 5 6", 2, 9).unwrap(), [1]);
 }
 
@@ -114,7 +114,7 @@ fn special_tokens_are_shown_only_if_asked_for() {
 }
 
 #[test]
-fn text_to_text_is_two_texts_that_lose_their_ends() {
+fn text_to_text_cuts_the_ends_of_both_texts() {
     let tokenizer = text_to_text();
     let cut = |length: usize| {
         let row = tokenizer.example("3 4 5 6", "7 8", length).unwrap();
@@ -123,21 +123,21 @@ fn text_to_text_is_two_texts_that_lose_their_ends() {
     assert_eq!(cut(5), (vec![3, 4, 5, 6, 2], vec![7, 8, 2]));
     assert_eq!(cut(3), (vec![3, 4, 2], vec![7, 8, 2]));
     assert_eq!(cut(2), (vec![3, 2], vec![7, 2]));
-    // The answer takes no room from the prompt.
+    // The answer does not shorten the prompt.
     assert_eq!(tokenizer.prompt("3 4 5 6", 4, 9).unwrap(), [3, 4, 5, 2]);
 }
 
 #[test]
-fn a_text_is_to_be_predicted_as_the_family_reads_it() {
+fn a_plain_text_becomes_an_example_of_the_familys_framing() {
     let row = tokenizer(true).text("3 4 5", 3, 0).unwrap();
     assert_eq!((row.prompt, row.answer), (vec![], vec![1, 3, 4]));
-    // Without sentinels the second half answers the first.
+    // Without sentinels, the second half answers the first.
     let row = text_to_text().text("3 4 5 6 7", 5, 0).unwrap();
     assert_eq!((row.prompt, row.answer), (vec![3, 4, 2], vec![5, 6, 2]));
 }
 
 #[test]
-fn what_a_tokenizer_puts_behind_a_text_is_for_whole_texts() {
+fn the_tokenizers_suffix_is_added_to_whole_texts_only() {
     let tokenizer = framed_on_both_sides(Framing::Continuation);
     assert_eq!(tokenizer.encode("3 4", true).unwrap(), [1, 3, 4, 2]);
     let row = tokenizer.row("3 4", "5").unwrap();
@@ -159,11 +159,11 @@ fn what_a_tokenizer_puts_behind_a_text_is_for_whole_texts() {
     assert_eq!(tokenizer.prompt("3 4", 3, 1).unwrap(), [1, 3, 2]);
 }
 
-/// Counts that are found by comparing whole texts with cut ones, token by token.
+/// Compares the counts with those from comparing whole and cut texts token by token.
 #[test]
-fn what_is_lost_is_counted_in_the_texts_own_tokens() {
+fn lost_counts_only_the_texts_own_tokens() {
     let (prompt, answer) = ("3 4 5 6", "7 8");
-    let own = |tokens: &[u32]| tokens.iter().filter(|&&token| token > 2).count();
+    let own_tokens = |tokens: &[u32]| tokens.iter().filter(|&&token| token > 2).count();
     for (tokenizer, ends) in [
         (tokenizer(true), true),
         (tokenizer(false), true),
@@ -178,8 +178,8 @@ fn what_is_lost_is_counted_in_the_texts_own_tokens() {
             let (example, lost) = tokenizer.fit(&row, length);
             assert_eq!(example, tokenizer.example(prompt, answer, length).unwrap());
             let expected = Lost {
-                prompt: 4 - own(&example.prompt),
-                answer: 2 - own(&example.answer),
+                prompt: 4 - own_tokens(&example.prompt),
+                answer: 2 - own_tokens(&example.answer),
                 end: ends && example.answer.last() != Some(&2),
             };
             assert_eq!(lost, expected, "length {length}: {example:?}");
@@ -188,13 +188,13 @@ fn what_is_lost_is_counted_in_the_texts_own_tokens() {
             let question = tokenizer.question(prompt).unwrap();
             let (cut, lost) = tokenizer.fit_question(&question, length, 2);
             assert_eq!(cut, tokenizer.prompt(prompt, length, 2).unwrap());
-            assert_eq!(lost, 4 - own(&cut), "length {length}: {cut:?}");
+            assert_eq!(lost, 4 - own_tokens(&cut), "length {length}: {cut:?}");
         }
     }
 }
 
 #[test]
-fn threads_share_a_tokenizer() {
+fn several_threads_can_share_a_tokenizer() {
     let tokenizer = tokenizer(true);
     let texts: Vec<String> = (3..40).map(|id| format!("{id} {id}")).collect();
     let rows = |texts: &[String]| -> Vec<Example> {
@@ -211,7 +211,7 @@ fn threads_share_a_tokenizer() {
 }
 
 #[test]
-fn an_answer_has_an_end_that_the_tokenizer_knows() {
+fn the_end_token_must_be_in_the_tokenizer() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(None, folder.path());
     for (stop_tokens, words) in [(vec![], "no token"), (vec![77, 2], "token 77")] {

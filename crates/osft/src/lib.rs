@@ -1,10 +1,10 @@
 //! Orthogonal Subspace Fine-Tuning (OSFT) for any Burn module, on any Burn backend.
 //!
-//! OSFT fine-tunes a network on one task after another while freezing, in every target weight
-//! `W`, the directions that carry most of what the network already knows. A [`Osft`] splits the
-//! target weights of a module into *protected* and *free* directions on the input and on the
-//! output side, trains a core of coordinates of the free ones in place of each weight, by any Burn
-//! [`Optimizer`](burn::optim::Optimizer), and measures afterwards what leaked.
+//! OSFT fine-tunes a model on one task after another. In every target weight `W`, it freezes the directions
+//! that carry most of what the model has learned before. An [`Osft`] splits the target weights of a module
+//! into *protected* and *free* directions, on the input side and on the output side. In place of each weight
+//! it trains a core, in coordinates of the free directions, with any Burn
+//! [`Optimizer`](burn::optim::Optimizer). Afterwards it measures what leaked.
 //!
 //! ```
 //! use burn::{nn::LinearConfig, optim::{AdamWConfig, GradientsParams}, tensor::{Device, Tensor}};
@@ -33,48 +33,50 @@
 //! | | values | `require_grad` | training flags | identities, layouts |
 //! |---|---|---|---|---|
 //! | [`split`](Osft::split) | read | read | | |
-//! | [`prepare`](Osft::prepare) | as they were, by `val()` | off for what may not move | | kept; cores and factors are new parameters |
+//! | [`prepare`](Osft::prepare) | unchanged, by `val()` | off for everything frozen | | kept; cores and factors are new parameters |
 //! | a step of [`optimizer`](Osft::optimizer) | targets move inside their free directions | | | |
 //! | [`leaks`](Osft::leaks), [`disabled`](Osft::disabled) | read | | | |
-//! | [`finish`](Osft::finish) | what was trained, merged | as at the split | | kept |
-//! | [`discard`](Osft::discard) | those of the split | as at the split | | kept |
+//! | [`finish`](Osft::finish) | as trained, merged | as at the split | | kept |
+//! | [`discard`](Osft::discard) | as at the split | as at the split | | kept |
 //! | [`truncate`](Osft::truncate) | without the free part | | | kept |
 //!
-//! An empty cell is left alone. What a module's owner has frozen stays frozen, and a module is refused
-//! rather than changed by halves: [`OsftError`] says what does not fit, where, and what to do. A record of a
-//! prepared module holds `W₀` and the cores, for a run to go on from; export a module that was finished, or
-//! `module.clone().materialize()`.
+//! An empty cell means: unchanged. Parameters that the caller has frozen stay frozen. A module is refused
+//! rather than changed in part: [`OsftError`] says what does not fit, where, and what to do. A record of a
+//! prepared module contains `W₀` and the cores, so that a run can be resumed from it. To export a module,
+//! finish it first or use `module.clone().materialize()`.
 //!
-//! Weights may be f64, f32, f16 or bf16. Those in two bytes train through a core in f32 and are rounded where
-//! they are used and stored; [`leaks`](Osft::leaks) says apart what the core leaks and what storing adds.
+//! Weights may be f64, f32, f16 or bf16. Weights in two bytes train through a core in f32 and are rounded
+//! where they are used and stored. Before [`finish`](Osft::finish), [`leaks`](Osft::leaks) measures the leak
+//! of the core, afterwards that leak together with the rounding.
 //!
 //! # Choices
 //!
-//! [`OsftConfig`] says, each apart from the others,
+//! [`OsftConfig`] sets, independently of each other:
 //!
-//! - which parameters are split, [`Targets`]: the linear layers but the head, or what patterns match;
-//! - where the protected directions come from, [`SplitSource`]: the singular values of the
-//!   weights (the paper), or the second moment of the layers' inputs, which a [`Calibrator`]
-//!   measures and a [`SplitContext`] hands on;
-//! - how many are protected, [`ShareRule`], in all targets or by a [`TargetShare`] in some: a fixed share,
-//!   the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number, or a [`Rule`]
-//!   of your own, which [`ShareRules`] makes from settings;
-//! - how a weight is kept inside the rest, [`Form`]: in core coordinates, by the paper's
-//!   equation, or as the factors of the paper's algorithm;
-//! - what happens to everything else, [`Others`], and what weight decay pulls towards, [`Decay`];
-//! - in which precision the weights are held meanwhile, [`BasePrecision`].
+//! - which parameters are split, [`Targets`]: the linear layers except output heads, or whatever patterns
+//!   match;
+//! - where the protected directions come from, [`SplitSource`]: the singular values of the weights (the
+//!   paper), or the second moment of the layers' inputs, which a [`Calibrator`] measures and a
+//!   [`SplitContext`] passes on;
+//! - how many directions are protected, by a [`ShareRule`] for all targets or a [`TargetShare`] for some: a
+//!   fixed share, the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number,
+//!   or a [`Rule`] of your own, which [`ShareRules`] makes from settings;
+//! - how the change stays inside the free directions, [`Form`]: in core coordinates, by the paper's equation,
+//!   or as the factors of the paper's algorithm;
+//! - whether other parameters train, [`Others`], and what weight decay pulls towards, [`Decay`];
+//! - the precision of the base weights during training, [`BasePrecision`].
 //!
-//! Afterwards [`Osft::leaks`] says how much of the change lies where nothing should move and, over
-//! inputs as they were measured, how far the layers' outputs moved ([`OutputChange`]);
-//! [`SinceBase`] says so for a whole sequence of tasks. [`Osft::to_bytes`] and
-//! [`Calibration::to_bytes`] save what another run needs, and a [`SplitCache`] finds a split again by
-//! what it was made from. [`Osft::held_numbers_of`] says what a split will hold in memory.
+//! After training, [`Osft::leaks`] measures how much of the change lies in protected directions and how far
+//! the layers' outputs moved, over inputs with the measured distribution ([`OutputChange`]); [`SinceBase`]
+//! measures the same for a whole sequence of tasks. [`Osft::to_bytes`] and [`Calibration::to_bytes`] save
+//! what another run needs, and a [`SplitCache`] finds earlier splits of the same weights.
+//! [`Osft::held_numbers_of`] predicts the memory of a split.
 //!
 //! # Conventions
 //!
-//! Burn holds a weight as `[d_in, d_out]` (`y = x W + b`), the transpose of PyTorch's layout, so
-//! the paper's `U` is the *output* side here. `k_in` and `k_out` count protected directions; a
-//! *protected share* is the fraction that is frozen.
+//! Burn stores a weight as `[d_in, d_out]` (`y = x W + b`), the transpose of PyTorch's layout, so the paper's
+//! `U` is the *output* side here. `k_in` and `k_out` count protected directions; a *protected share* is the
+//! fraction of the directions that is protected.
 //!
 //! | here | the paper | PEFT | mini_trainer |
 //! |---|---|---|---|

@@ -1,4 +1,4 @@
-//! Modules drawn at random go from split to split and stay what they are but for what was trained.
+//! Random modules through several splits: only trained values change.
 
 #![allow(clippy::unwrap_used)]
 
@@ -44,7 +44,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         })
 }
 
-/// The optimizers, and rates at which each moves weights by some hundredths.
+/// The optimizers, with rates at which each moves weights by some hundredths.
 const OPTIMIZERS: [(&str, f64); 5] = [
     ("sgd", 0.5),
     ("adamw", 1e-2),
@@ -66,7 +66,7 @@ fn optimizer(osft: &Osft, name: &str) -> Result<ModuleOptimizer, OsftError> {
     }
 }
 
-/// Leaks that the form rules out are rounding of f32 or f64 alone.
+/// Asserts that leaks which the form should prevent are rounding of f32 or f64.
 fn check_leaks(osft: &Osft, module: &Drawn, dtype: DType, case: &str) {
     for leak in osft.leaks(module).unwrap().layers {
         let ruled_out = match osft.config().form {
@@ -74,7 +74,7 @@ fn check_leaks(osft: &Osft, module: &Drawn, dtype: DType, case: &str) {
             Form::Weight => leak.leak_both,
             Form::Factored => 0.0,
         };
-        // What rounding the weight adds is as large beside a change as that is small beside the weight.
+        // Rounding of the weight counts relative to the change.
         let (bound, rounding) = match dtype {
             DType::F64 => (1e-13, 1e-14),
             _ => (1e-5, 1e-6),
@@ -96,7 +96,7 @@ fn drive(
     let start = Everything::of(&module);
     let osft = match Osft::split(&module, config) {
         Ok(osft) => osft,
-        // Nothing but a frozen layer, or one that stands at two places.
+        // All layers are frozen or shared.
         Err(OsftError::NothingTrains { .. }) => return,
         Err(error) => panic!("{case}: {error}"),
     };
@@ -107,7 +107,7 @@ fn drive(
         .map(|layer| layer.path.clone())
         .collect();
     let is_target = |path: &str| targets.iter().any(|target| target == path);
-    // Batch normalization counts on by itself.
+    // Batch normalization updates its statistics in every forward pass.
     let may_move = |path: &str| {
         let trained = config.others == Others::Trained && start.parameters[path].trains;
         is_target(path) || path.contains("running") || trained
@@ -126,20 +126,20 @@ fn drive(
     let mut module = osft.prepare(module).unwrap();
     let prepared = Everything::of(&module.clone().materialize());
     assert_eq!(prepared.flags, start.flags, "{case}");
-    for (path, known) in &prepared.parameters {
+    for (path, parameter) in &prepared.parameters {
         let before = &start.parameters[path];
-        assert_eq!(known.id, before.id, "{case}: {path}");
+        assert_eq!(parameter.id, before.id, "{case}: {path}");
         let factored = matches!(config.form, Form::Factored | Form::FactoredReprojected);
         match factored && is_target(path) {
-            false => assert_eq!(known.values, before.values, "{case}: {path}"),
-            // A difference and a sum of numbers up to 0.5, rounded, and then to what is stored.
+            false => assert_eq!(parameter.values, before.values, "{case}: {path}"),
+            // A difference and a sum of values up to 0.5, rounded, and then rounded to the stored type.
             true => {
                 let rounding = match plan.dtype {
                     DType::F64 => 1e-15,
                     DType::F32 => 1e-6,
                     _ => 2e-3,
                 };
-                let mut pairs = known.values.iter().zip(&before.values);
+                let mut pairs = parameter.values.iter().zip(&before.values);
                 assert!(
                     pairs.all(|(a, b)| (a - b).abs() < rounding),
                     "{case}: {path}"
@@ -161,37 +161,45 @@ fn drive(
             again.is_prepared(&loaded) && osft.is_prepared(&loaded),
             "{case}"
         );
-        let values = |of: &Drawn| {
-            let of = Everything::of(&of.clone().materialize()).parameters;
-            of.into_iter()
-                .map(|(path, known)| (path, known.values))
+        let values = |module: &Drawn| {
+            let parameters = Everything::of(&module.clone().materialize()).parameters;
+            parameters
+                .into_iter()
+                .map(|(path, parameter)| (path, parameter.values))
                 .collect::<Vec<_>>()
         };
         assert_eq!(values(&loaded), values(&module), "{case}");
         optimizer = self::optimizer(&again, name).unwrap();
-        // Burn reads moments in the device's default type, which others cannot be stepped with.
+        // Burn loads moments in the device's default type; parameters of another type cannot be stepped with
+        // them.
         if plan.dtype == DType::F32 {
             optimizer = optimizer.from_bytes(moments).unwrap();
         }
         module = loaded;
     }
-    // An odd number of steps: equal ones in both directions do not lead back to the start.
+    // An odd number of steps, since equal steps in both directions would lead back to the start.
     for step in 4..9 {
         module = module.step(&osft, &mut optimizer, rate, step);
     }
     check_leaks(&osft, &module, plan.dtype, case);
 
-    let flags = |of: &Everything| of.flags.values().map(|(_, on)| *on).collect::<Vec<_>>();
-    let kept = |now: &Everything, case: &str| match saved_between {
+    let flags = |everything: &Everything| {
+        everything
+            .flags
+            .values()
+            .map(|(_, on)| *on)
+            .collect::<Vec<_>>()
+    };
+    let assert_kept = |now: &Everything, case: &str| match saved_between {
         false => now.assert_kept(&start, &may_move, case),
-        // Identities of flags and of running statistics are not in records.
+        // Records do not contain identities of flags and of running statistics.
         true => {
             assert_eq!(flags(now), flags(&start), "{case}");
             let mut now = now.clone();
             now.flags.clone_from(&start.flags);
-            for (path, known) in &mut now.parameters {
+            for (path, parameter) in &mut now.parameters {
                 if path.contains("running") {
-                    known.id = start.parameters[path].id;
+                    parameter.id = start.parameters[path].id;
                 }
             }
             now.assert_kept(&start, &may_move, case);
@@ -199,8 +207,10 @@ fn drive(
     };
     if config.others == Others::Frozen && !plan.batch_norm {
         let values = |module: &Drawn| {
-            let of = Everything::of(module).parameters.into_values();
-            of.map(|known| known.values).collect::<Vec<_>>()
+            let parameters = Everything::of(module).parameters.into_values();
+            parameters
+                .map(|parameter| parameter.values)
+                .collect::<Vec<_>>()
         };
         let before: Vec<_> = start
             .parameters
@@ -210,22 +220,22 @@ fn drive(
         assert_eq!(values(&osft.disabled(&module).unwrap()), before, "{case}");
         let discarded = osft.discard(module.clone()).unwrap();
         assert_eq!(values(&discarded), before, "{case}");
-        kept(&Everything::of(&discarded), case);
+        assert_kept(&Everything::of(&discarded), case);
     }
     let effective = Everything::of(&module.valid().materialize());
     let module = osft.finish(module).unwrap();
     let finished = Everything::of(&module);
-    kept(&finished, case);
-    for (path, known) in &finished.parameters {
+    assert_kept(&finished, case);
+    for (path, parameter) in &finished.parameters {
         assert_eq!(
-            known.values, effective.parameters[path].values,
+            parameter.values, effective.parameters[path].values,
             "{case}: {path}"
         );
     }
     let moved = targets
         .iter()
         .any(|path| finished.parameters[path].values != start.parameters[path].values);
-    // A norm over one number makes the same of all inputs: no gradient passes it.
+    // A norm over one number gives the same output for all inputs: no gradient passes it.
     if !plan.layer_norm || plan.widths.last() != Some(&1) {
         assert_eq!(
             moved,
@@ -234,11 +244,11 @@ fn drive(
         );
     }
 
-    // Saved and loaded as any module, and split again.
+    // Saved and loaded like any module, and split again.
     let loaded = Drawn::empty(plan, device).load_record(module.clone().into_record());
-    for (path, known) in Everything::of(&loaded).parameters {
+    for (path, parameter) in Everything::of(&loaded).parameters {
         assert_eq!(
-            known.values, finished.parameters[&path].values,
+            parameter.values, finished.parameters[&path].values,
             "{case}: {path}"
         );
     }
@@ -252,7 +262,7 @@ fn drive(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
-    fn every_module_stays_what_it_is(
+    fn splits_change_nothing_but_trained_values_of_any_module(
         plan in plan(),
         share in prop::sample::select(&[0.0, 0.3, 0.5, 0.8, 1.0][..]),
         form in prop::sample::select(
@@ -264,7 +274,7 @@ proptest! {
         saved_between in any::<bool>(),
     ) {
         for (backend, device) in backends() {
-            // ndarray has no numbers of two bytes.
+            // ndarray does not support two-byte types.
             if backend == "ndarray" && matches!(plan.dtype, DType::BF16 | DType::F16) {
                 continue;
             }
@@ -272,7 +282,7 @@ proptest! {
                 .with_protected_share(share)
                 .with_form(form)
                 .with_others(others);
-            // Embeddings too; linear layers alone by default.
+            // Embeddings too; by default only linear layers.
             let config = match every_matrix {
                 true => config.with_targets(["weight$"]),
                 false => config,

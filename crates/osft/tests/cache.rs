@@ -1,4 +1,4 @@
-//! Splits on disk: found by what they were made from, made anew where they are not.
+//! The cache of splits on disk: found if nothing that they depend on has changed, otherwise made again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_split_that_was_kept_is_the_one_that_was_made() {
+fn a_cached_split_equals_the_one_that_was_made() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let folder = tempfile::tempdir().unwrap();
@@ -52,7 +52,7 @@ fn a_split_that_was_kept_is_the_one_that_was_made() {
 }
 
 #[test]
-fn what_was_kept_is_taken_and_not_made_again() {
+fn a_cached_split_is_loaded_and_not_made_again() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let cache = SplitCache::in_folder(folder.path());
@@ -62,25 +62,28 @@ fn what_was_kept_is_taken_and_not_made_again() {
         let split = Osft::split_in(&Mlp::new(seed, &device), &config, &with).unwrap();
         split.summary()
     };
-    let own = split(35);
-    let kept = files(folder.path());
+    let first = split(35);
+    let files_of_first = files(folder.path());
     let other = split(36);
     let both = files(folder.path());
-    let of_other = both.iter().find(|file| !kept.contains(file)).unwrap();
-    assert_ne!(own, other);
-    assert_eq!(split(35), own);
-    // In its place the split of another model is found.
-    fs::copy(of_other, &kept[0]).unwrap();
+    let file_of_other = both
+        .iter()
+        .find(|file| !files_of_first.contains(file))
+        .unwrap();
+    assert_ne!(first, other);
+    assert_eq!(split(35), first);
+    // Proof: with the file replaced, the split of another model is loaded.
+    fs::copy(file_of_other, &files_of_first[0]).unwrap();
     assert_eq!(split(35), other);
 }
 
 #[test]
-fn whatever_a_split_depends_on_makes_another() {
+fn everything_that_a_split_depends_on_changes_its_key() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let cache = SplitCache::in_folder(folder.path());
     let network = Network::new(&device);
-    let known = calibrated(&network, "base", &[inputs(1, 64, &device)]);
+    let calibration = calibrated(&network, "base", &[inputs(1, 64, &device)]);
     let other = calibrated(&network, "base", &[inputs(2, 64, &device)]);
     let schedule = ShareRule::schedule(ShareSchedule {
         first: 0.2,
@@ -92,7 +95,7 @@ fn whatever_a_split_depends_on_makes_another() {
     let bf16 = halves.clone().with_base_precision(BasePrecision::Bf16);
     let both = halves.clone().with_split(SplitSource::Both);
     let plain = SplitContext::new();
-    let first = plain.with_calibration(&known);
+    let first = plain.with_calibration(&calibration);
     let second = plain.with_calibration(&other);
     let cases = [
         (&halves, plain),
@@ -112,7 +115,7 @@ fn whatever_a_split_depends_on_makes_another() {
         assert_eq!(made.summary(), without.summary());
         assert_eq!(found.summary(), without.summary());
         assert_eq!(found.warnings(), without.warnings());
-        // What the inputs say of a change is measured as before.
+        // Output changes are measured as before.
         let leaks = [&found, &without].map(|split| split.leaks(&network).unwrap());
         assert_eq!(leaks[0], leaks[1]);
     }
@@ -122,7 +125,7 @@ fn whatever_a_split_depends_on_makes_another() {
 }
 
 #[test]
-fn two_models_with_one_split_do_not_share_what_trains() {
+fn two_models_with_one_cached_split_do_not_share_trainable_parameters() {
     let device = Device::flex().autodiff();
     let folder = tempfile::tempdir().unwrap();
     let cache = SplitCache::in_folder(folder.path());
@@ -138,7 +141,7 @@ fn two_models_with_one_split_do_not_share_what_trains() {
 }
 
 #[test]
-fn a_broken_file_is_made_anew_and_a_folder_that_cannot_be_written_is_a_warning() {
+fn a_broken_file_is_replaced_and_an_unwritable_folder_causes_a_warning() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let cache = SplitCache::in_folder(folder.path());

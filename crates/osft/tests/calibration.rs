@@ -1,4 +1,4 @@
-//! What is measured of the inputs, and what the rules for the share make of it.
+//! Measurements of the inputs, and the shares that the rules derive from them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ use osft::{
 };
 
 #[test]
-fn batches_do_not_change_a_moment_and_shared_inputs_are_held_once() {
+fn moments_do_not_depend_on_batches_and_shared_inputs_are_stored_once() {
     for (backend, device) in backends() {
         let network = Network::new(&device);
         let x = inputs(5, 64, &device);
@@ -28,7 +28,7 @@ fn batches_do_not_change_a_moment_and_shared_inputs_are_held_once() {
         let parts = calibrated(&network, "base", &parts);
         for path in ["left.weight", "right.weight", "top.weight"] {
             let (a, b) = (whole.moment(path).unwrap(), parts.moment(path).unwrap());
-            // Other partial sums of the same f32 products.
+            // The same f32 products in other partial sums.
             assert!(
                 (a.trace() / b.trace() - 1.0).abs() < 1e-6,
                 "{backend} {path}"
@@ -69,7 +69,7 @@ fn sources_are_averaged_by_weight_each_over_its_own_tokens() {
     weighted.absorb(&b).unwrap();
     let expected = (3.0 * trace(&a) + trace(&b)) / 4.0;
     assert!((trace(&weighted) / expected - 1.0).abs() < 1e-12);
-    // Three sources in turn weigh as much as each other, and take no more room than one.
+    // Three sources that are joined in turn have equal weights and take no more memory than one.
     joined.absorb(&a).unwrap();
     let expected = (2.0 * trace(&a) + trace(&b)) / 3.0;
     assert!((trace(&joined) / expected - 1.0).abs() < 1e-12);
@@ -90,7 +90,7 @@ fn adaptive(importance: ImportanceMeasure) -> OsftConfig {
     }))
 }
 
-/// Inputs as they are, with what a configuration reads of their importance.
+/// The calibration of one batch, with the importance that a configuration reads.
 fn measured(network: &Network, x: &Tensor<2>, config: &OsftConfig) -> Calibration {
     let calibrator = Calibrator::for_config(network, config).unwrap();
     observed(calibrator, network, "base", std::slice::from_ref(x))
@@ -100,7 +100,7 @@ fn measured(network: &Network, x: &Tensor<2>, config: &OsftConfig) -> Calibratio
 fn importance_decides_the_adaptive_share_or_falls_back_with_a_warning() {
     let device = Device::flex();
     let mut network = Network::new(&device);
-    // The left layer passes its input on as it is; the right one turns it into its opposite.
+    // The left layer copies its input, the right one negates it.
     let diagonal = |value: f64, d_out: usize| {
         Mat::from_fn(WIDTH, d_out, |i, j| if i == j { value } else { 0.0 })
     };
@@ -144,7 +144,7 @@ fn importance_decides_the_adaptive_share_or_falls_back_with_a_warning() {
     assert_eq!(osft.layers()[0].k_in, 12, "0.8 of 16");
 }
 
-/// `cos(x, y)` over the entries that both have, mean over rows.
+/// Mean over rows of `cos(x, y)`, over the entries that both have.
 fn cosine(x: &Mat<f64>, y: &Mat<f64>) -> f64 {
     let r = x.ncols().min(y.ncols());
     let rows = (0..x.nrows()).map(|i| {
@@ -166,10 +166,10 @@ fn linear_cka(x: &Mat<f64>, y: &Mat<f64>) -> f64 {
 }
 
 #[test]
-fn importance_is_what_its_definition_says() {
+fn importance_matches_its_definition() {
     for (backend, device) in backends() {
         let network = Network::new(&device);
-        // Not centered, so that it shows whether the mean is taken away.
+        // Not centered, to show whether the mean is subtracted.
         let x = inputs(5, 80, &device) + 0.3;
         let calibrator = Calibrator::new(&network, &OsftConfig::new().targets).unwrap();
         let calibrator = MEASURES
@@ -206,7 +206,7 @@ fn importance_is_what_its_definition_says() {
 }
 
 #[test]
-fn a_measure_is_taken_for_those_who_read_it_and_missed_by_the_others() {
+fn only_measures_that_a_rule_reads_are_taken_and_a_missing_one_is_an_error() {
     let device = Device::flex();
     let network = Network::new(&device);
     let x = inputs(5, 50, &device);
@@ -225,24 +225,26 @@ fn a_measure_is_taken_for_those_who_read_it_and_missed_by_the_others() {
         let context = SplitContext::new().with_calibration(base);
         Osft::split_in(&network, config, &context).map(|_| ())
     };
-    let mut known = measured(&network, &x, &cosine);
-    split(&known, &cosine).unwrap();
-    match split(&known, &cka) {
+    let mut calibration = measured(&network, &x, &cosine);
+    split(&calibration, &cosine).unwrap();
+    match split(&calibration, &cka) {
         Err(OsftError::NotMeasured { measure }) => {
             assert_eq!(measure, ImportanceMeasure::LinearCka);
         }
         other => panic!("{other:?}"),
     }
     // The latest source decides.
-    known.absorb(&measured(&network, &x, &energy(0.9))).unwrap();
-    let found = split(&known, &cosine);
+    calibration
+        .absorb(&measured(&network, &x, &energy(0.9)))
+        .unwrap();
+    let found = split(&calibration, &cosine);
     assert!(matches!(found, Err(OsftError::NotMeasured { .. })));
-    known.absorb(&measured(&network, &x, &cka)).unwrap();
-    split(&known, &cka).unwrap();
+    calibration.absorb(&measured(&network, &x, &cka)).unwrap();
+    split(&calibration, &cka).unwrap();
 }
 
 #[test]
-fn a_schedule_follows_the_tasks_and_the_effective_rank_the_spectrum() {
+fn a_schedule_follows_the_tasks_and_the_effective_rank_follows_the_spectrum() {
     let device = Device::flex();
     let mut layer = linear(1, WIDTH, WIDTH, &device);
     let rule = ShareRule::schedule(ShareSchedule {
@@ -262,7 +264,7 @@ fn a_schedule_follows_the_tasks_and_the_effective_rank_the_spectrum() {
 }
 
 #[test]
-fn what_was_not_measured_is_a_typed_error() {
+fn missing_measurements_are_typed_errors() {
     let device = Device::flex();
     let network = Network::new(&device);
     let base = calibrated(&network, "base", &[inputs(5, 30, &device)]);

@@ -1,4 +1,4 @@
-//! The `core` form against a float64 reference written down from the equations.
+//! The `core` form compared with an f64 reference written from the equations.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,27 +26,27 @@ fn matrix(seed: u64, rows: usize, columns: usize, scale: f32) -> Mat<f64> {
     Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]))
 }
 
-/// Coordinates of one side: `N` where `d - k <= k`, else the weight's own, projected off `P`.
+/// Coordinates of one side: `N` if `d - k <= k`, otherwise those of the weight, projected off `P`.
 enum Coordinates {
     Free(Mat<f64>),
     Projected(Mat<f64>),
 }
 
 impl Coordinates {
-    /// `vectors` are the singular vectors of that side, `[d, min(d_in, d_out)]`.
+    /// `vectors`: the singular vectors of this side, `[d, min(d_in, d_out)]`.
     fn new(vectors: &Mat<f64>, k: usize, side: &Side) -> Self {
         let d = vectors.nrows();
         let protected = vectors.subcols(0, k).to_owned();
         if d - k > k {
             return Self::Projected(protected);
         }
-        let known = vectors.ncols();
-        if known == d {
-            // AdamW is odd in every coordinate, so the sign of a basis vector changes nothing.
+        let given = vectors.ncols();
+        if given == d {
+            // AdamW is an odd function of every coordinate, so the sign of a basis vector has no effect.
             return Self::Free(vectors.subcols(k, d - k).to_owned());
         }
-        // Beyond the singular vectors any rotation of the null space is as good, and AdamW depends
-        // on it: that basis is the library's, and only has to be one.
+        // Beyond the singular vectors every rotation of the null space is valid, and AdamW depends on it. So
+        // that basis is taken from the library, and only checked to be orthonormal.
         let Side::Free(basis) = side else {
             panic!("the free basis is the smaller one");
         };
@@ -76,7 +76,7 @@ fn elementwise(a: &Mat<f64>, b: &Mat<f64>, f: impl Fn(f64, f64) -> f64) -> Mat<f
     Mat::from_fn(a.nrows(), a.ncols(), |i, j| f(a[(i, j)], b[(i, j)]))
 }
 
-/// `W` after every step of AdamW in the core coordinates of `‖x W - y‖² / n`.
+/// `W` after every step of AdamW in core coordinates, for the loss `‖x W - y‖² / n`.
 fn reference(
     start: &Mat<f64>,
     input: &Coordinates,
@@ -170,7 +170,7 @@ fn run(d_in: usize, d_out: usize, share: f64, device: &Device) -> f64 {
 
 #[test]
 fn core_equals_a_float64_reference_over_twenty_steps() {
-    // Square, wide and tall, with the free basis kept, the protected one, and one of each.
+    // Square, wide and tall: with free bases stored, with protected ones, and with one of each.
     let cases = [
         (12, 12, 0.5),
         (12, 12, 0.25),
@@ -183,9 +183,9 @@ fn core_equals_a_float64_reference_over_twenty_steps() {
         for (d_in, d_out, share) in cases {
             let error = run(d_in, d_out, share, &device);
             println!("{backend} {d_in}x{d_out} share {share}: {error:e}");
-            // A step of AdamW is the learning rate times a ratio near 1. f32 changes a gradient by
-            // 1e-7 of its terms, so a ratio by 1e-5 where the terms cancel to a hundredth: 1e-7 of
-            // a weight per step, twenty times.
+            // A step of AdamW is the learning rate times a ratio near 1. f32 changes a gradient by 1e-7 of
+            // its terms, so the ratio by 1e-5 if the terms cancel to a hundredth: 1e-7 of a weight per step,
+            // for twenty steps.
             assert!(
                 error < 3e-6,
                 "{backend} {d_in}x{d_out} share {share}: {error:e}"

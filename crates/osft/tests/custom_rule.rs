@@ -1,4 +1,4 @@
-//! A rule for the protected share from outside the crate: typed, written, read, split and trained by.
+//! A custom share rule from outside the crate: typing, saving, loading, splitting and training.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ use osft::{
 };
 use toml::Value;
 
-/// One of so many directions.
+/// One out of this many directions.
 #[derive(Debug)]
 struct OneOf(usize);
 
@@ -46,7 +46,7 @@ fn config() -> OsftConfig {
 }
 
 #[test]
-fn it_is_typed_beside_the_others() {
+fn a_custom_rule_can_be_typed_like_the_others() {
     assert_eq!(rules().parse("1/4").unwrap(), ShareRule::custom(OneOf(4)));
     assert_eq!(rules().parse("0.25").unwrap(), ShareRule::fixed(0.25));
     let error = rules().parse("1/x").unwrap_err().to_string();
@@ -69,7 +69,7 @@ fn it_is_typed_beside_the_others() {
 }
 
 #[test]
-fn it_is_written_and_read_as_every_rule() {
+fn a_custom_rule_is_written_and_read_like_every_rule() {
     let config = config().with_target_share("last", ShareRule::custom(OneOf(2)));
     let written = toml::to_string(&config).unwrap();
     assert!(
@@ -78,7 +78,7 @@ fn it_is_written_and_read_as_every_rule() {
     );
     let read: OsftConfig = toml::from_str(&written).unwrap();
     assert_eq!(read, config);
-    // Until a list resolves it, it is a name.
+    // Until a registry resolves it, only its name is known.
     let error = read.validate().unwrap_err();
     let unknown = matches!(&error, OsftError::UnknownShareRule { name, available }
         if name == "one_of" && available.contains(&"energy".to_string()));
@@ -109,7 +109,7 @@ fn it_is_written_and_read_as_every_rule() {
 }
 
 #[test]
-fn a_module_trains_by_it_and_the_split_is_saved_and_read() {
+fn a_split_with_a_custom_rule_trains_and_is_saved_and_loaded() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(2, &device);
@@ -138,7 +138,7 @@ fn a_module_trains_by_it_and_the_split_is_saved_and_read() {
 }
 
 #[test]
-fn a_cached_split_has_the_rule_of_its_configuration() {
+fn a_cached_split_has_the_resolved_rule_of_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let cache = SplitCache::in_folder(folder.path());
     let context = SplitContext::new().with_cache(&cache);

@@ -13,8 +13,8 @@ use common::{Mlp, backends, batch, host_leaks, weights_of};
 use osft::{Osft, OsftConfig};
 
 const STEPS: usize = 200;
-/// The rounding of `W₀ + N C Nᵀ` in f32, `2⁻²⁴ ‖W‖ / ‖ΔW‖`, with `‖ΔW‖` at least a hundredth of
-/// `‖W‖` here, and that of the bases themselves.
+/// Rounding of `W₀ + N C Nᵀ` in f32, `2⁻²⁴ ‖W‖ / ‖ΔW‖` (here `‖ΔW‖` is at least a hundredth of `‖W‖`), and
+/// rounding of the bases themselves.
 const LEAK_BOUND: f64 = 5e-6;
 
 fn config(share: f64) -> OsftConfig {
@@ -31,8 +31,8 @@ fn train(
     let mut losses = Vec::new();
     for step in steps {
         let (x, y) = batch(step as u64, device);
-        // Summed, not averaged: plain SGD at 1e-3 must move the layers visibly, since the leak is
-        // relative to the change.
+        // Summed, not averaged: plain SGD at 1e-3 must move the layers visibly, since the leak is relative to
+        // the change.
         let loss = (model.forward(x) - y).square().sum();
         losses.push(loss.clone().into_scalar::<f32>());
         let grads = GradientsParams::from_grads(loss.backward(), &model);
@@ -176,7 +176,7 @@ fn a_task_switch_keeps_the_learned_weights_bit_for_bit() {
 }
 
 #[test]
-fn projecting_first_and_projecting_in_the_step_agree() {
+fn projecting_gradients_before_the_step_changes_no_step() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for share in [0.3, 0.8] {
@@ -195,7 +195,7 @@ fn projecting_first_and_projecting_in_the_step_agree() {
             };
             for (a, b) in stepped(true).iter().zip(stepped(false)) {
                 for (x, y) in a.values.iter().zip(b.values) {
-                    // One more projection of f32 values of order 1.
+                    // The error of one more projection of f32 values of order 1.
                     assert!((x - y).abs() < 1e-6, "{backend} share {share}: {x} {y}");
                 }
             }
@@ -204,7 +204,7 @@ fn projecting_first_and_projecting_in_the_step_agree() {
 }
 
 #[test]
-fn an_optimizer_reloaded_from_its_record_takes_the_same_next_steps() {
+fn an_optimizer_restored_from_its_record_takes_the_same_next_steps() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(9, &device);
@@ -222,7 +222,7 @@ fn an_optimizer_reloaded_from_its_record_takes_the_same_next_steps() {
 }
 
 #[test]
-fn a_plain_device_module_can_be_split() {
+fn a_module_without_autodiff_can_be_split() {
     for (_, device) in backends() {
         let model = Mlp::new(1, &device);
         let osft = Osft::split(&model.valid(), &config(0.5)).unwrap();
@@ -237,7 +237,7 @@ fn a_change_below_rounding_is_no_leak() {
         let model = Mlp::new(7, &device);
         let osft = Osft::split(&model, &config(0.5)).unwrap();
         let mut moved = osft.prepare(model).unwrap();
-        // The last place of one number out of 256.
+        // One unit in the last place of one value out of 256.
         moved.first.weight = moved.first.weight.map(|weight| {
             let mut values: Vec<f32> = weight.inner().into_data().try_into_vec().unwrap();
             values[0] = f32::from_bits(values[0].to_bits() + 1);

@@ -1,4 +1,4 @@
-//! What each form of the constraint lets through.
+//! The guarantees of each form.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,9 +31,9 @@ fn train(mut model: Mlp, osft: &Osft, optimizer: &mut ModuleOptimizer, device: &
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Equation 4 of the paper, against a decomposition made here.
+    /// Equation 4 of the paper, compared with a decomposition that the test makes itself.
     #[test]
-    fn weight_removes_exactly_the_block_of_the_equation(
+    fn the_weight_form_removes_exactly_the_block_of_equation_4(
         d_in in 1usize..14,
         d_out in 1usize..14,
         share in 0.0f64..0.999,
@@ -54,9 +54,9 @@ proptest! {
             let g = host(&gradient);
             let expected = &g - p * (p.transpose() * &g * q) * q.transpose();
             let constraint = &osft.layers()[0].constraint;
-            // A step's gradient and, after it, the change it led to go through the same removal.
+            // The gradient of a step and the change that it causes go through the same removal.
             for found in [constraint.lower(gradient.clone()), constraint.constrain(gradient)] {
-                // Products of at most 14 terms in f32, of numbers up to 1.
+                // Products of at most 14 terms in f32, with values up to 1.
                 let error = (host(&found) - &expected).norm_max();
                 prop_assert!(error < 5e-6, "{} {}x{} k {}: {}", backend, d_in, d_out, k, error);
             }
@@ -65,7 +65,7 @@ proptest! {
 }
 
 #[test]
-fn weight_lets_the_other_blocks_move_and_only_them() {
+fn the_weight_form_moves_all_blocks_but_the_protected_one() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for share in [0.3, 0.8] {
@@ -75,7 +75,7 @@ fn weight_lets_the_other_blocks_move_and_only_them() {
             let model = osft.prepare(model).unwrap();
             let model = train(model, &osft, &mut osft.optimizer(adamw()).unwrap(), &device);
             for leak in osft.leaks(&model).unwrap().layers {
-                // Rounding of W₀ + c in f32, with changes of about the size of the weights.
+                // Rounding of W₀ + C in f32, with changes of about the size of the weights.
                 assert!(leak.leak_both < 2e-6, "{backend} {share}: {leak:?}");
                 let others = leak.leak_in.min(leak.leak_out);
                 assert!(others > 1e-2, "{backend} {share}: {leak:?}");
@@ -85,7 +85,7 @@ fn weight_lets_the_other_blocks_move_and_only_them() {
 }
 
 #[test]
-fn forms_that_bound_both_sides_leak_rounding_alone_and_factored_leaks_more() {
+fn only_the_factored_form_leaks_more_than_rounding_on_both_sides() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let worst = |form| {
@@ -99,13 +99,13 @@ fn forms_that_bound_both_sides_leak_rounding_alone_and_factored_leaks_more() {
         // f32 rounding of the projected factors, some dozen times 2⁻²⁴.
         assert!(worst(Form::Core) < 2e-6, "{backend}");
         assert!(worst(Form::FactoredReprojected) < 1e-5, "{backend}");
-        // AdamW scales every element on its own and so turns the factors.
+        // AdamW scales every element separately, which turns the factors.
         assert!(worst(Form::Factored) > 1e-2, "{backend}");
     }
 }
 
 #[test]
-fn factors_start_at_the_module_and_are_merged_into_it() {
+fn factors_start_at_the_modules_weights_and_are_merged_into_them() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in [Form::Factored, Form::FactoredReprojected] {
@@ -124,7 +124,7 @@ fn factors_start_at_the_module_and_are_merged_into_it() {
             );
             let after = prepared.forward(x).into_data();
             for (a, b) in before.iter::<f64>().zip(after.iter::<f64>()) {
-                // One more rounding of every weight.
+                // The error of one more rounding of every weight.
                 assert!((a - b).abs() < 1e-5, "{backend}: {a} {b}");
             }
             let optimizer = &mut osft.optimizer(adamw()).unwrap();
@@ -172,8 +172,8 @@ fn share_one_freezes_and_share_zero_frees_in_every_form() {
 
 #[test]
 fn parameters_are_counted_by_form() {
-    // A layer of 6 x 10 with 3 directions protected on both sides: 3 of 6 are free on one side, 7
-    // of 10 on the other, whose coordinates are its own ten.
+    // A layer of 6 x 10 with 3 protected directions on both sides: 3 of 6 are free on one side and 7 of 10 on
+    // the other, whose coordinates are its own ten.
     let device = Device::flex();
     let layer = linear(1, 6, 10, &device);
     let cases = [
@@ -195,7 +195,7 @@ fn parameters_are_counted_by_form() {
 }
 
 #[test]
-fn decay_pulls_the_change_or_the_free_part() {
+fn decay_pulls_the_change_or_the_free_part_to_zero() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in FORMS {
@@ -220,15 +220,15 @@ fn decay_pulls_the_change_or_the_free_part() {
                 let protected = (p.transpose() * &start * q).norm_l2();
                 let moved = (p.transpose() * &change * q).norm_l2();
                 let case = format!("{backend} {form:?} {decay:?}");
-                // f32 rounding of the factors' product, or exactly nothing.
+                // f32 rounding of the factors' product; otherwise exactly nothing.
                 assert!(
                     moved < 1e-6 * protected,
                     "{case}: what is protected decayed"
                 );
                 match decay {
                     Decay::Change => assert!(change.norm_l2() < 1e-6 * start.norm_l2(), "{case}"),
-                    // Five steps of 1 - 0.1 · 0.5 leave 0.774 of what is free; of a product of three,
-                    // less.
+                    // Five steps with factor 1 - 0.1 · 0.5 leave 0.774 of the free part, and less of a
+                    // product of three factors.
                     Decay::Weight if matches!(form, Form::Core | Form::Weight) => {
                         let free = match form {
                             Form::Core => &start - p * (p.transpose() * &start),
@@ -246,7 +246,7 @@ fn decay_pulls_the_change_or_the_free_part() {
 }
 
 #[test]
-fn what_is_no_target_trains_only_if_it_is_allowed_to() {
+fn parameters_beside_the_targets_train_only_if_the_configuration_says_so() {
     let device = Device::flex().autodiff();
     let bias = |model: &Mlp| model.first.bias.as_ref().unwrap().val().inner().into_data();
     for (others, moves) in [(Others::Frozen, false), (Others::Trained, true)] {
@@ -258,7 +258,7 @@ fn what_is_no_target_trains_only_if_it_is_allowed_to() {
             let optimizer = &mut osft.optimizer(adamw()).unwrap();
             let model = train(osft.prepare(model).unwrap(), &osft, optimizer, &device);
             assert_eq!(bias(&model) != before, moves, "{others:?} {form:?}");
-            // What trains beside the targets changes nothing about the targets' guarantee.
+            // Training other parameters does not change the guarantee of the targets.
             if form == Form::Core {
                 assert!(osft.leaks(&model).unwrap().worst().leak_in < 2e-6);
             }
@@ -267,7 +267,7 @@ fn what_is_no_target_trains_only_if_it_is_allowed_to() {
 }
 
 #[test]
-fn truncation_leaves_what_is_protected() {
+fn truncation_leaves_only_the_protected_part() {
     let device = Device::flex();
     let layer = linear(11, 9, 6, &device);
     let start = host(&layer.weight.val());
@@ -286,7 +286,7 @@ fn truncation_leaves_what_is_protected() {
 }
 
 #[test]
-fn leaks_are_those_of_a_decomposition_made_here() {
+fn leaks_agree_with_an_independent_decomposition() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in [Form::Weight, Form::Factored] {
@@ -298,7 +298,7 @@ fn leaks_are_those_of_a_decomposition_made_here() {
             for seed in 0..20 {
                 model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
             }
-            // The same while it trains and when it is done.
+            // The same during training and after it.
             let training = osft.leaks(&model).unwrap();
             let model = osft.finish(model).unwrap();
             let finished = osft.leaks(&model).unwrap();
@@ -309,7 +309,7 @@ fn leaks_are_those_of_a_decomposition_made_here() {
                 let case = format!("{backend} {form:?} {}", finished.path);
                 assert!(input > 1e-2 && output > 1e-2, "{case}");
                 for found in [training, finished] {
-                    // Bases are f32, and changes a hundredth of the weights.
+                    // Bases are f32, and changes are a hundredth of the weights.
                     assert!(
                         (found.leak_in - input).abs() < 1e-5,
                         "{case}: {found:?} {input}"

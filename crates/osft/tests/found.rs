@@ -1,4 +1,4 @@
-//! A split meets modules other than the one that it was made from.
+//! A split used with other modules than the one that it was made from.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use common::{FORMS, Mlp, adamw, backends, step, weights_of};
 use osft::{FreeCore, Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 #[test]
-fn other_weights_of_the_same_shapes_are_trained_and_not_replaced() {
+fn preparing_keeps_other_weights_of_the_same_shapes() {
     for (_, device) in backends() {
         let device = device.autodiff();
         for form in FORMS {
@@ -28,7 +28,7 @@ fn other_weights_of_the_same_shapes_are_trained_and_not_replaced() {
                     let mut pairs = now.values.iter().zip(&before.values);
                     assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6), "{form:?}");
                 }
-                // What is measured is the distance from the split, which is large.
+                // The measured change is the distance from the split, which is large.
                 assert!(osft.leaks(&prepared).unwrap().worst().leak_in > 0.1);
             }
         }
@@ -36,7 +36,7 @@ fn other_weights_of_the_same_shapes_are_trained_and_not_replaced() {
 }
 
 #[test]
-fn a_module_without_the_targets_is_refused_by_name() {
+fn a_module_without_the_targets_is_refused_with_the_layers_name() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let osft = Osft::split(&Mlp::new(35, &device), &OsftConfig::new()).unwrap();
@@ -54,27 +54,28 @@ fn a_module_without_the_targets_is_refused_by_name() {
             ("middle.weight", osft.leaks(&smaller).unwrap_err()),
         ];
         for (name, error) in errors {
-            let known = matches!(error, OsftError::OtherModule { ref layer, .. } if layer == name);
-            assert!(known, "{error}");
+            let is_expected =
+                matches!(error, OsftError::OtherModule { ref layer, .. } if layer == name);
+            assert!(is_expected, "{error}");
         }
-        // One that was not prepared cannot be finished either: what would be merged?
+        // A module that was not prepared cannot be finished: there is nothing to merge.
         let error = osft.finish(Mlp::new(35, &device)).unwrap_err();
         assert!(matches!(error, OsftError::NotPrepared { .. }), "{error}");
-        // And one with adapters has no one weight to split.
+        // A module with adapters has no single weight to split.
         let adapted = Mlp::new(35, &device).apply_lora(Lora::new(2, 4.0));
         for error in [
             Osft::split(&adapted, &OsftConfig::new()).unwrap_err(),
             osft.prepare(adapted).unwrap_err(),
         ] {
-            let known = matches!(error, OsftError::Reparameterized { ref attached, .. }
+            let is_expected = matches!(error, OsftError::Reparameterized { ref attached, .. }
             if attached == "lora");
-            assert!(known, "{error}");
+            assert!(is_expected, "{error}");
         }
     }
 }
 
 #[test]
-fn two_splits_of_one_module_are_told_apart() {
+fn two_splits_of_one_module_are_distinguished_by_name() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(39, &device);
@@ -92,13 +93,14 @@ fn two_splits_of_one_module_are_told_apart() {
             "{error}"
         );
         assert!(error.to_string().contains("careful"), "{error}");
-        // The other one is kept: it measures what this one does, is saved under its name, and its turn comes.
+        // The other split stays usable: it measures the same module, is saved with its name, and is used
+        // later.
         let mut optimizer = splits[1].optimizer(adamw()).unwrap();
         let prepared = (0..5).fold(prepared, |model, seed| {
             step(model, &splits[1], &mut optimizer, 1e-2, seed, &device)
         });
         let [careful, bold] =
-            [&splits[0], &splits[1]].map(|of| of.leaks(&prepared).unwrap().worst());
+            [&splits[0], &splits[1]].map(|split| split.leaks(&prepared).unwrap().worst());
         assert!(
             bold.leak_in < 1e-5 && careful.leak_in > 1e-3,
             "{bold:?} {careful:?}"
@@ -113,7 +115,7 @@ fn two_splits_of_one_module_are_told_apart() {
 }
 
 #[test]
-fn parameters_are_found_where_they_went() {
+fn parameters_are_found_by_identity_and_by_path() {
     #[derive(Module, Debug)]
     struct Inside {
         inner: Mlp,
@@ -124,7 +126,7 @@ fn parameters_are_found_where_they_went() {
     let config = OsftConfig::new().with_target_share("last", ShareRule::fixed(1.0));
     let osft = Osft::split(&model, &config).unwrap();
 
-    // As part of another module: by identity.
+    // By identity, in a module that became part of another one.
     let prepared = osft
         .prepare(Inside {
             inner: model.clone(),
@@ -134,7 +136,7 @@ fn parameters_are_found_where_they_went() {
     let back = osft.finish(prepared).unwrap();
     Everything::of(&back.inner).assert_kept(&start, &|_| false, "wrapped");
 
-    // In a module whose weights were loaded, by path: the file had other identities.
+    // By path, in a module whose weights were loaded: the file had other identities.
     let loaded = Mlp::new(43, &device).load_record(model.clone().into_record());
     let other = Mlp::new(44, &device);
     assert_ne!(other.first.weight.id, model.first.weight.id);
@@ -144,20 +146,20 @@ fn parameters_are_found_where_they_went() {
         let prepared = osft.prepare(model).unwrap();
         let trained = step(prepared, &osft, &mut optimizer, 1e-2, 1, &device);
         let finished = osft.finish(trained).unwrap();
-        // The last layer is protected altogether, whatever its identity.
+        // The last layer is fully protected, whatever its identity.
         let moved = |path: &str| path == "first.weight" || path == "middle.weight";
         Everything::of(&finished).assert_kept(&before, &moved, "loaded");
     }
 }
 
 #[test]
-fn weights_may_be_loaded_into_a_module_that_is_prepared() {
+fn weights_can_be_loaded_into_a_prepared_module() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(45, &device);
         let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
         let bytes = osft.to_bytes().unwrap();
-        // Built and not filled, split by what was saved, then the weights.
+        // Uninitialized, split by the saved split, then filled with weights.
         let layer = |d_in, d_out| LinearConfig::new(d_in, d_out).init(&device);
         let empty = Mlp {
             first: layer(16, 16),
@@ -190,7 +192,7 @@ fn weights_may_be_loaded_into_a_module_that_is_prepared() {
 }
 
 #[test]
-fn preparing_a_clone_leaves_what_is_not_filled_alone() {
+fn preparing_a_clone_does_not_change_the_uninitialized_original() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let bytes = Osft::split(&Mlp::new(85, &device), &OsftConfig::new())

@@ -1,4 +1,4 @@
-//! What a split holds, counted from shapes and counted from its tensors.
+//! The numbers that a split stores, predicted from shapes and counted from its tensors.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use common::Mlp;
 use osft::{BasePrecision, Form, Osft, OsftConfig, ShareRule, Side};
 
 #[test]
-fn what_is_held_is_known_before_anything_is_decomposed() {
+fn stored_numbers_are_predicted_without_a_decomposition() {
     let device = Device::flex().autodiff();
     let model = Mlp::new(41, &device);
     let forms = [
@@ -29,12 +29,12 @@ fn what_is_held_is_known_before_anything_is_decomposed() {
             let osft = Osft::split(&model, &config).unwrap();
             let case = format!("{form:?} {precision:?} {share}");
             assert_eq!(osft.held_numbers(), planned, "{case}");
-            let found = held(&osft, &osft.prepare(model.clone()).unwrap());
+            let found = counted(&osft, &osft.prepare(model.clone()).unwrap());
             assert_eq!((planned.bases, planned.trained), found, "{case}");
             let weights = planned.weights + planned.bf16_weights;
             assert_eq!(weights, 16 * 16 + 16 * 40 + 40 * 12, "{case}");
-            // What is free altogether is trained beside the weight of the split, what factors leave of a
-            // weight beside that and their own first values.
+            // A fully free weight trains beside the weight of the split. In the factored forms, the split
+            // stores the weight and the initial factors beside the rest.
             let starts = match (form, share) {
                 (Form::Factored, 1.0) => 0,
                 (Form::Factored, _) => weights + planned.attached,
@@ -50,19 +50,19 @@ fn what_is_held_is_known_before_anything_is_decomposed() {
             assert_eq!(planned.attached, attached, "{case}");
         }
     }
-    // Half of the weights' bytes.
+    // Half of the bytes of the weights.
     let [full, bf16] = [BasePrecision::Full, BasePrecision::Bf16].map(|precision| {
         let config = OsftConfig::new().with_base_precision(precision);
-        let held = Osft::held_numbers_of(&model, &config).unwrap();
-        held.unwrap().bytes()
+        let stored = Osft::held_numbers_of(&model, &config).unwrap();
+        stored.unwrap().bytes()
     });
     assert_eq!(full - bf16, 2 * (16 * 16 + 16 * 40 + 40 * 12));
     let energy = OsftConfig::new().with_share_rule(ShareRule::energy(0.9));
     assert_eq!(Osft::held_numbers_of(&model, &energy).unwrap(), None);
 }
 
-/// Numbers of the bases, and of what tracks gradients and moves, counted from the tensors.
-fn held(osft: &Osft, prepared: &Mlp) -> (usize, usize) {
+/// The number of values in the bases, and of values that track gradients, counted from the tensors.
+fn counted(osft: &Osft, prepared: &Mlp) -> (usize, usize) {
     let numbers = |side: &Side| match side {
         Side::Free(basis) | Side::Protected(basis) => basis.dims().iter().product(),
         Side::Open | Side::Closed => 0,

@@ -1,4 +1,4 @@
-//! Splits that see the inputs: what is promised and what is kept.
+//! Splits by the inputs: their bounds, and what is measured.
 
 #![allow(clippy::unwrap_used)]
 
@@ -41,7 +41,7 @@ fn the_measured_output_change_is_the_mean_over_the_inputs_and_stays_below_its_bo
             let case = format!("{backend} {form:?}: {found:?}");
 
             let (mean, _) = mean_and_error(&moved(&host(&x.inner()), &change));
-            // The moment is a sum of f32 products, the mean here one in f64.
+            // The moment is a sum of f32 products, the mean here is computed in f64.
             assert!(
                 (found.measured / mean - 1.0).abs() < 1e-4,
                 "{case}, mean {mean}"
@@ -58,7 +58,8 @@ fn the_measured_output_change_is_the_mean_over_the_inputs_and_stays_below_its_bo
             );
             assert!(mean < found.bound + error, "{case}, fresh {mean}");
 
-            // What moved is orthogonal to what is protected; the bound is far below a free change.
+            // The change is orthogonal to the protected directions; the bound is far below that of a free
+            // change.
             assert!(leaks.worst().leak_in < 1e-5, "{case}");
             assert!(
                 leaks
@@ -73,14 +74,14 @@ fn the_measured_output_change_is_the_mean_over_the_inputs_and_stays_below_its_bo
 }
 
 #[test]
-fn the_bound_holds_where_a_form_leaks_too() {
+fn the_bound_holds_for_forms_that_leak_too() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in [Form::Weight, Form::Factored] {
             let network = Network::new(&device);
             let x = inputs(5, 400, &device);
             let base = calibrated(&network, "base", std::slice::from_ref(&x));
-            // The weights' split, which knows nothing of the inputs.
+            // A split by the weights, which does not depend on the inputs.
             let osft = split(&network, &OsftConfig::new().with_form(form), &base);
             let network = train(network, &osft, &device);
             let leaks = osft.leaks(&network).unwrap();
@@ -97,7 +98,7 @@ fn the_bound_holds_where_a_form_leaks_too() {
 }
 
 #[test]
-fn energy_protects_the_fewest_directions_and_their_outputs_do_not_move() {
+fn an_energy_share_protects_the_fewest_directions_and_their_outputs_do_not_move() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
@@ -106,11 +107,11 @@ fn energy_protects_the_fewest_directions_and_their_outputs_do_not_move() {
         let osft = split(&network, &energy(0.95), &base);
         let layer = &osft.layers()[0];
         let total: f64 = layer.energies.iter().sum();
-        let held = |k: usize| layer.energies[..k].iter().sum::<f64>() / total;
-        assert!(held(layer.k_in) >= 0.95 && held(layer.k_in - 1) < 0.95);
+        let energy_of = |k: usize| layer.energies[..k].iter().sum::<f64>() / total;
+        assert!(energy_of(layer.k_in) >= 0.95 && energy_of(layer.k_in - 1) < 0.95);
         assert_eq!((layer.k_out, layer.lost_directions), (0, 0));
 
-        // An input inside the protected span: the top directions of the inputs themselves.
+        // Inputs inside the protected span: the top directions of the inputs themselves.
         let parts = svd(&host(&x.clone().inner()));
         let inside = Mat::from_fn(layer.k_in, WIDTH, |i, j| parts.V()[(j, i)]);
         let inside = tensor(&inside, &device);
@@ -123,11 +124,11 @@ fn energy_protects_the_fewest_directions_and_their_outputs_do_not_move() {
 }
 
 #[test]
-fn both_is_the_weights_split_where_the_inputs_are_isotropic() {
+fn for_isotropic_inputs_the_source_both_equals_the_source_weights() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
-        // Unit vectors both ways: the moment of the first layers' inputs is a multiple of I.
+        // Unit vectors of both signs: the moment of the first layers' inputs is a multiple of I.
         let units = Mat::from_fn(2 * WIDTH, WIDTH, |i, j| match i % WIDTH == j {
             true if i < WIDTH => 1.0,
             true => -1.0,
@@ -149,7 +150,7 @@ fn both_is_the_weights_split_where_the_inputs_are_isotropic() {
                 let constraint = &osft.constraint;
                 host(&constraint.lift(constraint.constrain(constraint.lower(probe))))
             };
-            // Two decompositions of the same directions, applied in f32.
+            // Rounding of two decompositions of the same directions, applied in f32.
             assert!(
                 (free(a) - free(b)).norm_max() < 1e-5,
                 "{backend} {}",
@@ -160,11 +161,11 @@ fn both_is_the_weights_split_where_the_inputs_are_isotropic() {
 }
 
 #[test]
-fn both_protects_outputs_and_reports_inputs_that_do_not_exist() {
+fn the_source_both_protects_outputs_and_reports_missing_input_directions() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
-        // Inputs of five directions: of eight to be protected, three do not exist.
+        // Inputs of five directions: of the eight that are to be protected, three do not exist.
         let thin = noise(8, 60 * 5, 1.0);
         let across = noise(9, 5 * WIDTH, 1.0);
         let thin = Mat::from_fn(60, 5, |i, j| f64::from(thin[i * 5 + j]));
@@ -176,16 +177,16 @@ fn both_protects_outputs_and_reports_inputs_that_do_not_exist() {
             .with_protected_share(0.5);
         let osft = split(&network, &config, &base);
         let left = &osft.layers()[0];
-        // f32 rounding of the inputs leaves directions of 1e-7 of the size, which are there.
+        // f32 rounding of the inputs leaves directions of 1e-7 of the size, which count as existing.
         assert!(
             left.k_in + left.lost_directions == 8 && left.k_out == 8,
             "{left:?}"
         );
-        // Of inputs along five axes nothing is left.
+        // Inputs along five axes leave no such directions.
         let all = host(&x);
         let axes = Mat::from_fn(60, WIDTH, |i, j| if j < 5 { all[(i, j)] } else { 0.0 });
-        let known = calibrated(&network, "axes", &[tensor(&axes, &device)]);
-        let few = split(&network, &config, &known);
+        let calibration = calibrated(&network, "axes", &[tensor(&axes, &device)]);
+        let few = split(&network, &config, &calibration);
         let few = &few.layers()[0];
         assert_eq!((few.k_in, few.lost_directions, few.k_out), (5, 3, 8));
         let start = host(&network.left.weight.val().inner());
@@ -195,7 +196,7 @@ fn both_protects_outputs_and_reports_inputs_that_do_not_exist() {
             worst.leak_in < 1e-5 && worst.leak_out < 1e-5,
             "{backend}: {worst:?}"
         );
-        // All the energy of the inputs is inside what is protected: their outputs stay.
+        // The protected directions carry all energy of the inputs, so their outputs do not move.
         let change = host(&network.left.weight.val().inner()) - start;
         let change = (host(&x.inner()) * change).norm_max();
         assert!(change < 1e-4, "{backend}: outputs moved by {change}");
@@ -203,7 +204,7 @@ fn both_protects_outputs_and_reports_inputs_that_do_not_exist() {
 }
 
 #[test]
-fn a_sketch_bounds_what_it_does_not_know() {
+fn the_bound_of_a_sketch_includes_the_energy_that_it_misses() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
@@ -236,7 +237,7 @@ fn a_sketch_bounds_what_it_does_not_know() {
 }
 
 #[test]
-fn what_changed_since_the_base_stays_below_its_bound_over_tasks() {
+fn the_change_since_the_base_stays_below_its_bound_over_tasks() {
     let device = Device::flex().autodiff();
     let mut network = Network::new(&device);
     let x = inputs(5, 300, &device);
@@ -244,15 +245,15 @@ fn what_changed_since_the_base_stays_below_its_bound_over_tasks() {
     let config = energy(0.95);
     let mut since = SinceBase::new(&network, &config.targets, &base).unwrap();
     let start = host(&network.left.weight.val().inner());
-    let mut known = base.clone();
+    let mut calibration = base.clone();
     for task in 0..3 {
-        let osft = split(&network, &config, &known);
+        let osft = split(&network, &config, &calibration);
         network = train(network, &osft, &device);
         since
-            .record(&osft.leaks(&network).unwrap(), known.weight())
+            .record(&osft.leaks(&network).unwrap(), calibration.weight())
             .unwrap();
         let learned = calibrated(&network, "task", &[inputs(50 + task, 100, &device)]);
-        known.absorb(&learned).unwrap();
+        calibration.absorb(&learned).unwrap();
     }
     let found = &since.measure(&network).unwrap()[0];
     assert_eq!(found.path, "left.weight");

@@ -1,4 +1,4 @@
-//! A module of all kinds of parts goes through a task and stays what it is.
+//! A module with all kinds of parts is trained on a task, and only the trained weights change.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use common::{FORMS, adamw, backends};
 use osft::{Osft, OsftConfig, OsftError};
 
 #[test]
-fn a_module_of_all_kinds_comes_back_with_nothing_but_trained_weights() {
+fn only_trained_weights_change_in_a_module_with_all_kinds_of_parts() {
     for (backend, device) in backends() {
         for form in FORMS {
             let case = format!("{backend} {form:?}");
@@ -39,17 +39,17 @@ fn a_module_of_all_kinds_comes_back_with_nothing_but_trained_weights() {
             finished.assert_kept(&start, &moved, &case);
             let weight = |of: &Everything| of.parameters["layers.1.weight"].clone();
             assert_ne!(weight(&finished).values, weight(&start).values, "{case}");
-            // Saved as it is stored: transposed.
+            // Saved in its stored layout, which is transposed.
             let [now, saved] = [weight(&finished).values, weight(&finished).saved.1];
             assert_eq!(now[1], saved[6], "{case}");
 
-            // Another module takes the record, and training goes on as with any module.
+            // Another module loads the record and trains on, like any module.
             let loaded = Drawn::empty(&Plan::all_kinds(), &device.clone().autodiff())
                 .load_record(module.clone().into_record());
             let again = Everything::of(&loaded);
-            for (path, known) in &finished.parameters {
+            for (path, parameter) in &finished.parameters {
                 assert_eq!(
-                    again.parameters[path].values, known.values,
+                    again.parameters[path].values, parameter.values,
                     "{case}: {path}"
                 );
             }
@@ -57,9 +57,9 @@ fn a_module_of_all_kinds_comes_back_with_nothing_but_trained_weights() {
             let grads = module.gradients(1);
             let module = plain.step(1e-2, module, grads);
             let trained = Everything::of(&module);
-            for (path, known) in &finished.parameters {
-                let still = !known.trains || path.starts_with("shared");
-                let same = trained.parameters[path].values == known.values;
+            for (path, parameter) in &finished.parameters {
+                let still = !parameter.trains || path.starts_with("shared");
+                let same = trained.parameters[path].values == parameter.values;
                 assert!(still == same || path.contains("running"), "{case}: {path}");
             }
         }
@@ -67,7 +67,7 @@ fn a_module_of_all_kinds_comes_back_with_nothing_but_trained_weights() {
 }
 
 #[test]
-fn a_parameter_that_came_to_stand_at_two_places_is_refused() {
+fn a_target_that_became_shared_is_refused() {
     for (backend, device) in backends() {
         let plan = Plan {
             shared: false,
@@ -90,7 +90,7 @@ fn a_parameter_that_came_to_stand_at_two_places_is_refused() {
 }
 
 #[test]
-fn two_places_of_one_parameter_keep_their_own_settings() {
+fn both_places_of_a_shared_parameter_keep_their_settings() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let layer = || LinearConfig::new(4, 4).init(&device);

@@ -1,4 +1,4 @@
-//! What a split does to a module from `prepare` to `finish`.
+//! The lifecycle of a module from `prepare` to `finish`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use common::{FORMS, Mlp, adamw, backends, step, trained, weights_of};
 use osft::{Form, Osft, OsftConfig, OsftError, Others, ShareRule};
 
 #[test]
-fn preparing_twice_keeps_what_was_learned() {
+fn preparing_twice_does_not_reset_training() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in FORMS {
@@ -25,11 +25,12 @@ fn preparing_twice_keeps_what_was_learned() {
             let again = osft.prepare(model).unwrap();
             assert_eq!(weights_of(&again), learned, "{backend} {form:?}");
 
-            // Another split, of the same weights or of a module in training, has nothing to hold on to.
+            // Another split cannot prepare the module, whether it was made from the same weights or during
+            // training.
             let refused = |error: OsftError| {
-                let known = matches!(error, OsftError::Reparameterized { ref layer, ref attached }
+                let is_expected = matches!(error, OsftError::Reparameterized { ref layer, ref attached }
                     if layer == "first.weight" && attached == "osft");
-                assert!(known, "{error}");
+                assert!(is_expected, "{error}");
             };
             refused(Osft::split(&again, osft.config()).unwrap_err());
             let other = Osft::split(&Mlp::new(31, &device), osft.config()).unwrap();
@@ -38,16 +39,16 @@ fn preparing_twice_keeps_what_was_learned() {
                 other.finish(again.clone()).unwrap_err(),
                 other.discard(again).unwrap_err(),
             ] {
-                let known = matches!(error, OsftError::NotPrepared { ref layer, name: None }
+                let is_expected = matches!(error, OsftError::NotPrepared { ref layer, name: None }
                     if layer == "first.weight");
-                assert!(known, "{error}");
+                assert!(is_expected, "{error}");
             }
         }
     }
 }
 
 #[test]
-fn preparing_again_goes_on_from_the_weights_that_are_there() {
+fn preparing_again_continues_from_the_current_weights() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in FORMS {
@@ -59,14 +60,14 @@ fn preparing_again_goes_on_from_the_weights_that_are_there() {
                 .unwrap();
             let learned = weights_of(&model);
             let model = osft.prepare(model).unwrap();
-            // The factors take a difference and a sum, of numbers up to 1.
+            // The factors add the rounding of a difference and a sum, of values up to 1.
             let exact = matches!(form, Form::Core | Form::Weight);
             for (now, learned) in weights_of(&model).iter().zip(&learned) {
                 let mut pairs = now.values.iter().zip(&learned.values);
                 let rounding = if exact { 0.0 } else { 1e-6 };
                 assert!(pairs.all(|(a, b)| (a - b).abs() <= rounding), "{case}");
             }
-            // The change is still that since the split, and inside it.
+            // The change is still measured since the split, and inside its constraint.
             let leak = osft.leaks(&model).unwrap().worst();
             assert!(leak.relative_change > 1e-3, "{case}");
             if form == Form::Core {
@@ -77,7 +78,7 @@ fn preparing_again_goes_on_from_the_weights_that_are_there() {
 }
 
 #[test]
-fn a_module_can_be_seen_and_left_as_it_was_at_the_split() {
+fn disabled_and_discard_return_the_module_as_at_the_split() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in FORMS {
@@ -90,7 +91,7 @@ fn a_module_can_be_seen_and_left_as_it_was_at_the_split() {
             let disabled = osft.disabled(&model).unwrap();
             Everything::of(&disabled).assert_kept(&start, &|_| false, &case);
             assert!(!osft.is_prepared(&disabled), "{case}");
-            // The one that trains is untouched, and goes on.
+            // The module that trains does not change and trains on.
             assert_eq!(weights_of(&model), learned, "{case}");
             assert!(osft.is_prepared(&model), "{case}");
             let discarded = osft.discard(model).unwrap();
@@ -98,7 +99,7 @@ fn a_module_can_be_seen_and_left_as_it_was_at_the_split() {
             assert_eq!(osft.leaks(&discarded).unwrap().worst().relative_change, 0.0);
         }
     }
-    // What else was trained is not kept, and not made up.
+    // Other trained parameters are not stored, so they cannot be restored.
     let device = Device::flex().autodiff();
     let model = Mlp::new(40, &device);
     let osft = Osft::split(&model, &OsftConfig::new().with_others(Others::Trained)).unwrap();
@@ -112,7 +113,7 @@ fn a_module_can_be_seen_and_left_as_it_was_at_the_split() {
 }
 
 #[test]
-fn values_that_are_no_numbers_are_not_finished() {
+fn a_module_with_nan_cannot_be_finished() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(41, &device);
@@ -128,7 +129,7 @@ fn values_that_are_no_numbers_are_not_finished() {
             }
             other => panic!("{backend}: {other}"),
         }
-        // By its own name, also where those before it are whole.
+        // The error names the broken layer, even if earlier layers are intact.
         let mut last = osft.disabled(&model).unwrap();
         last = osft.prepare(last).unwrap();
         last.last = last.last.map(&mut Broken);
@@ -137,7 +138,7 @@ fn values_that_are_no_numbers_are_not_finished() {
             matches!(error, OsftError::NonFinite { ref layer, .. } if layer == "last.weight"),
             "{backend}: {error}"
         );
-        // A layer that is broken leaks, and none leaks more.
+        // A broken layer has the worst leak.
         let leaks = osft.leaks(&model).unwrap();
         let worst = leaks.worst();
         assert!(worst.leak_in.is_nan() && worst.leak_out.is_nan() && worst.leak_both.is_nan());
@@ -147,14 +148,14 @@ fn values_that_are_no_numbers_are_not_finished() {
 }
 
 #[test]
-fn a_core_is_constrained_whoever_moved_it() {
+fn a_core_is_constrained_with_any_optimizer() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in [Form::Core, Form::Weight] {
             let model = Mlp::new(46, &device);
             let osft = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap();
             let mut model = osft.prepare(model).unwrap();
-            // Burn's own: it knows nothing of directions.
+            // Burn's own optimizer, which does not know the directions.
             let mut optimizer: ModuleOptimizer = adamw().into();
             for seed in 0..5 {
                 model = step(model, &osft, &mut optimizer, 1e-2, seed, &device);
@@ -184,7 +185,7 @@ fn a_core_is_constrained_whoever_moved_it() {
 }
 
 #[test]
-fn truncating_keeps_what_a_weight_is() {
+fn truncating_keeps_layout_type_and_trainability_of_a_weight() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let plan = Plan {
@@ -208,7 +209,7 @@ fn truncating_keeps_what_a_weight_is() {
 }
 
 #[test]
-fn a_split_that_attaches_nothing_is_known_too() {
+fn splits_without_attachments_recognize_prepared_modules() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for share in [0.0, 1.0] {
@@ -217,12 +218,12 @@ fn a_split_that_attaches_nothing_is_known_too() {
             let config = OsftConfig::new().with_protected_share(share);
             let nothing = Osft::split(&model, &config).unwrap();
             let half = Osft::split(&model, &OsftConfig::new()).unwrap();
-            // Twice is once.
+            // Preparing twice is the same as once.
             let prepared = nothing.prepare(model.clone()).unwrap();
             let twice = nothing.prepare(prepared).unwrap();
             let back = nothing.finish(twice).unwrap();
             Everything::of(&back).assert_kept(&start, &|_| false, backend);
-            // What another split trains is not this one's to merge or to throw away.
+            // This split must not merge or discard what another split trains.
             let model = trained(model, &half, adamw(), 1e-2, 5, &device);
             assert!(
                 half.is_prepared(&model) && !nothing.is_prepared(&model),
@@ -232,16 +233,16 @@ fn a_split_that_attaches_nothing_is_known_too() {
                 nothing.finish(model.clone()).unwrap_err(),
                 nothing.discard(model.clone()).unwrap_err(),
             ] {
-                let known = matches!(error, OsftError::NotPrepared { ref layer, .. }
+                let is_expected = matches!(error, OsftError::NotPrepared { ref layer, .. }
                     if layer == "first.weight");
-                assert!(known, "{backend} {share}: {error}");
+                assert!(is_expected, "{backend} {share}: {error}");
             }
             let error = nothing.prepare(model.clone()).unwrap_err();
             assert!(
                 matches!(error, OsftError::Reparameterized { .. }),
                 "{error}"
             );
-            // And it is measured as it computes.
+            // The leak is measured on the weights that the module computes with.
             let [of_model, of_merged] = [model.clone(), half.finish(model).unwrap()]
                 .map(|model| nothing.leaks(&model).unwrap().worst());
             assert_eq!(of_model, of_merged, "{backend} {share}");
@@ -252,7 +253,7 @@ fn a_split_that_attaches_nothing_is_known_too() {
                 "{backend}: {of_model:?}"
             );
         }
-        // One layer that is protected altogether beside others with cores.
+        // One fully protected layer beside others with cores.
         let mixed = OsftConfig::new().with_target_share("last", ShareRule::fixed(1.0));
         let model = Mlp::new(81, &device);
         let osft = Osft::split(&model, &mixed).unwrap();
@@ -262,12 +263,12 @@ fn a_split_that_attaches_nothing_is_known_too() {
     }
 }
 
-/// Cores that are no numbers.
+/// Sets cores to NaN.
 struct Broken;
 
 impl ModuleMapper for Broken {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // The weight itself does not train, nor does it change.
+        // The weight itself is frozen and does not change.
         match D == 2 && param.is_require_grad() {
             true => param.map(|core| (core * f32::NAN).detach().require_grad()),
             false => param,

@@ -1,4 +1,5 @@
-//! `Osft::linear`: products and derivatives without a weight that is held, or a gradient of all of it.
+//! `Osft::linear`: products and derivatives without a stored weight and without a gradient of the whole
+//! weight.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,11 +15,11 @@ use osft::{BasePrecision, Form, FreeCore, KeptInput, Osft, OsftConfig};
 use proptest::prelude::*;
 
 const SHAPES: [[usize; 2]; 4] = [[24, 24], [24, 60], [60, 24], [48, 16]];
-/// More than there are directions, so that weights are formed.
+/// More tokens than directions, so that weights are formed.
 const TOKENS: usize = 400;
-/// Fewer, so that they are not.
+/// Fewer tokens, so that they are not.
 const FEW_TOKENS: usize = 8;
-/// Sums of a few hundred f32 products in two orders.
+/// Relative error of sums of a few hundred f32 products in two orders.
 const ROUNDING: f32 = 2e-5;
 
 fn difference(left: Tensor<2>, right: Tensor<2>) -> f32 {
@@ -36,8 +37,8 @@ fn rows(seed: u64, width: usize, device: &Device) -> Tensor<3> {
     rows_of(TOKENS, seed, width, device)
 }
 
-/// The core that trains in place of a weight, moved out of its origin: there nothing depends on what is
-/// multiplied by it.
+/// The layer with its core moved away from zero: at zero, nothing depends on the factor that multiplies the
+/// core.
 fn moved(layer: Linear, osft: &Osft, seed: u64) -> Linear {
     let mut optimizer = osft.optimizer(SgdConfig::new().build()).unwrap();
     let [d_in, d_out] = layer.weight.dims();
@@ -48,7 +49,7 @@ fn moved(layer: Linear, osft: &Osft, seed: u64) -> Linear {
     optimizer.step(0.5, layer, grads)
 }
 
-/// The result, the gradient of `x` and that of the core.
+/// The result, the gradient of `x` and the gradient of the core.
 fn derivatives(layer: &Linear, x: &Tensor<3>, y: Tensor<3>, seed: u64) -> [Tensor<2>; 3] {
     let [d_in, d_out] = layer.weight.dims();
     let tokens = x.dims()[0] * x.dims()[1];
@@ -64,13 +65,13 @@ fn derivatives(layer: &Linear, x: &Tensor<3>, y: Tensor<3>, seed: u64) -> [Tenso
 }
 
 #[test]
-fn derivatives_are_those_of_the_layer() {
+fn derivatives_equal_those_of_the_layer() {
     let precisions = [BasePrecision::Full, BasePrecision::Bf16];
     let backends = backends().into_iter();
     let cases =
         backends.flat_map(|backend| precisions.map(|precision| (backend.clone(), precision)));
     for ((backend, device), precision) in cases {
-        // ndarray has no bf16.
+        // ndarray does not support bf16.
         if (backend, precision) == ("ndarray", BasePrecision::Bf16) {
             continue;
         }
@@ -105,7 +106,7 @@ fn derivatives_are_those_of_the_layer() {
 }
 
 #[test]
-fn only_the_free_inputs_of_a_one_sided_split_are_kept() {
+fn a_one_sided_split_has_the_layers_derivatives() {
     let device = Device::flex().autodiff();
     let network = Network::new(&device);
     let calibration = calibrated(&network, "inputs", &[inputs(5, 200, &device)]);
@@ -123,7 +124,7 @@ fn only_the_free_inputs_of_a_one_sided_split_are_kept() {
 }
 
 #[test]
-fn layers_without_a_core_do_it_themselves() {
+fn layers_without_a_core_compute_the_product_themselves() {
     let device = Device::flex().autodiff();
     let layer = linear(1, 24, 24, &device);
     let x = rows(3, 24, &device);
@@ -132,7 +133,7 @@ fn layers_without_a_core_do_it_themselves() {
         osft.prepare(layer.clone()).unwrap()
     };
     let share = |share| OsftConfig::new().with_protected_share(share);
-    // All is free, nothing is.
+    // Everything is free, nothing is free.
     for share in [share(0.0), share(1.0)] {
         assert!(Osft::linear(&prepared(share).weight, &x).is_none());
     }
@@ -140,7 +141,7 @@ fn layers_without_a_core_do_it_themselves() {
         let prepared = prepared(share(0.8).with_form(form));
         assert!(Osft::linear(&prepared.weight, &x).is_none());
     }
-    // Not prepared; and where nothing is differentiated.
+    // Not prepared, and without autodiff.
     assert!(Osft::linear(&layer.weight, &x).is_none());
     let prepared = prepared(share(0.8)).valid();
     assert!(Osft::linear(&prepared.weight, &x.inner()).is_none());
@@ -171,7 +172,7 @@ fn a_core_trains_through_frozen_inputs_and_inputs_through_a_frozen_core() {
     assert!(gradients.get::<2>(core(&frozen)).is_none());
 }
 
-/// Half squared error of the tests' perceptron, its layers by `Osft::linear` if asked for.
+/// Half squared error of the test perceptron, whose layers use `Osft::linear` if `narrow` is set.
 fn loss(model: &Mlp, narrow: bool, step: u64, device: &Device) -> Tensor<1> {
     let (x, y) = batch(step, device);
     let x = x.repeat(&[20, 1]);
@@ -189,7 +190,7 @@ fn loss(model: &Mlp, narrow: bool, step: u64, device: &Device) -> Tensor<1> {
 }
 
 #[test]
-fn training_goes_the_same_way_and_leaks_nothing() {
+fn training_with_linear_takes_the_same_steps_and_leaks_nothing() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let train = |narrow| {
@@ -212,7 +213,7 @@ fn training_goes_the_same_way_and_leaks_nothing() {
         let ((narrow, _), (whole, _)) = (train(true), train(false));
         assert!(whole[19] < 0.9 * whole[0], "{whole:?}");
         for (narrow, whole) in narrow.iter().zip(&whole) {
-            // AdamW divides by gradients that are near zero, where rounding is not small.
+            // AdamW divides by gradients near zero, where rounding is not small.
             assert!(
                 (narrow - whole).abs() < 1e-4 * whole,
                 "{backend}: {narrow} {whole}"
@@ -224,7 +225,7 @@ fn training_goes_the_same_way_and_leaks_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_shape_agrees(
+    fn products_of_any_shape_agree_with_the_layer(
         d_in in 2_usize..40,
         d_out in 2_usize..40,
         quarter in 1_usize..30,
@@ -238,7 +239,7 @@ proptest! {
         let layer = moved(osft.prepare(layer).unwrap(), &osft, seed + 5);
         let x = rows_of(4 * quarter, seed + 1, d_in, &device).require_grad();
         let narrow = Osft::linear(&layer.weight, &x);
-        // Where nothing is protected nothing is narrower; all is protected at a share of 1 alone.
+        // Without protected directions nothing is narrower; only a share of 1 protects everything.
         prop_assert_eq!(narrow.is_some(), osft.layers()[0].k_in > 0);
         if let Some(narrow) = narrow {
             let narrow = derivatives(&layer, &x, narrow, seed + 2);
@@ -251,7 +252,7 @@ proptest! {
 }
 
 #[test]
-fn a_step_costs_its_products() {
+fn the_step_cost_counts_the_products_of_a_step() {
     let device = Device::flex();
     let model = Mlp::new(71, &device);
     let costs = |share: f64, form: Form| {
@@ -264,7 +265,7 @@ fn a_step_costs_its_products() {
             .map(|layer| layer.step_cost(1000))
             .collect::<Vec<_>>()
     };
-    // Forwards and backwards through [16, 16], [16, 40] and [40, 12].
+    // Forward and backward pass through [16, 16], [16, 40] and [40, 12].
     let passes = [256, 640, 480].map(|weights| 2 * 1000 * weights);
     for share in [0.0, 0.5, 0.8, 1.0] {
         for (cost, passes) in costs(share, Form::Core).into_iter().zip(passes) {
@@ -275,8 +276,8 @@ fn a_step_costs_its_products() {
             assert_eq!(cost.core == 0, share == 0.0 || share == 1.0, "{cost:?}");
         }
     }
-    // At 0.8 of 16 twelve are protected: `(x N)ᵀ (g N)` for a core of four by four, and the weight formed
-    // twice.
+    // At a share of 0.8, twelve of 16 directions are protected: `(x N)ᵀ (g N)` for a core of four by four,
+    // and the weight formed twice.
     let first = costs(0.8, Form::Core)[0].unwrap();
     assert_eq!(first.gradient, 1000 * (2 * 16 * 4 + 4 * 4));
     assert_eq!(first.core, 2 * (16 * 4 * 4 + 16 * 4 * 16));

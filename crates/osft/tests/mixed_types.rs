@@ -11,7 +11,7 @@ use common::{FORMS, Mlp, backends};
 use osft::{BasePrecision, Decay, Form, FreeCore, Osft, OsftConfig, OsftError, SplitContext};
 
 #[test]
-fn the_product_through_a_core_leaves_two_bytes_to_the_layer() {
+fn linear_leaves_products_in_two_bytes_to_the_layer() {
     let device = Device::flex().autodiff();
     for dtype in [DType::BF16, DType::F64] {
         let module = Drawn::new(&plan(dtype), 7, &device.clone().inner());
@@ -33,7 +33,7 @@ fn the_product_through_a_core_leaves_two_bytes_to_the_layer() {
 }
 
 #[test]
-fn a_saved_split_of_any_type_goes_on_the_same() {
+fn a_loaded_split_of_any_type_trains_the_same() {
     for (dtype, precision) in [
         (DType::F64, BasePrecision::Full),
         (DType::F64, BasePrecision::Bf16),
@@ -64,7 +64,7 @@ fn a_saved_split_of_any_type_goes_on_the_same() {
 }
 
 #[test]
-fn a_quantized_weight_is_left_alone_with_a_word() {
+fn a_quantized_weight_is_left_out_with_a_warning() {
     struct Quantized;
     impl ModuleMapper for Quantized {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -93,7 +93,7 @@ fn a_quantized_weight_is_left_alone_with_a_word() {
 }
 
 #[test]
-fn a_module_of_another_width_than_the_split_is_measured_and_trained() {
+fn a_module_of_another_type_than_the_split_is_measured_and_trained() {
     for (backend, device) in backends() {
         for (of_split, of_module) in [(DType::F32, DType::F64), (DType::F64, DType::F32)] {
             for form in FORMS {
@@ -166,7 +166,7 @@ fn what_is_cut_from_a_weight_of_f64_is_cut_in_f64() {
 }
 
 #[test]
-fn what_quantizing_adds_can_be_measured() {
+fn the_error_of_quantizing_can_be_measured() {
     struct Quantized;
     impl ModuleMapper for Quantized {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -180,7 +180,7 @@ fn what_quantizing_adds_can_be_measured() {
     let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
     let quantized = model.clone().map(&mut Quantized);
     let worst = osft.leaks(&quantized).unwrap().worst();
-    // Eight bits: some thousandths of each weight, in all directions alike.
+    // Eight bits: errors of some thousandths of each weight, in all directions alike.
     assert!(
         worst.relative_change > 1e-4 && worst.relative_change < 0.1,
         "{worst:?}"
@@ -212,7 +212,7 @@ fn what_is_held_in_bf16_is_counted_as_planned() {
 }
 
 #[test]
-fn a_split_in_two_bytes_decays_towards_its_weight_in_any_module() {
+fn a_split_in_two_bytes_decays_towards_its_own_weight_in_modules_of_any_type() {
     let device = Device::flex();
     for of_split in [DType::BF16, DType::F16] {
         for of_module in [DType::F64, DType::F32, DType::BF16] {

@@ -1,4 +1,4 @@
-//! Modules in f64, f16 and bf16: how they are split, trained, stored and measured.
+//! Modules in f64, f16 and bf16: splitting, training, saving and measuring.
 
 #![allow(clippy::unwrap_used)]
 
@@ -36,8 +36,7 @@ fn a_module_of_f64_trains_in_f64() {
                 let module = trained(module, &osft, 1e-2, 20);
                 assert_eq!(module.layers[0].weight.val().dtype(), DType::F64, "{case}");
                 if form != Form::Factored {
-                    // Some hundred roundings of f64, which f32 anywhere on the way would exceed a
-                    // million times.
+                    // Some hundred roundings of f64; f32 anywhere would exceed this a million times.
                     assert!(leaked(&osft, &module) < 1e-13, "{case}");
                 }
                 let module = osft.finish(module).unwrap();
@@ -48,9 +47,9 @@ fn a_module_of_f64_trains_in_f64() {
     }
 }
 
-/// Halves are on flex and on GPUs; ndarray has none.
+/// flex and GPUs support two-byte types, ndarray does not.
 #[test]
-fn a_module_in_two_bytes_trains_through_a_core_of_four() {
+fn a_module_in_two_bytes_trains_through_cores_in_f32() {
     let device = Device::flex();
     for dtype in [DType::BF16, DType::F16] {
         for form in FORMS {
@@ -62,8 +61,8 @@ fn a_module_in_two_bytes_trains_through_a_core_of_four() {
                     .with_protected_share(share);
                 let osft = Osft::split(&module, &config).unwrap();
                 assert!(osft.warnings().is_empty(), "{case}");
-                // Steps that two bytes could not hold: some hundred of them make the smallest change of
-                // a weight near 0.5.
+                // Steps that two bytes would lose: some hundred of them make the smallest change of a weight
+                // near 0.5.
                 let module = trained(module, &osft, 1e-5, 20);
                 let weight = &module.layers[0].weight;
                 assert_eq!(weight.val().dtype(), dtype, "{case}");
@@ -76,7 +75,7 @@ fn a_module_in_two_bytes_trains_through_a_core_of_four() {
                 for (index, leak) in stored.layers.iter().enumerate() {
                     let weight = finished.layers[index].weight.val();
                     assert_eq!(weight.dtype(), dtype, "{case}");
-                    // What is stored is what was trained, and half a unit in its last place.
+                    // The stored weight equals the trained one up to half a unit in the last place.
                     let bound = master.layers[index].relative_change + roundoff(dtype);
                     assert!(leak.relative_change < bound, "{case}: {leak:?}");
                 }
@@ -86,7 +85,7 @@ fn a_module_in_two_bytes_trains_through_a_core_of_four() {
 }
 
 #[test]
-fn the_core_stays_inside_and_what_storing_adds_is_bounded_apart() {
+fn the_core_leaks_nothing_and_the_rounding_of_stored_weights_is_bounded() {
     let device = Device::flex();
     for dtype in [DType::BF16, DType::F16] {
         for form in [Form::Core, Form::Weight, Form::FactoredReprojected] {
@@ -94,7 +93,7 @@ fn the_core_stays_inside_and_what_storing_adds_is_bounded_apart() {
             let module = Drawn::new(&plan(dtype), 3, &device);
             let osft = Osft::split(&module, &OsftConfig::new().with_form(form)).unwrap();
             let module = trained(module, &osft, 1e-2, 20);
-            // Of f32: some dozen roundings beside a change of some tenths.
+            // Rounding in f32: some dozen roundings compared with a change of some tenths.
             assert!(leaked(&osft, &module) < 1e-5, "{case}");
             let finished = osft.finish(module.clone()).unwrap();
             let stored = osft.leaks(&finished).unwrap();
@@ -103,7 +102,7 @@ fn the_core_stays_inside_and_what_storing_adds_is_bounded_apart() {
                 .iter()
                 .zip(osft.leaks(&module).unwrap().layers)
             {
-                // Each value is off by half a unit in its last place at most, in all directions alike.
+                // The error of each value is at most half a unit in its last place, in all directions alike.
                 let bound = roundoff(dtype) / master.relative_change + 1e-5;
                 let ruled_out = match form {
                     Form::Weight => leak.leak_both,
@@ -114,11 +113,11 @@ fn the_core_stays_inside_and_what_storing_adds_is_bounded_apart() {
                     "{case}: {leak:?} {bound}"
                 );
             }
-            // What is finished is what was computed with.
+            // The finished weights are those that the module computed with.
             let effective = Everything::of(&module.valid().materialize());
-            for (path, known) in Everything::of(&finished).parameters {
+            for (path, parameter) in Everything::of(&finished).parameters {
                 assert_eq!(
-                    known.values, effective.parameters[&path].values,
+                    parameter.values, effective.parameters[&path].values,
                     "{case}: {path}"
                 );
             }
@@ -127,7 +126,7 @@ fn the_core_stays_inside_and_what_storing_adds_is_bounded_apart() {
 }
 
 #[test]
-fn what_a_module_in_two_bytes_holds_is_known_before() {
+fn the_memory_of_a_module_in_two_bytes_is_predicted() {
     let device = Device::flex();
     for form in FORMS {
         for share in [0.0, 0.3, 0.8, 1.0] {
@@ -161,7 +160,7 @@ fn what_a_module_in_two_bytes_holds_is_known_before() {
 }
 
 #[test]
-fn what_trains_in_two_bytes_beside_the_targets_gets_a_word() {
+fn parameters_that_train_in_two_bytes_cause_a_warning() {
     let device = Device::flex();
     let module = Drawn::new(&plan(DType::BF16), 5, &device);
     let config = OsftConfig::new().with_others(Others::Trained);
@@ -175,7 +174,7 @@ fn what_trains_in_two_bytes_beside_the_targets_gets_a_word() {
 }
 
 #[test]
-fn inputs_in_two_bytes_are_summed_in_four() {
+fn inputs_in_two_bytes_are_summed_in_f32() {
     let device = Device::flex();
     let module = Drawn::new(&plan(DType::BF16), 6, &device);
     let config = OsftConfig::new()
@@ -202,11 +201,11 @@ fn inputs_in_two_bytes_are_summed_in_four() {
             .unwrap()
             .trace()
     });
-    // The same sums: 4096 squares in bf16 would stop growing at 256.
+    // The same sums as in f32: a bf16 sum of 4096 squares would stop growing at 256.
     assert_eq!(half, single);
-    // And the split trains.
-    let known = calibrate(&inputs);
-    let context = SplitContext::new().with_calibration(&known);
+    // The split can be trained.
+    let calibration = calibrate(&inputs);
+    let context = SplitContext::new().with_calibration(&calibration);
     let osft = Osft::split_in(&module, &config, &context).unwrap();
     let module = trained(module.clone(), &osft, 1e-2, 10);
     assert!(leaked(&osft, &module) < 1e-5);
@@ -214,9 +213,9 @@ fn inputs_in_two_bytes_are_summed_in_four() {
     assert!(outputs.measured > 0.0 && outputs.measured <= outputs.bound);
 }
 
-/// Nothing of a gradient is lost on the way from a weight in two bytes to its core.
+/// The gradient of a weight in two bytes reaches its core without loss.
 #[test]
-fn the_gradient_of_a_core_is_that_of_the_weight_in_its_directions() {
+fn the_core_gradient_is_the_weights_gradient_in_core_coordinates() {
     let device = Device::flex().autodiff();
     let module = Drawn::new(&plan(DType::BF16), 10, &device.clone().inner());
     let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
@@ -233,7 +232,7 @@ fn the_gradient_of_a_core_is_that_of_the_weight_in_its_directions() {
     let expected = layer.constraint.lower(whole.unwrap().cast(DType::F32));
     let difference = (core - expected.clone()).abs().max().into_scalar::<f32>();
     let largest = expected.abs().max().into_scalar::<f32>();
-    // The same bf16 gradient, turned in f32.
+    // The same bf16 gradient, projected in f32.
     assert!(
         difference < 1e-6 * largest.max(1e-3),
         "{difference} of {largest}"

@@ -1,4 +1,4 @@
-//! What a calibrator refuses, and what a bound since the base does not leave out.
+//! Errors of a calibrator, and layers that a bound since the base must not omit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +14,7 @@ use osft::{Calibrator, ImportanceMeasure, OsftError, Targets};
 
 type Observed = (Tensor<2>, Vec<(ParamId, Tensor<2>)>);
 
-/// What the two layers on the inputs see, of which the network has two.
+/// The inputs and outputs of the network's two layers that share the input.
 fn together(network: &Network, x: &Tensor<2>) -> Observed {
     let outputs = [&network.left, &network.right]
         .map(|layer| (layer.weight.id, layer.forward(x.clone())))
@@ -23,7 +23,7 @@ fn together(network: &Network, x: &Tensor<2>) -> Observed {
 }
 
 #[test]
-fn observations_that_do_not_fit_are_errors_and_add_nothing() {
+fn observations_of_wrong_shape_are_errors_and_add_nothing() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let x = inputs(5, 30, &device);
@@ -48,7 +48,7 @@ fn observations_that_do_not_fit_are_errors_and_add_nothing() {
             } => (layer, what, expected, found),
             error => panic!("{error}"),
         };
-        // At the first call and after one that fits.
+        // In the first call, and in a call after a valid one.
         for before in [0, 1] {
             let mut calibrator = Calibrator::new(&network, &Targets::linear_layers()).unwrap();
             for _ in 0..before {
@@ -66,7 +66,7 @@ fn observations_that_do_not_fit_are_errors_and_add_nothing() {
             let swapped = [(*left, z.clone()), (*right, y.clone())];
             let found = other(calibrator.observe(&x, &swapped));
             assert_eq!(found, (name("left.weight"), "outputs", [30, 16], [30, 6]));
-            // No row is nothing, and what is no target is ignored.
+            // A batch without rows adds nothing, and layers that are not targets are ignored.
             let none = [(*left, rows(y, 0)), (*right, rows(z, 0))];
             calibrator.observe(&rows(&x, 0), &none).unwrap();
             let stranger = [(ParamId::new(), rows(y, 3))];
@@ -88,7 +88,7 @@ fn observations_that_do_not_fit_are_errors_and_add_nothing() {
 }
 
 #[test]
-fn layers_that_change_their_company_are_errors() {
+fn layers_observed_in_another_group_are_errors() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let x = inputs(5, 30, &device);
@@ -120,14 +120,14 @@ fn layers_that_change_their_company_are_errors() {
         mixed.observe(&x, std::slice::from_ref(&top)).unwrap();
         let two = [outputs[0].clone(), top];
         assert_eq!(regrouped(mixed.observe(&x, &two)), "top.weight");
-        // Another order is the same company.
-        let turned = [outputs[1].clone(), outputs[0].clone()];
-        together.observe(&x, &turned).unwrap();
+        // Another order is the same group.
+        let reordered = [outputs[1].clone(), outputs[0].clone()];
+        together.observe(&x, &reordered).unwrap();
     }
 }
 
 #[test]
-fn sources_are_weighed_by_what_they_were_given() {
+fn sources_count_by_their_weights() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let one = calibrated(&network, "one", &[inputs(5, 30, &device)]);
@@ -140,11 +140,11 @@ fn sources_are_weighed_by_what_they_were_given() {
         let weights =
             |of: &osft::Calibration| of.sources().iter().map(|s| s.weight).collect::<Vec<_>>();
         assert_eq!(weights(&both), [3.0, 1.0]);
-        // What is joined with itself stays what it is, its mean included.
+        // A calibration that is joined with itself keeps its values, including the mean.
         let mut twice = one.clone();
         twice.absorb(&one).unwrap();
         assert_eq!(twice.moment("left.weight"), one.moment("left.weight"));
-        // Together they weigh what they are given, each its part.
+        // The joined calibration has the sum of the weights, and each source its part.
         let lighter = both.with_weight(2.0).unwrap();
         assert_eq!(weights(&lighter), [1.5, 0.5]);
         for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
@@ -158,23 +158,23 @@ fn sources_are_weighed_by_what_they_were_given() {
 }
 
 #[test]
-fn calibrations_are_joined_by_layer_and_not_by_place() {
+fn calibrations_are_joined_by_layer_path_and_not_by_order() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let one = calibrated(&network, "one", &[inputs(5, 30, &device)]);
-        // The other way round: the top first.
+        // In reverse order: the top layer first.
         let x = inputs(6, 30, &device);
         let targets = Targets::linear_layers();
-        let mut turned = Calibrator::new(&network, &targets).unwrap();
+        let mut reversed = Calibrator::new(&network, &targets).unwrap();
         let hidden = network.left.forward(x.clone());
         let top = (network.top.weight.id, network.top.forward(hidden.clone()));
-        turned.observe(&hidden, &[top]).unwrap();
+        reversed.observe(&hidden, &[top]).unwrap();
         let (_, outputs) = together(&network, &x);
-        turned.observe(&x, &outputs).unwrap();
-        let turned = turned.finish("turned", &network).unwrap();
+        reversed.observe(&x, &outputs).unwrap();
+        let reversed = reversed.finish("turned", &network).unwrap();
         let straight = calibrated(&network, "turned", &[x]);
         let [mut joined, mut expected] = [one.clone(), one.clone()];
-        joined.absorb(&turned).unwrap();
+        joined.absorb(&reversed).unwrap();
         expected.absorb(&straight).unwrap();
         assert_eq!(joined, expected);
 
@@ -189,7 +189,7 @@ fn calibrations_are_joined_by_layer_and_not_by_place() {
             error => panic!("{error}"),
         }
         assert_eq!(joined, before, "added in part");
-        // A layer that one of them does not know, on either side.
+        // A layer that one of the calibrations lacks, on either side.
         let only = Targets::matching(["left", "right"]);
         let fewer = Calibrator::new(&network, &only).unwrap();
         let mut fewer = observed(fewer, &network, "fewer", &[inputs(7, 30, &device)]);
@@ -197,15 +197,15 @@ fn calibrations_are_joined_by_layer_and_not_by_place() {
             joined.absorb(&fewer).unwrap_err(),
             fewer.absorb(&joined).unwrap_err(),
         ] {
-            let known = matches!(error, OsftError::OtherCalibration { ref layer }
+            let is_expected = matches!(error, OsftError::OtherCalibration { ref layer }
                 if layer == "top.weight");
-            assert!(known, "{error}");
+            assert!(is_expected, "{error}");
         }
     }
 }
 
 #[test]
-fn a_layer_that_is_not_filled_is_observed_as_it_is_used() {
+fn an_uninitialized_layer_accepts_observations_in_its_later_shape() {
     for (_, device) in backends() {
         for layout in [LinearLayout::Row, LinearLayout::Col] {
             let layer = LinearConfig::new(16, 6)
@@ -219,16 +219,16 @@ fn a_layer_that_is_not_filled_is_observed_as_it_is_used() {
                 calibrator.observe(&x, &seen).unwrap();
             }
             let y = layer.forward(x.clone());
-            let turned = calibrator.observe(&y, &[(layer.weight.id, x.clone())]);
-            assert!(turned.is_err());
-            let known = calibrator.finish("noise", &layer).unwrap();
-            assert_eq!(known.moment("weight").unwrap().dimension(), 16);
+            let transposed = calibrator.observe(&y, &[(layer.weight.id, x.clone())]);
+            assert!(transposed.is_err());
+            let calibration = calibrator.finish("noise", &layer).unwrap();
+            assert_eq!(calibration.moment("weight").unwrap().dimension(), 16);
         }
     }
 }
 
 #[test]
-fn outputs_that_are_no_numbers_are_refused() {
+fn outputs_that_are_not_finite_are_refused() {
     let device = Device::flex();
     let network = Network::new(&device);
     let targets = Targets::matching(["left", "right"]);

@@ -1,4 +1,4 @@
-//! The optimizer of a split: clipping, optimizers that it refuses, and what it leaves alone.
+//! The optimizer of a split: clipping, optimizers that it refuses, and parameters that it does not move.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,10 +42,10 @@ fn clipping_reaches_every_core() {
         let free = moved(osft.optimizer(sgd()).unwrap());
         let clipped = osft.optimizer_with_clipping(sgd(), GradientClipping::Norm(0.01));
         let clipped = moved(clipped.unwrap());
-        // One step of plain descent at rate 1 moves by the gradient.
+        // One step of plain gradient descent at rate 1 moves by the gradient.
         assert!(free > 0.1, "{backend}: {free}");
         assert!((clipped - 0.01).abs() < 1e-6, "{backend}: {clipped}");
-        // Set afterwards, Burn hands it to its first group, which no core belongs to.
+        // Clipping that is set afterwards goes to Burn's first group, which contains no core.
         let after = osft.optimizer(sgd()).unwrap();
         let after = moved(after.with_grad_clipping(GradientClipping::Norm(0.01)));
         assert_eq!(after, free, "{backend}: the documentation says otherwise");
@@ -53,7 +53,7 @@ fn clipping_reaches_every_core() {
 }
 
 #[test]
-fn clipping_reaches_factors_and_what_trains_as_it_is() {
+fn clipping_reaches_factors_and_ordinary_parameters() {
     for (_, device) in backends() {
         let device = device.autodiff();
         for (form, share) in [(Form::Factored, 0.5), (Form::Core, 0.0)] {
@@ -88,7 +88,7 @@ fn clipping_reaches_factors_and_what_trains_as_it_is() {
 }
 
 #[test]
-fn muon_is_refused_where_it_would_meet_a_vector() {
+fn muon_is_refused_if_a_vector_trains() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let muon = || MuonConfig::new().build();
@@ -101,9 +101,9 @@ fn muon_is_refused_where_it_would_meet_a_vector() {
         for form in [Form::Factored, Form::FactoredReprojected] {
             let (_, osft) = split(form, Others::Frozen);
             let error = osft.optimizer(muon()).map(|_| ()).unwrap_err();
-            let known = matches!(error, OsftError::MatricesOnly { optimizer: "Muon", ref parameter, .. }
+            let is_expected = matches!(error, OsftError::MatricesOnly { optimizer: "Muon", ref parameter, .. }
             if parameter == "first.weight.osft.scale");
-            assert!(known, "{error}");
+            assert!(is_expected, "{error}");
             assert!(
                 error.to_string().contains("Muon moves matrices alone"),
                 "{error}"
@@ -115,7 +115,7 @@ fn muon_is_refused_where_it_would_meet_a_vector() {
             matches!(error, OsftError::MatricesOnly { ref parameter, .. } if parameter == "first.bias"),
             "{error}"
         );
-        // Where matrices alone train it does what every optimizer does.
+        // If only matrices train, it works like every optimizer.
         for form in [Form::Core, Form::Weight] {
             let (mut model, osft) = split(form, Others::Frozen);
             let before = weights_of(&model);
@@ -131,7 +131,7 @@ fn muon_is_refused_where_it_would_meet_a_vector() {
             assert!(ruled_out < 1e-5, "{form:?}: {worst:?}");
             assert_ne!(weights_of(&model), before, "{form:?}");
         }
-        // Vectors that are frozen are none of its business.
+        // Frozen vectors do not matter.
         let model = Mlp::new(53, &device);
         let bare = |mut layer: burn::nn::Linear| {
             layer.bias = layer.bias.map(Module::no_grad);
@@ -163,7 +163,7 @@ fn a_module_that_was_not_prepared_does_not_move() {
         };
         let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
         assert_eq!(stepped(&model, &osft), weights_of(&model), "{backend}");
-        // Where nothing can move, not in a module of other identities either.
+        // If nothing can move, a module with other identities does not move either.
         let closed = OsftConfig::new().with_protected_share(1.0);
         let closed = Osft::split(&model, &closed).unwrap();
         let other = closed.prepare(Mlp::new(55, &device)).unwrap();
@@ -172,7 +172,7 @@ fn a_module_that_was_not_prepared_does_not_move() {
 }
 
 #[test]
-fn two_optimizers_share_a_module() {
+fn two_optimizers_can_train_one_module() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let adamw = || AdamWConfig::new().with_weight_decay(0.0).build();

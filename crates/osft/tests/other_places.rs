@@ -1,4 +1,4 @@
-//! A split follows its module into another one and to another device.
+//! A split works after its module became part of another one or moved to another device.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ struct Wrapper {
     inner: Mlp,
 }
 
-/// Around a module, with a layer of its own at a path that the inner one has too.
+/// A module around another one, with its own layer at a path that the inner module has too.
 fn wrapped(inner: Mlp, device: &Device, trains: bool) -> Wrapper {
     let first = LinearConfig::new(16, 16).init(device);
     let first = match trains {
@@ -29,7 +29,7 @@ fn wrapped(inner: Mlp, device: &Device, trains: bool) -> Wrapper {
 }
 
 #[test]
-fn what_a_module_became_part_of_is_left_alone() {
+fn layers_of_an_outer_module_are_not_changed() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(82, &device);
@@ -73,13 +73,13 @@ fn what_a_module_became_part_of_is_left_alone() {
 }
 
 #[test]
-fn a_layer_that_is_gone_is_missed_by_name() {
+fn a_removed_layer_is_named_in_the_error() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let layer = || LinearConfig::new(4, 4).init(&device);
         let module = vec![layer(), layer(), layer()];
         let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
-        // The last two moved up to the places of the first two.
+        // The last two layers moved up to the positions of the first two.
         let error = osft.prepare(module[1..].to_vec()).unwrap_err();
         assert!(
             matches!(error, OsftError::OtherModule { ref layer, .. } if layer == "0.weight"),
@@ -89,7 +89,7 @@ fn a_layer_that_is_gone_is_missed_by_name() {
 }
 
 #[test]
-fn a_split_follows_its_module_to_another_device() {
+fn a_split_works_after_its_module_moved_to_another_device() {
     let (_, ndarray) = backends().remove(0);
     for form in FORMS {
         for others in [Others::Frozen, Others::Trained] {
@@ -117,7 +117,7 @@ fn a_split_follows_its_module_to_another_device() {
                 let finished = osft.finish(trained).unwrap();
                 assert_eq!(finished.first.weight.device(), ndarray, "{case}");
                 assert!(osft.truncate(finished).is_ok(), "{case}");
-                // In the middle of it, for training and for use.
+                // During training, for training and for validation.
                 let here = Device::flex().autodiff();
                 let begun = step(osft.prepare(model.train()).unwrap(), &osft, &here);
                 let forked = begun.clone().fork(&ndarray);
@@ -137,10 +137,10 @@ fn a_split_follows_its_module_to_another_device() {
 }
 
 #[test]
-fn a_tensor_that_is_no_leaf_is_no_frozen_one() {
+fn a_trainable_parameter_whose_tensor_is_no_leaf_is_not_frozen() {
     let (_, ndarray) = backends().remove(0);
     let model = Mlp::new(84, &Device::flex().autodiff()).to_device(&ndarray);
-    // Burn says no of the tensor, and what counts is what is configured.
+    // The tensor does not require gradients, but the parameter is configured to.
     assert!(!model.first.weight.is_require_grad());
     let osft = Osft::split(&model, &OsftConfig::new()).unwrap();
     assert_eq!(osft.layers().len(), 3);

@@ -1,4 +1,4 @@
-//! Weights held in bf16: what leaks of the f32 master, what rounding adds, and what is held.
+//! Weights stored in bf16: the leak of the f32 sum, the rounding error, and the memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,11 +25,11 @@ fn rounded(values: &[f32]) -> Vec<f32> {
 }
 
 #[test]
-fn the_master_stays_inside_and_what_rounding_adds_is_its_own() {
+fn the_f32_weights_leak_nothing_and_rounding_to_bf16_is_measured_separately() {
     let device = Device::flex().autodiff();
     let model = Mlp::new(21, &device);
     let osft = Osft::split(&model, &in_bf16(Form::Core)).unwrap();
-    // An f32 module is rounded to be held, which is said.
+    // Rounding an f32 module causes a warning.
     let [warning] = osft.warnings() else {
         panic!("{:?}", osft.warnings());
     };
@@ -43,12 +43,12 @@ fn the_master_stays_inside_and_what_rounding_adds_is_its_own() {
         })
         .collect();
     let trained = trained(model, &osft, adamw(), 1e-3, 100, &device);
-    // What is held while it trains: the weight in half of its bytes, the core in f32.
+    // During training, the weight takes half of its bytes, and the core is f32.
     for layer in [&trained.first, &trained.middle, &trained.last] {
         assert_eq!(layer.weight.base().dtype(), DType::BF16);
         assert_eq!(layer.weight.val().dtype(), DType::F32);
     }
-    // As in full precision: rounding of f32 against a change of a tenth of the weights.
+    // As in full precision: f32 rounding relative to a change of a tenth of the weights.
     let master = osft.leaks(&trained).unwrap();
     assert!(master.worst().leak_in < 5e-6 && master.worst().leak_out < 5e-6);
     for (input, output) in host_leaks(&start, &weights_of(&trained.clone().materialize()), 0.5) {
@@ -62,7 +62,7 @@ fn the_master_stays_inside_and_what_rounding_adds_is_its_own() {
     {
         assert_eq!(stored.values, rounded(&master.values));
     }
-    // bf16 has 8 bits: a value is off by up to 2^-9 of it, in all directions alike, half of which are
+    // bf16 has 8 bits: the error of a value is up to 2^-9 of it, in all directions alike, half of which are
     // protected.
     let stored = osft.leaks(&finished).unwrap();
     for (master, stored) in master.layers.iter().zip(&stored.layers) {
@@ -70,13 +70,13 @@ fn the_master_stays_inside_and_what_rounding_adds_is_its_own() {
         assert!(stored.leak_in > 100.0 * master.leak_in && stored.leak_in < rounding);
         assert!(stored.leak_out > 100.0 * master.leak_out && stored.leak_out < rounding);
     }
-    // The next split starts from what is stored, and loses nothing more.
+    // The next split starts from the stored weights and loses nothing more.
     let next = Osft::split(&finished, &in_bf16(Form::Core)).unwrap();
     assert!(next.warnings().is_empty(), "{:?}", next.warnings());
 }
 
 #[test]
-fn what_rounding_takes_is_said_beside_a_weight_that_is_zero() {
+fn the_rounding_warning_ignores_zero_weights() {
     let device = Device::flex();
     let mut model = Mlp::new(26, &device);
     model.first.weight = model.first.weight.map(|weight| weight.zeros_like());
@@ -95,18 +95,18 @@ fn a_module_of_bf16_values_trains_as_in_full_precision() {
         let model = Mlp::new(22, &device);
         let coarse = Osft::split(&model, &in_bf16(form)).unwrap();
         let model = coarse.finish(coarse.prepare(model).unwrap()).unwrap();
-        let [full, held] = [full, in_bf16(form)].map(|config| {
+        let [full, rounded] = [full, in_bf16(form)].map(|config| {
             let osft = Osft::split(&model, &config).unwrap();
             assert!(osft.warnings().is_empty());
             weights_of(&trained(model.clone(), &osft, adamw(), 1e-3, 10, &device).materialize())
         });
-        // The bases are the same numbers, W₀ too: what is computed is the same.
-        assert_eq!(full, held, "{form:?}");
+        // Bases and W₀ are the same numbers, so the computation is the same.
+        assert_eq!(full, rounded, "{form:?}");
     }
 }
 
 #[test]
-fn a_saved_split_holds_what_was_held() {
+fn a_saved_split_keeps_its_bf16_weights() {
     let device = Device::flex().autodiff();
     let model = Mlp::new(23, &device);
     let osft = Osft::split(&model, &in_bf16(Form::Core)).unwrap();
@@ -123,7 +123,7 @@ fn a_saved_split_holds_what_was_held() {
 }
 
 #[test]
-fn what_cannot_be_held_is_refused() {
+fn unsupported_bf16_configurations_are_refused() {
     for (backend, device) in backends() {
         let model = Mlp::new(24, &device);
         let split = Osft::split(&model, &in_bf16(Form::Core));
@@ -139,16 +139,16 @@ fn what_cannot_be_held_is_refused() {
 }
 
 #[test]
-fn what_is_not_held_is_not_rounded() {
+fn weights_without_a_core_are_not_rounded() {
     let device = Device::flex().autodiff();
     let model = Mlp::new(25, &device);
     let before = weights_of(&model);
     let folder = tempfile::tempdir().unwrap();
     let cache = SplitCache::in_folder(folder.path());
-    // All of a weight is free, none of it is.
+    // Everything is free, nothing is free.
     for share in [0.0, 1.0] {
         let config = in_bf16(Form::Core).with_protected_share(share);
-        // Made, then found.
+        // First made, then loaded from the cache.
         for _ in 0..2 {
             let context = SplitContext::new().with_cache(&cache);
             let osft = Osft::split_in(&model, &config, &context).unwrap();

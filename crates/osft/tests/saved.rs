@@ -1,4 +1,4 @@
-//! Files of this version and of older ones: read, or refused in words where they were changed.
+//! Files of this version and of older ones: loaded, or refused if they were changed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,8 +11,8 @@ use osft::{
     SplitCache, SplitContext,
 };
 
-/// The bytes of a file in `saved/`. All are of a perceptron of seed 10: version 1 was made on ndarray, the
-/// others on flex.
+/// The bytes of a file in `saved/`. All files belong to a perceptron with seed 10. Version 1 was made on
+/// ndarray, the others on flex.
 macro_rules! saved {
     ($name:literal) => {
         include_bytes!(concat!("saved/", $name, ".safetensors"))
@@ -44,7 +44,7 @@ const SPLITS: [[Golden; 4]; 2] = [
     ],
 ];
 
-/// Whether the inputs are sketched, which importance was measured, and the file.
+/// For each file: whether the inputs are sketched, which importance was measured, and its name.
 const CALIBRATIONS: [(bool, &[ImportanceMeasure], &[u8]); 6] = {
     const BOTH: &[ImportanceMeasure] = &[ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
     const COSINE: &[ImportanceMeasure] = &[ImportanceMeasure::Cosine];
@@ -67,7 +67,7 @@ fn read(bytes: &[u8]) -> Result<Osft, OsftError> {
 }
 
 #[test]
-fn splits_of_every_version_are_read_and_train() {
+fn splits_of_every_version_are_loaded_and_train() {
     for (version, splits) in (2..).zip(SPLITS) {
         for (form, precision, bytes) in splits {
             let case = format!("version {version} {form:?} {precision:?}");
@@ -77,7 +77,7 @@ fn splits_of_every_version_are_read_and_train() {
             let fresh = Osft::split(&model(), &config).unwrap();
             let osft = read(bytes).unwrap();
             assert_eq!(osft.name(), (version > 2).then_some("golden"), "{case}");
-            // The default was named otherwise in version 2.
+            // The default had another name in version 2.
             assert_eq!(
                 osft.config().clone().with_targets(["x"]),
                 config.with_targets(["x"])
@@ -92,7 +92,7 @@ fn splits_of_every_version_are_read_and_train() {
                     (read.path, read.k_in, read.k_out),
                     (made.path, made.k_in, made.k_out)
                 );
-                // Another processor may add in another order.
+                // Another processor may sum in another order.
                 assert!(
                     (read.protected_energy - made.protected_energy).abs() < 1e-6,
                     "{case}"
@@ -136,14 +136,15 @@ fn measured(sketch: bool, importance: &[ImportanceMeasure]) -> Calibration {
 }
 
 #[test]
-fn calibrations_of_every_version_are_read() {
+fn calibrations_of_every_version_are_loaded() {
     for (sketch, importance, bytes) in CALIBRATIONS {
         let read = Calibration::from_bytes(bytes).unwrap();
         let expected = measured(sketch, importance);
         assert_eq!(read.sources(), expected.sources());
         for path in ["first.weight", "middle.weight", "last.weight"] {
-            let [read, expected] = [&read, &expected].map(|of| of.moment(path).unwrap().trace());
-            // Another processor may add in another order.
+            let [read, expected] =
+                [&read, &expected].map(|calibration| calibration.moment(path).unwrap().trace());
+            // Another processor may sum in another order.
             assert!((read / expected - 1.0).abs() < 1e-5, "{path}");
         }
         for measure in [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka] {
@@ -151,8 +152,8 @@ fn calibrations_of_every_version_are_read() {
                 assert!(read.importance(measure).is_err());
                 continue;
             }
-            let [read, expected] =
-                [&read, &expected].map(|of| of.importance(measure).unwrap().unwrap());
+            let [read, expected] = [&read, &expected]
+                .map(|calibration| calibration.importance(measure).unwrap().unwrap());
             assert_eq!((read.len(), expected.len()), (3, 3));
             for ((path, read), (other, expected)) in read.into_iter().zip(expected) {
                 assert_eq!(path, other);
@@ -163,7 +164,7 @@ fn calibrations_of_every_version_are_read() {
 }
 
 #[test]
-fn numbers_that_a_backend_has_not_are_refused() {
+fn number_types_that_a_backend_lacks_are_refused() {
     let (name, ndarray) = backends().remove(0);
     assert_eq!(name, "ndarray");
     let model = Mlp::new(10, &ndarray);
@@ -175,7 +176,7 @@ fn numbers_that_a_backend_has_not_are_refused() {
     );
 }
 
-/// One bit of every byte, another one from byte to byte.
+/// Copies of a file with one flipped bit, which differs from byte to byte.
 fn flipped(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
     (0..bytes.len()).map(|index| {
         let mut bytes = bytes.to_vec();
@@ -185,7 +186,7 @@ fn flipped(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
 }
 
 #[test]
-fn a_flipped_bit_is_never_used() {
+fn a_file_with_a_flipped_bit_is_always_refused() {
     let bytes: &[u8] = saved!("split-3-core");
     for (index, bytes) in flipped(bytes) {
         match read(&bytes) {
@@ -202,7 +203,7 @@ fn a_flipped_bit_is_never_used() {
     }
 }
 
-/// A file with another header: its length stands before it, places of tensors are counted behind it.
+/// A file with an edited header. Its length precedes it, and positions of tensors count from its end.
 fn with_header(bytes: &[u8], edit: impl Fn(&str) -> String) -> Vec<u8> {
     let (length, rest) = bytes.split_at(8);
     let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
@@ -215,12 +216,12 @@ fn with_header(bytes: &[u8], edit: impl Fn(&str) -> String) -> Vec<u8> {
 }
 
 #[test]
-fn numbers_that_do_not_fit_together_are_refused() {
-    // Where no checksum says so: of version 2.
+fn contradicting_numbers_are_refused() {
+    // In version 2, which has no checksum.
     let core: &[u8] = saved!("split-2-core");
     let factored: &[u8] = saved!("split-2-factored");
     let cases = [
-        // More directions than there are, fewer than the basis has, all of them without saying so.
+        // More directions than exist, fewer than the basis has, and all of them in an open side.
         (core, r#"k_in\":8"#, r#"k_in\":17"#, "17 of 16 directions"),
         (
             core,
@@ -256,7 +257,7 @@ fn numbers_that_do_not_fit_together_are_refused() {
         let error = read(&edited).unwrap_err();
         assert!(error.to_string().contains(words), "{new}: {error}");
     }
-    // With a checksum whatever was changed is known as that.
+    // With a checksum, every change is detected.
     let edited = with_header(saved!("split-3-core"), |header| {
         header.replacen("first.weight", "lasts.weight", 1)
     });
@@ -265,7 +266,7 @@ fn numbers_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn a_cached_split_that_was_changed_is_made_again() {
+fn a_changed_cached_split_is_made_again() {
     for (_, device) in backends() {
         let model = Mlp::new(10, &device);
         let folder = tempfile::tempdir().unwrap();

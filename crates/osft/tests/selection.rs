@@ -1,4 +1,4 @@
-//! What is split, what is left alone, and what asks for gradients.
+//! Which weights are split, which are left out, and which parameters require gradients.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use common::{Mlp, backends};
 use osft::{Osft, OsftConfig, OsftError, Others, ShareRule, Targets};
 
 #[test]
-fn training_flags_and_what_the_owner_has_frozen_are_left_alone() {
+fn training_flags_and_frozen_parameters_do_not_change() {
     let (_, device) = backends().remove(0);
     let module = Drawn::new(&Plan::all_kinds(), 3, &device);
     for others in [Others::Frozen, Others::Trained] {
@@ -24,9 +24,9 @@ fn training_flags_and_what_the_owner_has_frozen_are_left_alone() {
         let osft = Osft::split(&module, &OsftConfig::new().with_others(others)).unwrap();
         let prepared = Everything::of(&osft.prepare(module).unwrap());
         assert_eq!(prepared.flags, start.flags);
-        for (path, known) in &start.parameters {
+        for (path, parameter) in &start.parameters {
             let trains = prepared.parameters[path].trains;
-            let may = others == Others::Trained && known.trains && path != "layers.1.weight";
+            let may = others == Others::Trained && parameter.trains && path != "layers.1.weight";
             assert_eq!(trains, may, "{others:?} {path}");
         }
         assert!(prepared.parameters["layers.1.weight.osft.core"].trains);
@@ -34,7 +34,7 @@ fn training_flags_and_what_the_owner_has_frozen_are_left_alone() {
 }
 
 #[test]
-fn what_was_frozen_after_the_split_is_said_and_not_undone() {
+fn freezing_after_the_split_is_an_error_and_is_not_undone() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(36, &device);
@@ -47,7 +47,7 @@ fn what_was_frozen_after_the_split_is_said_and_not_undone() {
             if parameter == "last.bias"),
             "{error}"
         );
-        // Validation is no freezing, nor is a device without autodiff.
+        // Validation does not count as freezing, nor does a device without autodiff.
         let prepared = osft.prepare(model.valid()).unwrap();
         let model = osft.finish(prepared).unwrap().train();
         assert!(model.last.weight.is_require_grad() && model.first.bias.unwrap().is_require_grad());
@@ -55,7 +55,7 @@ fn what_was_frozen_after_the_split_is_said_and_not_undone() {
 }
 
 #[test]
-fn nothing_that_could_train_is_an_error() {
+fn a_module_without_trainable_targets_is_an_error() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let model = Mlp::new(37, &device).no_grad();
@@ -68,7 +68,7 @@ fn nothing_that_could_train_is_an_error() {
 }
 
 #[test]
-fn what_cannot_move_asks_for_no_gradients_unless_nothing_else_does() {
+fn closed_targets_require_gradients_only_if_nothing_else_does() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let layers = |model: &Mlp| {
@@ -76,7 +76,7 @@ fn what_cannot_move_asks_for_no_gradients_unless_nothing_else_does() {
         };
         let closed = OsftConfig::new().with_protected_share(1.0);
         let osft = Osft::split(&Mlp::new(38, &device), &closed).unwrap();
-        // A backward pass needs something to reach.
+        // A backward pass needs a parameter that requires gradients.
         assert_eq!(
             layers(&osft.prepare(Mlp::new(38, &device)).unwrap()),
             [true; 3]
@@ -90,7 +90,7 @@ fn what_cannot_move_asks_for_no_gradients_unless_nothing_else_does() {
 }
 
 #[test]
-fn by_default_linear_layers_are_split_and_no_embedding_and_no_head() {
+fn by_default_linear_layers_are_split_but_not_embeddings_and_heads() {
     #[derive(Module, Debug)]
     struct Network {
         embedding: Embedding,
@@ -116,14 +116,14 @@ fn by_default_linear_layers_are_split_and_no_embedding_and_no_head() {
         ["embedding.weight", "matrix", "lm_head.weight"]
     );
 
-    // What is attached is never one of the targets, whatever pattern finds it.
+    // Attachments are never targets, even if a pattern matches them.
     let osft = Osft::split(&network, &OsftConfig::new()).unwrap();
     let prepared = osft.prepare(network.clone()).unwrap();
     let every = Targets::matching(["weight"]);
     let selected = every.selected(&prepared).unwrap();
-    let of: Vec<&str> = selected.iter().map(|target| target.path.as_str()).collect();
+    let paths: Vec<&str> = selected.iter().map(|target| target.path.as_str()).collect();
     assert_eq!(
-        of,
+        paths,
         ["embedding.weight", "multi_head.0.weight", "lm_head.weight"]
     );
     let head = network.lm_head.clone();
@@ -139,7 +139,7 @@ fn by_default_linear_layers_are_split_and_no_embedding_and_no_head() {
 }
 
 #[test]
-fn a_parameter_at_two_places_is_listed_once() {
+fn a_shared_parameter_is_listed_once() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let layer = LinearConfig::new(4, 4).init(&device);

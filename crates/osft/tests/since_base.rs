@@ -1,4 +1,4 @@
-//! What a sequence of tasks did since the base, and what its bound does not leave out.
+//! The change over a sequence of tasks since the base, and layers that its bound must not omit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use osft::{
 };
 
 #[test]
-fn a_change_that_nothing_bounds_is_not_recorded_as_none() {
+fn a_change_without_a_bound_is_an_error_and_is_not_recorded() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
@@ -40,7 +40,7 @@ fn a_change_that_nothing_bounds_is_not_recorded_as_none() {
                 "{error}"
             );
         }
-        // A layer that is measured elsewhere is no target here.
+        // A layer that is measured elsewhere is not a target here.
         let only = Targets::matching(["left"]);
         let mut left = SinceBase::new(&network, &only, &base).unwrap();
         match left.record(&leaks, base.weight()).unwrap_err() {
@@ -75,7 +75,7 @@ fn a_change_that_nothing_bounds_is_not_recorded_as_none() {
 }
 
 #[test]
-fn a_change_is_measured_while_it_trains_and_where_weights_were_loaded() {
+fn a_change_is_measured_during_training_and_after_weights_were_loaded() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
@@ -85,7 +85,7 @@ fn a_change_is_measured_while_it_trains_and_where_weights_were_loaded() {
         let learned = train(network, &osft, &device);
         let found = since.measure(&learned).unwrap();
         assert!(found.iter().all(|change| change.outputs.measured > 0.0));
-        // Other identities, the same paths; and attached to the same weights, cores of zero.
+        // Other identities with the same paths; and zero cores attached to the same weights.
         let mut loaded = Network::new(&device);
         for (to, from) in [
             (&mut loaded.left, &learned.left),
@@ -108,7 +108,7 @@ fn a_change_is_measured_while_it_trains_and_where_weights_were_loaded() {
 }
 
 #[test]
-fn what_is_attached_counts_as_part_of_the_weights() {
+fn attachments_count_as_part_of_the_weights() {
     for (_, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
@@ -117,7 +117,7 @@ fn what_is_attached_counts_as_part_of_the_weights() {
         let config = energy(0.9).with_form(Form::Factored);
         let osft = split(&network, &config, &base);
         let prepared = osft.prepare(network.clone()).unwrap();
-        // What the factors leave of a weight is not the weight.
+        // The stored rest of a factored weight is not the weight.
         let since = SinceBase::new(&prepared, &config.targets, &base).unwrap();
         for change in since.measure(&prepared).unwrap() {
             assert!(change.outputs.measured < 1e-9, "{change:?}");
@@ -128,24 +128,24 @@ fn what_is_attached_counts_as_part_of_the_weights() {
             observed(calibrator, network, "noise", std::slice::from_ref(&x))
         };
         let [plain, attached] = [&network, &prepared].map(cka);
-        let of = |known: &osft::Calibration| {
-            let found = known
+        let importance = |calibration: &osft::Calibration| {
+            let scores = calibration
                 .importance(ImportanceMeasure::LinearCka)
                 .unwrap()
                 .unwrap();
-            found
+            scores
                 .into_iter()
                 .map(|(_, value)| value)
                 .collect::<Vec<_>>()
         };
-        for (plain, attached) in of(&plain).iter().zip(of(&attached)) {
+        for (plain, attached) in importance(&plain).iter().zip(importance(&attached)) {
             assert!((plain - attached).abs() < 1e-5, "{plain} {attached}");
         }
     }
 }
 
 #[test]
-fn a_base_of_other_widths_is_refused() {
+fn a_base_calibration_of_other_widths_is_refused() {
     let device = Device::flex();
     let network = Network::new(&device);
     let base = calibrated(&network, "base", &[inputs(5, 30, &device)]);
@@ -159,7 +159,7 @@ fn a_base_of_other_widths_is_refused() {
 }
 
 #[test]
-fn a_change_that_is_no_number_is_not_recorded() {
+fn a_change_that_is_not_finite_is_not_recorded() {
     let device = Device::flex().autodiff();
     let network = Network::new(&device);
     let base = calibrated(&network, "base", &[inputs(5, 300, &device)]);
@@ -178,7 +178,7 @@ fn a_change_that_is_no_number_is_not_recorded() {
 }
 
 #[test]
-fn inputs_of_few_directions_are_bounded_too() {
+fn the_bound_holds_for_inputs_of_few_directions() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         let network = Network::new(&device);
@@ -209,7 +209,7 @@ fn inputs_of_few_directions_are_bounded_too() {
 }
 
 #[test]
-fn inputs_of_any_size_have_their_energy() {
+fn the_energy_of_inputs_of_any_scale_is_measured() {
     for (backend, device) in backends() {
         let network = Network::new(&device);
         let x = inputs(5, 300, &device);
@@ -219,10 +219,10 @@ fn inputs_of_any_size_have_their_energy() {
             &calibrated(&network, "x", std::slice::from_ref(&x)),
         );
         for size in [1e-25, 1e20] {
-            let known = calibrated(&network, "x", &[x.clone() * size]);
-            let trace = known.moment("left.weight").unwrap().trace();
+            let calibration = calibrated(&network, "x", &[x.clone() * size]);
+            let trace = calibration.moment("left.weight").unwrap().trace();
             assert!(trace > 0.0 && trace.is_finite(), "{backend} {size}");
-            let osft = split(&network, &energy(0.9), &known);
+            let osft = split(&network, &energy(0.9), &calibration);
             for (layer, expected) in osft.layers().iter().zip(expected.layers()) {
                 assert_eq!(layer.k_in, expected.k_in, "{backend} {size}");
             }

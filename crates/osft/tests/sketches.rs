@@ -1,4 +1,4 @@
-//! What a sketch of the inputs knows, and what it does not lower in silence.
+//! Sketches of the inputs: what they measure, and how they report what they miss.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,18 +12,18 @@ use common::network::{Network, calibrated, energy, inputs, observed};
 use osft::{Calibrator, Osft, OsftConfig, ShareRule, SplitContext, SplitSource, Targets};
 
 #[test]
-fn a_sketched_calibration_splits_by_what_it_knows() {
+fn a_sketched_calibration_protects_the_directions_that_it_has() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let targets = Targets::matching(["left", "right"]);
         let calibrator = Calibrator::new(&network, &targets)
             .unwrap()
             .with_sketch(8, 5);
-        let known = observed(calibrator, &network, "noise", &[inputs(5, 300, &device)]);
-        // Twelve directions are asked for, five are known: the others are counted as lost.
+        let calibration = observed(calibrator, &network, "noise", &[inputs(5, 300, &device)]);
+        // The rule asks for twelve directions and the sketch has five: the others count as lost.
         let config = energy(0.9).with_share_rule(ShareRule::count(12));
         let config = config.with_targets(["left", "right"]);
-        let context = SplitContext::new().with_calibration(&known);
+        let context = SplitContext::new().with_calibration(&calibration);
         let osft = Osft::split_in(&network, &config, &context).unwrap();
         for layer in osft.layers() {
             assert_eq!((layer.k_in, layer.k_out, layer.lost_directions), (5, 0, 7));
@@ -35,12 +35,12 @@ fn a_sketched_calibration_splits_by_what_it_knows() {
             .to_string();
         assert!(!none.contains("lost"), "{none}");
 
-        // The energies are those of the moment, less what shrinking took from each.
+        // The energies are those of the moment, less the part that shrinking subtracted from each.
         let exact = calibrated(&network, "noise", &[inputs(5, 300, &device)]);
         let context = SplitContext::new().with_calibration(&exact);
         let exact = Osft::split_in(&network, &config, &context).unwrap();
-        let error = known.moment("left.weight").unwrap().sketch_error();
-        let [sketched, exact] = [&osft, &exact].map(|of| of.layers()[0].energies.clone());
+        let error = calibration.moment("left.weight").unwrap().sketch_error();
+        let [sketched, exact] = [&osft, &exact].map(|split| split.layers()[0].energies.clone());
         assert_eq!((sketched.len(), exact.len()), (5, 16));
         for (sketched, exact) in sketched.iter().zip(exact) {
             assert!(*sketched <= exact + 1e-6 && *sketched >= exact - error - 1e-6);
@@ -49,11 +49,11 @@ fn a_sketched_calibration_splits_by_what_it_knows() {
 }
 
 #[test]
-fn inputs_that_are_zero_have_no_energy_to_protect() {
+fn zero_inputs_have_no_energy_to_protect() {
     for (_, device) in backends() {
         let network = Network::new(&device);
-        let known = calibrated(&network, "zero", &[Tensor::zeros([9, 16], &device)]);
-        let context = SplitContext::new().with_calibration(&known);
+        let calibration = calibrated(&network, "zero", &[Tensor::zeros([9, 16], &device)]);
+        let context = SplitContext::new().with_calibration(&calibration);
         let osft = Osft::split_in(&network, &OsftConfig::new(), &context).unwrap();
         for layer in osft.summary() {
             assert_eq!(layer.protected_input_energy, Some(0.0));
@@ -63,31 +63,31 @@ fn inputs_that_are_zero_have_no_energy_to_protect() {
         let config = energy(1.0).with_share_rule(ShareRule::count(4));
         let osft = Osft::split_in(&network, &config, &context).unwrap();
         let layer = &osft.summary()[0];
-        let held: f64 = osft.layers()[0].energies[..4].iter().sum();
-        let share = held / half.moment("left.weight").unwrap().trace();
-        // Bases are f32 and the energies f64.
+        let protected: f64 = osft.layers()[0].energies[..4].iter().sum();
+        let share = protected / half.moment("left.weight").unwrap().trace();
+        // Bases are f32, energies are f64.
         assert!((layer.protected_input_energy.unwrap() - share).abs() < 1e-6);
         assert!((layer.protected_energy - share).abs() < 1e-6);
     }
 }
 
 #[test]
-fn a_sketch_does_not_lower_what_is_to_be_protected_in_silence() {
+fn a_sketch_with_too_few_directions_causes_a_warning() {
     let device = Device::flex();
     let network = Network::new(&device);
     let targets = ["left"];
     let calibrator = Calibrator::new(&network, &Targets::matching(targets)).unwrap();
-    let known = observed(
+    let calibration = observed(
         calibrator.with_sketch(8, 4),
         &network,
         "x",
         &[inputs(5, 300, &device)],
     );
-    let context = SplitContext::new().with_calibration(&known);
+    let context = SplitContext::new().with_calibration(&calibration);
     let split = |config: OsftConfig| {
         Osft::split_in(&network, &config.with_targets(targets), &context).unwrap()
     };
-    // Half of sixteen directions are asked for, four are known.
+    // The rule asks for half of sixteen directions, and the sketch has four.
     let both = OsftConfig::new().with_split(SplitSource::Both);
     for rule in [ShareRule::fixed(0.5), ShareRule::count(8)] {
         let osft = split(both.clone().with_share_rule(rule.clone()));
@@ -112,7 +112,7 @@ fn a_sketch_does_not_lower_what_is_to_be_protected_in_silence() {
 }
 
 #[test]
-fn a_bound_counts_what_a_sketch_does_not_know_on_both_sides() {
+fn the_bound_includes_the_sketch_error_of_protected_and_free_directions() {
     for (_, device) in backends() {
         let rows: Vec<f32> = (0..40)
             .map(|i| f32::from(u8::from(i % 4 == 0 || i % 4 == 3)))
@@ -128,14 +128,14 @@ fn a_bound_counts_what_a_sketch_does_not_know_on_both_sides() {
         let mut calibrator = calibrator.with_sketch(1, 1);
         let seen = [(layer.weight.id, layer.forward(x.clone()))];
         calibrator.observe(&x, &seen).unwrap();
-        let known = calibrator.finish("axes", &layer).unwrap();
-        let context = SplitContext::new().with_calibration(&known);
+        let calibration = calibrator.finish("axes", &layer).unwrap();
+        let context = SplitContext::new().with_calibration(&calibration);
         let osft = Osft::split_in(&layer, &OsftConfig::new(), &context).unwrap();
         assert_eq!(osft.layers()[0].k_in, 1);
-        // A change in the protected direction alone.
+        // A change in the protected direction only.
         layer.weight = layer.weight.map(|_| diagonal(3.0));
         let outputs = osft.leaks(&layer).unwrap().layers[0].outputs.unwrap();
-        // Half of the inputs are that direction: they move by one.
+        // Half of the inputs lie in that direction: they move by one.
         assert!(
             outputs.measured >= 0.5 && outputs.bound >= outputs.measured,
             "{outputs:?}"

@@ -1,4 +1,4 @@
-//! Splits of awkward weights, errors, and the algebra of a constraint.
+//! Splits of degenerate weights, errors, and the algebra of a constraint.
 
 #![allow(clippy::unwrap_used)]
 
@@ -54,7 +54,7 @@ fn invalid_configurations_are_typed_errors() {
 }
 
 #[test]
-fn non_finite_weights_name_the_layer_and_the_place() {
+fn errors_about_non_finite_weights_name_layer_and_position() {
     for (_, device) in backends() {
         let mut model = Mlp::new(1, &device);
         let mut values = noise(5, 16 * 40, 1.0);
@@ -92,7 +92,7 @@ fn another_module_cannot_be_measured() {
 }
 
 #[test]
-fn zero_single_row_and_repeated_singular_values_split() {
+fn weights_with_zero_repeated_or_single_singular_values_can_be_split() {
     let identity = |n: usize| {
         (0..n * n)
             .map(|i| f32::from(u8::from(i % (n + 1) == 0)))
@@ -162,11 +162,11 @@ proptest! {
             return Ok(());
         }
         let change = layer.constraint.lift(core.clone());
-        // ⟨G, N C Nᵀ⟩ = ⟨Nᵀ G N, C⟩, of sums of up to 169 terms of order 1 in f32.
+        // ⟨G, N C Nᵀ⟩ = ⟨Nᵀ G N, C⟩; sums of up to 169 terms of order 1 in f32.
         let dense_side = (gradient * change.clone()).sum().into_scalar::<f32>();
         let core_side = (core.clone() * core).sum().into_scalar::<f32>();
         prop_assert!((dense_side - core_side).abs() < 1e-4, "{dense_side} {core_side}");
-        // Protected inputs see no change: Wᵀ's top left vectors applied to ΔW.
+        // Protected inputs have no change: Wᵀ's top left vectors applied to ΔW.
         let w = faer::Mat::from_fn(d_in, d_out, |i, j| {
             f64::from(noise(seed, d_in * d_out, 1.0)[i * d_out + j])
         });
@@ -180,7 +180,7 @@ proptest! {
 }
 
 #[test]
-fn values_whose_squares_overflow_are_refused_by_name() {
+fn values_whose_squares_overflow_are_refused_with_the_layers_name() {
     for (backend, device) in backends() {
         for size in [1e38, 3.3e38] {
             let model = linear(noise(4, 64, 1.0), 8, 8, &device);
@@ -190,12 +190,12 @@ fn values_whose_squares_overflow_are_refused_by_name() {
             };
             for form in [Form::Core, Form::Weight, Form::Factored] {
                 let error = Osft::split(&model, &OsftConfig::new().with_form(form)).unwrap_err();
-                let known =
+                let is_expected =
                     matches!(error, OsftError::OutOfScale { ref layer, .. } if layer == "weight");
-                assert!(known, "{backend} {size}: {error}");
+                assert!(is_expected, "{backend} {size}: {error}");
             }
         }
-        // Small ones are weights like others.
+        // Small values are ordinary weights.
         for size in [1e-30, 1e30] {
             let model = linear(noise(4, 64, 1.0), 8, 8, &device);
             let model = Linear {
@@ -211,7 +211,7 @@ fn values_whose_squares_overflow_are_refused_by_name() {
 }
 
 #[test]
-fn a_layer_of_which_nothing_is_free_keeps_all_of_itself() {
+fn a_fully_protected_layer_is_not_truncated() {
     for (backend, device) in backends() {
         let model = linear(noise(5, 32, 1.0), 8, 4, &device);
         let other = linear(noise(6, 32, 1.0), 8, 4, &device);
@@ -233,9 +233,9 @@ fn a_layer_of_which_nothing_is_free_keeps_all_of_itself() {
 }
 
 #[test]
-fn directions_that_do_not_exist_have_no_effect_on_the_effective_rank() {
+fn missing_directions_do_not_change_the_effective_rank() {
     for (backend, device) in backends() {
-        // Four equal singular values of eight, in f32 and turned: what is left of the others is rounding.
+        // Four equal singular values of eight, rotated in f32: the others are rounding.
         let left = host_basis(&noise(8, 64, 1.0));
         let right = host_basis(&noise(9, 64, 1.0));
         let values: Vec<f32> = (0..64)

@@ -1,4 +1,5 @@
-//! Saved splits and calibrations: another run takes the same next step, or says why it cannot.
+//! Saved splits and calibrations: another run takes the same next step, or gets an error that says why it
+//! cannot.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +14,7 @@ use osft::{
     SplitContext, SplitSource,
 };
 
-fn calibration(model: &Mlp, device: &Device, sketch: bool) -> Calibration {
+fn calibrate(model: &Mlp, device: &Device, sketch: bool) -> Calibration {
     measured(model, device, sketch, &[])
 }
 
@@ -46,7 +47,7 @@ fn measured(
 }
 
 #[test]
-fn another_run_takes_the_same_next_steps() {
+fn a_loaded_split_and_optimizer_take_the_same_next_steps() {
     for (backend, device) in backends() {
         let device = device.autodiff();
         for form in FORMS {
@@ -54,8 +55,8 @@ fn another_run_takes_the_same_next_steps() {
                 let case = format!("{backend} {form:?} {source:?}");
                 let adamw = || AdamWConfig::new().with_weight_decay(0.01).build();
                 let model = Mlp::new(11, &device);
-                let known = calibration(&model, &device, false);
-                let context = SplitContext::new().with_calibration(&known);
+                let calibration = calibrate(&model, &device, false);
+                let context = SplitContext::new().with_calibration(&calibration);
                 let config = OsftConfig::new().with_form(form).with_split(source);
                 let osft = Osft::split_in(&model, &config, &context).unwrap();
                 let mut optimizer = osft.optimizer(adamw()).unwrap();
@@ -97,7 +98,7 @@ fn another_run_takes_the_same_next_steps() {
 }
 
 #[test]
-fn calibrations_come_back_as_they_were() {
+fn loaded_calibrations_equal_the_saved_ones() {
     for (_, device) in backends() {
         let model = Mlp::new(12, &device);
         let both = [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
@@ -114,7 +115,7 @@ fn calibrations_come_back_as_they_were() {
 }
 
 #[test]
-fn other_versions_and_other_bytes_are_typed_errors() {
+fn unsupported_versions_and_wrong_bytes_are_typed_errors() {
     let device = Device::flex();
     let model = Mlp::new(13, &device);
     let context = SplitContext::new();
@@ -122,7 +123,7 @@ fn other_versions_and_other_bytes_are_typed_errors() {
         .unwrap()
         .to_bytes()
         .unwrap();
-    let known = calibration(&model, &device, false).to_bytes().unwrap();
+    let calibration = calibrate(&model, &device, false).to_bytes().unwrap();
     let read = |bytes: &[u8]| Osft::from_bytes(bytes, &model, &context).map(|_| ());
 
     let newer = |bytes: &[u8]| {
@@ -146,7 +147,7 @@ fn other_versions_and_other_bytes_are_typed_errors() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(
-        Calibration::from_bytes(&newer(&known)),
+        Calibration::from_bytes(&newer(&calibration)),
         Err(OsftError::OtherFormat {
             found: 7,
             supported: 3,
@@ -157,7 +158,7 @@ fn other_versions_and_other_bytes_are_typed_errors() {
         &split[..split.len() / 2],
         b"",
         b"no tensors in here",
-        &known,
+        &calibration,
     ] {
         assert!(matches!(read(bytes), Err(OsftError::BrokenState { .. })));
     }
@@ -169,14 +170,14 @@ fn other_versions_and_other_bytes_are_typed_errors() {
 }
 
 #[test]
-fn a_split_without_its_calibration_still_bounds_leaks() {
+fn a_split_loaded_without_its_calibration_still_measures_leaks() {
     let device = Device::flex().autodiff();
     let model = Mlp::new(14, &device);
-    let known = calibration(&model, &device, false);
+    let calibration = calibrate(&model, &device, false);
     let config = OsftConfig::new()
         .with_split(SplitSource::Inputs)
         .with_share_rule(ShareRule::energy(0.9));
-    let with = SplitContext::new().with_calibration(&known);
+    let with = SplitContext::new().with_calibration(&calibration);
     let osft = Osft::split_in(&model, &config, &with).unwrap();
     let bytes = osft.to_bytes().unwrap();
     let bare = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
@@ -188,20 +189,20 @@ fn a_split_without_its_calibration_still_bounds_leaks() {
 }
 
 #[test]
-fn a_split_takes_the_calibration_that_it_was_made_with_and_no_other() {
+fn a_split_loads_only_with_the_calibration_that_it_was_made_with() {
     for (backend, device) in backends() {
         let model = Mlp::new(15, &device);
-        let known = calibration(&model, &device, false);
+        let calibration = calibrate(&model, &device, false);
         let config = OsftConfig::new()
             .with_split(SplitSource::Inputs)
             .with_share_rule(ShareRule::energy(0.9));
-        let with = SplitContext::new().with_calibration(&known);
+        let with = SplitContext::new().with_calibration(&calibration);
         let osft = Osft::split_in(&model, &config, &with).unwrap();
         let bytes = osft.to_bytes().unwrap();
-        // It went on, as in a sequence of tasks.
-        let mut grown = known.clone();
+        // The calibration changed afterwards, as in a sequence of tasks.
+        let mut grown = calibration.clone();
         grown
-            .absorb(&calibration(&Mlp::new(16, &device), &device, false))
+            .absorb(&calibrate(&Mlp::new(16, &device), &device, false))
             .unwrap();
         let other = SplitContext::new().with_calibration(&grown);
         let error = Osft::from_bytes(&bytes, &model, &other).unwrap_err();
@@ -209,7 +210,7 @@ fn a_split_takes_the_calibration_that_it_was_made_with_and_no_other() {
             matches!(error, OsftError::OtherCalibration { ref layer } if layer == "middle.weight"),
             "{backend}: {error}"
         );
-        // Read without it and saved again, nothing of it is lost.
+        // Loading and saving the split without its calibration loses nothing of it.
         let bare = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
         assert_eq!(bare.summary(), osft.summary(), "{backend}");
         let again = Osft::from_bytes(&bare.to_bytes().unwrap(), &model, &with).unwrap();

@@ -1,4 +1,4 @@
-//! Shares and numbers of directions that hold for some of the targets.
+//! Shares and numbers of directions for some of the targets.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ fn protected(osft: &Osft) -> Vec<[usize; 2]> {
 }
 
 #[test]
-fn the_first_rule_that_matches_a_target_holds() {
+fn the_first_rule_that_matches_a_target_applies() {
     for (backend, device) in backends() {
         let model = Mlp::new(61, &device);
         let config = OsftConfig::new()
@@ -36,7 +36,7 @@ fn the_first_rule_that_matches_a_target_holds() {
 }
 
 #[test]
-fn every_target_keeps_inside_its_own_share() {
+fn every_target_stays_inside_its_own_free_directions() {
     for (_, device) in backends() {
         let device = device.autodiff();
         for form in [Form::Core, Form::FactoredReprojected] {
@@ -61,7 +61,7 @@ fn every_target_keeps_inside_its_own_share() {
 }
 
 #[test]
-fn a_split_tells_what_it_was_made_with() {
+fn a_split_reports_and_saves_its_target_shares() {
     let model = Mlp::new(64, &Device::flex());
     let config = OsftConfig::new()
         .with_targets(["first", "last"])
@@ -89,7 +89,7 @@ fn a_split_tells_what_it_was_made_with() {
 }
 
 #[test]
-fn rules_that_fit_nothing_are_errors() {
+fn rules_that_fit_no_target_are_errors() {
     let model = Mlp::new(63, &Device::flex());
     let split = |config: &OsftConfig| {
         let planned = Osft::held_numbers_of(&model, config)
@@ -121,12 +121,12 @@ fn rules_that_fit_nothing_are_errors() {
 }
 
 #[test]
-fn inputs_may_be_counted_up_to_their_own_number() {
+fn a_count_may_reach_the_number_of_inputs() {
     for (_, device) in backends() {
         let network = Network::new(&device);
-        let known = calibrated(&network, "base", &[inputs(5, 300, &device)]);
-        let context = SplitContext::new().with_calibration(&known);
-        // Sixteen inputs and six outputs: protecting ten inputs is possible, ten singular directions not.
+        let calibration = calibrated(&network, "base", &[inputs(5, 300, &device)]);
+        let context = SplitContext::new().with_calibration(&calibration);
+        // Sixteen inputs and six outputs: ten inputs can be protected, but not ten singular directions.
         let config = |split| {
             let config = OsftConfig::new().with_targets(["right"]).with_split(split);
             config.with_share_rule(ShareRule::count(10))
@@ -144,7 +144,7 @@ fn inputs_may_be_counted_up_to_their_own_number() {
 }
 
 #[test]
-fn a_rule_of_one_target_may_need_what_the_others_do_not() {
+fn a_rule_for_one_target_may_need_a_calibration_that_others_do_not() {
     for (_, device) in backends() {
         let network = Network::new(&device);
         let by = |importance| {
@@ -160,11 +160,11 @@ fn a_rule_of_one_target_may_need_what_the_others_do_not() {
         let error = Osft::split(&network, &config).unwrap_err();
         assert!(matches!(error, OsftError::NotCalibrated), "{error}");
         let calibrator = Calibrator::for_config(&network, &config).unwrap();
-        let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
-        let context = SplitContext::new().with_calibration(&known);
+        let calibration = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
+        let context = SplitContext::new().with_calibration(&calibration);
         let osft = Osft::split_in(&network, &config, &context).unwrap();
         let importance = |measure, path: &str| {
-            let all = known.importance(measure).unwrap().unwrap();
+            let all = calibration.importance(measure).unwrap().unwrap();
             all.into_iter()
                 .find(|(of, _)| *of == path)
                 .map(|(_, value)| value)
@@ -176,11 +176,11 @@ fn a_rule_of_one_target_may_need_what_the_others_do_not() {
             None,
         ];
         assert_eq!(found, expected);
-        // One measure alone was taken.
+        // The calibration contains one measure only.
         let calibrator = Calibrator::for_config(&network, &energy(0.9)).unwrap();
         let calibrator = calibrator.with_importance(ImportanceMeasure::Cosine);
-        let known = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
-        let context = SplitContext::new().with_calibration(&known);
+        let calibration = observed(calibrator, &network, "base", &[inputs(5, 100, &device)]);
+        let context = SplitContext::new().with_calibration(&calibration);
         let error = Osft::split_in(&network, &config, &context).unwrap_err();
         assert!(matches!(error, OsftError::NotMeasured { .. }), "{error}");
     }

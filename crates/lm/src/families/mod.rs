@@ -1,4 +1,4 @@
-//! The families that are implemented: a folder each, and a line each of [`Model`].
+//! The model families, one folder and one line of [`Model`] for each.
 
 pub mod llama;
 pub mod t5;
@@ -8,13 +8,13 @@ use self::t5::T5;
 use crate::model::{Size, sizes_of};
 
 crate::families! {
-    /// A language model of any family that is implemented; `config.json` decides which.
+    /// A language model of any family; `config.json` decides which.
     ///
-    /// Its parameters have the paths of the model within: the family adds no level to them.
+    /// Its parameters have the paths of the inner model: the enum adds no level.
     pub enum Model {
         /// A decoder-only model.
         Llama(Llama),
-        /// An encoder-decoder.
+        /// An encoder-decoder model.
         T5(T5),
     }
 }
@@ -24,8 +24,7 @@ pub fn sizes() -> impl Iterator<Item = &'static Size> {
     sizes_of::<Model>()
 }
 
-/// The published shape that a folder is named after, in whatever case; `None` if it is none of
-/// [`sizes`].
+/// The published shape with the name of a folder, ignoring case; `None` if there is none.
 pub fn size_named(folder_name: &str) -> Option<&'static Size> {
     sizes().find(|size| size.name.eq_ignore_ascii_case(folder_name))
 }

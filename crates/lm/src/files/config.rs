@@ -1,4 +1,4 @@
-//! What `config.json` of any family may say.
+//! Reading `config.json`, the same for all families.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::error::LmError;
 ///
 /// # Errors
 ///
-/// [`LmError::Json`], which names the key, if one is missing or of the wrong type, and
-/// [`LmError::Unsupported`] if the weights are quantized.
+/// [`LmError::Json`], with the key, if a key is missing or of the wrong type; [`LmError::Unsupported`] if the
+/// weights are quantized.
 pub fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Result<C, LmError> {
     refuse_quantized(json, path)?;
     serde_path_to_error::deserialize(json).map_err(|error| {
@@ -27,7 +27,7 @@ pub fn parse_config<C: DeserializeOwned>(json: &Value, path: &Path) -> Result<C,
     })
 }
 
-/// Quantized weights have tensors of other names and types; what they stand for is the method's own.
+/// Refuses quantized weights: their tensors have other names and types, and every method defines its own.
 fn refuse_quantized(json: &Value, path: &Path) -> Result<(), LmError> {
     let found = &json["quantization_config"];
     if found.is_null() {
@@ -45,7 +45,7 @@ fn refuse_quantized(json: &Value, path: &Path) -> Result<(), LmError> {
     })
 }
 
-/// A token id, or a list of them.
+/// Reads a token id or a list of them; `None` for anything else.
 pub(crate) fn token_ids(value: &Value) -> Option<Vec<u32>> {
     let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {

@@ -1,4 +1,4 @@
-//! JSON files of a model folder, and files that are not what their names say.
+//! Reading JSON files of a model folder, and detecting files with unexpected content.
 
 mod config;
 
@@ -13,12 +13,12 @@ pub(crate) use config::token_ids;
 
 use crate::error::LmError;
 
-/// How a file begins that stands for a large one in a repository until `git lfs pull`.
+/// The beginning of a Git LFS pointer, which stands for a large file until `git lfs pull`.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 /// Byte order marks of UTF-8 and of both orders of UTF-16.
 const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
-/// Refuses a file that only points to its content.
+/// Refuses a Git LFS pointer.
 pub(crate) fn refuse_pointer(path: &Path) -> Result<(), LmError> {
     let read = LmError::io("read", path);
     let mut beginning = Vec::with_capacity(POINTER.len());
@@ -33,7 +33,7 @@ pub(crate) fn refuse_pointer(path: &Path) -> Result<(), LmError> {
     }
 }
 
-/// The bytes of a JSON file, which is neither a pointer nor begins with a byte order mark.
+/// The bytes of a JSON file. Refuses a Git LFS pointer and a byte order mark.
 pub(crate) fn json_bytes(path: &Path) -> Result<Vec<u8>, LmError> {
     refuse_pointer(path)?;
     let bytes = std::fs::read(path).map_err(LmError::io("read", path))?;
@@ -49,11 +49,11 @@ pub(crate) fn json_bytes(path: &Path) -> Result<Vec<u8>, LmError> {
     }
 }
 
-/// A JSON file of a folder.
+/// Reads a JSON file of a folder.
 ///
 /// # Errors
 ///
-/// [`LmError::MissingFile`], and those of [`read_if_there`].
+/// [`LmError::MissingFile`] if the file does not exist, and the errors of [`read_if_there`].
 pub(crate) fn read_json(folder: &Path, name: &str) -> Result<Value, LmError> {
     read_if_there(folder, name)?.ok_or_else(|| LmError::MissingFile {
         folder: folder.to_path_buf(),
@@ -61,11 +61,11 @@ pub(crate) fn read_json(folder: &Path, name: &str) -> Result<Value, LmError> {
     })
 }
 
-/// A JSON file that a folder may do without.
+/// Reads an optional JSON file of a folder; `None` if it does not exist.
 ///
 /// # Errors
 ///
-/// [`LmError::GitLfsPointer`] or [`LmError::Json`] if it is there but no JSON.
+/// [`LmError::GitLfsPointer`] or [`LmError::Json`] if the file exists but is not JSON.
 pub(crate) fn read_if_there(folder: &Path, name: &str) -> Result<Option<Value>, LmError> {
     let path = folder.join(name);
     if !path.is_file() {

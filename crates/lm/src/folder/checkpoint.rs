@@ -1,4 +1,4 @@
-//! The tensors of a folder's weight files, by name; their values are read when asked for.
+//! The tensors of a folder's weight files, by name. Their values are read on demand.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,28 +15,28 @@ use super::shards::{WeightFiles, weight_files};
 use crate::error::LmError;
 use crate::files::refuse_pointer;
 
-/// What tensors of any family are prefixed with by programs that hold the model in a field.
+/// Prefix of tensor names that programs write which store the model in a field.
 const WRAPPED: &str = "model.";
-/// Numbers that are compared at a time.
+/// Number of values that are compared at a time.
 const COMPARED: usize = 1 << 20;
 
-/// Where a tensor is stored.
+/// Location and layout of a stored tensor.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub file: PathBuf,
     pub shape: Vec<usize>,
     dtype: Dtype,
-    /// First byte in the file.
+    /// Position of its first byte in the file.
     start: u64,
 }
 
 /// The tensors of all weight files of a folder.
 pub(super) struct Checkpoint {
     pub tensors: BTreeMap<String, Stored>,
-    /// Names without a tensor of their own, and the tensor that each of them stands for:
-    /// `safetensors.torch.save_model` writes a tensor once, and its other names into the metadata.
+    /// Aliases: names without a tensor of their own, and the tensor that each name stands for.
+    /// `safetensors.torch.save_model` writes a shared tensor once, and its other names into the metadata.
     pub aliases: BTreeMap<String, String>,
-    /// What the names may begin with.
+    /// Optional prefix of the names.
     prefix: &'static str,
 }
 
@@ -49,7 +49,7 @@ impl Checkpoint {
         for file in files {
             let (metadata, start) = header(&file)?;
             for (name, info) in metadata.tensors() {
-                // A tensor that is in several shards is the one where the index finds it.
+                // If several shards contain a tensor, the one that the index names is used.
                 let elsewhere = map.get(&name).is_some_and(|place| !file.ends_with(place));
                 if elsewhere && tensors.contains_key(&name) {
                     continue;
@@ -58,7 +58,7 @@ impl Checkpoint {
             }
             aliases.extend(metadata.metadata().clone().unwrap_or_default());
         }
-        // Most metadata is about other things: the file's format, for instance.
+        // Most metadata is no alias: the file's format, for instance.
         aliases.retain(|name, target| !tensors.contains_key(name) && tensors.contains_key(target));
         Ok(Self {
             tensors,
@@ -67,29 +67,29 @@ impl Checkpoint {
         })
     }
 
-    /// Whether there is a tensor of exactly that name.
-    pub(super) fn holds(&self, name: &str) -> bool {
+    /// Whether a tensor has exactly this name.
+    pub(super) fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
     /// The name under which a parameter is stored, with or without a prefix.
     pub(super) fn stored(&self, name: &str) -> Option<String> {
-        self.names(name).find(|name| self.holds(name))
+        self.names(name).find(|name| self.contains(name))
     }
 
-    /// What a parameter may be called in the files.
+    /// The names that a parameter may have in the files.
     fn names(&self, name: &str) -> impl Iterator<Item = String> {
         let prefixes = ["", self.prefix, WRAPPED].into_iter();
         prefixes.map(move |prefix| format!("{prefix}{name}"))
     }
 
-    /// The tensor that a parameter's name stands for by the files' metadata.
+    /// The tensor that is an alias's target, if a parameter's name is an alias.
     pub(super) fn alias(&self, name: &str) -> Option<String> {
         let mut names = self.names(name);
         names.find_map(|name| self.aliases.get(&name).cloned())
     }
 
-    /// Whether two tensors hold the same values, whatever the types they are stored in.
+    /// Whether two tensors have the same values, whatever their stored types.
     pub(super) fn same_values(&self, first: &str, second: &str) -> Result<bool, LmError> {
         if first == second {
             return Ok(true);
@@ -121,11 +121,11 @@ impl Stored {
         }
     }
 
-    /// The type that a tensor of weights is stored in.
+    /// The stored type of a tensor of weights.
     ///
     /// # Errors
     ///
-    /// [`LmError::Weights`] if it is no floating-point type that is read.
+    /// [`LmError::Weights`] if it is not a supported floating-point type.
     pub(super) fn float(&self, name: &str) -> Result<DType, LmError> {
         match self.dtype {
             Dtype::F32 => Ok(DType::F32),
@@ -141,7 +141,7 @@ impl Stored {
         }
     }
 
-    /// The tensor for a module; its values are read when the module takes them.
+    /// The tensor for a module, which reads its values when it needs them.
     pub(super) fn deferred(&self, path: String, dtype: DType) -> burn_pack::Tensor {
         let stored = self.clone();
         let shape = self.shape.clone();
@@ -155,7 +155,7 @@ impl Stored {
         })
     }
 
-    /// Some of the values, in their order.
+    /// The values of a range, in order.
     fn values(&self, name: &str, part: Range<usize>) -> Result<Vec<f64>, LmError> {
         let dtype = self.float(name)?;
         let size = dtype.size();
@@ -180,7 +180,7 @@ impl Stored {
     }
 }
 
-/// What a weight file says about its tensors, and where their bytes begin.
+/// The header of a weight file, and the position where the bytes of its tensors begin.
 fn header(path: &Path) -> Result<(Metadata, u64), LmError> {
     refuse_pointer(path)?;
     let failed = |reason: String| LmError::Weights {

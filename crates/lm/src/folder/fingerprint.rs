@@ -1,4 +1,4 @@
-//! Which model a folder holds: hashes of what decides its numbers.
+//! Fingerprint of a model folder: hashes of everything that decides the model's numbers.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,8 +11,8 @@ use super::HfFolder;
 use super::shards::{WeightFiles, weight_files};
 use crate::error::LmError;
 
-/// Keys of `config.json` that change no number here: weights are always read as f32.
-const CHANGES_NOTHING: [&str; 5] = [
+/// Keys of `config.json` that do not change the model's numbers, since weights are always read as f32.
+const KEYS_WITHOUT_EFFECT: [&str; 5] = [
     "_name_or_path",
     "transformers_version",
     "torch_dtype",
@@ -20,34 +20,35 @@ const CHANGES_NOTHING: [&str; 5] = [
     "use_cache",
 ];
 
-/// Hashes of a folder's parts, SHA-256 in hexadecimal digits.
+/// Hashes of the parts of a model folder: SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderFingerprint {
-    /// `config.json`, whatever the order of its keys and its white space, less keys that change no
-    /// number (`transformers_version` and such).
+    /// `config.json`, independent of key order and white space, without keys that do not change the model's
+    /// numbers (such as `transformers_version`).
     pub config: String,
-    /// The files of the weights, in the order of their names.
+    /// The weight files, in the order of their names.
     pub weights: String,
-    /// `tokenizer.json`, and the tokens that end a text.
+    /// `tokenizer.json` and the tokens that end a text.
     pub tokenizer: String,
 }
 
 impl HfFolder {
-    /// Hashes of configuration, weights and tokenizer: a folder in which something was changed has
-    /// others. `stop_tokens` are those of the folder's tokenizer.
+    /// Hashes configuration, weights and tokenizer. The hashes of two folders differ if their models differ.
+    /// `stop_tokens` are the [stop tokens](crate::TextTokenizer::stop_tokens) of the folder's tokenizer.
     ///
     /// # Errors
     ///
-    /// [`LmError::MissingFile`], [`LmError::Io`].
+    /// [`LmError::MissingFile`] if the folder has no weights, [`LmError::Json`] if the index of its shards
+    /// cannot be read, [`LmError::Io`] if a file cannot be read.
     pub fn fingerprint(&self, stop_tokens: &[u32]) -> Result<FolderFingerprint, LmError> {
         let mut config = Sha256::new();
         let mut hashed = self.config.clone();
         if let Value::Object(keys) = &mut hashed {
-            keys.retain(|key, _| !CHANGES_NOTHING.contains(&key.as_str()));
+            keys.retain(|key, _| !KEYS_WITHOUT_EFFECT.contains(&key.as_str()));
         }
         hash_json(&hashed, &mut config);
 
-        // Files of tens of gigabytes: a thread each, and none is read whole.
+        // One thread per file, and no file is loaded whole: files may have tens of gigabytes.
         let WeightFiles { files, map } = weight_files(&self.path)?;
         let digests = std::thread::scope(|scope| {
             let threads: Vec<_> = files
@@ -64,7 +65,7 @@ impl HfFolder {
         for digest in digests {
             weights.update(digest);
         }
-        // A tensor that is in several files is read from the one that the index names.
+        // If several files contain a tensor, the index decides which one is read.
         for (tensor, file) in &map {
             weights.update(tensor.as_bytes());
             weights.update([0]);
@@ -105,7 +106,7 @@ fn file_digest(path: &Path) -> Result<[u8; 32], LmError> {
     }
 }
 
-/// Keys in alphabetical order; every text ends where a byte stands that JSON texts do not hold.
+/// Hashes keys in alphabetical order. A byte that does not occur in JSON text ends every string.
 fn hash_json(value: &Value, hash: &mut Sha256) {
     match value {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! Model folders in the layout of Hugging Face.
+//! Reading and writing model folders in the layout of Hugging Face.
 
 mod checkpoint;
 mod fingerprint;
@@ -23,33 +23,33 @@ use crate::families::Model;
 use crate::files::read_json;
 use crate::model::{FolderFormat, Pretrained};
 
-/// A folder with `config.json`, weights and a tokenizer, as other tools write it.
+/// A model folder with `config.json`, weights and a tokenizer, in the layout of Hugging Face.
 #[derive(Clone, Debug)]
 pub struct HfFolder {
     path: PathBuf,
     config: Value,
-    /// What the model may be.
+    /// Formats of the supported families.
     families: &'static [&'static FolderFormat],
 }
 
 impl HfFolder {
-    /// Opens a folder of any family of [`Model`] by its `config.json`. Weights and tokenizer are read when
-    /// asked for.
+    /// Opens a folder of any family of [`Model`], given its `config.json`. Weights and tokenizer are only
+    /// read on demand.
     ///
     /// # Errors
     ///
-    /// Those of [`open_for`](Self::open_for).
+    /// The errors of [`open_for`](Self::open_for).
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, LmError> {
         Self::open_for::<Model>(path)
     }
 
-    /// Opens a folder of a family that `M` reads. A folder of another family opens too, but of its files
-    /// only the tokenizer can be used.
+    /// Opens a folder of a family that `M` supports. A folder of another family opens too, but only its
+    /// tokenizer can be used.
     ///
     /// # Errors
     ///
-    /// [`LmError::MissingFile`], [`LmError::GitLfsPointer`] or [`LmError::Json`] if there is no readable
-    /// configuration.
+    /// [`LmError::MissingFile`], [`LmError::GitLfsPointer`] or [`LmError::Json`] if the folder has no
+    /// readable `config.json`.
     pub fn open_for<M: Pretrained>(path: impl Into<PathBuf>) -> Result<Self, LmError> {
         let path = path.into();
         let config = read_json(&path, "config.json")?;
@@ -60,7 +60,7 @@ impl HfFolder {
         })
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -70,7 +70,7 @@ impl HfFolder {
         &self.config
     }
 
-    /// The layout of the model's family, if the folder was opened for it.
+    /// The format of the model's family, if the folder was opened for it.
     fn format(&self) -> Option<&'static FolderFormat> {
         let mut families = self.families.iter().copied();
         families.find(|format| format.reads(&self.config))

@@ -1,21 +1,21 @@
-//! Parameters that a module expects in files, and whether they were filled with finite numbers.
+//! The parameters that a module expects in weight files, and a check that they are finite.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-/// A parameter, as files name and shape it.
+/// A parameter with its name and shape in weight files.
 pub(super) struct Expected {
-    /// Its path in the module; a tensor is applied by this name.
+    /// Path in the module, under which a tensor is applied.
     pub path: String,
-    /// Its name in a file, less the family's prefix.
+    /// Name in a file, without the family's prefix.
     pub name: String,
-    /// Its shape in a file.
+    /// Shape in a file.
     pub shape: Vec<usize>,
     /// Whether it is the bias of a linear layer, which a file may lack.
     pub is_bias: bool,
 }
 
-/// The parameters of a module, in its order. Does not initialize them.
+/// The parameters of a module, in the module's order. Does not initialize them.
 pub(super) fn expected<M: Module>(module: &M) -> Vec<Expected> {
     let mut visitor = Visitor::default();
     module.visit(&mut visitor);
@@ -45,7 +45,7 @@ impl ModuleVisitor for Visitor {
         let is_linear = owner == Some("Struct:Linear");
         let path = self.path.join(".");
         let mut shape = param.lazy_shape().to_vec();
-        // Files hold the matrix of a linear layer as [out, in], Burn as [in, out].
+        // Files store the matrix of a linear layer as [out, in], Burn as [in, out].
         if is_linear && shape.len() == 2 {
             shape.reverse();
         }
@@ -62,7 +62,7 @@ impl ModuleVisitor for Visitor {
     }
 }
 
-/// Path of the first parameter with a NaN or an infinity.
+/// Path of the first parameter with a NaN or infinite value.
 pub(super) fn first_not_finite<M: Module>(module: &M) -> Option<String> {
     #[derive(Default)]
     struct FirstNotFinite {

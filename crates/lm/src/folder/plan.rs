@@ -1,4 +1,4 @@
-//! Which stored tensor goes to which parameter, before any of them is read.
+//! Assigns stored tensors to parameters, before any tensor is read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,18 +13,18 @@ use super::tied::Tied;
 use crate::error::LmError;
 use crate::model::FolderFormat;
 
-/// What fills a module.
+/// The tensors that fill a module.
 pub(super) struct Plan {
-    /// A tensor for every parameter, under its path in the module.
+    /// One tensor for every parameter, under its path in the module.
     pub tensors: Vec<burn_pack::Tensor>,
-    /// Biases that no file holds, which are 0.
+    /// Biases that no file contains; they are set to 0.
     pub zero: Vec<String>,
-    /// Unread tensors, without those that other tools ignore too.
+    /// Names of unread tensors, without those that other tools ignore too.
     pub unread: Vec<String>,
     expected: Vec<Expected>,
-    /// What the names of the files' tensors begin with, except the output head's.
+    /// Prefix of tensor names in the files, except for the output head's.
     prefix: &'static str,
-    /// The output head's tensor.
+    /// Name of the output head's tensor.
     head: &'static str,
 }
 
@@ -33,8 +33,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`LmError::MissingTensors`], and [`LmError::Weights`] if one has another shape or no
-    /// floating-point numbers.
+    /// [`LmError::MissingTensors`] if a parameter has no tensor; [`LmError::Weights`] if a tensor has another
+    /// shape or is not of a floating-point type.
     pub(super) fn of<M: Module>(
         module: &M,
         checkpoint: &Checkpoint,
@@ -43,8 +43,8 @@ impl Plan {
         folder: &Path,
     ) -> Result<Self, LmError> {
         let expected = expected(module);
-        // A file of the blocks alone names them without their model.
-        let is_bare = |e: &Expected| e.name != format.head && checkpoint.holds(&e.name);
+        // A file that contains the blocks alone has names without the prefix.
+        let is_bare = |e: &Expected| e.name != format.head && checkpoint.contains(&e.name);
         let mut plan = Self {
             tensors: Vec::new(),
             zero: Vec::new(),
@@ -58,21 +58,21 @@ impl Plan {
         };
         let (mut missing, mut read) = (Vec::new(), BTreeSet::new());
         for parameter in &plan.expected {
-            let found = match parameter.name.as_str() {
+            let stored = match parameter.name.as_str() {
                 name if name == format.head => tied.head.clone(),
                 name if format.embeddings.first() == Some(&name) => tied.embedding.clone(),
                 name => checkpoint.stored(name).or_else(|| checkpoint.alias(name)),
             };
-            match found {
-                Some(found) => {
-                    plan.tensors.push(tensor(checkpoint, &found, parameter)?);
-                    read.insert(found);
+            match stored {
+                Some(stored) => {
+                    plan.tensors.push(tensor(checkpoint, &stored, parameter)?);
+                    read.insert(stored);
                 }
                 None if parameter.is_bias => {
                     plan.tensors.push(zeros(parameter));
-                    plan.zero.push(plan.shown(parameter));
+                    plan.zero.push(plan.file_name(parameter));
                 }
-                None => missing.push(plan.shown(parameter)),
+                None => missing.push(plan.file_name(parameter)),
             }
         }
         if !missing.is_empty() {
@@ -91,11 +91,11 @@ impl Plan {
     /// The name in the files of the parameter at a path of the module.
     pub(super) fn name_of(&self, path: &str) -> String {
         let parameter = self.expected.iter().find(|e| e.path == path);
-        parameter.map_or_else(|| path.to_string(), |found| self.shown(found))
+        parameter.map_or_else(|| path.to_string(), |found| self.file_name(found))
     }
 
-    /// A parameter's name as the files have it, or would have it.
-    fn shown(&self, parameter: &Expected) -> String {
+    /// A parameter's name in the files, even if they lack it.
+    fn file_name(&self, parameter: &Expected) -> String {
         let name = &parameter.name;
         match name == self.head {
             true => name.clone(),

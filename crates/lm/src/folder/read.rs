@@ -1,4 +1,4 @@
-//! Weights from a folder into a model.
+//! Loading a model from a folder.
 
 use burn::module::Module;
 use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter};
@@ -14,39 +14,40 @@ use crate::model::{FolderFormat, Pretrained};
 
 /// Number of names that a warning lists before it counts the rest.
 const LISTED: usize = 8;
-/// Files of an adapter, which other tools apply to the model beside it.
+/// Files of an adapter, which other tools apply to the model in the same folder.
 const ADAPTER: [&str; 3] = [
     "adapter_config.json",
     "adapter_model.safetensors",
     "adapter_model.bin",
 ];
 
-/// A model as read from a folder.
+/// A loaded model.
 #[derive(Clone, Debug)]
 pub struct Loaded<M> {
     /// The model.
     pub model: M,
-    /// What may be unexpected about the folder, in sentences; empty for most.
+    /// Warnings about the folder, as sentences; empty for most folders.
     pub warnings: Vec<String>,
 }
 
 impl HfFolder {
-    /// Loads a model, its weights as f32: [`Model`](crate::Model) for whichever family the folder
-    /// holds, or one family alone.
+    /// Loads a model with its weights in f32. `M` is [`Model`](crate::Model), for any family, or the type of
+    /// one family.
     ///
-    /// Where files and `config.json` differ, the files win, as in transformers 5: an output head that is not
-    /// the embeddings is used, whatever `tie_word_embeddings` says, and biases that the files lack are 0.
-    /// Warnings tell of both, of unread tensors, of ignored keys of `config.json`, and of an adapter in the
-    /// folder.
+    /// If weight files and `config.json` contradict each other, the files win, as in transformers 5: an
+    /// output head that differs from the embeddings is used, whatever `tie_word_embeddings` says, and biases
+    /// that the files lack are 0. Warnings report both, and also unread tensors, ignored keys of
+    /// `config.json`, and an adapter in the folder.
     ///
     /// # Errors
     ///
-    /// [`LmError::Unsupported`] for another family, [`LmError::MissingFile`],
-    /// [`LmError::GitLfsPointer`], [`LmError::Weights`], [`LmError::DifferentCopies`] and
-    /// [`LmError::MissingTensors`] if the weights are not all there, or not all finite.
+    /// [`LmError::Unsupported`] for another family or an unsupported setting; [`LmError::Json`] and
+    /// [`LmError::InvalidConfig`] if `config.json` does not describe a model; [`LmError::MissingFile`],
+    /// [`LmError::Io`], [`LmError::GitLfsPointer`], [`LmError::Weights`], [`LmError::DifferentCopies`] and
+    /// [`LmError::MissingTensors`] if the weights are incomplete, not readable or not finite.
     pub fn load<M: Pretrained>(&self, device: &Device) -> Result<Loaded<M>, LmError> {
         let path = self.path.join("config.json");
-        // A model that cannot be built is refused before its weights are read.
+        // Refuses a model that cannot be built before its weights are read.
         M::from_config(&self.config, &path, device)?;
         let format = FolderFormat::of_config(M::FAMILIES, &self.config, &path)?;
         let checkpoint = Checkpoint::open(&self.path, format.prefix)?;
@@ -59,11 +60,11 @@ impl HfFolder {
         warnings.extend(tied.warnings.iter().cloned());
         let plan = Plan::of(&model, &checkpoint, format, &tied, &self.path)?;
         warnings.extend(self.fill(&mut model, plan)?);
-        warnings.extend(self.adapter());
+        warnings.extend(self.adapter_warning());
         Ok(Loaded { model, warnings })
     }
 
-    /// Fills a module from the files; returns warnings about parameters and tensors that are left over.
+    /// Fills a module from the files and returns warnings about missing biases and unread tensors.
     fn fill<M: Module>(&self, module: &mut M, mut plan: Plan) -> Result<Vec<String>, LmError> {
         let failed = |reason: String| LmError::Weights {
             path: self.path.clone(),
@@ -100,8 +101,8 @@ impl HfFolder {
         Ok(warnings)
     }
 
-    /// A warning about an adapter beside the model.
-    fn adapter(&self) -> Option<String> {
+    /// A warning about an adapter in the folder.
+    fn adapter_warning(&self) -> Option<String> {
         let file = ADAPTER
             .into_iter()
             .find(|file| self.path.join(file).is_file())?;
@@ -112,7 +113,7 @@ impl HfFolder {
     }
 }
 
-/// The first of some names, and how many there are beside.
+/// The first names, and how many more there are.
 fn listed(names: &[String]) -> String {
     let first = names[..names.len().min(LISTED)].join(", ");
     match names.len().saturating_sub(LISTED) {

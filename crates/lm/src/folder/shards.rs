@@ -1,4 +1,4 @@
-//! Which files of a folder hold the weights.
+//! Finding the weight files of a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const INDEX: &str = "model.safetensors.index.json";
 pub(super) struct WeightFiles {
     /// One file, or the shards that an index names; all of them are present.
     pub files: Vec<PathBuf>,
-    /// The shard of every tensor, as the index has it.
+    /// The shard of every tensor according to the index; empty without one.
     pub map: BTreeMap<String, String>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn weight_files(folder: &Path) -> Result<WeightFiles, LmError> {
     };
     let shards: BTreeSet<&String> = map.values().collect();
     for shard in &shards {
-        // An index comes from elsewhere; it may only name files beside itself.
+        // An index may come from an unknown source: it may only name files in its own folder.
         if Path::new(shard).components().count() != 1 || !folder.join(shard).is_file() {
             return Err(missing(format!("{shard}, which {INDEX} names")));
         }

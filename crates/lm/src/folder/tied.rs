@@ -1,4 +1,4 @@
-//! Embeddings and output head: which tensors of a file they are, and whether they are tied.
+//! Finding the embeddings and the output head, and whether they are tied.
 
 use std::path::Path;
 
@@ -8,29 +8,29 @@ use super::checkpoint::Checkpoint;
 use crate::error::LmError;
 use crate::model::FolderFormat;
 
-/// Where the embeddings and the head of a model are stored.
+/// Stored tensors of the embeddings and the output head.
 #[derive(Debug, Default)]
 pub(super) struct Tied {
     /// The tensor of the embeddings.
     pub embedding: Option<String>,
-    /// The tensor of a head that is not the embeddings.
+    /// The tensor of an untied head.
     pub head: Option<String>,
     /// Whether the head is untied, even if its tensor is missing.
     pub own_head: bool,
-    /// Tensors that hold what another one holds too.
+    /// Tensors with the same values as another one.
     pub copies: Vec<String>,
     pub warnings: Vec<String>,
 }
 
 /// Finds the embeddings and the head.
 ///
-/// A head in the files that differs from the embeddings is untied, whatever `config.json` says: somebody
-/// trained it. As in transformers, one that equals the embeddings is tied if the flag says so.
+/// A head in the files that differs from the embeddings is untied, whatever `config.json` says: it must have
+/// been trained. A head that equals the embeddings is tied if the flag says so, as in transformers.
 ///
 /// # Errors
 ///
-/// [`LmError::DifferentCopies`] if tensors differ that are one in every model of the family, and errors
-/// of reading them.
+/// [`LmError::DifferentCopies`] if tensors differ that every model of the family shares, and errors of
+/// reading them.
 pub(super) fn find(
     checkpoint: &Checkpoint,
     format: &FolderFormat,
@@ -38,8 +38,8 @@ pub(super) fn find(
     folder: &Path,
 ) -> Result<Tied, LmError> {
     let flag = format.ties(config);
-    let group = format.embeddings;
-    let mut stored = group.iter().filter_map(|name| checkpoint.stored(name));
+    let names = format.embeddings;
+    let mut stored = names.iter().filter_map(|name| checkpoint.stored(name));
     let mut tied = Tied {
         embedding: stored.next(),
         ..Tied::default()
@@ -58,7 +58,7 @@ pub(super) fn find(
     }
     let head = checkpoint.stored(format.head);
     if tied.embedding.is_none() {
-        tied.embedding = group.iter().find_map(|name| checkpoint.alias(name));
+        tied.embedding = names.iter().find_map(|name| checkpoint.alias(name));
     }
     if tied.embedding.is_none() && flag {
         tied.embedding = head.clone();

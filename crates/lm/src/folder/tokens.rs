@@ -1,4 +1,4 @@
-//! Which tokens end a text, and whether the model has embeddings for all of them.
+//! The tokens that end a text, and a check that the model has embeddings for all tokens.
 
 use std::path::PathBuf;
 
@@ -13,38 +13,39 @@ use crate::text::{Framing, TextTokenizer, read_tokenizer};
 
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// Files that may name the end token, in the order in which they are believed.
-const NAMING: [&str; 2] = [TOKENIZER_CONFIG, "special_tokens_map.json"];
-/// Files that list what ends a generated text.
-const LISTING: [&str; 2] = ["generation_config.json", "config.json"];
+/// Files that may name the end token, by priority.
+const END_TOKEN_FILES: [&str; 2] = [TOKENIZER_CONFIG, "special_tokens_map.json"];
+/// Files that list the tokens which end a generated text.
+const STOP_TOKEN_FILES: [&str; 2] = ["generation_config.json", "config.json"];
 
 impl HfFolder {
-    /// Tokens that end what is generated, as `generation_config.json` and `config.json` list them.
+    /// Ids of the tokens that end a generated text, from `generation_config.json` and `config.json`.
     ///
     /// # Errors
     ///
-    /// [`LmError::Json`] if one of the files is there but cannot be read.
+    /// [`LmError::Json`] or [`LmError::GitLfsPointer`] if one of these files exists but cannot be read.
     pub fn stop_tokens(&self) -> Result<Vec<u32>, LmError> {
         let mut stop_tokens = Vec::new();
-        for file in LISTING {
-            add(&mut stop_tokens, &self.listed(file)?);
+        for file in STOP_TOKEN_FILES {
+            add(&mut stop_tokens, &self.eos_token_ids(file)?);
         }
         Ok(stop_tokens)
     }
 
-    /// The folder's tokenizer.
+    /// Reads the folder's tokenizer.
     ///
-    /// The end token of an answer is the first one named by `eos_token` of `tokenizer_config.json`, then of
-    /// `special_tokens_map.json`, then by `eos_token_id` of `config.json`, then of
-    /// `generation_config.json`. If none names one, it is the default of the model's class in
-    /// transformers, with a warning. That token and all that `generation_config.json` and `config.json`
-    /// list stop generation.
+    /// The end token of an answer is the first one that is found in this order: `eos_token` of
+    /// `tokenizer_config.json`, `eos_token` of `special_tokens_map.json`, `eos_token_id` of `config.json`,
+    /// `eos_token_id` of `generation_config.json`. If no file names one, the default of the model's class in
+    /// transformers is used, with a warning. The end token and all tokens that `generation_config.json` and
+    /// `config.json` list stop generation.
     ///
     /// # Errors
     ///
-    /// [`LmError::MissingFile`] without a `tokenizer.json`, [`LmError::Tokenizer`] and [`LmError::Json`]
-    /// if files cannot be read, [`LmError::EndToken`] if no token of the tokenizer ends an answer,
-    /// [`LmError::TokenBeyondEmbeddings`] if a token has no embedding in the model.
+    /// [`LmError::MissingFile`] if there is no `tokenizer.json`; [`LmError::Tokenizer`], [`LmError::Json`]
+    /// and [`LmError::GitLfsPointer`] if a file cannot be read; [`LmError::EndToken`] if the end token is not
+    /// in the tokenizer or no file names one; [`LmError::TokenBeyondEmbeddings`] if the model has no
+    /// embedding for a token.
     pub fn tokenizer(&self) -> Result<TextTokenizer, LmError> {
         let file = self.path.join(TOKENIZER);
         if !file.is_file() {
@@ -56,30 +57,30 @@ impl HfFolder {
         let tokenizer = read_tokenizer(&file)?;
         let highest = tokenizer.get_vocab(true).into_iter().max_by_key(|t| t.1);
         if let Some((token, id)) = highest {
-            self.embedded(TOKENIZER, id, Some(token))?;
+            self.check_embedding(TOKENIZER, id, Some(token))?;
         }
-        // Without a family, there is no model that reads it otherwise.
+        // A folder of an unknown family gets the plain format: no model will read it.
         let format = self.format().unwrap_or(&FolderFormat::PLAIN);
-        let (end, unnamed) = self.end_token(&tokenizer)?;
+        let (end, default_warning) = self.end_token(&tokenizer)?;
         let mut stop_tokens = vec![end];
-        for file in LISTING {
-            let listed = self.listed(file)?;
+        for file in STOP_TOKEN_FILES {
+            let listed = self.eos_token_ids(file)?;
             for &id in &listed {
-                self.embedded(file, id, tokenizer.id_to_token(id))?;
+                self.check_embedding(file, id, tokenizer.id_to_token(id))?;
             }
             add(&mut stop_tokens, &listed);
         }
         let tokenizer = TextTokenizer::assemble(tokenizer, stop_tokens, format.framing)?;
-        let mut warnings: Vec<String> = unnamed.into_iter().collect();
+        let mut warnings: Vec<String> = default_warning.into_iter().collect();
         warnings.extend(self.frame_warnings(&tokenizer)?);
-        Ok(tokenizer.warned(warnings))
+        Ok(tokenizer.with_warnings(warnings))
     }
 
     /// The token that ends an answer, and a warning if no file names it.
     fn end_token(&self, tokenizer: &Tokenizer) -> Result<(u32, Option<String>), LmError> {
         let refused = |path: PathBuf, reason| Err(LmError::EndToken { path, reason });
-        for file in NAMING {
-            let Some(name) = self.named(file)? else {
+        for file in END_TOKEN_FILES {
+            let Some(name) = self.eos_token(file)? else {
                 continue;
             };
             return match tokenizer.token_to_id(&name) {
@@ -91,10 +92,10 @@ impl HfFolder {
             };
         }
         for file in ["config.json", "generation_config.json"] {
-            let Some(&id) = self.listed(file)?.first() else {
+            let Some(&id) = self.eos_token_ids(file)?.first() else {
                 continue;
             };
-            self.embedded(file, id, tokenizer.id_to_token(id))?;
+            self.check_embedding(file, id, tokenizer.id_to_token(id))?;
             return match tokenizer.id_to_token(id) {
                 Some(_) => Ok((id, None)),
                 None => refused(
@@ -125,7 +126,7 @@ impl HfFolder {
     }
 
     /// Refuses a token that the model has no embedding for.
-    fn embedded(&self, file: &str, id: u32, token: Option<String>) -> Result<(), LmError> {
+    fn check_embedding(&self, file: &str, id: u32, token: Option<String>) -> Result<(), LmError> {
         match self.config["vocab_size"].as_u64() {
             Some(embeddings) if u64::from(id) >= embeddings => {
                 Err(LmError::TokenBeyondEmbeddings {
@@ -139,8 +140,8 @@ impl HfFolder {
         }
     }
 
-    /// `eos_token` of a file: a string, or an object that holds one.
-    fn named(&self, file: &str) -> Result<Option<String>, LmError> {
+    /// `eos_token` of a file: a string, or an object that contains one.
+    fn eos_token(&self, file: &str) -> Result<Option<String>, LmError> {
         let json = read_if_there(&self.path, file)?.unwrap_or_default();
         let name = match &json["eos_token"] {
             Value::Null => return Ok(None),
@@ -158,7 +159,7 @@ impl HfFolder {
     }
 
     /// `eos_token_id` of a file: a number or a list of numbers; empty if there is none.
-    fn listed(&self, file: &str) -> Result<Vec<u32>, LmError> {
+    fn eos_token_ids(&self, file: &str) -> Result<Vec<u32>, LmError> {
         let json = match file {
             "config.json" => self.config.clone(),
             other => read_if_there(&self.path, other)?.unwrap_or_default(),
@@ -174,7 +175,7 @@ impl HfFolder {
         }
     }
 
-    /// Warnings where other files of the folder promise another frame than the tokenizer's.
+    /// Warnings if other files of the folder suggest another frame than the tokenizer's.
     fn frame_warnings(&self, tokenizer: &TextTokenizer) -> Result<Vec<String>, LmError> {
         let frame = tokenizer.frame();
         let json = read_if_there(&self.path, TOKENIZER_CONFIG)?.unwrap_or_default();
@@ -205,7 +206,7 @@ impl HfFolder {
     }
 }
 
-/// Appends what is not there yet.
+/// Appends tokens that are not in the list yet.
 fn add(tokens: &mut Vec<u32>, more: &[u32]) {
     for &token in more {
         if !tokens.contains(&token) {

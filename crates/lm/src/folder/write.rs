@@ -1,4 +1,4 @@
-//! A trained model back into a folder that other tools load.
+//! Writing a trained model to a folder that other tools can load.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use super::parameters::expected;
 use crate::error::LmError;
 use crate::model::{FolderFormat, Pretrained};
 
-/// Prefix of the names of unfinished files and folders: they are being written, or were when the program
-/// ended.
+/// Prefix of the names of unfinished files and folders: they are being written, or the program ended before
+/// they were complete.
 pub const UNFINISHED: &str = ".writing-";
 
 /// Files beside the weights that other tools need to load and use a model.
@@ -35,12 +35,12 @@ const COMPANIONS: [&str; 10] = [
 /// Precision of exported weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExportPrecision {
-    /// As trained.
+    /// f32, as trained.
     #[default]
     F32,
-    /// Half the size; small changes of a weight are rounded away.
+    /// Half the size; rounding may remove small changes of a weight.
     Bf16,
-    /// Half the size; small changes of a weight are rounded away.
+    /// Half the size; rounding may remove small changes of a weight.
     F16,
 }
 
@@ -55,19 +55,19 @@ impl ExportPrecision {
 }
 
 impl HfFolder {
-    /// Writes `module`, which was loaded from this folder, to a new folder of the same layout:
-    /// the same tensor names, `config.json`, tokenizer, generation settings and chat template. Where the
-    /// `config.json` of this folder does not say whether the output head is tied as it is, the new one does.
+    /// Writes `module`, which was loaded from this folder, to a new folder of the same layout: the same
+    /// tensor names, `config.json`, tokenizer, generation settings and chat template. If `config.json` of
+    /// this folder does not state correctly whether the output head is tied, the new one does.
     ///
-    /// Of a module in training with something attached to its weights (adapters, cores), the merged weights
-    /// are written, and nothing else.
+    /// If something is attached to the weights (adapters, cores), only the merged weights are written.
     ///
-    /// The folder appears whole or not at all.
+    /// The folder is written completely or not at all.
     ///
     /// # Errors
     ///
-    /// [`LmError::Io`] if it cannot be written or already exists, [`LmError::Weights`], and
-    /// [`LmError::Unsupported`] if this folder holds a model of another family.
+    /// [`LmError::Io`] if the folder already exists or cannot be written, [`LmError::Weights`] if the weights
+    /// cannot be written, [`LmError::Json`] if `config.json` cannot be written, [`LmError::Unsupported`] if
+    /// this folder contains a model of a family that `M` does not support.
     pub fn export<M: Pretrained>(
         &self,
         module: &M,
@@ -110,7 +110,7 @@ impl HfFolder {
         let weights = scratch.path().join("model.safetensors");
         let mut store = prefixed(SafetensorsStore::from_file(&weights), format)
             .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)))
-            // Other tools look for this key before they believe that a file holds torch tensors.
+            // Other tools need this key to recognize a file of torch tensors.
             .metadata("format", "pt");
         module
             .save_into(&mut store)
@@ -120,13 +120,13 @@ impl HfFolder {
             })?;
         sync_all(scratch.path())?;
         std::fs::rename(scratch.path(), out).map_err(LmError::io("write", out))?;
-        // The folder has moved: there is nothing left to clean up.
+        // After renaming, there is nothing left to clean up.
         let _ = scratch.keep();
         Ok(())
     }
 }
 
-/// A store that puts the format's prefix in front of all names but the output head's.
+/// A store that adds the format's prefix to all names except the output head's.
 fn prefixed(store: SafetensorsStore, format: &FolderFormat) -> SafetensorsStore {
     if format.prefix.is_empty() {
         return store;
@@ -146,11 +146,11 @@ fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
     write_whole(path, format!("{text}\n").as_bytes())
 }
 
-/// Writes a file whole or not at all, through a temporary one that is synchronized and renamed.
+/// Writes a file completely or not at all: through a temporary file that is synchronized and renamed.
 ///
 /// # Errors
 ///
-/// [`LmError::Io`] if its folder cannot be written; what was there before is still there.
+/// [`LmError::Io`] if its folder cannot be written; an existing file is then unchanged.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
     let parent = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = scratch(0o666)
@@ -164,8 +164,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
     Ok(())
 }
 
-/// Temporary files and folders that end up with ordinary permissions: private ones, the default,
-/// would stay private after they are renamed.
+/// A builder of temporary files and folders with ordinary permissions: by default they are private and would
+/// stay so after renaming.
 fn scratch(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
@@ -174,7 +174,7 @@ fn scratch(mode: u32) -> tempfile::Builder<'static, 'static> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Less the process's mask, as for any new file or folder.
+        // Reduced by the umask, as for any new file or folder.
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     builder

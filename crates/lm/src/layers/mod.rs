@@ -1,4 +1,4 @@
-//! What the networks of all families are made of: linear layers, padded batches, the cache of attention.
+//! Building blocks of all families: linear layers, padded batches, the key-value cache of attention.
 
 mod cache;
 mod padding;

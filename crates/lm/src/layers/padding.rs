@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Rows padded on the right to the longest one.
+/// Pads rows on the right to the longest one.
 ///
 /// # Shapes
 /// - output: `[rows, longest row]`
@@ -18,8 +18,8 @@ pub(crate) fn padded(rows: &[Vec<u32>], padding: u32, device: &Device) -> Tensor
     Tensor::from_data(TensorData::new(ids, [rows.len(), longest]), device)
 }
 
-/// Places of the first `lengths[i]` of `width` columns of row `i`, counted over all rows.
-pub(crate) fn places(lengths: &[usize], width: usize) -> Vec<i32> {
+/// Indices of the first `lengths[i]` of `width` columns of each row `i`, counted over all rows.
+pub(crate) fn indices(lengths: &[usize], width: usize) -> Vec<i32> {
     lengths
         .iter()
         .enumerate()

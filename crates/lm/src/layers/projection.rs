@@ -1,15 +1,15 @@
-//! The one place where hidden states meet a weight matrix.
+//! The one place where hidden states are multiplied by weight matrices.
 //!
-//! Every linear layer of every model family goes through a [`LinearApplier`]. Whoever observes the inputs
-//! and outputs of the layers, or applies their weights otherwise, has a single place to do so.
+//! Every linear layer of every model family goes through a [`LinearApplier`]. So there is a single place to
+//! observe the inputs and outputs of layers, or to apply their weights in another way.
 
 use burn::module::{Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::padding::places;
+use super::padding::indices;
 
-/// Sees the inputs and outputs of the linear layers of a model.
+/// Observes the inputs and outputs of a model's linear layers.
 pub trait Observer {
     /// Called once for all layers that take the same input, in the model's order.
     ///
@@ -19,9 +19,9 @@ pub trait Observer {
     fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]);
 }
 
-/// Applies weights in place of the layers they belong to: with another backward pass, for one.
+/// Applies weights in place of their layers, for example with another backward pass.
 pub trait LinearMap {
-    /// `x W`, or `None` to leave it to the layer.
+    /// Computes `x W`; `None` leaves the product to the layer.
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
@@ -35,16 +35,16 @@ pub trait LinearMap {
     ) -> Option<Tensor<3>>;
 }
 
-/// Who needs the input of a layer in the backward pass, besides a map.
+/// Whether anything besides a [`LinearMap`] needs the input of a layer in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputNeeded {
-    /// Nobody: a map that saves something smaller in its place saves memory.
+    /// Nothing else: a map that saves something smaller in its place saves memory.
     Here,
-    /// Others too, or the operation before recomputes it: saving it costs nothing.
+    /// Something else too, or the previous operation recomputes it: saving it takes no extra memory.
     Elsewhere,
 }
 
-/// Leaves all products to the layers.
+/// A [`LinearMap`] that leaves all products to the layers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unmapped;
 
@@ -54,7 +54,7 @@ impl LinearMap for Unmapped {
     }
 }
 
-/// Applies linear layers, by a map if there is one, and shows them to an observer if there is one.
+/// Applies linear layers, through a map if there is one, and shows them to an observer if there is one.
 #[derive(Default)]
 pub(crate) struct LinearApplier<'a> {
     map: Option<&'a dyn LinearMap>,
@@ -63,12 +63,12 @@ pub(crate) struct LinearApplier<'a> {
 
 struct Observed<'a> {
     observer: &'a mut dyn Observer,
-    /// Places of the tokens that are no padding, row after row.
+    /// Indices of the tokens that are not padding, row after row.
     real: Tensor<1, Int>,
 }
 
 impl<'a> LinearApplier<'a> {
-    /// Applies weights by a map.
+    /// An applier that uses a map.
     pub(crate) fn mapped(map: &'a dyn LinearMap) -> Self {
         Self {
             map: Some(map),
@@ -76,14 +76,14 @@ impl<'a> LinearApplier<'a> {
         }
     }
 
-    /// Shows the first `lengths[i]` of the `width` tokens of row `i` to an observer.
+    /// An applier that shows the first `lengths[i]` of the `width` tokens of row `i` to an observer.
     pub(crate) fn observed(
         observer: &'a mut dyn Observer,
         lengths: &[usize],
         width: usize,
         device: &Device,
     ) -> Self {
-        let real = places(lengths, width);
+        let real = indices(lengths, width);
         let count = real.len();
         let real = Tensor::from_data(TensorData::new(real, [count]), device);
         Self {
@@ -103,7 +103,7 @@ impl<'a> LinearApplier<'a> {
         output
     }
 
-    /// Applies layers to the input that they share.
+    /// Applies layers to their common input.
     ///
     /// # Shapes
     /// - `x`: `[batch, tokens, d_in]`

@@ -1,4 +1,4 @@
-//! A model family, and a model of any family of a list.
+//! Traits of a model family, and of a model of any family of a list.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use super::format::FolderFormat;
 use super::language_model::LanguageModel;
 use crate::error::LmError;
 
-/// Models that share an implementation. A family has a folder (or a file) of its own and one line in a list
-/// made by [`families!`](crate::families).
+/// A model family: models that share an implementation. A family has its own folder (or file) and one line in
+/// a list made by [`families!`](crate::families).
 pub trait Family: LanguageModel {
-    /// Layout of the family's model folders.
+    /// Format of the family's model folders.
     const FORMAT: FolderFormat;
 
-    /// A model of the shape that the parsed `config.json` at `path` describes, with random weights.
-    /// The family reads its `model_type`.
+    /// Builds a model of the shape that the parsed `config.json` at `path` describes, with random weights.
+    /// Its `model_type` is one of the family's.
     ///
     /// # Errors
     ///
@@ -25,18 +25,17 @@ pub trait Family: LanguageModel {
     fn build(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError>;
 }
 
-/// A model that can be built from a `config.json` and filled with weights: of one [`Family`], or of any
-/// family of a list.
+/// A model that can be built from a `config.json` and filled with weights: a model of one [`Family`], or of
+/// any family of a list.
 pub trait Pretrained: LanguageModel {
-    /// Layouts of the model folders that can be read.
+    /// Formats of the model folders that can be read.
     const FAMILIES: &'static [&'static FolderFormat];
 
-    /// A model of the shape that the parsed `config.json` at `path` describes, with random weights.
+    /// Builds a model of the shape that the parsed `config.json` at `path` describes, with random weights.
     ///
     /// # Errors
     ///
-    /// [`LmError::Unsupported`] if none of the families reads its `model_type`, and errors of
-    /// [`Family::build`].
+    /// [`LmError::Unsupported`] if no family supports its `model_type`, and the errors of [`Family::build`].
     fn from_config(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError>;
 }
 

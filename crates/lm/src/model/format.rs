@@ -1,4 +1,4 @@
-//! What the model folders of a family hold, and under which names.
+//! The format of a family's model folders.
 
 use std::path::Path;
 
@@ -8,48 +8,48 @@ use super::size::Size;
 use crate::error::LmError;
 use crate::text::Framing;
 
-/// The key of `config.json` that ties the output head to the token embeddings.
+/// The key of `config.json` that states whether the output head is tied to the token embeddings.
 const TIED: &str = "tie_word_embeddings";
 
-/// Layout of the model folders of one family.
+/// Format of the model folders of one family.
 ///
-/// A parameter of the model has the name of its tensor in the files, less the
-/// [`prefix`](Self::prefix); the weight of a `burn::nn::RmsNorm` is its `gamma`. Take fields that a
-/// family has no use for from [`PLAIN`](Self::PLAIN).
+/// A parameter of the model has the name of its tensor in the files, without the [`prefix`](Self::prefix);
+/// the weight of a `burn::nn::RmsNorm` is its `gamma`. Take the fields that a family does not need from
+/// [`PLAIN`](Self::PLAIN).
 #[derive(Clone, Copy, Debug)]
 pub struct FolderFormat {
-    /// Values of `model_type` in `config.json` that the family reads.
+    /// Values of `model_type` in `config.json` that the family supports.
     pub model_types: &'static [&'static str],
-    /// What every tensor's name begins with, except the output head's: `"model."`, or nothing.
+    /// Prefix of every tensor name, except the output head's: `"model."`, or nothing.
     pub prefix: &'static str,
-    /// Names of the tensor of the token embeddings, without the prefix. The first one is the model's own;
+    /// Names of the token embeddings' tensor, without the prefix. The first one is its name in the model;
     /// files may store the same values under the others too.
     pub embeddings: &'static [&'static str],
     /// Name of the output head's tensor.
     pub head: &'static str,
-    /// Whether the output head is the embeddings where `config.json` lacks `tie_word_embeddings`.
+    /// Whether the output head is tied to the embeddings if `config.json` lacks `tie_word_embeddings`.
     pub ties_by_default: bool,
-    /// Whether files of this `config.json` may hold an output head although it ties the head to the
-    /// embeddings. Otherwise a warning says so.
+    /// Whether weight files may contain an untied output head although this `config.json` ties it. If not,
+    /// such a head causes a warning.
     pub may_untie: fn(config: &Value) -> bool,
-    /// Keeps what `tie_word_embeddings` decides besides the head, before its value is replaced: writes the
-    /// key that says it. The second argument is the value so far.
+    /// Called before the value of `tie_word_embeddings` is replaced, to keep what that value decides besides
+    /// the head: writes the key that states it. The second argument is the old value.
     pub before_retying: fn(config: &mut Value, tied: bool),
-    /// Whether a tensor is one that other tools store and ignore, so that nobody is warned of it.
+    /// Whether a tensor is one that other tools store and ignore, so that it causes no warning.
     pub is_leftover: fn(tensor: &str) -> bool,
-    /// Warnings about keys of `config.json` that transformers ignores although their names promise an
-    /// effect.
+    /// Warnings about keys of `config.json` that transformers ignores although their names suggest an effect.
     pub ignored_keys: fn(config: &Value) -> Vec<String>,
-    /// The token that ends a text where no file names one: the default of the class in transformers.
+    /// Id of the token that ends a text if no file names one: the default of the model's class in
+    /// transformers.
     pub default_end_token: Option<u32>,
     /// How a prompt and an answer become the tokens of an example.
     pub framing: Framing,
-    /// Shapes that publications use.
+    /// Published shapes of the family.
     pub sizes: fn() -> &'static [Size],
 }
 
 impl FolderFormat {
-    /// A decoder-only family without a prefix, defaults or warnings. It reads no `model_type` yet.
+    /// Defaults of a decoder-only family: no prefix, no warnings, and no `model_type` yet.
     pub const PLAIN: Self = Self {
         model_types: &[],
         prefix: "",
@@ -65,11 +65,11 @@ impl FolderFormat {
         sizes: || &[],
     };
 
-    /// The first format of a list that reads the parsed `config.json` at `path`.
+    /// The first format of a list that supports the parsed `config.json` at `path`.
     ///
     /// # Errors
     ///
-    /// [`LmError::Unsupported`] if none does; it lists the values of `model_type` that the list reads.
+    /// [`LmError::Unsupported`] if there is none; it lists the supported values of `model_type`.
     pub fn of_config(
         families: &[&'static Self],
         config: &Value,
@@ -87,7 +87,7 @@ impl FolderFormat {
         })
     }
 
-    /// Whether the family reads a `config.json`.
+    /// Whether the family supports a `config.json`, judged by its `model_type`.
     pub fn reads(&self, config: &Value) -> bool {
         let found = config["model_type"].as_str();
         found.is_some_and(|found| self.model_types.contains(&found))
@@ -98,7 +98,8 @@ impl FolderFormat {
         config[TIED].as_bool().unwrap_or(self.ties_by_default)
     }
 
-    /// Makes `config.json` tie the head or not. It stays as it is where it says so already.
+    /// Makes `config.json` state whether the head is tied. A `config.json` that does so already stays
+    /// unchanged.
     pub(crate) fn retie(&self, config: &mut Value, tied: bool) {
         let was_tied = self.ties(config);
         if was_tied != tied {

@@ -1,4 +1,4 @@
-//! What a trainer and an evaluator need from a language model of any family.
+//! The interface of language models of all families, for training and evaluation.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -10,16 +10,16 @@ use crate::training::{Backpropagation, GradientSink};
 
 /// A language model that learns to answer prompts.
 pub trait LanguageModel: Module {
-    /// Number of an example's answer tokens that can be predicted: all of them, less the first one
-    /// where there is nothing to predict it from.
+    /// Number of an example's answer tokens that can be predicted: all of them, or all but the first one if
+    /// nothing precedes it.
     fn target_count(&self, example: &Example) -> usize;
 
-    /// Summed negative log-likelihood of the answers given their prompts, in nats, and the number
-    /// of answer tokens it is summed over.
+    /// Summed negative log-likelihood of the answers given their prompts, in nats, and the number of answer
+    /// tokens in the sum.
     ///
-    /// Rows are padded to the longest one; padding changes no result. After an empty prompt, a
-    /// decoder-only model predicts the answer from its second token on, and an encoder-decoder reads
-    /// the end of a text.
+    /// Rows are padded to the longest one; padding changes no result. After an empty prompt, a decoder-only
+    /// model predicts the answer from its second token on, and an encoder-decoder model reads the end token
+    /// as its prompt.
     ///
     /// # Shapes
     /// - output: `[1]`
@@ -29,15 +29,16 @@ pub trait LanguageModel: Module {
     /// If no example has an answer token to predict.
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize);
 
-    /// Forward and backward pass of [`answer_loss`](Self::answer_loss), scaled by
-    /// [`Backpropagation::scale`]: returns the scaled loss, and hands gradients to the sink as they arise.
+    /// Runs the forward and the backward pass of [`answer_loss`](Self::answer_loss), scaled by
+    /// [`Backpropagation::scale`]. Returns the scaled loss and passes gradients to the sink as they become
+    /// available.
     ///
-    /// The logits of a large vocabulary exist for a few rows at a time only. Activation checkpointing
-    /// changes no result beyond rounding.
+    /// The logits of a large vocabulary only exist for a few rows at a time. Activation checkpointing changes
+    /// no result beyond rounding.
     ///
     /// # Panics
     ///
-    /// As [`answer_loss`](Self::answer_loss), and if the model's device has no autodiff.
+    /// If no example has an answer token to predict, or if the model's device has no autodiff.
     fn answer_gradients(
         &self,
         examples: &[Example],
@@ -45,29 +46,29 @@ pub trait LanguageModel: Module {
         sink: &mut GradientSink<'_>,
     ) -> f64;
 
-    /// Runs the model over examples and shows an observer what every linear layer of its blocks
-    /// sees; padding is not shown.
+    /// Runs the model over examples and shows an observer the inputs and outputs of every linear layer in its
+    /// blocks, without padding.
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer);
 
-    /// Continues every prompt until a stop token or the limit; the stop token is not returned.
+    /// Continues every prompt until a stop token or the limit of new tokens. The stop token is not returned.
     ///
     /// # Panics
     ///
     /// If a prompt is empty and the model is decoder-only.
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>>;
 
-    /// Examples that the model makes up itself, one per first token: what it knows, as far as it can
-    /// say so without data. The same seed gives the same examples.
+    /// Examples that the model generates itself, one per first token. They represent the model's knowledge
+    /// without any data. The same seed gives the same examples.
     ///
-    /// A decoder-only model continues the first token to `tokens` tokens, an encoder-decoder writes
-    /// up to `tokens` tokens to it, and as many in answer to these. `ends` are the tokenizer's
-    /// [`stop_tokens`](crate::TextTokenizer::stop_tokens): an encoder-decoder stops at any of them and ends
-    /// its texts with the first; a decoder-only model continues over them.
+    /// A decoder-only model continues the first token to `tokens` tokens. An encoder-decoder model answers it
+    /// with up to `tokens` tokens, which are the prompt, and answers the prompt with as many. `ends` are the
+    /// tokenizer's [`stop_tokens`](crate::TextTokenizer::stop_tokens): an encoder-decoder model stops at any
+    /// of them and ends its texts with the first one; a decoder-only model continues after them.
     ///
     /// # References
     ///
-    /// Liu et al., "LLM-QAT: Data-Free Quantization Aware Training for Large Language Models", 2023,
-    /// section 2.1: greedy tokens first make a continuation one that the model knows how to go on
-    /// with, and drawing the rest keeps it diverse.
+    /// Liu et al., "LLM-QAT: Data-Free Quantization Aware Training for Large Language Models", 2023, section
+    /// 2.1: decoding the first tokens greedily gives a beginning that the model is certain about, and
+    /// sampling the rest keeps the examples diverse.
     fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example>;
 }

@@ -1,11 +1,11 @@
-//! The list of families: one line each makes a model type that is any of them.
+//! The list of families: one line for each makes a model type of any of them.
 
 /// Makes an enum of model families that is itself a model: [`LanguageModel`](crate::LanguageModel),
 /// [`Pretrained`](crate::Pretrained) and Burn's `Module`.
 ///
-/// Every variant holds a [`Family`](crate::Family); `model_type` in `config.json` decides which. Of two
-/// families that read the same one, the first is taken. Parameters have the paths of the model within: the
-/// enum adds no level to them.
+/// Every variant contains a [`Family`](crate::Family); `model_type` in `config.json` decides which. If two
+/// families support the same one, the first is used. Parameters have the paths of the inner model: the enum
+/// adds no level.
 ///
 /// ```
 /// lm::families! {
@@ -46,7 +46,7 @@ macro_rules! families {
                 path: &::std::path::Path,
                 device: &$crate::__private::burn::tensor::Device,
             ) -> ::std::result::Result<Self, $crate::LmError> {
-                // Refuses what none of them reads.
+                // Refuses a `model_type` that no family supports.
                 $crate::FolderFormat::of_config(Self::FAMILIES, config, path)?;
                 $(if <$family as $crate::Family>::FORMAT.reads(config) {
                     let model = <$family as $crate::Family>::build(config, path, device)?;
@@ -120,8 +120,8 @@ macro_rules! families {
     };
 }
 
-/// Burn's `Module` for an enum of [`families!`](crate::families), by hand: the derived implementation would
-/// put the variant's name in front of every path.
+/// Burn's `Module` for an enum of [`families!`](crate::families), written by hand: the derived implementation
+/// would add the variant's name to every path.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __module_of_families {

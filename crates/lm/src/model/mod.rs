@@ -1,4 +1,4 @@
-//! What a language model is, what a family of them brings, and lists of families.
+//! The traits of language models and their families, and lists of families.
 
 mod family;
 mod format;

@@ -1,5 +1,5 @@
-//! Attention that does not save its probabilities: they grow with the square of the tokens, and one product
-//! and a softmax recompute them.
+//! Attention that does not save its probabilities. They grow with the square of the number of tokens, and one
+//! product and a softmax recompute them.
 
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
@@ -31,7 +31,7 @@ pub(crate) fn attend(
     let biased = bias.is_some();
     let frozen = bias.is_none_or(|bias| !bias.is_tracked());
     if query.is_autodiff() && frozen && built_for(&query.device().inner()) {
-        // Without a bias, any tensor fills its place: it is not read.
+        // Without a bias, another tensor takes its place, which is not read.
         let bias = bias.unwrap_or(&query).clone();
         return Tensor::from_dispatch(Dispatch::attention_of(
             query.into_dispatch(),
@@ -57,7 +57,10 @@ pub(crate) fn attend(
     Autodiff,
 )]
 pub trait AttentionOps: Backend {
-    /// Shapes as those of [`attend`]; `bias` is read if it is one (`biased`).
+    /// `softmax(q kᵀ + bias) v`; `bias` is only read if `biased` is set.
+    ///
+    /// # Shapes
+    /// - as for [`attend`]
     fn attention_of(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
@@ -106,7 +109,7 @@ impl<B: Backend + AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff
     }
 }
 
-/// What the probabilities are made of.
+/// The inputs of the attention probabilities.
 #[derive(Clone, Debug)]
 struct Inputs<B: Backend> {
     query: FloatTensor<B>,
@@ -134,27 +137,28 @@ impl<B: Backend> Backward<B, 3> for Attention {
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (inputs, value) = ops.state;
-        let [of_query, of_key, of_value] = ops.parents;
+        let [query_node, key_node, value_node] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
         let probabilities = inputs.probabilities();
-        if let Some(node) = of_value {
+        if let Some(node) = value_node {
             let transposed = B::float_transpose(probabilities.clone());
             grads.register::<B>(node.id, B::float_matmul(transposed, g.clone()));
         }
-        if of_query.is_none() && of_key.is_none() {
+        if query_node.is_none() && key_node.is_none() {
             return;
         }
         // dS = p · (dp - Σ p dp), the sum over the keys.
-        let of_probabilities = B::float_matmul(g, B::float_transpose(value));
-        let sum = B::float_mul(of_probabilities.clone(), probabilities.clone());
+        let probabilities_gradient = B::float_matmul(g, B::float_transpose(value));
+        let sum = B::float_mul(probabilities_gradient.clone(), probabilities.clone());
         let sum = B::float_sum_dim(sum, 3);
-        let of_scores = B::float_mul(B::float_sub(of_probabilities, sum), probabilities);
-        if let Some(node) = of_key {
-            let transposed = B::float_transpose(of_scores.clone());
+        let scores_gradient =
+            B::float_mul(B::float_sub(probabilities_gradient, sum), probabilities);
+        if let Some(node) = key_node {
+            let transposed = B::float_transpose(scores_gradient.clone());
             grads.register::<B>(node.id, B::float_matmul(transposed, inputs.query));
         }
-        if let Some(node) = of_query {
-            grads.register::<B>(node.id, B::float_matmul(of_scores, inputs.key));
+        if let Some(node) = query_node {
+            grads.register::<B>(node.id, B::float_matmul(scores_gradient, inputs.key));
         }
     }
 }

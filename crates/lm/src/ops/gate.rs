@@ -29,7 +29,10 @@ pub(crate) fn silu_gate(gate: Tensor<3>, up: Tensor<3>) -> Tensor<3> {
     Autodiff,
 )]
 pub trait GateOps: Backend {
-    /// Both of one shape.
+    /// `silu(gate) · up`.
+    ///
+    /// # Shapes
+    /// - all: the same shape
     fn silu_gate_of(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
         let sigmoid = Self::sigmoid(gate.clone());
         Self::float_mul(Self::float_mul(gate, sigmoid), up)
@@ -61,17 +64,17 @@ impl<B: Backend + GateOps> CheapOperation<B, 2> for SiluGate {
         &self,
         [gate, up]: [FloatTensor<B>; 2],
         g: FloatTensor<B>,
-        [of_gate, of_up]: [bool; 2],
+        [wants_gate, wants_up]: [bool; 2],
     ) -> [Option<FloatTensor<B>>; 2] {
         let sigmoid = B::sigmoid(gate.clone());
         let silu = B::float_mul(gate, sigmoid.clone());
-        let of_up = of_up.then(|| B::float_mul(silu.clone(), g.clone()));
-        let of_gate = of_gate.then(|| {
+        let up_gradient = wants_up.then(|| B::float_mul(silu.clone(), g.clone()));
+        let gate_gradient = wants_gate.then(|| {
             // silu' = σ + silu (1 - σ) = σ + silu - silu σ
             let falling = B::float_mul(silu.clone(), sigmoid.clone());
             let slope = B::float_sub(B::float_add(sigmoid, silu), falling);
             B::float_mul(B::float_mul(slope, up), g)
         });
-        [of_gate, of_up]
+        [gate_gradient, up_gradient]
     }
 }

@@ -1,8 +1,8 @@
-//! Operations that save less for the backward pass than the same composed of Burn's own: what is cheap to
-//! recompute from their inputs is not saved.
+//! Operations that save less for the backward pass than the same computation composed of Burn's own
+//! operations: they recompute what is cheap to recompute.
 //!
-//! Burn's operations do the same work with more memory where this crate was built without the backend's
-//! feature (`flex`, `ndarray`, `wgpu`, `cuda`).
+//! If this crate was built without the feature of a backend (`flex`, `ndarray`, `wgpu`, `cuda`), Burn's
+//! operations do the same work with more memory.
 
 mod attention;
 mod gate;
@@ -18,7 +18,7 @@ pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
 pub(crate) use norm::rms_norm;
 
-/// Whether the operations were built for a device's backend; Burn panics where they were not.
+/// Whether the operations were built for the backend of a device; Burn panics otherwise.
 fn built_for(device: &Device) -> bool {
     match device.as_dispatch() {
         #[cfg(feature = "flex")]

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use super::built_for;
 use super::recompute::{CheapOperation, recomputed};
 
-/// `γ x / √(mean(x²) + ε)`; by Burn's own operations where `γ` trains.
+/// `γ x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains.
 ///
 /// # Shapes
 /// - `x` and output: `[batch, tokens, width]`
@@ -99,9 +99,9 @@ impl<B: Backend + NormOps> CheapOperation<B, 1> for Norm<B> {
         &self,
         [x]: [FloatTensor<B>; 1],
         g: FloatTensor<B>,
-        [of_x]: [bool; 1],
+        [wants_x]: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        let of_x = of_x.then(|| {
+        let x_gradient = wants_x.then(|| {
             // With s = √(mean(x²) + ε) and u = γ g: (u - n mean(u n)) / s, n = x / s.
             let last = x.shape().num_dims() - 1;
             let size = self.size(x.clone());
@@ -111,6 +111,6 @@ impl<B: Backend + NormOps> CheapOperation<B, 1> for Norm<B> {
             let across = B::float_sub(u, B::float_mul(normed, along));
             B::float_div(across, size)
         });
-        [of_x]
+        [x_gradient]
     }
 }

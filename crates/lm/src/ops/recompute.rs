@@ -1,5 +1,5 @@
-//! Operations that save their inputs only. The backward pass recomputes the values inside, and the output
-//! for the layers behind.
+//! Operations that only save their inputs. The backward pass recomputes intermediate values, and the output
+//! for the layers that follow.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -30,8 +30,8 @@ pub(super) trait CheapOperation<B: Backend, const N: usize>:
     ) -> [Option<FloatTensor<B>>; N];
 }
 
-/// Applies an operation whose output the backward pass recomputes, whatever Burn's checkpointing strategy
-/// is.
+/// Applies an operation whose output is recomputed in the backward pass, whatever Burn's checkpointing
+/// strategy is.
 pub(super) fn recomputed<B, O, const N: usize>(
     operation: O,
     inputs: [FloatTensor<Autodiff<B>>; N],
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// The operation, and where its inputs are found.
+/// The operation and the nodes of its inputs.
 #[derive(Clone, Debug)]
 struct Recomputed<B, O, const N: usize> {
     operation: O,
@@ -89,8 +89,8 @@ impl<B: Backend, O: CheapOperation<B, N>, const N: usize> Backward<B, N> for Rec
         let inputs = self.inputs.map(|id| checkpointer.retrieve_node_output(id));
         let g = grads.consume::<B>(&ops.node);
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let found = self.operation.backward(inputs, g, wanted);
-        for (node, gradient) in ops.parents.into_iter().zip(found) {
+        let gradients = self.operation.backward(inputs, g, wanted);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<B>(node.id, gradient);
             }

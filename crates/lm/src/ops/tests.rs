@@ -1,4 +1,4 @@
-//! Outputs and gradients are those of Burn's operations.
+//! Outputs and gradients equal those of Burn's operations.
 
 #![allow(deprecated, clippy::unwrap_used)] // Burn 0.22 announces the removal of its ndarray backend.
 
@@ -9,14 +9,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{attend, rms_norm, silu_gate};
 
-/// Sums of a few f32 products in two orders.
+/// Relative error of sums of a few f32 products in two orders.
 const ROUNDING: f32 = 2e-6;
 
 fn devices() -> [Device; 2] {
     [Device::ndarray(), Device::flex()].map(Device::autodiff)
 }
 
-/// Numbers between -1 and 1 that have nothing to do with each other.
+/// Unrelated numbers between -1 and 1.
 fn numbers<const D: usize>(shape: [usize; D], salt: usize, device: &Device) -> Tensor<D> {
     let count = shape.iter().product();
     let at = |i: usize| (((i + 1) * (salt + 3) * 7919 % 1009) as f32 / 504.5) - 1.0;
@@ -28,8 +28,8 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().to_vec().unwrap()
 }
 
-/// A result and its gradients for the leaves and weights that have one, weighted so that no two places
-/// count the same.
+/// A result and the gradients of the leaves and weights that have one. The result is weighted, so that no two
+/// of its entries count the same.
 fn with_gradients<const D: usize, const E: usize>(
     y: Tensor<E>,
     leaves: &[Tensor<D>],
@@ -37,9 +37,11 @@ fn with_gradients<const D: usize, const E: usize>(
 ) -> Vec<Vec<f32>> {
     let factors = numbers(y.dims(), 5, &y.device());
     let gradients = (y.clone() * factors).sum().backward();
-    let of_leaves = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
-    let of_weights = weights.iter().filter_map(|w| w.grad(&gradients));
-    let gradients = of_leaves.map(values).chain(of_weights.map(values));
+    let leaf_gradients = leaves.iter().filter_map(|leaf| leaf.grad(&gradients));
+    let weight_gradients = weights.iter().filter_map(|w| w.grad(&gradients));
+    let gradients = leaf_gradients
+        .map(values)
+        .chain(weight_gradients.map(values));
     std::iter::once(values(y)).chain(gradients).collect()
 }
 
@@ -63,7 +65,7 @@ fn leaves<const D: usize, const N: usize>(
     tracked: [bool; N],
     device: &Device,
 ) -> Vec<Tensor<D>> {
-    let of = |(salt, (shape, tracked)): (usize, ([usize; D], bool))| {
+    let leaf = |(salt, (shape, tracked)): (usize, ([usize; D], bool))| {
         let leaf = numbers(shape, salt, device);
         if tracked { leaf.require_grad() } else { leaf }
     };
@@ -71,12 +73,12 @@ fn leaves<const D: usize, const N: usize>(
         .into_iter()
         .zip(tracked)
         .enumerate()
-        .map(of)
+        .map(leaf)
         .collect()
 }
 
 #[test]
-fn attention_is_that_of_its_parts() {
+fn attention_equals_the_composition_of_burns_operations() {
     let composed = |q: &Tensor<4>, k: &Tensor<4>, v: &Tensor<4>, bias: Option<&Tensor<4>>| {
         let scores = q.clone().matmul(k.clone().swap_dims(2, 3));
         let scores = match bias {
@@ -113,7 +115,7 @@ fn attention_is_that_of_its_parts() {
 }
 
 #[test]
-fn a_bias_that_trains_has_its_gradient() {
+fn a_trainable_bias_gets_its_gradient() {
     for device in devices() {
         let bias = [numbers([1, 2, 3, 3], 7, &device).require_grad()];
         let [q, k, v] = [0, 1, 2].map(|salt| numbers([1, 2, 3, 4], salt, &device));
@@ -125,9 +127,9 @@ fn a_bias_that_trains_has_its_gradient() {
     }
 }
 
-/// Layers behind it that have to compute it again, two of them and none.
+/// With no, one and two following layers, which recompute the output.
 #[test]
-fn a_gate_is_that_of_its_parts_for_the_layers_behind_it() {
+fn a_gate_equals_its_composition_for_the_following_layers() {
     for device in devices() {
         let weights = [11, 12].map(|salt| numbers([6, 3], salt, &device).require_grad());
         let through = |gated: Tensor<3>, behind: usize| {
@@ -156,7 +158,7 @@ fn a_gate_is_that_of_its_parts_for_the_layers_behind_it() {
 }
 
 #[test]
-fn a_norm_is_that_of_its_parts_for_the_layers_behind_it() {
+fn a_norm_equals_its_composition_for_the_following_layers() {
     for device in devices() {
         let norm = RmsNormConfig::new(6).with_epsilon(1e-3).init(&device);
         let gamma = numbers([6], 4, &device);

@@ -1,21 +1,21 @@
-//! A training row as tokens.
+//! A tokenized training row.
 
 /// One tokenized training row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Tokens the model is given; no loss is counted on them.
+    /// Token ids that the model reads; they do not count in the loss.
     pub prompt: Vec<u32>,
-    /// Tokens the model must produce, end of text included where it fits.
+    /// Token ids that the model must predict, including the end token if it fits.
     pub answer: Vec<u32>,
 }
 
 impl Example {
-    /// Number of tokens, prompt and answer.
+    /// Number of tokens in prompt and answer.
     pub fn len(&self) -> usize {
         self.prompt.len() + self.answer.len()
     }
 
-    /// Whether there is no token at all.
+    /// Whether prompt and answer are both empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,15 +1,15 @@
-//! What a tokenizer puts in front of a text and behind it.
+//! The frame of a tokenizer: the tokens that it adds before and after a text.
 
 use tokenizers::Tokenizer;
 
 use crate::error::LmError;
 
-/// Texts; any vocabulary has a token for at least one of them.
+/// Probe texts; any vocabulary has a token for at least one of them.
 const PROBES: [&str; 8] = ["a", "0", "A", "1", "the", "e", ".", "一"];
-/// Tokens of the vocabulary itself that are tried where none of the probes has a token.
-const OWN_PROBES: u32 = 1000;
+/// Number of vocabulary tokens that are tried if none of the probe texts has a token.
+const VOCABULARY_PROBES: u32 = 1000;
 
-/// The tokens around every text; they depend on the tokenizer alone, not on the text.
+/// The tokens around every text. They depend on the tokenizer alone, not on the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub prefix: Vec<u32>,
@@ -21,7 +21,7 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`LmError::Tokenizer`] if something is added, but no text tells on which side.
+    /// [`LmError::Tokenizer`] if the tokenizer adds tokens, but no probe text shows on which side.
     pub(crate) fn of(tokenizer: &Tokenizer) -> Result<Self, LmError> {
         let encode = |text: &str, special| {
             tokenizer
@@ -33,8 +33,8 @@ impl Frame {
         if encode("", true)?.is_empty() {
             return Ok(Self::default());
         }
-        let own = (0..OWN_PROBES).filter_map(|id| tokenizer.id_to_token(id));
-        let probes = PROBES.iter().map(ToString::to_string).chain(own);
+        let vocabulary = (0..VOCABULARY_PROBES).filter_map(|id| tokenizer.id_to_token(id));
+        let probes = PROBES.iter().map(ToString::to_string).chain(vocabulary);
         for probe in probes {
             let plain = encode(&probe, false)?;
             let framed = encode(&probe, true)?;
@@ -59,18 +59,18 @@ impl Frame {
         })
     }
 
-    /// Number of tokens in front and behind.
+    /// Number of tokens before and after a text.
     pub(crate) fn len(&self) -> usize {
         self.prefix.len() + self.suffix.len()
     }
 
-    /// A text's own tokens within the frame.
+    /// The tokens of a text with the frame around them.
     pub(crate) fn around(&self, ids: &[u32]) -> Vec<u32> {
         [&self.prefix, ids, &self.suffix].concat()
     }
 
-    /// At most `room` tokens of a framed text: those in front stay, and then the text's last ones. The
-    /// frame has nothing behind.
+    /// Cuts a framed text to at most `room` tokens: keeps the prefix and the last tokens of the text. The
+    /// frame must have no suffix.
     pub(crate) fn cut_left(&self, framed: &[u32], room: usize) -> Vec<u32> {
         if framed.len() <= room {
             return framed.to_vec();
@@ -79,7 +79,7 @@ impl Frame {
         [&framed[..kept], &framed[framed.len() - (room - kept)..]].concat()
     }
 
-    /// At most `room` tokens of a framed text: those behind stay, and the first ones of the rest.
+    /// Cuts a framed text to at most `room` tokens: keeps the suffix and the first of the other tokens.
     pub(crate) fn cut_right(&self, framed: &[u32], room: usize) -> Vec<u32> {
         if framed.len() <= room {
             return framed.to_vec();

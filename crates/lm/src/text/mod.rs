@@ -1,4 +1,4 @@
-//! Text to tokens and back: the tokenizer of a folder, rows of a length, T5's pre-training task.
+//! Text to tokens and back: the tokenizer of a folder, rows of limited length, and T5's pre-training task.
 
 mod example;
 mod frame;

@@ -1,32 +1,32 @@
-//! Rows as tokens: whole first, then cut to a length, so that what a length costs can be counted.
+//! Tokenized rows. They are tokenized whole and then cut to a length, so that the lost tokens can be counted.
 
 use super::example::Example;
 use super::tokenizer::{Framing, TextTokenizer};
 use crate::error::LmError;
 
-/// A prompt and its answer as tokens, nothing cut.
+/// A prompt and its answer as tokens, not cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRow {
-    /// The prompt with what the tokenizer puts around it: of a continuation only what stands in front,
-    /// of text to text what stands behind too.
+    /// Token ids of the prompt with the tokenizer's frame: with the prefix alone if
+    /// [`Framing::Continuation`], with prefix and suffix if [`Framing::TextToText`].
     pub prompt: Vec<u32>,
-    /// The answer: of a continuation its own tokens alone, of text to text with what the tokenizer puts
-    /// around it. [`TextTokenizer::fit`] appends a continuation's end token.
+    /// Token ids of the answer: without a frame if [`Framing::Continuation`] ([`TextTokenizer::fit`] appends
+    /// the end token), with prefix and suffix if [`Framing::TextToText`].
     pub answer: Vec<u32>,
-    /// Number of the prompt's own tokens; 0 is a prompt that the tokenizer has no token for.
+    /// Number of the prompt's own tokens; 0 if the tokenizer has no token for the prompt.
     pub prompt_tokens: usize,
     /// Number of the answer's own tokens.
     pub answer_tokens: usize,
 }
 
-/// What of a row did not fit into a length.
+/// What was cut from a row to fit it into a length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Number of the prompt's own tokens that were cut.
     pub prompt: usize,
     /// Number of the answer's own tokens that were cut.
     pub answer: usize,
-    /// Whether the token that ends the answer was left out, which is then not learned.
+    /// Whether the end token of the answer was left out, so that it is not learned.
     pub end: bool,
 }
 
@@ -38,11 +38,11 @@ impl Lost {
 }
 
 impl TextTokenizer {
-    /// A prompt and its answer as tokens, whatever their length. They are tokenized apart, so that
-    /// training sees the tokens that generation will.
+    /// Tokenizes a prompt and its answer, whatever their length. They are tokenized separately, so that
+    /// training sees the same tokens as generation.
     ///
-    /// As a continuation, what the tokenizer puts behind a text (some add an end token to every one)
-    /// stands nowhere: not between prompt and answer, and the answer is ended by the
+    /// With [`Framing::Continuation`], the tokenizer's suffix (some add an end token to every text) is left
+    /// out, both between prompt and answer and after the answer, which ends with the
     /// [`end_token`](Self::end_token).
     ///
     /// # Errors
@@ -63,14 +63,14 @@ impl TextTokenizer {
         })
     }
 
-    /// A row cut to at most `max_length` tokens (of text to text, prompt and answer to at most so many
-    /// each), and what that costs.
+    /// Cuts a row to at most `max_length` tokens (with [`Framing::TextToText`], prompt and answer to
+    /// `max_length` tokens each), and reports what was cut.
     ///
-    /// As a continuation, the end token is appended if the whole row fits with it. A row over the limit
-    /// loses the beginning of its prompt (what the tokenizer puts in front stays) and its end token, as
-    /// in TRACE; an answer that does not fit even alone loses its end, and of it at least one token
-    /// stays. As text to text, each loses its end and keeps what the tokenizer puts behind it, as in the
-    /// O-LoRA benchmark.
+    /// With [`Framing::Continuation`], the end token is appended if the whole row fits with it. A row over
+    /// the limit loses the beginning of its prompt (but not the tokenizer's prefix) and its end token, as in
+    /// TRACE. An answer that does not fit even alone is cut at its end, but keeps at least one token. With
+    /// [`Framing::TextToText`], prompt and answer are cut at their ends and keep the tokenizer's suffix, as
+    /// in the O-LoRA benchmark.
     pub fn fit(&self, row: &TokenRow, max_length: usize) -> (Example, Lost) {
         let frame = self.frame_of_parts();
         if self.framing() == Framing::TextToText {
@@ -79,7 +79,7 @@ impl TextTokenizer {
             let lost = Lost {
                 prompt: row.prompt_tokens - prompt.len().saturating_sub(frame.len()),
                 answer: row.answer_tokens - answer.len().saturating_sub(frame.len()),
-                // Cut to any length, a text keeps the last token that stands behind it.
+                // A text that is cut to any length above 0 keeps the last token of its suffix.
                 end: max_length == 0 && !frame.suffix.is_empty(),
             };
             return (Example { prompt, answer }, lost);
@@ -102,7 +102,7 @@ impl TextTokenizer {
     }
 
     /// A training row of at most `max_length` tokens: [`row`](Self::row) and [`fit`](Self::fit) in one,
-    /// where nobody asks what was cut.
+    /// without the report of what was cut.
     ///
     /// # Errors
     ///
@@ -116,7 +116,8 @@ impl TextTokenizer {
         Ok(self.fit(&self.row(prompt, answer)?, max_length).0)
     }
 
-    /// A prompt to be answered as tokens, whatever its length, framed as in [`row`](Self::row).
+    /// Tokenizes a prompt that is to be answered, whatever its length, with the frame that [`row`](Self::row)
+    /// gives it.
     ///
     /// # Errors
     ///
@@ -125,10 +126,10 @@ impl TextTokenizer {
         Ok(self.frame_of_parts().around(&self.encode(prompt, false)?))
     }
 
-    /// The tokens of a [`question`](Self::question) within `max_length`, and how many of the prompt's own
-    /// were cut: of a continuation its last ones stay (and what the tokenizer puts in front), which leave
-    /// room for `max_new_tokens`, but at least one; of text to text its first ones (and what the
-    /// tokenizer puts behind).
+    /// Cuts the tokens of a [`question`](Self::question) to at most `max_length`, and counts the prompt's own
+    /// tokens that were cut. With [`Framing::Continuation`], the last tokens stay (and the tokenizer's
+    /// prefix), with room for `max_new_tokens` more; at least one token stays. With [`Framing::TextToText`],
+    /// the first tokens stay (and the tokenizer's suffix).
     pub fn fit_question(
         &self,
         tokens: &[u32],
@@ -143,13 +144,13 @@ impl TextTokenizer {
                 frame.cut_left(tokens, room)
             }
         };
-        let own = |tokens: &[u32]| tokens.len().saturating_sub(frame.len());
-        let lost = own(tokens) - own(&cut);
+        let text_tokens = |tokens: &[u32]| tokens.len().saturating_sub(frame.len());
+        let lost = text_tokens(tokens) - text_tokens(&cut);
         (cut, lost)
     }
 
-    /// A prompt to be answered within `max_length` tokens: [`question`](Self::question) and
-    /// [`fit_question`](Self::fit_question) in one, where nobody asks what was cut.
+    /// A prompt that is to be answered, with at most `max_length` tokens: [`question`](Self::question) and
+    /// [`fit_question`](Self::fit_question) in one, without the count of what was cut.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Span corruption, T5's pre-training task: sentinels replace spans of a text, which are the answer.
+//! Span corruption, T5's pre-training task: sentinels replace spans of a text, and the answer contains the
+//! spans.
 
 use rand::seq::index;
 use rand::{Rng, SeedableRng};
@@ -11,11 +12,11 @@ const NOISE_SHARE: f64 = 0.15;
 /// Mean length of a span in tokens.
 const MEAN_SPAN_TOKENS: f64 = 3.0;
 
-/// The prompt has sentinels in place of spans; the answer is the sentinels, each with its span.
+/// The prompt is the text with sentinels in place of the corrupted spans; the answer lists the sentinels,
+/// each followed by its span.
 ///
-/// Kept and corrupted spans alternate, a kept one first; the lengths of both kinds are random
-/// partitions, so that number and total length of the spans are those of the shares. No end of text
-/// is appended.
+/// Kept and corrupted spans alternate, starting with a kept one. The lengths of both kinds are random
+/// partitions, so that number and total length of the spans match the shares. No end token is appended.
 ///
 /// # References
 ///
@@ -50,8 +51,8 @@ pub(crate) fn span_corruption(ids: &[u32], sentinels: &[u32], seed: u64) -> Exam
     Example { prompt, answer }
 }
 
-/// `total` as a sum of `parts` numbers, each at least 1 where `total` suffices, every such sum as
-/// likely as any other.
+/// A random partition of `total` into `parts` numbers, each at least 1 if `total` suffices. All such
+/// partitions are equally likely.
 fn partition(total: usize, parts: usize, rng: &mut impl Rng) -> Vec<usize> {
     if total < parts {
         return (0..parts).map(|part| usize::from(part < total)).collect();
@@ -69,7 +70,7 @@ mod tests {
 
     const SENTINELS: [u32; 4] = [900, 901, 902, 903];
 
-    /// The text again, from a corrupted one.
+    /// Restores the text of a corrupted example.
     fn restored(example: &Example) -> Vec<u32> {
         let mut text = Vec::new();
         for &token in &example.prompt {
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spans_complete_the_text() {
+    fn the_spans_restore_the_text() {
         for length in 0..60_u32 {
             let ids: Vec<u32> = (0..length).collect();
             for seed in 0..5 {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_those_of_the_paper() {
+    fn spans_have_the_papers_shares() {
         let ids: Vec<u32> = (0..60).collect();
         let starts: Vec<usize> = (0..200)
             .map(|seed| {
@@ -110,7 +111,7 @@ mod tests {
                 example.prompt.iter().position(first).unwrap_or(0)
             })
             .collect();
-        // The first of three kept spans takes 17 of 51 tokens on average, with a deviation of 12.
+        // The first of three kept spans has 17 of 51 tokens on average, with a standard deviation of 12.
         let mean = starts.iter().sum::<usize>() as f64 / starts.len() as f64;
         assert!((mean - 17.0).abs() < 4.0, "{mean}");
     }

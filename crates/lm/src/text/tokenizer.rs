@@ -13,44 +13,44 @@ use crate::files::json_bytes;
 /// How a prompt and an answer become the tokens of an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// One text, the answer after the prompt: decoder-only models.
+    /// One text, prompt followed by answer: for decoder-only models.
     Continuation,
-    /// Two texts, each framed as a whole: encoder-decoders.
+    /// Two texts, each with its own frame: for encoder-decoder models.
     TextToText,
 }
 
-/// A `tokenizer.json` together with the model's special tokens.
+/// A tokenizer from `tokenizer.json`, together with the model's special tokens.
 ///
-/// `tokenizer.json` alone decides what stands around a text, as in transformers 5: where its
+/// `tokenizer.json` alone decides which tokens are added around a text, as in transformers 5: if its
 /// post-processor adds no begin-of-text token, there is none, whatever `add_bos_token` of
 /// `tokenizer_config.json` says.
 ///
-/// Any number of threads may use one tokenizer at a time.
+/// Several threads may use one tokenizer at the same time.
 #[derive(Clone)]
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
-    /// Never empty: the first one ends an answer.
+    /// Never empty: the first token ends an answer.
     stop_tokens: Vec<u32>,
     framing: Framing,
     frame: Frame,
-    /// The frame of prompts and of answers; a continuation has nothing behind them.
+    /// The frame of prompts and answers: without a suffix for continuations.
     frame_of_parts: Frame,
     warnings: Vec<String>,
 }
 
 impl TextTokenizer {
-    /// Reads a tokenizer; `stop_tokens` end what is generated, the first of them is appended to answers.
+    /// Reads a tokenizer. `stop_tokens` end a generated text; the first of them is appended to answers.
     ///
     /// # Errors
     ///
     /// [`LmError::Io`], [`LmError::GitLfsPointer`], [`LmError::Json`] or [`LmError::Tokenizer`] if the file
-    /// is missing or not a tokenizer, and [`LmError::Tokenizer`] if `stop_tokens` is empty, or its first
-    /// token not one of the tokenizer's.
+    /// is missing or not a tokenizer; [`LmError::Tokenizer`] if `stop_tokens` is empty or the tokenizer lacks
+    /// its first token.
     pub fn open(path: &Path, stop_tokens: Vec<u32>, framing: Framing) -> Result<Self, LmError> {
         Self::assemble(read(path)?, stop_tokens, framing)
     }
 
-    /// As [`open`](Self::open), of a tokenizer that was read before.
+    /// As [`open`](Self::open), for a tokenizer that is already loaded.
     pub(crate) fn assemble(
         tokenizer: Tokenizer,
         stop_tokens: Vec<u32>,
@@ -82,27 +82,27 @@ impl TextTokenizer {
     }
 
     /// Adds warnings about the tokenizer's folder.
-    pub(crate) fn warned(mut self, warnings: Vec<String>) -> Self {
+    pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
         self.warnings.extend(warnings);
         self
     }
 
-    /// What may be unexpected about the folder of this tokenizer, in sentences; empty for most.
+    /// Warnings about the tokenizer's folder, as sentences; empty for most folders.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Number of tokens, special ones included.
+    /// Number of tokens in the vocabulary, including special ones.
     pub fn vocabulary_size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
     }
 
-    /// The token that ends an answer: what is appended to it, and learned.
+    /// Id of the token that ends an answer: it is appended to answers and learned.
     pub fn end_token(&self) -> u32 {
         self.stop_tokens[0]
     }
 
-    /// All tokens that end what is generated, the [`end_token`](Self::end_token) first.
+    /// Ids of all tokens that end a generated text, beginning with the [`end_token`](Self::end_token).
     pub fn stop_tokens(&self) -> &[u32] {
         &self.stop_tokens
     }
@@ -112,18 +112,18 @@ impl TextTokenizer {
         self.framing
     }
 
-    /// What stands around a whole text.
+    /// The frame of a whole text.
     pub(crate) fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// What stands around a prompt, and around an answer that is a text of its own.
+    /// The frame of a prompt, and of an answer if it is a separate text.
     pub(crate) fn frame_of_parts(&self) -> &Frame {
         &self.frame_of_parts
     }
 
-    /// Token ids of a text; with `special`, framed as the tokenizer frames a whole text (for LLaMA
-    /// a begin-of-text token in front, for SmolLM2 nothing).
+    /// Token ids of a text. With `special`, they include the frame of a whole text (for LLaMA a begin-of-text
+    /// token in front, for SmolLM2 nothing).
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl TextTokenizer {
         }
     }
 
-    /// The text of some tokens, special ones left out if `skip_special`.
+    /// Decodes tokens to text, without special tokens if `skip_special`.
     ///
     /// # Errors
     ///
@@ -150,11 +150,12 @@ impl TextTokenizer {
             })
     }
 
-    /// An example in which the first `max_length` tokens of a text are to be predicted: one after the
-    /// other, or, as text to text, those of corrupted spans, which `seed` chooses.
+    /// An example for training on plain text, made of the first `max_length` tokens. With
+    /// [`Framing::Continuation`], all of them are predicted, one after the other. With
+    /// [`Framing::TextToText`], the tokens of corrupted spans are predicted, which `seed` chooses.
     ///
-    /// Where a tokenizer has no sentinels (`<extra_id_0>`, …), the second half of the text answers the
-    /// first.
+    /// If the tokenizer has no sentinels (`<extra_id_0>`, …), the second half of the text is the answer to
+    /// the first.
     ///
     /// # Errors
     ///
@@ -185,7 +186,7 @@ impl TextTokenizer {
         })
     }
 
-    /// The tokens that stand for spans, in their order.
+    /// Ids of the sentinels, which replace spans, in order.
     fn sentinels(&self) -> Vec<u32> {
         (0..)
             .map_while(|n| self.tokenizer.token_to_id(&format!("<extra_id_{n}>")))
@@ -193,8 +194,8 @@ impl TextTokenizer {
     }
 }
 
-/// Reads a `tokenizer.json`, without its padding and truncation: lengths are decided here, row by row, and
-/// what the file says about them is for other tools.
+/// Reads a `tokenizer.json`, without its padding and truncation: those settings are for other tools, and this
+/// crate limits lengths row by row.
 pub(crate) fn read(path: &Path) -> Result<Tokenizer, LmError> {
     let refused = |error| LmError::Tokenizer {
         reason: format!("cannot read {}: {error}", path.display()),

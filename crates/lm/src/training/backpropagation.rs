@@ -1,4 +1,4 @@
-//! The backward pass in pieces: the activations that a piece saves exist only during its own.
+//! The backward pass in pieces: the activations that a piece saves only exist during its own backward pass.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -10,16 +10,18 @@ use crate::layers::LinearMap;
 /// Settings of a backward pass.
 #[derive(Clone, Copy)]
 pub struct Backpropagation<'a> {
-    /// What the summed loss is multiplied by.
+    /// Factor of the summed loss.
     pub scale: f64,
-    /// Applies the weights of the blocks.
+    /// Applies the weights of the blocks, in the forward pass.
     pub map: &'a dyn LinearMap,
-    /// Whether the forward pass saves only the input of each block, and the backward pass recomputes the
-    /// rest: a quarter more time for a tenth of the memory that grows with the tokens.
+    /// Whether to use activation checkpointing: the forward pass only saves the input of each block, and the
+    /// backward pass recomputes the rest. This takes a quarter more time and a tenth of the memory that grows
+    /// with the number of tokens.
     pub activation_checkpointing: bool,
 }
 
-/// Takes gradients as they arise. A parameter may come up more than once: its gradients are summed.
+/// Receives gradients as they become available. A parameter may occur more than once: its gradients are to be
+/// summed.
 pub type GradientSink<'a> = dyn FnMut(GradientsParams) + 'a;
 
 /// A backward pass through the graphs of a model's parts, one after the other.
@@ -30,7 +32,7 @@ pub(crate) struct BackwardPass<'a, M> {
 }
 
 impl<'a, M: Module> BackwardPass<'a, M> {
-    /// `device` is the model's own, with its autodiff settings.
+    /// `device` is the device of the model, with its autodiff settings.
     pub(crate) fn new(model: &'a M, device: Device, sink: &'a mut GradientSink<'a>) -> Self {
         Self {
             model,
@@ -39,7 +41,7 @@ impl<'a, M: Module> BackwardPass<'a, M> {
         }
     }
 
-    /// A leaf at the beginning of a graph of its own.
+    /// A leaf, which begins a new graph.
     pub(crate) fn leaf<const D: usize>(&self, value: Tensor<D>) -> Tensor<D> {
         self.constant(value).require_grad()
     }
@@ -55,8 +57,8 @@ impl<'a, M: Module> BackwardPass<'a, M> {
         }
     }
 
-    /// Runs the backward pass from `y` with the given gradient. The gradients of the model's parameters go
-    /// to the sink, those of the leaves are returned.
+    /// Runs the backward pass from `y`, given the gradient of `y`. Passes the gradients of the model's
+    /// parameters to the sink and returns the gradients of the leaves.
     pub(crate) fn through<const D: usize>(
         &mut self,
         y: Tensor<D>,
@@ -66,8 +68,8 @@ impl<'a, M: Module> BackwardPass<'a, M> {
         self.differentiate((y * gradient).sum())
     }
 
-    /// As [`through`](Self::through) at the bottom of the model. Does nothing where `y` depends on no
-    /// trained parameter.
+    /// As [`through`](Self::through), for the lowest part of the model. Does nothing if `y` depends on no
+    /// trainable parameter.
     pub(crate) fn finish<const D: usize>(&mut self, y: Tensor<D>, gradient: Tensor<D>) {
         if y.is_tracked() {
             self.through(y, gradient);
@@ -80,8 +82,8 @@ impl<'a, M: Module> BackwardPass<'a, M> {
         gradients
     }
 
-    /// The scaled loss of final hidden states. Runs the backward pass through the head and through the graph
-    /// of the hidden states.
+    /// The scaled loss of final hidden states. Runs the backward pass through the head and through the whole
+    /// graph of the hidden states.
     ///
     /// # Shapes
     /// - `hidden`: `[batch, tokens, hidden]`
@@ -92,8 +94,9 @@ impl<'a, M: Module> BackwardPass<'a, M> {
         loss
     }
 
-    /// Summed and scaled negative log-likelihood of targets, and its gradient for the hidden states. A few
-    /// rows go through the head at a time, so that a large vocabulary's logits never exist for all of them.
+    /// Summed and scaled negative log-likelihood of targets, and its gradient for the hidden states. Only a
+    /// few rows go through the head at a time, so that the logits of a large vocabulary never exist for all
+    /// of them.
     ///
     /// # Shapes
     /// - `hidden` and the gradient: `[targets, hidden]`
@@ -122,7 +125,7 @@ impl<'a, M: Module> BackwardPass<'a, M> {
     }
 }
 
-/// Takes the gradient of a leaf that the loss depends on.
+/// Removes and returns the gradient of a leaf. The loss must depend on it.
 pub(crate) fn gradient_of<const D: usize>(
     leaf: &Tensor<D>,
     gradients: &mut Gradients,
@@ -131,7 +134,7 @@ pub(crate) fn gradient_of<const D: usize>(
     gradient.expect("invariant: the loss depends on the leaf")
 }
 
-/// Whether any parameter of a module is trained.
+/// Whether any parameter of a module is trainable.
 pub(crate) fn trains<M: Module>(module: &M) -> bool {
     let mut visitor = Trains(false);
     module.visit(&mut visitor);

@@ -1,36 +1,37 @@
-//! From hidden states to a loss, a few rows at a time: the logits of a large vocabulary never exist for all.
+//! The output head and the loss, a few rows at a time: the logits of a large vocabulary never exist for all
+//! rows.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::loss::negative_log_likelihood;
 
-/// Numbers of logits that exist at a time (16 MB each of logits, their logarithms and their gradient).
+/// Number of logits that exist at a time (16 MB each for logits, their logarithms and their gradient).
 const LOGITS: usize = 1 << 22;
 
 /// The output head of a model, and the scale of the loss.
 pub(crate) struct Head<'a> {
-    /// `[n, hidden]` to `[n, vocabulary]`.
+    /// Maps `[n, hidden]` to `[n, vocabulary]`.
     pub apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
     pub vocabulary: usize,
-    /// Whether its weight is trained.
+    /// Whether the weight of the head is trainable.
     pub trains: bool,
-    /// Multiplies the loss.
+    /// Factor of the loss.
     pub scale: f64,
 }
 
 impl Head<'_> {
-    /// Number of hidden states of a width that go through the head at a time.
+    /// Number of hidden states of this width that go through the head at a time.
     fn rows(&self, width: usize) -> usize {
         let few = (LOGITS / self.vocabulary.max(1)).max(1);
-        // Every piece adds up a gradient of the whole weight. As many logits as the weight has numbers
-        // cost little beside that.
+        // Every piece computes a gradient of the whole weight. In comparison, as many logits as the weight
+        // has numbers take little memory.
         match self.trains {
             true => few.max(width),
             false => few,
         }
     }
 
-    /// Hidden states and their targets in pieces that go through the head at a time.
+    /// Splits hidden states and their targets into pieces that go through the head one at a time.
     ///
     /// # Shapes
     /// - `hidden`: `[targets, hidden]`
@@ -65,7 +66,7 @@ impl Head<'_> {
     }
 }
 
-/// Tokens to predict, and where: `(row, position, token)`.
+/// Tokens to predict with their positions: `(row, position, token)`.
 pub(crate) struct Targets(pub Vec<(usize, usize, u32)>);
 
 impl Targets {
@@ -74,17 +75,17 @@ impl Targets {
         self.0.iter().map(|&(_, _, token)| token).collect()
     }
 
-    /// The hidden states that predict them.
+    /// Selects the hidden states that predict the tokens.
     ///
     /// # Shapes
     /// - `hidden`: `[batch, tokens, hidden]`
     /// - output: `[targets, hidden]`
     pub(crate) fn select(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [batch, tokens, width] = hidden.dims();
-        let place = |&(row, position, _): &(usize, usize, u32)| (row * tokens + position) as i32;
-        let places: Vec<i32> = self.0.iter().map(place).collect();
-        let places = TensorData::new(places, [self.0.len()]);
-        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
-        hidden.reshape([batch * tokens, width]).select(0, places)
+        let index = |&(row, position, _): &(usize, usize, u32)| (row * tokens + position) as i32;
+        let indices: Vec<i32> = self.0.iter().map(index).collect();
+        let indices = TensorData::new(indices, [self.0.len()]);
+        let indices = Tensor::<1, Int>::from_data(indices, &hidden.device());
+        hidden.reshape([batch * tokens, width]).select(0, indices)
     }
 }

@@ -1,4 +1,4 @@
-//! Small model folders as other tools write them, put together from the weights in `tests/cases`.
+//! Small model folders as other tools write them, made from the weights in `tests/cases`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::values;
 
-/// Against f32 references that are printed with seven digits.
+/// Relative tolerance for f32 references that are printed with seven digits.
 pub const RELATIVE: f64 = 1e-4;
 
 pub fn case_file(name: &str) -> PathBuf {
@@ -32,7 +32,7 @@ pub struct Folder {
     _scratch: TempDir,
 }
 
-/// A tensor file's tensors.
+/// The tensors of a file, by name.
 pub type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
 impl Folder {
@@ -52,7 +52,7 @@ impl Folder {
         &self.path
     }
 
-    /// The folder's model, written to another one.
+    /// The folder's model, exported to another folder.
     pub fn exported(&self) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("model");
@@ -87,7 +87,7 @@ impl Folder {
         HfFolder::open(self.path())?.tokenizer()
     }
 
-    /// What a first step over all rows shows, as the trainer counts it.
+    /// The numbers of a first step over all rows, counted like the trainer does.
     pub fn step(&self, rows: &[(String, String)]) -> Step {
         let Loaded { model, warnings } = self.load().unwrap();
         let tokenizer = self.tokenizer().unwrap();
@@ -107,15 +107,15 @@ impl Folder {
     }
 }
 
-/// A first step.
+/// The numbers of a first step.
 pub struct Step {
-    /// Mean over all answer tokens of all rows.
+    /// Mean loss over all answer tokens of all rows.
     pub loss: f64,
-    /// Of the gradients of all parameters together, before they are clipped.
+    /// Norm of the gradients of all parameters together, before clipping.
     pub gradient_norm: f64,
-    /// Of prompts and answers, end tokens included.
+    /// Number of tokens in prompts and answers, including end tokens.
     pub tokens: usize,
-    /// What the model's folder gave rise to.
+    /// Warnings of loading.
     pub warnings: Vec<String>,
 }
 
@@ -149,7 +149,7 @@ pub fn rows() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The same with every prompt written `times` times.
+/// The same rows with every prompt repeated `times` times.
 pub fn long_rows(times: usize) -> Vec<(String, String)> {
     let rows = rows().into_iter();
     rows.map(|(prompt, answer)| (prompt.repeat(times), answer))
@@ -160,12 +160,12 @@ fn json_file(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(case_file(name)).unwrap()).unwrap()
 }
 
-/// One token per byte, `<s>` (1) in front of every text.
+/// A tokenizer with one token per byte and `<s>` (1) in front of every text.
 pub fn tokenizer() -> Value {
     json_file("tokenizer.json")
 }
 
-/// The same with other tokens around a text.
+/// The same tokenizer with other tokens around a text.
 pub fn tokenizer_with(before: &[&str], behind: &[&str]) -> Value {
     let special = |token: &&str| json!({"SpecialToken": {"id": token, "type_id": 0}});
     let mut single: Vec<Value> = before.iter().map(special).collect();
@@ -176,7 +176,7 @@ pub fn tokenizer_with(before: &[&str], behind: &[&str]) -> Value {
     tokenizer
 }
 
-/// A copy of a JSON object with other values; null removes a key.
+/// A copy of a JSON object with changed values; null removes a key.
 pub fn with(json: &Value, changes: Value) -> Value {
     let mut changed = json.clone();
     for (key, value) in changes.as_object().unwrap() {
@@ -204,7 +204,7 @@ pub fn llama() -> Value {
     })
 }
 
-/// Version 1.1 as transformers 4 saves it.
+/// T5 version 1.1 as transformers 4 saves it.
 pub fn t5() -> Value {
     json!({
         "architectures": ["T5ForConditionalGeneration"], "d_ff": 40, "d_kv": 8, "d_model": 24,
@@ -216,7 +216,7 @@ pub fn t5() -> Value {
     })
 }
 
-/// What T5's tokenizer does: an end behind every text.
+/// A tokenizer like T5's, with an end token after every text.
 pub fn t5_tokenizer() -> Value {
     tokenizer_with(&[], &["</s>"])
 }

@@ -1,4 +1,4 @@
-//! Tiny models of every shape of the family, with weights drawn on the host.
+//! Tiny models of every variant of the LLaMA family, with weights drawn on the host.
 
 #![allow(clippy::unwrap_used, dead_code)]
 
@@ -29,8 +29,8 @@ fn base() -> Value {
     })
 }
 
-/// Grouped queries and a tied head; LLaMA 3's RoPE, biases and an own head; a sliding window and
-/// heads wider than the hidden states.
+/// Grouped queries and a tied head; LLaMA 3's RoPE, biases and an untied head; a sliding window and heads
+/// wider than the hidden states.
 pub fn configs() -> Vec<(&'static str, Value)> {
     let with = |changes: Value| {
         let mut config = base();
@@ -60,7 +60,7 @@ pub fn configs() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Draws weights on the host: norm weights around 1, matrices around 0, over a range of that width.
+/// Draws weights on the host from a range of this width: norm weights around 1, matrices around 0.
 pub struct Draw {
     pub random: ChaCha8Rng,
     pub device: Device,
@@ -80,7 +80,7 @@ impl ModuleMapper for Draw {
     }
 }
 
-/// A model whose weights depend on `seed` alone, large enough for attention to be uneven.
+/// A model whose weights only depend on `seed`, large enough that attention is uneven.
 pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
     let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
     Llama::new(&config, device).map(&mut Draw {
@@ -90,7 +90,7 @@ pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
     })
 }
 
-/// The model's folder, as other tools would write it.
+/// Writes the model's folder like other tools do.
 pub fn folder(config: &Value, model: &Llama, path: &Path) -> HfFolder {
     let source = path.join("source");
     std::fs::create_dir_all(&source).unwrap();

@@ -1,4 +1,4 @@
-//! A family that the crate does not have: a decoder of blocks as LLaMA's, in folders of its own layout.
+//! A family that the crate does not have: a decoder with LLaMA's blocks, in folders of its own format.
 
 use std::path::Path;
 use std::sync::LazyLock;

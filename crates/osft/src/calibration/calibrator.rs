@@ -1,4 +1,4 @@
-//! The calibration pass: sums over the inputs of every target, as a module runs.
+//! The calibration pass: running sums over the inputs of every target.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 use crate::module::{Place, Survey, weights, widened};
 
-/// Dimension up to which a second moment is held exactly, by default: 128 MB in f64.
+/// Largest input dimension, by default, whose second moment is stored exactly: 128 MB in f64.
 pub(crate) const MAX_DENSE_DIMENSION: usize = 4096;
-/// Rows of the sketch that is held above it, by default.
+/// Rows of the sketch, by default, that replaces the exact moment above [`MAX_DENSE_DIMENSION`].
 pub(crate) const SKETCH_ROWS: usize = 512;
 
-/// Sums up what the targets of a module see.
+/// Accumulates the input statistics of a module's targets.
 ///
-/// Run the module over the data to be kept and call [`observe`](Self::observe) for every target
-/// on the way; [`finish`](Self::finish) turns the sums into a [`Calibration`]. Only sums are held,
-/// never activations, and one matrix for all layers that share their input.
+/// Run the module over the data that is to be retained and call [`observe`](Self::observe) for every target.
+/// [`finish`](Self::finish) turns the sums into a [`Calibration`]. The calibrator stores sums, never
+/// activations, and one matrix for all layers that share an input.
 ///
 /// ```
 /// use burn::{module::Module, nn::LinearConfig, tensor::{Device, Distribution, Tensor}};
@@ -57,7 +57,7 @@ pub struct Calibrator {
     places: HashMap<ParamId, Place>,
     groups: Vec<Sums>,
     group_of: HashMap<ParamId, usize>,
-    /// Sums of the cosines with their number, where they are measured.
+    /// Sum and number of the cosines of each layer, if they are measured.
     cosines: Option<HashMap<ParamId, (f64, usize)>>,
     measures_cka: bool,
     max_dense_dimension: usize,
@@ -65,12 +65,13 @@ pub struct Calibrator {
 }
 
 impl Calibrator {
-    /// A pass over the targets of a module that measures their inputs' moments and nothing else.
+    /// Starts a pass that measures only the input moments of a module's targets.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], [`OsftError::NoLinearLayer`], [`OsftError::InvalidPattern`],
-    /// [`OsftError::NoPattern`].
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`] if the module has
+    /// no linear layer to split, [`OsftError::InvalidPattern`] for a pattern that is not a regular
+    /// expression, [`OsftError::NoPattern`] for an empty list of patterns.
     pub fn new<M: Module>(module: &M, targets: &Targets) -> Result<Self, OsftError> {
         let places = targets.places(&Survey::of(module))?;
         Ok(Self {
@@ -85,22 +86,22 @@ impl Calibrator {
         })
     }
 
-    /// A pass that measures what a split by that configuration reads.
+    /// Starts a pass that measures everything that a split with this configuration reads.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn for_config<M: Module>(module: &M, config: &OsftConfig) -> Result<Self, OsftError> {
         let calibrator = Self::new(module, &config.targets)?;
         let measures = config.importance_measures().into_iter();
         Ok(measures.fold(calibrator, Self::with_importance))
     }
 
-    /// Also measures how important the layers are, which
-    /// [`ShareRule::adaptive`](crate::ShareRule::adaptive) reads. May be called once for each measure.
+    /// Also measures the importance of the layers, which [`ShareRule::adaptive`](crate::ShareRule::adaptive)
+    /// reads. Call it once for each measure.
     ///
-    /// The cosine costs a few sums over every output, linear CKA some matrix products per layer at the
-    /// end.
+    /// The cosine costs a few sums over every output. Linear CKA costs some matrix products per layer in
+    /// [`finish`](Self::finish).
     pub fn with_importance(mut self, measure: ImportanceMeasure) -> Self {
         match measure {
             ImportanceMeasure::Cosine => self.cosines = Some(HashMap::new()),
@@ -109,18 +110,18 @@ impl Calibrator {
         self
     }
 
-    /// Holds the second moment of inputs wider than `max_dense_dimension` as a sketch of
-    /// `sketch_rows` rows. 4096 and 512 by default.
+    /// Stores the second moment of inputs wider than `max_dense_dimension` as a sketch of `sketch_rows` rows.
+    /// The defaults are 4096 and 512.
     pub fn with_sketch(mut self, max_dense_dimension: usize, sketch_rows: usize) -> Self {
         self.max_dense_dimension = max_dense_dimension;
         self.sketch_rows = sketch_rows;
         self
     }
 
-    /// Adds inputs, with the output (without bias) of every layer that takes them. Layers that
-    /// are not targets are ignored. Leave padding out. Only sums are kept; nothing of a module changes.
+    /// Adds a batch of inputs, with the output (without bias) of every layer that takes them. Layers that are
+    /// not targets are ignored. Leave out padding tokens. The module itself does not change.
     ///
-    /// Name the layers that share an input together, and the same ones in every call.
+    /// Pass all layers that share an input in one call, and the same group of layers in every call.
     ///
     /// # Shapes
     /// - `input`: `[n, d_in]`
@@ -128,9 +129,9 @@ impl Calibrator {
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherObservation`] if an input is not as wide as a layer, or outputs are not its own
-    /// or not one for every input, [`OsftError::Regrouped`] if a layer is named with other layers than
-    /// before. Nothing is added then.
+    /// [`OsftError::OtherObservation`] if an input or an output does not have the shape of its layer, or if
+    /// their numbers of rows differ; [`OsftError::Regrouped`] if a layer is passed with other layers than
+    /// before. On error nothing is added.
     pub fn observe(
         &mut self,
         input: &Tensor<2>,
@@ -177,37 +178,39 @@ impl Calibrator {
         Ok(())
     }
 
-    /// The first layer that is not of a group, or that the group has and `outputs` have not.
+    /// The first layer that is in `outputs` but not in the group, or in the group but not in `outputs`.
     fn regrouped<'a>(
         &'a self,
         group: Option<usize>,
         outputs: &[(&'a Place, &Tensor<2>)],
     ) -> Option<&'a Place> {
-        let of = |place: &Place| self.group_of.get(&place.id).copied();
-        let named: HashSet<ParamId> = outputs.iter().map(|(place, _)| place.id).collect();
+        let group_of = |place: &Place| self.group_of.get(&place.id).copied();
+        let present: HashSet<ParamId> = outputs.iter().map(|(place, _)| place.id).collect();
         let mut outputs = outputs.iter().map(|(place, _)| *place);
-        let stranger = outputs.find(|place| of(place) != group);
+        let outside = outputs.find(|place| group_of(place) != group);
         let missing = || {
             let mut places = self.places.values();
             places.find(|place| {
-                of(place).is_some_and(|g| Some(g) == group) && !named.contains(&place.id)
+                group_of(place).is_some_and(|g| Some(g) == group) && !present.contains(&place.id)
             })
         };
-        stranger.or_else(missing)
+        outside.or_else(missing)
     }
 
-    /// The moments of what was observed, as one source of data called `name`.
+    /// Turns the sums into a calibration with one source of data called `name`.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`],
-    /// those of [`new`](Self::new), and, where linear CKA is measured, what is wrong with a weight.
+    /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`] if its
+    /// inputs or outputs are not finite, the errors of [`new`](Self::new) and, if linear CKA is measured,
+    /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] for a weight that
+    /// cannot be read.
     pub fn finish<M: Module>(self, name: &str, module: &M) -> Result<Calibration, OsftError> {
         let tokens = self.groups.iter().map(|sums| sums.rows).max().unwrap_or(0);
         let moments = self.groups.into_iter().map(Sums::normalized);
         let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
         let mut layers = Vec::new();
-        // As it computes, whatever is attached to it.
+        // Merged: the weights that the module computes with, including adapters and cores.
         let module = module.clone().materialize();
         let places = self.targets.places(&Survey::of(&module))?;
         for weight in weights(&module, &places) {
@@ -217,7 +220,10 @@ impl Calibrator {
             if !moments[moment].is_finite() {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
             }
-            let cosine = self.cosines.as_ref().and_then(|of| of.get(&weight.id));
+            let cosine = self
+                .cosines
+                .as_ref()
+                .and_then(|cosines| cosines.get(&weight.id));
             let cosine = cosine.map(|&(sum, count)| sum / count as f64);
             if cosine.is_some_and(|cosine| !cosine.is_finite()) {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
@@ -247,7 +253,7 @@ impl Calibrator {
 
 /// # Errors
 ///
-/// [`OsftError::OtherObservation`].
+/// [`OsftError::OtherObservation`] if they do not.
 fn fits(
     place: &Place,
     dimension_before: Option<usize>,
@@ -255,7 +261,7 @@ fn fits(
     output: [usize; 2],
 ) -> Result<(), OsftError> {
     let [rows, width] = input;
-    // One that is not filled yet may have its shape the other way round.
+    // Burn may report the shape of an uninitialized parameter transposed.
     let [d_in, d_out] = match place.has_shape([width, output[1]]) {
         true => [dimension_before.unwrap_or(width), output[1]],
         false => place.shape,
@@ -276,8 +282,12 @@ fn fits(
     }
 }
 
-/// Sum over rows of `cos(x, y)`, both cut to their first `min(d_in, d_out)` entries; a row whose
-/// input or output is zero there counts as 0.
+/// Sum over rows of `cos(x, y)`, both truncated to their first `min(d_in, d_out)` entries. A row of `x` or
+/// `y` that is zero there adds 0.
+///
+/// # Shapes
+/// - `x`: `[n, d_in]`
+/// - `y`: `[n, d_out]`
 fn cosine_sum(x: Tensor<2>, y: Tensor<2>) -> f64 {
     let [rows, d_in] = x.dims();
     let r = d_in.min(y.dims()[1]);

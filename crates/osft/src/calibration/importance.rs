@@ -1,4 +1,4 @@
-//! How much of what goes into a layer comes out of it again.
+//! Importance of a layer: the similarity of its inputs and outputs.
 
 use faer::Mat;
 
@@ -6,8 +6,8 @@ use crate::calibration::{Calibration, Moment};
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 
-/// Below this mean over layers a score says nothing: cosines of unrelated vectors of some thousand
-/// entries are of that size, and dividing by their mean turns noise into shares.
+/// A mean score below this is noise: cosines of unrelated vectors with some thousand entries are of that
+/// size. Dividing by such a mean would turn noise into shares.
 const DEGENERATE_MEAN: f64 = 0.01;
 
 /// Importance of every layer of a calibration, in its order: negative scores count as 0, and the
@@ -15,7 +15,7 @@ const DEGENERATE_MEAN: f64 = 0.01;
 ///
 /// # Errors
 ///
-/// [`OsftError::NotMeasured`] if the calibration did not take the measure.
+/// [`OsftError::NotMeasured`] if the calibration does not contain the measure.
 ///
 /// # References
 ///
@@ -38,9 +38,10 @@ pub(crate) fn importance(
         .then(|| scores.iter().map(|score| score / mean).collect()))
 }
 
-/// Linear CKA between the inputs `x` of a layer and its outputs `x W`, in `[0, 1]`; 0 where either
-/// is constant. Exact from the moment alone, since the outputs' covariance follows from the
-/// inputs'; from a sketch, whose covariance may be indefinite, an estimate that is cut to the range.
+/// Linear CKA between the inputs `x` of a layer and its outputs `x W`, in `[0, 1]`; 0 if either is constant.
+/// The moment alone gives the exact value, since the covariance of the outputs follows from the covariance of
+/// the inputs. From a sketch, whose covariance may be indefinite, the value is an estimate that is clamped to
+/// the range.
 ///
 /// # Shapes
 /// - `weight`: `[d_in, d_out]`
@@ -103,14 +104,14 @@ mod tests {
         for scores in [vec![-0.5, -0.1], vec![0.004, 0.003], vec![f64::NAN], vec![]] {
             for measure in [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka] {
                 let found = importance(&calibration(&scores), measure).unwrap();
-                // A NaN score is cut to 0, like a negative one.
+                // A NaN score becomes 0, like a negative one.
                 assert_eq!(found, None, "{scores:?}");
             }
         }
     }
 
     #[test]
-    fn a_measure_that_was_not_taken_is_an_error_and_no_zero() {
+    fn a_missing_measure_is_an_error_and_not_zero() {
         let mut calibration = calibration(&[0.2, 0.4]);
         calibration.layers[1].linear_cka = None;
         assert!(importance(&calibration, ImportanceMeasure::Cosine).is_ok());

@@ -1,4 +1,4 @@
-//! What the layers of a network see: moments of their inputs, one for all data to be kept.
+//! Calibration: moments of the inputs of every layer, averaged over all data that is to be retained.
 
 mod calibrator;
 mod importance;
@@ -19,34 +19,34 @@ use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 use importance::importance;
 
-/// One body of data that was observed.
+/// One data set that a calibrator observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
-    /// Its name in reports.
+    /// Name in reports.
     pub name: String,
-    /// Number of inputs that each layer saw.
+    /// Number of observed tokens.
     pub tokens: usize,
-    /// Its weight among the sources.
+    /// Weight among the sources, positive; 1 unless [`Calibration::with_weight`] sets another one.
     pub weight: f64,
 }
 
-/// What is known of one layer.
+/// Measurements of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LayerCalibration {
     pub path: String,
-    /// Which of the moments its inputs have.
+    /// Index of the moment of its inputs.
     pub moment: usize,
-    /// Mean over the latest source's tokens of `cos(x, y)`, where it was measured.
+    /// Mean of `cos(x, y)` over the tokens of the latest source, if it was measured.
     pub cosine: Option<f64>,
-    /// Linear CKA between inputs and outputs on the latest source, where it was measured.
+    /// Linear CKA of inputs and outputs on the latest source, if it was measured.
     pub linear_cka: Option<f64>,
 }
 
 /// Moments of the inputs of every target, over one or more sources of data.
 ///
-/// Made by a [`Calibrator`]; [`absorb`](Self::absorb) adds a source. Its size does not depend on
-/// the number of sources: what is held is their weighted mean, each source normalized by its own
-/// tokens. No data is kept.
+/// A [`Calibrator`] makes it; [`absorb`](Self::absorb) adds a source. Its size does not depend on the number
+/// of sources: it stores their weighted mean, where each source is normalized by its own number of tokens. It
+/// contains no data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     pub(crate) sources: Vec<Source>,
@@ -55,7 +55,7 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// The same with that weight among the sources it is joined with.
+    /// Sets the weight of this calibration relative to others that [`absorb`](Self::absorb) joins it with.
     ///
     /// # Errors
     ///
@@ -71,49 +71,53 @@ impl Calibration {
         Ok(self)
     }
 
-    /// Adds what another pass has seen; importance is the other's from now on, since the paper
-    /// takes it from the task before.
+    /// Adds the sources of another calibration. From now on the importance is the newer calibration's, since
+    /// the paper takes it from the previous task.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherCalibration`] if the layers of the two, or their groups, are not the same,
-    /// [`OsftError::OtherSketch`]. Nothing is added then.
+    /// [`OsftError::OtherCalibration`] if the two calibrations differ in their layers, groups of layers or
+    /// input dimensions; [`OsftError::OtherSketch`] if they store a moment in different ways. On error
+    /// nothing changes.
     pub fn absorb(&mut self, newer: &Self) -> Result<(), OsftError> {
-        let other = |layer: &str| OsftError::OtherCalibration {
+        let mismatch = |layer: &str| OsftError::OtherCalibration {
             layer: layer.to_string(),
         };
-        let theirs = newer.by_path();
-        let stranger = |layer: &&LayerCalibration| !theirs.contains_key(layer.path.as_str());
-        if let Some(layer) = self.layers.iter().find(stranger) {
-            return Err(other(&layer.path));
+        let newer_layers = newer.by_path();
+        let missing_in_newer =
+            |layer: &&LayerCalibration| !newer_layers.contains_key(layer.path.as_str());
+        if let Some(layer) = self.layers.iter().find(missing_in_newer) {
+            return Err(mismatch(&layer.path));
         }
-        let own = self.by_path();
-        let unknown = |layer: &&LayerCalibration| !own.contains_key(layer.path.as_str());
-        if let Some(layer) = newer.layers.iter().find(unknown) {
-            return Err(other(&layer.path));
+        let own_layers = self.by_path();
+        let missing_here =
+            |layer: &&LayerCalibration| !own_layers.contains_key(layer.path.as_str());
+        if let Some(layer) = newer.layers.iter().find(missing_here) {
+            return Err(mismatch(&layer.path));
         }
-        // The moments' order is that in which the layers were first observed, which may be another.
+        // Moments are numbered in the order of their first observation, which may differ between
+        // calibrations.
         let mut moment_of: BTreeMap<usize, usize> = BTreeMap::new();
         let mut layers = self.layers.clone();
         for layer in &mut layers {
-            let found = theirs[layer.path.as_str()];
-            if *moment_of.entry(layer.moment).or_insert(found.moment) != found.moment {
-                return Err(other(&layer.path));
+            let newer_layer = newer_layers[layer.path.as_str()];
+            if *moment_of.entry(layer.moment).or_insert(newer_layer.moment) != newer_layer.moment {
+                return Err(mismatch(&layer.path));
             }
-            (layer.cosine, layer.linear_cka) = (found.cosine, found.linear_cka);
+            (layer.cosine, layer.linear_cka) = (newer_layer.cosine, newer_layer.linear_cka);
         }
         let total = self.weight() + newer.weight();
         let (old, new) = (self.weight() / total, newer.weight() / total);
         let mut moments = self.moments.clone();
         for layer in &self.layers {
-            let (index, found) = (layer.moment, moment_of[&layer.moment]);
-            // Layers that share a moment share the sum.
+            let (index, newer_index) = (layer.moment, moment_of[&layer.moment]);
+            // A moment that several layers share is mixed once.
             if !Arc::ptr_eq(&moments[index], &self.moments[index]) {
                 continue;
             }
-            let mixed = Moment::clone(&moments[index]).mixed(old, &newer.moments[found], new);
+            let mixed = Moment::clone(&moments[index]).mixed(old, &newer.moments[newer_index], new);
             let mixed = mixed.ok_or_else(|| {
-                let same = moments[index].dimension() == newer.moments[found].dimension();
+                let same = moments[index].dimension() == newer.moments[newer_index].dimension();
                 let layer = layer.path.clone();
                 match same {
                     true => OsftError::OtherSketch { layer },
@@ -128,28 +132,29 @@ impl Calibration {
         Ok(())
     }
 
-    /// The data it was made from, oldest first.
+    /// The observed data sets, oldest first.
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
 
-    /// Sum of the sources' weights.
+    /// Sum of the weights of all sources.
     pub fn weight(&self) -> f64 {
         self.sources.iter().map(|source| source.weight).sum()
     }
 
-    /// The moment of a layer's inputs.
+    /// The moment of the inputs of the layer at a path; `None` if the calibration has no such layer.
     pub fn moment(&self, path: &str) -> Option<&Moment> {
         self.shared_moment(path).map(Arc::as_ref)
     }
 
-    /// Importance of every layer, by path and in the module's order: scores on the latest source,
-    /// negative ones counted as 0, relative to their mean. `None` where that mean is degenerate.
+    /// Importance of every layer, by path and in the module's order: its score on the latest source, with
+    /// negative scores counted as 0, relative to the mean over layers. `None` if that mean is too small to
+    /// carry information.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NotMeasured`] unless the latest source was observed
-    /// [with that measure](Calibrator::with_importance).
+    /// [`OsftError::NotMeasured`] if the latest source was observed without [this
+    /// measure](Calibrator::with_importance).
     pub fn importance(
         &self,
         measure: ImportanceMeasure,
@@ -164,7 +169,7 @@ impl Calibration {
         self.moments.get(layer.moment)
     }
 
-    /// What is known of each layer, by path.
+    /// The measurements of each layer, by path.
     pub(crate) fn by_path(&self) -> BTreeMap<&str, &LayerCalibration> {
         let layers = self.layers.iter();
         layers.map(|layer| (layer.path.as_str(), layer)).collect()

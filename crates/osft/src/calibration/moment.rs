@@ -18,7 +18,7 @@ pub struct Moment {
     pub(crate) second: Second,
 }
 
-/// How `Σ` is held.
+/// Representation of `Σ`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Second {
     /// `[d, d]`
@@ -26,11 +26,11 @@ pub(crate) enum Second {
     Sketched(Sketch),
 }
 
-/// Eigenvalues of a moment, descending, with their vectors as columns.
+/// Eigenvalues of a moment, descending, with their eigenvectors as columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Spectrum {
     pub values: Vec<f64>,
-    /// `[d, values.len()]`; complete where the moment is dense.
+    /// `[d, values.len()]`; a basis of the whole space if the moment is dense.
     pub vectors: Mat<f64>,
 }
 
@@ -45,7 +45,7 @@ impl Moment {
         self.trace
     }
 
-    /// What `Σ` may hold in any one direction beyond what is known of it; 0 unless sketched.
+    /// Upper bound of the energy that a sketch misses in any one direction; 0 if `Σ` is exact.
     pub fn sketch_error(&self) -> f64 {
         match &self.second {
             Second::Dense(_) => 0.0,
@@ -53,7 +53,8 @@ impl Moment {
         }
     }
 
-    /// All numbers of it, as they are written: its mean, its trace with the sketch's error, and `Σ` or the rows of the sketch.
+    /// All numbers as they are saved: the mean; the trace and the sketch error; `Σ` or the rows of its
+    /// sketch.
     pub(crate) fn parts(&self) -> [TensorData; 3] {
         let second = match &self.second {
             Second::Dense(moment) => matrix_data(moment),
@@ -63,7 +64,7 @@ impl Moment {
         [vector_data(&self.mean), vector_data(&numbers), second]
     }
 
-    /// What tells it from the moment of other inputs: their mean and their energy, to the last bit.
+    /// Identifies the moment: a hash of its mean, its trace and its sketch error, exact to the last bit.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let numbers = [self.trace, self.sketch_error()];
@@ -73,8 +74,11 @@ impl Moment {
         hexadecimal(&hash.finalize())
     }
 
-    /// `tr(Aᵀ Σ A)`, the mean squared length of `x A`; a lower bound within
-    /// `sketch_error · ‖A‖_F²` where `Σ` is a sketch.
+    /// `tr(Aᵀ Σ A)`, the mean squared length of `x A`. If `Σ` is a sketch, a lower bound that is too small by
+    /// at most `sketch_error · ‖A‖_F²`.
+    ///
+    /// # Shapes
+    /// - `a`: `[d, n]`
     pub(crate) fn energy_of(&self, a: &Mat<f64>) -> f64 {
         match &self.second {
             Second::Dense(moment) => {
@@ -90,7 +94,7 @@ impl Moment {
         }
     }
 
-    /// `None` if the decomposition does not converge.
+    /// Eigenvalues and eigenvectors; `None` if the decomposition does not converge.
     pub(crate) fn spectrum(&self) -> Option<Spectrum> {
         match &self.second {
             Second::Dense(moment) => {
@@ -125,22 +129,27 @@ impl Moment {
         self.trace.is_finite() && self.mean.iter().all(|value| value.is_finite())
     }
 
-    /// This moment times `own` plus another times `other`; `None` if they do not fit together.
-    pub(crate) fn mixed(mut self, own: f64, newer: &Self, other: f64) -> Option<Self> {
+    /// `own_factor · self + newer_factor · newer`; `None` if dimensions or representations differ.
+    pub(crate) fn mixed(
+        mut self,
+        own_factor: f64,
+        newer: &Self,
+        newer_factor: f64,
+    ) -> Option<Self> {
         if self.dimension() != newer.dimension() {
             return None;
         }
         for (value, new) in self.mean.iter_mut().zip(&newer.mean) {
-            *value = *value * own + new * other;
+            *value = *value * own_factor + new * newer_factor;
         }
-        self.trace = self.trace * own + newer.trace * other;
+        self.trace = self.trace * own_factor + newer.trace * newer_factor;
         match (&mut self.second, &newer.second) {
             (Second::Dense(own_moment), Second::Dense(new_moment)) => {
-                *own_moment = Scale(own) * &*own_moment + Scale(other) * new_moment;
+                *own_moment = Scale(own_factor) * &*own_moment + Scale(newer_factor) * new_moment;
             }
             (Second::Sketched(own_sketch), Second::Sketched(new_sketch)) => {
-                own_sketch.scale(own);
-                own_sketch.absorb(new_sketch, other);
+                own_sketch.scale(own_factor);
+                own_sketch.absorb(new_sketch, newer_factor);
                 own_sketch.shrink();
             }
             _ => return None,

@@ -4,8 +4,8 @@ use faer::Mat;
 
 use crate::linalg::eigen;
 
-/// Frequent Directions: `sketch_rows` rows `B` with `0 ⪯ XᵀX - BᵀB ⪯ shrinkage · I`, whatever the
-/// rows of `X` that were added.
+/// Frequent Directions: `sketch_rows` rows `B` with `0 ⪯ XᵀX - BᵀB ⪯ shrinkage · I` for any rows `X` that
+/// were added.
 ///
 /// # References
 ///
@@ -30,7 +30,7 @@ impl Sketch {
         }
     }
 
-    /// A sketch that was stored: its rows, `[n, d]`, and its error bound.
+    /// Restores a saved sketch from its rows, `[n, d]`, and its error bound.
     pub(crate) fn from_parts(rows: &Mat<f64>, sketch_rows: usize, shrinkage: f64) -> Self {
         let mut sketch = Self::new(sketch_rows, rows.ncols());
         for i in 0..rows.nrows() {
@@ -51,7 +51,7 @@ impl Sketch {
         }
     }
 
-    /// Adds what another sketch has seen, times `factor`.
+    /// Adds the moment of another sketch times `factor`.
     pub(crate) fn absorb(&mut self, other: &Self, factor: f64) {
         for row in &other.rows {
             let scaled: Vec<f64> = row.iter().map(|value| value * factor.sqrt()).collect();
@@ -68,16 +68,17 @@ impl Sketch {
         self.shrinkage *= factor;
     }
 
-    /// Back to at most `sketch_rows` rows: the spectrum is lowered by its first value beyond them.
+    /// Reduces the sketch to at most `sketch_rows` rows: subtracts the first eigenvalue beyond them from all
+    /// eigenvalues.
     ///
-    /// By the Gram matrix of the rows, which is small where `d` is large; what its squaring loses
-    /// lies at the end of the spectrum, which is lowered anyway.
+    /// Works on the Gram matrix of the rows, which is small even if `d` is large. Squaring only loses
+    /// precision at the end of the spectrum, which the subtraction removes anyway.
     pub(crate) fn shrink(&mut self) {
         if self.rows.len() <= self.sketch_rows {
             return;
         }
         let rows = self.matrix();
-        // Not converging is not known to happen on finite rows; keeping them all stays correct.
+        // Non-convergence has never been seen on finite rows. Keeping all rows is correct in any case.
         let Some((squares, vectors)) = eigen(&(&rows * rows.transpose())) else {
             return;
         };
@@ -100,7 +101,7 @@ impl Sketch {
         Mat::from_fn(self.rows.len(), self.dimension, |i, j| self.rows[i][j])
     }
 
-    /// What the moment may hold beyond `BᵀB`, in any one direction.
+    /// Upper bound of the energy that `BᵀB` misses in any one direction.
     pub(crate) fn shrinkage(&self) -> f64 {
         self.shrinkage
     }
@@ -122,7 +123,7 @@ mod tests {
         let x = Mat::from_fn(rows.len(), d, |i, j| rows[i][j]);
         let b = sketch.matrix();
         let difference = x.transpose() * &x - b.transpose() * &b;
-        // `eigen` cuts at 0, so the smallest is found as the largest of the negative.
+        // `eigen` clamps at 0, so the smallest eigenvalue comes from the negated matrix.
         let largest = eigen(&difference).unwrap().0[0];
         let smallest = eigen(&(-difference)).unwrap().0[0];
         (-smallest, largest)
@@ -130,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_error_is_positive_and_below_the_stated_shrinkage(
+        fn the_error_is_nonnegative_and_bounded_by_the_shrinkage(
             values in prop::collection::vec(-3.0f64..3.0, 6 * 40),
             sketch_rows in 1usize..8,
         ) {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absorbed_is_weighted_with_its_error() {
+    fn absorbing_weights_the_moment_and_its_error_bound() {
         let row = |i: usize| {
             (0..4)
                 .map(|j| ((i * i + 3 * i * j * j + j) as f64 * 0.37).sin())
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn few_directions_are_kept_exactly() {
+    fn inputs_of_few_directions_are_sketched_exactly() {
         let rows: Vec<Vec<f64>> = (0..30)
             .map(|i| vec![f64::from(i), 0.0, -2.0 * f64::from(i), 0.0])
             .collect();

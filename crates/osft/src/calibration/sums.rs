@@ -1,4 +1,4 @@
-//! Sums over the inputs of the layers that share them.
+//! Running sums over the inputs of layers that share an input.
 
 use burn::tensor::Tensor;
 use faer::Mat;
@@ -6,7 +6,7 @@ use faer::Mat;
 use super::moment::{Moment, Second};
 use super::sketch::Sketch;
 
-/// Sums over the inputs of the layers that share them.
+/// Running sums over the inputs of layers that share an input.
 #[derive(Debug)]
 pub(crate) struct Sums {
     pub rows: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// Of inputs of that dimension; above the largest dense one as a sketch.
+    /// Empty sums for inputs of this dimension, with a sketch if it exceeds `max_dense_dimension`.
     pub(crate) fn new(max_dense_dimension: usize, sketch_rows: usize, dimension: usize) -> Self {
         let second = if dimension <= max_dense_dimension {
             Second::Dense(Mat::zeros(dimension, dimension))
@@ -68,7 +68,7 @@ impl Sums {
         }
     }
 
-    /// The moment per input.
+    /// The moment: all sums divided by the number of inputs.
     pub(crate) fn normalized(mut self) -> Moment {
         let factor = 1.0 / self.rows.max(1) as f64;
         match &mut self.second {
@@ -95,8 +95,8 @@ impl Sums {
     }
 }
 
-/// A power of two that brings values to about 1 where their squares would leave the range of f32, in which a
-/// moment's products are formed; else 1.
+/// A power of two that scales the values to about 1 if their squares would leave the range of f32, in which
+/// the products are computed; otherwise 1.
 fn exact_scale(values: &[f64]) -> f64 {
     let largest = values
         .iter()

@@ -1,4 +1,4 @@
-//! What to split, by what, how much of it to protect, and how the rest may move.
+//! Configuration of a split: targets, source of the directions, shares and form.
 
 mod precision;
 mod targets;
@@ -16,14 +16,14 @@ use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 use crate::rule::{Rule, ShareRule, ShareRules};
 
-/// Which part of a change is taken away.
+/// The part of a change that a constraint removes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Removed {
-    /// What touches protected inputs *or* protected outputs: `ΔW = N_P C N_Qᵀ`.
+    /// Everything in protected inputs *or* protected outputs, which leaves `ΔW = N_P C N_Qᵀ`.
     #[default]
     EitherSide,
-    /// What touches protected inputs *and* protected outputs: `P_h P_hᵀ ΔW Q_h Q_hᵀ`, the block of
-    /// the paper's equation 4. A side that protects nothing counts as the identity there.
+    /// Everything in protected inputs *and* protected outputs: `P_h P_hᵀ ΔW Q_h Q_hᵀ`, the block of the
+    /// paper's equation 4. The projector of a side that protects nothing counts as the identity.
     Block,
 }
 
@@ -31,11 +31,11 @@ pub enum Removed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitSource {
-    /// The top singular directions of the weight, on both sides: the paper's split. Needs no data,
-    /// and bounds nothing by itself: inputs may have their energy where the weight is small.
+    /// The top singular directions of the weight, on both sides: the paper's split. It needs no data and
+    /// bounds no outputs by itself, since inputs may have their energy where the weight is small.
     #[default]
     Weights,
-    /// The directions that hold the energy of the layer's inputs, on the input side alone.
+    /// The directions that carry the energy of the layer's inputs, on the input side only.
     Inputs,
     /// The top singular directions of `Σ^{1/2} W`: outputs that carry energy, and the inputs that
     /// produce them.
@@ -49,31 +49,31 @@ impl SplitSource {
     }
 }
 
-/// How a weight is kept inside what is free.
+/// How training keeps the change of a weight inside its free directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// `W = W₀ + N_P C N_Qᵀ`: the optimizer runs in `C`. Nothing leaks, whatever the optimizer.
+    /// `W = W₀ + N_P C N_Qᵀ`: the optimizer trains `C`. Nothing leaks, whatever the optimizer is.
     #[default]
     Core,
-    /// The paper's equation 4: the block `P_h P_hᵀ · Q_h Q_hᵀ` is removed from gradient and update.
-    /// Only that block: `P_hᵀ ΔW` and `ΔW Q_h` are not zero.
+    /// The paper's equation 4: the block `P_h P_hᵀ · Q_h Q_hᵀ` is removed from gradient and update. Nothing
+    /// else is protected: `P_hᵀ ΔW` and `ΔW Q_h` are not zero.
     Weight,
-    /// The paper's algorithm, as in PEFT: the free part is trained as `P_l diag(s_l) Q_lᵀ`, and
-    /// the *gradients* of its factors are projected. AdamW moves the factors back.
+    /// The paper's algorithm, as in PEFT: the free part trains as `P_l diag(s_l) Q_lᵀ`, and the *gradients*
+    /// of its factors are projected. AdamW moves the factors into protected directions again.
     Factored,
-    /// As [`Factored`](Self::Factored), with the factors projected again after every step, as in
+    /// As [`Factored`](Self::Factored), but the factors are projected again after every step, as in
     /// mini_trainer.
     FactoredReprojected,
 }
 
 impl Form {
-    /// Whether the free part is held as factors, attached to the module while it trains.
+    /// Whether the form trains factors of the free part, which are attached to the module.
     pub fn is_factored(self) -> bool {
         matches!(self, Self::Factored | Self::FactoredReprojected)
     }
 
-    /// What the form takes away from a change.
+    /// The part of a change that the form removes.
     pub(crate) fn removed(self) -> Removed {
         match self {
             Self::Weight => Removed::Block,
@@ -86,39 +86,39 @@ impl Form {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Others {
-    /// They do not move: what trains without the constraint is a hole in it.
+    /// They are frozen, so that nothing trains outside the constraint.
     #[default]
     Frozen,
-    /// They train without any constraint, as in mini_trainer and the authors' code.
+    /// They train without a constraint, as in mini_trainer and the authors' code.
     Trained,
 }
 
-/// What the inner optimizer's weight decay pulls towards.
+/// The value that weight decay of the inner optimizer pulls the targets towards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
-    /// The weight at the split: the change decays. A target of which everything is free has no split to
-    /// speak of: it trains as in plain fine-tuning, and decays towards zero.
+    /// The weight at the split, so that the change decays. A target without protected directions trains as in
+    /// plain fine-tuning: it decays towards zero.
     #[default]
     Change,
-    /// Zero: the free part decays, and with it what the network knew there. As in PEFT.
+    /// Zero, as in PEFT: the free part decays, including what the model had learned there before the split.
     Weight,
 }
 
-/// The rule of some of the targets.
+/// A share rule for some of the targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetShare {
-    /// A regular expression that is found in their paths.
+    /// A regular expression. The rule applies to targets whose path contains a match.
     pub targets: String,
-    /// How many directions of each are protected.
+    /// How many directions of each of these targets are protected.
     pub protected_share: ShareRule,
 }
 
 /// Configuration of a split.
 ///
-/// The default protects half of the singular directions of every linear layer but the output head, and
-/// holds the rest in the `core` form.
+/// The default protects half of the singular directions of every linear layer except the output head, and
+/// trains the rest in the `core` form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OsftConfig {
@@ -129,19 +129,19 @@ pub struct OsftConfig {
     pub split: SplitSource,
     /// How many directions of each target are protected.
     pub protected_share: ShareRule,
-    /// Where other rules hold; of several that match a target, the first.
+    /// Rules for some of the targets. The first rule that matches a target replaces `protected_share`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_shares: Vec<TargetShare>,
-    /// How a target is kept inside its free directions.
+    /// How training keeps the change of a target inside its free directions.
     #[serde(default)]
     pub form: Form,
-    /// What happens to everything else.
+    /// Whether parameters that are not targets train.
     #[serde(default)]
     pub others: Others,
-    /// What weight decay pulls the targets towards.
+    /// The value that weight decay pulls the targets towards.
     #[serde(default)]
     pub decay: Decay,
-    /// In which precision the weights of the split are held while their cores train.
+    /// Precision of the targets' weights while their cores train.
     #[serde(default)]
     pub base_precision: BasePrecision,
 }
@@ -167,14 +167,14 @@ impl OsftConfig {
         Self::default()
     }
 
-    /// Splits the parameters whose path matches one of these regular expressions, whatever layer they
-    /// belong to; see [`Targets::matching`].
+    /// Splits the parameters whose path matches one of these regular expressions, whatever layer they belong
+    /// to; see [`Targets::matching`].
     pub fn with_targets<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.targets = Targets::matching(patterns);
         self
     }
 
-    /// Takes the protected directions from that source.
+    /// Takes the protected directions from this source.
     pub fn with_split(mut self, split: SplitSource) -> Self {
         self.split = split;
         self
@@ -185,14 +185,14 @@ impl OsftConfig {
         self.with_share_rule(ShareRule::fixed(share))
     }
 
-    /// Protects as many directions as that rule says.
+    /// Protects as many directions as this rule says.
     pub fn with_share_rule(mut self, rule: ShareRule) -> Self {
         self.protected_share = rule;
         self
     }
 
-    /// Protects as many directions as `rule` says in the targets whose path a regular expression matches.
-    /// Of several rules that match a target the one that was given first holds.
+    /// Applies `rule` to the targets whose path matches the regular expression `targets`. If several rules
+    /// match a target, the one that was added first applies.
     pub fn with_target_share(mut self, targets: impl Into<String>, rule: ShareRule) -> Self {
         self.target_shares.push(TargetShare {
             targets: targets.into(),
@@ -201,35 +201,36 @@ impl OsftConfig {
         self
     }
 
-    /// Constrains the targets in that form.
+    /// Trains the targets in this form.
     pub fn with_form(mut self, form: Form) -> Self {
         self.form = form;
         self
     }
 
-    /// Says what happens to everything that is not a target.
+    /// Sets whether parameters that are not targets train.
     pub fn with_others(mut self, others: Others) -> Self {
         self.others = others;
         self
     }
 
-    /// Says what weight decay pulls the targets towards.
+    /// Sets the value that weight decay pulls the targets towards.
     pub fn with_decay(mut self, decay: Decay) -> Self {
         self.decay = decay;
         self
     }
 
-    /// Holds the weights of the split in that precision.
+    /// Stores the targets' weights in this precision while their cores train.
     pub fn with_base_precision(mut self, precision: BasePrecision) -> Self {
         self.base_precision = precision;
         self
     }
 
-    /// The same with its rules made by this list where settings named one that is not built in.
+    /// Resolves rules that settings named and that are not built in, with the rules of a registry.
     ///
     /// # Errors
     ///
-    /// [`OsftError::UnknownShareRule`], [`OsftError::InvalidShareSetting`].
+    /// [`OsftError::UnknownShareRule`] if the registry has no rule of a name,
+    /// [`OsftError::InvalidShareSetting`] if a rule cannot read its setting.
     pub fn with_rules(mut self, rules: &ShareRules) -> Result<Self, OsftError> {
         self.protected_share = self.protected_share.resolved(rules)?;
         for share in &mut self.target_shares {
@@ -238,33 +239,35 @@ impl OsftConfig {
         Ok(self)
     }
 
-    /// Whether the split, or a rule, reads what a [`Calibrator`](crate::Calibrator) measures.
+    /// Whether the split or one of its rules needs the measurements of a [`Calibrator`](crate::Calibrator).
     pub fn needs_calibration(&self) -> bool {
         self.split.needs_calibration() || !self.importance_measures().is_empty()
     }
 
-    /// Checks whether a device can hold weights as this configuration wants.
+    /// Checks that a device supports the base precision.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoBf16`].
+    /// [`OsftError::NoBf16`] if it does not.
     pub fn check_device(&self, device: &Device) -> Result<(), OsftError> {
         self.base_precision.check(device)
     }
 
-    /// Checks what can be checked without a module.
+    /// Checks everything that does not depend on a module.
     ///
     /// # Errors
     ///
-    /// [`OsftError::InvalidPattern`], [`OsftError::NoPattern`], [`OsftError::ShareOutOfRange`],
-    /// [`OsftError::UnknownShareRule`], [`OsftError::FactoredBf16`].
+    /// [`OsftError::InvalidPattern`] for a pattern that is not a regular expression, [`OsftError::NoPattern`]
+    /// for an empty list of patterns, [`OsftError::ShareOutOfRange`] for a share outside `[0, 1]`,
+    /// [`OsftError::UnknownShareRule`] for a rule that is not resolved, [`OsftError::FactoredBf16`] for a
+    /// factored form with weights in bf16.
     pub fn validate(&self) -> Result<(), OsftError> {
         self.validate_made()?;
         self.rules().try_for_each(ShareRule::validate)
     }
 
-    /// Checks the configuration of a split that was made: as [`validate`](Self::validate), but a rule that
-    /// is not built in need not be resolved.
+    /// As [`validate`](Self::validate), for the configuration of an existing split: its rules need not be
+    /// resolved.
     pub(crate) fn validate_made(&self) -> Result<(), OsftError> {
         if self.form.is_factored() && self.base_precision != BasePrecision::Full {
             return Err(OsftError::FactoredBf16);
@@ -276,18 +279,21 @@ impl OsftConfig {
         self.rules().try_for_each(ShareRule::validate_made)
     }
 
-    /// All rules, also those that hold for some targets alone.
+    /// All rules: the general one, then those for some of the targets.
     fn rules(&self) -> impl Iterator<Item = &ShareRule> {
-        let some = self.target_shares.iter().map(|some| &some.protected_share);
-        std::iter::once(&self.protected_share).chain(some)
+        let for_some = self
+            .target_shares
+            .iter()
+            .map(|share| &share.protected_share);
+        std::iter::once(&self.protected_share).chain(for_some)
     }
 
-    /// Whether a rule follows the sequence of tasks.
+    /// Whether a rule depends on the position in the sequence of tasks.
     pub(crate) fn follows_tasks(&self) -> bool {
         self.rules().any(ShareRule::follows_tasks)
     }
 
-    /// Measures of importance that the rules read, each once.
+    /// Importance measures that the rules read, without duplicates.
     pub(crate) fn importance_measures(&self) -> Vec<ImportanceMeasure> {
         let mut measures = Vec::new();
         for measure in self.rules().filter_map(ShareRule::importance) {
@@ -298,11 +304,11 @@ impl OsftConfig {
         measures
     }
 
-    /// Checks that every share that is given for some targets is given for one of these.
+    /// Checks that every entry of `target_shares` matches one of the targets.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTargetOfShare`].
+    /// [`OsftError::NoTargetOfShare`] for the first entry that matches none.
     pub(crate) fn check_target_shares(&self, targets: &[&str]) -> Result<(), OsftError> {
         for share in &self.target_shares {
             let regex = expression(&share.targets)?;

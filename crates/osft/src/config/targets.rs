@@ -1,4 +1,4 @@
-//! Which parameters of a module are split: chosen by the kind of their layer, or by path.
+//! Selection of the parameters that are split: by the kind of their layer, or by path.
 
 use burn::module::{Module, ParamId};
 use regex::Regex;
@@ -9,8 +9,8 @@ use crate::module::{Place, Survey};
 
 /// Which rank-2 parameters of a module are split.
 ///
-/// A parameter that stands at two places of a module is listed once, by its first path, and what
-/// is attached to a parameter (cores, factors, adapters) is never selected.
+/// A parameter that several places of a module share is listed once, with its first path. Attachments of a
+/// parameter (cores, factors, adapters) are never selected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Targets(Chosen);
@@ -35,18 +35,18 @@ impl Default for Targets {
 }
 
 impl Targets {
-    /// The weights of all linear layers but the output head: of `burn::nn::Linear`, and of other modules that
-    /// are called `Linear`, since the name is what Burn tells of a layer.
+    /// The weights of all linear layers except output heads. A linear layer is a `burn::nn::Linear` or any
+    /// other module with the type name `Linear`, since Burn only reports the name of a layer's type.
     ///
-    /// A head is a layer that is called `head`, `classifier`, or something that ends in `_head`.
-    /// Embeddings, heads and matrices of one's own are split only where a pattern names them.
+    /// An output head is a layer with the name `head` or `classifier`, or a name that ends in `_head`.
+    /// Embeddings, output heads and other matrices are only split if a pattern matches them.
     pub fn linear_layers() -> Self {
         Self(Chosen::Kind(Kind::LinearLayers))
     }
 
-    /// Parameters in whose path, such as `layers.0.self_attn.q_proj.weight`, *any* of these regular
-    /// expressions is found. Every one must match at least one rank-2 parameter, since one that
-    /// selects nothing is a misspelling.
+    /// Parameters whose path, such as `layers.0.self_attn.q_proj.weight`, contains a match of *any* of these
+    /// regular expressions. Every expression must match at least one rank-2 parameter; one that matches
+    /// nothing is probably misspelled.
     pub fn matching<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
         Self(Chosen::Patterns(
             patterns.into_iter().map(Into::into).collect(),
@@ -61,14 +61,15 @@ impl Targets {
         }
     }
 
-    /// The parameters of a module that are chosen, in its order. Neither values nor what trains is
-    /// looked at: a module that was built and not filled suffices. (Of a weight that is stored transposed Burn
-    /// tells the shape the other way round until it is filled.)
+    /// The selected parameters of a module, in the module's order. Neither values nor `require_grad` are
+    /// read, so an uninitialized module suffices. (Burn reports the shape of a weight that is stored
+    /// transposed the other way round until the weight is initialized.)
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`],
-    /// [`OsftError::InvalidPattern`], [`OsftError::NoPattern`].
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`] if the module has
+    /// no linear layer to split, [`OsftError::InvalidPattern`] for a pattern that is not a regular
+    /// expression, [`OsftError::NoPattern`] for an empty list of patterns.
     pub fn selected<M: Module>(&self, module: &M) -> Result<Vec<SelectedTarget>, OsftError> {
         let places = self.places(&Survey::of(module))?;
         Ok(places.into_iter().map(SelectedTarget::from).collect())
@@ -107,7 +108,7 @@ impl Targets {
         }
     }
 
-    /// Checks that every pattern is a regular expression and that there is one.
+    /// Checks that there is a pattern and that every pattern is a regular expression.
     pub(crate) fn validate(&self) -> Result<(), OsftError> {
         match &self.0 {
             Chosen::Kind(_) => Ok(()),
@@ -116,7 +117,7 @@ impl Targets {
     }
 }
 
-/// Whether a layer is an output head, by its own name: that before `weight`.
+/// Whether a layer is an output head, judged by its own name: the path segment before `weight`.
 fn is_head(path: &str) -> bool {
     let name = path.rsplit('.').nth(1).unwrap_or_default();
     matches!(name, "head" | "classifier") || name.ends_with("_head")
@@ -139,12 +140,12 @@ pub(crate) fn expression(pattern: &str) -> Result<Regex, OsftError> {
     })
 }
 
-/// A parameter that was selected.
+/// A selected parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelectedTarget {
-    /// Its path in the module; the first one where it stands at several.
+    /// Path in the module; the first path of a shared parameter.
     pub path: String,
-    /// Its identity.
+    /// Identity of the parameter.
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub shape: [usize; 2],
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_known_by_its_own_name() {
+    fn output_heads_are_recognized_by_the_name_of_their_layer() {
         for path in ["head.weight", "lm_head.weight", "model.classifier.weight"] {
             assert!(is_head(path), "{path}");
         }

@@ -1,10 +1,10 @@
-//! What can go wrong when a module is split or measured.
+//! Errors of splitting, training and measuring a module.
 
 mod text;
 
 use crate::importance_measure::ImportanceMeasure;
 
-/// Errors of splitting a module and of measuring it afterwards.
+/// Errors of splitting, training and measuring a module.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OsftError {
@@ -22,26 +22,26 @@ pub enum OsftError {
         /// Paths of all rank-2 parameters of the module.
         available: Vec<String>,
     },
-    /// A share was given for targets that are not there.
+    /// A pattern in `target_shares` matches none of the targets.
     NoTargetOfShare {
         /// The pattern that selects nothing.
         pattern: String,
         /// Paths of all targets.
         targets: Vec<String>,
     },
-    /// A weight that is split stands at several places of a module.
+    /// Several places of a module share a weight that is split.
     Shared {
         /// Path of the layer.
         layer: String,
         /// Another path of the same parameter.
         also: String,
     },
-    /// No layer of the module is a linear layer that is split by default.
+    /// The module has no linear layer that is split by default.
     NoLinearLayer {
         /// Paths of all rank-2 parameters of the module.
         available: Vec<String>,
     },
-    /// Nothing that was selected can train.
+    /// None of the selected weights can train.
     NothingTrains {
         /// Paths of the selected weights.
         targets: Vec<String>,
@@ -53,59 +53,59 @@ pub enum OsftError {
         /// The share as given.
         share: f64,
     },
-    /// Settings name a rule for the protected share that no registry has.
+    /// Settings name a share rule that the registry does not contain.
     UnknownShareRule {
         /// The name as given.
         name: String,
-        /// Names of the rules there are.
+        /// Names of the available rules.
         available: Vec<String>,
     },
-    /// What settings say of a rule for the protected share is none of its settings.
+    /// The setting of a share rule cannot be read.
     InvalidShareSetting {
         /// Name of the rule.
         name: String,
         /// What is wrong with the setting.
         reason: String,
     },
-    /// What was typed is no rule for the protected share.
+    /// A typed text is not a share rule.
     NoShare {
         /// The text, or the part of it that is wrong.
         text: String,
-        /// What can be typed.
+        /// What can be typed instead.
         expected: String,
     },
-    /// More directions were to be protected than a layer has.
+    /// A rule asks for more protected directions than a layer has.
     TooManyDirections {
         /// Path of the layer.
         layer: String,
-        /// The number as given.
+        /// Number of directions that the rule asks for.
         directions: usize,
-        /// Directions that can be protected.
+        /// Number of directions that can be protected.
         available: usize,
     },
-    /// A weight holds NaN or infinite values, before it is split or after it was trained.
+    /// A weight contains NaN or infinite values, before the split or after training.
     NonFinite {
         /// Path of the layer.
         layer: String,
-        /// How many values are NaN or infinite.
+        /// Number of values that are NaN or infinite.
         count: usize,
-        /// How many values the weight holds.
+        /// Number of values of the weight.
         total: usize,
         /// Row (input index) of the first such value.
         row: usize,
         /// Column (output index) of the first such value.
         column: usize,
     },
-    /// A target weight is so large that what is computed from it leaves the range of its numbers.
+    /// A target weight is so large that computations with it would overflow.
     OutOfScale {
         /// Path of the layer.
         layer: String,
-        /// The largest value.
+        /// Largest absolute value.
         largest: f64,
-        /// What the norm must not exceed.
+        /// Largest norm that is allowed.
         limit: f64,
     },
-    /// A target weight has no directions to split.
+    /// A target weight has a dimension of 0.
     Empty {
         /// Path of the layer.
         layer: String,
@@ -114,32 +114,33 @@ pub enum OsftError {
         /// Output dimension.
         d_out: usize,
     },
-    /// A target weight is stored as something else than plain numbers.
+    /// A target weight is not stored in a floating-point type.
     UnsupportedDType {
         /// Path of the layer.
         layer: String,
-        /// The precision found.
+        /// The type found.
         dtype: String,
     },
-    /// A saved split has numbers of a type that a device has not.
+    /// A saved split contains numbers of a type that the device does not support.
     NotOnDevice {
         /// The type.
         dtype: String,
     },
-    /// Weights were to be held in bf16 on a device that has none.
+    /// The configuration stores weights in bf16, which the device does not support.
     NoBf16,
-    /// Weights were to be held in bf16 in a form whose factors start from them.
+    /// The configuration combines a factored form, whose factors start from the weights, with weights in
+    /// bf16.
     FactoredBf16,
     /// The singular value decomposition of a target weight did not converge.
     NoConvergence {
         /// Path of the layer.
         layer: String,
     },
-    /// A source or a rule looks at the layers' inputs, and nothing is known of them.
+    /// A source or a rule needs a calibration, and the context contains none.
     NotCalibrated,
-    /// A rule weighs the layers by a measure that the calibration pass did not take.
+    /// A rule reads an importance measure that the calibration does not contain.
     NotMeasured {
-        /// What was not measured.
+        /// The missing measure.
         measure: ImportanceMeasure,
     },
     /// A target was never observed by the calibration pass.
@@ -147,23 +148,23 @@ pub enum OsftError {
         /// Path of the layer.
         layer: String,
     },
-    /// What a calibrator was given does not fit a layer.
+    /// An observed input or output does not have the shape that its layer needs.
     OtherObservation {
         /// Path of the layer.
         layer: String,
-        /// Inputs or outputs.
+        /// `inputs` or `outputs`.
         what: &'static str,
         /// Shape expected.
         expected: [usize; 2],
         /// Shape found.
         found: [usize; 2],
     },
-    /// A layer was observed with other layers than before.
+    /// A layer was observed together with other layers than before.
     Regrouped {
         /// Path of the layer.
         layer: String,
     },
-    /// The inputs of a layer, or its outputs, hold NaN or infinite values.
+    /// The inputs or outputs of a layer contain NaN or infinite values.
     NonFiniteInputs {
         /// Path of the layer.
         layer: String,
@@ -173,38 +174,38 @@ pub enum OsftError {
         /// Path of the first layer that does not fit.
         layer: String,
     },
-    /// A bound of what has changed since the base model would leave a layer out.
+    /// The change of a layer since the base model cannot be bounded.
     Unbounded {
         /// Path of the first such layer.
         layer: String,
     },
-    /// Two calibrations hold the inputs of a layer in different ways.
+    /// Two calibrations store the input moments of a layer in different ways.
     OtherSketch {
         /// Path of the first such layer.
         layer: String,
     },
-    /// A source of calibration data was given a weight that is none.
+    /// The weight of a calibration source is out of range.
     InvalidSourceWeight {
         /// The weight as given.
         weight: f64,
     },
-    /// A saved state has another version of the layout.
+    /// A saved state has a version of the layout that cannot be read.
     OtherFormat {
-        /// What was saved.
+        /// Kind of saved state.
         kind: &'static str,
         /// Version found.
         found: u32,
-        /// Version that can be read.
+        /// Newest version that can be read.
         supported: u32,
     },
-    /// Bytes are not the saved state they should be.
+    /// The bytes are not a saved state of the expected kind.
     BrokenState {
-        /// What was expected.
+        /// Expected kind of saved state.
         kind: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the bytes.
         reason: String,
     },
-    /// A split meets a module that it was not made from.
+    /// A module lacks a target of the split, or has it in another shape.
     OtherModule {
         /// Path of the layer in the split.
         layer: String,
@@ -213,36 +214,36 @@ pub enum OsftError {
         /// Output dimension in the split.
         d_out: usize,
     },
-    /// A module has something attached to its parameters, so that there is no one weight to split.
+    /// A parameter has an attachment (a core, an adapter), so there is no single weight to split.
     Reparameterized {
         /// Path of the first such parameter.
         layer: String,
-        /// Name of what is attached.
+        /// Name of the attachment.
         attached: String,
     },
-    /// A module trains, or does not, by another split than this one.
+    /// A module was not prepared by this split.
     NotPrepared {
-        /// Path of the first layer that has not what this split attaches.
+        /// Path of the first layer whose attachments differ from those of this split.
         layer: String,
         /// Name of the split, if it has one.
         name: Option<String>,
     },
-    /// A parameter was frozen, or unfrozen, after the module was split.
+    /// A parameter was frozen or unfrozen after the module was split.
     TrainabilityChanged {
         /// Path of the parameter.
         parameter: String,
-        /// Whether it was trained.
+        /// Whether it was trainable at the split.
         trained: bool,
     },
-    /// What trained beside the targets cannot be taken back.
+    /// Parameters beside the targets have trained, so their values at the split are lost.
     OthersTrained,
-    /// An optimizer moves matrices alone, and not everything that trains is one.
+    /// An optimizer only supports matrices, but another parameter trains too.
     MatricesOnly {
-        /// The optimizer.
+        /// Name of the optimizer.
         optimizer: &'static str,
-        /// What is not a matrix.
+        /// Path of the parameter that is not a matrix.
         parameter: String,
-        /// What else can be done.
+        /// What to do instead of choosing another optimizer.
         cure: &'static str,
     },
 }

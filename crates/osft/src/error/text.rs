@@ -1,4 +1,4 @@
-//! The errors in sentences: what does not fit, where, and what to do.
+//! Error messages: what does not fit, where, and what to do.
 
 use std::fmt::{Display, Formatter};
 

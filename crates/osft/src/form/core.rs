@@ -1,5 +1,4 @@
-//! The `core` and `weight` forms of the constraint: the change of a weight, held and trained in
-//! coordinates of the free directions.
+//! The `core` and `weight` forms: the change of a weight, trained in coordinates of the free directions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,45 +12,47 @@ use crate::form::trainable;
 use crate::module::{as_matrix, beside, changed, computed, is_half};
 use crate::split::{Constraint, LayerSplit};
 
-/// The change `N_P C N_Qᵀ` of a weight, attached to the parameter that keeps the weight `W₀` of the
-/// split.
+/// The change `N_P C N_Qᵀ` of a weight, attached to the parameter that stores the weight `W₀` of the split.
 ///
-/// The parameter's effective value is `W₀ + N_P C N_Qᵀ`. It is formed where it is needed and not kept:
-/// the change never leaves the free space whatever an optimizer does to `C`, rounding does not add up
-/// over the steps, and what trains (with its gradient and its moments) has the shape of the core. In the
-/// `weight` form `C` is the dense change, without the paper's block.
+/// The effective value of the parameter is `W₀ + N_P C N_Qᵀ`. It is computed where it is needed and not
+/// stored. So the change never leaves the free space, whatever an optimizer does to `C`; rounding errors do
+/// not accumulate over steps; and everything trainable (with its gradient and its optimizer moments) has the
+/// shape of the core. In the `weight` form `C` is the dense change without the paper's block.
 ///
-/// What is protected on a side without a free basis is removed from `C` whenever the weight is formed,
-/// whoever moved `C` there. So a gradient arrives inside the constraint, and a module computes the same
-/// while it trains, in validation and after it was merged.
+/// On a side that stores no free basis, the protected part of `C` is removed whenever the weight is computed,
+/// even if an optimizer moved `C` there. So gradients satisfy the constraint, and a module computes the same
+/// in training, in validation and after merging.
 #[derive(Module, Debug)]
 pub struct FreeCore {
     core: Param<Tensor<2>>,
     #[module(skip)]
     constraint: Arc<Constraint>,
-    /// Type of the weight where it is not that of what is stored.
+    /// Type of the effective weight, if it differs from the type of the stored base.
     #[module(skip)]
     dtype: Option<DType>,
 }
 
 impl FreeCore {
-    /// The coordinates of the change since the split. Shape: [`Constraint::core_shape`].
+    /// The coordinates of the change since the split.
+    ///
+    /// # Shapes
+    /// - output: [`Constraint::core_shape`]
     pub fn core(&self) -> &Param<Tensor<2>> {
         &self.core
     }
 
-    /// The directions that the coordinates are of.
+    /// The constraint that defines the directions of the coordinates.
     pub fn constraint(&self) -> &Constraint {
         &self.constraint
     }
 
-    /// Whether a weight that is stored as `base` is rounded to two bytes where it is used.
+    /// Whether the effective weight is rounded to two bytes, if its base is stored in this type.
     pub(crate) fn rounds(&self, base: DType) -> bool {
         is_half(self.dtype.unwrap_or(base))
     }
 }
 
-/// `W₀ + N_P C N_Qᵀ` in the precision that is computed in.
+/// `W₀ + N_P C N_Qᵀ` in the computation type.
 ///
 /// # Shapes
 /// - `base` and output: `[d_in, d_out]`
@@ -72,7 +73,7 @@ impl Reparameterization for FreeCore {
     }
 }
 
-/// Attaches a core to every target that has one and freezes the weight it belongs to.
+/// Attaches a core to every target that has one, and freezes the target's own weight.
 #[derive(Clone, Debug)]
 pub(crate) struct CoreForm {
     layers: HashMap<ParamId, Attached>,
@@ -87,7 +88,7 @@ struct Attached {
 }
 
 impl CoreForm {
-    /// For layers by the identity of their parameter in the module that is prepared.
+    /// `layers`: splits of layers, each with the identity of its parameter in the module that is prepared.
     pub(crate) fn new<'a>(
         layers: impl Iterator<Item = (ParamId, &'a LayerSplit)>,
         precision: BasePrecision,
@@ -139,27 +140,27 @@ impl Reparameterizer for CoreForm {
         };
         let precision = self.precision;
         let base = match (param.is_initialized(), precision) {
-            // A parameter that is not filled yet stays so: weights may be loaded into it. Its clones are
-            // not frozen with it.
+            // An uninitialized parameter stays uninitialized: weights may be loaded into it. The mapper
+            // separates it from its clones, which must not be frozen too.
             (false, BasePrecision::Full) => param.init_mapper(|value| value),
             (false, BasePrecision::Bf16) => param.init_mapper(move |value| {
                 let shape = value.shape();
-                precision.held(as_matrix(value)).reshape(shape)
+                precision.rounded(as_matrix(value)).reshape(shape)
             }),
-            // `map` keeps what transforms the parameter when it is saved and loaded. The split's own
-            // tensor where it holds the same: one copy of the weight serves both.
+            // `map` keeps the parameter's save and load mappers. If the split stores equal values, both share
+            // one tensor.
             (true, _) => param.map(|value| {
                 let shape = value.shape();
-                let own = precision.held(as_matrix(value.inner()));
-                beside(shared(start, own), &like).reshape(shape)
+                let stored = precision.rounded(as_matrix(value.inner()));
+                beside(shared(start, stored), &like).reshape(shape)
             }),
         };
         (base.set_require_grad(false), Some(attached))
     }
 }
 
-/// A tensor of a parameter's kind: on its device, differentiated as it is, in its type. A parameter that is
-/// not filled stays so.
+/// A placeholder with the device, the autodiff state and the type of a parameter. An uninitialized parameter
+/// stays uninitialized.
 pub(super) fn like<const D: usize>(param: &Param<Tensor<D>>) -> Tensor<1> {
     let device = param.lazy_device();
     match param.is_initialized() {
@@ -168,38 +169,37 @@ pub(super) fn like<const D: usize>(param: &Param<Tensor<D>>) -> Tensor<1> {
     }
 }
 
-/// `start` if its values are those of `own`, on the device of that; else `own`.
-fn shared(start: Tensor<2>, own: Tensor<2>) -> Tensor<2> {
-    if start.dtype() != own.dtype() {
-        return own;
+/// `start`, moved to the device of `value`, if both have equal values and types; otherwise `value`.
+fn shared(start: Tensor<2>, value: Tensor<2>) -> Tensor<2> {
+    if start.dtype() != value.dtype() {
+        return value;
     }
-    let start = start.to_device(&own.device());
-    let same = start.clone().equal(own.clone()).all();
+    let start = start.to_device(&value.device());
+    let same = start.clone().equal(value.clone()).all();
     match same.into_scalar::<bool>() {
         true => start,
-        false => own,
+        false => value,
     }
 }
 
-/// Runs an inner optimizer on the core of one weight, and removes from it what is not free.
+/// Applies an inner optimizer to the core of one weight and keeps the core inside its constraint.
 ///
-/// Elementwise optimizers such as AdamW move coordinates into what is protected wherever a side keeps no
-/// free basis, whatever the gradient; there the core is projected after every step.
+/// On a side that stores no free basis, elementwise optimizers such as AdamW move the coordinates into
+/// protected directions even if the gradient has no part there. So the core is projected after every step.
 ///
-/// Decoupled weight decay acts on the coordinates, hence decays the change since the split rather than
-/// old knowledge; with [`Decay::Weight`] they are those of the whole weight in the inner optimizer's
-/// eyes, and what is free decays. [`Osft::optimizer`](crate::Osft::optimizer) builds one of these per
-/// target.
+/// Decoupled weight decay acts on the coordinates, so the change since the split decays and not the weight
+/// itself. With [`Decay::Weight`] the inner optimizer sees the coordinates of the whole weight, whose free
+/// part then decays. [`Osft::optimizer`](crate::Osft::optimizer) builds one `CoreOptimizer` per target.
 #[derive(Clone)]
 pub struct CoreOptimizer<O> {
     inner: O,
     constraint: Arc<Constraint>,
-    /// Coordinates of the weight at the split, where the whole weight decays.
+    /// Coordinates of the weight at the split, with [`Decay::Weight`].
     origin: Option<Tensor<2>>,
 }
 
 impl<O: Optimizer> CoreOptimizer<O> {
-    /// An optimizer for the core of the weight that a split was made from.
+    /// An optimizer for the core of one layer of a split.
     pub fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
         let origin = match decay {
             Decay::Change => None,
@@ -253,10 +253,10 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
     }
 }
 
-/// Leaves a parameter as it is.
+/// An optimizer that does not move its parameter.
 ///
-/// For a target whose directions are all protected, and for one that is trained through its core: without
-/// [`Osft::prepare`](crate::Osft::prepare) nothing of it may move.
+/// For targets without free directions, and for targets that train through a core: their own weight must not
+/// move, even if the module was never [prepared](crate::Osft::prepare).
 #[derive(Clone)]
 pub(crate) struct Unmoved<O>(pub O);
 

@@ -1,4 +1,4 @@
-//! The `factored` form: the free part of a weight held and trained as a product of factors.
+//! The factored forms: the free part of a weight, trained as a product of factors.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::form::like;
 use crate::module::{beside, changed, is_half};
 use crate::split::{Factors, LayerSplit, Side, product, transposed};
 
-/// The free part `P_l diag(s_l) Q_lᵀ` of a weight, attached to the parameter that holds the rest.
+/// The free part `P_l diag(s_l) Q_lᵀ` of a weight, attached to the parameter that stores the rest.
 #[derive(Module, Debug)]
 pub struct FreeFactors {
     /// `P_l`, `[d_in, c]`.
@@ -20,23 +20,32 @@ pub struct FreeFactors {
     scale: Param<Tensor<1>>,
     /// `Q_lᵀ`, `[c, d_out]`.
     output: Param<Tensor<2>>,
-    /// Type of the weight where it is not that of what is stored.
+    /// Type of the effective weight, if it differs from the type of the stored rest.
     #[module(skip)]
     dtype: Option<DType>,
 }
 
 impl FreeFactors {
-    /// `P_l`. Shape: `[d_in, c]`.
+    /// The factor `P_l`.
+    ///
+    /// # Shapes
+    /// - output: `[d_in, c]`
     pub fn input(&self) -> &Param<Tensor<2>> {
         &self.input
     }
 
-    /// `s_l`. Shape: `[c]`.
+    /// The factor `s_l`.
+    ///
+    /// # Shapes
+    /// - output: `[c]`
     pub fn scale(&self) -> &Param<Tensor<1>> {
         &self.scale
     }
 
-    /// `Q_lᵀ`. Shape: `[c, d_out]`.
+    /// The factor `Q_lᵀ`.
+    ///
+    /// # Shapes
+    /// - output: `[c, d_out]`
     pub fn output(&self) -> &Param<Tensor<2>> {
         &self.output
     }
@@ -53,15 +62,15 @@ impl Reparameterization for FreeFactors {
     }
 }
 
-/// Attaches the free factors of a split to a module's targets and freezes what they leave.
+/// Attaches the factors of a split to a module's targets and freezes the rest of each weight.
 #[derive(Clone, Debug)]
 pub(crate) struct FactoredForm {
-    /// With the type that the weight had at the split.
+    /// The factors of each layer, with the type of the weight at the split.
     layers: HashMap<ParamId, (Factors, DType)>,
 }
 
 impl FactoredForm {
-    /// For layers by the identity of their parameter in the module that is prepared.
+    /// `layers`: splits of layers, each with the identity of its parameter in the module that is prepared.
     pub(crate) fn new<'a>(layers: impl Iterator<Item = (ParamId, &'a LayerSplit)>) -> Self {
         let layers = layers.filter_map(|(id, layer)| {
             let factors = layer.factors.clone()?;
@@ -81,14 +90,14 @@ impl Reparameterizer for FactoredForm {
         _path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<FreeFactors>) {
-        let Some((factors, at_split)) = self.layers.remove(&param.id) else {
+        let Some((factors, type_at_split)) = self.layers.remove(&param.id) else {
             return (param, None);
         };
         let like = like(&param);
-        // Two bytes do not hold what the factors leave of a weight, nor does a narrower module.
+        // The rest is stored in the type of the factors, which may be wider than the type of the weight.
         let dtype = match param.is_initialized() {
             true => Some(like.dtype()),
-            false => Some(at_split).filter(|dtype| is_half(*dtype)),
+            false => Some(type_at_split).filter(|dtype| is_half(*dtype)),
         };
         let free = factors.product();
         let attached = FreeFactors {
@@ -97,13 +106,13 @@ impl Reparameterizer for FactoredForm {
             output: trainable(factors.ids.output, beside(factors.output, &like)),
             dtype,
         };
-        // From the module's own value, which may be another than that of the split.
+        // Computed from the module's current value, which may differ from the value at the split.
         let rest = move |value: Tensor<D>| {
             let free = beside(free.clone(), &value).reshape(value.shape());
             changed(value, -free)
         };
-        // `map` keeps what transforms the parameter when it is saved and loaded. One that is not filled yet
-        // stays so: a record of a prepared module may be loaded into it.
+        // `map` keeps the parameter's save and load mappers. An uninitialized parameter stays uninitialized,
+        // so that a record of a prepared module can be loaded into it.
         let base = match param.is_initialized() {
             true => param.map(|value| beside(rest(value.inner()), &like)),
             false => param.init_mapper(rest),
@@ -116,24 +125,24 @@ pub(super) fn trainable<const D: usize>(id: ParamId, value: Tensor<D>) -> Param<
     Param::initialized(id, value).set_require_grad(true)
 }
 
-/// Which axis of a factor its directions run along.
+/// How the directions of a factor are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Axis {
-    /// Columns of `P_l`.
+    /// Every column is a direction, as in `P_l`.
     Rows,
-    /// Rows of `Q_lᵀ`.
+    /// Every row is a direction, as in `Q_lᵀ`.
     Columns,
 }
 
-/// An optimizer of one factor: its gradient is projected off the protected directions, and the
-/// factor itself too after the step where that is asked for.
+/// The optimizer of one factor. It removes the protected part from the gradient and, if `reproject` is set,
+/// from the factor after the step.
 #[derive(Clone)]
 pub(crate) struct FactorOptimizer<O> {
     pub inner: O,
-    /// Absent for the scale, which has no direction.
+    /// `None` for the scale, which has no directions.
     pub side: Option<(Side, Axis)>,
     pub reproject: bool,
-    /// The factor at the split, where decay pulls towards it.
+    /// The factor at the split, if weight decay pulls towards it.
     pub origin: Option<TensorData>,
 }
 

@@ -1,5 +1,5 @@
-//! The forms of the constraint: how a weight is kept inside what is free, and trained. One file each, but for
-//! `weight`, which is `core` in the coordinates of the dense change.
+//! The forms: how the change of a weight stays inside its free directions. One file for each, except for
+//! `weight`, which is `core` with the dense change as its coordinates.
 
 mod core;
 mod factored;

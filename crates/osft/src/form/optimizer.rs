@@ -12,19 +12,19 @@ use crate::form::{Axis, CoreOptimizer, FactorOptimizer, Unmoved, free_part};
 use crate::split::{LayerSplit, Osft};
 
 impl Osft {
-    /// An optimizer of the module that [`prepare`](Self::prepare) returned: it moves the targets inside
-    /// their free directions by `inner`, and every other parameter that has a gradient by `inner` as it
-    /// is. In the module that was split, and is not prepared, the targets do not move, but for those of which
-    /// everything is free.
+    /// An optimizer for the module that [`prepare`](Self::prepare) returned. It moves the targets inside
+    /// their free directions with `inner`, and every other parameter that has a gradient with `inner` as it
+    /// is. In a module that was split but not prepared, no target moves, except targets without protected
+    /// directions.
     ///
-    /// The optimizer keeps state by identity and belongs to this split; a new split needs a new one. Burn reads
-    /// saved state in the device's default type, mostly f32: what trains in another one goes on without it.
-    /// Gradient clipping that is set on it afterwards (`with_grad_clipping`) reaches what trains as it is
-    /// and no core or factor, since Burn hands it to its first group alone: use
-    /// [`optimizer_with_clipping`](Self::optimizer_with_clipping).
+    /// The optimizer stores its state by parameter identity and belongs to this split; a new split needs a
+    /// new optimizer. Burn reads saved state in the default type of the device, usually f32: parameters of
+    /// another type continue without their state. Gradient clipping that is set on the optimizer afterwards
+    /// (`with_grad_clipping`) affects ordinary parameters only and no core or factor, since Burn passes it to
+    /// the first parameter group only: use [`optimizer_with_clipping`](Self::optimizer_with_clipping).
     ///
-    /// Burn's `LBFGS` is no [`Optimizer`] and is not accepted: it steps all parameters of a module
-    /// together, frozen ones too.
+    /// Burn's `LBFGS` is not an [`Optimizer`] and is not accepted: it steps all parameters of a module
+    /// together, even frozen ones.
     ///
     /// ```compile_fail
     /// # use burn::{nn::LinearConfig, optim::LBFGSConfig, tensor::Device};
@@ -36,16 +36,16 @@ impl Osft {
     ///
     /// # Errors
     ///
-    /// [`OsftError::MatricesOnly`] for Burn's `Muon` where something else than a matrix trains: a scale of
-    /// the factored forms or, by [`Others::Trained`], a bias or a norm.
+    /// [`OsftError::MatricesOnly`] for Burn's `Muon` if a parameter that is not a matrix trains: a scale of
+    /// the factored forms or, with [`Others::Trained`], a bias or a norm.
     pub fn optimizer<O: Optimizer>(&self, inner: O) -> Result<ModuleOptimizer, OsftError> {
         self.check_matrices::<O>()?;
         Ok(self.grouped(inner.clone(), inner, None))
     }
 
     /// As [`optimizer`](Self::optimizer), with two optimizers: `matrices` moves the targets, their cores and
-    /// the matrices of their factors; `rest` moves everything else that trains. This is how Burn's `Muon`,
-    /// which moves matrices alone, trains a whole module.
+    /// the matrices among their factors; `rest` moves everything else that trains. So Burn's `Muon`, which
+    /// only supports matrices, can train a whole module.
     pub fn optimizer_with_rest<O: Optimizer, R: Optimizer>(
         &self,
         matrices: O,
@@ -57,12 +57,12 @@ impl Osft {
         optimizer.with_group(open, matrices, None)
     }
 
-    /// As [`optimizer`](Self::optimizer), with the gradient of every parameter, core and factor clipped by
-    /// itself before the step.
+    /// As [`optimizer`](Self::optimizer), but clips the gradient of every parameter, core and factor
+    /// separately before the step.
     ///
     /// # Errors
     ///
-    /// Those of [`optimizer`](Self::optimizer).
+    /// The errors of [`optimizer`](Self::optimizer).
     pub fn optimizer_with_clipping<O: Optimizer>(
         &self,
         inner: O,
@@ -89,7 +89,7 @@ impl Osft {
             if let Some(factors) = &layer.factors {
                 let [input, _, output] =
                     FactorOptimizer::of_layer(&inner, layer, factors, reproject, decay);
-                // The scale is no matrix.
+                // The scale is a vector.
                 let [_, (scale_id, scale), _] =
                     FactorOptimizer::of_layer(&rest, layer, factors, reproject, decay);
                 for (id, factor) in [input, output] {
@@ -112,8 +112,9 @@ impl Osft {
         }
         let unmoved = Unmoved(inner.clone());
         optimizer = optimizer.with_group(ParamGroup::from_ids(ids), unmoved, None);
-        // Where nothing can move, the targets ask for gradients all the same, in a module whose weights were
-        // loaded under other identities too.
+        // If no target can move, all of them keep `require_grad` (a backward pass needs a parameter that
+        // does). They must not move either if weights were loaded, which changes identities: so they are also
+        // found by path.
         if closed.len() == self.layers.len() {
             let unmoved = Unmoved(inner.clone());
             optimizer = optimizer.with_group(ParamGroup::from_paths(closed), unmoved, None);
@@ -146,11 +147,11 @@ impl Osft {
         }
     }
 
-    /// Replaces the gradients of the targets by what the constraint leaves of them.
+    /// Projects the gradients of the targets onto what the constraint allows.
     ///
-    /// Optional: cores have no other gradients, and the optimizer projects those of factors itself. Call
-    /// it before anything that measures gradients, such as clipping by global norm, so that parts which
-    /// are thrown away anyway do not count.
+    /// This is optional: gradients of cores need no projection, and the optimizer projects those of factors
+    /// itself. Call it before anything that measures gradients, such as clipping by the global norm, so that
+    /// parts that are removed later do not count.
     pub fn project(&self, mut grads: GradientsParams) -> GradientsParams {
         for layer in &self.layers {
             if !layer.constraint.is_open() {
@@ -173,7 +174,7 @@ impl Osft {
     }
 }
 
-/// Whether all of a layer is free, so that its weight trains as it is.
+/// Whether nothing of a layer is protected, so that its weight trains without an attachment.
 fn trains_itself(layer: &LayerSplit) -> bool {
     layer.constraint.is_open() && layer.attached_ids().is_empty()
 }

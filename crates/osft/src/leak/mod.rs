@@ -1,5 +1,5 @@
-//! What leaked: the part of a change that lies where nothing should move, and what the change does
-//! to the inputs that were measured.
+//! Leaks: the part of a change that lies in protected directions, and the effect of the change on the
+//! measured inputs.
 
 mod since_base;
 
@@ -17,62 +17,61 @@ use crate::linalg::to_host;
 use crate::module::{Survey, changed, unit_roundoff, values, widened};
 use crate::split::{LayerSplit, Osft, product, transposed};
 
-/// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms, 0
-/// where the layer did not move by more than rounding moves it, and NaN where it holds values that are
-/// no numbers.
+/// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms in `[0, 1]`. They
+/// are 0 if the layer did not change by more than rounding, and NaN if it contains NaN or infinite values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerLeak {
     /// Path of the layer.
     pub path: String,
-    /// `‖P_hᵀ ΔW‖ / ‖ΔW‖`: what reaches protected inputs.
+    /// `‖P_hᵀ ΔW‖ / ‖ΔW‖`: the part in protected inputs.
     #[serde(deserialize_with = "number")]
     pub leak_in: f64,
-    /// `‖ΔW Q_h‖ / ‖ΔW‖`: what reaches protected outputs.
+    /// `‖ΔW Q_h‖ / ‖ΔW‖`: the part in protected outputs.
     #[serde(deserialize_with = "number")]
     pub leak_out: f64,
-    /// `‖P_hᵀ ΔW Q_h‖ / ‖ΔW‖`: what reaches both.
+    /// `‖P_hᵀ ΔW Q_h‖ / ‖ΔW‖`: the part in both.
     #[serde(deserialize_with = "number")]
     pub leak_both: f64,
-    /// `‖ΔW‖ / ‖W‖`, relative to the weight at the split (to 1 where that is zero).
+    /// `‖ΔW‖ / ‖W‖`, relative to the weight at the split; `‖ΔW‖` if that weight is zero.
     #[serde(deserialize_with = "number")]
     pub relative_change: f64,
-    /// What the change does to the calibrated inputs; absent without calibration.
+    /// Effect of the change on the calibrated inputs; `None` without a calibration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<OutputChange>,
 }
 
-/// How far a change `ΔW` moves the outputs of a layer, over inputs `x` distributed as measured.
+/// How far a change `ΔW` moves the outputs of a layer, over inputs `x` with the measured distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OutputChange {
     /// `E‖x ΔW‖² = tr(ΔWᵀ Σ ΔW)`.
     #[serde(deserialize_with = "number")]
     pub measured: f64,
-    /// What it cannot exceed: `(1 - ε) tr(Σ) ‖ΔW‖_F²` for a change inside the free input
-    /// directions, with `ε` the share of the inputs' energy that is protected. Where a change
-    /// leaks, `(√((1 - ε) tr(Σ)) ‖N_Pᵀ ΔW‖ + √(ε tr(Σ)) ‖P_hᵀ ΔW‖)²`. The energy that a sketch
-    /// may hide counts as unprotected, and so does a millionth of `tr(Σ)`, for the rounding of sums in f32.
+    /// Upper bound of `measured`: `(1 - ε) tr(Σ) ‖ΔW‖_F²` for a change inside the free input directions,
+    /// where `ε` is the protected share of the inputs' energy. For a change that leaks,
+    /// `(√((1 - ε) tr(Σ)) ‖N_Pᵀ ΔW‖ + √(ε tr(Σ)) ‖P_hᵀ ΔW‖)²`. The energy that a sketch may miss counts as
+    /// unprotected, and so does a millionth of `tr(Σ)`, for the rounding of sums in f32.
     #[serde(deserialize_with = "number")]
     pub bound: f64,
-    /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split (to 1 where those are zero).
+    /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split; `√(E‖x ΔW‖²)` if those are zero.
     #[serde(deserialize_with = "number")]
     pub relative: f64,
 }
 
-/// JSON has no NaN and writes `null`, which is read as one.
+/// Reads `null` as NaN, since JSON has no NaN and writes it as `null`.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
-/// The larger number; what is none is larger than all that are.
-fn larger(own: f64, other: f64) -> f64 {
-    match own.is_nan() || other.is_nan() {
+/// The larger number; NaN counts as larger than every number.
+fn larger(a: f64, b: f64) -> f64 {
+    match a.is_nan() || b.is_nan() {
         true => f64::NAN,
-        false => own.max(other),
+        false => a.max(b),
     }
 }
 
 impl OutputChange {
-    /// The larger value of each figure, NaN being larger than all others.
+    /// The larger value of each figure. NaN counts as larger than every number.
     pub fn worst_of(self, other: Self) -> Self {
         Self {
             measured: larger(self.measured, other.measured),
@@ -95,8 +94,8 @@ impl OutputChange {
 }
 
 impl LayerLeak {
-    /// The larger value of each figure, NaN being larger than all others; the path is that of the larger
-    /// one-sided leak.
+    /// The larger value of each figure; the path belongs to the larger one-sided leak. NaN counts as larger
+    /// than every number.
     pub fn worst_of(self, other: Self) -> Self {
         let one_sided = |leak: &Self| larger(leak.leak_in, leak.leak_out);
         let (own, others) = (one_sided(&self), one_sided(&other));
@@ -125,8 +124,8 @@ pub struct LeakReport {
 }
 
 impl LeakReport {
-    /// The largest value of each figure over all layers; its path is that of the largest
-    /// one-sided leak.
+    /// The largest value of each figure over all layers; the path belongs to the largest one-sided leak.
+    /// Without layers, all figures are 0.
     pub fn worst(&self) -> LayerLeak {
         let layers = self.layers.iter().cloned();
         layers.reduce(LayerLeak::worst_of).unwrap_or_default()
@@ -134,16 +133,16 @@ impl LeakReport {
 }
 
 impl Osft {
-    /// How much of every target's change since the split lies in its protected directions.
+    /// Measures how much of every target's change since the split lies in its protected directions.
     ///
-    /// Of a module that trains by this split, the weights are those that its cores or factors stand for, in
-    /// the precision that is computed in: what leaks is what the form lets through and rounding of f32 (f64
-    /// in a module of f64), some `2⁻²⁴ √steps ‖W‖ / ‖ΔW‖`. Of a module that was
-    /// [finished](Osft::finish), they are those that are stored: where that is f16 or bf16, up to `u ‖W‖ /
-    /// ‖ΔW‖` comes on top, with `u` 2⁻¹¹ or 2⁻⁸, and is not orthogonal to anything.
+    /// If the module trains by this split, the measured weights are those that its cores or factors define,
+    /// in the computation type. The leak is then the part that the form does not prevent, plus rounding in
+    /// f32 (f64 in a module of f64) of some `2⁻²⁴ √steps ‖W‖ / ‖ΔW‖`. If the module was
+    /// [finished](Osft::finish), the stored weights are measured: in f16 or bf16, rounding adds up to
+    /// `u ‖W‖ / ‖ΔW‖`, with `u` = 2⁻¹¹ or 2⁻⁸, in protected and free directions alike.
     ///
-    /// Of a module that trains by another split, or with adapters, the weights are those that
-    /// `Module::materialize` makes of it.
+    /// If the module trains by another split or with adapters, the merged weights (`Module::materialize`) are
+    /// measured.
     ///
     /// # Errors
     ///
@@ -151,12 +150,12 @@ impl Osft {
     pub fn leaks<M: Module>(&self, module: &M) -> Result<LeakReport, OsftError> {
         let survey = Survey::of(module);
         let places = self.located(&survey)?;
-        let own = self.check_attached(&survey, &places).is_ok();
+        let trains_by_this = self.check_attached(&survey, &places).is_ok();
         let attached = self.layers.iter().flat_map(LayerSplit::attached_ids);
-        let attached = attached.filter(|_| own);
+        let attached = attached.filter(|_| trains_by_this);
         let wanted = places.iter().map(|place| place.id).chain(attached);
         let wanted = wanted.collect();
-        let mut now = match own {
+        let mut now = match trains_by_this {
             true => values(module, &wanted),
             false => values(&module.clone().materialize(), &wanted),
         };
@@ -174,7 +173,7 @@ impl Osft {
 }
 
 impl LayerSplit {
-    /// The weight that a stored value and what is attached to it stand for, as it is computed with.
+    /// The effective weight: a stored value with its attachment applied, in the computation type.
     fn effective(&self, base: Tensor<2>, parts: Vec<Tensor<2>>) -> Tensor<2> {
         match (&parts[..], self.factors.is_some()) {
             ([core], false) => composed(&self.constraint, base, core.clone()),
@@ -187,12 +186,12 @@ impl LayerSplit {
     }
 }
 
-/// What rounding adds to energies and leaks that were summed in f32: some units in the last place, for sums of
-/// blocks of some hundred terms.
+/// Relative rounding error of energies and leaks that are summed in f32: some units in the last place, for
+/// sums over blocks of some hundred terms.
 const ROUNDING: f64 = 1.0 / (1 << 20) as f64;
 
-/// A weight that changed by less than rounding changes it was rounded, not trained, and the direction of
-/// what rounding did says nothing.
+/// Measures the leak of one layer. A change that is not larger than rounding has no leak, since its direction
+/// means nothing.
 fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
     let start = layer.start.clone().to_device(&now.device());
     let start = start.cast(now.dtype());
@@ -231,7 +230,7 @@ fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
     let inputs = layer.inputs.as_ref();
     let calibrated = inputs.and_then(|inputs| Some((inputs, inputs.moment.as_ref()?)));
     leak.outputs = calibrated.map(|(inputs, moment)| {
-        // A sketch knows the energy of a direction up to its error, which counts where it does harm.
+        // The sketch error makes the energy of a direction uncertain; the worse case counts.
         let hidden = moment.sketch_error() * layer.k_in as f64;
         let trace = inputs.total;
         let protected = (trace - inputs.unprotected + hidden).clamp(0.0, trace);
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_of_layers_takes_the_largest_of_each() {
+    fn worst_of_takes_the_larger_value_of_each_figure() {
         let worst = leak("a", 0.5, 3.0).worst_of(leak("b", 0.75, 2.0));
         let expected = LayerLeak {
             outputs: leak("a", 0.5, 3.0).outputs,
@@ -280,7 +279,7 @@ mod tests {
         };
         assert_eq!(worst, expected);
         assert_eq!(leak("b", 0.75, 2.0).worst_of(leak("a", 0.5, 3.0)), expected);
-        // The path of equals is the first.
+        // Of equal leaks, the first path stays.
         assert_eq!(leak("a", 0.5, 1.0).worst_of(leak("b", 0.5, 1.0)).path, "a");
         let bare = LayerLeak {
             outputs: None,
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_the_worst_and_is_read_back_as_that() {
+    fn nan_is_the_worst_leak_and_survives_json() {
         let broken = leak("broken", f64::NAN, f64::NAN);
         let report = LeakReport {
             layers: vec![leak("a", 0.9, 3.0), broken, leak("b", 1.0, 4.0)],

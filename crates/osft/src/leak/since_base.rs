@@ -1,4 +1,4 @@
-//! What a whole sequence of tasks has done to the inputs that the base model was calibrated on.
+//! The change over a whole sequence of tasks, measured on the inputs that the base model was calibrated with.
 
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
@@ -13,10 +13,10 @@ use crate::module::{Survey, changed, values, weights, widened};
 
 /// Measures the change of every target since the base model, over the base model's inputs.
 ///
-/// Its bound holds for any number of tasks and is constant in size. With the moment `Σ_t` that a
-/// task's split was made from holding the base's with weight `w` of `w_t`, `Σ_base ⪯ (w_t / w) Σ_t`,
-/// so that task moves the base's outputs by at most `(w_t / w)` times its own bound, and lengths
-/// add up: `(Σ_t √(w_t / w · bound_t))²`.
+/// The bound holds for any number of tasks, and its size is constant. Let the moment `Σ_t` that a task's
+/// split was made from contain the base's moment with weight `w` out of a total weight `w_t`. Then
+/// `Σ_base ⪯ (w_t / w) Σ_t`, so the task moves the base's outputs by at most `w_t / w` times its own bound.
+/// Lengths add up over the tasks: `(Σ_t √(w_t / w · bound_t))²`.
 #[derive(Clone, Debug)]
 pub struct SinceBase {
     base: Calibration,
@@ -28,6 +28,7 @@ struct Target {
     path: String,
     id: ParamId,
     weight: Tensor<2>,
+    /// Mean squared length of the outputs of the base model.
     outputs: f64,
     /// `Σ_t √bound_t` so far.
     length_bound: f64,
@@ -38,23 +39,24 @@ struct Target {
 pub struct LayerChange {
     /// Path of the layer.
     pub path: String,
-    /// Over inputs distributed as those of the base calibration.
+    /// Measured over the inputs of the base calibration.
     pub outputs: OutputChange,
 }
 
 impl SinceBase {
-    /// Starts from a module as it is, with the calibration of its inputs.
+    /// Starts at the current weights of a module, with the calibration of its inputs.
     ///
     /// # Errors
     ///
-    /// What [`Targets::selected`] finds, [`OsftError::OtherCalibration`], and [`OsftError::NonFinite`],
-    /// [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] naming the layer.
+    /// The errors of [`Targets::selected`], [`OsftError::OtherCalibration`] if the calibration does not fit a
+    /// target, and [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] for a
+    /// weight that cannot be measured.
     pub fn new<M: Module>(
         module: &M,
         targets: &Targets,
         base: &Calibration,
     ) -> Result<Self, OsftError> {
-        // As it computes, whatever is attached to it.
+        // Merged: the weights that the module computes with, including adapters and cores.
         let module = module.clone().materialize();
         let places = targets.places(&Survey::of(&module))?;
         let targets = weights(&module, &places)
@@ -85,13 +87,13 @@ impl SinceBase {
         &self.base
     }
 
-    /// What the bounds are made of so far, `Σ_t √bound_t` per target in the module's order.
+    /// The bounds so far as lengths, `Σ_t √bound_t`: one per target, in the module's order.
     pub fn length_bounds(&self) -> Vec<f64> {
         self.targets.iter().map(|t| t.length_bound).collect()
     }
 
-    /// Goes on from what [`length_bounds`](Self::length_bounds) was; `None` if it is not one number,
-    /// from 0 on, per target.
+    /// Restores the lengths that [`length_bounds`](Self::length_bounds) returned. `None` unless there is one
+    /// finite number of at least 0 per target.
     pub fn with_length_bounds(mut self, bounds: &[f64]) -> Option<Self> {
         let is_length = |bound: &f64| bound.is_finite() && *bound >= 0.0;
         if bounds.len() != self.targets.len() || !bounds.iter().all(is_length) {
@@ -103,18 +105,19 @@ impl SinceBase {
         Some(self)
     }
 
-    /// Adds a task that has been learned.
+    /// Adds a finished task, given the leaks of its split.
     ///
-    /// `weight` is that of all sources in the calibration that the task's split was made from. In it the base
-    /// must weigh what it weighs here: a base that was given another weight before it was joined with tasks is
-    /// given that weight here too. Targets that the split left out because they are frozen have not changed,
-    /// and are not among the leaks.
+    /// `weight` is the weight of all sources in the calibration that the task's split was made from. The base
+    /// must have the same weight there as here: if the base was given another weight before it was joined
+    /// with tasks, give it that weight here too. Targets that the split left out because they are frozen have
+    /// not changed and are not among the leaks.
     ///
     /// # Errors
     ///
-    /// [`OsftError::Unbounded`] if the leaks do not say how far the outputs of a layer moved, because the
-    /// split was made without calibration or the layer is broken, [`OsftError::OtherCalibration`] if a layer
-    /// is not among the targets, [`OsftError::InvalidSourceWeight`]. Nothing is recorded then.
+    /// [`OsftError::Unbounded`] if the leaks do not bound the outputs of a layer, because the split was made
+    /// without a calibration or the layer contains NaN or infinite values; [`OsftError::OtherCalibration`] if
+    /// a layer is not among the targets; [`OsftError::InvalidSourceWeight`] if `weight` is not positive and
+    /// finite. On error nothing is recorded.
     pub fn record(&mut self, leaks: &LeakReport, weight: f64) -> Result<(), OsftError> {
         if !(weight > 0.0 && weight.is_finite()) {
             return Err(OsftError::InvalidSourceWeight { weight });
@@ -129,19 +132,20 @@ impl SinceBase {
         self.add(lengths.collect::<Result<_, _>>()?)
     }
 
-    /// Adds a change that no split bounded, as [`measure`](Self::measure) found it right after it
-    /// happened: the rounding of weights before they were first split.
+    /// Adds a change that no split bounds, as [`measure`](Self::measure) returned it right after the change:
+    /// for example the rounding of weights before their first split.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherCalibration`] if a layer is not a target, [`OsftError::Unbounded`] if it is broken.
+    /// [`OsftError::OtherCalibration`] if a layer is not a target, [`OsftError::Unbounded`] if it contains
+    /// NaN or infinite values. On error nothing is recorded.
     pub fn record_measured(&mut self, changes: &[LayerChange]) -> Result<(), OsftError> {
         let changes = changes.iter();
         let lengths = changes.map(|change| (change.path.as_str(), change.outputs.measured.sqrt()));
         self.add(lengths.collect())
     }
 
-    /// Adds lengths to the bounds of layers, all or none.
+    /// Adds lengths to the bounds of layers: all of them or, on error, none.
     fn add(&mut self, lengths: Vec<(&str, f64)>) -> Result<(), OsftError> {
         let index_of = |path: &str| self.targets.iter().position(|target| target.path == path);
         let indexed = lengths.into_iter().map(|(path, length)| {
@@ -159,7 +163,7 @@ impl SinceBase {
         Ok(())
     }
 
-    /// What has changed in every target since the base model.
+    /// Measures the change of every target since the base model.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a split does to a module, from the start of a task to its end.
+//! The lifecycle of a task: splitting, preparing and finishing a module.
 
 mod prepare;
 mod split;

@@ -1,4 +1,4 @@
-//! A module as it is trained by a split, and back.
+//! Preparing a module for training by a split, and undoing it.
 
 use std::collections::HashMap;
 
@@ -8,33 +8,34 @@ use crate::config::Others;
 use crate::error::OsftError;
 use crate::form::{CoreForm, FactoredForm};
 use crate::module::{Place, RecordedIn, Survey, Trainability, check_finite, replaced, set};
-use crate::split::{LayerSplit, Osft, stored};
+use crate::split::{LayerSplit, Osft, round_parameters};
 
 impl Osft {
-    /// The module as it is trained: what trains in place of the targets is attached to them, at the
-    /// values that they have in this module, and what may not move does not ask for gradients.
+    /// Prepares a module for training: attaches cores or factors to its targets and freezes what must not
+    /// move. The targets keep the values that they have in this module.
     ///
-    /// - A target keeps its identity, its way of being saved and loaded, and, by `val()`, its value (up to
-    ///   rounding in the factored forms, and rounded where the configuration holds it in bf16). What is
-    ///   stored of it stays, beside the [`FreeCore`](crate::FreeCore) (or the factors) that trains. Targets
-    ///   of which everything is free train themselves.
-    /// - `require_grad` is taken from targets that do not train themselves and, by
-    ///   [`Others::Frozen`], from everything else that was part of the module when it was split. What the
-    ///   module's owner has frozen stays frozen. [`finish`](Self::finish) gives it all back.
-    /// - Training flags (of dropout, of batch normalization) stay as they are: freeze them apart, with
-    ///   Burn's `freeze_group`, where that is wanted.
+    /// - A target keeps its identity, its save and load mappers and, by `val()`, its value (up to rounding in
+    ///   the factored forms, and rounded if the configuration stores it in bf16). Its base stays in the
+    ///   module, beside the [`FreeCore`](crate::FreeCore) (or the factors) that trains. Targets without
+    ///   protected directions train without an attachment.
+    /// - `require_grad` is switched off for the weights of targets that have an attachment or no free
+    ///   directions and, with [`Others::Frozen`], for everything else that was part of the module when it was
+    ///   split. Parameters that the caller has frozen stay frozen. [`finish`](Self::finish) restores
+    ///   `require_grad`.
+    /// - Training flags (of dropout, of batch normalization) do not change: if they should, freeze them with
+    ///   Burn's `freeze_group`.
     ///
-    /// A module that this split has already prepared is returned as it is, with what it has learned.
-    /// Parameters are found by their identity or, where weights were loaded since, by their path. A record
-    /// of a prepared module is loaded into one that was prepared by the same split; in the factored forms
-    /// the weights of an ordinary module must be loaded before and not after.
+    /// A module that this split has already prepared is returned unchanged, with what it has learned.
+    /// Parameters are found by their identity or, if weights were loaded since the split, by their path. A
+    /// record of a prepared module can be loaded into a module that the same split has prepared. In the
+    /// factored forms, load the weights of an ordinary module before preparing it, not after.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Shared`] if one stands at
-    /// several places by now, [`OsftError::Reparameterized`] if anything is attached to the module already,
-    /// by another split for instance, [`OsftError::TrainabilityChanged`] if a parameter was frozen or
-    /// unfrozen since the split.
+    /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Shared`] if several places
+    /// of the module share a target by now, [`OsftError::Reparameterized`] if anything else is attached to
+    /// the module, for instance by another split, [`OsftError::TrainabilityChanged`] if a parameter was
+    /// frozen or unfrozen since the split.
     pub fn prepare<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
@@ -44,12 +45,15 @@ impl Osft {
         }
         survey.refuse_attachments()?;
         let recorded = self.trainability.recorded_in(&module);
-        let as_split = |id, path: &str| Some(recorded.get(id, path)?.trains);
+        let trains_at_split = |id, path: &str| Some(recorded.get(id, path)?.trains);
         let frozen = self.frozen(&recorded, &places);
-        if let Some((parameter, trained)) = Trainability::first_other(&module, as_split) {
-            // Where nothing is attached, a module that was prepared is known by what asks for gradients.
-            let prepared = |id, path: &str| frozen(id, path).or_else(|| as_split(id, path));
-            return match attaches || Trainability::first_other(&module, prepared).is_some() {
+        if let Some((parameter, trained)) = Trainability::first_mismatch(&module, trains_at_split) {
+            // Without attachments, only `require_grad` tells whether a module was prepared.
+            let trains_when_prepared =
+                |id, path: &str| frozen(id, path).or_else(|| trains_at_split(id, path));
+            return match attaches
+                || Trainability::first_mismatch(&module, trains_when_prepared).is_some()
+            {
                 true => Err(OsftError::TrainabilityChanged { parameter, trained }),
                 false => Ok(module),
             };
@@ -66,25 +70,24 @@ impl Osft {
         })
     }
 
-    /// The module after the last step: cores and factors are merged into the weights they belong to, and
-    /// every parameter trains or not as it did when the module was split. Identities, training flags and
-    /// ways of being saved and loaded are what they were.
+    /// Finishes training: merges cores and factors into their weights, and restores `require_grad` of every
+    /// parameter as at the split. Identities, training flags and save and load mappers do not change.
     ///
-    /// Weights are rounded to the precision that they are stored in: that of the module, and where the
-    /// configuration holds them in less, that ([`BasePrecision`](crate::BasePrecision)).
+    /// The weights are rounded to the type that they are stored in: the type of the module or, if it is
+    /// narrower, the configured [`BasePrecision`](crate::BasePrecision).
     ///
     /// # Errors
     ///
     /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split, and nothing else, has
-    /// prepared the module, [`OsftError::NonFinite`] if training has left values that are no numbers. Keep a
-    /// clone, which shares its tensors, of a module that is wanted after such an error.
+    /// prepared the module; [`OsftError::NonFinite`] if training has produced NaN or infinite values. If you
+    /// need the module after such an error, keep a clone, which shares its tensors.
     pub fn finish<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
         self.check_attached(&survey, &places)?;
         let with_cores = places.iter().zip(&self.layers);
         let with_cores = with_cores.filter(|(_, layer)| layer.core.is_some());
-        let module = stored(
+        let module = round_parameters(
             module.materialize(),
             self.config.base_precision,
             with_cores.map(|(place, _)| place.id),
@@ -99,26 +102,27 @@ impl Osft {
         Ok(module)
     }
 
-    /// The module as it was at the split, for evaluation beside one that trains: no second copy of the
-    /// weights is made, since those of the split are there anyway. The module that is given is only read and
-    /// goes on training. Weights that are held in bf16 are widened, and are those that were split.
+    /// The module as it was at the split, for evaluation beside the module that trains. The weights are not
+    /// copied, since the split stores them anyway. The given module is only read and can train on. Weights
+    /// that are stored in bf16 are widened, so their values are those that were split.
     ///
     /// # Errors
     ///
-    /// As [`discard`](Self::discard).
+    /// The errors of [`discard`](Self::discard).
     pub fn disabled<M: Module>(&self, module: &M) -> Result<M, OsftError> {
         self.discard(module.clone())
     }
 
-    /// The module as it was at the split, whatever has been trained since: targets have the weights of the
-    /// split again (as they were held: rounded where that was bf16), nothing is attached to them, and every
-    /// parameter trains or not as it did. What changes by itself in a forward pass, such as running
-    /// statistics, stays as it is now.
+    /// The module as it was at the split, without anything that was learned since. Targets have the weights
+    /// of the split again (rounded if those are stored in bf16), nothing is attached to them, and
+    /// `require_grad` of every parameter is restored. State that a forward pass changes, such as running
+    /// statistics, does not go back.
     ///
     /// # Errors
     ///
     /// [`OsftError::OtherModule`] and [`OsftError::NotPrepared`] unless this split, and nothing else, has
-    /// prepared the module, [`OsftError::OthersTrained`] where more than the targets may have changed.
+    /// prepared the module; [`OsftError::OthersTrained`] with [`Others::Trained`], since more than the
+    /// targets may have changed.
     pub fn discard<M: Module>(&self, module: M) -> Result<M, OsftError> {
         if self.config.others == Others::Trained {
             return Err(OsftError::OthersTrained);
@@ -135,30 +139,30 @@ impl Osft {
     /// Whether this split, and nothing else, has prepared the module. Of several splits of one module, at
     /// most one has. The module is only read.
     ///
-    /// Where a split leaves nothing to train through cores or factors (everything is free, or nothing is),
-    /// it attaches nothing, and every module that it fits and that has nothing attached counts as prepared.
+    /// A split without cores and factors (because everything is free, or nothing is) attaches nothing. For
+    /// such a split, every module that it fits and that has no attachments counts as prepared.
     pub fn is_prepared<M: Module>(&self, module: &M) -> bool {
         let survey = Survey::of(module);
         let places = self.located(&survey);
         places.is_ok_and(|places| self.check_attached(&survey, &places).is_ok())
     }
 
-    /// Which parameters stop asking for gradients, or go on, when a module is prepared.
+    /// For each parameter `Some(false)` if preparing a module freezes it, otherwise `None`.
     fn frozen<'a>(
         &'a self,
         recorded: &'a RecordedIn<'_>,
         places: &[Place],
     ) -> impl Fn(ParamId, &str) -> Option<bool> + 'a {
         let ids = places.iter().map(|place| place.id);
-        let of: HashMap<ParamId, &LayerSplit> = ids.zip(&self.layers).collect();
+        let layer_of: HashMap<ParamId, &LayerSplit> = ids.zip(&self.layers).collect();
         let others_train = self.config.others == Others::Trained
             && (self.trainability.trained())
                 .any(|(path, _)| !self.layers.iter().any(|layer| layer.path == path));
-        // A module in which nothing asks for gradients has no backward pass: there even what cannot
-        // move asks for them, and the optimizer does not move it.
+        // Without a parameter that requires gradients there is no backward pass. Then even targets that
+        // cannot move keep `require_grad`, and the optimizer does not move them.
         let mut layers = self.layers.iter();
         let something_trains = others_train || layers.any(|layer| !layer.constraint.is_closed());
-        move |id, path| match of.get(&id) {
+        move |id, path| match layer_of.get(&id) {
             Some(layer) if layer.constraint.is_closed() && something_trains => Some(false),
             Some(_) => None,
             None => {

@@ -1,21 +1,21 @@
-//! A module is split.
+//! Splitting a module.
 
 use burn::module::Module;
 
 use crate::config::{OsftConfig, Others};
 use crate::error::OsftError;
 use crate::module::{RecordedIn, Survey, Trainability, Weight, dtypes, is_half, weights};
-use crate::split::{Osft, SplitContext, chosen, hold};
+use crate::split::{Osft, SplitContext, chosen, round_bases};
 
 impl Osft {
     /// Splits the target weights of a module, in parallel over layers.
     ///
-    /// The module is only read; parameters that were built and not filled are filled.
+    /// The module is only read; uninitialized parameters are initialized.
     ///
     /// # Errors
     ///
-    /// As [`split_in`](Self::split_in); a source or a rule that needs calibration is
-    /// [`OsftError::NotCalibrated`] here.
+    /// The errors of [`split_in`](Self::split_in), and [`OsftError::NotCalibrated`] for a source or a rule
+    /// that needs a calibration.
     ///
     /// # References
     ///
@@ -24,29 +24,28 @@ impl Osft {
         Self::split_in(module, config, &SplitContext::new())
     }
 
-    /// Splits the target weights of a module by what is known of its inputs and of the sequence
-    /// of tasks.
+    /// Splits the target weights of a module, given what the context contains: a calibration of its inputs,
+    /// the position in the sequence of tasks, a cache.
     ///
-    /// The module is only read (parameters that were built and not filled are filled): what was learned stays
-    /// in its weights. A split for the next task
-    /// is made from the weights as they are then, with a new optimizer, since moments of the old
-    /// coordinates mean nothing in the new ones.
+    /// The module is only read (uninitialized parameters are initialized), so everything that was learned
+    /// stays in its weights. Make the split for the next task from the weights as they are then, with a new
+    /// optimizer, since optimizer moments in the old coordinates mean nothing in the new ones.
     ///
-    /// Selected weights that are frozen (`require_grad` is off) are left out, and so are those that stand
-    /// at several places of the module, of which Burn's optimizers would move the first alone;
-    /// [`warnings`](Self::warnings) names them. A module that trains by a split is finished, or what it
-    /// learned is discarded, before it is split again.
+    /// Selected weights that are frozen (`require_grad` is off) are left out, and so are weights that several
+    /// places of the module share, since Burn's optimizers would only move the first place.
+    /// [`warnings`](Self::warnings) names them. Before a module that trains by a split is split again, finish
+    /// it or discard what it has learned.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoTargetOfShare`] if one that gives
-    /// a share does, [`OsftError::NoLinearLayer`] and
-    /// [`OsftError::NothingTrains`] if there is nothing to split, [`OsftError::Reparameterized`] if
-    /// something is attached to the module, [`OsftError::TooManyDirections`],
-    /// [`OsftError::NonFinite`], [`OsftError::OutOfScale`], [`OsftError::Empty`] and
-    /// [`OsftError::UnsupportedDType`] naming the layer,
-    /// [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`], [`OsftError::NotMeasured`],
-    /// [`OsftError::NoConvergence`], [`OsftError::NoBf16`], and what [`OsftConfig::validate`] finds.
+    /// [`OsftError::NoTarget`] if a target pattern matches nothing, [`OsftError::NoTargetOfShare`] if the
+    /// pattern of a share matches no target, [`OsftError::NoLinearLayer`] and [`OsftError::NothingTrains`] if
+    /// there is nothing to split, [`OsftError::Reparameterized`] if something is attached to the module.
+    /// [`OsftError::TooManyDirections`], [`OsftError::NonFinite`], [`OsftError::OutOfScale`],
+    /// [`OsftError::Empty`], [`OsftError::UnsupportedDType`] and [`OsftError::NoConvergence`] name the layer
+    /// that cannot be split. [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`] and
+    /// [`OsftError::NotMeasured`] if the calibration is missing, does not fit or is incomplete,
+    /// [`OsftError::NoBf16`] if the device does not support bf16, and the errors of [`OsftConfig::validate`].
     pub fn split_in<M: Module>(
         module: &M,
         config: &OsftConfig,
@@ -61,9 +60,9 @@ impl Osft {
             recorded.trains(place.id, &place.path)
         })?;
         let mut targets = weights(module, &places);
-        warnings.extend(hold(&mut targets, config.base_precision)?);
+        warnings.extend(round_bases(&mut targets, config.base_precision)?);
         if config.others == Others::Trained {
-            warnings.extend(in_two_bytes(module, &targets, &recorded));
+            warnings.extend(half_precision_warning(module, &targets, &recorded));
         }
         let mut split = match context.cache {
             Some(cache) => cache.split(&targets, config, context)?,
@@ -75,8 +74,8 @@ impl Osft {
     }
 }
 
-/// A word about parameters beside the targets that train in a precision that cannot hold small steps.
-fn in_two_bytes<M: Module>(
+/// A warning about parameters beside the targets that train in a type which loses small steps.
+fn half_precision_warning<M: Module>(
     module: &M,
     targets: &[Weight],
     recorded: &RecordedIn<'_>,

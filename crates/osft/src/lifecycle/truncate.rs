@@ -1,4 +1,4 @@
-//! A module without the free part of its weights.
+//! Removing the free part of the weights.
 
 use burn::module::Module;
 use burn::tensor::DType;
@@ -8,16 +8,16 @@ use crate::module::{Survey, changed, computed, dtypes, replaced, values};
 use crate::split::Osft;
 
 impl Osft {
-    /// The module with the free part of every target dropped: what is left of a weight is what the
-    /// split protects. Everything else stays: identities, flags, what trains.
+    /// The module without the free part of every target: only the protected part of a weight is left.
+    /// Identities, training flags and `require_grad` do not change.
     ///
-    /// How much worse the module is for it says how much the free directions carry: the smallest
-    /// singular directions are not inert in every network.
+    /// The loss in quality shows how much the free directions carry: the smallest singular directions are not
+    /// inert in every network.
     ///
     /// # Errors
     ///
     /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Reparameterized`] if
-    /// something is attached to the module, [`OsftError::UnsupportedDType`] if it is quantized.
+    /// something is attached to the module, [`OsftError::UnsupportedDType`] if a target is quantized.
     pub fn truncate<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         survey.refuse_attachments()?;
@@ -33,7 +33,7 @@ impl Osft {
         }
         let mut whole = values(&module, &places.iter().map(|place| place.id).collect());
         let layers = self.layers.iter().zip(places);
-        let cut = layers.filter_map(|(layer, place)| {
+        let truncated = layers.filter_map(|(layer, place)| {
             let stored = whole.remove(&place.id)?;
             let constraint = layer.constraint.beside(&stored);
             let dtype = constraint.dtype().unwrap_or(computed(stored.dtype()));
@@ -41,7 +41,7 @@ impl Osft {
             let free = constraint.lift(constraint.lower(weight));
             Some((place.id, changed(stored, -free)))
         });
-        let cut = cut.collect();
-        Ok(replaced(module, cut))
+        let truncated = truncated.collect();
+        Ok(replaced(module, truncated))
     }
 }

@@ -1,11 +1,11 @@
-//! Matrices on the host and tensors, and the digits of checksums.
+//! Conversion between host matrices and tensors, and the digits of checksums.
 
 use burn::tensor::{DType, Device, Element, Tensor, TensorData};
 use faer::{Mat, MatRef};
 
 /// A matrix as a tensor of f32 or f64.
 pub(crate) fn to_tensor(matrix: MatRef<'_, f64>, device: &Device, dtype: DType) -> Tensor<2> {
-    // Not converted by the tensor: a large matrix would be there twice, in f64 too.
+    // Converted before the tensor is made: otherwise a large matrix would exist twice, once more in f64.
     match dtype {
         DType::F64 => Tensor::from_data(data(matrix, |value| value), (device, dtype)),
         _ => Tensor::from_data(data(matrix, |value| value as f32), (device, DType::F32)),
@@ -27,19 +27,19 @@ pub(crate) fn to_host(tensor: &Tensor<2>) -> Mat<f64> {
     Mat::from_fn(rows, columns, |i, j| values[i * columns + j])
 }
 
-/// Numbers as they are written: as a tensor, since JSON may change their last digit.
+/// Numbers as they are saved: as a tensor, since JSON may change their last digit.
 pub(crate) fn vector_data(values: &[f64]) -> TensorData {
     TensorData::new(values.to_vec(), [values.len()])
 }
 
-/// A matrix as it is written, row by row.
+/// A matrix as it is saved, row by row.
 pub(crate) fn matrix_data(matrix: &Mat<f64>) -> TensorData {
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
     let values = (0..rows).flat_map(|i| (0..columns).map(move |j| matrix[(i, j)]));
     TensorData::new(values.collect::<Vec<f64>>(), [rows, columns])
 }
 
-/// The digits of a checksum.
+/// The hexadecimal digits of a checksum.
 pub(crate) fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -18,7 +18,7 @@ use faer::linalg::qr::no_pivoting::factor::{
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::{Conj, Mat, Par, Spec};
 
-/// Which singular vectors of the longer side are wanted.
+/// Number of singular vectors on the longer side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vectors {
     /// As many as there are singular values.
@@ -39,9 +39,9 @@ pub(crate) struct Decomposition {
 
 /// Decomposes a matrix of finite values.
 ///
-/// The result depends on the values alone: it runs on one thread (layers are what runs in
-/// parallel), and each pair of vectors has the sign that makes the largest component of the input
-/// vector positive. `None` if the iteration does not converge.
+/// The result depends on the values alone: the decomposition runs on one thread (different layers run in
+/// parallel), and each pair of vectors has the sign that makes the largest component of the input vector
+/// positive. `None` if the iteration does not converge.
 pub(crate) fn decompose(matrix: &Mat<f64>, vectors: Vectors) -> Option<Decomposition> {
     let (d_in, d_out) = (matrix.nrows(), matrix.ncols());
     let r = d_in.min(d_out);
@@ -82,8 +82,8 @@ pub(crate) fn decompose(matrix: &Mat<f64>, vectors: Vectors) -> Option<Decomposi
 
 /// Eigenvalues of a symmetric matrix, descending, and its eigenvectors in the same order.
 ///
-/// One thread and fixed signs, as [`decompose`]. Negative eigenvalues, which a second moment has
-/// by rounding only, become 0. `None` if the iteration does not converge.
+/// Uses one thread and fixed signs, as [`decompose`]. Negative eigenvalues, which a second moment has by
+/// rounding only, become 0. `None` if the iteration does not converge.
 pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let d = matrix.nrows();
     let mut diagonal = Diag::zeros(d);
@@ -103,7 +103,7 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     .ok()?;
     let ascending_values = diagonal.column_vector();
     let values = (0..d).rev().map(|i| ascending_values[i].max(0.0)).collect();
-    // Turned round where they are: of a large matrix a copy is large.
+    // Reversed in place: a copy of a large matrix is large.
     for column in 0..d / 2 {
         for row in 0..d {
             let first = vectors[(row, column)];
@@ -119,9 +119,9 @@ pub(crate) fn eigen(matrix: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     Some((values, vectors))
 }
 
-/// An orthonormal basis of the whole space whose first columns are the given ones, each without what lies
-/// in those before it and of length 1; columns of which nothing is left, and those that are missing, are
-/// any that fit.
+/// An orthonormal basis of the whole space that begins with the given columns, each orthogonalized against
+/// the columns before it and normalized. Columns that depend on earlier ones, and missing columns, are
+/// replaced by arbitrary ones that complete the basis.
 pub(crate) fn completed(columns: Mat<f64>) -> Mat<f64> {
     let (d, count) = (columns.nrows(), columns.ncols());
     let block = recommended_block_size::<f64>(d, count);
@@ -146,7 +146,7 @@ pub(crate) fn completed(columns: Mat<f64>) -> Mat<f64> {
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
     );
-    // A reflection may turn a column round.
+    // A reflection may flip the sign of a column.
     for column in 0..count.min(d) {
         if reflections[(column, column)] < 0.0 {
             negate(&mut basis, column);
@@ -155,7 +155,7 @@ pub(crate) fn completed(columns: Mat<f64>) -> Mat<f64> {
     basis
 }
 
-/// Pairs are flipped together; vectors of the null space, which have no partner, on their own.
+/// Flips the two vectors of a pair together, and vectors of the null space, which have no partner, alone.
 fn fix_signs(input: &mut Mat<f64>, output: &mut Mat<f64>, r: usize) {
     for column in 0..input.ncols() {
         if largest_is_negative(input, column) {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_components_the_first_has_the_sign() {
+    fn the_first_of_equal_components_decides_the_sign() {
         let columns = Mat::from_fn(3, 3, |i, j| {
             [[-1.0, 1.0, 0.5], [1.0, -1.0, 1.0], [0.0; 3]][j][i]
         });
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_basis_is_completed_from_what_is_given() {
+    fn a_completed_basis_begins_with_the_given_columns() {
         let given = Mat::from_fn(6, 3, |i, j| ((i * i + 3 * i * j + j) as f64 * 0.37).sin());
         let basis = completed(given.clone());
         assert!(orthonormality_error(&basis) < 1e-13);
@@ -275,7 +275,7 @@ mod tests {
         let within = basis.subcols(0, 3).transpose() * &given;
         assert!((basis.subcols(0, 3) * &within - &given).norm_max() < 1e-13);
         assert!((0..3).all(|j| within[(j, j)] > 0.0));
-        // One that depends on the others, and none at all.
+        // Dependent columns, zero columns, no columns.
         let dependent = Mat::from_fn(4, 3, |i, j| (i + 1) as f64 * (j as f64 - 1.0));
         for columns in [dependent, Mat::zeros(4, 2), Mat::zeros(4, 0)] {
             assert!(orthonormality_error(&completed(columns)) < 1e-13);

@@ -1,4 +1,4 @@
-//! Any Burn module: what it holds, what trains, and values that go in and out.
+//! Access to any Burn module: its parameters, which of them train, and their values.
 
 mod survey;
 mod tensors;

@@ -1,4 +1,4 @@
-//! What a module holds: its matrices with their places, what trains, and what is attached.
+//! The survey of a module: its matrices with their paths, and its attachments.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,62 +10,62 @@ use crate::error::OsftError;
 /// A rank-2 parameter of a module.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// The first path where it stands at several.
+    /// The first path of a shared parameter.
     pub path: String,
     pub id: ParamId,
-    /// `[d_in, d_out]`; of a parameter that is not filled yet maybe the other way round, see
+    /// `[d_in, d_out]`; maybe transposed while the parameter is uninitialized, see
     /// [`has_shape`](Self::has_shape).
     pub shape: [usize; 2],
-    filled: bool,
+    initialized: bool,
     /// Without autodiff.
     pub device: Device,
     /// Whether it belongs directly to a `burn::nn::Linear`.
     pub in_linear: bool,
-    /// Another path of the same parameter.
+    /// Another path of the same parameter, if it is shared.
     pub also: Option<String>,
 }
 
 impl Place {
-    /// Whether the parameter has that shape, or may have it once it is filled: of one that is stored
-    /// transposed, Burn says until then how it is stored.
+    /// Whether the parameter has this shape, or may have it once it is initialized: until then, Burn reports
+    /// the stored shape, which may be transposed.
     pub(crate) fn has_shape(&self, shape: [usize; 2]) -> bool {
         let [rows, columns] = self.shape;
-        shape == [rows, columns] || (!self.filled && shape == [columns, rows])
+        shape == [rows, columns] || (!self.initialized && shape == [columns, rows])
     }
 }
 
-/// What is attached to a parameter.
+/// A reparameterization that is attached to a parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachment {
     /// Path of the parameter.
     pub path: String,
-    /// Name of the kind of reparameterization.
+    /// Name of the reparameterization.
     pub name: String,
-    /// Parameters that it consists of.
+    /// Identities of its parameters.
     pub parts: Vec<ParamId>,
 }
 
-/// Everything that the shapes of a module say; no value is looked at, so parameters that were built
-/// and not filled stay without.
+/// The matrices and attachments of a module. No value is read, so uninitialized parameters stay
+/// uninitialized.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Survey {
     pub matrices: Vec<Place>,
     pub attachments: Vec<Attachment>,
 }
 
-/// What Burn calls the container of a reparameterization's parameters.
+/// Burn's container type for the parameters of a reparameterization.
 const ATTACHED: &str = "Reparameterization";
 
 impl Survey {
     pub(crate) fn of<M: Module>(module: &M) -> Self {
         let mut walk = Walk::default();
         module.visit(&mut walk);
-        walk.found
+        walk.survey
     }
 
-    /// Where a parameter is: by its identity, which also finds it in a module that became part of
-    /// another, else by its path, which also finds it in a module whose weights were loaded; but not what
-    /// is found by its identity, one of `identities`, already.
+    /// Finds a parameter: by its identity, which also works in a module that became part of another one,
+    /// otherwise by its path, which also works after weights were loaded. A parameter with one of
+    /// `identities` is never found by its path.
     pub(crate) fn find(
         &self,
         id: ParamId,
@@ -81,7 +81,9 @@ impl Survey {
     }
 
     pub(crate) fn attachment(&self, path: &str) -> Option<&Attachment> {
-        self.attachments.iter().find(|found| found.path == path)
+        self.attachments
+            .iter()
+            .find(|attachment| attachment.path == path)
     }
 
     /// # Errors
@@ -90,9 +92,9 @@ impl Survey {
     pub(crate) fn refuse_attachments(&self) -> Result<(), OsftError> {
         match self.attachments.first() {
             None => Ok(()),
-            Some(found) => Err(OsftError::Reparameterized {
-                layer: found.path.clone(),
-                attached: found.name.clone(),
+            Some(attachment) => Err(OsftError::Reparameterized {
+                layer: attachment.path.clone(),
+                attached: attachment.name.clone(),
             }),
         }
     }
@@ -102,14 +104,14 @@ impl Survey {
 struct Walk {
     paths: Paths,
     containers: Vec<String>,
-    found: Survey,
+    survey: Survey,
     index_of: HashMap<ParamId, usize>,
 }
 
 impl ModuleVisitor for Walk {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         if container_type == ATTACHED {
-            self.found.attachments.push(Attachment {
+            self.survey.attachments.push(Attachment {
                 path: self.paths.joined(),
                 name: name.to_string(),
                 parts: Vec::new(),
@@ -125,21 +127,21 @@ impl ModuleVisitor for Walk {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(path) = self.paths.own() else {
-            if let Some(attachment) = self.found.attachments.last_mut() {
+        let Some(path) = self.paths.outside_attachments() else {
+            if let Some(attachment) = self.survey.attachments.last_mut() {
                 attachment.parts.push(param.id);
             }
             return;
         };
         if let Some(&first) = self.index_of.get(&param.id) {
-            self.found.matrices[first].also.get_or_insert(path);
+            self.survey.matrices[first].also.get_or_insert(path);
         } else if let [d_in, d_out] = param.lazy_shape().as_slice() {
-            self.index_of.insert(param.id, self.found.matrices.len());
-            self.found.matrices.push(Place {
+            self.index_of.insert(param.id, self.survey.matrices.len());
+            self.survey.matrices.push(Place {
                 path,
                 id: param.id,
                 shape: [*d_in, *d_out],
-                filled: param.is_initialized(),
+                initialized: param.is_initialized(),
                 device: param.lazy_device().inner(),
                 in_linear: self.containers.last().is_some_and(|k| k == "Struct:Linear"),
                 also: None,
@@ -148,8 +150,8 @@ impl ModuleVisitor for Walk {
     }
 }
 
-/// Runs over the float parameters of a module, with their paths and whether they are part of what is
-/// attached to another.
+/// Tracks the path during a walk over the parameters of a module, and whether the walk is inside an
+/// attachment.
 #[derive(Default)]
 pub(crate) struct Paths {
     path: Vec<String>,
@@ -167,8 +169,8 @@ impl Paths {
         self.attached -= usize::from(container_type == ATTACHED);
     }
 
-    /// The path, unless it is one of what is attached.
-    pub(crate) fn own(&self) -> Option<String> {
+    /// The current path; `None` inside an attachment.
+    pub(crate) fn outside_attachments(&self) -> Option<String> {
         (self.attached == 0).then(|| self.joined())
     }
 
@@ -177,7 +179,8 @@ impl Paths {
     }
 }
 
-/// Values of rank-2 parameters, those that are attached included, by identity and without gradients.
+/// Values of rank-2 parameters, attachments included, by identity and without gradients. Vectors become one
+/// row, quantized values are dequantized.
 pub(crate) fn values<M: Module>(
     module: &M,
     wanted: &HashSet<ParamId>,
@@ -213,7 +216,7 @@ impl ModuleVisitor for Values<'_> {
     }
 }
 
-/// The type of a parameter's values; known once it is filled.
+/// The types of all initialized parameters.
 pub(crate) fn dtypes<M: Module>(module: &M) -> HashMap<ParamId, DType> {
     struct Types(HashMap<ParamId, DType>);
     impl ModuleVisitor for Types {

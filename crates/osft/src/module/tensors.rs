@@ -1,9 +1,9 @@
-//! Tensors that can meet: on one device, differentiated alike, of one type.
+//! Making tensors compatible: one device, one autodiff state, one type.
 
 use burn::tensor::{DType, FloatDType, Tensor};
 
-/// A constant that can meet `tensor` in an operation: on its device, and with its kind of
-/// differentiation. Its values are shared where the device is the same.
+/// A constant that can be combined with `tensor`: on its device and with its autodiff state. Its values are
+/// shared if the device is the same.
 pub(crate) fn beside<const C: usize, const D: usize>(
     constant: Tensor<C>,
     tensor: &Tensor<D>,
@@ -23,7 +23,7 @@ pub(crate) fn is_half(dtype: DType) -> bool {
     matches!(dtype, DType::BF16 | DType::F16)
 }
 
-/// The type that bases, cores and factors of a weight stored as `dtype` have.
+/// The computation type: the type of bases, cores and factors of a weight that is stored as `dtype`.
 pub(crate) fn computed(dtype: DType) -> DType {
     match dtype {
         DType::F64 => DType::F64,
@@ -31,7 +31,7 @@ pub(crate) fn computed(dtype: DType) -> DType {
     }
 }
 
-/// Largest relative error of rounding a number that is computed with, half a unit in the last place.
+/// Largest relative rounding error in a computation type, half a unit in the last place.
 pub(crate) fn unit_roundoff(computed: DType) -> f64 {
     match computed {
         DType::F64 => 2.0_f64.powi(-53),
@@ -39,25 +39,26 @@ pub(crate) fn unit_roundoff(computed: DType) -> f64 {
     }
 }
 
-/// A weight that was held, as it is computed with.
-pub(crate) fn widened<const D: usize>(held: Tensor<D>) -> Tensor<D> {
-    match is_half(held.dtype()) {
-        true => held.cast(FloatDType::F32),
-        false => held,
+/// A stored weight in the computation type.
+pub(crate) fn widened<const D: usize>(stored: Tensor<D>) -> Tensor<D> {
+    match is_half(stored.dtype()) {
+        true => stored.cast(FloatDType::F32),
+        false => stored,
     }
 }
 
-/// A weight that was held and a change of it, in the wider precision of the two.
-pub(crate) fn changed<const D: usize>(held: Tensor<D>, change: Tensor<D>) -> Tensor<D> {
-    let held = widened(held);
-    let dtype = match held.dtype() {
+/// The sum of a stored weight and a change, in the wider type of the two.
+pub(crate) fn changed<const D: usize>(stored: Tensor<D>, change: Tensor<D>) -> Tensor<D> {
+    let stored = widened(stored);
+    let dtype = match stored.dtype() {
         DType::F64 => DType::F64,
         _ => change.dtype(),
     };
-    held.cast(dtype) + change.cast(dtype)
+    stored.cast(dtype) + change.cast(dtype)
 }
 
-/// Weights and cores are rank-2 parameters, so this only tells the compiler what holds anyway.
+/// The tensor as a matrix. Weights and cores are rank-2 parameters, so this only tells the compiler their
+/// rank.
 pub(crate) fn as_matrix<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     let dims = tensor.dims();
     let rows = dims.first().copied().unwrap_or(1);

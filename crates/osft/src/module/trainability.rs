@@ -1,4 +1,4 @@
-//! Which parameters of a module train, so that it can be given back as it was.
+//! A record of which parameters of a module train, to restore it later.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,46 +8,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::module::Paths;
 
-/// Which parameters of a module train: `require_grad` of every float parameter, what is attached to others
-/// not counted.
+/// Which parameters of a module train: `require_grad` of every float parameter, without attachments.
 ///
-/// A record of a module as it is, for giving it back so after something else froze and unfroze parts of it.
-/// Burn keeps what is configured also where it takes no effect, on a device without autodiff and in
-/// validation; that is what counts here.
+/// Record it to restore a module after other code has frozen or unfrozen parts of it. The configured value
+/// counts; Burn keeps it even where it has no effect, on a device without autodiff and in validation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Trainability {
     by_path: BTreeMap<String, Recorded>,
-    /// Where a parameter stands, which also finds it in a module that became part of another. Not saved: in
-    /// another process identities are others.
+    /// Paths of every parameter by identity, which also find it in a module that became part of another one.
+    /// Not saved, since identities differ in another process.
     #[serde(skip)]
     paths_of: HashMap<ParamId, Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Recorded {
-    /// Whether the module's owner lets it train.
+    /// Whether `require_grad` is on.
     pub trains: bool,
     pub dimensions: usize,
 }
 
 impl Trainability {
-    /// That of a module. Parameters that were built and not filled are filled.
+    /// Records which parameters of a module train. Uninitialized parameters are initialized.
     pub fn of<M: Module>(module: &M) -> Self {
-        let mut record = Recorder::new(true);
-        module.visit(&mut record);
-        record.found
+        let mut recorder = Recorder::new(true);
+        module.visit(&mut recorder);
+        recorder.record
     }
 
-    /// The module with every parameter training or not, as it did when the record was made. Parameters are
-    /// found by their identity or, where that has changed, by their path; those without a record stay as
-    /// they are, and so do training flags and values.
+    /// Restores the recorded `require_grad` of every parameter. Parameters are found by their identity or, if
+    /// that has changed, by their path. Parameters without a record do not change, and neither do training
+    /// flags and values.
     pub fn restored<M: Module>(&self, module: M) -> M {
         let recorded = self.recorded_in(&module);
         set(module, |id, path| Some(recorded.get(id, path)?.trains))
     }
 
-    /// What is recorded of the parameters of a module.
+    /// The record, matched with the parameters of a module.
     pub(crate) fn recorded_in<M: Module>(&self, module: &M) -> RecordedIn<'_> {
         let mut identities = Identities::default();
         module.visit(&mut identities);
@@ -57,7 +55,7 @@ impl Trainability {
         }
     }
 
-    /// The same, by the identities of the parameters at the recorded paths of a module.
+    /// The same record with the identities of the parameters that a module has at the recorded paths.
     pub(crate) fn identified_by<M: Module>(mut self, module: &M) -> Self {
         let mut identities = Identities::default();
         module.visit(&mut identities);
@@ -69,7 +67,7 @@ impl Trainability {
         self
     }
 
-    /// The same with these parameters trained.
+    /// The same record, with these parameters as trainable.
     pub(crate) fn with_trained<'a>(mut self, paths: impl Iterator<Item = &'a str>) -> Self {
         for path in paths {
             if let Some(recorded) = self.by_path.get_mut(path) {
@@ -79,33 +77,33 @@ impl Trainability {
         self
     }
 
-    /// All parameters that train, by path.
+    /// All trainable parameters, by path.
     pub(crate) fn trained(&self) -> impl Iterator<Item = (&str, Recorded)> {
         let all = self.by_path.iter();
         all.filter(|(_, recorded)| recorded.trains)
             .map(|(path, recorded)| (path.as_str(), *recorded))
     }
 
-    /// The first parameter of a module that is filled and does not train as `wanted` says, with whether it
-    /// should; parameters of which nothing is said do not count.
-    pub(crate) fn first_other<M: Module>(
+    /// The first initialized parameter of a module that differs from `wanted`, with the wanted value. A
+    /// parameter for which `wanted` returns `None` does not count.
+    pub(crate) fn first_mismatch<M: Module>(
         module: &M,
         wanted: impl Fn(ParamId, &str) -> Option<bool>,
     ) -> Option<(String, bool)> {
-        let mut record = Recorder::new(false);
-        module.visit(&mut record);
-        let paths = record.found.paths_of.iter();
-        let others = paths.flat_map(|(id, paths)| paths.iter().map(move |path| (*id, path)));
-        let others = others.filter_map(|(id, path)| {
+        let mut recorder = Recorder::new(false);
+        module.visit(&mut recorder);
+        let paths = recorder.record.paths_of.iter();
+        let parameters = paths.flat_map(|(id, paths)| paths.iter().map(move |path| (*id, path)));
+        let mismatches = parameters.filter_map(|(id, path)| {
             let wanted = wanted(id, path)?;
-            let found = record.found.by_path.get(path)?;
-            (found.trains != wanted).then(|| (path.clone(), wanted))
+            let recorded = recorder.record.by_path.get(path)?;
+            (recorded.trains != wanted).then(|| (path.clone(), wanted))
         });
-        others.min()
+        mismatches.min()
     }
 }
 
-/// A record beside a module.
+/// A record, matched with a module.
 pub(crate) struct RecordedIn<'a> {
     record: &'a Trainability,
     /// Identities in the module.
@@ -113,8 +111,8 @@ pub(crate) struct RecordedIn<'a> {
 }
 
 impl RecordedIn<'_> {
-    /// What is recorded of a parameter: of its identity, at that path if it stood at several; or of its path,
-    /// unless what stood there is elsewhere in the module.
+    /// The record of a parameter: by identity, and at this path if it had several; otherwise by path, unless
+    /// the parameter that was recorded there is elsewhere in the module.
     pub(crate) fn get(&self, id: ParamId, path: &str) -> Option<Recorded> {
         let record = self.record;
         if let Some(paths) = record.paths_of.get(&id) {
@@ -129,19 +127,19 @@ impl RecordedIn<'_> {
         }
     }
 
-    /// Whether a parameter trains; one without a record does.
+    /// Whether a parameter is trainable; true for a parameter without a record.
     pub(crate) fn trains(&self, id: ParamId, path: &str) -> bool {
         self.get(id, path).is_none_or(|recorded| recorded.trains)
     }
 }
 
-/// Whether a parameter is configured to train, on a device with autodiff or without. Not what its tensor
-/// says: that of a parameter that was moved to another device is no leaf.
+/// Whether a parameter is configured to train, on a device with autodiff or without. Its tensor does not
+/// tell: after a move to another device it is not a leaf.
 pub(crate) fn is_trained<const D: usize>(param: &Param<Tensor<D>>) -> bool {
     param.valid().train().base().is_require_grad()
 }
 
-/// Paths of the parameters of a module by their identity; nothing is filled.
+/// Paths of the parameters of a module, by identity. Initializes nothing.
 #[derive(Default)]
 struct Identities {
     paths: Paths,
@@ -158,7 +156,7 @@ impl ModuleVisitor for Identities {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(path) = self.paths.own() {
+        if let Some(path) = self.paths.outside_attachments() {
             self.paths_of.entry(param.id).or_default().push(path);
         }
     }
@@ -167,7 +165,7 @@ impl ModuleVisitor for Identities {
 struct Recorder {
     paths: Paths,
     fill: bool,
-    found: Trainability,
+    record: Trainability,
 }
 
 impl Recorder {
@@ -175,7 +173,7 @@ impl Recorder {
         Self {
             paths: Paths::default(),
             fill,
-            found: Trainability::default(),
+            record: Trainability::default(),
         }
     }
 }
@@ -190,7 +188,7 @@ impl ModuleVisitor for Recorder {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(path) = self.paths.own() else {
+        let Some(path) = self.paths.outside_attachments() else {
             return;
         };
         if !self.fill && !param.is_initialized() {
@@ -200,13 +198,13 @@ impl ModuleVisitor for Recorder {
             trains: is_trained(param),
             dimensions: D,
         };
-        self.found.by_path.insert(path.clone(), recorded);
-        self.found.paths_of.entry(param.id).or_default().push(path);
+        self.record.by_path.insert(path.clone(), recorded);
+        self.record.paths_of.entry(param.id).or_default().push(path);
     }
 }
 
-/// The module with the gradients of parameters asked for or not, as `wanted` says of each by identity
-/// and path. Training flags, values and what is attached stay as they are.
+/// Sets `require_grad` of every parameter for which `wanted`, given identity and path, returns a value.
+/// Training flags, values and attachments do not change.
 pub(crate) fn set<M: Module>(module: M, wanted: impl Fn(ParamId, &str) -> Option<bool>) -> M {
     module.map(&mut Set {
         paths: Paths::default(),
@@ -229,7 +227,7 @@ impl<F: Fn(ParamId, &str) -> Option<bool>> ModuleMapper for Set<F> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.paths.own();
+        let path = self.paths.outside_attachments();
         let wanted = path.and_then(|path| (self.wanted)(param.id, &path));
         match wanted {
             Some(wanted) => with_gradients(param, wanted),
@@ -238,16 +236,18 @@ impl<F: Fn(ParamId, &str) -> Option<bool>> ModuleMapper for Set<F> {
     }
 }
 
-/// The parameter, trained or not; untouched where it is so, since its place in a graph stays then too.
+/// Sets `require_grad` of a parameter. A parameter that has the value already is returned unchanged, so that
+/// it keeps its place in a graph.
 pub(crate) fn with_gradients<const D: usize>(
     param: Param<Tensor<D>>,
     wanted: bool,
 ) -> Param<Tensor<D>> {
     match param.is_initialized() {
-        // What one that is not filled does is not known; and its clones would do the same from now on.
+        // The current value of an uninitialized parameter is unknown. The mapper separates it from its
+        // clones, which must not change.
         false => param.init_mapper(|value| value).set_require_grad(wanted),
         true if wanted == is_trained(&param) => param,
-        // Of a parameter that was moved to another device the tensor is no leaf, until it is cut off.
+        // After a move to another device, the tensor is not a leaf until it is detached.
         true => param.map(Tensor::detach).set_require_grad(wanted),
     }
 }

@@ -10,8 +10,7 @@ use crate::module::{Paths, beside, is_trained, non_finite, with_gradients};
 
 /// # Errors
 ///
-/// [`OsftError::NonFinite`] for the first parameter, among those that are `wanted`, that holds a value
-/// which is no number.
+/// [`OsftError::NonFinite`] for the first `wanted` parameter that contains a NaN or infinite value.
 pub(crate) fn check_finite<M: Module>(
     module: &M,
     wanted: impl Fn(ParamId, &str) -> bool,
@@ -19,16 +18,16 @@ pub(crate) fn check_finite<M: Module>(
     let mut check = Check {
         paths: Paths::default(),
         wanted,
-        found: None,
+        error: None,
     };
     module.visit(&mut check);
-    check.found.map_or(Ok(()), Err)
+    check.error.map_or(Ok(()), Err)
 }
 
 struct Check<F> {
     paths: Paths,
     wanted: F,
-    found: Option<OsftError>,
+    error: Option<OsftError>,
 }
 
 impl<F: Fn(ParamId, &str) -> bool> ModuleVisitor for Check<F> {
@@ -41,23 +40,23 @@ impl<F: Fn(ParamId, &str) -> bool> ModuleVisitor for Check<F> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(path) = self.paths.own() else {
+        let Some(path) = self.paths.outside_attachments() else {
             return;
         };
-        if self.found.is_some() || !(self.wanted)(param.id, &path) {
+        if self.error.is_some() || !(self.wanted)(param.id, &path) {
             return;
         }
         let value = param.base().inner();
         let columns = value.dims().last().copied().unwrap_or(1);
-        // Asked where the values are; only broken ones are fetched.
+        // Checked on the device; only broken values are copied to the host.
         if !value.clone().is_finite().all().into_scalar::<bool>() {
             let values: Vec<f64> = value.into_data().iter::<f64>().collect();
-            self.found = non_finite(&path, columns, &values);
+            self.error = non_finite(&path, columns, &values);
         }
     }
 }
 
-/// The module with other values of rank-2 parameters, which stay what they are otherwise.
+/// Replaces the values of rank-2 parameters; everything else about them stays.
 pub(crate) fn replaced<M: Module>(module: M, values: HashMap<ParamId, Tensor<2>>) -> M {
     module.map(&mut Replace(values))
 }
@@ -69,7 +68,7 @@ impl ModuleMapper for Replace {
         let Some(value) = self.0.remove(&param.id) else {
             return param;
         };
-        // Cut off: what is put in its place is a leaf.
+        // Detached first, so that the new value is a leaf.
         let trains = is_trained(&param);
         let param = param.map(|old| {
             let value = beside(value.cast(old.dtype()), &old);

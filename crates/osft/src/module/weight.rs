@@ -16,12 +16,12 @@ pub(crate) struct Weight {
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub value: Tensor<2>,
-    /// The frozen base: the value in the precision of the split, which is what is decomposed; see
+    /// The frozen base: the value in the base precision, which is decomposed; see
     /// [`BasePrecision`](crate::BasePrecision).
     pub base: Tensor<2>,
 }
 
-/// The weights of a module at these places, in their order.
+/// The weights of a module at these places, in the order of the places.
 pub(crate) fn weights<M: Module>(module: &M, places: &[Place]) -> Vec<Weight> {
     let ids: HashSet<ParamId> = places.iter().map(|place| place.id).collect();
     let mut values = values(module, &ids);
@@ -40,7 +40,7 @@ pub(crate) fn weights<M: Module>(module: &M, places: &[Place]) -> Vec<Weight> {
 }
 
 impl Weight {
-    /// What a change is measured against: the weight as it is held where a core trains in its place.
+    /// The reference of a change: the base if a core trains in place of the weight, otherwise the value.
     pub(crate) fn start(&self, has_core: bool) -> Tensor<2> {
         match has_core {
             true => self.base.clone(),
@@ -49,6 +49,11 @@ impl Weight {
     }
 
     /// The values that are split, checked to be finite.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::Empty`], [`OsftError::UnsupportedDType`] and [`OsftError::NonFinite`], each with the
+    /// path.
     pub(crate) fn to_host(&self) -> Result<Mat<f64>, OsftError> {
         let [d_in, d_out] = self.value.dims();
         if d_in == 0 || d_out == 0 {
@@ -74,7 +79,7 @@ impl Weight {
         }
     }
 
-    /// Straight from what the tensor holds: a copy of a large weight in f64 is large itself.
+    /// Built directly from the tensor's values: an f64 copy of a large weight would be large itself.
     fn matrix<T: Copy + Into<f64>>(&self, values: &[T]) -> Result<Mat<f64>, OsftError> {
         let [d_in, d_out] = self.value.dims();
         match non_finite(&self.path, d_out, values) {
@@ -86,7 +91,7 @@ impl Weight {
     }
 }
 
-/// What is said of values that are not all finite.
+/// The error about values that are not all finite; `None` if they are.
 pub(crate) fn non_finite<T: Copy + Into<f64>>(
     layer: &str,
     columns: usize,

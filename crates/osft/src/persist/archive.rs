@@ -1,5 +1,5 @@
-//! Saved state: a header and tensors in one safetensors file, with a kind, a format version and a
-//! checksum over all of it.
+//! Saved state: a header and tensors in one safetensors file, with a kind, a format version and a checksum of
+//! everything.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,12 +16,12 @@ use crate::linalg::hexadecimal;
 /// Key of the header among the file's own metadata.
 const KEY: &str = "osft";
 
-/// What kind of state a file holds, in which version of its layout.
+/// The kind of a saved state and the versions of its layout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Format {
     pub kind: &'static str,
     pub version: u32,
-    /// Oldest version that is still read.
+    /// Oldest version that can still be read.
     pub oldest: u32,
     /// First version with a checksum.
     pub checked_since: u32,
@@ -46,21 +46,21 @@ struct Checked {
     label: Label,
     /// SHA-256 in hexadecimal digits of the content and of every tensor.
     sha256: String,
-    /// As JSON inside JSON: what was hashed.
+    /// The hashed content, as JSON inside JSON.
     content: String,
 }
 
-/// Tensors by name, as they are written.
+/// Tensors by name, to be saved.
 pub(crate) type Tensors = Vec<(String, TensorData)>;
 
-/// Tensors by name, as they were read.
+/// Tensors by name, as loaded.
 pub(crate) struct Stored {
     format: Format,
     tensors: HashMap<String, TensorData>,
 }
 
 impl Stored {
-    /// A tensor that need not be there.
+    /// A vector that a file may lack.
     pub(crate) fn find_vector(&mut self, name: &str) -> Option<Vec<f64>> {
         let data = self.tensors.remove(name)?;
         Some(data.iter::<f64>().collect())
@@ -73,7 +73,7 @@ impl Stored {
             .ok_or_else(|| broken(format, format!("no tensor {name:?}")))
     }
 
-    /// A tensor of that shape, in the type that it was saved in.
+    /// A tensor of this shape, in the type that it was saved in.
     pub(crate) fn tensor<const D: usize>(
         &mut self,
         name: &str,
@@ -172,8 +172,8 @@ pub(crate) fn pack<H: Serialize>(
 
 /// # Errors
 ///
-/// [`OsftError::OtherFormat`] for another version, [`OsftError::BrokenState`] for anything that is
-/// not such a file.
+/// [`OsftError::OtherFormat`] for a version that cannot be read, [`OsftError::BrokenState`] if the bytes are
+/// not a file of this format or were changed.
 pub(crate) fn unpack<H: DeserializeOwned>(
     format: Format,
     bytes: &[u8],
@@ -231,14 +231,14 @@ pub(crate) fn unpack<H: DeserializeOwned>(
     Ok((content, Stored { format, tensors }))
 }
 
-/// Of the content and of tensors, which are taken in the order of their names.
+/// SHA-256 of the content and the tensors, which are sorted by name.
 fn checksum<'a, 'data: 'a>(
     content: &str,
     tensors: impl Iterator<Item = (&'a str, &'a TensorView<'data>)>,
 ) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
-        // With its length: what ends one part must not begin the next.
+        // The length is hashed too, so that bytes cannot move from one part to the next.
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };

@@ -1,4 +1,4 @@
-//! Splits on disk, found again by what they were made from.
+//! A cache of splits on disk, found by a hash of everything that a split depends on.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::module::Weight;
 use crate::persist::{Format, Layout};
 use crate::split::{FactorIds, Osft, SplitCache, SplitContext};
 
-/// Part of every key: a layout, or a way to decompose, that changes must change the version.
+/// The version is part of every key: increase it whenever the layout or the decomposition changes.
 const CACHED: Layout = Layout {
     format: Format {
         kind: "cached split",
@@ -27,8 +27,8 @@ const CACHED: Layout = Layout {
 };
 
 impl SplitCache {
-    /// The split of weights, from the folder if it is there; otherwise it is made and kept. A file that
-    /// cannot be read is made anew; that a split cannot be kept is a warning of it and no error.
+    /// Loads the split of these weights from the folder, or makes and saves it. A file that cannot be read is
+    /// replaced. If the split cannot be saved, it gets a warning; that is not an error.
     pub(crate) fn split(
         &self,
         targets: &[Weight],
@@ -40,14 +40,15 @@ impl SplitCache {
             && let Ok(mut split) = Osft::unpack_cached(CACHED, &bytes, targets, context)
         {
             renew_identities(&mut split);
-            // The same, but with rules from outside this crate resolved.
+            // Equal, but with custom rules resolved.
             split.config = config.clone();
             return Ok(split);
         }
         let mut split = Osft::decomposed(targets, config, context)?;
         let packed = split.pack(CACHED).map_err(|error| error.to_string());
-        let kept = packed.and_then(|bytes| write(&path, &bytes).map_err(|error| error.to_string()));
-        if let Err(reason) = kept {
+        let saved =
+            packed.and_then(|bytes| write(&path, &bytes).map_err(|error| error.to_string()));
+        if let Err(reason) = saved {
             split.warnings.push(format!(
                 "the split could not be kept in {}: {reason}",
                 self.folder().display()
@@ -61,7 +62,8 @@ impl SplitCache {
     }
 }
 
-/// Two modules with one split must not share the identities of what trains.
+/// Gives cores and factors new identities: two modules with one cached split must not share trainable
+/// parameters.
 fn renew_identities(split: &mut Osft) {
     for layer in &mut split.layers {
         layer.core = layer.core.map(|_| ParamId::new());
@@ -71,7 +73,7 @@ fn renew_identities(split: &mut Osft) {
     }
 }
 
-/// Whole or not at all: another run may read at any time.
+/// Writes a file whole or not at all, since another run may read it at any time.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
@@ -80,7 +82,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Less the process's mask, as for any new file: others may share the folder.
+        // Reduced by the umask, as for any new file: other users may share the folder.
         unfinished.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut file = unfinished.tempfile_in(folder)?;
@@ -90,7 +92,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Hexadecimal SHA-256 of what a split depends on.
+/// Hexadecimal SHA-256 of everything that a split depends on.
 fn key(
     targets: &[Weight],
     config: &OsftConfig,
@@ -107,26 +109,26 @@ fn key(
     if config.follows_tasks() {
         hash.update(context.progress().to_le_bytes());
     }
-    let weights: Vec<_> = targets.par_iter().map(of_weight).collect();
+    let weights: Vec<_> = targets.par_iter().map(weight_digest).collect();
     weights.iter().for_each(|weight| hash.update(weight));
     if let Some(calibration) = context.calibration {
-        of_calibration(calibration, &mut hash);
+        hash_calibration(calibration, &mut hash);
     }
     Ok(hexadecimal(&hash.finalize()))
 }
 
-fn of_weight(weight: &Weight) -> impl AsRef<[u8]> + use<> {
+fn weight_digest(weight: &Weight) -> impl AsRef<[u8]> + use<> {
     let data = weight.base.clone().into_data();
     let mut hash = Sha256::new();
     hash.update(&weight.path);
-    // That of the module too: a split of another one is refused, and must not be found.
+    // The module's own type is hashed too, since a split for another type would be refused.
     let dtypes = (weight.value.dtype(), data.dtype());
     hash.update(format!(" {dtypes:?} {:?} ", data.shape()));
     hash.update(data.as_bytes());
     hash.finalize()
 }
 
-fn of_calibration(calibration: &Calibration, hash: &mut Sha256) {
+fn hash_calibration(calibration: &Calibration, hash: &mut Sha256) {
     let moments = calibration.moments.par_iter();
     let moments: Vec<_> = moments
         .map(|moment| {

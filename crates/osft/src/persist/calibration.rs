@@ -1,4 +1,4 @@
-//! A calibration as bytes, to be saved with a run.
+//! Saving and loading a calibration.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::error::OsftError;
 use crate::linalg::vector_data;
 use crate::persist::{Format, Tensors, pack, unpack};
 
-/// Since version 2 importance is there only where it was measured; version 1 always has all of it. Since
-/// version 3 there is a checksum.
+/// Since version 2, importance is optional; version 1 always contains both measures. Version 3 added the
+/// checksum.
 const FORMAT: Format = Format {
     kind: "calibration",
     version: 3,
@@ -18,7 +18,7 @@ const FORMAT: Format = Format {
     checked_since: 3,
 };
 
-/// Names of the tensors of importance.
+/// Names of the tensors with importance scores.
 mod importance {
     pub const COSINE: &str = "layer.cosines";
     pub const LINEAR_CKA: &str = "layer.linear_cka";
@@ -28,7 +28,7 @@ mod importance {
 struct Header {
     sources: Vec<SourceHeader>,
     layers: Vec<LayerHeader>,
-    /// Rows of every moment's sketch; none where it is exact.
+    /// Rows of every moment's sketch; `None` if the moment is exact.
     sketch_rows: Vec<Option<usize>>,
 }
 
@@ -89,12 +89,12 @@ impl Calibration {
         pack(FORMAT, &header, &tensors)
     }
 
-    /// A calibration that was saved.
+    /// Loads a calibration that [`to_bytes`](Self::to_bytes) saved.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherFormat`] if another version of the layout wrote it,
-    /// [`OsftError::BrokenState`] if it is no saved calibration.
+    /// [`OsftError::OtherFormat`] if its version cannot be read, [`OsftError::BrokenState`] if the bytes are
+    /// not a saved calibration or were changed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OsftError> {
         let (header, mut tensors) = unpack::<Header>(FORMAT, bytes)?;
         let broken = |reason: &str| OsftError::BrokenState {
@@ -124,7 +124,8 @@ impl Calibration {
         let cosines = tensors.find_vector(importance::COSINE);
         let cka = tensors.find_vector(importance::LINEAR_CKA);
         let count = header.layers.len();
-        let fits = |scores: &Option<Vec<f64>>| scores.as_ref().is_none_or(|of| of.len() == count);
+        let fits =
+            |scores: &Option<Vec<f64>>| scores.as_ref().is_none_or(|values| values.len() == count);
         if weights.len() != header.sources.len() || !fits(&cosines) || !fits(&cka) {
             return Err(broken("not one number per source and layer"));
         }
@@ -136,7 +137,8 @@ impl Calibration {
             return Err(broken("a layer has no moment"));
         }
         let sources = header.sources.into_iter().zip(weights);
-        let score = |scores: &Option<Vec<f64>>, index: usize| scores.as_ref().map(|of| of[index]);
+        let score =
+            |scores: &Option<Vec<f64>>, index: usize| scores.as_ref().map(|values| values[index]);
         let layers = header.layers.into_iter().enumerate();
         Ok(Self {
             sources: sources

@@ -1,4 +1,4 @@
-//! Splits and calibrations as bytes, and splits on disk.
+//! Saving and loading splits and calibrations, and the cache of splits on disk.
 
 mod archive;
 mod cache;

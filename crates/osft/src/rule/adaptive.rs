@@ -11,11 +11,11 @@ use crate::importance_measure::ImportanceMeasure;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveShare {
-    /// Share of a layer without importance, in `[0, 1]`: the paper's `mrr`.
+    /// Share of a layer of importance 0, in `[0, 1]`: the paper's `mrr`.
     pub min: f64,
     /// Share of a layer of mean importance, in `[0, 1]`: the paper's `trr`.
     pub max: f64,
-    /// What a layer's importance is.
+    /// Measure of a layer's importance.
     pub importance: ImportanceMeasure,
 }
 
@@ -54,7 +54,11 @@ pub(super) fn kind() -> RuleKind {
 }
 
 impl ShareRule {
-    /// The paper's rule: `min + importance · (max - min)`, clamped to `[0, 1]`. Needs calibration.
+    /// The paper's rule: `min + importance · (max - min)`, clamped to `[0, 1]`. Needs a calibration.
+    ///
+    /// # References
+    ///
+    /// arXiv 2504.07097, section 3.3.
     pub fn adaptive(share: AdaptiveShare) -> Self {
         Self::custom(share)
     }
@@ -66,7 +70,7 @@ impl Rule for AdaptiveShare {
     }
 
     fn setting(&self) -> Option<Value> {
-        // Numbers and a word under names always are a value.
+        // A table of numbers and a string can always be converted.
         Value::try_from(self).ok()
     }
 

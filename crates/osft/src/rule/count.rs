@@ -24,7 +24,8 @@ pub(super) fn kind() -> RuleKind {
 }
 
 impl ShareRule {
-    /// The same number of directions in every layer; at most as many as it has.
+    /// The same number of directions in every layer. A split of a smaller layer is an
+    /// [`OsftError::TooManyDirections`](crate::OsftError::TooManyDirections).
     pub fn count(directions: usize) -> Self {
         Self::custom(Count(directions))
     }
@@ -36,7 +37,7 @@ impl Rule for Count {
     }
 
     fn setting(&self) -> Option<Value> {
-        // TOML has no larger integers, and no layer as many directions.
+        // TOML has no larger integers, and no layer has that many directions.
         Some(Value::Integer(i64::try_from(self.0).unwrap_or(i64::MAX)))
     }
 

@@ -1,4 +1,4 @@
-//! As many directions as the spectrum has effectively.
+//! As many directions as the effective rank of the spectrum.
 
 use toml::Value;
 
@@ -22,8 +22,12 @@ pub(super) fn kind() -> RuleKind {
 }
 
 impl ShareRule {
-    /// As many directions as the spectrum has effectively: `exp` of the entropy of its normalized singular
-    /// values, rounded up.
+    /// As many directions as the effective rank of the spectrum: `exp` of the entropy of its normalized
+    /// singular values, rounded up.
+    ///
+    /// # References
+    ///
+    /// Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
     pub fn effective_rank() -> Self {
         Self::custom(EffectiveRank)
     }
@@ -39,7 +43,7 @@ impl Rule for EffectiveRank {
     }
 
     fn protected_directions(&self, layer: &LayerFacts<'_>) -> usize {
-        // What is left of a direction that does not exist is the rounding of f32, squared.
+        // A direction that does not exist still has the squared rounding error of f32 as its energy.
         let largest = layer
             .energies
             .iter()

@@ -1,4 +1,4 @@
-//! As few directions as hold a fraction of the energy.
+//! The fewest directions that carry a fraction of the energy.
 
 use toml::Value;
 
@@ -20,8 +20,8 @@ pub(super) fn kind() -> RuleKind {
 }
 
 impl ShareRule {
-    /// As few directions as hold this fraction, in `[0, 1]`, of the spectrum's energy: of the squared singular
-    /// values, or of the inputs' second moment.
+    /// The fewest directions that carry this fraction, in `[0, 1]`, of the spectrum's energy: of the squared
+    /// singular values, or of the inputs' second moment.
     pub fn energy(share: f64) -> Self {
         Self::custom(Energy(share))
     }
@@ -70,13 +70,13 @@ mod tests {
     use crate::rule::tests::facts;
 
     #[test]
-    fn energy_takes_the_fewest_directions_that_hold_it() {
+    fn energy_takes_the_fewest_directions_that_carry_it() {
         let energies = [4.0, 3.0, 2.0, 1.0, 0.0];
         for (energy, expected) in [(0.0, 0), (0.4, 1), (0.41, 2), (0.9, 3), (1.0, 4)] {
             let found = Energy(energy).protected_directions(&facts(&energies));
             assert_eq!(found, expected, "{energy}");
         }
-        // Where only the largest directions are known, no more than those can be protected.
+        // If only the largest directions are known, no others can be protected.
         let sketched = LayerFacts {
             directions: 9,
             total_energy: 100.0,

@@ -1,4 +1,4 @@
-//! What settings and typed texts say of a rule.
+//! How settings and typed texts define a rule.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{Rule, ShareRule};
 type Build = Arc<dyn Fn(Option<Value>) -> Result<ShareRule, String> + Send + Sync>;
 type Parse = Arc<dyn Fn(&str) -> Result<Option<ShareRule>, String> + Send + Sync>;
 
-/// How a rule is made: from its setting, and from what a person types.
+/// A kind of share rule: how to make the rule from its setting, and from a typed text.
 #[derive(Clone)]
 pub struct RuleKind {
     name: &'static str,
@@ -20,7 +20,7 @@ pub struct RuleKind {
     typed: Option<Typed>,
 }
 
-/// What a person types for a rule.
+/// How a rule is typed.
 #[derive(Clone)]
 struct Typed {
     forms: &'static [&'static str],
@@ -29,8 +29,8 @@ struct Typed {
 }
 
 impl RuleKind {
-    /// A rule that settings write as `{ name = setting }`: its [name](Rule::name), a sentence of what it
-    /// protects, and how it is made from its setting.
+    /// A rule that settings write as `{ name = setting }`. `name` is the rule's [name](Rule::name), `help` a
+    /// sentence about what the rule protects, and `make` builds the rule from its setting.
     pub fn new<T: DeserializeOwned, R: Rule + 'static>(
         name: &'static str,
         help: &'static str,
@@ -38,7 +38,7 @@ impl RuleKind {
     ) -> Self {
         let build = move |setting: Option<Value>| {
             let setting = setting.ok_or("invalid type: unit variant, expected newtype variant")?;
-            // On one line, with the key that it is about.
+            // On one line; the message names the key.
             let read = setting.try_into::<T>();
             let read = read.map_err(|error| error.to_string().trim_end().replace('\n', " "));
             Ok(ShareRule::custom(make(read?)))
@@ -51,7 +51,7 @@ impl RuleKind {
         }
     }
 
-    /// A rule without numbers, which settings write as its name alone.
+    /// A rule without parameters, which settings write as its name alone.
     pub fn without_setting<R: Rule + 'static>(
         name: &'static str,
         help: &'static str,
@@ -70,10 +70,11 @@ impl RuleKind {
         }
     }
 
-    /// The same rule, made from what a person types too.
+    /// Lets the rule also be typed.
     ///
-    /// `forms` says what can be typed, for errors, and `help` the same for a help text. `parse` reads a text:
-    /// `Ok(None)` if it is none of this rule, and as an error the part of it that is wrong.
+    /// `forms` lists what can be typed, for errors; `help` describes the same for a help text. `parse` reads
+    /// a text. It returns `Ok(None)` for a text of another rule, and as an error the part of the text that is
+    /// wrong.
     pub fn typed<R: Rule + 'static>(
         mut self,
         forms: &'static [&'static str],
@@ -89,29 +90,29 @@ impl RuleKind {
         self
     }
 
-    /// Its name in settings.
+    /// Name in settings.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// A sentence of what it protects.
+    /// A sentence about what the rule protects.
     pub fn help(&self) -> &'static str {
         self.help
     }
 
-    /// What a person can type for it; nothing where it stands in settings alone.
+    /// The forms that can be typed; empty if the rule can only be written in settings.
     pub fn typed_forms(&self) -> &'static [&'static str] {
         self.typed.as_ref().map_or(&[], |typed| typed.forms)
     }
 
-    /// The same in words, for a help text.
+    /// The forms that can be typed, in words for a help text.
     pub fn typed_help(&self) -> Option<&'static str> {
         self.typed.as_ref().map(|typed| typed.help)
     }
 
     /// # Errors
     ///
-    /// What is wrong with the setting, in words.
+    /// What is wrong with the setting, as text.
     pub(super) fn build(&self, setting: Option<Value>) -> Result<ShareRule, String> {
         (self.build)(setting)
     }

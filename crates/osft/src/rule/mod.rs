@@ -1,7 +1,7 @@
-//! How many directions of a layer are protected: one file for each rule, and one list of all rules.
+//! How many directions of a layer are protected: one file for each rule, and a registry of all rules.
 //!
-//! A rule implements [`Rule`] and says in a [`RuleKind`] how settings name it, and what a person types for
-//! it. [`ShareRules::builtin`] lists the rules of this crate; [`ShareRules::with`] adds one from outside.
+//! A rule implements [`Rule`]. Its [`RuleKind`] defines its name in settings and how it can be typed.
+//! [`ShareRules::builtin`] lists the rules of this crate; [`ShareRules::with`] adds a custom one.
 
 mod adaptive;
 mod count;
@@ -27,13 +27,13 @@ pub use share_rule::ShareRule;
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 
-/// A rule for the number of protected directions of a layer, with its own numbers.
+/// A rule for the number of protected directions of a layer.
 ///
-/// [`name`](Self::name), [`setting`](Self::setting) and [`protected_directions`](Self::protected_directions)
-/// make a rule. The defaults of the other methods are the cautious ones: the rule gets the whole spectrum,
-/// and a [`SplitCache`](crate::SplitCache) keeps its splits apart by the position in the sequence of tasks. A
-/// rule that reads less says so, which saves time and lets
-/// [`Osft::held_numbers_of`](crate::Osft::held_numbers_of) answer without a split.
+/// Only [`name`](Self::name), [`setting`](Self::setting) and
+/// [`protected_directions`](Self::protected_directions) are required. The other methods have cautious
+/// defaults: the rule gets the whole spectrum, and a [`SplitCache`](crate::SplitCache) stores separate splits
+/// for every position in the sequence of tasks. A rule that reads less should override them. This saves time
+/// and lets [`Osft::held_numbers_of`](crate::Osft::held_numbers_of) answer without a split.
 ///
 /// ```
 /// use osft::{LayerFacts, OsftConfig, Rule, RuleKind, ShareRule, ShareRules};
@@ -68,17 +68,18 @@ use crate::importance_measure::ImportanceMeasure;
 /// # }
 /// ```
 pub trait Rule: Debug + Send + Sync {
-    /// Its name in settings, such as `energy`.
+    /// Name in settings, such as `energy`.
     fn name(&self) -> &'static str;
 
-    /// All its numbers, as they stand in settings; `None` where it has none and the name says all. Two rules
-    /// of one name with equal settings count as the same rule.
+    /// All parameters of the rule, as settings write them; `None` if it has none, so that the name says
+    /// everything. Two rules with the same name and equal settings are the same rule.
     fn setting(&self) -> Option<Value>;
 
-    /// Number of directions that it protects in a layer. More than the layer has count as all of them.
+    /// Number of directions that the rule protects in a layer. A number above the layer's own counts as all
+    /// directions.
     fn protected_directions(&self, layer: &LayerFacts<'_>) -> usize;
 
-    /// Its name in reports.
+    /// Name in reports.
     fn label(&self) -> String {
         match self.setting() {
             Some(setting) => format!("{} {setting}", self.name()),
@@ -86,62 +87,62 @@ pub trait Rule: Debug + Send + Sync {
         }
     }
 
-    /// Checks its own numbers.
+    /// Checks the parameters of the rule.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with them, such as [`OsftError::ShareOutOfRange`].
+    /// Whatever is wrong with the parameters, such as [`OsftError::ShareOutOfRange`].
     fn validate(&self) -> Result<(), OsftError> {
         Ok(())
     }
 
-    /// Whether it reads [`LayerFacts::energies`] or [`LayerFacts::total_energy`].
+    /// Whether the rule reads [`LayerFacts::energies`] or [`LayerFacts::total_energy`].
     fn needs_spectrum(&self) -> bool {
         true
     }
 
-    /// The measure behind [`LayerFacts::importance`], if it reads that. Such a rule needs calibration.
+    /// The measure behind [`LayerFacts::importance`], if the rule reads it. Such a rule needs a calibration.
     fn importance(&self) -> Option<ImportanceMeasure> {
         None
     }
 
-    /// Whether it reads [`LayerFacts::progress`], so that it changes over the tasks.
+    /// Whether the rule reads [`LayerFacts::progress`], so that it changes from task to task.
     fn follows_tasks(&self) -> bool {
         true
     }
 
-    /// The number of directions that every layer must have, if it asks for one whatever the layer's size: a
-    /// split of a smaller layer is an [`OsftError::TooManyDirections`].
+    /// The number of directions that every layer must have, if the rule asks for a fixed number. A split of a
+    /// smaller layer is an [`OsftError::TooManyDirections`].
     fn wanted_directions(&self) -> Option<usize> {
         None
     }
 
-    /// The share of the energy, in `[0, 1]`, that it wants protected, if it asks for one: a split warns where
-    /// a sketch of the inputs does not reach it.
+    /// The share of the energy, in `[0, 1]`, that the rule wants to protect, if it asks for one. A split
+    /// warns if a sketch of the inputs does not reach it.
     fn wanted_energy(&self) -> Option<f64> {
         None
     }
 }
 
-/// What a rule may read beside its own numbers.
+/// The facts about a layer that a rule may read.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerFacts<'a> {
     /// Number of directions that could be protected.
     pub directions: usize,
-    /// Energy of the directions, descending; may end early where only the largest are known, and be empty for
-    /// a rule that needs no spectrum.
+    /// Energy of the directions, descending. Incomplete if a sketch only has the largest ones; empty for a
+    /// rule that needs no spectrum.
     pub energies: &'a [f64],
-    /// Energy of all directions, also of those that [`energies`](Self::energies) leaves out.
+    /// Energy of all directions, including those that [`energies`](Self::energies) lacks.
     pub total_energy: f64,
-    /// Importance relative to the mean over layers, for a rule that names a measure of it.
+    /// Importance relative to the mean over layers, if the rule reads a measure of it.
     pub importance: Option<f64>,
     /// Position in the sequence of tasks, from 0 (the first one) to 1 (the last).
     pub progress: f64,
 }
 
 impl LayerFacts<'_> {
-    /// `floor(share · r + 1e-6)` of the layer's `r` directions: the small term keeps a share such as
-    /// `0.7 · 10`, which is `6.999…` in binary, from losing a direction.
+    /// `floor(share · r + 1e-6)` of the layer's `r` directions. The small term corrects binary rounding:
+    /// `0.7 · 10` is `6.999…`.
     pub fn floored(&self, share: f64) -> usize {
         ((share * self.directions as f64 + 1e-6).floor() as usize).min(self.directions)
     }
@@ -152,8 +153,8 @@ pub(crate) fn protected_directions(rule: &dyn Rule, layer: &LayerFacts<'_>) -> u
     rule.protected_directions(layer).min(layer.directions)
 }
 
-/// Number of directions that a rule protects in every layer of a size; `None` where the size alone does not
-/// decide it.
+/// Number of directions that a rule protects in a layer with `directions` directions; `None` if the rule
+/// reads more than this number.
 pub(crate) fn protected_by_size(rule: &dyn Rule, directions: usize) -> Option<usize> {
     let by_size = !rule.needs_spectrum() && rule.importance().is_none() && !rule.follows_tasks();
     by_size.then(|| {
@@ -170,7 +171,7 @@ pub(crate) fn protected_by_size(rule: &dyn Rule, directions: usize) -> Option<us
 
 /// # Errors
 ///
-/// [`OsftError::ShareOutOfRange`] for the first one outside `[0, 1]`.
+/// [`OsftError::ShareOutOfRange`] for the first share outside `[0, 1]`.
 fn check_shares(shares: &[f64]) -> Result<(), OsftError> {
     match shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
         Some(&share) => Err(OsftError::ShareOutOfRange { share }),
@@ -182,7 +183,7 @@ fn check_shares(shares: &[f64]) -> Result<(), OsftError> {
 mod tests {
     use super::*;
 
-    /// A layer whose directions all are known.
+    /// A layer with a complete spectrum.
     pub(super) fn facts(energies: &[f64]) -> LayerFacts<'_> {
         LayerFacts {
             directions: energies.len(),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_decides_for_rules_that_read_nothing_else() {
+    fn the_size_alone_decides_for_rules_that_read_nothing_else() {
         let by_size = |rule: ShareRule| protected_by_size(rule.rule().ok()?.as_ref(), 10);
         assert_eq!(by_size(ShareRule::fixed(0.5)), Some(5));
         assert_eq!(by_size(ShareRule::count(3)), Some(3));

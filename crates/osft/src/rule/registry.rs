@@ -1,4 +1,4 @@
-//! The list of rules.
+//! The registry of share rules.
 
 use toml::Value;
 
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::OsftError;
 
-/// The rules there are, by name: those of this crate, and those that are added.
+/// The registry of share rules: the rules of this crate, and those that are added.
 ///
 /// ```
 /// use osft::{ShareRule, ShareRules};
@@ -44,8 +44,8 @@ impl ShareRules {
             .with(energy::kind())
     }
 
-    /// The same with one more rule. Of two rules of one name the first stays: saved splits mean the built-in
-    /// ones by theirs.
+    /// Adds a rule. If the registry has a rule of that name already, that rule stays: saved splits name
+    /// built-in rules.
     pub fn with(mut self, kind: RuleKind) -> Self {
         if self.find(kind.name()).is_none() {
             self.0.push(kind);
@@ -58,12 +58,12 @@ impl ShareRules {
         &self.0
     }
 
-    /// Makes a rule from its name and its setting; `None` for a rule that is written as its name alone.
+    /// Makes a rule from its name and its setting; `None` for a rule that settings write as its name alone.
     ///
     /// # Errors
     ///
-    /// [`OsftError::UnknownShareRule`], [`OsftError::InvalidShareSetting`]. Whether the numbers make sense,
-    /// [`ShareRule::validate`] says.
+    /// [`OsftError::UnknownShareRule`] if the registry has no such rule, [`OsftError::InvalidShareSetting`]
+    /// if the setting cannot be read. [`ShareRule::validate`] checks whether the parameters are in range.
     pub fn build(&self, name: &str, setting: Option<Value>) -> Result<ShareRule, OsftError> {
         let kind = self.find(name).ok_or_else(|| self.unknown(name))?;
         kind.build(setting)
@@ -73,11 +73,11 @@ impl ShareRules {
             })
     }
 
-    /// Makes a rule from what a person types, such as `0.5` or `effective-rank`.
+    /// Makes a rule from a typed text, such as `0.5` or `effective-rank`.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoShare`] for a text that no rule takes, and what [`ShareRule::validate`] finds.
+    /// [`OsftError::NoShare`] for a text that no rule accepts, and the errors of [`ShareRule::validate`].
     pub fn parse(&self, text: &str) -> Result<ShareRule, OsftError> {
         let mut wrong = None;
         for kind in &self.0 {
@@ -87,7 +87,7 @@ impl ShareRules {
                     return Ok(rule);
                 }
                 Ok(None) => {}
-                // Another rule may take the text as it is.
+                // Another rule may accept the text.
                 Err(part) => wrong = wrong.or(Some(part)),
             }
         }
@@ -98,16 +98,16 @@ impl ShareRules {
         })
     }
 
-    /// What a person can type, in words for a help text.
+    /// What can be typed, in words for a help text.
     pub fn typed_help(&self) -> String {
         listed(self.0.iter().filter_map(RuleKind::typed_help))
     }
 
-    /// A rule as settings name it: kept by its name where it is none of these.
+    /// Makes a rule from settings. A rule that is not in the registry stays unresolved.
     ///
     /// # Errors
     ///
-    /// What is wrong with the setting, in words.
+    /// What is wrong with the setting, as text.
     pub(super) fn read(&self, name: &str, setting: Option<Value>) -> Result<ShareRule, String> {
         match self.find(name) {
             Some(kind) => kind.build(setting),
@@ -143,7 +143,7 @@ mod tests {
     use crate::rule::AdaptiveShare;
 
     #[test]
-    fn shares_are_typed_as_they_are_meant() {
+    fn typed_shares_become_rules_with_the_same_label() {
         let label = |text: &str| ShareRules::builtin().parse(text).map(|rule| rule.label());
         for text in ["0.5", "0.1..0.8", "adaptive", "adaptive-cka", "k=64"] {
             assert_eq!(label(text).unwrap(), text);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_share_is_told_with_what_is_one() {
+    fn errors_about_typed_shares_list_what_can_be_typed() {
         let error = |text: &str| ShareRules::builtin().parse(text).unwrap_err().to_string();
         for (text, words) in [
             ("1.5", "1.5 is outside [0, 1]"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn help_names_what_can_be_typed() {
+    fn the_help_text_names_what_can_be_typed() {
         let expected = "a number from 0 to 1, FIRST..LAST over the tasks, `adaptive` or `adaptive-cka` by \
                         the layers' importance, `effective-rank` or `k=COUNT` directions of every layer";
         assert_eq!(ShareRules::builtin().typed_help(), expected);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_of_a_name_stays() {
+    fn adding_a_rule_of_a_taken_name_keeps_the_first() {
         let another = RuleKind::without_setting("fixed", "Another.", AdaptiveShare::default);
         let rules = ShareRules::builtin().with(another);
         assert_eq!(rules.kinds().len(), ShareRules::builtin().kinds().len());

@@ -37,7 +37,7 @@ fn typed(text: &str) -> Result<Option<ShareSchedule>, String> {
 }
 
 impl ShareRule {
-    /// A fixed fraction that goes in a straight line from the first task to the last.
+    /// A share that changes linearly from the first task to the last.
     pub fn schedule(schedule: ShareSchedule) -> Self {
         Self::custom(schedule)
     }
@@ -49,7 +49,7 @@ impl Rule for ShareSchedule {
     }
 
     fn setting(&self) -> Option<Value> {
-        // Numbers under names always are a value.
+        // A table of numbers can always be converted.
         Value::try_from(self).ok()
     }
 

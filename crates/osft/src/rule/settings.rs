@@ -1,4 +1,4 @@
-//! A rule as it stands in settings: its name, with its setting if it has one.
+//! A rule in settings: its name, with its setting if it has one.
 
 use std::fmt::Formatter;
 
@@ -9,7 +9,7 @@ use toml::Value;
 
 use super::{ShareRule, ShareRules};
 
-/// As serde writes a variant of an enum, which the built-in rules were when the first splits were saved.
+/// Written like a variant of an enum: the built-in rules were an enum when the first splits were saved.
 impl Serialize for ShareRule {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.static_name(), self.setting()) {
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for NameAndSetting {
     }
 }
 
-/// Makes the rule while its setting is read, so that an error tells the place of the setting.
+/// Makes the rule while its setting is read, so that an error has the position of the setting.
 struct SettingOf<'a>(&'a str);
 
 impl<'de> DeserializeSeed<'de> for SettingOf<'_> {
@@ -85,9 +85,9 @@ mod tests {
         protected_share: ShareRule,
     }
 
-    /// To the last byte: caches and checksums are made of it.
+    /// Every byte counts: cache keys and checksums depend on it.
     #[test]
-    fn rules_are_written_as_ever() {
+    fn the_written_form_of_rules_does_not_change() {
         let (first, last) = (0.1, 1.0);
         for (rule, json, toml) in [
             (
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_and_left_out_ones_are_read() {
+    fn integers_and_missing_optional_numbers_are_read() {
         let read = |text: &str| toml::from_str::<Settings>(text).unwrap().protected_share;
         assert_eq!(
             read("protected_share = { fixed = 1 }"),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_settings_are_told_as_what_they_are() {
+    fn errors_say_what_is_wrong_with_a_setting() {
         for (text, words) in [
             (
                 "{ fixed = 'x' }",
@@ -192,7 +192,7 @@ mod tests {
             let error = toml::from_str::<Settings>(&format!("protected_share = {text}"));
             let error = error.unwrap_err();
             assert_eq!(error.message(), words, "{text}");
-            // On the line that the setting is on.
+            // The error points to the setting.
             assert!(error.span().is_some_and(|span| span.start > 0), "{text}");
         }
         let error = serde_json::from_str::<ShareRule>(r#"{"fixed":"x"}"#).unwrap_err();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_no_rule_is_kept_with_its_setting() {
+    fn an_unknown_rule_keeps_its_name_and_setting() {
         for json in [r#"{"toy":{"b":1,"a":[2.5,"x"]}}"#, r#""toy""#] {
             let rule: ShareRule = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&rule).unwrap(), json);

@@ -1,4 +1,4 @@
-//! A rule as a configuration holds it.
+//! A share rule in a configuration.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use super::{Rule, ShareRules};
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 
-/// Rule for the number of protected directions of a layer.
+/// A share rule in a configuration: it sets the number of protected directions of a layer.
 ///
-/// Settings write it as `{ fixed = 0.5 }`, or as `"effective_rank"` where it has no numbers. A name that is
-/// none of the [built-in](ShareRules::builtin) rules is kept as it is read, with its setting, until
-/// [`OsftConfig::with_rules`](crate::OsftConfig::with_rules) resolves it. Two rules are equal if name and
-/// setting are.
+/// Settings write it as `{ fixed = 0.5 }`, or as `"effective_rank"` if it has no parameters. If a name is not
+/// that of a [built-in](ShareRules::builtin) rule, the configuration keeps it, with its setting, until
+/// [`OsftConfig::with_rules`](crate::OsftConfig::with_rules) resolves it. Two rules are equal if their names
+/// and settings are equal.
 #[derive(Clone)]
 pub struct ShareRule(Content);
 
@@ -28,7 +28,7 @@ enum Content {
     },
 }
 
-/// A rule of which settings say a name that no registry has resolved yet.
+/// A rule from settings that no registry has resolved yet.
 pub(super) fn unresolved(name: &str, setting: Option<Value>) -> ShareRule {
     ShareRule(Content::Unresolved {
         name: name.to_string(),
@@ -37,16 +37,16 @@ pub(super) fn unresolved(name: &str, setting: Option<Value>) -> ShareRule {
 }
 
 impl ShareRule {
-    /// Any rule, also one from outside this crate.
+    /// Wraps any rule, including one from outside this crate.
     pub fn custom(rule: impl Rule + 'static) -> Self {
         Self(Content::Resolved(Arc::new(rule)))
     }
 
-    /// The rule itself.
+    /// The resolved rule.
     ///
     /// # Errors
     ///
-    /// [`OsftError::UnknownShareRule`] if settings named it and no registry has resolved it.
+    /// [`OsftError::UnknownShareRule`] if the rule comes from settings and no registry has resolved it.
     pub fn rule(&self) -> Result<&Arc<dyn Rule>, OsftError> {
         match &self.0 {
             Content::Resolved(rule) => Ok(rule),
@@ -54,7 +54,7 @@ impl ShareRule {
         }
     }
 
-    /// Its name in settings.
+    /// Name in settings.
     pub fn name(&self) -> &str {
         match &self.0 {
             Content::Resolved(rule) => rule.name(),
@@ -62,7 +62,7 @@ impl ShareRule {
         }
     }
 
-    /// All its numbers, as they stand in settings.
+    /// All parameters of the rule, as settings write them.
     pub fn setting(&self) -> Option<Value> {
         match &self.0 {
             Content::Resolved(rule) => rule.setting(),
@@ -70,7 +70,7 @@ impl ShareRule {
         }
     }
 
-    /// Its name in reports.
+    /// Name in reports.
     pub fn label(&self) -> String {
         match &self.0 {
             Content::Resolved(rule) => rule.label(),
@@ -78,17 +78,17 @@ impl ShareRule {
         }
     }
 
-    /// Checks the rule's own numbers.
+    /// Checks the parameters of the rule.
     ///
     /// # Errors
     ///
-    /// [`OsftError::ShareOutOfRange`] for the first one outside `[0, 1]`, [`OsftError::UnknownShareRule`], and
-    /// what a rule from outside this crate finds.
+    /// [`OsftError::ShareOutOfRange`] for the first share outside `[0, 1]`, [`OsftError::UnknownShareRule`]
+    /// for a rule that is not resolved, and the errors of custom rules.
     pub fn validate(&self) -> Result<(), OsftError> {
         self.rule()?.validate()
     }
 
-    /// Whether the number depends on a layer's spectrum, not on its size alone. One that is not resolved may.
+    /// Whether the rule reads a layer's spectrum and not its size alone; true if it is not resolved.
     pub fn needs_spectrum(&self) -> bool {
         match &self.0 {
             Content::Resolved(rule) => rule.needs_spectrum(),
@@ -96,7 +96,7 @@ impl ShareRule {
         }
     }
 
-    /// The measure of the layers' importance that the number depends on, if it does.
+    /// The importance measure that the rule reads, if any.
     pub fn importance(&self) -> Option<ImportanceMeasure> {
         match &self.0 {
             Content::Resolved(rule) => rule.importance(),
@@ -104,7 +104,7 @@ impl ShareRule {
         }
     }
 
-    /// Whether the number changes over the tasks. That of one that is not resolved may.
+    /// Whether the rule changes from task to task; true if it is not resolved.
     pub fn follows_tasks(&self) -> bool {
         match &self.0 {
             Content::Resolved(rule) => rule.follows_tasks(),
@@ -112,8 +112,8 @@ impl ShareRule {
         }
     }
 
-    /// Checks a rule of a split that was made, which needs it no more: also one that is not resolved may stand
-    /// there.
+    /// As [`validate`](Self::validate), but accepts a rule that is not resolved: an existing split does not
+    /// need it.
     pub(crate) fn validate_made(&self) -> Result<(), OsftError> {
         match &self.0 {
             Content::Resolved(rule) => rule.validate(),
@@ -121,7 +121,7 @@ impl ShareRule {
         }
     }
 
-    /// The same rule, made by a registry if it is not resolved yet.
+    /// Resolves the rule with a registry if it is not resolved yet.
     pub(crate) fn resolved(self, rules: &ShareRules) -> Result<Self, OsftError> {
         match self.0 {
             Content::Resolved(_) => Ok(self),
@@ -129,7 +129,7 @@ impl ShareRule {
         }
     }
 
-    /// The name if it lives as long as the program, as serializers want it.
+    /// The name of a resolved rule, with the lifetime that serializers need.
     pub(super) fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Content::Resolved(rule) => Some(rule.name()),

@@ -1,4 +1,4 @@
-//! Where the layers of a split are in a module, and whether what it attaches is attached to them.
+//! Locating the layers of a split in a module, and checking their attachments.
 
 use burn::module::ParamId;
 
@@ -7,11 +7,12 @@ use crate::module::{Place, Survey};
 use crate::split::{LayerSplit, Osft};
 
 impl Osft {
-    /// Where the layers are in a module.
+    /// Locates the layers in a module.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherModule`], [`OsftError::Shared`].
+    /// [`OsftError::OtherModule`] if the module lacks a layer or has it in another shape,
+    /// [`OsftError::Shared`] if several places of the module share its weight.
     pub(crate) fn located(&self, survey: &Survey) -> Result<Vec<Place>, OsftError> {
         let identities = self.layers.iter().map(|layer| layer.id).collect();
         let layers = self.layers.iter();
@@ -33,7 +34,7 @@ impl Osft {
 
     /// # Errors
     ///
-    /// [`OsftError::NotPrepared`] unless everything is attached that this split attaches, and nothing else.
+    /// [`OsftError::NotPrepared`] unless the attachments of the module are exactly those of this split.
     pub(crate) fn check_attached(
         &self,
         survey: &Survey,
@@ -48,19 +49,19 @@ impl Osft {
         }
     }
 
-    /// The first parameter to which something else is attached than what this split attaches.
+    /// The first parameter whose attachment differs from that of this split.
     pub(crate) fn misattached(&self, survey: &Survey, places: &[Place]) -> Option<String> {
         let layers = || self.layers.iter().zip(places);
         let missing = layers().find(|(layer, place)| {
-            let found = survey.attachment(&place.path);
-            layer.attached_ids() != found.map_or(&[][..], |found| &found.parts)
+            let attachment = survey.attachment(&place.path);
+            layer.attached_ids() != attachment.map_or(&[][..], |attachment| &attachment.parts)
         });
         let missing = missing.map(|(layer, _)| layer.path.clone());
         let foreign = || {
             let mut attachments = survey.attachments.iter();
-            attachments.find(|found| layers().all(|(_, place)| place.path != found.path))
+            attachments.find(|attachment| layers().all(|(_, place)| place.path != attachment.path))
         };
-        missing.or_else(|| foreign().map(|found| found.path.clone()))
+        missing.or_else(|| foreign().map(|attachment| attachment.path.clone()))
     }
 }
 
@@ -73,7 +74,7 @@ impl LayerSplit {
         }
     }
 
-    /// Identities of what is attached to the weight while it trains.
+    /// Identities of the parameters that are attached to the weight while it trains.
     pub(crate) fn attached_ids(&self) -> Vec<ParamId> {
         match (&self.factors, self.core) {
             (Some(factors), _) => {

@@ -1,10 +1,10 @@
-//! Which weights of a module a split takes.
+//! Choosing the weights that a split takes.
 
 use crate::config::OsftConfig;
 use crate::error::OsftError;
 use crate::module::{Place, Survey};
 
-/// The targets of a split, and words about those that are selected and left out.
+/// The targets of a split, and warnings about selected weights that are left out.
 pub(crate) fn chosen(
     survey: &Survey,
     config: &OsftConfig,

@@ -1,22 +1,22 @@
-//! Both sides of a split together: the set of changes a weight is allowed.
+//! The constraint of a weight: the changes that both sides of a split allow.
 
 use burn::tensor::{DType, Tensor};
 
 use crate::config::Removed;
 use crate::split::Side;
 
-/// The changes that a weight of shape `[d_in, d_out]` is allowed.
+/// The changes that a weight of shape `[d_in, d_out]` may have.
 ///
-/// `P` is the protected basis of the inputs, `Q` that of the outputs, `N` their complements. An
-/// optimizer runs in *coordinates* of the change: the core matrix `C` of `N_P C N_Qᵀ` where
-/// [`Removed::EitherSide`] is taken away, the dense change where [`Removed::Block`] is.
+/// `P` and `Q` are the protected bases of inputs and outputs, `N_P` and `N_Q` bases of their complements. An
+/// optimizer works in *coordinates* of the change: with [`Removed::EitherSide`] in the core `C` of
+/// `N_P C N_Qᵀ`, with [`Removed::Block`] in the dense change.
 #[derive(Clone, Debug)]
 pub struct Constraint {
     /// Directions of the inputs, of dimension `d_in`.
     pub input: Side,
     /// Directions of the outputs, of dimension `d_out`.
     pub output: Side,
-    /// Which part of a change is taken away.
+    /// The part of a change that is removed.
     pub removed: Removed,
 }
 
@@ -26,8 +26,8 @@ impl Constraint {
         matches!((&self.input, &self.output), (Side::Open, Side::Open))
     }
 
-    /// Whether nothing can move. All directions of one side are enough, also for
-    /// [`Removed::Block`], whose equation would leave a longer side some freedom.
+    /// Whether nothing can move. One completely protected side is enough, also for [`Removed::Block`], whose
+    /// equation would leave a longer side some freedom.
     pub fn is_closed(&self) -> bool {
         matches!(self.input, Side::Closed) || matches!(self.output, Side::Closed)
     }
@@ -40,14 +40,14 @@ impl Constraint {
         }
     }
 
-    /// Type of the bases, if there is one.
+    /// Type of the bases; `None` if no side stores one.
     pub(crate) fn dtype(&self) -> Option<DType> {
         let basis = self.input.basis().or(self.output.basis());
         basis.map(Tensor::dtype)
     }
 
-    /// The same constraint for tensors that are differentiated, or not, as `tensor` is, on its device.
-    /// The bases are shared.
+    /// The same constraint, on the device and with the autodiff state of `tensor`. The bases are shared if
+    /// the device is the same.
     pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
         Self {
             input: self.input.beside(tensor),
@@ -56,7 +56,7 @@ impl Constraint {
         }
     }
 
-    /// As [`beside`](Self::beside), in the type of `tensor` too.
+    /// As [`beside`](Self::beside), and also in the type of `tensor`.
     pub(crate) fn fitted(&self, tensor: &Tensor<2>) -> Self {
         let fitted = |side: &Side| side.beside(tensor).in_type(tensor.dtype());
         Self {
@@ -66,7 +66,7 @@ impl Constraint {
         }
     }
 
-    /// The same bases, copied.
+    /// The same constraint with copied bases.
     pub(crate) fn copied(&self) -> Self {
         Self {
             input: self.input.copied(),
@@ -87,10 +87,10 @@ impl Constraint {
         }
     }
 
-    /// The dense change that coordinates stand for: `N_P C N_Qᵀ`, or the coordinates themselves.
+    /// The dense change with these coordinates: `N_P C N_Qᵀ`, or the coordinates themselves.
     ///
-    /// A side that keeps no free basis takes its coordinates as they are: [`constrain`](Self::constrain) them
-    /// first where they may have left what is free.
+    /// A side that stores no free basis does not project: call [`constrain`](Self::constrain) first if the
+    /// coordinates may have a protected part.
     ///
     /// # Shapes
     /// - `core`: [`core_shape`](Self::core_shape)
@@ -102,11 +102,10 @@ impl Constraint {
         }
     }
 
-    /// Coordinates with everything removed that is not allowed.
+    /// Removes everything from coordinates that the constraint does not allow.
     ///
-    /// The identity where both sides are kept as free bases. Elsewhere the coordinates are the
-    /// weight's own, and an elementwise optimizer such as AdamW moves them back into what is
-    /// protected at every step.
+    /// This is the identity if both sides store free bases. Otherwise the coordinates are those of the
+    /// weight, and an elementwise optimizer such as AdamW moves them into protected directions at every step.
     ///
     /// # Shapes
     /// - `core` and output: [`core_shape`](Self::core_shape)
@@ -127,16 +126,15 @@ impl Constraint {
         if self.is_closed() {
             return x.zeros_like();
         }
-        // Where a side protects nothing its projector is the identity, not zero: the block is
-        // then all that touches the other side.
+        // The projector of a side that protects nothing is the identity, not zero: the block is then
+        // everything that the other side protects.
         let part = |side: &Side, x: Tensor<2>| side.protected_part(x.clone()).unwrap_or(x);
         let block = part(&self.input, x.clone());
         let block = transposed(block, |block| part(&self.output, block));
         x - block
     }
 
-    /// Numbers that can change independently in a weight of shape `[d_in, d_out]`, of whose
-    /// directions `k_in` and `k_out` are protected.
+    /// Degrees of freedom of a weight of shape `[d_in, d_out]` with `k_in` and `k_out` protected directions.
     pub(crate) fn degrees_of_freedom(
         removed: Removed,
         [d_in, d_out]: [usize; 2],

@@ -1,10 +1,11 @@
-//! What a split looks at beside the weights.
+//! The context of a split: everything that it reads beside the weights.
 
 use std::path::{Path, PathBuf};
 
 use crate::calibration::Calibration;
 
-/// What a split may look at beside the weights.
+/// Everything that a split may read beside the weights: a calibration, the position in the sequence of tasks,
+/// a cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SplitContext<'a> {
     pub(crate) calibration: Option<&'a Calibration>,
@@ -14,24 +15,25 @@ pub struct SplitContext<'a> {
 }
 
 impl<'a> SplitContext<'a> {
-    /// Nothing but the weights, on the first task.
+    /// An empty context: no calibration, no cache, the first task.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With the moments of what is to be kept.
+    /// Sets the calibration, which was measured on the data that is to be retained.
     pub fn with_calibration(mut self, calibration: &'a Calibration) -> Self {
         self.calibration = Some(calibration);
         self
     }
 
-    /// Before task number `task`, from 0, of `tasks`: what a schedule over tasks follows.
+    /// Sets the position in the sequence, which a schedule follows: before task `task`, counted from 0, of
+    /// `tasks` tasks.
     pub fn for_task(mut self, task: usize, tasks: usize) -> Self {
         (self.task, self.tasks) = (task, tasks);
         self
     }
 
-    /// Looks for the split in a folder before anything is decomposed, and leaves it there.
+    /// Loads the split from a cache, or saves it there after it was made.
     pub fn with_cache(mut self, cache: &'a SplitCache) -> Self {
         self.cache = Some(cache);
         self
@@ -47,26 +49,26 @@ impl<'a> SplitContext<'a> {
     }
 }
 
-/// A folder of splits.
+/// A folder of cached splits.
 ///
-/// A split is found by the SHA-256 of everything it depends on: the target weights, the configuration, the
-/// calibration if there is one, and how far the sequence of tasks is where the share follows it. So nothing in
-/// the folder is ever out of date, and all of it may be deleted at any time. A file holds the bases and not
-/// the weights: three quarters of what the weights take at a protected share of a half.
+/// A split is found by the SHA-256 of everything that it depends on: the target weights, the configuration,
+/// the calibration if there is one, and the position in the sequence of tasks if a rule follows it. So no
+/// file is ever out of date, and all files may be deleted at any time. A file contains the bases but not the
+/// weights: three quarters of the size of the weights at a protected share of a half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitCache {
     folder: PathBuf,
 }
 
 impl SplitCache {
-    /// A cache in a folder, which is made when the first split is kept.
+    /// A cache in a folder, which is created for the first split.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
         }
     }
 
-    /// The folder.
+    /// The folder of the cache.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -47,15 +47,15 @@ impl FactorIds {
 }
 
 impl Factors {
-    /// The singular value decomposition of `free`, the free part of a weight, up to the number of
-    /// directions that it can have. `None` if it does not converge.
+    /// The singular value decomposition of the free part of a weight, with as many directions as the free
+    /// part can have. `None` if it does not converge.
     ///
-    /// The factors are free even where singular values are zero: vectors of those directions are
-    /// taken from the free spaces, not from the whole.
+    /// The factors stay in the free directions even where singular values are zero: all their vectors are
+    /// combinations of the free bases.
     ///
     /// # Shapes
     /// - `input`: `[d_in, a]`, `output`: `[d_out, b]`, orthonormal bases of the free directions
-    /// - `core`: `[a, b]`, the weight in them
+    /// - `core`: `[a, b]`, the weight in these bases
     pub(crate) fn of_core(
         input: &Mat<f64>,
         output: &Mat<f64>,
@@ -79,7 +79,7 @@ impl Factors {
         product(self.input.clone(), self.scale.clone(), self.output.clone())
     }
 
-    /// Numbers that an optimizer holds.
+    /// Number of trainable numbers.
     pub(crate) fn len(&self) -> usize {
         let [d_in, count] = self.input.dims();
         let [_, d_out] = self.output.dims();

@@ -1,4 +1,4 @@
-//! How many numbers a split holds while its module trains.
+//! How many numbers a split stores while its module trains.
 
 use std::iter::Sum;
 use std::ops::Add;
@@ -14,35 +14,35 @@ use crate::module::{Survey, dtypes, is_half};
 use crate::rule::{Rule, protected_by_size};
 use crate::split::{Constraint, Osft, check_count, chosen, keeps_free_basis};
 
-/// Numbers that are held for the targets of a module while they train, beside activations.
+/// How many numbers are stored for the targets of a module while they train, without activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldNumbers {
-    /// Weights in f32, or f64 in a module of f64.
+    /// Weights in f32 (f64 in a module of f64).
     pub weights: usize,
     /// Weights in bf16 or f16.
     pub bf16_weights: usize,
-    /// What a change is measured against, or decays towards, where that is a copy: weights of which everything
-    /// is free, in the factored forms the weights at the split and the first values of the factors, with
-    /// [`Decay::Weight`] the coordinates of the weights.
+    /// Additional copies of reference values: the weights of targets without protected directions; in the
+    /// factored forms the weights at the split and the initial factors; with [`Decay::Weight`] the
+    /// coordinates of the weights.
     pub starts: usize,
     /// Orthonormal bases.
     pub bases: usize,
     /// Cores or factors.
     pub attached: usize,
-    /// What trains: cores, factors, and weights of which everything is free. A step holds a gradient of
-    /// each, AdamW two moments.
+    /// Trainable numbers: cores, factors, and weights without protected directions. A step stores a gradient
+    /// of each, AdamW two moments.
     pub trained: usize,
 }
 
 impl HeldNumbers {
-    /// Bytes with a gradient and two moments in f32 of everything that trains. In a module of f64 all but what
-    /// is held in two bytes takes twice as many.
+    /// Memory in bytes, with a gradient and two moments in f32 for every trainable number. In a module of
+    /// f64, everything that is not stored in two bytes takes twice as much.
     pub fn bytes(&self) -> usize {
         let single = self.weights + self.starts + self.bases + self.attached;
         2 * self.bf16_weights + 4 * (single + 3 * self.trained)
     }
 
-    /// `half`: the weight is stored in two bytes.
+    /// The numbers of one layer; `half`: the weight is stored in two bytes.
     fn of_layer(
         config: &OsftConfig,
         [d_in, d_out]: [usize; 2],
@@ -73,10 +73,10 @@ impl HeldNumbers {
             };
         }
         let factored = config.form.is_factored();
-        // A factored form holds factors of all of it, and a weight in two bytes has a core.
+        // A factored form has factors even if everything is free, and a weight in two bytes has a core.
         if (k_in, k_out) == (0, 0) && !factored && !half {
             return Self {
-                // The weight of the split stays beside the one that is trained.
+                // The split stores the weight, and another copy of it trains.
                 starts: numbers,
                 trained: numbers,
                 ..stored(half)
@@ -91,7 +91,8 @@ impl HeldNumbers {
             (false, Removed::Block) => numbers,
             (false, Removed::EitherSide) => coordinates(d_in, k_in) * coordinates(d_out, k_out),
         };
-        // What factors leave of a weight has their precision, and the weight of the split stays beside it.
+        // The rest of a factored weight has the type of the factors, and the split stores the weight beside
+        // it.
         let (base, start) = match (factored, config.base_precision) {
             (true, _) => (stored(false), stored(half)),
             (false, BasePrecision::Full) => (stored(half), Self::default()),
@@ -134,7 +135,7 @@ impl Sum for HeldNumbers {
 }
 
 impl Osft {
-    /// What is held for the targets while they train.
+    /// Counts the numbers that this split stores while its targets train.
     pub fn held_numbers(&self) -> HeldNumbers {
         let layers = self.layers.iter();
         layers
@@ -146,15 +147,18 @@ impl Osft {
             .sum()
     }
 
-    /// What a split would hold, without decomposing anything or looking at a value. Inputs count as held as a
-    /// [`Calibrator`](crate::Calibrator) holds them by default, not by its `with_sketch`. A module that was
-    /// built and not filled suffices (of weights that are stored transposed Burn tells the shape the other way
-    /// round until then). `None` where the rule, or the source, decides by what it decomposes.
+    /// Predicts the numbers that a split would store, without decomposing anything or reading a value. An
+    /// uninitialized module suffices. (Burn reports the shape of a weight that is stored transposed the other
+    /// way round until the weight is initialized.) Input moments are assumed to be stored as a
+    /// [`Calibrator`](crate::Calibrator) does by default, without its `with_sketch`. `None` if the rule or
+    /// the source depends on the decomposition.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`], [`OsftError::NoLinearLayer`], [`OsftError::TooManyDirections`], and what
-    /// [`OsftConfig::validate`] finds.
+    /// [`OsftError::NoTarget`], [`OsftError::NoLinearLayer`] and [`OsftError::NothingTrains`] if there is
+    /// nothing to split, [`OsftError::NoTargetOfShare`] if the pattern of a share matches no target,
+    /// [`OsftError::TooManyDirections`] if a layer is too small for a rule, and the errors of
+    /// [`OsftConfig::validate`].
     pub fn held_numbers_of<M: Module>(
         module: &M,
         config: &OsftConfig,
@@ -164,12 +168,12 @@ impl Osft {
         })
     }
 
-    /// Free degrees of freedom that a split would leave, without decomposing anything; `None`
-    /// where the rule, or the source, decides by what it decomposes.
+    /// Predicts the number of free degrees of freedom, without decomposing anything; `None` if the rule or
+    /// the source depends on the decomposition.
     ///
     /// # Errors
     ///
-    /// Those of [`held_numbers_of`](Self::held_numbers_of).
+    /// The errors of [`held_numbers_of`](Self::held_numbers_of).
     pub fn free_parameters_of<M: Module>(
         module: &M,
         config: &OsftConfig,
@@ -181,13 +185,13 @@ impl Osft {
     }
 }
 
-/// What is counted of the targets of a module by their shapes, numbers of protected directions, and
-/// whether they are stored in two bytes; `None` where the shapes alone do not decide those. Weights that are
-/// frozen count: whether one is, a parameter that is not filled yet does not say.
+/// Sums `count` over the targets of a module. It gets the shape, the numbers of protected directions and
+/// whether the weight is stored in two bytes. `None` if the shapes alone do not decide the numbers. Frozen
+/// weights count too, since an uninitialized parameter does not tell whether it is frozen.
 pub(crate) fn summed<M: Module, T: Sum>(
     module: &M,
     config: &OsftConfig,
-    of: impl Fn([usize; 2], [usize; 2], bool) -> T,
+    count: impl Fn([usize; 2], [usize; 2], bool) -> T,
 ) -> Result<Option<T>, OsftError> {
     config.validate()?;
     let (targets, _) = chosen(&Survey::of(module), config, |_| true)?;
@@ -202,21 +206,21 @@ pub(crate) fn summed<M: Module, T: Sum>(
         let half = dtypes
             .get(&target.id)
             .is_some_and(|dtype: &DType| is_half(*dtype));
-        Some(of(target.shape, protected, half))
+        Some(count(target.shape, protected, half))
     });
     Ok(layers.sum())
 }
 
-/// Protected directions of both sides where the shape alone decides.
+/// Numbers of protected directions on both sides, if the shape alone decides them.
 fn protected_of(shape: [usize; 2], rule: &dyn Rule, split: SplitSource) -> Option<[usize; 2]> {
-    let of = |directions: usize| protected_by_size(rule, directions);
+    let by_size = |directions: usize| protected_by_size(rule, directions);
     match split {
-        SplitSource::Weights => Some([of(shape[0].min(shape[1]))?; 2]),
-        // A sketch knows no more directions than it has rows.
+        SplitSource::Weights => Some([by_size(shape[0].min(shape[1]))?; 2]),
+        // A sketch has no more directions than rows.
         SplitSource::Inputs if shape[0] > MAX_DENSE_DIMENSION => {
-            Some([of(shape[0])?.min(SKETCH_ROWS), 0])
+            Some([by_size(shape[0])?.min(SKETCH_ROWS), 0])
         }
-        SplitSource::Inputs => Some([of(shape[0])?, 0]),
+        SplitSource::Inputs => Some([by_size(shape[0])?, 0]),
         SplitSource::Both => None,
     }
 }

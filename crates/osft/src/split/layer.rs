@@ -20,8 +20,8 @@ use crate::split::{Constraint, Factors, Side};
 pub struct LayerSplit {
     /// Path of the parameter in its module.
     pub path: String,
-    /// Identity of the parameter in the module that was split. Where that of another module is meant
-    /// (weights were loaded, a process began anew), the path decides.
+    /// Identity of the parameter in the module that was split. In another module (after weights were loaded,
+    /// in another process), the path identifies it.
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub shape: [usize; 2],
@@ -29,29 +29,29 @@ pub struct LayerSplit {
     pub k_in: usize,
     /// Protected directions of the outputs.
     pub k_out: usize,
-    /// Input directions that were to be protected and do not exist: the inputs that reach the
-    /// weight span fewer.
+    /// Input directions that the rule asked for but that do not exist, since the inputs of the weight span
+    /// fewer.
     pub lost_directions: usize,
-    /// Energy of each direction of what was decomposed, descending: squared singular values of
-    /// `W` or of `Σ^{1/2} W`, eigenvalues of `Σ`.
+    /// Energy of each decomposed direction, descending: squared singular values of `W` or of `Σ^{1/2} W`,
+    /// eigenvalues of `Σ`.
     pub energies: Vec<f64>,
-    /// Energy of all directions, also of those that a sketch does not know.
+    /// Energy of all directions, including those that a sketch misses.
     pub total_energy: f64,
-    /// Importance relative to the mean over layers, where the rule asked for it.
+    /// Importance relative to the mean over layers, if the rule reads it.
     pub importance: Option<f64>,
-    /// What may move.
+    /// The changes that the weight may have.
     pub constraint: Arc<Constraint>,
-    /// Second moment of the inputs, where the split was calibrated.
+    /// Energy of the inputs, if the split was calibrated.
     pub(crate) inputs: Option<InputEnergy>,
-    /// Identity of the core, where the weight is trained through one.
+    /// Identity of the core, if the weight trains through one.
     pub(crate) core: Option<ParamId>,
-    /// The free part as factors, where the form holds it so.
+    /// The initial factors of the free part, in the factored forms.
     pub(crate) factors: Option<Factors>,
-    /// The weight when it was split, as it is held: what a change is measured against.
+    /// The weight at the split, as it is stored: the reference of every change.
     pub(crate) start: Tensor<2>,
 }
 
-/// The split of one weight in numbers.
+/// Summary of a weight's split, for reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerSummary {
     /// Path of the parameter in its module.
@@ -74,23 +74,24 @@ pub struct LayerSummary {
     pub protected_input_energy: Option<f64>,
 }
 
-/// What the inputs' second moment says about a split.
+/// Energy of the inputs inside and outside the protected directions.
 #[derive(Clone, Debug)]
 pub(crate) struct InputEnergy {
-    /// Absent where a split was loaded without its calibration.
+    /// `None` if the split was loaded without its calibration.
     pub moment: Option<Arc<Moment>>,
-    /// That of the moment.
+    /// Fingerprint of the moment.
     pub fingerprint: String,
     /// `tr(Σ)`, the inputs' energy.
     pub total: f64,
-    /// `tr(Σ) - tr(P_hᵀ Σ P_h)`, with what a sketch may hide: inputs outside what is protected.
+    /// `tr(Σ) - tr(P_hᵀ Σ P_h)`, including what a sketch may miss: input energy outside the protected
+    /// directions.
     pub unprotected: f64,
     /// `tr(Wᵀ Σ W)`, the mean squared length of the outputs at the split.
     pub outputs: f64,
 }
 
 impl InputEnergy {
-    /// `input` holds `k_in` protected directions in its first columns.
+    /// `input` contains the `k_in` protected directions in its first columns.
     pub(crate) fn new(
         moment: Arc<Moment>,
         input: &Mat<f64>,
@@ -112,13 +113,18 @@ impl InputEnergy {
 }
 
 impl LayerSplit {
-    /// The same with its bases moved out of the memory that they were found in.
-    pub(crate) fn settled(mut self) -> Self {
+    /// The same split with copied bases, away from the temporary memory of the decomposition.
+    pub(crate) fn with_copied_bases(mut self) -> Self {
         self.constraint = Arc::new(self.constraint.copied());
         self
     }
 
-    /// `None` if a decomposition does not converge.
+    /// Splits one weight.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::TooManyDirections`], [`OsftError::OutOfScale`] and [`OsftError::NoConvergence`], each
+    /// with the path.
     pub(crate) fn new(
         target: &Weight,
         layer: &Layer<'_>,
@@ -135,34 +141,36 @@ impl LayerSplit {
             config.split,
         )?;
         check_scale(target, layer.weight)?;
-        let found = directions(layer, config).ok_or_else(failed)?;
+        let directions = directions(layer, config).ok_or_else(failed)?;
         let (device, stored) = (target.value.device(), target.value.dtype());
         let dtype = computed(stored);
-        let factors = match config.form.is_factored() && !is_closed(&found) {
-            true => Some(factors(layer.weight, &found, &device, dtype).ok_or_else(failed)?),
+        let factors = match config.form.is_factored() && !is_closed(&directions) {
+            true => Some(factors(layer.weight, &directions, &device, dtype).ok_or_else(failed)?),
             false => None,
         };
-        let inputs =
-            moment.map(|moment| InputEnergy::new(moment, &found.input, found.k_in, layer.weight));
+        let inputs = moment.map(|moment| {
+            InputEnergy::new(moment, &directions.input, directions.k_in, layer.weight)
+        });
         let constraint = Constraint {
-            input: Side::new(&found.input, found.k_in, &device, dtype),
-            output: Side::new(&found.output, found.k_out, &device, dtype),
+            input: Side::new(&directions.input, directions.k_in, &device, dtype),
+            output: Side::new(&directions.output, directions.k_out, &device, dtype),
             removed: config.form.removed(),
         };
-        // Small steps would be lost in two bytes: there a core trains even where all of a weight is free.
+        // Two bytes lose small steps, so a weight in two bytes trains through a core even if nothing is
+        // protected.
         let needs_core = !constraint.is_open() || is_half(stored);
         let has_core = !config.form.is_factored() && !constraint.is_closed() && needs_core;
         Ok(Self {
             path: target.path.clone(),
             id: target.id,
             shape: target.value.dims(),
-            k_in: found.k_in,
-            k_out: found.k_out,
-            lost_directions: found.lost,
+            k_in: directions.k_in,
+            k_out: directions.k_out,
+            lost_directions: directions.lost,
             constraint: Arc::new(constraint),
             core: has_core.then(ParamId::new),
-            energies: found.energies,
-            total_energy: found.total_energy,
+            energies: directions.energies,
+            total_energy: directions.total_energy,
             importance: layer.importance,
             inputs,
             factors,
@@ -170,7 +178,7 @@ impl LayerSplit {
         })
     }
 
-    /// The split in numbers.
+    /// Summary for reports.
     pub fn summary(&self) -> LayerSummary {
         LayerSummary {
             path: self.path.clone(),
@@ -185,13 +193,13 @@ impl LayerSplit {
         }
     }
 
-    /// Free degrees of freedom: the numbers that training can change independently.
+    /// Number of free degrees of freedom: the numbers that training can change independently.
     pub fn free_parameters(&self) -> usize {
         let protected = [self.k_in, self.k_out];
         Constraint::degrees_of_freedom(self.constraint.removed, self.shape, protected)
     }
 
-    /// Numbers that an optimizer holds moments of.
+    /// Number of trainable numbers, of which an optimizer stores moments.
     pub fn trainable_parameters(&self) -> usize {
         match &self.factors {
             Some(factors) => factors.len(),
@@ -200,20 +208,19 @@ impl LayerSplit {
         }
     }
 
-    /// Share of the decomposed energy that the protected directions hold, in `[0, 1]`; 0 where
-    /// there is none.
+    /// Share of the decomposed energy in the protected directions, in `[0, 1]`; 0 if there is no energy.
     pub fn protected_energy(&self) -> f64 {
         let k = self.k_in.max(self.k_out).min(self.energies.len());
-        let held = self.energies[..k].iter().fold(0.0, |sum, e| sum + e);
+        let protected = self.energies[..k].iter().fold(0.0, |sum, e| sum + e);
         if self.total_energy > 0.0 {
-            (held / self.total_energy).min(1.0)
+            (protected / self.total_energy).min(1.0)
         } else {
             0.0
         }
     }
 
-    /// Share of the inputs' second moment inside the protected input directions, in `[0, 1]`;
-    /// `None` without calibration.
+    /// Share of the inputs' energy in the protected input directions, in `[0, 1]`; `None` without a
+    /// calibration.
     pub fn protected_input_energy(&self) -> Option<f64> {
         let inputs = self.inputs.as_ref()?;
         let total = inputs.total;
@@ -227,7 +234,7 @@ impl LayerSplit {
 
 /// # Errors
 ///
-/// [`OsftError::TooManyDirections`].
+/// [`OsftError::TooManyDirections`] if the rule asks for more directions than the layer has.
 pub(crate) fn check_count(
     path: &str,
     shape: [usize; 2],
@@ -247,14 +254,15 @@ pub(crate) fn check_count(
 
 /// # Errors
 ///
-/// [`OsftError::OutOfScale`] where singular values, or their squares, would leave the range of the numbers
-/// that are computed with.
+/// [`OsftError::OutOfScale`] if singular values, or their squares, may leave the range of the computation
+/// type.
 fn check_scale(target: &Weight, weight: &Mat<f64>) -> Result<(), OsftError> {
     let limit = match computed(target.value.dtype()) {
         DType::F64 => 1e150,
         _ => 1e37,
     };
-    // No singular value is larger than the norm, which is taken without squares of large numbers.
+    // No singular value is larger than the norm. The cheap test comes first: it does not square large
+    // numbers.
     let largest = weight.norm_max();
     let length = ((weight.nrows() * weight.ncols()) as f64).sqrt();
     match largest * length > limit && (largest > limit || weight.norm_l2() > limit) {
@@ -267,21 +275,21 @@ fn check_scale(target: &Weight, weight: &Mat<f64>) -> Result<(), OsftError> {
     }
 }
 
-fn is_closed(found: &Directions) -> bool {
-    found.k_in == found.input.nrows() || found.k_out == found.output.nrows()
+fn is_closed(directions: &Directions) -> bool {
+    directions.k_in == directions.input.nrows() || directions.k_out == directions.output.nrows()
 }
 
-/// The free part of a weight as factors, from bases that are complete.
+/// The free part of a weight as factors, from complete bases.
 fn factors(
     weight: &Mat<f64>,
-    found: &Directions,
+    directions: &Directions,
     device: &Device,
     dtype: DType,
 ) -> Option<Factors> {
     let free = |basis: &Mat<f64>, k: usize| basis.subcols(k, basis.nrows() - k).to_owned();
     let (input, output) = (
-        free(&found.input, found.k_in),
-        free(&found.output, found.k_out),
+        free(&directions.input, directions.k_in),
+        free(&directions.output, directions.k_out),
     );
     let core = input.transpose() * weight * &output;
     Factors::of_core(&input, &output, &core, device, dtype)

@@ -26,7 +26,7 @@ pub use held::HeldNumbers;
 pub(crate) use layer::{InputEnergy, check_count};
 pub use layer::{LayerSplit, LayerSummary};
 pub(crate) use per_target::PerTarget;
-pub(crate) use rounding::{hold, stored};
+pub(crate) use rounding::{round_bases, round_parameters};
 pub use side::Side;
 pub(crate) use side::keeps_free_basis;
 use source::Layer;
@@ -38,30 +38,30 @@ use crate::rule::Rule;
 
 /// A module's split into protected and free directions.
 ///
-/// Made at the start of a task from the weights as they are. The task is trained on the module
-/// that [`prepare`](Self::prepare) returns, with [`optimizer`](Self::optimizer), and
-/// [`finish`](Self::finish) returns it as it was before; the next task starts from a new split.
+/// Make a split at the start of a task from the current weights. Train the module that
+/// [`prepare`](Self::prepare) returns, with the optimizer from [`optimizer`](Self::optimizer);
+/// [`finish`](Self::finish) turns it into an ordinary module again. The next task starts with a new split.
 ///
-/// A split is a value beside the module. A module may have several, under names
-/// ([`with_name`](Self::with_name)): it trains by the one that prepared it.
+/// A split is a value separate from the module. A module may have several splits, with names
+/// ([`with_name`](Self::with_name)); it trains by the one that prepared it.
 #[derive(Clone, Debug)]
 pub struct Osft {
     pub(crate) config: OsftConfig,
     pub(crate) layers: Vec<LayerSplit>,
-    /// What trained when the module was split.
+    /// The parameters that trained when the module was split.
     pub(crate) trainability: Trainability,
     pub(crate) warnings: Vec<String>,
     pub(crate) name: Option<String>,
 }
 
 impl Osft {
-    /// Splits weights, whatever they are of.
+    /// Splits weights, without knowing their module.
     pub(crate) fn decomposed(
         targets: &[Weight],
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        on_threads_of_its_own(|| Self::decomposed_here(targets, config, context))
+        on_temporary_threads(|| Self::decomposed_here(targets, config, context))
     }
 
     fn decomposed_here(
@@ -69,32 +69,37 @@ impl Osft {
         config: &OsftConfig,
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
-        let found = PerTarget::new(targets, config, context)?;
+        let per_target = PerTarget::new(targets, config, context)?;
         let split = |&(index, target): &(usize, &Weight)| {
             let weight = target.to_host()?;
-            let moment = found.moments.get(index);
+            let moment = per_target.moments.get(index);
             let layer = Layer {
                 weight: &weight,
                 inputs: moment
-                    .zip(found.spectra.get(index))
+                    .zip(per_target.spectra.get(index))
                     .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
-                rule: found.rules[index].clone(),
-                importance: found.importance[index],
+                rule: per_target.rules[index].clone(),
+                importance: per_target.importance[index],
                 progress: context.progress(),
             };
             LayerSplit::new(target, &layer, moment.cloned(), config)
         };
-        // What a decomposition needs for itself lies between the bases that stay. After every few layers
-        // these are moved, so that what is left is a piece that the next can use, and the steps at last.
+        // The temporary memory of decompositions lies between the bases that stay. Copying the bases after
+        // every few layers leaves large free blocks, for the next layers and at last for training.
         let mut layers = Vec::with_capacity(targets.len());
-        let some = LAYERS_PER_THREAD * rayon::current_num_threads();
+        let batch_size = LAYERS_PER_THREAD * rayon::current_num_threads();
         let indexed: Vec<_> = targets.iter().enumerate().collect();
-        for some in indexed.chunks(some) {
-            let some: Result<Vec<_>, _> = some.par_iter().map(split).collect();
-            layers.extend(some?.into_iter().map(LayerSplit::settled));
+        for batch in indexed.chunks(batch_size) {
+            let batch: Result<Vec<_>, _> = batch.par_iter().map(split).collect();
+            layers.extend(batch?.into_iter().map(LayerSplit::with_copied_bases));
         }
-        let mut warnings = found.warnings;
-        warnings.extend(layers.iter().zip(&found.rules).filter_map(out_of_reach));
+        let mut warnings = per_target.warnings;
+        warnings.extend(
+            layers
+                .iter()
+                .zip(&per_target.rules)
+                .filter_map(sketch_warning),
+        );
         Ok(Self {
             config: config.clone(),
             layers,
@@ -104,14 +109,13 @@ impl Osft {
         })
     }
 
-    /// The same split under a name, which tells several splits of one module apart: in errors, and where
-    /// it is saved.
+    /// Names the split. The name tells several splits of one module apart, in errors and in saved files.
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The name, if it was given one.
+    /// The name, if the split has one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -126,50 +130,49 @@ impl Osft {
         &self.layers
     }
 
-    /// Free degrees of freedom over all targets.
+    /// Number of free degrees of freedom over all targets.
     pub fn free_parameters(&self) -> usize {
         self.layers.iter().map(LayerSplit::free_parameters).sum()
     }
 
-    /// Numbers that an optimizer of the targets holds moments of.
+    /// Number of trainable numbers over all targets, of which an optimizer stores moments.
     pub fn trainable_parameters(&self) -> usize {
         let layers = self.layers.iter();
         layers.map(LayerSplit::trainable_parameters).sum()
     }
 
-    /// The split in numbers, layer by layer.
+    /// Summary of every layer, for reports.
     pub fn summary(&self) -> Vec<LayerSummary> {
         self.layers.iter().map(LayerSplit::summary).collect()
     }
 
-    /// What was not as it should be, in sentences for a person.
+    /// Warnings about the split, as sentences; empty if there is nothing to warn about.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 }
 
-/// A word about a layer of which a rule wants more energy protected than a sketch of its inputs knows
-/// directions of.
-fn out_of_reach((layer, rule): (&LayerSplit, &Arc<dyn Rule>)) -> Option<String> {
+/// A warning about a layer whose sketch has too few directions for the energy that its rule wants to protect.
+fn sketch_warning((layer, rule): (&LayerSplit, &Arc<dyn Rule>)) -> Option<String> {
     let wanted = rule.wanted_energy()?;
-    let (directions, found) = (layer.energies.len(), layer.protected_energy());
+    let (directions, protected) = (layer.energies.len(), layer.protected_energy());
     let protects_all = layer.k_in.max(layer.k_out) + layer.lost_directions >= directions;
-    // Rounding of a sum of squares.
-    (protects_all && found < wanted - 1e-9 && layer.total_energy > 0.0).then(|| {
+    // The tolerance is for rounding of a sum of squares.
+    (protects_all && protected < wanted - 1e-9 && layer.total_energy > 0.0).then(|| {
         format!(
-            "the sketch of the inputs of {} knows {directions} directions, which hold {found:.4} of the \
+            "the sketch of the inputs of {} knows {directions} directions, which hold {protected:.4} of the \
              energy and not {wanted}",
             layer.path
         )
     })
 }
 
-/// Layers that a thread splits before bases are moved.
+/// Number of layers that a thread splits before the bases are copied.
 const LAYERS_PER_THREAD: usize = 4;
 
-/// Decompositions on threads that end with them: the library keeps a buffer of twice the processor's
-/// third-level cache for every thread that has multiplied, which training would carry along.
-fn on_threads_of_its_own<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+/// Runs decompositions on threads that end with them: the library keeps a buffer of twice the processor's
+/// third-level cache for every thread that has multiplied, and training would carry these buffers along.
+fn on_temporary_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match rayon::ThreadPoolBuilder::new().build() {
         Ok(threads) => threads.install(work),
         Err(_) => work(),

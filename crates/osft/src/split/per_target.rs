@@ -1,4 +1,4 @@
-//! The rule of every target, and what the calibration says about it, looked up and decomposed once.
+//! The rule of every target and its part of the calibration, decomposed once per moment.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::module::Weight;
 use crate::rule::Rule;
 use crate::split::SplitContext;
 
-/// One entry per target, in their order; moments and spectra are empty where the split needs none.
+/// One entry per target, in their order; moments and spectra are empty if the split needs none.
 #[derive(Default)]
 pub(crate) struct PerTarget {
     pub moments: Vec<Arc<Moment>>,
     pub spectra: Vec<Arc<Spectrum>>,
     /// The rule of every target.
     pub rules: Vec<Arc<dyn Rule>>,
-    /// Of the targets whose rule reads it.
+    /// Importance of the targets whose rule reads it.
     pub importance: Vec<Option<f64>>,
     pub warnings: Vec<String>,
 }
@@ -43,7 +43,7 @@ impl PerTarget {
                 }),
             };
         };
-        let mut found = Self::default();
+        let mut per_target = Self::default();
         let all = &calibration.moments;
         let layers = calibration.by_path();
         let mut moment_of = Vec::new();
@@ -54,7 +54,7 @@ impl PerTarget {
             match moment.filter(|(_, moment)| moment.dimension() == d_in) {
                 Some((index, moment)) => {
                     moment_of.push(index);
-                    found.moments.push(moment.clone());
+                    per_target.moments.push(moment.clone());
                 }
                 None => {
                     let layer = target.path.clone();
@@ -63,25 +63,25 @@ impl PerTarget {
             }
         }
         if config.split.needs_calibration() {
-            // Layers that share their inputs share the decomposition too.
+            // Layers that share an input also share its decomposition.
             let spectra: Vec<Option<Arc<Spectrum>>> = all
                 .par_iter()
                 .map(|moment| moment.spectrum().map(Arc::new))
                 .collect();
             for (target, &index) in targets.iter().zip(&moment_of) {
                 let spectrum = spectra.get(index).cloned().flatten();
-                found
+                per_target
                     .spectra
                     .push(spectrum.ok_or_else(|| OsftError::NoConvergence {
                         layer: target.path.clone(),
                     })?);
             }
         }
-        found.importance = vec![None; targets.len()];
+        per_target.importance = vec![None; targets.len()];
         for measure in measures {
             let values = calibration.importance(measure)?;
             if values.is_none() {
-                found.warnings.push(format!(
+                per_target.warnings.push(format!(
                     "the importance of the layers by {measure} is degenerate (its mean is not above 0.01): \
                      all {} layers count as equally important",
                     targets.len(),
@@ -90,11 +90,11 @@ impl PerTarget {
             let values: HashMap<&str, f64> = values.into_iter().flatten().collect();
             for (index, path) in paths.iter().enumerate() {
                 if rules[index].importance() == Some(measure) {
-                    found.importance[index] = Some(values.get(path).copied().unwrap_or(1.0));
+                    per_target.importance[index] = Some(values.get(path).copied().unwrap_or(1.0));
                 }
             }
         }
-        found.rules = rules;
-        Ok(found)
+        per_target.rules = rules;
+        Ok(per_target)
     }
 }

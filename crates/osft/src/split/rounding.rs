@@ -1,4 +1,4 @@
-//! Weights in the precision that they are held in, and rounded to what is stored.
+//! Rounding of weights to the precision that they are stored in.
 
 use std::collections::HashSet;
 
@@ -10,40 +10,44 @@ use crate::config::BasePrecision;
 use crate::error::OsftError;
 use crate::module::{Weight, as_matrix, beside};
 
-/// Holds weights in a precision; says how much of them that takes away, if anything.
-pub(crate) fn hold(
+/// Rounds the base of every weight to a precision. Returns a warning if that changes the weights.
+///
+/// # Errors
+///
+/// [`OsftError::NoBf16`] if the device does not support bf16.
+pub(crate) fn round_bases(
     weights: &mut [Weight],
     precision: BasePrecision,
 ) -> Result<Option<String>, OsftError> {
     if precision == BasePrecision::Full {
         return Ok(None);
     }
-    let lost = weights
+    let errors = weights
         .par_iter_mut()
         .map(|weight| {
             precision.check(&weight.value.device())?;
-            weight.base = precision.held(weight.value.clone());
+            weight.base = precision.rounded(weight.value.clone());
             Ok(relative_difference(&weight.value, &weight.base))
         })
         .collect::<Result<Vec<f64>, OsftError>>()?;
-    let lost = lost.into_iter().zip(weights.iter());
-    let worst = lost.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    Ok(worst.filter(|(lost, _)| *lost > 0.0).map(|(lost, weight)| {
+    let errors = errors.into_iter().zip(weights.iter());
+    let worst = errors.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    Ok(worst.filter(|(error, _)| *error > 0.0).map(|(error, weight)| {
         let path = &weight.path;
         format!(
-            "the weights were rounded to bf16 before they were split: by at most {lost:.1e} of their \
+            "the weights were rounded to bf16 before they were split: by at most {error:.1e} of their \
              norm, in {path}"
         )
     }))
 }
 
-/// `‖held - weight‖ / ‖weight‖`; 0 where the weight is, and where it has values that are not finite, which
-/// the split refuses by their place.
-fn relative_difference(weight: &Tensor<2>, held: &Tensor<2>) -> f64 {
-    let (weight, held) = (weight.clone().into_data(), held.clone().into_data());
+/// `‖rounded - weight‖ / ‖weight‖`; 0 if the weight is zero or has values that are not finite, which the
+/// split refuses later with their position.
+fn relative_difference(weight: &Tensor<2>, rounded: &Tensor<2>) -> f64 {
+    let (weight, rounded) = (weight.clone().into_data(), rounded.clone().into_data());
     let mut squares = [0.0_f64; 2];
-    for (value, held) in weight.iter::<f64>().zip(held.iter::<f64>()) {
-        squares[0] += (held - value).powi(2);
+    for (value, rounded) in weight.iter::<f64>().zip(rounded.iter::<f64>()) {
+        squares[0] += (rounded - value).powi(2);
         squares[1] += value.powi(2);
     }
     match squares[1] > 0.0 && squares[0].is_finite() {
@@ -52,8 +56,8 @@ fn relative_difference(weight: &Tensor<2>, held: &Tensor<2>) -> f64 {
     }
 }
 
-/// Rounds parameters of a module to what they are stored as.
-pub(crate) fn stored<M: Module>(
+/// Rounds parameters of a module to the precision that they are stored in.
+pub(crate) fn round_parameters<M: Module>(
     module: M,
     precision: BasePrecision,
     ids: impl Iterator<Item = ParamId>,
@@ -79,7 +83,7 @@ impl ModuleMapper for Rounding {
         }
         param.map(|value| {
             let matrix = as_matrix(value.clone().inner());
-            let rounded = self.precision.held(matrix).cast(value.dtype());
+            let rounded = self.precision.rounded(matrix).cast(value.dtype());
             beside(rounded, &value).reshape(value.shape())
         })
     }

@@ -1,4 +1,4 @@
-//! One side of a split: which directions of a layer's inputs (or outputs) may move.
+//! One side of a split: the directions of a layer's inputs (or outputs) that may move.
 
 use burn::tensor::{DType, Device, Tensor};
 use faer::Mat;
@@ -6,25 +6,24 @@ use faer::Mat;
 use crate::linalg::to_tensor;
 use crate::module::beside;
 
-/// The directions on one side of a weight, of dimension `d`, of which `k` are protected.
+/// The directions on one side of a weight: `d` directions, of which `k` are protected.
 ///
-/// Two representations span the same free space; the smaller one is kept. Which one is decided by
-/// `d` and `k` alone, because the coordinates an optimizer such as AdamW runs in are part of the
-/// method.
+/// Two bases describe the same free space; the smaller one is stored. `d` and `k` alone decide which one,
+/// because the coordinates that an optimizer such as AdamW works in are part of the method.
 #[derive(Clone, Debug)]
 pub enum Side {
-    /// `k = 0`: every direction is free and the coordinates are the weight's own.
+    /// `k = 0`: every direction is free, and the coordinates are those of the weight.
     Open,
     /// `d - k <= k`: an orthonormal basis `N` of the free directions, `[d, d - k]`.
     Free(Tensor<2>),
-    /// `d - k > k`: an orthonormal basis `P` of the protected directions, `[d, k]`; the
-    /// coordinates are the weight's own, projected.
+    /// `d - k > k`: an orthonormal basis `P` of the protected directions, `[d, k]`. The coordinates are those
+    /// of the weight, projected.
     Protected(Tensor<2>),
-    /// `k = d`: nothing moves; of the weight's own coordinates nothing is left.
+    /// `k = d`: nothing can move, and all coordinates are zero.
     Closed,
 }
 
-/// Whether the free basis of a side (rather than its protected one) is kept.
+/// Whether a side stores its free basis rather than its protected one.
 pub(crate) fn keeps_free_basis(d: usize, k: usize) -> bool {
     k > 0 && k < d && d - k <= k
 }
@@ -32,8 +31,8 @@ pub(crate) fn keeps_free_basis(d: usize, k: usize) -> bool {
 impl Side {
     /// Side of dimension `d` whose first `k` columns of `basis` are protected.
     ///
-    /// `basis` is `[d, c]` with orthonormal columns; it must be complete (`c = d`) where
-    /// [`keeps_free_basis`] holds. What is kept of it has the type `dtype`, f32 or f64.
+    /// `basis` is `[d, c]` with orthonormal columns; it must be complete (`c = d`) if [`keeps_free_basis`]
+    /// holds. The stored columns have the type `dtype`, f32 or f64.
     pub(crate) fn new(basis: &Mat<f64>, k: usize, device: &Device, dtype: DType) -> Self {
         let d = basis.nrows();
         if k == 0 {
@@ -47,12 +46,12 @@ impl Side {
         }
     }
 
-    /// The same numbers in memory of their own.
+    /// The same side with a copied basis.
     pub(crate) fn copied(&self) -> Self {
         self.map(|basis| basis.clone().mul_scalar(1.0))
     }
 
-    /// The same side for tensors that are differentiated, or not, as `tensor` is, on its device.
+    /// The same side, on the device and with the autodiff state of `tensor`.
     pub(crate) fn beside<const D: usize>(&self, tensor: &Tensor<D>) -> Self {
         self.map(|basis| beside(basis.clone(), tensor))
     }
@@ -62,7 +61,7 @@ impl Side {
         self.map(|basis| basis.clone().cast(dtype))
     }
 
-    /// What is kept of the side.
+    /// The stored basis, if there is one.
     pub(crate) fn basis(&self) -> Option<&Tensor<2>> {
         match self {
             Self::Free(basis) | Self::Protected(basis) => Some(basis),
@@ -70,10 +69,10 @@ impl Side {
         }
     }
 
-    fn map(&self, basis: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
+    fn map(&self, convert: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
         match self {
-            Self::Free(free) => Self::Free(basis(free)),
-            Self::Protected(protected) => Self::Protected(basis(protected)),
+            Self::Free(free) => Self::Free(convert(free)),
+            Self::Protected(protected) => Self::Protected(convert(protected)),
             Self::Open => Self::Open,
             Self::Closed => Self::Closed,
         }
@@ -111,7 +110,7 @@ impl Side {
         }
     }
 
-    /// Removes from coordinates what is not free. Only needed where they are the weight's own.
+    /// Removes the protected part from coordinates. Only needed if these are the coordinates of the weight.
     ///
     /// # Shapes
     /// - `c` and output: `[coordinates, n]`

@@ -1,12 +1,12 @@
-//! The split as a table a person can read.
+//! The split as a table for people.
 
 use std::fmt;
 
 use crate::split::Osft;
 
-/// Prints one line per layer: shape, protected directions per side, free degrees of freedom and
-/// the share of the decomposed energy that is protected; where they are known also the layer's
-/// importance, the share of its inputs' energy that is protected, and directions that do not exist.
+/// Prints one line per layer: shape, protected directions per side, free degrees of freedom and the protected
+/// share of the decomposed energy; if they exist, also the layer's importance, the protected share of its
+/// inputs' energy, and the number of directions that do not exist.
 impl fmt::Display for Osft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layers = self.summary();

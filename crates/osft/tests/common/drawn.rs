@@ -1,4 +1,4 @@
-//! Modules of many kinds, and everything of them that must be as it was.
+//! Modules with many kinds of parts, and a snapshot of everything that must not change.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +14,12 @@ use osft::{Form, Osft};
 
 use super::{adamw, noise};
 
-/// What a module consists of.
+/// The parts of a module.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// From one layer to the next; one more than there are layers.
+    /// Widths between the layers: one more than there are layers.
     pub widths: Vec<usize>,
-    /// Of each layer, whether its weight is stored transposed.
+    /// For each layer, whether its weight is stored transposed.
     pub transposed: Vec<bool>,
     pub bias: bool,
     pub embedding: bool,
@@ -27,16 +27,16 @@ pub struct Plan {
     pub layer_norm: bool,
     pub batch_norm: bool,
     pub dropout: bool,
-    /// Whether the first layer stands at a second place.
+    /// Whether two places share the first layer.
     pub shared: bool,
-    /// A layer whose weight and bias do not train.
+    /// Index of a layer whose weight and bias are frozen.
     pub frozen: Option<usize>,
     pub dtype: DType,
 }
 
 impl Plan {
-    /// Everything that was ever lost on the way: dropout, batch normalization, a weight that is stored
-    /// transposed (square, so that no shape tells), one at two places, one that is frozen.
+    /// All parts that were lost once during development: dropout, batch normalization, a weight that is
+    /// stored transposed (square, so that its shape does not tell), a shared one, a frozen one.
     pub fn all_kinds() -> Self {
         Self {
             widths: vec![6, 6, 6, 5],
@@ -68,7 +68,7 @@ pub struct Drawn {
 const ROWS: usize = 12;
 
 impl Drawn {
-    /// With values drawn on the host; ready to train.
+    /// Values are drawn on the host; the module is ready to train.
     pub fn new(plan: &Plan, seed: u64, device: &Device) -> Self {
         let module = Self::empty(plan, device);
         let mut module = module.map(&mut Fill {
@@ -79,8 +79,8 @@ impl Drawn {
         module.train()
     }
 
-    /// Built on the device and not filled: what a record is loaded into. A record restores that two
-    /// parameters are one.
+    /// An uninitialized module, into which a record is loaded. The record restores that two places share a
+    /// parameter.
     pub fn empty(plan: &Plan, device: &Device) -> Self {
         let (first, last) = (plan.widths[0], *plan.widths.last().unwrap());
         let layer = |(index, ends): (usize, &[usize])| {
@@ -161,7 +161,7 @@ impl Drawn {
     }
 }
 
-/// Of two layers with biases and nothing beside them, the second one stored transposed.
+/// Two layers with biases and nothing else; the second one is stored transposed.
 pub fn plan(dtype: DType) -> Plan {
     Plan {
         widths: vec![12, 16, 8],
@@ -178,7 +178,7 @@ pub fn plan(dtype: DType) -> Plan {
     }
 }
 
-/// Prepared, and trained for some steps.
+/// Prepares a module and trains it for some steps.
 pub fn trained(module: Drawn, osft: &Osft, rate: f64, steps: u64) -> Drawn {
     let mut optimizer = osft.optimizer(adamw()).unwrap();
     let module = osft.prepare(module).unwrap();
@@ -187,7 +187,7 @@ pub fn trained(module: Drawn, osft: &Osft, rate: f64, steps: u64) -> Drawn {
     })
 }
 
-/// Everything that the form rules out.
+/// The largest leak that the form should prevent.
 pub fn leaked(osft: &Osft, module: &Drawn) -> f64 {
     let worst = osft.leaks(module).unwrap().worst();
     match osft.config().form {
@@ -205,7 +205,7 @@ impl ModuleMapper for Fill {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         self.seed += 1;
         let (seed, dtype) = (self.seed, self.dtype);
-        // As every layer does: parameters of one that does not train stay so.
+        // As in every layer: parameters of a layer that does not train stay frozen.
         param.map(|old| {
             let values = noise(seed, old.shape().num_elements(), 0.5);
             let values = TensorData::new(values, old.shape());
@@ -214,19 +214,19 @@ impl ModuleMapper for Fill {
     }
 }
 
-/// What is known of one parameter.
+/// State of one parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
     pub id: ParamId,
     pub trains: bool,
     pub dtype: DType,
-    /// As it is used.
+    /// Value in use.
     pub values: Vec<f64>,
-    /// As it is written to a record.
+    /// Value in a record.
     pub saved: (Vec<usize>, Vec<f64>),
 }
 
-/// Everything of a module by path: parameters, and training flags with their identities.
+/// All parameters of a module by path, and training flags with their identities.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Everything {
     pub parameters: BTreeMap<String, Expected>,
@@ -240,17 +240,18 @@ impl Everything {
         look.found
     }
 
-    /// Whether all but values is the same; of the parameters that `may_move` names values too.
+    /// Asserts that everything but values is the same, and that only parameters that `may_move` accepts have
+    /// other values.
     pub fn assert_kept(&self, before: &Self, may_move: &dyn Fn(&str) -> bool, case: &str) {
         assert_eq!(self.flags, before.flags, "{case}");
         let paths = |of: &Self| of.parameters.keys().cloned().collect::<Vec<_>>();
         assert_eq!(paths(self), paths(before), "{case}");
-        for (path, known) in &self.parameters {
+        for (path, entry) in &self.parameters {
             let before = &before.parameters[path];
             let rest = |of: &Expected| (of.id, of.trains, of.dtype, of.saved.0.clone());
-            assert_eq!(rest(known), rest(before), "{case}: {path}");
+            assert_eq!(rest(entry), rest(before), "{case}: {path}");
             if !may_move(path) {
-                assert_eq!(known, before, "{case}: {path}");
+                assert_eq!(entry, before, "{case}: {path}");
             }
         }
     }
@@ -274,19 +275,19 @@ impl ModuleVisitor for Look {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let values = |tensor: Tensor<D>| tensor.into_data().iter::<f64>().collect();
         let saved = param.transform_for_save().val();
-        let known = Expected {
+        let entry = Expected {
             id: param.id,
-            // As Burn shows it after validation.
+            // The value after a change to validation.
             trains: param.clone().train().is_require_grad(),
             dtype: param.dtype(),
             values: values(param.val()),
             saved: (saved.dims().to_vec(), values(saved)),
         };
-        self.found.parameters.insert(self.path.join("."), known);
+        self.found.parameters.insert(self.path.join("."), entry);
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        let known = (flag.id, flag.val().is_enabled());
-        self.found.flags.insert(self.path.join("."), known);
+        let entry = (flag.id, flag.val().is_enabled());
+        self.found.flags.insert(self.path.join("."), entry);
     }
 }

@@ -1,4 +1,4 @@
-//! Matrices in f64, for references that share nothing with the library but the values.
+//! Matrices in f64, for references that share only the values with the library.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::Mat;

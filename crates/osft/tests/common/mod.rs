@@ -20,7 +20,7 @@ pub const FORMS: [Form; 4] = [
     Form::FactoredReprojected,
 ];
 
-/// The CPU backends every guarantee is tested on.
+/// The CPU backends; every guarantee is tested on each.
 pub fn backends() -> Vec<(&'static str, Device)> {
     #[allow(deprecated)] // Burn 0.22 announces its removal; it is the reference backend here.
     let ndarray = Device::ndarray();
@@ -42,7 +42,7 @@ impl Mlp {
             let scale = (1.0 / d_in as f32).sqrt() * 1.7;
             let values = noise(seed * 31 + n, d_in * d_out, scale);
             linear.weight = Param::from_data(TensorData::new(values, [d_in, d_out]), device);
-            // Drawn here too: a device's own random stream is not the test's.
+            // Drawn on the host too: the test does not depend on the device's random stream.
             let bias = noise(seed * 57 + n, d_out, 0.1);
             linear.bias = Some(Param::from_data(TensorData::new(bias, [d_out]), device));
             linear
@@ -81,12 +81,12 @@ pub fn batch(seed: u64, device: &Device) -> (Tensor<2>, Tensor<2>) {
     (data(101, 16), data(202, 12))
 }
 
-/// Without weight decay: what leaks is the form's doing alone.
+/// Without weight decay, so that the form alone decides what leaks.
 pub fn adamw() -> AdamW {
     AdamWConfig::new().with_weight_decay(0.0).build()
 }
 
-/// A step on a batch of noise, with the gradients projected as a trainer would.
+/// One step on a batch of noise, with projected gradients.
 pub fn step(
     model: Mlp,
     osft: &Osft,
@@ -101,7 +101,7 @@ pub fn step(
     optimizer.step(rate, model, osft.project(grads))
 }
 
-/// Prepared, and trained for some steps.
+/// Prepares a module and trains it for some steps.
 pub fn trained(
     model: Mlp,
     osft: &Osft,
@@ -138,7 +138,7 @@ pub fn weights_of(model: &Mlp) -> Vec<HostWeight> {
         .to_vec()
 }
 
-/// One-sided leaks in f64 against a decomposition of the start weights made here.
+/// One-sided leaks in f64, from an independent decomposition of the start weights.
 pub fn host_leaks(start: &[HostWeight], now: &[HostWeight], share: f64) -> Vec<(f64, f64)> {
     start
         .iter()

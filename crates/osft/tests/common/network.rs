@@ -1,4 +1,4 @@
-//! A network with shared inputs, inputs with a few large directions, and training on them.
+//! A network with a shared input, inputs with a few large directions, and training on them.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -10,7 +10,7 @@ use osft::{Calibration, Calibrator, Osft, OsftConfig, ShareRule, SplitContext, S
 use super::host::tensor;
 use super::{adamw, noise};
 
-/// Two layers on one input, and a third on what the first makes of it.
+/// Two layers with a common input, and a third layer on the output of the first.
 #[derive(Module, Debug)]
 pub struct Network {
     pub left: Linear,
@@ -55,8 +55,8 @@ impl Network {
     }
 }
 
-/// Inputs with a few large directions, which are not the axes: row `i` of a fixed mixing is scaled
-/// by `0.6^i`.
+/// Inputs with a few large directions, which are not the axes: row `i` of a fixed mixing is scaled by
+/// `0.6^i`.
 pub fn inputs(seed: u64, rows: usize, device: &Device) -> Tensor<2> {
     let mixing = noise(77, WIDTH * WIDTH, 1.0);
     let mixing = Mat::from_fn(WIDTH, WIDTH, |i, j| {
@@ -72,7 +72,7 @@ pub fn calibrated(network: &Network, name: &str, batches: &[Tensor<2>]) -> Calib
     observed(calibrator, network, name, batches)
 }
 
-/// What a calibrator makes of batches.
+/// The calibration of some batches.
 pub fn observed(
     mut calibrator: Calibrator,
     network: &Network,
@@ -96,7 +96,8 @@ pub fn energy(energy: f64) -> OsftConfig {
         .with_share_rule(ShareRule::energy(energy))
 }
 
-/// AdamW towards other outputs on isotropic inputs, which pull in every direction.
+/// Trains with AdamW towards other outputs on isotropic inputs, whose gradients have parts in every
+/// direction.
 pub fn train(network: Network, osft: &Osft, device: &Device) -> Network {
     let mut optimizer = osft.optimizer(adamw()).unwrap();
     let mut network = osft.prepare(network).unwrap();

@@ -73,8 +73,8 @@ impl Attention {
             None => (key, value),
         };
 
-        // The queries of one group are laid out as further rows of their key head, which shares
-        // keys and values without copying them.
+        // The queries of one group become additional rows of their key head, so that keys and values need no
+        // copies.
         let rows = [
             batch,
             self.key_value_heads,

@@ -9,17 +9,16 @@ use super::rope_config::{RopeScaling, Stretch};
 use crate::error::LmError;
 use crate::files::parse_config;
 
-/// Values of `model_type`.
+/// Supported values of `model_type`.
 pub(super) const MODEL_TYPES: &[&str] = &["llama", "mistral"];
-/// Mistral's class in transformers has this window where `config.json` has no key for it.
+/// Window of Mistral's class in transformers if `config.json` has no key for it.
 const MISTRAL_WINDOW: usize = 4096;
-/// The same default for the number of key and value heads.
+/// Number of key and value heads of Mistral's class if `config.json` has no key for it.
 const MISTRAL_KEY_VALUE_HEADS: usize = 8;
 
-/// Hyperparameters of a LLaMA-family model, under their names in `config.json`.
+/// Hyperparameters of a LLaMA-family model, with their names in `config.json`.
 ///
-/// Keys that only concern other tools are ignored; keys that ask for an unimplemented computation are
-/// errors.
+/// Keys that only concern other tools are ignored; keys that ask for an unsupported computation are errors.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[allow(missing_docs)] // The names are Hugging Face's own.
 pub struct LlamaConfig {
@@ -39,13 +38,13 @@ pub struct LlamaConfig {
     pub rope_theta: Option<f64>,
     #[serde(default)]
     pub rope_scaling: Option<RopeScaling>,
-    /// Newer files keep `rope_theta` and the scaling together here.
+    /// Newer files store `rope_theta` and the scaling together here.
     #[serde(default)]
     pub rope_parameters: Option<RopeScaling>,
     #[serde(default)]
     pub tie_word_embeddings: bool,
-    /// [`from_json`](Self::from_json) drops it for LLaMA, which has no window, and sets 4096 for a Mistral
-    /// without the key.
+    /// [`from_json`](Self::from_json) removes it for LLaMA, which has no window, and sets 4096 for a Mistral
+    /// model without the key.
     #[serde(default)]
     pub sliding_window: Option<usize>,
     #[serde(default)]
@@ -79,13 +78,14 @@ impl LlamaConfig {
     /// [`LmError::InvalidConfig`] if the model cannot be built from it.
     pub fn from_json(json: &Value, path: &Path) -> Result<Self, LmError> {
         let mut config: Self = parse_config(json, path)?;
-        config.settle_by_class(json);
+        config.apply_class_defaults(json);
         config.validate(path)?;
         Ok(config)
     }
 
-    /// Applies the defaults of the model's class in transformers, and drops the keys that it ignores.
-    fn settle_by_class(&mut self, json: &Value) {
+    /// Applies the defaults of the model's class in transformers, and removes the keys that the class
+    /// ignores.
+    fn apply_class_defaults(&mut self, json: &Value) {
         if self.model_type != "mistral" {
             self.sliding_window = None;
             return;
@@ -113,20 +113,20 @@ impl LlamaConfig {
             .unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
     }
 
-    /// How the rotary frequencies are made.
+    /// Base and scaling of the rotary frequencies.
     ///
     /// # Errors
     ///
-    /// A contradiction between `rope_theta`, `rope_scaling` and `rope_parameters`, or what they lack, in
-    /// words.
+    /// A sentence about a contradiction between `rope_theta`, `rope_scaling` and `rope_parameters`, or about
+    /// a missing or invalid value.
     pub(crate) fn rope(&self) -> Result<(f64, Stretch), String> {
-        let own = RopeScaling {
+        let top_level = RopeScaling {
             rope_theta: self.rope_theta,
             ..RopeScaling::default()
         };
         let scaling = self.rope_scaling.clone().unwrap_or_default();
         let parameters = self.rope_parameters.clone().unwrap_or_default();
-        let all = scaling.joined(&parameters)?.joined(&own)?;
+        let all = scaling.joined(&parameters)?.joined(&top_level)?;
         Ok((all.base()?, all.stretch()?))
     }
 
@@ -203,7 +203,7 @@ impl LlamaConfig {
     }
 }
 
-/// Warnings about keys of a `config.json` that transformers ignores too, although their names promise an
+/// Warnings about keys of a `config.json` that transformers ignores too, although their names suggest an
 /// effect.
 pub(super) fn ignored_keys(json: &Value) -> Vec<String> {
     let set = |key: &&&str| matches!(&json[**key], Value::Number(_) | Value::Bool(true));

@@ -20,7 +20,7 @@ pub(super) fn generate(
     if prompts.is_empty() || options.max_new_tokens == 0 {
         return vec![Vec::new(); prompts.len()];
     }
-    // Without autodiff: the graph would grow with every token.
+    // Without autodiff, since the graph would grow with every token.
     let model = model.valid();
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let padding: Vec<usize> = prompts
@@ -70,22 +70,22 @@ pub(super) fn generate(
     outputs
 }
 
-/// Tokens that follow the first one greedily before the rest is drawn.
+/// Number of tokens that are decoded greedily after the first one, before the rest is sampled.
 const GREEDY_TOKENS: usize = 4;
 
-/// Texts that the model continues itself, from a first token each; see
+/// Texts that the model generates from one first token each; see
 /// [`own_examples`](crate::LanguageModel::own_examples).
 pub(super) fn own_examples(model: &Llama, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
     let first: Vec<Vec<u32>> = first.iter().map(|&token| vec![token]).collect();
     let start = extended(model, &first, GREEDY_TOKENS.min(tokens), Decoding::Greedy);
-    let drawn = Decoding::Sample {
+    let sampled = Decoding::Sample {
         temperature: 1.0,
         top_k: 0,
         top_p: 1.0,
         seed,
     };
     let rest = tokens.saturating_sub(GREEDY_TOKENS + 1);
-    let texts = extended(model, &start, rest, drawn).into_iter();
+    let texts = extended(model, &start, rest, sampled).into_iter();
     let example = |answer| Example {
         prompt: Vec::new(),
         answer,
@@ -93,7 +93,7 @@ pub(super) fn own_examples(model: &Llama, first: &[u32], tokens: usize, seed: u6
     texts.map(example).collect()
 }
 
-/// Prompts with their continuations; a text that ends begins another.
+/// Prompts with their continuations. Generation does not stop at the end of a text.
 fn extended(
     model: &Llama,
     prompts: &[Vec<u32>],

@@ -1,4 +1,4 @@
-//! LLaMA's model folders.
+//! Model folders of the LLaMA family.
 
 use std::path::Path;
 

@@ -8,7 +8,8 @@ use crate::layers::{LinearApplier, LinearMap};
 use crate::training::{BackwardPass, Head, Targets, gradient_of, trains};
 
 impl Llama {
-    /// Forward and backward pass; returns the scaled loss. Of a block, only the input is saved.
+    /// Runs the forward and the backward pass and returns the scaled loss. Only the input of each block is
+    /// saved.
     pub(super) fn gradients_by_block(
         &self,
         rows: &[Vec<u32>],
@@ -27,7 +28,7 @@ impl Llama {
         let mut x = plain.embed_right_padded(rows);
         for block in &plain.layers {
             inputs.push(x.clone());
-            x = tables.through(block, x, None, &mut LinearApplier::default());
+            x = tables.apply(block, x, None, &mut LinearApplier::default());
         }
         drop(plain);
 
@@ -49,7 +50,7 @@ impl Llama {
                 false => backward.constant(input),
             };
             let mut projector = LinearApplier::mapped(map);
-            let y = tables.through(&self.layers[index], x.clone(), None, &mut projector);
+            let y = tables.apply(&self.layers[index], x.clone(), None, &mut projector);
             let mut gradients = backward.through(y, gradient);
             if !below {
                 return loss;

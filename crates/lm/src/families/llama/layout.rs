@@ -1,15 +1,15 @@
-//! Which tokens of a padded batch see which.
+//! Token positions and attention masks of padded batches.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Added to the score of a masked key. Finite, so that a row of padding, which sees no key, gives numbers
-/// that nobody reads instead of NaN.
+/// Added to the score of a masked key. Finite, so that a row of padding, which sees no key, gives unused
+/// numbers instead of NaN.
 const HIDDEN: f32 = -1e30;
 
 /// Positions of the tokens of one forward pass.
 ///
-/// Training rows are padded on the right, where causality alone hides the padding from every
-/// real token. Prompts are padded on the left, so that all rows continue at the same place.
+/// Training rows are padded on the right, where the causal mask alone hides the padding from every real
+/// token. Prompts are padded on the left, so that all rows continue at the same position.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     /// Padding in front of each row; empty if no row has any.
@@ -58,8 +58,8 @@ impl Layout {
 
     /// The mask, added to the attention scores; `None` if every key is visible.
     ///
-    /// The rows of the query heads that share a key head are laid out one after the other, so the
-    /// pattern is repeated `groups` times.
+    /// The query heads that share a key head are laid out as consecutive rows, so the pattern is repeated
+    /// `groups` times.
     ///
     /// # Shapes
     /// - output: `[batch or 1, 1, groups · tokens, past + tokens]`

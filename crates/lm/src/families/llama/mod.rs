@@ -1,4 +1,4 @@
-//! The LLaMA family: LLaMA 1 to 3, Mistral, SmolLM2 and everything else of that shape.
+//! The LLaMA family: LLaMA 1 to 3, Mistral, SmolLM2 and other models of this architecture.
 //!
 //! Pre-norm decoder blocks with rotary position embeddings (half-split, with LLaMA 3's frequency
 //! scaling), grouped-query attention, a gated feed-forward network, tied or separate output
@@ -6,8 +6,8 @@
 //!
 //! # References
 //!
-//! `LlamaForCausalLM` and `MistralForCausalLM` of Hugging Face transformers, with which logits,
-//! loss and gradients agree.
+//! `LlamaForCausalLM` and `MistralForCausalLM` of Hugging Face transformers; logits, loss and gradients agree
+//! with theirs.
 
 mod attention;
 mod block;

@@ -20,13 +20,13 @@ pub struct Llama {
     pub(super) embed_tokens: Embedding,
     pub(super) layers: Vec<Block>,
     pub(super) norm: RmsNorm,
-    /// Absent where the input embeddings are used for the output too.
+    /// `None` if the output head is tied to the embeddings.
     lm_head: Option<Linear>,
     #[module(skip)]
     pub(super) config: LlamaConfig,
 }
 
-/// What all blocks of one forward pass share.
+/// Rotary tables and mask, which all blocks of one forward pass share.
 pub(super) struct Tables {
     rope: Rope,
     mask: Option<Tensor<4>>,
@@ -35,7 +35,7 @@ pub(super) struct Tables {
 impl Tables {
     /// # Shapes
     /// - `x` and output: `[batch, tokens, hidden]`
-    pub(super) fn through(
+    pub(super) fn apply(
         &self,
         block: &Block,
         x: Tensor<3>,
@@ -47,7 +47,7 @@ impl Tables {
 }
 
 impl Llama {
-    /// A model of that shape with random weights, from the device's random stream.
+    /// A model of this shape with random weights, drawn from the device's random stream.
     pub fn new(config: &LlamaConfig, device: &Device) -> Self {
         let embed_tokens = EmbeddingConfig::new(config.vocab_size, config.hidden_size)
             .with_initializer(Initializer::Normal {
@@ -78,7 +78,7 @@ impl Llama {
         &self.config
     }
 
-    /// Logits of the next token at every position of rows padded on the right.
+    /// Logits of the next token at every position of rows that are padded on the right.
     ///
     /// # Shapes
     /// - `rows`: token ids; shorter rows are padded with token 0
@@ -93,10 +93,10 @@ impl Llama {
         ])
     }
 
-    /// Summed negative log-likelihood, in nats, of chosen tokens of rows padded on the right.
+    /// Summed negative log-likelihood, in nats, of the target tokens, in rows that are padded on the right.
     ///
-    /// `targets` holds `(row, position, token)`: the logits at `position` should predict `token`.
-    /// Only these positions go through the output head.
+    /// `targets` contains `(row, position, token)`: the logits at `position` should predict `token`. Only
+    /// these positions go through the output head.
     ///
     /// # Shapes
     /// - output: `[1]`
@@ -127,7 +127,7 @@ impl Llama {
         self.embed_tokens.forward(padded(rows, 0, &self.device()))
     }
 
-    /// The parameters' device, which carries the autodiff context that inputs must share.
+    /// The device of the parameters, with the autodiff settings that inputs must share.
     fn device(&self) -> Device {
         self.embed_tokens.weight.val().device()
     }
@@ -141,7 +141,7 @@ impl Llama {
         }
     }
 
-    /// Final hidden states of `ids`, row after row, each of `layout`'s number of tokens.
+    /// Final hidden states of `ids`, which contains row after row, each with the layout's number of tokens.
     ///
     /// # Shapes
     /// - output: `[batch, tokens, hidden]`
@@ -170,7 +170,7 @@ impl Llama {
         let tables = self.tables(layout);
         for (index, block) in self.layers.iter().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = tables.through(block, x, cache, projector);
+            x = tables.apply(block, x, cache, projector);
         }
         self.norm.forward(x)
     }
@@ -242,7 +242,7 @@ impl LanguageModel for Llama {
         if longest == 0 {
             return;
         }
-        // Without autodiff: there is no backward pass.
+        // Without autodiff, since there is no backward pass.
         let model = self.valid();
         let device = model.embed_tokens.weight.val().device();
         let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
@@ -250,7 +250,7 @@ impl LanguageModel for Llama {
     }
 }
 
-/// The answers' tokens as targets.
+/// All answer tokens as targets.
 fn targets(examples: &[Example]) -> Targets {
     let mut chosen = Vec::new();
     for (row, example) in examples.iter().enumerate() {
@@ -265,7 +265,7 @@ fn targets(examples: &[Example]) -> Targets {
     Targets(chosen)
 }
 
-/// Prompts and answers as the rows that the model reads.
+/// Rows for the model: every prompt followed by its answer.
 fn joined(examples: &[Example]) -> Vec<Vec<u32>> {
     examples
         .iter()

@@ -7,18 +7,18 @@ use super::rope_config::Stretch;
 
 /// Cosines and sines for the positions of a batch.
 ///
-/// Burn's own `RotaryEncoding` rotates interleaved pairs, which would need the rows of the query
-/// and key weights permuted; here the weights stay those of the checkpoint.
+/// Burn's own `RotaryEncoding` rotates interleaved pairs. It would need permuted rows in the query and key
+/// weights; with this layout the weights stay as in the checkpoint.
 #[derive(Clone)]
 pub(crate) struct Rope {
     /// `[batch or 1, 1, tokens, head_dim / 2]`
     cos: Tensor<4>,
-    /// as `cos`
+    /// Same shape as `cos`.
     sin: Tensor<4>,
 }
 
 impl Rope {
-    /// Tables for `positions`, one list per row of the batch, or one for all.
+    /// Tables for `positions`: one list per row of the batch, or one list for all rows.
     pub(crate) fn new(config: &LlamaConfig, positions: &[Vec<usize>], device: &Device) -> Self {
         let frequencies = frequencies(config);
         let tokens = positions.first().map_or(0, Vec::len);
@@ -26,7 +26,7 @@ impl Rope {
         let table = |function: fn(f32) -> f32| {
             let mut values = Vec::with_capacity(shape.iter().product());
             for &position in positions.iter().flatten() {
-                // In f32, as the reference computes it.
+                // In f32, like the reference.
                 values.extend(frequencies.iter().map(|f| function(position as f32 * f)));
             }
             Tensor::from_data(TensorData::new(values, shape), device)
@@ -52,15 +52,15 @@ impl Rope {
     }
 }
 
-/// Radians per position of every pair of coordinates.
+/// Rotation in radians per position, for every pair of coordinates.
 ///
 /// # References
 ///
-/// LLaMA 3.1's scaling keeps high frequencies, divides low ones by `factor` and blends between;
-/// `_compute_llama3_parameters` of transformers is the reference.
+/// `_compute_llama3_parameters` of transformers: LLaMA 3.1's scaling keeps high frequencies, divides low ones
+/// by `factor` and blends between them.
 fn frequencies(config: &LlamaConfig) -> Vec<f32> {
     let width = config.head_width();
-    // What cannot be read is refused with the configuration.
+    // Invalid values were already refused with the configuration.
     let (base, stretch) = config.rope().unwrap_or_default();
     let plain = (0..width / 2).map(|i| {
         let exponent = (2 * i) as f32 / width as f32;

@@ -1,17 +1,18 @@
-//! What `config.json` says about rotary frequencies: `rope_scaling` of older files and
-//! `rope_parameters` of newer ones.
+//! The settings of rotary frequencies in `config.json`: `rope_scaling` in older files, `rope_parameters` in
+//! newer ones.
 
 use serde::Deserialize;
 
-/// Base of the frequencies where none is given.
+/// Base of the frequencies if none is given.
 const BASE: f64 = 10_000.0;
 
-/// How rotary frequencies are stretched beyond the pre-training length.
+/// Scaling of the rotary frequencies for texts longer than those of pre-training, with the names in
+/// `config.json`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Raw")]
 #[allow(missing_docs)] // The names are Hugging Face's own.
 pub struct RopeScaling {
-    /// Older files call it `type`, and some give both.
+    /// Called `type` in older files; some files have both.
     pub rope_type: Option<String>,
     pub rope_theta: Option<f64>,
     pub factor: Option<f64>,
@@ -20,7 +21,7 @@ pub struct RopeScaling {
     pub original_max_position_embeddings: Option<usize>,
 }
 
-/// [`RopeScaling`] as a file has it.
+/// [`RopeScaling`] as it stands in a file.
 #[derive(Deserialize)]
 struct Raw {
     rope_type: Option<String>,
@@ -55,33 +56,33 @@ impl TryFrom<Raw> for RopeScaling {
     }
 }
 
-/// How frequencies are changed.
+/// Scaling of the frequencies.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Stretch {
-    /// Not at all.
+    /// No scaling.
     #[default]
     None,
-    /// All are divided.
+    /// All frequencies are divided.
     Linear { factor: f64 },
-    /// Low ones are divided, high ones kept, and those between blended.
+    /// Low frequencies are divided, high ones kept, and those between blended.
     Llama3 {
         factor: f64,
         low: f64,
         high: f64,
-        /// Pre-training length.
+        /// Maximum length in pre-training, in tokens.
         original: f64,
     },
 }
 
 impl RopeScaling {
-    /// The values of `rope_type` that are implemented.
+    /// Supported values of `rope_type`.
     pub(crate) const KINDS: [&str; 3] = ["default", "linear", "llama3"];
 
-    /// Merges the keys of two places of a file.
+    /// Merges the keys of two parts of a file.
     ///
     /// # Errors
     ///
-    /// A sentence about the first key with two different values.
+    /// A sentence about the first key that has two different values.
     pub(crate) fn joined(&self, other: &Self) -> Result<Self, String> {
         fn one<T: Clone + PartialEq + std::fmt::Debug>(
             key: &str,
@@ -115,16 +116,16 @@ impl RopeScaling {
     ///
     /// # Errors
     ///
-    /// A sentence about a base that is no positive number.
+    /// A sentence about a base that is not a positive number.
     pub(crate) fn base(&self) -> Result<f64, String> {
         positive("rope_theta", self.rope_theta.unwrap_or(BASE))
     }
 
-    /// How the frequencies are changed.
+    /// Scaling of the frequencies.
     ///
     /// # Errors
     ///
-    /// A sentence about a parameter that is missing or no positive number.
+    /// A sentence about a parameter that is missing or not a positive number.
     pub(crate) fn stretch(&self) -> Result<Stretch, String> {
         match self.rope_type.as_deref() {
             Some("linear") => {
@@ -161,7 +162,7 @@ impl RopeScaling {
     }
 }
 
-/// The parameters of a kind, all of them.
+/// All parameters of a scaling kind.
 fn required<const N: usize>(
     kind: &str,
     parameters: [(&str, Option<f64>); N],

@@ -1,4 +1,4 @@
-//! Published shapes of the LLaMA family, and a builder of others.
+//! Published shapes of the LLaMA family, and a builder for other shapes.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::Size;
 
-/// Shape of a model without biases, window or scaled positions.
+/// Shape of a LLaMA model without biases, attention window or scaled positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LlamaShape {
     /// Width of the hidden states.
@@ -19,9 +19,9 @@ pub struct LlamaShape {
     pub heads: usize,
     /// Number of key and value heads, a divisor of [`heads`](Self::heads).
     pub key_heads: usize,
-    /// Number of tokens.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: usize,
-    /// Whether the output head is the token embeddings.
+    /// Whether the output head is tied to the token embeddings.
     pub tied: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Multi-head attention without scaling: T5 folds the scale into the initial weights.
+//! Multi-head attention without scaling of the scores: T5 includes the scale in its initial weights.
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig, Linear};
@@ -9,7 +9,7 @@ use super::feed_forward::linear;
 use crate::layers::{LayerCache, LinearApplier};
 use crate::ops::attend;
 
-/// Keys and values of the encoder's output, as one decoder block sees it.
+/// Keys and values of the encoder's output, for one decoder block.
 ///
 /// # Shapes
 /// - both: `[batch, heads, encoder tokens, d_kv]`
@@ -22,7 +22,7 @@ pub(super) struct Attention {
     pub(super) k: Linear,
     pub(super) v: Linear,
     o: Linear,
-    /// The bias table that all blocks of a stack share, in its first block.
+    /// The bias table of the stack, which only its first block has.
     pub(super) relative_attention_bias: Option<Embedding>,
     #[module(skip)]
     heads: usize,
@@ -64,7 +64,7 @@ impl Attention {
     ///
     /// # Shapes
     /// - `x` and output: `[batch, tokens, d_model]`
-    /// - `bias`: what is added to the scores, `[batch or 1, heads, tokens, keys]`
+    /// - `bias`: added to the scores, `[batch or 1, heads, tokens, keys]`
     pub(super) fn within(
         &self,
         x: Tensor<3>,
@@ -81,7 +81,7 @@ impl Attention {
         self.attend(query, key, value, Some(bias), projector)
     }
 
-    /// Attention of the decoder's tokens to the encoder's.
+    /// Attention from the decoder's tokens to the encoder's.
     ///
     /// # Shapes
     /// - `x` and output: `[batch, tokens, d_model]`

@@ -8,15 +8,14 @@ use serde_json::Value;
 use crate::error::LmError;
 use crate::files::{parse_config, token_ids};
 
-/// The token that ends a text where a file names none.
+/// The token that ends a text if no file names one.
 pub(super) const DEFAULT_END: u32 = 1;
-/// The value of `model_type`.
+/// Supported value of `model_type`.
 pub(super) const MODEL_TYPE: &str = "t5";
 
-/// Hyperparameters of a T5 model, under their names in `config.json`.
+/// Hyperparameters of a T5 model, with their names in `config.json`.
 ///
-/// Keys that only concern other tools are ignored; keys that ask for an unimplemented computation are
-/// errors.
+/// Keys that only concern other tools are ignored; keys that ask for an unsupported computation are errors.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[allow(missing_docs)] // The names are Hugging Face's own.
 pub struct T5Config {
@@ -39,13 +38,13 @@ pub struct T5Config {
     pub feed_forward_proj: String,
     #[serde(default = "default_tied")]
     pub tie_word_embeddings: bool,
-    /// Newer files say here what [`tie_word_embeddings`](Self::tie_word_embeddings) alone meant in older
-    /// ones: that the decoder's output is scaled before the head.
+    /// Newer files state here whether the decoder's output is scaled before the output head. In older files
+    /// [`tie_word_embeddings`](Self::tie_word_embeddings) decides that too.
     #[serde(default)]
     pub scale_decoder_outputs: Option<bool>,
     #[serde(default)]
     pub pad_token_id: u32,
-    /// A token, or a list of them; the first one ends a text.
+    /// One token id or a list of them; the first one ends a text.
     #[serde(default = "default_end", deserialize_with = "one_or_more")]
     pub eos_token_id: Vec<u32>,
     #[serde(default)]
@@ -116,7 +115,7 @@ impl T5Config {
         self.num_decoder_layers.unwrap_or(self.num_layers)
     }
 
-    /// The token that every answer is begun from.
+    /// The token that every answer starts from.
     pub fn start_token(&self) -> u32 {
         self.decoder_start_token_id.unwrap_or(self.pad_token_id)
     }
@@ -126,8 +125,9 @@ impl T5Config {
         self.eos_token_id.first().copied().unwrap_or(DEFAULT_END)
     }
 
-    /// Whether the decoder's output is multiplied by `d_model^-0.5` before the head. Embeddings of
-    /// version 1.0 have a deviation of 1, which a head that shares them undoes so.
+    /// Whether the decoder's output is multiplied by `d_model^-0.5` before the output head. Embeddings of
+    /// version 1.0 have a standard deviation of 1; the factor compensates for that if the head is tied to
+    /// them.
     pub fn scales_decoder_outputs(&self) -> bool {
         self.scale_decoder_outputs
             .unwrap_or(self.tie_word_embeddings)
@@ -185,7 +185,7 @@ impl T5Config {
                 "relative_attention_num_buckets = {buckets}; it must be even and at least 4"
             ));
         }
-        // Half of the buckets, which the decoder has to itself, hold one distance each.
+        // The decoder uses all buckets for one side: half of them hold one distance each.
         let exact = buckets / 2;
         if self.relative_attention_max_distance <= exact {
             return invalid(format!(

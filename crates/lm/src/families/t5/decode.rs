@@ -1,4 +1,4 @@
-//! Batched generation: the prompts are read once, the answers written token by token.
+//! Batched generation: encodes the prompts once and decodes the answers token by token.
 
 use burn::module::Module;
 
@@ -15,11 +15,11 @@ pub(super) fn generate(
     if prompts.is_empty() || options.max_new_tokens == 0 {
         return vec![Vec::new(); prompts.len()];
     }
-    // Without autodiff: the graph would grow with every token.
+    // Without autodiff, since the graph would grow with every token.
     let model = model.valid();
-    let mut silent = LinearApplier::default();
-    let prompts: Vec<Vec<u32>> = prompts.iter().map(|row| model.readable(row)).collect();
-    let encoded = model.encode(&prompts, &mut silent);
+    let mut applier = LinearApplier::default();
+    let prompts: Vec<Vec<u32>> = prompts.iter().map(|row| model.nonempty(row)).collect();
+    let encoded = model.encode(&prompts, &mut applier);
     let mut chooser = Chooser::new(options);
     let mut cache = vec![LayerCache::default(); model.config().decoder_layers()];
     let mut rows = vec![vec![model.config().start_token()]; prompts.len()];
@@ -27,9 +27,9 @@ pub(super) fn generate(
     let mut outputs = vec![Vec::new(); prompts.len()];
     let mut past = 0;
     for _ in 0..options.max_new_tokens {
-        let given: Vec<Vec<u32>> = rows.iter().map(|row| row[past..].to_vec()).collect();
+        let inputs: Vec<Vec<u32>> = rows.iter().map(|row| row[past..].to_vec()).collect();
         let layers = options.use_cache.then_some(&mut cache);
-        let hidden = model.decode(&given, past, &encoded, layers, &mut silent);
+        let hidden = model.decode(&inputs, past, &encoded, layers, &mut applier);
         let [batch, tokens, width] = hidden.dims();
         let last = hidden.narrow(1, tokens - 1, 1).reshape([batch, width]);
         if options.use_cache {
@@ -49,7 +49,8 @@ pub(super) fn generate(
     outputs
 }
 
-/// Prompts that the model wrote itself, from a first token each, with its own answers to them.
+/// Prompts that the model generates from one first token each, with its own answers to them; see
+/// [`own_examples`](crate::LanguageModel::own_examples).
 pub(super) fn own_examples(
     model: &T5,
     first: &[u32],
@@ -60,22 +61,22 @@ pub(super) fn own_examples(
     let end = ends.first().copied();
     let end = end.unwrap_or_else(|| model.config().end_token());
     let ended = |text: &[u32]| [text, &[end]].concat();
-    let drawn = |seed| GenerationOptions {
+    let sampled = |seed| GenerationOptions {
         decoding: Decoding::Sample {
             temperature: 1.0,
             top_k: 0,
             top_p: 1.0,
             seed,
         },
-        // What is to be measured is text, so there must be some.
+        // At least one token, since an empty text gives nothing to measure.
         min_new_tokens: 1,
         ..GenerationOptions::greedy(tokens.max(1), ends.to_vec())
     };
     let starts: Vec<Vec<u32>> = first.iter().map(|&token| ended(&[token])).collect();
-    let texts = generate(model, &starts, &drawn(seed));
+    let texts = generate(model, &starts, &sampled(seed));
     let prompts: Vec<Vec<u32>> = texts.iter().map(|text| ended(text)).collect();
-    // Another stream: the same one would draw alike for the texts and their answers.
-    let answers = generate(model, &prompts, &drawn(seed ^ 1 << 63));
+    // Another random stream: with the same one, texts and answers would be sampled alike.
+    let answers = generate(model, &prompts, &sampled(seed ^ 1 << 63));
     let pairs = prompts.into_iter().zip(answers);
     pairs
         .map(|(prompt, answer)| Example {

@@ -1,4 +1,4 @@
-//! T5's model folders.
+//! Model folders of the T5 family.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::error::LmError;
 use crate::model::{Family, FolderFormat};
 use crate::text::Framing;
 
-/// The key that says whether the decoder's output is scaled before the head. transformers 5 writes it, and
-/// `tie_word_embeddings` always as true. In older files that flag alone decides both.
+/// The key that states whether the decoder's output is scaled before the output head. transformers 5 writes
+/// it, and `tie_word_embeddings` always as true. In older files `tie_word_embeddings` alone decides both.
 const SCALE: &str = "scale_decoder_outputs";
 
 impl Family for T5 {
@@ -27,7 +27,7 @@ impl Family for T5 {
         ties_by_default: true,
         may_untie: |config| !config[SCALE].is_null(),
         before_retying,
-        // A table of the original code, which cross-attention does not use.
+        // A table from the original code that cross-attention does not use.
         is_leftover: |tensor| {
             tensor.starts_with("decoder.")
                 && tensor.ends_with("EncDecAttention.relative_attention_bias.weight")
@@ -43,10 +43,10 @@ impl Family for T5 {
     }
 }
 
-/// Writes the key where the flag alone said whether the output is scaled.
+/// Writes the scale key if so far `tie_word_embeddings` alone stated whether the output is scaled.
 ///
-/// transformers 5 reads the same model from the result, and transformers 4 where it can: it has neither a
-/// scaled output before a head of its own, nor an unscaled one before a tied head.
+/// transformers 5 reads the same model from the result. transformers 4 does so only where it can: it supports
+/// neither a scaled output with an untied head nor an unscaled output with a tied head.
 fn before_retying(config: &mut Value, tied: bool) {
     if config[SCALE].is_null() {
         config[SCALE] = Value::from(tied);

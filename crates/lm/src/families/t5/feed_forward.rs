@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, activation};
 use super::{Activation, T5Config};
 use crate::layers::LinearApplier;
 
-/// A linear map without bias whose weights are drawn with the given deviation.
+/// A linear layer without bias whose weights are drawn with the given standard deviation.
 pub(super) fn linear(d_in: usize, d_out: usize, deviation: f64, device: &Device) -> Linear {
     LinearConfig::new(d_in, d_out)
         .with_bias(false)
@@ -18,8 +18,7 @@ pub(super) fn linear(d_in: usize, d_out: usize, deviation: f64, device: &Device)
         .init(device)
 }
 
-/// `wo(relu(wi(x)))` or `wo(gelu(wi_0(x)) · wi_1(x))`; which of the first layers exist is decided by
-/// the version.
+/// `wo(relu(wi(x)))` or `wo(gelu(wi_0(x)) · wi_1(x))`; the version decides which of the first layers exist.
 #[derive(Module, Debug)]
 pub(super) struct FeedForward {
     wi: Option<Linear>,

@@ -10,18 +10,19 @@ use crate::training::{BackwardPass, Head, Targets, gradient_of};
 
 /// Activations that the forward pass saves.
 struct Saved {
-    /// Inputs of the encoder's blocks, and of its last norm.
+    /// Inputs of the encoder's blocks, and the input of its final norm.
     encoder: (Vec<Tensor<3>>, Tensor<3>),
     encoder_bias: Tensor<4>,
     /// The encoder's output.
     states: Tensor<3>,
-    /// Inputs of the decoder's blocks, and of its last norm.
+    /// Inputs of the decoder's blocks, and the input of its final norm.
     decoder: (Vec<Tensor<3>>, Tensor<3>),
     decoder_bias: Tensor<4>,
 }
 
 impl T5 {
-    /// Forward and backward pass; returns the scaled loss. Of a block, only the input is saved.
+    /// Runs the forward and the backward pass and returns the scaled loss. Only the input of each block is
+    /// saved.
     pub(super) fn gradients_by_block(
         &self,
         rows: &Rows,
@@ -47,8 +48,8 @@ impl T5 {
         let states = backward.leaf(states);
         let bias = backward.leaf(decoder_bias);
         let mask = padding_of(&rows.prompts, &self.device());
-        let mut for_states = Sum::default();
-        let mut for_bias = Sum::default();
+        let mut states_gradient = Sum::default();
+        let mut bias_gradient = Sum::default();
         for (block, input) in self.decoder.block.iter().zip(decoder_inputs).rev() {
             let x = backward.leaf(input);
             let memory = block.memory(states.clone(), &mut projector);
@@ -62,39 +63,39 @@ impl T5 {
             );
             let mut gradients = backward.through(y, gradient);
             gradient = gradient_of(&x, &mut gradients);
-            for_states.add(gradient_of(&states, &mut gradients));
-            for_bias.add(gradient_of(&bias, &mut gradients));
+            states_gradient.add(gradient_of(&states, &mut gradients));
+            bias_gradient.add(gradient_of(&bias, &mut gradients));
         }
         backward.finish(self.embed(&rows.answers), gradient);
-        if let Some(gradient) = for_bias.0 {
+        if let Some(gradient) = bias_gradient.0 {
             let tokens = bias.dims()[2];
             backward.finish(self.decoder.bias(0, tokens, &self.device()), gradient);
         }
 
-        let Some(gradient) = for_states.0 else {
+        let Some(gradient) = states_gradient.0 else {
             return loss;
         };
         let x = backward.leaf(encoder_last);
         let normed = self.encoder.final_layer_norm.forward(x.clone());
         let mut gradient = gradient_of(&x, &mut backward.through(normed, gradient));
         let bias = backward.leaf(encoder_bias);
-        let mut for_bias = Sum::default();
+        let mut bias_gradient = Sum::default();
         for (block, input) in self.encoder.block.iter().zip(encoder_inputs).rev() {
             let x = backward.leaf(input);
             let y = block.forward(x.clone(), &bias, &mut projector);
             let mut gradients = backward.through(y, gradient);
             gradient = gradient_of(&x, &mut gradients);
-            for_bias.add(gradient_of(&bias, &mut gradients));
+            bias_gradient.add(gradient_of(&bias, &mut gradients));
         }
         backward.finish(self.embed(&rows.prompts), gradient);
-        if let Some(gradient) = for_bias.0 {
+        if let Some(gradient) = bias_gradient.0 {
             let tokens = bias.dims()[2];
             backward.finish(self.encoder.bias(tokens, mask.as_ref()), gradient);
         }
         loss
     }
 
-    /// The forward pass, of a model without autodiff.
+    /// Runs the forward pass on a model without autodiff and saves the activations.
     fn saved(&self, rows: &Rows) -> Saved {
         let mut projector = LinearApplier::default();
         let device = self.device();
@@ -128,7 +129,7 @@ impl T5 {
     }
 }
 
-/// A gradient to which several blocks contribute.
+/// A sum of gradients from several blocks.
 #[derive(Default)]
 struct Sum<const D: usize>(Option<Tensor<D>>);
 

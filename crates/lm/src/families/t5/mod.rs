@@ -1,9 +1,9 @@
-//! T5: encoder-decoder models, version 1.0 and 1.1 (Flan-T5 among them).
+//! T5: encoder-decoder models, versions 1.0 and 1.1 (including Flan-T5).
 //!
 //! # References
 //!
-//! Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
-//! Transformer", 2020; numbers agree with `modeling_t5.py` of transformers 4.57.
+//! Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", 2020.
+//! Logits, loss and gradients agree with `modeling_t5.py` of transformers 4.57.
 
 mod attention;
 mod config;

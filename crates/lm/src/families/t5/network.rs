@@ -15,19 +15,19 @@ use crate::model::LanguageModel;
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
-/// A T5 encoder-decoder: reads a prompt, writes an answer.
+/// A T5 encoder-decoder model: encodes a prompt and decodes an answer.
 #[derive(Module, Debug)]
 pub struct T5 {
     pub(super) shared: Embedding,
     pub(super) encoder: Encoder,
     pub(super) decoder: Decoder,
-    /// Absent where the input embeddings are used for the output too.
+    /// `None` if the output head is tied to the embeddings.
     lm_head: Option<Linear>,
     #[module(skip)]
     pub(super) config: T5Config,
 }
 
-/// A batch of prompts as the decoder sees it.
+/// A batch of encoded prompts, as the decoder reads it.
 pub(super) struct Encoded {
     memories: Vec<Memory>,
     /// Masks the prompts' padding.
@@ -35,7 +35,7 @@ pub(super) struct Encoded {
 }
 
 impl T5 {
-    /// A model of that shape with random weights, from the device's random stream.
+    /// A model of this shape with random weights, drawn from the device's random stream.
     pub fn new(config: &T5Config, device: &Device) -> Self {
         let shared = EmbeddingConfig::new(config.vocab_size, config.d_model)
             .with_initializer(Initializer::Normal {
@@ -61,13 +61,13 @@ impl T5 {
     /// Logits of the next token at every position of the decoder's rows.
     ///
     /// # Shapes
-    /// - `prompts`, `answers`: token ids, one answer per prompt, the start token in front; shorter
-    ///   rows are padded
+    /// - `prompts`, `answers`: token ids, one answer per prompt, each beginning with the start token; shorter
+    ///   rows are padded on the right
     /// - output: `[batch, longest answer, vocabulary]`
     pub fn logits(&self, prompts: &[Vec<u32>], answers: &[Vec<u32>]) -> Tensor<3> {
-        let mut silent = LinearApplier::default();
-        let encoded = self.encode(prompts, &mut silent);
-        let hidden = self.decode(answers, 0, &encoded, None, &mut silent);
+        let mut applier = LinearApplier::default();
+        let encoded = self.encode(prompts, &mut applier);
+        let hidden = self.decode(answers, 0, &encoded, None, &mut applier);
         let [batch, tokens, width] = hidden.dims();
         self.head(hidden.reshape([batch * tokens, width])).reshape([
             batch,
@@ -96,7 +96,7 @@ impl T5 {
         (self.encoder.forward(x, mask.as_ref(), projector), mask)
     }
 
-    /// Reads prompts.
+    /// Encodes prompts.
     pub(super) fn encode(
         &self,
         prompts: &[Vec<u32>],
@@ -161,35 +161,35 @@ impl T5 {
         self.shared.forward(ids)
     }
 
-    /// The parameters' device, which carries the autodiff context that inputs must share.
+    /// The device of the parameters, with the autodiff settings that inputs must share.
     pub(super) fn device(&self) -> Device {
         self.shared.weight.val().device()
     }
 
-    /// A prompt as the encoder reads it: an empty one becomes the end token.
-    pub(super) fn readable(&self, prompt: &[u32]) -> Vec<u32> {
+    /// A prompt for the encoder: an empty prompt becomes the end token.
+    pub(super) fn nonempty(&self, prompt: &[u32]) -> Vec<u32> {
         match prompt {
             [] => vec![self.config.end_token()],
             prompt => prompt.to_vec(),
         }
     }
 
-    /// Hidden states of the answers.
-    fn answering(&self, rows: &Rows, projector: &mut LinearApplier<'_>) -> Tensor<3> {
+    /// Hidden states of the decoder for the answers.
+    fn answer_states(&self, rows: &Rows, projector: &mut LinearApplier<'_>) -> Tensor<3> {
         let encoded = self.encode(&rows.prompts, projector);
         self.decode(&rows.answers, 0, &encoded, None, projector)
     }
 
-    /// Examples as encoder rows and decoder rows. The decoder reads the answers shifted right by one.
+    /// Examples as encoder rows and decoder rows. The decoder reads each answer shifted right by one.
     fn rows(&self, examples: &[Example]) -> Rows {
         let start = self.config.start_token();
-        let given = |example: &Example| match example.answer.split_last() {
+        let shifted = |example: &Example| match example.answer.split_last() {
             Some((_, before)) => [&[start], before].concat(),
             None => vec![start],
         };
         Rows {
-            prompts: examples.iter().map(|e| self.readable(&e.prompt)).collect(),
-            answers: examples.iter().map(given).collect(),
+            prompts: examples.iter().map(|e| self.nonempty(&e.prompt)).collect(),
+            answers: examples.iter().map(shifted).collect(),
         }
     }
 }
@@ -197,11 +197,11 @@ impl T5 {
 /// Rows of the encoder and of the decoder.
 pub(super) struct Rows {
     pub prompts: Vec<Vec<u32>>,
-    /// The start token in front of each.
+    /// Answers, each beginning with the start token.
     pub answers: Vec<Vec<u32>>,
 }
 
-/// The answers' tokens as targets.
+/// All answer tokens as targets.
 fn targets(examples: &[Example]) -> Targets {
     let mut chosen = Vec::new();
     for (row, example) in examples.iter().enumerate() {
@@ -226,7 +226,7 @@ impl LanguageModel for T5 {
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
-        let hidden = self.answering(&self.rows(examples), &mut LinearApplier::default());
+        let hidden = self.answer_states(&self.rows(examples), &mut LinearApplier::default());
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, 1.0);
         (
@@ -249,12 +249,12 @@ impl LanguageModel for T5 {
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
         }
-        let hidden = self.answering(&rows, &mut LinearApplier::mapped(how.map));
+        let hidden = self.answer_states(&rows, &mut LinearApplier::mapped(how.map));
         backward.whole(hidden, &targets, &head)
     }
 
     fn observe(&self, examples: &[Example], observer: &mut dyn Observer) {
-        // Without autodiff: there is no backward pass.
+        // Without autodiff, since there is no backward pass.
         let model = self.valid();
         let device = model.shared.weight.val().device();
         let Rows { prompts, answers } = model.rows(examples);
@@ -265,7 +265,7 @@ impl LanguageModel for T5 {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
         let encoded = model.encode(&prompts, &mut projector);
-        // Where nothing is answered, the decoder has nothing to be measured on.
+        // Without answers, the decoder sees no token that could be measured.
         if examples.iter().all(|example| example.answer.is_empty()) {
             return;
         }

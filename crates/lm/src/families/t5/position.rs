@@ -5,16 +5,16 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::T5Config;
 
-/// Added to the score of a masked key. Finite, so that a row without any visible key gives numbers that
-/// nobody reads instead of NaN.
+/// Added to the score of a masked key. Finite, so that a row without any visible key gives unused numbers
+/// instead of NaN.
 const HIDDEN: f32 = -1e30;
 
-/// Buckets of relative distances, as one stack of blocks counts them.
+/// Buckets of relative distances, for one stack of blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Buckets {
     count: usize,
     max_distance: usize,
-    /// Keys on both sides of a query are seen (encoder), and each side has half of the buckets.
+    /// Whether a query sees keys on both sides (encoder); then each side has half of the buckets.
     both_sides: bool,
 }
 
@@ -27,10 +27,10 @@ impl Buckets {
         }
     }
 
-    /// Bucket of a key as seen from a query: near distances have one each, farther ones share
+    /// Bucket of a key, seen from a query. Near distances have one bucket each. Farther distances share
     /// buckets that grow by a constant factor up to the longest distance.
     ///
-    /// Computed in f32, as the reference does: the last digit decides at the bounds.
+    /// Computed in f32, like the reference: the last digit decides at the bounds of buckets.
     pub(super) fn of(&self, query: usize, key: usize) -> usize {
         let (count, first) = match self.both_sides {
             true => (self.count / 2, if key > query { self.count / 2 } else { 0 }),
@@ -60,15 +60,15 @@ impl Buckets {
         let table = table.weight.val();
         let [_, heads] = table.dims();
         let keys = past + queries;
-        let places: Vec<i32> = (past..keys)
+        let buckets: Vec<i32> = (past..keys)
             .flat_map(|query| (0..keys).map(move |key| self.of(query, key) as i32))
             .collect();
-        let places = TensorData::new(places, [queries * keys]);
-        let places = Tensor::<1, Int>::from_data(places, &table.device());
-        // Gathered per head: rows of a table with few columns are slow to copy one by one.
+        let buckets = TensorData::new(buckets, [queries * keys]);
+        let buckets = Tensor::<1, Int>::from_data(buckets, &table.device());
+        // Gathered per head: copying the rows of a table with few columns one by one is slow.
         table
             .transpose()
-            .select(1, places)
+            .select(1, buckets)
             .reshape([1, heads, queries, keys])
     }
 }
@@ -118,23 +118,23 @@ mod tests {
     }
 
     #[test]
-    fn near_distances_have_a_bucket_each_and_far_ones_share() {
+    fn near_distances_have_their_own_buckets_and_far_ones_share() {
         let one_side = buckets(false);
-        let of = |distance| one_side.of(distance, 0);
+        let bucket = |distance| one_side.of(distance, 0);
         assert_eq!(
-            (0..16).map(of).collect::<Vec<_>>(),
+            (0..16).map(bucket).collect::<Vec<_>>(),
             (0..16).collect::<Vec<_>>()
         );
         // ln(d/16) / ln(8) · 16 grows by one per factor 8^(1/16).
         assert_eq!(
-            [16, 18, 19, 32, 64, 127, 128, 5000].map(of),
+            [16, 18, 19, 32, 64, 127, 128, 5000].map(bucket),
             [16, 16, 17, 21, 26, 31, 31, 31]
         );
         assert_eq!(one_side.of(3, 9), 0);
     }
 
     #[test]
-    fn keys_after_the_query_have_the_upper_half() {
+    fn keys_after_the_query_use_the_upper_half_of_the_buckets() {
         let both = buckets(true);
         assert_eq!((both.of(5, 5), both.of(5, 4), both.of(5, 6)), (0, 1, 17));
         for distance in 1..300 {

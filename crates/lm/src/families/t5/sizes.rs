@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::Size;
 
-/// Version 1.0: ReLU and a tied head.
+/// Version 1.0: ReLU and a tied output head.
 fn t5(d_model: usize, d_ff: usize, layers: usize, heads: usize) -> Value {
     json!({
         "model_type": "t5", "vocab_size": 32128, "d_model": d_model, "d_kv": 64, "d_ff": d_ff,
@@ -14,7 +14,7 @@ fn t5(d_model: usize, d_ff: usize, layers: usize, heads: usize) -> Value {
     })
 }
 
-/// Version 1.1: gated GELU and a head of its own.
+/// Version 1.1: gated GELU and an untied output head.
 fn flan(d_model: usize, d_ff: usize, layers: usize, heads: usize) -> Value {
     let mut config = t5(d_model, d_ff, layers, heads);
     config["feed_forward_proj"] = json!("gated-gelu");

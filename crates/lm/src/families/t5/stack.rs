@@ -1,4 +1,4 @@
-//! The two stacks of blocks. Fields are named, and nested, as the checkpoint's tensors are.
+//! The two stacks of blocks. Names and nesting of the fields follow the checkpoint's tensors.
 
 #![allow(non_snake_case)]
 
@@ -103,9 +103,9 @@ impl DecoderBlock {
     /// # Shapes
     /// - `encoded`: `[batch, encoder tokens, d_model]`
     pub(super) fn memory(&self, encoded: Tensor<3>, projector: &mut LinearApplier<'_>) -> Memory {
-        let reader = &self.layer.1.EncDecAttention;
-        let [key, value] = projector.project([&reader.k, &reader.v], encoded);
-        (reader.split_heads(key), reader.split_heads(value))
+        let attention = &self.layer.1.EncDecAttention;
+        let [key, value] = projector.project([&attention.k, &attention.v], encoded);
+        (attention.split_heads(key), attention.split_heads(value))
     }
 
     /// # Shapes
@@ -124,14 +124,14 @@ impl DecoderBlock {
         let (attention, cross, feed_forward) = &self.layer;
         let x = attention.forward(x, bias, cache, projector);
         let normed = rms_norm(&cross.layer_norm, x.clone());
-        let read = cross
+        let attended = cross
             .EncDecAttention
             .across(normed, memory, mask, projector);
-        feed_forward.forward(x + read, projector)
+        feed_forward.forward(x + attended, projector)
     }
 }
 
-/// The encoder, which reads prompts.
+/// The encoder, which encodes prompts.
 #[derive(Module, Debug)]
 pub(super) struct Encoder {
     pub(super) block: Vec<EncoderBlock>,
@@ -182,7 +182,7 @@ impl Encoder {
     }
 }
 
-/// The decoder, which writes answers.
+/// The decoder, which generates answers.
 #[derive(Module, Debug)]
 pub(super) struct Decoder {
     pub(super) block: Vec<DecoderBlock>,
@@ -210,7 +210,7 @@ impl Decoder {
         }
     }
 
-    /// The keys and values of every block. All of them read the same tensor: an observer sees it once.
+    /// The keys and values of every block. All blocks read the same tensor, so an observer sees it once.
     ///
     /// # Shapes
     /// - `encoded`: `[batch, tokens, d_model]`
@@ -219,21 +219,21 @@ impl Decoder {
         encoded: Tensor<3>,
         projector: &mut LinearApplier<'_>,
     ) -> Vec<Memory> {
-        let readers = self
+        let attentions = self
             .block
             .iter()
             .map(|block| &block.layer.1.EncDecAttention);
-        let layers: Vec<_> = readers
+        let layers: Vec<_> = attentions
             .clone()
-            .flat_map(|reader| [&reader.k, &reader.v])
+            .flat_map(|attention| [&attention.k, &attention.v])
             .collect();
         let mut projected = projector.project_all(&layers, encoded).into_iter();
-        let memory = |reader: &Attention| {
+        let memory = |attention: &Attention| {
             let key = projected.next()?;
             let value = projected.next()?;
-            Some((reader.split_heads(key), reader.split_heads(value)))
+            Some((attention.split_heads(key), attention.split_heads(value)))
         };
-        readers.map_while(memory).collect()
+        attentions.map_while(memory).collect()
     }
 
     /// The bias that every block adds to its attention scores: relative positions, and the causal mask.
@@ -269,7 +269,7 @@ impl Decoder {
     }
 }
 
-/// The bias of all blocks of a stack: the table of the first one, and a mask.
+/// The bias that all blocks of a stack share: the table of the first block, and a mask.
 ///
 /// # Shapes
 /// - output: `[batch or 1, heads, tokens, past + tokens]`

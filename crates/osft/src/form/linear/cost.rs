@@ -1,4 +1,4 @@
-//! What a step costs in one layer, counted in multiplications.
+//! The cost of a training step in one layer, in multiplications.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,28 +8,28 @@ use super::ops::{Plan, Reduction};
 use crate::config::Removed;
 use crate::split::{Constraint, LayerSplit, Side};
 
-/// Multiplications of one training step in one target layer, each with its addition.
+/// Number of multiplications (each with an addition) of one training step in one target layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCost {
     /// `x W`, and the gradient of `x`.
     pub passes: usize,
     /// The gradient of the core.
     pub gradient: usize,
-    /// The weight formed from its core, or the core multiplied beside it, in the forward and in the backward
-    /// pass; and what the optimizer put into protected directions removed.
+    /// Applying the core in the forward and the backward pass, either by forming the weight or by a separate
+    /// product, and projecting the core after the optimizer step.
     pub core: usize,
 }
 
 impl StepCost {
-    /// Everything together.
+    /// Sum of all parts.
     pub fn total(&self) -> usize {
         self.passes + self.gradient + self.core
     }
 }
 
 impl LayerSplit {
-    /// What a step on `tokens` tokens costs with [`Osft::linear`](crate::Osft::linear), by the cheaper of
-    /// its two ways to the gradient; `None` for the factored forms.
+    /// Cost of a step on `tokens` tokens with [`Osft::linear`](crate::Osft::linear), which computes the core
+    /// gradient in the cheaper of two ways; `None` for the factored forms.
     pub fn step_cost(&self, tokens: usize) -> Option<StepCost> {
         if self.factors.is_some() {
             return None;
@@ -49,7 +49,7 @@ impl LayerSplit {
         };
         let formed = match plan.formed {
             true => 2 * lifting(constraint, self.shape),
-            false => beside(constraint, self.shape, tokens),
+            false => separate_product(constraint, self.shape, tokens),
         };
         Some(StepCost {
             passes,
@@ -60,7 +60,7 @@ impl LayerSplit {
 }
 
 impl Plan {
-    /// The way with the fewest multiplications.
+    /// The plan with the fewest multiplications.
     pub(super) fn new(
         constraint: &Constraint,
         shape: [usize; 2],
@@ -68,9 +68,10 @@ impl Plan {
         kept: KeptInput,
     ) -> Self {
         let narrow = core_is_cheaper(constraint, shape, tokens);
-        // The gradient in coordinates, which the backward pass through the core needs, is there anyway where
-        // that of the core is formed from it.
-        let formed = !narrow || 2 * lifting(constraint, shape) <= beside(constraint, shape, tokens);
+        // A separate product reads the output gradient in coordinates, which exists only if the core gradient
+        // is computed from it.
+        let formed = !narrow
+            || 2 * lifting(constraint, shape) <= separate_product(constraint, shape, tokens);
         Self {
             input: Reduction::of(&constraint.input),
             output: Reduction::of(&constraint.output),
@@ -81,32 +82,32 @@ impl Plan {
     }
 }
 
-/// `((x N_P) C) N_Qᵀ`, and the gradient of `x` likewise; `g N_Q` not counted.
-fn beside(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
+/// Cost of `((x N_P) C) N_Qᵀ` and of the gradient of `x` through it, without `g N_Q`.
+fn separate_product(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
     let [a, b] = constraint.core_shape(shape);
-    let turned = |side: &Side, d: usize, coordinates: usize| match side {
+    let change_of_basis = |side: &Side, d: usize, coordinates: usize| match side {
         Side::Free(_) => d * coordinates,
         _ => 0,
     };
-    let turned =
-        turned(&constraint.output, shape[1], b) + 2 * turned(&constraint.input, shape[0], a);
-    tokens * (2 * a * b + turned)
+    let basis_cost = change_of_basis(&constraint.output, shape[1], b)
+        + 2 * change_of_basis(&constraint.input, shape[0], a);
+    tokens * (2 * a * b + basis_cost)
 }
 
-/// Whether forming the gradient in core coordinates takes fewer multiplications than forming all of it
-/// and projecting it.
+/// Whether computing the gradient in core coordinates takes fewer multiplications than computing and
+/// projecting the whole gradient.
 fn core_is_cheaper(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> bool {
     let core = core_gradient(constraint, shape, tokens);
     core.is_some_and(|core| core < whole_gradient(constraint, shape, tokens))
 }
 
-/// `xᵀ g`, projected.
+/// Cost of `xᵀ g` and its projection.
 fn whole_gradient(constraint: &Constraint, [d_in, d_out]: [usize; 2], tokens: usize) -> usize {
     tokens * d_in * d_out + projection(constraint, [d_in, d_out])
 }
 
-/// `(x N_P)ᵀ (g N_Q)`, and what is protected on a side without a free basis removed; `None` where no
-/// side has one.
+/// Cost of `(x N_P)ᵀ (g N_Q)` and of removing the protected part on a side that stores no free basis; `None`
+/// if neither side stores a free basis.
 fn core_gradient(
     constraint: &Constraint,
     [d_in, d_out]: [usize; 2],
@@ -117,18 +118,18 @@ fn core_gradient(
     }
     let (input, output) = (&constraint.input, &constraint.output);
     let [a, b] = constraint.core_shape([d_in, d_out]);
-    let on_tokens = |side: &Side, d: usize| match side {
+    let lowering = |side: &Side, d: usize| match side {
         Side::Free(basis) => Some(tokens * d * basis.dims()[1]),
         _ => None,
     };
-    let lowered = match (on_tokens(input, d_in), on_tokens(output, d_out)) {
+    let lowered = match (lowering(input, d_in), lowering(output, d_out)) {
         (None, None) => return None,
         (input, output) => input.unwrap_or(0) + output.unwrap_or(0),
     };
     Some(lowered + tokens * a * b + removal(constraint, [a, b]))
 }
 
-/// A gradient of the weight's shape brought to coordinates.
+/// Cost of bringing a gradient of the weight's shape to coordinates.
 fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     let [a, _] = constraint.core_shape([d_in, d_out]);
     let lowering = |side: &Side, d: usize, columns: usize| match side {
@@ -143,7 +144,7 @@ fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     }
 }
 
-/// Coordinates as a change of the weight.
+/// Cost of computing the change of the weight from coordinates.
 fn lifting(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     let [_, b] = constraint.core_shape([d_in, d_out]);
     let lift = |side: &Side, rows: usize, columns: usize| match side {
@@ -158,16 +159,16 @@ fn lifting(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     }
 }
 
-/// What is protected removed from coordinates.
+/// Cost of removing the protected parts from a core.
 fn removing_from_core(constraint: &Constraint, shape: [usize; 2]) -> usize {
     removal(constraint, constraint.core_shape(shape))
 }
 
-/// Protected parts removed from both sides of coordinates of that shape.
+/// Cost of removing the protected parts of both sides from coordinates of this shape.
 fn removal(constraint: &Constraint, [a, b]: [usize; 2]) -> usize {
     let sides = removing(&constraint.input, a, b) + removing(&constraint.output, b, a);
     match (constraint.removed, &constraint.input, &constraint.output) {
-        // The block is removed where a free basis is kept too.
+        // The block is also removed on a side that stores its free basis.
         (Removed::Block, Side::Free(input), Side::Free(output)) => {
             2 * a * b * (input.dims()[1] + output.dims()[1])
         }
@@ -178,7 +179,7 @@ fn removal(constraint: &Constraint, [a, b]: [usize; 2]) -> usize {
     }
 }
 
-/// `P (Pᵀ x)` for `columns` columns.
+/// Cost of `P (Pᵀ x)` for `columns` columns.
 fn removing(side: &Side, d: usize, columns: usize) -> usize {
     match side {
         Side::Protected(basis) => 2 * d * basis.dims()[1] * columns,
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_count_decides() {
+    fn the_gradient_with_fewer_multiplications_is_chosen() {
         let square = |free| constraint(side(100, free, true), side(100, free, true));
         // 2 f + f² is below 1 up to f = 0.41.
         assert!(core_is_cheaper(&square(20), [100, 100], 10_000));
@@ -227,25 +228,26 @@ mod tests {
     }
 
     #[test]
-    fn few_tokens_are_multiplied_by_the_core_and_many_by_the_weight() {
+    fn few_tokens_use_a_separate_product_and_many_the_formed_weight() {
         let square = constraint(side(100, 20, true), side(100, 20, true));
         let plan = |tokens| Plan::new(&square, [100, 100], tokens, KeptInput::Whole);
         assert_eq!((plan(50).narrow, plan(50).formed), (true, false));
         assert_eq!((plan(500).narrow, plan(500).formed), (true, true));
-        // Where the gradient is formed whole, nothing is in coordinates.
+        // If the whole gradient is computed, nothing is in coordinates.
         let half = constraint(side(100, 50, true), side(100, 50, true));
         let plan = Plan::new(&half, [100, 100], 10_000, KeptInput::Coordinates);
         assert_eq!((plan.narrow, plan.formed), (false, true));
         assert!(!plan.coordinates_kept);
-        // Both ways cost the same at some seventy tokens.
+        // Both plans cost the same at some seventy tokens.
         let formed = 2 * lifting(&square, [100, 100]);
         assert!(
-            (beside(&square, [100, 100], 70)..beside(&square, [100, 100], 71)).contains(&formed)
+            (separate_product(&square, [100, 100], 70)..separate_product(&square, [100, 100], 71))
+                .contains(&formed)
         );
     }
 
     #[test]
-    fn costs_are_those_of_the_products() {
+    fn costs_count_the_multiplications_of_all_products() {
         let (d, a, tokens) = (100, 20, 1000);
         let square = constraint(side(d, a, true), side(d, a, true));
         assert_eq!(
@@ -258,7 +260,8 @@ mod tests {
         );
         assert_eq!(lifting(&square, [d, d]), d * a * a + d * a * d);
         assert_eq!(removing_from_core(&square, [d, d]), 0);
-        // What is protected of the outputs is removed from the coordinates, before and after.
+        // The protected part of the outputs is removed from the coordinates, in the gradient and after the
+        // step.
         let (d_out, k) = (300, 80);
         let wide = constraint(side(d, a, true), side(d_out, k, false));
         let removal = 2 * d_out * k * a;
@@ -271,21 +274,21 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_removed_from_all_of_a_change() {
+    fn removing_a_block_is_counted_on_the_dense_change() {
         let (d, d_out, a, k) = (100, 300, 20, 80);
         let block = |input, output| Constraint {
             removed: Removed::Block,
             ..constraint(input, output)
         };
-        // Free bases are taken off and back on on both sides.
+        // Both sides project with their free bases.
         let both = block(side(d, a, true), side(d_out, k, true));
-        let whole = tokens_of(&both, [d, d_out]);
+        let projected = projection_cost(&both, [d, d_out]);
         assert_eq!(
             removing_from_core(&both, [d, d_out]),
             2 * d * d_out * (a + k)
         );
-        assert_eq!(whole, 2 * d * d_out * (a + k));
-        // One free basis, and a protected one of the other side.
+        assert_eq!(projected, 2 * d * d_out * (a + k));
+        // One side has a free basis, the other a protected one.
         for (input, output, basis) in [
             (
                 side(d, a, true),
@@ -306,8 +309,8 @@ mod tests {
         assert_eq!(core_gradient(&both, [d, d_out], 10), None);
     }
 
-    /// What the whole gradient costs beside the product of inputs and outputs.
-    fn tokens_of(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
+    /// Cost of the whole gradient without the product of inputs and output gradients.
+    fn projection_cost(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
         whole_gradient(constraint, [d_in, d_out], 7) - 7 * d_in * d_out
     }
 }

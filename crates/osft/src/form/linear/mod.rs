@@ -1,5 +1,5 @@
-//! `x W` for a weight that is trained through its core: without keeping `W`, and without forming the
-//! gradient of all of it where that of the core is cheaper.
+//! `x W` for a weight that trains through its core. `W` is not stored, and the whole gradient is not computed
+//! if the core gradient is cheaper.
 
 mod cost;
 mod ops;
@@ -16,35 +16,38 @@ use crate::form::FreeCore;
 use crate::module::{beside, computed};
 use crate::split::{Osft, Side};
 
-/// What is kept of the input of a product for the backward pass.
+/// What a product saves of its input for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeptInput {
-    /// The input. It costs nothing where something else needs it too, or the operation before is ready to
-    /// compute it again.
+    /// The input itself. It takes no extra memory if another operation saves it too, or if the previous
+    /// operation recomputes it.
     #[default]
     Whole,
-    /// Its coordinates in the free directions, where those are what the gradient is formed from: less, if
-    /// nothing else keeps the input.
+    /// Its coordinates in the free directions, if the gradient is computed from them. This saves memory if
+    /// nothing else saves the input.
     Coordinates,
 }
 
 impl Osft {
-    /// `x W` for a target of a module that [`prepare`](Self::prepare) returned.
+    /// Computes `x W` for a target of a module that [`prepare`](Self::prepare) returned.
     ///
-    /// The result and its derivatives are those of `x.matmul(weight.val())`, up to rounding. But no weight
-    /// is held twice: for many tokens `W` is formed for the product and dropped, and once more in the backward
-    /// pass; few are multiplied by `W₀` and, in coordinates, by the core. And the gradient of the
-    /// core is formed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the
-    /// result, or as `N_Pᵀ (xᵀ g) N_Q`. `x` is kept; [`linear_keeping`](Self::linear_keeping) can do with less.
+    /// Use it in place of a layer's `forward`; the caller adds the bias.
     ///
-    /// The core is taken as it is: inside its constraint, where [`optimizer`](Self::optimizer) keeps it. With
-    /// another optimizer multiply by `weight.val()`, which constrains it.
+    /// The result and its derivatives equal those of `x.matmul(weight.val())`, up to rounding, but no weight
+    /// is stored twice. For many tokens, `W` is formed for the product, dropped, and formed again in the
+    /// backward pass. Few tokens are multiplied by `W₀` and, in coordinates, by the core. The core gradient
+    /// is computed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the result, or
+    /// as `N_Pᵀ (xᵀ g) N_Q`. `x` is saved for the backward pass; [`linear_keeping`](Self::linear_keeping) can
+    /// save less.
     ///
-    /// `None` where the layer is to do it itself: the weight has no core, is in the `weight` form or stored in
-    /// two bytes, inputs, weight and core are not of one type, nothing is differentiated, or this crate was
-    /// built without the backend of `x` (features `flex`, `ndarray`, `wgpu`, `cuda`).
+    /// The core must satisfy its constraint, as it does with [`optimizer`](Self::optimizer). With another
+    /// optimizer, multiply by `weight.val()`, which applies the constraint.
     ///
-    /// Use it in place of a layer's `forward`; a bias is added by the caller.
+    /// Returns `None` if the layer must compute the product itself: if the weight has no core, is in the
+    /// `weight` form or is stored in two bytes; if inputs, weight and core differ in type; if nothing is
+    /// differentiated; or if this crate was built without the backend of `x` (features `flex`, `ndarray`,
+    /// `wgpu`, `cuda`).
+    ///
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
@@ -53,15 +56,15 @@ impl Osft {
     ///
     /// # References
     ///
-    /// The product rule alone: with `W = W₀ + N_P C N_Qᵀ`, `∂L/∂C = N_Pᵀ (xᵀ g) N_Q`.
+    /// The product rule: with `W = W₀ + N_P C N_Qᵀ`, `∂L/∂C = N_Pᵀ (xᵀ g) N_Q`.
     pub fn linear<const D: usize>(weight: &Param<Tensor<2>>, x: &Tensor<D>) -> Option<Tensor<D>> {
         Self::linear_keeping(weight, x, KeptInput::Whole)
     }
 
-    /// As [`linear`](Self::linear), for a caller who knows who else needs `x` in the backward pass.
+    /// As [`linear`](Self::linear), with a choice of what is saved of `x` for the backward pass.
     ///
     /// # Shapes
-    /// - as those of [`linear`](Self::linear)
+    /// - as for [`linear`](Self::linear)
     pub fn linear_keeping<const D: usize>(
         weight: &Param<Tensor<2>>,
         x: &Tensor<D>,
@@ -95,14 +98,14 @@ impl Osft {
     }
 }
 
-/// The bases of both sides. One that protects nothing has none and is given the other's, which is not
-/// read.
+/// The bases of both sides. A side without a basis gets the other's as a placeholder, which is never read.
+/// `None` if neither side has a basis.
 fn bases<'a>(input: &'a Side, output: &'a Side) -> Option<(&'a Tensor<2>, &'a Tensor<2>)> {
     let (input, output) = (input.basis(), output.basis());
     Some((input.or(output)?, output.or(input)?))
 }
 
-/// Whether the operation was built for a device's backend; Burn panics where it was not.
+/// Whether the operation was built for the backend of a device; Burn panics otherwise.
 fn has_operation(device: &Device) -> bool {
     match device.as_dispatch() {
         #[cfg(feature = "flex")]

@@ -13,14 +13,14 @@ use burn::tensor::{DType, FloatDType, Shape};
 
 use crate::split::Side;
 
-/// What a side does to a gradient.
+/// How one side of a constraint reduces a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
-    /// Nothing.
+    /// Not at all.
     None,
-    /// Its basis is that of the free directions, and gives the coordinates.
+    /// Its basis spans the free directions: the gradient is brought to coordinates.
     ToFree,
-    /// Its basis is that of the protected directions, whose part is removed.
+    /// Its basis spans the protected directions: their part is removed.
     WithoutProtected,
 }
 
@@ -34,19 +34,19 @@ impl Reduction {
     }
 }
 
-/// How the derivative is formed.
+/// How a product and its gradients are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What the inputs' side does.
+    /// Reduction on the input side.
     pub input: Reduction,
-    /// What the outputs' side does.
+    /// Reduction on the output side.
     pub output: Reduction,
-    /// Whether inputs and the gradient for the outputs are brought to coordinates before they are
-    /// multiplied, not after.
+    /// Whether inputs and output gradients are brought to coordinates before they are multiplied, rather than
+    /// after.
     pub narrow: bool,
-    /// Whether the weight is formed; otherwise its two parts are multiplied apart.
+    /// Whether the weight is formed; otherwise `W₀` and the core are multiplied separately.
     pub formed: bool,
-    /// Whether the inputs are kept in coordinates.
+    /// Whether the inputs are saved in coordinates.
     pub coordinates_kept: bool,
 }
 
@@ -60,10 +60,10 @@ pub struct Plan {
 pub trait CoreLinearOps: Backend {
     /// # Shapes
     /// - `x`: `[.., d_in]`
-    /// - `core`: coordinates of both sides
+    /// - `core`: see [`Constraint::core_shape`](crate::Constraint::core_shape)
     /// - `base`: `[d_in, d_out]`
-    /// - `input_basis`: `[d_in, _]`, unless its side does nothing
-    /// - `output_basis`: `[d_out, _]`, unless its side does nothing
+    /// - `input_basis`: `[d_in, _]`; not read if its side reduces nothing
+    /// - `output_basis`: `[d_out, _]`; not read if its side reduces nothing
     /// - output: `[.., d_out]`
     fn core_linear(
         x: FloatTensor<Self>,
@@ -131,7 +131,7 @@ impl<B: Backend + CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodi
     }
 }
 
-/// `W₀ + N_P C N_Qᵀ` in its parts.
+/// The parts of `W₀ + N_P C N_Qᵀ`.
 #[derive(Clone, Debug)]
 struct Parts<B: Backend> {
     core: FloatTensor<B>,
@@ -141,7 +141,7 @@ struct Parts<B: Backend> {
 }
 
 impl<B: Backend> Parts<B> {
-    /// `W₀` in the precision that is computed in.
+    /// `W₀` in the computation type.
     fn base(&self) -> FloatTensor<B> {
         match self.base.dtype() {
             DType::BF16 => B::float_cast(self.base.clone(), FloatDType::F32),
@@ -154,7 +154,7 @@ impl<B: Backend> Parts<B> {
         B::float_add(self.base(), self.output.lifted_rows(change))
     }
 
-    /// `x W`; `lowered` are the inputs in coordinates, where they are there.
+    /// `x W`; `lowered`: the inputs in coordinates, if they exist already.
     fn forward(
         &self,
         x: FloatTensor<B>,
@@ -172,10 +172,10 @@ impl<B: Backend> Parts<B> {
                 B::float_add(y, self.output.lifted_rows(change))
             }
         };
-        as_before::<B>(y, shape)
+        unflattened::<B>(y, shape)
     }
 
-    /// `g Wᵀ`; `lowered` is the gradient in coordinates, read where the weight is not formed.
+    /// `g Wᵀ`; `lowered`: the output gradient in coordinates, read only if the weight is not formed.
     fn backward(&self, g: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
         if plan.formed {
             return B::float_matmul(g, B::float_transpose(self.weight()));
@@ -185,8 +185,8 @@ impl<B: Backend> Parts<B> {
         B::float_add(x, self.input.lifted_rows(change))
     }
 
-    /// The gradient of the core; `x` are the inputs, in coordinates where they are multiplied so, `lowered`
-    /// is the gradient of the result in coordinates.
+    /// The core gradient. `x`: the inputs, in coordinates if the plan is narrow; `lowered`: the output
+    /// gradient in coordinates.
     fn core_gradient(
         &self,
         x: FloatTensor<B>,
@@ -207,7 +207,7 @@ impl<B: Backend> Parts<B> {
     }
 }
 
-/// The basis of a side, with what the side does.
+/// The basis of one side, with its reduction.
 #[derive(Clone, Debug)]
 struct Basis<B: Backend> {
     basis: FloatTensor<B>,
@@ -231,7 +231,7 @@ impl<B: Backend> Basis<B> {
         B::float_transpose(self.basis.clone())
     }
 
-    /// `x N`: rows in coordinates of the free directions, where there are fewer.
+    /// `x N`: coordinates of the rows, if the basis spans the free directions.
     fn on_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
             Reduction::ToFree => B::float_matmul(rows, self.basis.clone()),
@@ -247,7 +247,7 @@ impl<B: Backend> Basis<B> {
         }
     }
 
-    /// `c Nᵀ`: back from coordinates.
+    /// `c Nᵀ`: rows from their coordinates.
     fn lifted_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
             Reduction::ToFree => B::float_matmul(rows, self.transposed()),
@@ -263,7 +263,7 @@ impl<B: Backend> Basis<B> {
         }
     }
 
-    /// Takes the protected part of the rows away, where that is what is left to do.
+    /// Removes the protected part of the rows, if the basis spans the protected directions.
     fn without_protected(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
             Reduction::WithoutProtected => {
@@ -283,8 +283,8 @@ fn as_rows<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(x, Shape::new([rows, width]))
 }
 
-/// Rows as they were laid out before they were multiplied.
-fn as_before<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<B> {
+/// Rows in the layout of `shape`, with their own width.
+fn unflattened<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<B> {
     let width = rows.shape().as_slice().last().copied();
     if let (Some(last), Some(width)) = (shape.as_mut_slice().last_mut(), width) {
         *last = width;
@@ -292,7 +292,7 @@ fn as_before<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<
     B::float_reshape(rows, shape)
 }
 
-/// What is kept of the inputs.
+/// The inputs as they are saved for the backward pass.
 #[derive(Clone, Debug)]
 enum Kept<B: Backend> {
     Whole(NodeId),
@@ -303,7 +303,7 @@ enum Kept<B: Backend> {
 struct CoreLinear;
 
 impl<B: Backend> Backward<B, 2> for CoreLinear {
-    /// The inputs, and what they were multiplied by.
+    /// The saved inputs, the parts of the weight, and the plan.
     type State = (Kept<B>, Parts<B>, Plan);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, nodes: &mut Checkpointer) {
@@ -318,7 +318,7 @@ impl<B: Backend> Backward<B, 2> for CoreLinear {
                 }
             }
         };
-        let [of_input, of_core] = ops.parents;
+        let [input_node, core_node] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
         let shape = g.shape();
         let g = as_rows::<B>(g);
@@ -326,13 +326,13 @@ impl<B: Backend> Backward<B, 2> for CoreLinear {
             true => parts.output.on_rows(g.clone()),
             false => g.clone(),
         };
-        if let Some(node) = of_core {
+        if let Some(node) = core_node {
             let core = parts.core_gradient(x, g.clone(), lowered.clone(), plan);
             grads.register::<B>(node.id, core);
         }
-        if let Some(node) = of_input {
+        if let Some(node) = input_node {
             let x = parts.backward(g, lowered, plan);
-            grads.register::<B>(node.id, as_before::<B>(x, shape));
+            grads.register::<B>(node.id, unflattened::<B>(x, shape));
         }
     }
 }

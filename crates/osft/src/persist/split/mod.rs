@@ -1,4 +1,4 @@
-//! A split as bytes, for another run to continue with.
+//! Saving and loading a split.
 
 mod read;
 mod write;
@@ -9,14 +9,14 @@ use crate::config::OsftConfig;
 use crate::module::Trainability;
 use crate::persist::Format;
 
-/// A layout of the file, and whether the weights are part of it.
+/// The layout of a file, and whether it contains the weights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub format: Format,
     pub with_weights: bool,
 }
 
-/// Since version 3 there is a checksum, and what trained when the module was split.
+/// Version 3 added the checksum and the record of which parameters trained when the module was split.
 const SAVED: Layout = Layout {
     format: Format {
         kind: "split",
@@ -55,7 +55,7 @@ struct LayerHeader {
     sides: [SideKind; 2],
     /// Identity under which an optimizer keeps the state of the core.
     core: Option<u64>,
-    /// Identities under which it keeps that of the factors.
+    /// Identities under which an optimizer keeps the states of the factors.
     factors: Option<[u64; 3]>,
 }
 
@@ -65,7 +65,7 @@ struct MomentHeader {
     total: f64,
 }
 
-/// Which basis of a side is kept. Saved, not decided again: the coordinates of an optimizer's
+/// The basis that a side stores. It is saved and not decided again, since the coordinates of an optimizer's
 /// moments depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

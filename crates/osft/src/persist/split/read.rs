@@ -1,4 +1,4 @@
-//! A split from bytes.
+//! Loading a split.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::split::{
 
 use super::{Header, LayerHeader, Layout, SAVED, SideKind};
 
-/// What a saved layer belongs to.
+/// The parameter that a saved layer belongs to.
 enum Target<'a> {
     Place(&'a Place),
-    /// With what the split is measured against where the layout has no weights.
+    /// Contains the reference of the change if the file has no weights.
     Weight(&'a Weight),
 }
 
@@ -48,24 +48,27 @@ impl Target<'_> {
 }
 
 impl Osft {
-    /// A split that was saved, for a module whose target weights have the same paths and shapes.
+    /// Loads a split that [`to_bytes`](Self::to_bytes) saved, for a module whose target weights have the same
+    /// paths and shapes.
     ///
-    /// The module is only read, and need not be filled yet (it is for a file of version 2): load its own
-    /// weights, and the optimizer's state, beside it, before it is [prepared](Self::prepare) or, from a record
-    /// of a prepared module, afterwards. What the inputs' moments say is only measured on if the context has
-    /// the calibration that the split was made with.
+    /// The module is only read and may be uninitialized (a file of version 2 initializes it). Load the
+    /// module's own weights and the optimizer's state separately: before the module is
+    /// [prepared](Self::prepare) or, from a record of a prepared module, afterwards. Output changes are only
+    /// measured if the context contains the calibration that the split was made with.
     ///
-    /// Rules of the configuration that are not built in stay unresolved, since a split that was made needs them
-    /// no more; see [`OsftConfig::with_rules`](crate::OsftConfig::with_rules).
+    /// Custom rules of the configuration stay unresolved, since an existing split does not need them; see
+    /// [`OsftConfig::with_rules`](crate::OsftConfig::with_rules).
     ///
-    /// Cores keep the identities that optimizer state is saved under. Two modules that are trained side by side
-    /// need splits of their own.
+    /// Cores keep the identities under which optimizer state is saved. Two modules that train side by side
+    /// need separate splits.
     ///
     /// # Errors
     ///
-    /// [`OsftError::OtherFormat`] if another version of the layout wrote it that is not read any more,
-    /// [`OsftError::BrokenState`] if it is no saved split, or one that was changed after it was written,
-    /// [`OsftError::OtherModule`], [`OsftError::OtherCalibration`], [`OsftError::NotOnDevice`].
+    /// [`OsftError::OtherFormat`] if the version of the file cannot be read, [`OsftError::BrokenState`] if
+    /// the bytes are not a saved split or were changed, [`OsftError::OtherModule`] if the module lacks a
+    /// target or has it in another shape, [`OsftError::OtherCalibration`] if the context contains another
+    /// calibration than that of the split, [`OsftError::NotOnDevice`] if the device does not support a number
+    /// type of the split.
     pub fn from_bytes<M: Module>(
         bytes: &[u8],
         module: &M,
@@ -77,7 +80,8 @@ impl Osft {
         let (mut split, trainability) = Self::unpack(SAVED, bytes, targets.collect(), context)?;
         split.trainability = match trainability {
             Some(saved) => saved.identified_by(module),
-            // Files of version 2 do not say it. What was split trained, whether it is prepared now or not.
+            // Files of version 2 have no record. Targets were trainable at the split, even if they are frozen
+            // now.
             None => {
                 let targets = split.layers.iter().map(|layer| layer.path.as_str());
                 Trainability::of(module).with_trained(targets)
@@ -86,7 +90,7 @@ impl Osft {
         Ok(split)
     }
 
-    /// A split of these weights that was saved without them.
+    /// Loads a split of these weights from a file without weights.
     pub(crate) fn unpack_cached(
         layout: Layout,
         bytes: &[u8],
@@ -193,13 +197,13 @@ fn restored(
     let [total_energy, importance, unprotected, outputs] = numbers;
     let moment = match (layer.has_input_energy, context.calibration) {
         (true, Some(calibration)) => {
-            let found = calibration.shared_moment(&layer.path);
-            let found = found.filter(|moment| moment.dimension() == d_in);
+            let moment = calibration.shared_moment(&layer.path);
+            let moment = moment.filter(|moment| moment.dimension() == d_in);
             let same = |moment: &&Arc<Moment>| {
                 let saved = layer.moment.as_ref();
                 saved.is_none_or(|saved| saved.fingerprint == moment.fingerprint())
             };
-            let Some(moment) = found.filter(same) else {
+            let Some(moment) = moment.filter(same) else {
                 return Err(OsftError::OtherCalibration { layer: layer.path });
             };
             Some(moment.clone())
@@ -214,7 +218,7 @@ fn restored(
             unprotected,
             outputs,
         }),
-        // Of version 2.
+        // From a file of version 2.
         (None, Some(moment)) => Some(InputEnergy {
             fingerprint: moment.fingerprint(),
             total: moment.trace(),
@@ -242,7 +246,7 @@ fn restored(
     })
 }
 
-/// A side of dimension `d`, of whose directions `k` are protected.
+/// A side of dimension `d` with `k` protected directions.
 fn side(
     kind: SideKind,
     [d, k]: [usize; 2],

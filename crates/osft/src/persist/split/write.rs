@@ -1,4 +1,4 @@
-//! A split into bytes.
+//! Saving a split.
 
 use crate::config::Removed;
 use crate::error::OsftError;
@@ -9,7 +9,7 @@ use crate::split::{FactorIds, Osft, Side};
 use super::{Header, LayerHeader, Layout, MomentHeader, SAVED, SideKind};
 
 impl Osft {
-    /// The split as the bytes of one safetensors file, the weights it was made from included.
+    /// The split as the bytes of one safetensors file, including the weights that it was made from.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Outputs that carry energy, and the inputs that produce them.
+//! The source `both`: outputs that carry energy, and the inputs that produce them.
 
 use faer::Mat;
 
@@ -7,12 +7,12 @@ use super::{Directions, Layer, squares, sum};
 use crate::calibration::Spectrum;
 use crate::linalg::{Vectors, decompose};
 
-/// Singular values below this share of the largest are directions that do not exist: some
-/// thousand times the rounding of f64.
+/// Directions with singular values below this share of the largest do not exist: some thousand times the
+/// rounding of f64.
 const RELATIVE_TOLERANCE: f64 = 1e-12;
 
-/// With `Σ^{1/2} W = P' S Q'ᵀ`: the first `k` of `Q'` on the output side, and what `Σ^{1/2}` makes
-/// of the first `k` of `P'`, orthonormalized, on the input side.
+/// With `Σ^{1/2} W = P' S Q'ᵀ`, protects the first `k` columns of `Q'` on the output side and, on the input
+/// side, the span of `Σ^{1/2}` times the first `k` columns of `P'`.
 pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Directions> {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
     let rank = spectrum.values.len();
@@ -26,15 +26,15 @@ pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Direc
     let total_energy = sum(&energies);
     let k = layer.protected(d_in.min(d_out), &energies, total_energy);
 
-    // A sketch knows fewer directions than there are; beyond them the bases are any that fit.
-    let found = k.min(rank);
-    let wanted = scaled.transpose() * parts.input.subcols(0, found);
-    let (input, k_in) = orthonormalized(&wanted)?;
+    // A sketch may have fewer directions than the layer; beyond them the bases are arbitrary.
+    let existing = k.min(rank);
+    let images = scaled.transpose() * parts.input.subcols(0, existing);
+    let (input, k_in) = orthonormalized(&images)?;
     Some(Directions {
         input,
         output: parts.output,
         k_in,
-        k_out: found,
+        k_out: existing,
         energies,
         total_energy,
         lost: k - k_in,

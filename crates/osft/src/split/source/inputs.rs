@@ -1,4 +1,4 @@
-//! Directions that hold the energy of the layer's inputs.
+//! The source `inputs`: directions that carry the energy of the layer's inputs.
 
 use faer::Mat;
 
@@ -10,8 +10,8 @@ use crate::calibration::{Moment, Spectrum};
 ///
 /// # References
 ///
-/// The constraint is that of Gradient Projection Memory (Saha et al., ICLR 2021), whose bases grow
-/// with the tasks; here they are the eigenvectors of one moment over all of them.
+/// Gradient Projection Memory (Saha et al., ICLR 2021) has the same constraint. Its bases grow with the
+/// tasks; these are the eigenvectors of one moment over all tasks.
 pub(super) fn directions(layer: &Layer<'_>, moment: &Moment, spectrum: &Spectrum) -> Directions {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
     let total_energy = moment.trace();
@@ -19,7 +19,7 @@ pub(super) fn directions(layer: &Layer<'_>, moment: &Moment, spectrum: &Spectrum
     Directions {
         input: spectrum.vectors.clone(),
         output: Mat::zeros(d_out, 0),
-        // A sketch knows fewer directions than there are.
+        // A sketch may have fewer directions than the layer.
         k_in: k.min(spectrum.vectors.ncols()),
         k_out: 0,
         energies: spectrum.values.clone(),

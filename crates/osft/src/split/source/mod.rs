@@ -1,4 +1,4 @@
-//! Where the protected directions of a layer come from. One file each.
+//! Sources of the protected directions of a layer, one file for each.
 
 mod both;
 mod inputs;
@@ -22,19 +22,19 @@ pub(crate) struct Directions {
     pub output: Mat<f64>,
     pub k_in: usize,
     pub k_out: usize,
-    /// Energy of each direction of what was decomposed, descending.
+    /// Energy of each decomposed direction, descending.
     pub energies: Vec<f64>,
-    /// Energy of all of them, known or not.
+    /// Energy of all directions, including those that a sketch misses.
     pub total_energy: f64,
-    /// Directions that were to be protected on the input side but do not exist there.
+    /// Directions that the rule asked for but that do not exist on the input side.
     pub lost: usize,
 }
 
-/// One layer as the sources see it.
+/// One layer, as the sources read it.
 pub(crate) struct Layer<'a> {
     /// `[d_in, d_out]`
     pub weight: &'a Mat<f64>,
-    /// Moment of the inputs with its decomposition; there wherever the source needs it.
+    /// Moment of the inputs with its decomposition, if the source needs it.
     pub inputs: Option<(&'a Moment, &'a Spectrum)>,
     pub rule: Arc<dyn Rule>,
     pub importance: Option<f64>,
@@ -42,7 +42,7 @@ pub(crate) struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Protected directions of a spectrum by the layer's rule.
+    /// Number of protected directions, by the layer's rule.
     fn protected(&self, directions: usize, energies: &[f64], total: f64) -> usize {
         let layer = LayerFacts {
             directions,
@@ -55,7 +55,7 @@ impl Layer<'_> {
     }
 }
 
-/// Directions that could be protected in a weight of shape `[d_in, d_out]`.
+/// Number of directions that can be protected in a weight of shape `[d_in, d_out]`.
 pub(crate) fn available(split: SplitSource, [d_in, d_out]: [usize; 2]) -> usize {
     match split {
         SplitSource::Inputs => d_in,
@@ -65,20 +65,20 @@ pub(crate) fn available(split: SplitSource, [d_in, d_out]: [usize; 2]) -> usize 
 
 /// The protected directions of a layer; `None` if a decomposition does not converge.
 pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
-    let mut found = match (config.split, layer.inputs) {
+    let mut directions = match (config.split, layer.inputs) {
         (SplitSource::Inputs, Some((moment, spectrum))) => {
             inputs::directions(layer, moment, spectrum)
         }
         (SplitSource::Both, Some((_, spectrum))) => both::directions(layer, spectrum)?,
         _ => weights::directions(layer, config.form)?,
     };
-    found.input = completed(found.input, found.k_in, config.form)?;
-    found.output = completed(found.output, found.k_out, config.form)?;
-    Some(found)
+    directions.input = completed(directions.input, directions.k_in, config.form)?;
+    directions.output = completed(directions.output, directions.k_out, config.form)?;
+    Some(directions)
 }
 
-/// The basis with all its complement where the split needs it: on a side that keeps its free
-/// directions, and in the factored forms, whose factors start inside them.
+/// Completes a basis if the split needs that: on a side that stores its free directions, and in the factored
+/// forms, whose factors start inside them.
 fn completed(basis: Mat<f64>, k: usize, form: Form) -> Option<Mat<f64>> {
     let d = basis.nrows();
     let needed = keeps_free_basis(d, k) || (form.is_factored() && k < d);
@@ -88,8 +88,7 @@ fn completed(basis: Mat<f64>, k: usize, form: Form) -> Option<Mat<f64>> {
     if k == 0 {
         return Some(Mat::identity(d, d));
     }
-    // The protected columns themselves stay as they are: to their span the decomposition adds an
-    // orthonormal basis of everything orthogonal to it.
+    // The protected columns do not change; the decomposition adds an orthonormal basis of their complement.
     let protected = basis.subcols(0, k).to_owned();
     let complement = decompose(&protected, Vectors::Full)?.input;
     Some(Mat::from_fn(d, d, |i, j| {

@@ -1,4 +1,4 @@
-//! The paper's source: top singular directions of the weight.
+//! The source `weights`, the paper's: top singular directions of the weight.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -12,32 +12,31 @@ use crate::config::Form;
 use crate::linalg::{Vectors, completed, decompose, eigen};
 use crate::split::keeps_free_basis;
 
-/// How far a basis may be from orthonormal before the singular value decomposition is asked instead:
-/// below the rounding of the f32 that it is kept in.
+/// Largest deviation from orthonormality that is accepted, below the rounding of the stored f32 bases. Above
+/// it, the exact decomposition is used.
 const TOLERANCE: f64 = 1e-8;
 
-/// Random combinations of a basis that are tested.
+/// Number of random combinations of a basis that are tested.
 const PROBES: usize = 4;
 
-/// `W = P diag(s) Qᵀ`, the first `k` directions on both sides.
+/// With `W = P diag(s) Qᵀ`, protects the first `k` directions on both sides.
 ///
 /// # References
 ///
 /// arXiv 2504.07097, section 3.2.
 pub(super) fn directions(layer: &Layer<'_>, form: Form) -> Option<Directions> {
-    // Factors start at singular vectors that belong together in pairs, which eigenvectors of the two
-    // sides need not.
-    let found = match form.is_factored() {
+    // Factors need paired singular vectors; the eigenvectors of both Gram matrices need not form pairs.
+    let fast = match form.is_factored() {
         true => None,
         false => by_gram_matrices(layer),
     };
-    found.or_else(|| by_singular_values(layer, form))
+    fast.or_else(|| by_singular_values(layer, form))
 }
 
 fn by_singular_values(layer: &Layer<'_>, form: Form) -> Option<Directions> {
     let (d_in, d_out) = (layer.weight.nrows(), layer.weight.ncols());
-    // The longer side is only completed where its complement is needed, which a rule over sizes alone
-    // can say beforehand. The shorter one is complete anyway.
+    // The longer side only needs a complete basis if its complement is used. A rule that reads the size alone
+    // tells this in advance. The shorter side is always complete.
     let full = form.is_factored() || layer.rule.needs_spectrum() || {
         let k = layer.protected(d_in.min(d_out), &[], 0.0);
         keeps_free_basis(d_in.max(d_out), k)
@@ -45,10 +44,15 @@ fn by_singular_values(layer: &Layer<'_>, form: Form) -> Option<Directions> {
     let vectors = if full { Vectors::Full } else { Vectors::Thin };
     let parts = decompose(layer.weight, vectors)?;
     let energies = squares(&parts.values);
-    Some(found(layer, energies, parts.input, parts.output))
+    Some(directions_from(layer, energies, parts.input, parts.output))
 }
 
-fn found(layer: &Layer<'_>, energies: Vec<f64>, input: Mat<f64>, output: Mat<f64>) -> Directions {
+fn directions_from(
+    layer: &Layer<'_>,
+    energies: Vec<f64>,
+    input: Mat<f64>,
+    output: Mat<f64>,
+) -> Directions {
     let total_energy = sum(&energies);
     let k = layer.protected(energies.len(), &energies, total_energy);
     Directions {
@@ -62,12 +66,12 @@ fn found(layer: &Layer<'_>, energies: Vec<f64>, input: Mat<f64>, output: Mat<f64
     }
 }
 
-/// The same subspaces from eigenvectors of the smaller of `W Wᵀ` and `Wᵀ W`, for a fraction of the time.
+/// The same subspaces from eigenvectors of the smaller of `W Wᵀ` and `Wᵀ W`, in a fraction of the time.
 ///
-/// The vectors of the other side are what `W` makes of those of this one. Squaring costs half of the
-/// digits, of which f64 has enough to spare for a weight in f32. Where it has not (near-equal singular
-/// values at the border, a rank that is not full), the protected directions of the other side do not come
-/// out orthonormal, which is tested: `None`. Free ones, where they are needed, are made so.
+/// `W` maps them to the vectors of the other side. Squaring loses half of the digits; for a weight in f32,
+/// f64 has enough of them. If it has not (near-equal singular values at the border, a rank that is not full),
+/// the protected directions of the other side are not orthonormal. This is tested, and the result is then
+/// `None`. Free directions of that side are orthonormalized if they are needed.
 fn by_gram_matrices(layer: &Layer<'_>) -> Option<Directions> {
     let weight = layer.weight.as_ref();
     let tall = weight.nrows() > weight.ncols();
@@ -81,7 +85,7 @@ fn by_gram_matrices(layer: &Layer<'_>) -> Option<Directions> {
     let mut long = product(wide.transpose(), short.as_ref().subcols(0, count));
     for (column, energy) in energies.iter().take(count).enumerate() {
         let length = energy.sqrt();
-        // What has no length has no direction either: completing finds one.
+        // A vector of length 0 has no direction; `completed` replaces it.
         if length > 0.0 || column < k {
             for value in long.col_mut(column).iter_mut() {
                 *value /= length;
@@ -93,10 +97,10 @@ fn by_gram_matrices(layer: &Layer<'_>) -> Option<Directions> {
     }
     let long = if completes { completed(long) } else { long };
     let (input, output) = if tall { (long, short) } else { (short, long) };
-    Some(found(layer, energies, input, output))
+    Some(directions_from(layer, energies, input, output))
 }
 
-/// The lower half of `W Wᵀ`; the upper one is not formed.
+/// The lower half of `W Wᵀ`; the upper half is not computed.
 fn gram(wide: MatRef<'_, f64>) -> Mat<f64> {
     let rows = wide.nrows();
     let mut gram = Mat::zeros(rows, rows);
@@ -114,15 +118,15 @@ fn gram(wide: MatRef<'_, f64>) -> Mat<f64> {
     gram
 }
 
-/// On one thread, as everything within a layer.
+/// A product on one thread, like everything within a layer.
 fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     let mut product = Mat::zeros(left.nrows(), right.ncols());
     matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
     product
 }
 
-/// Whether the columns are orthonormal, asked of a few random combinations of them: `BᵀB z = z`. False
-/// for what is not a number.
+/// Whether the columns are orthonormal, tested with a few random combinations of them: `BᵀB z = z`. False if
+/// there is a NaN.
 fn is_orthonormal(basis: MatRef<'_, f64>) -> bool {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let signs = Mat::from_fn(basis.ncols(), PROBES, |_, _| {
@@ -144,7 +148,7 @@ mod tests {
     use super::*;
     use crate::ShareRule;
 
-    /// Weights of random numbers that are split both ways.
+    /// Number of random weights that are split in both ways.
     const RANDOM: usize = 500;
 
     fn layer(weight: &Mat<f64>, share: f64) -> Layer<'_> {
@@ -162,7 +166,7 @@ mod tests {
         product(part, part.transpose())
     }
 
-    /// Largest entry of the difference of what two sources protect, on both sides.
+    /// Largest difference of the protected projectors of two splits, over both sides.
     fn difference(found: &Directions, exact: &Directions) -> f64 {
         let sides = [
             (&found.input, &exact.input, exact.k_in),
@@ -193,7 +197,7 @@ mod tests {
 
             let layer = layer(&weight, share);
             let found = by_gram_matrices(&layer);
-            prop_assert!(found.is_some(), "left to the exact way");
+            prop_assert!(found.is_some(), "the exact decomposition was needed");
             let found = found.unwrap();
             let exact = by_singular_values(&layer, Form::Core).unwrap();
             prop_assert_eq!((found.k_in, found.k_out), (exact.k_in, exact.k_out));
@@ -204,16 +208,16 @@ mod tests {
             }
             // The same rounding, divided by the distance of two energies, at least a tenth.
             prop_assert!(difference(&found, &exact) < 1e-12);
-            // And this is the way that is taken.
+            // This is the decomposition that is used.
             let taken = directions(&layer, Form::Core).unwrap();
             prop_assert_eq!((taken.input, taken.output), (found.input, found.output));
         }
     }
 
     #[test]
-    fn both_ways_find_the_same_directions_of_random_weights() {
+    fn both_decompositions_protect_the_same_directions_of_random_weights() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        let (mut left, mut compared) = (0, 0);
+        let (mut undecided, mut compared) = (0, 0);
         for _ in 0..RANDOM {
             let (d_in, d_out) = (random.random_range(1..20), random.random_range(1..20));
             let share = random.random();
@@ -221,7 +225,7 @@ mod tests {
             let layer = layer(&weight, share);
             let exact = by_singular_values(&layer, Form::Core).unwrap();
             let Some(found) = by_gram_matrices(&layer) else {
-                left += 1;
+                undecided += 1;
                 continue;
             };
             assert_eq!(found.k_in, exact.k_in);
@@ -231,14 +235,17 @@ mod tests {
                 }
                 _ => 1.0,
             };
-            // The border between directions of nearly one value may lie anywhere.
+            // Between nearly equal energies, the border is arbitrary.
             if gap > 1e-6 {
                 compared += 1;
                 assert!(difference(&found, &exact) < TOLERANCE);
             }
         }
-        // A weight of random numbers has full rank, and seldom two values that are nearly one.
-        assert!(left <= RANDOM / 100, "{left} were left to the exact way");
+        // Random weights have full rank and seldom two nearly equal energies.
+        assert!(
+            undecided <= RANDOM / 100,
+            "{undecided} needed the exact decomposition"
+        );
         assert!(compared >= RANDOM * 98 / 100, "{compared} were compared");
     }
 
@@ -261,15 +268,15 @@ mod tests {
             for basis in [&found.input, &found.output] {
                 let gram = product(basis.transpose(), basis.as_ref());
                 let error = gram - Mat::<f64>::identity(basis.ncols(), basis.ncols());
-                // The length, which what is no number does not leave out.
+                // The L2 norm, since a maximum may skip NaN.
                 assert!(error.norm_l2() < 1e-12, "{basis:?}");
             }
         }
     }
 
     #[test]
-    fn degenerate_weights_are_left_to_the_exact_way() {
-        // All directions are alike, one is missing, none is there.
+    fn degenerate_weights_use_the_exact_decomposition() {
+        // Equal singular values, rank one, rank zero.
         let identity = Mat::<f64>::identity(6, 6);
         let rank_one = Mat::from_fn(6, 8, |i, j| (1 + i) as f64 * (1 + j) as f64);
         for weight in [&identity, &rank_one, &Mat::zeros(6, 8)] {
