@@ -1,5 +1,4 @@
-//! Which revision of the source and which version of Burn a program is built from: what its results are
-//! signed with.
+//! Records the source revision and the version of Burn in the program; results refer to them.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +6,14 @@ use std::process::Command;
 
 const LOCK: &str = "../../Cargo.lock";
 
-/// What goes into the program, from here.
+/// Sources of the program, relative to this file.
 const SOURCES: [&str; 4] = ["..", "../../experiments", "../../Cargo.toml", LOCK];
 
 fn main() {
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
-    // A commit changes no file of the source, but what it is a revision of.
+    // A commit changes no source file but changes the revision.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"])
         && Path::new(&log).exists()
     {
@@ -35,7 +34,7 @@ fn main() {
     }
 }
 
-/// The version of a package that is locked: the line after its name.
+/// The locked version of a package: the line after its name.
 fn locked(package: &str) -> Option<String> {
     let lock = fs::read_to_string(LOCK).ok()?;
     let name = format!("name = \"{package}\"");

@@ -1,15 +1,15 @@
-//! What a benchmark says about itself.
+//! The description of a benchmark.
 
 use std::fmt::Debug;
 use std::path::Path;
 
 use crate::suite::Suite;
 
-/// A benchmark: its tasks, its files, its settings, and what was published on it.
+/// A benchmark: its tasks, files, settings and published scores.
 ///
-/// A program adds its own to a list of [`Benchmarks`](crate::Benchmarks); only the command, its help and
-/// the suite have to be given. Settings and figures are TOML text, so that a benchmark can keep them in
-/// files beside its source.
+/// A program adds its own benchmarks to a list of [`Benchmarks`](crate::Benchmarks). Only the
+/// command, its help and the suite are required. Settings and scores are TOML text, so a benchmark
+/// can keep them in files beside its source.
 pub trait Benchmark: Debug + Send + Sync {
     /// Name of the command that runs it, by which settings name it too.
     fn command(&self) -> &'static str;
@@ -17,7 +17,7 @@ pub trait Benchmark: Debug + Send + Sync {
     /// One sentence for the command's `--help`.
     fn help(&self) -> &'static str;
 
-    /// Command lines to show as examples in the command's `--help`.
+    /// Example command lines for the command's `--help`.
     fn examples(&self) -> &'static [&'static str] {
         &[]
     }
@@ -25,14 +25,15 @@ pub trait Benchmark: Debug + Send + Sync {
     /// The public suite: tasks, scores and orders.
     fn suite(&self) -> Suite;
 
-    /// Whether a folder holds its files: by default, whether all of its tasks have their folders there.
+    /// Whether a folder contains its files: by default, whether all of its tasks have their folders
+    /// there.
     fn is_in(&self, folder: &Path) -> bool {
         let tasks = self.suite().tasks;
         !tasks.is_empty() && tasks.iter().all(|task| folder.join(task.path()).is_dir())
     }
 
     /// Its name with the folders by which [`is_in`](Self::is_in) recognises it, as in "TRACE (FOMC,
-    /// Py150)", for the error about a folder that is no suite.
+    /// Py150)". The error about an unknown folder shows it.
     fn layout(&self) -> String {
         let suite = self.suite();
         let folders = suite.tasks.iter().map(|task| task.path().to_string_lossy());
@@ -40,18 +41,18 @@ pub trait Benchmark: Debug + Send + Sync {
         format!("{} ({})", suite.name, folders.join(", "))
     }
 
-    /// Training and test rows in the released files of a task.
+    /// Numbers of training and test rows in the released files of a task; `None` if not known.
     fn released_rows(&self, task: &str) -> Option<(usize, usize)> {
         let _ = task;
         None
     }
 
-    /// Where its files are to be had, in a sentence without a full stop.
+    /// Where to download its files, in a sentence without a full stop.
     fn download(&self) -> Option<&'static str> {
         None
     }
 
-    /// Published figures, as TOML of the form that [`Published`](crate::Published) describes.
+    /// Published scores, as TOML in the form that [`Published`](crate::Published) describes.
     fn published(&self) -> Option<&'static str> {
         None
     }
@@ -61,38 +62,38 @@ pub trait Benchmark: Debug + Send + Sync {
         None
     }
 
-    /// Settings over the general defaults, as TOML.
+    /// Settings that override the general defaults, as TOML.
     fn settings(&self) -> &'static str {
         ""
     }
 
-    /// Settings over the general ones for a user's own model or data, as TOML.
+    /// Settings that override the general ones for a user's own model or data, as TOML.
     fn given_settings(&self) -> &'static str {
         ""
     }
 
-    /// Published settings.
+    /// The presets.
     fn presets(&self) -> &'static [Preset] {
         &[]
     }
 }
 
-/// Names of the folders, below that of the built-in data, that belong to a benchmark.
+/// The folders of a benchmark's built-in data, relative to the folder of all built-in data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltinFolders {
     /// Folder of the miniature suite.
     pub suite: &'static str,
-    /// Folder of the base model, in the layout of Hugging Face.
+    /// Folder of the base model, in Hugging Face's layout.
     pub model: &'static str,
 }
 
-/// Published settings under a name.
+/// Published settings with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
-    /// The name as it is typed.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// Whose settings they are, in one sentence.
+    /// The source of the settings, in one sentence.
     pub help: &'static str,
-    /// What differs from the defaults, as TOML.
+    /// The settings that differ from the defaults, as TOML.
     pub settings: &'static str,
 }

@@ -1,4 +1,4 @@
-//! The CL benchmark of O-LoRA: 15 classification tasks, orders of 4 and of 15.
+//! The CL benchmark of O-LoRA: 15 classification tasks, in orders of 4 and of 15 tasks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::benchmark::{Benchmark, BuiltinFolders, Preset};
 use crate::scores::Score;
 use crate::suite::{Format, Suite, TaskSpec};
 
-/// The CL benchmark, whose command is called `t5` after the model that publications train on it.
+/// The CL benchmark. Its command is called `t5`, after the model that publications train on it.
 ///
 /// # References
 ///
@@ -60,7 +60,7 @@ impl Benchmark for ClBenchmark {
         }
     }
 
-    /// A part of its tasks suffices, as it does for most orders.
+    /// A part of its tasks is enough, because most orders use only a part.
     fn is_in(&self, folder: &Path) -> bool {
         let tasks = self.suite().tasks;
         tasks.iter().any(|task| folder.join(task.path()).is_dir())
@@ -133,7 +133,7 @@ const PRESETS: [Preset; 3] = [
     },
 ];
 
-/// `suites/cl-benchmark.toml`: the tasks and orders as they were released.
+/// The content of `suites/cl-benchmark.toml`: tasks and orders as released.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
@@ -144,7 +144,7 @@ struct Description {
     tasks: BTreeMap<String, ReleasedTask>,
 }
 
-/// What the release says about a task, so that its files need not be there.
+/// The released properties of a task; the suite is known without its files.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReleasedTask {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_hold_tasks_of_the_suite_and_the_long_ones_all_of_them() {
+    fn orders_name_tasks_of_the_suite_and_the_long_orders_name_all() {
         let suite = ClBenchmark.suite();
         assert_eq!(suite.tasks.len(), 15);
         for number in 1..=9 {
@@ -180,7 +180,7 @@ mod tests {
                 .filter_map(|task| ClBenchmark.released_rows(task));
             rows.map(|(_, test)| test).sum()
         };
-        // The totals that the released logs of orders 1 and 6 give.
+        // The totals in the released logs of orders 1 and 6.
         assert_eq!(tested(&suite.orders[0]), 30_400);
         assert_eq!(tested(&suite.orders[5]), 70_861);
         assert_eq!(ClBenchmark.released_rows("SST-3"), None);

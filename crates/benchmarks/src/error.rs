@@ -1,4 +1,4 @@
-//! What can be wrong with a benchmark on disk.
+//! Errors of benchmarks on disk.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub enum BenchmarkError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// A file of rows is not there.
+    /// A file of rows does not exist.
     #[error(
         "{} is missing: a task is a folder with {files}",
         path.display()
@@ -26,10 +26,10 @@ pub enum BenchmarkError {
     MissingFile {
         /// The file.
         path: PathBuf,
-        /// Files that the folder should hold.
+        /// The files that the folder must contain.
         files: &'static str,
     },
-    /// A file that should be JSON is something else.
+    /// A file that must be JSON has another format.
     #[error("{} {found}", path.display())]
     NotJson {
         /// The file.
@@ -37,7 +37,7 @@ pub enum BenchmarkError {
         /// What it is.
         found: NotJson,
     },
-    /// A file is not JSON, or not of the expected form; the reason holds line and column.
+    /// A file is not JSON, or not of the expected form; the reason gives line and column.
     #[error("{}: {reason}", path.display())]
     Json {
         /// The file.
@@ -45,7 +45,7 @@ pub enum BenchmarkError {
         /// The parser's reason.
         reason: String,
     },
-    /// A row is not usable.
+    /// A row cannot be used.
     #[error("{}, row {row} (from 0): {reason}", path.display())]
     Row {
         /// The file.
@@ -55,7 +55,7 @@ pub enum BenchmarkError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A row's answer is none of the task's.
+    /// A row's answer is not one of the task's answers.
     #[error(
         "{}, row {row} (from 0): unknown label {found:?}; the task's answers are {labels}",
         path.display()
@@ -63,14 +63,14 @@ pub enum BenchmarkError {
     UnknownLabel {
         /// The file.
         path: PathBuf,
-        /// Index of the row.
+        /// Index of the row, from 0.
         row: usize,
         /// Its answer.
         found: String,
         /// The task's answers.
         labels: String,
     },
-    /// A file holds no row.
+    /// A file contains no row.
     #[error("{} holds no row", path.display())]
     Empty {
         /// The file.
@@ -84,12 +84,12 @@ pub enum BenchmarkError {
     NotASuite {
         /// The folder.
         path: PathBuf,
-        /// What a suite's folder holds.
+        /// The content that a suite's folder must have.
         expected: String,
-        /// What the folder holds.
+        /// The content of the folder.
         found: String,
     },
-    /// A description of a suite names a score that is not in the list.
+    /// The description of a suite names a score that is not in the list.
     #[error(
         "{}: task {task:?} has the unknown score {score:?}; the scores are {known}",
         path.display()
@@ -99,12 +99,12 @@ pub enum BenchmarkError {
         path: PathBuf,
         /// The task.
         task: String,
-        /// The name as given.
+        /// The unknown name.
         score: String,
         /// The scores in the list.
         known: String,
     },
-    /// Published figures of a benchmark cannot be read.
+    /// A benchmark's published scores cannot be read.
     #[error("the published figures on {suite} are not of the expected form: {reason}")]
     Published {
         /// The suite.
@@ -120,14 +120,14 @@ pub enum BenchmarkError {
     UnknownTask {
         /// The suite.
         suite: String,
-        /// The name as given.
+        /// The unknown name.
         name: String,
         /// The suite's tasks.
         known: String,
-        /// The task that was probably meant.
+        /// The task with the most similar name, if one is similar enough.
         suggestion: Option<String>,
     },
-    /// An order names a task twice.
+    /// An order names a task more than once.
     #[error("order {order:?} names task {name:?} twice")]
     RepeatedTask {
         /// The order as given.
@@ -135,14 +135,14 @@ pub enum BenchmarkError {
         /// The task.
         name: String,
     },
-    /// An order by number that the suite does not store.
+    /// The suite has no order of this number.
     #[error("{suite} stores orders 1 to {stored}; there is no order {order}")]
     UnknownOrder {
         /// The suite.
         suite: String,
-        /// The number as given.
+        /// The unknown number.
         order: usize,
-        /// How many orders the suite stores.
+        /// Number of orders that the suite stores.
         stored: usize,
     },
 }

@@ -1,9 +1,10 @@
 //! Continual-learning benchmarks for language models: loading, orders and scores per task.
 //!
-//! A suite is a folder of tasks in TRACE's format (`{"prompt", "answer"}`) or in that of the CL
-//! benchmark (`{"sentence", "label"}`). [`Benchmarks`] lists the benchmarks whose folders are
-//! recognised: TRACE, the CL benchmark, and those that a program adds; any other suite describes itself
-//! in a `suite.json`. [`Scores`] lists the scores by name. The built-in ones agree with the Python
+//! A suite is a folder of tasks in TRACE's format (`{"prompt", "answer"}`) or in the CL benchmark's
+//! format (`{"sentence", "label"}`). [`Benchmarks`] lists the benchmarks whose folders are
+//! recognised: TRACE, the CL benchmark, and those that a program adds. Any other suite has a
+//! description in a `suite.json`. [`Scores`] lists the scores by name. The built-in scores agree
+//! with the Python packages that TRACE uses and with the CL benchmark's exact match.
 //! packages that TRACE uses, and with the CL benchmark's exact match.
 
 mod benchmark;

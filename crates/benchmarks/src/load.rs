@@ -11,12 +11,12 @@ use crate::error::BenchmarkError;
 use crate::json::{self, Content, ReadError};
 use crate::suite::{Format, TaskSpec};
 
-/// One row: a prompt, instruction and closing cue included, and the expected answer.
+/// One row of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// What the model is given.
+    /// The prompt, with instruction and closing cue.
     pub prompt: String,
-    /// What it should continue with; nothing stands between the two.
+    /// The expected answer; it follows the prompt directly.
     pub answer: String,
 }
 
@@ -25,25 +25,25 @@ pub struct Row {
 pub struct TaskRows {
     /// Rows to learn from.
     pub train: Vec<Row>,
-    /// Rows to choose settings on: `eval.json`, or `dev.json`.
+    /// Rows to choose settings with: `eval.json` or `dev.json`.
     pub validation: Vec<Row>,
-    /// Rows to report.
+    /// Rows for reported scores.
     pub test: Vec<Row>,
-    /// The answers there are, in a task of fixed ones.
+    /// The answers of a task with fixed answers; otherwise empty.
     pub labels: Vec<String>,
 }
 
-/// The label of a row whose annotators did not agree, in MNLI.
+/// MNLI's label of rows on which the annotators did not agree.
 const NO_GOLD_LABEL: &str = "-";
 
 /// Reads the three splits of a task of the suite in `folder`.
 ///
-/// Rows of the CL benchmark without a gold label are kept, with the label they have.
+/// Rows of the CL benchmark without a gold label are included, with their label.
 ///
 /// # Errors
 ///
-/// As [`load_rows`], and [`BenchmarkError::UnknownLabel`] if the task has fixed answers and a row has
-/// another one.
+/// The errors of [`load_rows`], and [`BenchmarkError::UnknownLabel`] if the task has fixed answers
+/// and a row has another answer.
 pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkError> {
     let folder = folder.join(task.path());
     let (keys, validation) = match task.format {
@@ -84,12 +84,12 @@ pub fn load_task(folder: &Path, task: &TaskSpec) -> Result<TaskRows, BenchmarkEr
     })
 }
 
-/// The row with the prompt that the model is given: a labelled sentence with its question and options.
+/// Makes the prompt of a labelled sentence: the sentence with question and options.
 ///
 /// # References
 ///
-/// `src/uie_dataset_lora.py` and the configurations of cmnfriend/O-LoRA, with task name, data set name
-/// and instruction, as its T5 scripts have them.
+/// `src/uie_dataset_lora.py` and the configurations of cmnfriend/O-LoRA, with task name, data set
+/// name and instruction as in its T5 scripts.
 fn with_question(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
     let Format::Labelled { group, instruction } = &task.format else {
         return row;
@@ -99,7 +99,7 @@ fn with_question(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
         answer,
     } = row;
     let name = &task.name;
-    // The blank before the line break is the benchmark's.
+    // The benchmark has this space before the line break.
     let question = match instruction.as_str() {
         "" => String::new(),
         text => format!("{text}\nOption: {} \n", labels.join(", ")),
@@ -110,13 +110,13 @@ fn with_question(row: Row, task: &TaskSpec, labels: &[String]) -> Row {
     }
 }
 
-/// Reads one JSON array of rows; keys beside `prompt` and `answer` are ignored.
+/// Reads a JSON array of rows; keys other than `prompt` and `answer` are ignored.
 ///
 /// # Errors
 ///
-/// [`BenchmarkError::MissingFile`], [`BenchmarkError::NotJson`] with what the file is,
-/// [`BenchmarkError::Json`] with line and column, [`BenchmarkError::Row`] with the index of a row that
-/// lacks a key or has no answer, [`BenchmarkError::Empty`].
+/// [`BenchmarkError::MissingFile`], [`BenchmarkError::NotJson`] with the file's format,
+/// [`BenchmarkError::Json`] with line and column, [`BenchmarkError::Row`] with the index of a row
+/// that lacks a key or an answer, [`BenchmarkError::Empty`].
 pub fn load_rows(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
     read_rows(path, ["prompt", "answer"], Format::Prompts.files())
 }
@@ -169,7 +169,7 @@ fn row(value: Value, [prompt, answer]: [&str; 2]) -> Result<Row, String> {
         return Err(format!("expected an object, found {}", kind(&value)));
     };
     let mut text = |key: &str| match object.remove(key) {
-        // Generation has to start from something, and an empty answer scores 0 whatever is said.
+        // Generation needs a prompt, and an empty answer would always score 0.
         Some(Value::String(text)) if text.is_empty() => Err(format!("{key:?} is empty")),
         Some(Value::String(text)) => Ok(text),
         Some(other) => Err(format!("{key:?} must be a string, found {}", kind(&other))),

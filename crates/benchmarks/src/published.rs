@@ -1,14 +1,14 @@
-//! What others have published on a benchmark, with the source and what speaks against it.
+//! Published scores on a benchmark, with sources and caveats.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-/// Published figures on a benchmark; none of them was measured here.
+/// Published scores on a benchmark; none was measured here.
 ///
-/// A benchmark gives them as TOML. Figures are in points of 100; any of them may be missing. Where a
-/// source has several orders, `accuracy` and `backward_transfer` hold a figure for each, or, under a
-/// range, the mean over its orders.
+/// A benchmark provides them as TOML, in points of 100; any score may be missing. If a source
+/// reports several orders, `accuracy` and `backward_transfer` contain a score per order, or the
+/// mean over a range of orders.
 ///
 /// ```toml
 /// [[sources]]
@@ -29,32 +29,33 @@ use serde::Deserialize;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
-    /// Where they are from.
+    /// The sources of the scores.
     pub sources: Vec<PublishedSource>,
-    /// The figures.
+    /// The scores.
     pub rows: Vec<PublishedRow>,
 }
 
-/// A table that was published.
+/// A published table.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedSource {
-    /// What rows call it.
+    /// Its key in the rows.
     pub key: String,
     /// Publication, table, model and scale.
     pub text: String,
-    /// What speaks against comparing with it.
+    /// The caveat of a comparison with it.
     pub caveat: String,
 }
 
-/// The figures of one method over one order.
+/// The scores of one method on one order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedRow {
     /// Key of the source.
     pub source: String,
-    /// The method as the source calls it.
+    /// The method's name in the source.
     pub method: String,
-    /// The order of the tasks, or `1-3` for the mean over several; `None` where the source has one.
+    /// The order of the tasks, or `1-3` for the mean over several; `None` if the source has one
+    /// order only.
     pub order: Option<String>,
     /// AA in points of 100.
     pub average_accuracy: Option<f64>,
@@ -62,7 +63,7 @@ pub struct PublishedRow {
     pub backward_transfer: Option<f64>,
 }
 
-/// A file of figures.
+/// The content of a benchmark's file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -70,7 +71,7 @@ struct File {
     rows: Vec<FileRow>,
 }
 
-/// A method's figures, of one order or by order.
+/// A method's scores on one order, or by order.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileRow {
@@ -90,7 +91,7 @@ enum Figure {
 }
 
 impl Published {
-    /// The figures for some orders, and for the means over orders that they belong to; `None` if the
+    /// Reads the scores on some orders, and the means over ranges that contain them; `None` if the
     /// text has none.
     ///
     /// # Errors
@@ -102,7 +103,7 @@ impl Published {
         for row in file.rows {
             rows.extend(row.on(orders));
         }
-        // The order first, then the source.
+        // Sort by order, then keep the order of the sources.
         rows.sort_by(|a, b| a.order.cmp(&b.order));
         let mut sources = file.sources;
         sources.retain(|source| rows.iter().any(|row| row.source == source.key));
@@ -111,7 +112,7 @@ impl Published {
 }
 
 impl FileRow {
-    /// The method's figures for some orders, or its only ones.
+    /// The method's scores on some orders, or its only scores.
     fn on(self, orders: &[&str]) -> Vec<PublishedRow> {
         let (transfer, transfer_by_order) = match self.backward_transfer {
             Some(Figure::One(figure)) => (Some(figure), BTreeMap::new()),
@@ -143,7 +144,7 @@ impl FileRow {
     }
 }
 
-/// Whether figures of an order, or of a range of orders, are about another one.
+/// Whether an order or a range of orders contains an order.
 fn covers(order: &str, wanted: &str) -> bool {
     match (order.split_once('-'), wanted.parse::<usize>()) {
         (Some((first, last)), Ok(number)) => {
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_covers_its_ends_and_nothing_beside_them() {
+    fn a_range_covers_exactly_the_orders_between_its_ends() {
         for (order, wanted, expected) in [
             ("4-6", "4", true),
             ("4-6", "5", true),

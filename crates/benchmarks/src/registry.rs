@@ -11,7 +11,7 @@ use crate::scores::Scores;
 use crate::suite::Suite;
 use crate::trace::Trace;
 
-/// Benchmarks by the names of their commands, and the scores that suites may name.
+/// Benchmarks by the names of their commands, and the scores that suites may use.
 #[derive(Clone, Debug)]
 pub struct Benchmarks {
     entries: Vec<Arc<dyn Benchmark>>,
@@ -26,12 +26,12 @@ impl Benchmarks {
             scores: Scores::builtin(),
         };
         empty
-            // One line each.
+            // One line per benchmark.
             .with(Trace)
             .with(ClBenchmark)
     }
 
-    /// The same list with one more; it takes the place of one with the same command.
+    /// Adds a benchmark, or replaces the benchmark with the same command.
     #[must_use]
     pub fn with(mut self, benchmark: impl Benchmark + 'static) -> Self {
         self.entries
@@ -40,28 +40,28 @@ impl Benchmarks {
         self
     }
 
-    /// The same list with other scores for suites that describe themselves.
+    /// Replaces the scores that suites with a description may use.
     #[must_use]
     pub fn with_scores(self, scores: Scores) -> Self {
         Self { scores, ..self }
     }
 
-    /// The scores that a `suite.json` may name.
+    /// The scores that a `suite.json` may use.
     pub fn scores(&self) -> &Scores {
         &self.scores
     }
 
-    /// All benchmarks, in the order in which a folder is compared with them.
+    /// All benchmarks, in the order in which they are matched against a folder.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Benchmark>> {
         self.entries.iter()
     }
 
-    /// The benchmark of a command.
+    /// The benchmark of a command; `None` if there is none.
     pub fn find(&self, command: &str) -> Option<&Arc<dyn Benchmark>> {
         self.iter().find(|entry| entry.command() == command)
     }
 
-    /// The published settings of a name, and the benchmark they are about.
+    /// A preset by name, and its benchmark; `None` if there is none.
     pub fn preset(&self, name: &str) -> Option<(&Arc<dyn Benchmark>, &'static Preset)> {
         self.iter().find_map(|entry| {
             let preset = entry.presets().iter().find(|preset| preset.name == name)?;
@@ -69,25 +69,25 @@ impl Benchmarks {
         })
     }
 
-    /// The public suite of a name.
+    /// A benchmark's public suite by name; `None` if there is none.
     pub fn suite(&self, name: &str) -> Option<Suite> {
         let mut suites = self.iter().map(|entry| entry.suite());
         suites.find(|suite| suite.name == name)
     }
 
-    /// Training and test rows in the released files of a task.
+    /// Numbers of training and test rows in the released files of a task; `None` if not known.
     pub fn released_rows(&self, task: &str) -> Option<(usize, usize)> {
         self.iter().find_map(|entry| entry.released_rows(task))
     }
 
-    /// The suite in a folder: the one its `suite.json` describes, or that of the first benchmark whose
-    /// files are there.
+    /// Opens the suite in a folder: the suite of its `suite.json`, or the suite of the first
+    /// benchmark whose files it contains.
     ///
     /// # Errors
     ///
-    /// [`BenchmarkError::NotASuite`] if it is neither, [`BenchmarkError::NotJson`] or
-    /// [`BenchmarkError::Json`] if the description cannot be read, [`BenchmarkError::UnknownScore`] if
-    /// it names a score that is not in the list.
+    /// [`BenchmarkError::NotASuite`] if it has neither, [`BenchmarkError::NotJson`] or
+    /// [`BenchmarkError::Json`] if the description cannot be read, [`BenchmarkError::UnknownScore`]
+    /// if the description names an unknown score.
     pub fn open(&self, folder: &Path) -> Result<Suite, BenchmarkError> {
         let description = folder.join("suite.json");
         if description.is_file() {
@@ -124,7 +124,8 @@ impl Benchmarks {
         }
     }
 
-    /// What a folder of a suite may look like, as in "a suite.json, the folders of A or those of B".
+    /// The possible layouts of a suite's folder, as in "a suite.json, the folders of A or those of
+    /// B".
     fn layouts(&self) -> String {
         let mut text = "a suite.json".to_string();
         for (index, entry) in self.iter().enumerate() {
@@ -136,12 +137,13 @@ impl Benchmarks {
         text
     }
 
-    /// What was published on the suite of that name for some of its orders, and for the means over
-    /// orders that they belong to; `None` if there is nothing.
+    /// Published scores on a suite for some of its orders, with the means over ranges that contain
+    /// them; `None` if there are none.
     ///
     /// # Errors
     ///
-    /// [`BenchmarkError::Published`] if the benchmark's figures are not of the form of [`Published`].
+    /// [`BenchmarkError::Published`] if the benchmark's scores do not have the form of
+    /// [`Published`].
     pub fn published(
         &self,
         suite: &str,

@@ -81,14 +81,14 @@ impl Suite {
     }
 }
 
-/// Name, score, longest answer in tokens, epochs in TRACE's training scripts.
+/// Name, score, maximum answer length in tokens, and epochs in TRACE's training scripts.
 type Task = (&'static str, fn() -> Score, usize, usize);
 
 /// The tasks in the first order of the paper.
 ///
-/// TRACE generates up to 512 tokens for every task; these limits hold 99 % of the answers of its
-/// files at three bytes a token, and cost less time on a model that does not stop. Of ScienceQA's
-/// answers only the first character is scored, so the reason after it is not waited for.
+/// TRACE generates up to 512 tokens for every task. The limits here cover 99 % of the answers in
+/// its files, at three bytes per token, and cost less time on a model that does not stop. ScienceQA
+/// scores only the first character, so its explanation is not generated.
 const TASKS: [Task; 8] = [
     ("C-STANCE", Score::accuracy, 4, 5),
     ("FOMC", Score::accuracy, 4, 3),
@@ -100,7 +100,7 @@ const TASKS: [Task; 8] = [
     ("20Minuten", Score::sari, 256, 7),
 ];
 
-/// The second order of the paper; the first is that of [`TASKS`].
+/// The second order of the paper; [`TASKS`] has the first.
 const SECOND_ORDER: [&str; 8] = [
     "NumGLUE-cm",
     "NumGLUE-ds",
@@ -112,7 +112,7 @@ const SECOND_ORDER: [&str; 8] = [
     "ScienceQA",
 ];
 
-/// Tasks whose answers are the letters of their prompts.
+/// Tasks whose answers are letters of options in the prompt.
 const LETTERS: [(&str, [&str; 3]); 2] = [("C-STANCE", ["A", "B", "C"]), ("FOMC", ["A", "B", "C"])];
 
 const PRESETS: [Preset; 2] = [

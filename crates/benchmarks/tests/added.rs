@@ -1,4 +1,4 @@
-//! A benchmark and a score that a program adds, used through the lists.
+//! A benchmark and a score that a program adds to the lists.
 
 #![allow(clippy::unwrap_used)]
 
@@ -72,7 +72,7 @@ impl Benchmark for Colours {
     }
 }
 
-/// The shorter of two lengths as a share of the longer.
+/// The shorter of two lengths as a share of the longer one.
 #[derive(Debug)]
 struct Length;
 
@@ -105,10 +105,10 @@ fn an_added_benchmark_is_found_by_command_suite_folder_and_preset() {
     let all = Benchmarks::builtin().with(Colours);
     let commands: Vec<&str> = all.iter().map(|entry| entry.command()).collect();
     assert_eq!(commands, ["trace", "t5", "colours"]);
-    let found = all.find("colours").unwrap();
-    assert_eq!(found.help(), "Learn the names of colours");
-    assert_eq!((found.settings(), found.given_settings()), ("", ""));
-    assert!(found.examples().is_empty() && found.builtin().is_none());
+    let benchmark = all.find("colours").unwrap();
+    assert_eq!(benchmark.help(), "Learn the names of colours");
+    assert_eq!((benchmark.settings(), benchmark.given_settings()), ("", ""));
+    assert!(benchmark.examples().is_empty() && benchmark.builtin().is_none());
     assert_eq!(all.suite("Colours"), Some(Colours.suite()));
     let (benchmark, preset) = all.preset("bright").unwrap();
     let names = (benchmark.command(), preset.settings);
@@ -131,15 +131,15 @@ fn an_added_benchmark_is_found_by_command_suite_folder_and_preset() {
 }
 
 #[test]
-fn an_added_benchmark_has_its_figures_and_says_where_they_are_wrong() {
+fn published_scores_of_an_added_benchmark_are_read_and_errors_name_it() {
     let all = Benchmarks::builtin().with(Colours);
-    let found = all.published("Colours", &["2"]).unwrap().unwrap();
-    let figures = found.rows.iter().map(|row| row.average_accuracy);
+    let published = all.published("Colours", &["2"]).unwrap().unwrap();
+    let figures = published.rows.iter().map(|row| row.average_accuracy);
     assert_eq!(figures.collect::<Vec<_>>(), [Some(60.0)]);
     assert_eq!(all.released_rows("warm"), None);
     assert_eq!(all.released_rows("CB"), Some((250, 56)));
 
-    /// The same with figures in another form.
+    /// The same benchmark with scores in an invalid form.
     #[derive(Debug)]
     struct Unreadable;
     impl Benchmark for Unreadable {
@@ -167,7 +167,7 @@ fn an_added_benchmark_has_its_figures_and_says_where_they_are_wrong() {
 }
 
 #[test]
-fn a_description_names_scores_of_the_list() {
+fn a_description_uses_scores_of_the_list() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("suite.json");
     let text = r#"{"name": "mine", "orders": [["a"]],
@@ -185,13 +185,13 @@ fn a_description_names_scores_of_the_list() {
     let score = &suite.tasks[0].score;
     assert_eq!((score, score.help()), (&Score::new(Length), Length.help()));
     assert_eq!(serde_json::to_string(score).unwrap(), r#""length""#);
-    // The rules of all scores hold for it too.
+    // The rules that all scores share apply to it too.
     assert_eq!(score.task_score(&["p"; 2], &["", "ab"], &["a", "a"]), 25.0);
     assert!(score.reads_whole_answer());
 }
 
 #[test]
-fn built_in_scores_are_written_by_their_names() {
+fn built_in_scores_are_serialized_by_name() {
     let scores = Scores::builtin();
     assert_eq!(
         scores.names(),
@@ -208,8 +208,8 @@ fn built_in_scores_are_written_by_their_names() {
         let text = serde_json::to_string(score).unwrap();
         assert_eq!(text, format!("\"{}\"", score.name()));
         assert_eq!(scores.find(score.name()), Some(score));
-        let whole = score.name() != "first_character";
-        assert_eq!(score.reads_whole_answer(), whole);
+        let reads_whole_answer = score.name() != "first_character";
+        assert_eq!(score.reads_whole_answer(), reads_whole_answer);
         assert!(!score.help().is_empty());
     }
     assert_eq!(scores.find("accurate"), None);
@@ -217,7 +217,7 @@ fn built_in_scores_are_written_by_their_names() {
 }
 
 #[test]
-fn built_in_settings_are_toml_and_presets_have_names_of_their_own() {
+fn built_in_settings_are_toml_and_preset_names_are_unique() {
     let all = Benchmarks::builtin();
     let mut names = Vec::new();
     for entry in all.iter() {

@@ -55,7 +55,7 @@ fn shared_repeated_and_contradictory_rows_are_counted() {
 fn rows_without_a_gold_label_are_counted_in_every_split() {
     let mut rows = clean();
     rows.labels = ["A", "B", "C"].map(str::to_string).to_vec();
-    // White space around a label is not part of it.
+    // White space around a label is ignored.
     rows.train[3].answer = " A\n".to_string();
     assert_eq!(flaws(&rows), []);
     let unlabelled = |of, rows, all| Flaw::Unlabelled { of, rows, all };
@@ -67,21 +67,21 @@ fn rows_without_a_gold_label_are_counted_in_every_split() {
     for row in &mut rows.train[..3] {
         row.answer = "D".to_string();
     }
-    // They have no answer, so they have no unseen one either.
+    // Rows without an answer have no unseen answer either.
     let expected = [
         unlabelled(Split::Train, 3, 60),
         unlabelled(Split::Validation, 2, 20),
         unlabelled(Split::Test, 1, 30),
     ];
     assert_eq!(flaws(&rows), expected);
-    // Where no answers are fixed, every answer is one.
+    // If the answers are not fixed, every answer is valid.
     rows.labels.clear();
     let unlabelled = |flaw: &Flaw| matches!(flaw, Flaw::Unlabelled { .. });
     assert!(!flaws(&rows).iter().any(unlabelled));
 }
 
 #[test]
-fn unseen_labels_are_named_once_and_in_order() {
+fn unseen_labels_are_listed_once_and_in_order() {
     let mut rows = clean();
     for (row, answer) in rows.test.iter_mut().zip(["E", "D", " E"]) {
         row.answer = answer.to_string();
@@ -100,7 +100,7 @@ fn unseen_labels_are_named_once_and_in_order() {
 }
 
 #[test]
-fn a_task_has_fixed_answers_if_they_are_few() {
+fn few_different_answers_make_a_task_one_of_fixed_answers() {
     let found = |labels: usize, train: usize| -> bool {
         let answer = |n: usize| format!("label {}", n % labels);
         let rows = TaskRows {
@@ -119,7 +119,7 @@ fn a_task_has_fixed_answers_if_they_are_few() {
 }
 
 #[test]
-fn an_answer_is_constant_from_60_percent_on() {
+fn an_answer_counts_as_constant_from_60_percent() {
     let found = |often: usize, all: usize| -> Vec<Flaw> {
         let mut rows = clean();
         rows.test.truncate(all);
@@ -135,7 +135,7 @@ fn an_answer_is_constant_from_60_percent_on() {
     assert_eq!(found(12, 20), [constant("B", 60)]);
     // 59.26 %
     assert_eq!(found(16, 27), []);
-    // 80.95 %: what is shown is not more than what is scored.
+    // 80.95 %: the shown score never exceeds the real one.
     assert_eq!(found(17, 21), [constant("B", 80)]);
     assert_eq!(found(0, 5), [constant("A", 100)]);
 }

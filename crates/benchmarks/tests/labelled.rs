@@ -1,4 +1,4 @@
-//! Tasks in the CL benchmark's layout: labels of their own, prompts that are made here.
+//! Tasks in the CL benchmark's format: fixed labels, and prompts made from sentences.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use benchmarks::{BenchmarkError, Benchmarks, Format, Row, Suite, TaskRows, TaskS
 
 const FILES: [&str; 3] = ["train.json", "dev.json", "test.json"];
 
-/// Writes the files of a task: one row a split, whose sentence is the name of the file.
+/// Writes the files of a task: one row per split, whose sentence is the file's name.
 fn write(root: &Path, task: &TaskSpec, labels: Option<&str>, answers: [&str; 3]) {
     let folder = root.join(task.path());
     fs::create_dir_all(&folder).unwrap();
@@ -34,7 +34,7 @@ fn task(name: &str) -> TaskSpec {
 }
 
 #[test]
-fn a_part_of_its_folders_is_the_cl_benchmark() {
+fn some_of_its_folders_identify_the_cl_benchmark() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("TC")).unwrap();
     let none = Benchmarks::builtin().open(root.path()).unwrap_err();
@@ -50,7 +50,7 @@ fn a_part_of_its_folders_is_the_cl_benchmark() {
 }
 
 #[test]
-fn a_prompt_names_task_data_set_and_options() {
+fn a_prompt_contains_task_data_set_and_options() {
     let root = tempfile::tempdir().unwrap();
     let agnews = task("agnews");
     let labels = r#"["World", "Sports"]"#;
@@ -74,7 +74,7 @@ fn a_prompt_names_task_data_set_and_options() {
     };
     assert_eq!(load_task(root.path(), &agnews).unwrap(), expected);
 
-    // Its sentences ask for themselves.
+    // COPA's sentences contain their question.
     let copa = task("COPA");
     write(root.path(), &copa, Some(r#"["A", "B"]"#), ["A", "B", "A"]);
     let rows = load_task(root.path(), &copa).unwrap();
@@ -83,7 +83,7 @@ fn a_prompt_names_task_data_set_and_options() {
 }
 
 #[test]
-fn rows_without_a_gold_label_are_kept_and_unknown_ones_refused() {
+fn rows_without_a_gold_label_are_read_and_unknown_labels_refused() {
     let root = tempfile::tempdir().unwrap();
     let task = task("MNLI");
     let labels = Some(r#"["neutral", "entailment"]"#);
@@ -100,7 +100,7 @@ fn rows_without_a_gold_label_are_kept_and_unknown_ones_refused() {
 }
 
 #[test]
-fn labels_are_those_of_the_suite_if_it_gives_some() {
+fn labels_of_the_suite_override_those_of_the_file() {
     let root = tempfile::tempdir().unwrap();
     let mut task = task("agnews");
     write(root.path(), &task, None, ["World", "World", "World"]);
@@ -114,7 +114,7 @@ fn labels_are_those_of_the_suite_if_it_gives_some() {
     );
     task.labels = vec!["World".to_string()];
     assert!(load_task(root.path(), &task).is_ok());
-    // In TRACE's layout no file names them, and any answer is one.
+    // TRACE's format has no file of labels, so any answer is valid.
     task.labels.clear();
     task.format = Format::Prompts;
     let folder = root.path().join(task.path());

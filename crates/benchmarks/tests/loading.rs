@@ -1,4 +1,4 @@
-//! Suites and rows on disk, good and bad.
+//! Reads valid and invalid suites and rows from disk.
 
 #![allow(clippy::unwrap_used)]
 
@@ -28,7 +28,7 @@ fn write_task(root: &Path, task: &str, rows: &str) {
 }
 
 #[test]
-fn a_folder_in_the_layout_of_trace_is_trace() {
+fn the_folders_of_trace_identify_it() {
     let root = tempfile::tempdir().unwrap();
     let rows = r#"[{"prompt": "文本：\n桥建好了。\n对象：\n桥\n态度：", "answer": "A"},
                    {"answer": "C", "prompt": "Stance:", "extra": 1}]"#;
@@ -56,20 +56,20 @@ fn a_folder_in_the_layout_of_trace_is_trace() {
         prompt: prompt.to_string(),
         answer: answer.to_string(),
     };
-    let of = |last: &str| {
+    let first_order_with = |last: &str| {
         [
             row("文本：\n桥建好了。\n对象：\n桥\n态度：", "A"),
             row(last, "C"),
         ]
     };
-    assert_eq!(task.train, of("1"));
-    assert_eq!(task.validation, of("2"));
-    assert_eq!(task.test, of("Stance:"));
+    assert_eq!(task.train, first_order_with("1"));
+    assert_eq!(task.validation, first_order_with("2"));
+    assert_eq!(task.test, first_order_with("Stance:"));
     assert_eq!(task.labels, ["A", "B", "C"]);
 }
 
 #[test]
-fn both_orders_of_trace_hold_all_its_tasks() {
+fn both_orders_of_trace_contain_all_tasks() {
     let suite = Suite::trace();
     for number in ["1", "2"] {
         let mut names: Vec<&str> = suite
@@ -86,7 +86,7 @@ fn both_orders_of_trace_hold_all_its_tasks() {
 }
 
 #[test]
-fn an_answer_that_is_no_label_is_named() {
+fn an_error_names_the_answer_that_is_not_a_label() {
     let root = tempfile::tempdir().unwrap();
     let rows = r#"[{"prompt": "p", "answer": "A"}, {"prompt": "q", "answer": "-"}]"#;
     for task in TRACE {
@@ -105,7 +105,7 @@ fn an_answer_that_is_no_label_is_named() {
 }
 
 #[test]
-fn a_suite_may_describe_itself() {
+fn a_suite_json_describes_a_suite() {
     let root = tempfile::tempdir().unwrap();
     let text = r#"{"name": "mine", "tasks": [{"name": "a", "score": "rouge_l",
         "max_new_tokens": 8, "epochs": 2}], "orders": [["a"]], "general": "general.json"}"#;
@@ -131,12 +131,12 @@ fn a_suite_may_describe_itself() {
         .open(root.path())
         .unwrap_err()
         .to_string();
-    // The list of the known ones holds "epochs" whatever is wrong.
+    // The list of known fields contains "epochs" in any case.
     assert!(error.contains("unknown field `epoch`"), "{error}");
 }
 
 #[test]
-fn a_written_suite_is_the_suite_and_says_only_what_differs() {
+fn a_written_suite_is_read_back_and_omits_defaults() {
     for (suite, formats) in [(Suite::trace(), 0), (Suite::cl_benchmark(), 15)] {
         let root = tempfile::tempdir().unwrap();
         let text = serde_json::to_string(&suite).unwrap();
@@ -147,7 +147,7 @@ fn a_written_suite_is_the_suite_and_says_only_what_differs() {
 }
 
 #[test]
-fn a_folder_that_is_no_suite_says_what_it_holds() {
+fn the_error_about_an_unknown_folder_lists_its_content() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("FOMC")).unwrap();
     let error = Benchmarks::builtin()
@@ -172,7 +172,7 @@ fn a_folder_that_is_no_suite_says_what_it_holds() {
 }
 
 #[test]
-fn orders_are_checked() {
+fn invalid_orders_are_refused() {
     let suite = Suite::trace();
     let order = suite.order(" FOMC, Py150").unwrap();
     let names: Vec<&str> = order.iter().map(|task| task.name.as_str()).collect();
@@ -194,7 +194,7 @@ fn orders_are_checked() {
         ),
         ("fomc", unknown("fomc", "; did you mean \"FOMC\"?")),
         ("FOMC,Py15", unknown("Py15", "; did you mean \"Py150\"?")),
-        // Half of the characters are too few for a suggestion.
+        // A name with only half of its characters right gets no suggestion.
         ("FOxx", unknown("FOxx", "")),
         ("", unknown("", "")),
     ];
@@ -204,7 +204,7 @@ fn orders_are_checked() {
 }
 
 #[test]
-fn bad_rows_are_named() {
+fn an_error_names_the_bad_row() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("train.json");
     let cases = [

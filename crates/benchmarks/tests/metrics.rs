@@ -1,4 +1,4 @@
-//! Agreement with the Python originals, and what holds for any text.
+//! Agreement with the Python originals, and properties for any text.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ fn scores_equal_those_of_the_python_packages() {
     assert!(rows.len() >= 32);
     for row in rows {
         let name = format!("{:?} / {:?}", row.answer, row.reference);
-        // The same arithmetic in f64 in another order.
+        // The same arithmetic in f64, in another order.
         let found = rouge_l(&row.reference, &row.answer);
         assert!(
             (found - row.rouge_l).abs() < 1e-9,
@@ -44,7 +44,7 @@ fn scores_equal_those_of_the_python_packages() {
         );
         let code = [&row.answer, &row.reference].map(|text| undo_literals(text));
         assert_eq!(fuzzy_ratio(&code[0], &code[1]), row.code_ratio, "{name}");
-        // As tasks are scored: which text is the hypothesis, and in points of 100, as the bound is.
+        // As tasks are scored: with the roles of the texts, and in points of 100; so is the bound.
         let score = |score: Score| score.row_score(&row.prompt, &row.answer, &row.reference);
         assert!((score(Score::sari()) - row.sari).abs() < 1e-9, "{name}");
         if !row.answer.is_empty() && !row.reference.is_empty() {
@@ -55,7 +55,7 @@ fn scores_equal_those_of_the_python_packages() {
 }
 
 #[test]
-fn empty_answers_score_nothing_and_count() {
+fn empty_answers_score_0_and_count_in_the_mean() {
     for score in [
         Score::accuracy(),
         Score::exact_match(),
@@ -64,38 +64,39 @@ fn empty_answers_score_nothing_and_count() {
     ] {
         let found = score.task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
         assert_eq!(found, 50.0, "{score:?}");
-        // Two empty texts are equal, and score nothing all the same.
+        // Two empty texts are equal but score 0.
         assert_eq!(score.row_score("p", "", ""), 0.0, "{score:?}");
         assert_eq!(score.row_score("p", "yes", ""), 0.0, "{score:?}");
-        // White space is dropped after that.
+        // White space is removed before that.
         assert_eq!(score.row_score("p", "", " "), 0.0, "{score:?}");
         assert_eq!(score.row_score("p", " ", ""), 0.0, "{score:?}");
     }
     let found = Score::rouge_l().task_score(&["p", "p"], &["", "yes"], &["yes", "yes"]);
-    // The small term of its F score: 1 / (2 + 1e-8) in place of 1 / 2.
+    // The F score's small term: 1 / (2 + 1e-8) instead of 1 / 2.
     assert_eq!(found, 50.0 * 2.0 / (2.0 + 1e-8));
     assert_eq!(Score::rouge_l().row_score("p", "", "a b"), 0.0);
     assert_eq!(Score::rouge_l().row_score("p", "...", "a b"), 0.0);
     assert_eq!(Score::accuracy().task_score(&[], &[], &[]), 0.0);
-    // SARI looks at the prompt too: nothing is kept or added, and what is deleted, is so rightly.
+    // SARI also reads the prompt: nothing is kept or added, and everything is deleted, which is
+    // right.
     let sari = Score::sari().row_score("p", "", "");
     assert_eq!(sari, 100.0);
 }
 
 #[test]
-fn exact_match_reads_all_but_case_punctuation_and_white_space() {
+fn exact_match_ignores_only_case_punctuation_and_white_space() {
     let score = |answer: &str| Score::exact_match().row_score("p", answer, "Not a match.");
     for answer in [
         "Not a match.",
         "not a match",
         " NOT\ta \n match!?",
         "no-t a ma'tch",
-        // White space to Python, and none to Unicode.
+        // White space in Python but not in Unicode.
         "not\u{1c}a\u{1d}\u{1e}match\u{1f}",
     ] {
         assert_eq!(score(answer), 100.0, "{answer:?}");
     }
-    // Articles count, and so does what is no ASCII punctuation.
+    // Articles and punctuation beyond ASCII count.
     for answer in [
         "not match",
         "not a match\nor is it",
@@ -121,7 +122,7 @@ fn accuracy_reads_the_first_line_only() {
 }
 
 #[test]
-fn code_ends_at_its_first_end_of_line() {
+fn fuzzy_ratio_reads_code_up_to_its_first_end_of_line() {
     let score = |answer: &str| Score::fuzzy_ratio().row_score("p", answer, "x = <NUM_LIT:1> ");
     for answer in [
         "x = 1",
@@ -131,7 +132,7 @@ fn code_ends_at_its_first_end_of_line() {
         assert_eq!(score(answer), 100.0, "{answer:?}");
     }
     assert_eq!(score("<EOL> x = <NUM_LIT:1>"), 0.0);
-    // Four of five characters on each side: 2 * 4 / 10.
+    // Four of five characters of each text: 2 * 4 / 10.
     assert_eq!(score("x = 2"), 80.0);
 }
 
@@ -158,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn the_expected_answer_scores_full(text in "\\p{L}{1,8}( \\p{L}{1,8}){0,10}") {
+    fn the_expected_answer_gets_the_full_score(text in "\\p{L}{1,8}( \\p{L}{1,8}){0,10}") {
         for score in [
             Score::accuracy(), Score::exact_match(), Score::first_character(), Score::rouge_l(), Score::sari(),
             Score::fuzzy_ratio(),

@@ -1,4 +1,4 @@
-//! Files that are not the JSON they should be: each is called by its name, on one line.
+//! Files that are not JSON: the error names their format, on one line.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n\
 const LINES: &str =
     "{\"prompt\": \"p\", \"answer\": \"a\"}\n{\"prompt\": \"q\", \"answer\": \"b\"}";
 
-/// The error of reading the bytes as rows, without the path that it begins with.
+/// The error of reading the bytes as rows, without the path at its beginning.
 fn error(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("train.json");
@@ -24,12 +24,12 @@ fn error(bytes: &[u8]) -> String {
         .to_string()
 }
 
-fn behind(mark: &[u8], text: &str) -> Vec<u8> {
+fn with_mark(mark: &[u8], text: &str) -> Vec<u8> {
     [mark, text.as_bytes()].concat()
 }
 
 #[test]
-fn other_files_are_called_by_their_name() {
+fn an_error_names_the_format_of_the_file() {
     let empty = " is empty, expected one JSON array of rows: copy or download it again";
     let lines = " holds JSON lines (one object per line), expected one JSON array of rows: convert \
         it with `jq -s . OLD > NEW`";
@@ -44,15 +44,15 @@ fn other_files_are_called_by_their_name() {
         (Vec::new(), empty.to_string()),
         (b" \r\n\t".to_vec(), empty.to_string()),
         (
-            behind(b"\xef\xbb\xbf", GOOD),
+            with_mark(b"\xef\xbb\xbf", GOOD),
             " begins with a byte order mark (EF BB BF), which JSON does not allow: save it as \
              UTF-8 without one"
                 .to_string(),
         ),
-        (behind(b"\xff\xfe", "[\0]\0"), utf16("FF FE")),
-        (behind(b"\xfe\xff", "\0[\0]"), utf16("FE FF")),
-        (behind(b"\xff\xfe\0\0", "[\0\0\0"), utf32("FF FE 00 00")),
-        (behind(b"\0\0\xfe\xff", "\0\0\0["), utf32("00 00 FE FF")),
+        (with_mark(b"\xff\xfe", "[\0]\0"), utf16("FF FE")),
+        (with_mark(b"\xfe\xff", "\0[\0]"), utf16("FE FF")),
+        (with_mark(b"\xff\xfe\0\0", "[\0\0\0"), utf32("FF FE 00 00")),
+        (with_mark(b"\0\0\xfe\xff", "\0\0\0["), utf32("00 00 FE FF")),
         (
             b"\x1f\x8b\x08\0".to_vec(),
             " is compressed with gzip (1F 8B), not JSON: unpack it".to_string(),
@@ -79,7 +79,7 @@ fn other_files_are_called_by_their_name() {
             " is a Git LFS pointer, not the file itself: run `git lfs pull`".to_string(),
         ),
         (LINES.as_bytes().to_vec(), lines.to_string()),
-        // The lines are the first thing to mend, whatever one of them holds.
+        // Lines must be repaired first, whatever their content.
         (
             LINES.replacen("\"p\"", r#""\ud83d""#, 1).into_bytes(),
             lines.to_string(),
@@ -92,7 +92,7 @@ fn other_files_are_called_by_their_name() {
 }
 
 #[test]
-fn half_of_a_surrogate_pair_is_shown_with_its_place() {
+fn an_error_shows_half_of_a_surrogate_pair_and_its_position() {
     let half = |escape: &str, place: &str| {
         format!(
             " holds half of a surrogate pair without the other half ({escape}) at {place} (from \
@@ -108,7 +108,8 @@ fn half_of_a_surrogate_pair_is_shown_with_its_place() {
             "[{\"prompt\": \"[,\\\"\\\\\", \"answer\": [1, {}]},\n {\"prompt\": \"é\\uDE00\"",
             half(r"\uDE00", "line 2 column 16, row 1"),
         ),
-        // A whole pair, another character and a backslash before a `u` are none.
+        // Not half of a pair: a complete pair, another character, an escaped backslash before a
+        // `u`.
         (
             r#"[1, 2, "\ud83d\ude00 \u00e9 \\ud83d \uDBFF\uDFFF", "\uD800\u00e9"]"#,
             half(r"\uD800", "line 1 column 53, row 3"),
@@ -126,7 +127,7 @@ fn half_of_a_surrogate_pair_is_shown_with_its_place() {
     for (text, expected) in cases {
         assert_eq!(error(text.as_bytes()), expected, "{text}");
     }
-    // Units beside the range of halves are characters.
+    // Code units next to the range of surrogates are characters.
     let row = r#"[{"prompt": "\ud7ff\ue000\ud83d\ude00", "answer": "a"}]"#;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("train.json");
@@ -136,14 +137,14 @@ fn half_of_a_surrogate_pair_is_shown_with_its_place() {
 }
 
 #[test]
-fn a_fault_before_half_of_a_surrogate_pair_comes_first() {
+fn an_earlier_fault_is_reported_before_half_of_a_surrogate_pair() {
     let before = error(b"[{\"prompt\": \"p\" \"answer\": \"a\"},\n{\"prompt\": \"\\ud83d\"}]");
     assert_eq!(before, ": expected `,` or `}` at line 1 column 17");
     let before = error(br#"[nil, "\ud83d"]"#);
     assert_eq!(before, ": expected ident at line 1 column 3");
     let before = error("[\"\\é \\ud83d\"]".as_bytes());
     assert_eq!(before, ": invalid escape at line 1 column 4");
-    // A file of one line is not a file of lines, nor is one with a comma behind the first object.
+    // A file with one line is not a file of lines, nor is one with a comma after the first object.
     let one = error(br#"{"prompt": "p", "answer": "a"}"#);
     assert_eq!(one, ": expected an array of rows, found an object");
     let comma = error(b"{\"prompt\": \"p\"},\n{\"prompt\": \"q\"}");
@@ -153,7 +154,7 @@ fn a_fault_before_half_of_a_surrogate_pair_comes_first() {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_shown_with_their_place() {
+fn an_error_shows_invalid_utf_8_and_its_position() {
     // é in Latin-1.
     let text = b"[{\"prompt\": \"p\", \"answer\": \"a\"},\n {\"prompt\": \"caf\xe9\"}]";
     assert_eq!(
@@ -161,7 +162,7 @@ fn bytes_that_are_not_utf_8_are_shown_with_their_place() {
         " is not UTF-8: byte E9 at offset 49 (line 2 column 17, row 1 (from 0)) is wrong: save it \
          as UTF-8"
     );
-    // The first two bytes of the three of €.
+    // The first two bytes of the three bytes of €.
     assert_eq!(
         error(b"[{\"prompt\": \"\xe2\x82"),
         " ends inside a character at offset 13 (line 1 column 14, row 0 (from 0)), so its end is \
@@ -174,7 +175,7 @@ fn bytes_that_are_not_utf_8_are_shown_with_their_place() {
 }
 
 #[test]
-fn suite_and_labels_are_read_as_rows_are() {
+fn suite_and_labels_give_the_same_errors_as_rows() {
     let folder = tempfile::tempdir().unwrap();
     let says = |file: &str, bytes: &[u8], open: &dyn Fn(&Path) -> BenchmarkError| -> String {
         let path = folder.path().join(file);
@@ -194,7 +195,7 @@ fn suite_and_labels_are_read_as_rows_are() {
     let suite = |folder: &Path| Benchmarks::builtin().open(folder).unwrap_err();
     let pointer = " is a Git LFS pointer, not the file itself, which has 263424 bytes: run `git lfs \
         pull`";
-    let mark = behind(b"\xef\xbb\xbf", "[]");
+    let mark = with_mark(b"\xef\xbb\xbf", "[]");
     let marked = " begins with a byte order mark (EF BB BF), which JSON does not allow: save it as \
         UTF-8 without one";
     let half = " holds half of a surrogate pair without the other half (\\udc00) at line 1 column";
@@ -236,7 +237,7 @@ fn suite_and_labels_are_read_as_rows_are() {
 }
 
 #[test]
-fn the_error_holds_what_was_found() {
+fn the_error_contains_the_format_as_a_value() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("train.json");
     fs::write(&path, r#"[{"prompt": "\ud83d"}]"#).unwrap();

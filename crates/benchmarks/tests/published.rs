@@ -1,4 +1,4 @@
-//! Published figures: each with its source, and of the orders asked for.
+//! Published scores: with their sources, for the requested orders.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,18 +9,18 @@ fn published(suite: &str, orders: &[&str]) -> Option<Published> {
 }
 
 #[test]
-fn every_figure_has_its_source_and_every_source_its_figures() {
+fn every_score_has_a_source_and_every_source_has_scores() {
     let all = ["1", "2", "3", "4", "5", "6"];
     for suite in [Suite::trace(), Suite::cl_benchmark()] {
-        let found = published(&suite.name, &all).unwrap();
-        for row in &found.rows {
-            assert!(found.sources.iter().any(|source| source.key == row.source));
+        let scores = published(&suite.name, &all).unwrap();
+        for row in &scores.rows {
+            assert!(scores.sources.iter().any(|source| source.key == row.source));
             let accuracy = row.average_accuracy.unwrap_or_default();
             assert!((0.0..=100.0).contains(&accuracy), "{row:?}");
             assert!(row.average_accuracy.or(row.backward_transfer).is_some());
         }
-        for source in &found.sources {
-            assert!(found.rows.iter().any(|row| row.source == source.key));
+        for source in &scores.sources {
+            assert!(scores.rows.iter().any(|row| row.source == source.key));
             assert!(!source.caveat.is_empty());
         }
     }
@@ -28,9 +28,9 @@ fn every_figure_has_its_source_and_every_source_its_figures() {
 }
 
 #[test]
-fn figures_are_those_of_the_orders_asked_for() {
+fn scores_are_those_of_the_requested_orders() {
     let osft = |suite: &Suite, orders: &[&str]| -> Vec<(Option<String>, Option<f64>)> {
-        let rows = published(&suite.name, orders).map_or(Vec::new(), |found| found.rows);
+        let rows = published(&suite.name, orders).map_or(Vec::new(), |scores| scores.rows);
         rows.into_iter()
             .filter(|row| row.method == "OSFT" && row.source == "osft")
             .map(|row| (row.order, row.average_accuracy))
@@ -42,7 +42,7 @@ fn figures_are_those_of_the_orders_asked_for() {
     assert_eq!(osft(&cl, &["1"]), [order("1", 75.3), order("1-3", 75.9)]);
     assert_eq!(osft(&cl, &["6"]), [order("4-6", 71.3), order("6", 72.7)]);
     assert_eq!(osft(&cl, &["7"]), []);
-    // The means of the paper's table, of one decimal, are those of its orders.
+    // The means in the paper's table, rounded to one decimal, are the means over its orders.
     let mean = |orders: &[&str]| {
         let rows = osft(&cl, orders).into_iter();
         let single = rows.filter(|(order, _)| !order.as_ref().unwrap().contains('-'));
@@ -53,11 +53,16 @@ fn figures_are_those_of_the_orders_asked_for() {
 }
 
 #[test]
-fn both_figures_of_a_row_are_of_its_order() {
+fn both_scores_of_a_row_belong_to_its_order() {
     let figures = |suite: &Suite, orders: &[&str], source: &str| -> Vec<_> {
-        let found = published(&suite.name, orders).unwrap();
-        assert!(found.sources.iter().any(|found| found.key == source));
-        let rows = found.rows.into_iter().filter(|row| row.source == source);
+        let scores = published(&suite.name, orders).unwrap();
+        assert!(
+            scores
+                .sources
+                .iter()
+                .any(|candidate| candidate.key == source)
+        );
+        let rows = scores.rows.into_iter().filter(|row| row.source == source);
         rows.map(|row| {
             let PublishedRow { method, order, .. } = row;
             let order = order.unwrap_or_default();
@@ -89,16 +94,16 @@ fn both_figures_of_a_row_are_of_its_order() {
         row("O-LoRA", "6", Some(72.2), Some(-0.7)),
     ];
     assert_eq!(figures(&cl, &["6", "1"], "log"), log);
-    // One figure each where a source has one order.
+    // A source with one order has one score of each kind.
     let trace = figures(&Suite::trace(), &["1"], "osft");
     assert_eq!(trace[0], row("SeqFT", "", Some(23.0), Some(-8.3)));
 }
 
 #[test]
-fn sources_without_a_figure_on_the_orders_are_left_out() {
+fn sources_without_a_score_on_the_orders_are_omitted() {
     let keys = |orders: &[&str]| -> Vec<String> {
-        let found = published("CL benchmark", orders);
-        let sources = found.map_or(Vec::new(), |found| found.sources);
+        let scores = published("CL benchmark", orders);
+        let sources = scores.map_or(Vec::new(), |scores| scores.sources);
         sources.into_iter().map(|source| source.key).collect()
     };
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Flaws of data are repaired, without touching the test rows that can be scored.
+//! Repair fixes flaws of data and keeps all test rows that have a gold label.
 
 mod common;
 
@@ -10,7 +10,7 @@ fn prompts(rows: &[Row]) -> Vec<&str> {
 }
 
 #[test]
-fn clean_rows_stay_as_they_are() {
+fn clean_rows_stay_unchanged() {
     assert_eq!(repaired(clean()), (clean(), Vec::new()));
     let mut labelled = clean();
     labelled.labels = ["A", "B", "C"].map(str::to_string).to_vec();
@@ -18,12 +18,12 @@ fn clean_rows_stay_as_they_are() {
 }
 
 #[test]
-fn repair_leaves_the_test_rows_alone() {
+fn repair_keeps_the_test_rows() {
     let mut rows = clean();
     rows.validation = rows.test.clone();
     rows.train[0] = rows.test[0].clone();
     rows.train[1] = rows.test[1].clone();
-    // Repeated and contradictory test rows stay too: published scores count them.
+    // Repeated and contradictory test rows stay too: published scores include them.
     rows.test.push(rows.test[1].clone());
     rows.test.push(Row {
         answer: "other".to_string(),
@@ -31,7 +31,7 @@ fn repair_leaves_the_test_rows_alone() {
     });
     let (fixed, changes) = repaired(rows.clone());
     assert_eq!(fixed.test, rows.test);
-    // Of the 58 training rows that are left, every tenth.
+    // Every tenth of the 58 remaining training rows.
     assert_eq!(prompts(&fixed.validation), ["11", "21", "31", "41", "51"]);
     let others: Vec<String> = (2..60)
         .filter(|n| *n < 11 || *n % 10 != 1)
@@ -53,7 +53,7 @@ fn validation_rows_share_no_prompt_with_the_others() {
     let mut rows = clean();
     rows.validation[3] = rows.test[0].clone();
     rows.validation[5] = rows.train[0].clone();
-    // A prompt is enough, whatever the answer.
+    // The same prompt is enough, whatever the answer.
     rows.validation[7].prompt = rows.train[1].prompt.clone();
     let (fixed, changes) = repaired(rows);
     let kept: Vec<String> = (100..120)
@@ -67,7 +67,7 @@ fn validation_rows_share_no_prompt_with_the_others() {
 }
 
 #[test]
-fn ten_training_rows_are_enough_to_give_one_away() {
+fn ten_training_rows_give_one_validation_row() {
     let of = |count: usize| {
         let (fixed, _) = repaired(TaskRows {
             train: rows(0, count),
@@ -80,7 +80,7 @@ fn ten_training_rows_are_enough_to_give_one_away() {
     assert_eq!(of(10), (9, 1));
     assert_eq!(of(19), (18, 1));
     assert_eq!(of(20), (18, 2));
-    // What becomes a validation row is no training row any more, wherever it stands.
+    // A row that becomes a validation row is removed from the training rows, at every occurrence.
     let mut train = rows(0, 10);
     train[0] = train[9].clone();
     let (fixed, _) = repaired(TaskRows {
@@ -95,7 +95,7 @@ fn ten_training_rows_are_enough_to_give_one_away() {
 }
 
 #[test]
-fn rows_without_a_gold_label_are_left_out_of_every_split() {
+fn rows_without_a_gold_label_are_removed_from_every_split() {
     let mut rows = clean();
     rows.labels = ["A", "B", "C"].map(str::to_string).to_vec();
     rows.train[4].answer = " B ".to_string();
@@ -123,7 +123,7 @@ fn rows_without_a_gold_label_are_left_out_of_every_split() {
 }
 
 #[test]
-fn a_test_row_without_a_gold_label_takes_no_training_row_away() {
+fn a_test_row_without_a_gold_label_removes_no_training_row() {
     let mut rows = clean();
     rows.labels = ["A", "B", "C"].map(str::to_string).to_vec();
     rows.test[0] = Row {

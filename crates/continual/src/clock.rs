@@ -1,4 +1,4 @@
-//! Where the time of a task goes.
+//! Measures where the time of a task goes.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -6,28 +6,28 @@ use std::time::Instant;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-/// What a method costs, in seconds of wall-clock time.
+/// The cost of a method, in seconds of wall-clock time.
 ///
-/// Scoring answers, measuring leaks and saving checkpoints are not in it: they are not the
-/// method's.
+/// It excludes scoring answers, measuring leaks and saving checkpoints, because they are not part
+/// of the method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
-    /// Optimizer steps, and all else that is in neither of the others: the loss on validation rows,
+    /// Optimizer steps and everything that the other fields do not cover: validation loss,
     /// attaching, merging, rounding.
     pub training: f64,
-    /// Decomposing weights, or finding their split.
+    /// Decomposing weights or choosing the split.
     pub split: f64,
-    /// Running the model over data that is to be kept.
+    /// Running the model over rows that stand for what is to be retained.
     pub calibration: f64,
 }
 
 impl Seconds {
-    /// All of it.
+    /// The sum of all parts.
     pub fn total(self) -> f64 {
         self.training + self.split + self.calibration
     }
 
-    /// What two tasks cost together.
+    /// The sum of the costs of two tasks.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -38,18 +38,18 @@ impl Seconds {
     }
 }
 
-/// What the time of a task can go to, beside training.
+/// A part of a task's time that is not training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimedPart {
-    /// Decomposing weights, or finding their split.
+    /// Decomposing weights or choosing the split.
     Split,
-    /// Running the model over data that is to be kept.
+    /// Running the model over rows that stand for what is to be retained.
     Calibration,
-    /// What is no cost of the method: measuring what it did, saving the run.
+    /// No cost of the method: measuring its effect, saving the run.
     Uncounted,
 }
 
-/// Time spent on a task so far, in seconds; what a checkpoint keeps of a clock.
+/// Time spent on a task so far, in seconds; a checkpoint saves it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spent {
     elapsed_seconds: f64,
@@ -58,8 +58,8 @@ pub(crate) struct Spent {
     uncounted_seconds: f64,
 }
 
-/// Runs while a task is learned; a method says what is split, calibration, or not to be counted, and
-/// the rest is training.
+/// Runs while a task is learned. A method marks the time of its split, of calibration and of
+/// uncounted work; the rest is training.
 #[derive(Debug)]
 pub struct Clock {
     start: Instant,
@@ -67,12 +67,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts now.
+    /// Starts a clock at zero.
     pub fn start() -> Self {
         Self::resume(Spent::default())
     }
 
-    /// A clock that goes on from what an earlier process spent.
+    /// Resumes a clock with the time that earlier processes spent.
     pub(crate) fn resume(spent: Spent) -> Self {
         Self {
             start: Instant::now(),
@@ -80,10 +80,10 @@ impl Clock {
         }
     }
 
-    /// Does some work and counts its time as one part. Parts must not lie inside each other.
+    /// Runs `work` and counts its time as `part`. Parts must not be nested.
     pub fn time<T>(&self, part: TimedPart, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
-        let done = work();
+        let result = work();
         let seconds = start.elapsed().as_secs_f64();
         let mut spent = self.spent.get();
         match part {
@@ -92,10 +92,10 @@ impl Clock {
             TimedPart::Uncounted => spent.uncounted_seconds += seconds,
         }
         self.spent.set(spent);
-        done
+        result
     }
 
-    /// Everything so far.
+    /// The time spent so far, the running stretch included.
     pub(crate) fn spent(&self) -> Spent {
         let spent = self.spent.get();
         Spent {
@@ -104,22 +104,23 @@ impl Clock {
         }
     }
 
-    /// What the task has cost so far.
+    /// The cost of the task so far.
     pub fn seconds(&self) -> Seconds {
         let spent = self.spent();
-        let apart = spent.split_seconds + spent.calibration_seconds + spent.uncounted_seconds;
+        let not_training =
+            spent.split_seconds + spent.calibration_seconds + spent.uncounted_seconds;
         Seconds {
-            training: (spent.elapsed_seconds - apart).max(0.0),
+            training: (spent.elapsed_seconds - not_training).max(0.0),
             split: spent.split_seconds,
             calibration: spent.calibration_seconds,
         }
     }
 }
 
-/// Waits until a model's devices have done what they were given: on a GPU, operations are enqueued.
+/// Waits until a model's devices have finished all operations: a GPU only enqueues them.
 pub(crate) fn synchronize<M: Module>(model: &M) {
     for device in model.devices() {
-        // A device that failed shows it at the next operation.
+        // A failed device reports its error at the next operation.
         let _ = device.sync();
     }
 }
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_is_counted_once_and_across_processes() {
+    fn every_part_is_counted_once_and_resumes_across_processes() {
         let spent = Spent {
             elapsed_seconds: 100.0,
             split_seconds: 20.0,
@@ -141,22 +142,26 @@ mod tests {
         };
         let clock = Clock::resume(spent);
         let pause = Duration::from_millis(20);
-        let found = clock.time(TimedPart::Split, || {
+        let returned = clock.time(TimedPart::Split, || {
             sleep(pause);
             7
         });
-        assert_eq!(found, 7);
+        assert_eq!(returned, 7);
         clock.time(TimedPart::Calibration, || sleep(pause));
         clock.time(TimedPart::Uncounted, || sleep(pause));
         sleep(pause);
-        // A pause takes no less than asked for; a busy machine makes it longer, hardly by seconds.
+        // `sleep` takes at least the given time; a busy machine makes it longer, but hardly by
+        // seconds.
         let Seconds {
             training,
             split,
             calibration,
         } = clock.seconds();
-        for (found, least) in [(training, 10.02), (split, 20.02), (calibration, 30.02)] {
-            assert!((least..least + 10.0).contains(&found), "{found} {least}");
+        for (measured, at_least) in [(training, 10.02), (split, 20.02), (calibration, 30.02)] {
+            assert!(
+                (at_least..at_least + 10.0).contains(&measured),
+                "{measured} {at_least}"
+            );
         }
         let total = clock.seconds().total() + 40.02;
         assert!(total <= clock.spent().elapsed_seconds + 1e-9, "{total}");

@@ -1,4 +1,4 @@
-//! What can go wrong while tasks are learned.
+//! Errors of training, evaluation and sequences.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub enum ContinualError {
         name: &'static str,
         /// Its value.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
     /// A task has no rows to train on or to be scored on.
@@ -59,22 +59,22 @@ pub enum ContinualError {
     /// A file or folder of a checkpoint cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was to be done.
+        /// The operation that failed, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// A part of a checkpoint could not be made.
+    /// A part of a checkpoint could not be written.
     #[error("cannot write {}: {reason}", path.display())]
     Unsaved {
-        /// The file it was to be.
+        /// The part's file.
         path: PathBuf,
-        /// What kept it from being written.
+        /// Why it could not be written.
         reason: String,
     },
-    /// A part of a checkpoint does not hold what it should.
+    /// A part of a checkpoint has unexpected content.
     #[error("{} cannot be continued: {reason}", path.display())]
     BrokenCheckpoint {
         /// The file.
@@ -82,18 +82,18 @@ pub enum ContinualError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The run was asked to stop, and what another process needs to go on has been saved.
+    /// The run was asked to stop, and another process can resume it from its checkpoint.
     #[error("interrupted")]
     Interrupted,
-    /// There is no method of that name.
+    /// No method has this name.
     #[error("there is no method {name:?}; there are {methods}")]
     UnknownMethod {
-        /// The name.
+        /// The requested name.
         name: String,
-        /// Names of the methods there are.
+        /// The names of all methods.
         methods: String,
     },
-    /// A setting of a method that there is not, or that has another type.
+    /// A method does not have this setting, or the setting has a wrong type or value.
     #[error("{setting}: {reason}")]
     MethodSetting {
         /// The setting, as `methods.NAME.KEY`.
@@ -101,26 +101,26 @@ pub enum ContinualError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A method goes through the tasks in another way than the registry says of it.
+    /// A method's protocol differs from the protocol in the registry.
     #[error("method {name:?} is registered as {expected:?}, but says that it is {found:?}")]
     Protocol {
         /// The method.
         name: String,
-        /// What the registry says.
+        /// The protocol in the registry.
         expected: Protocol,
-        /// What the method says.
+        /// The method's protocol.
         found: Protocol,
     },
     /// The split of a model failed.
     #[error(transparent)]
     Osft(#[from] OsftError),
-    /// A text could not be tokenized.
+    /// A model cannot be built or read, or a text cannot be tokenized.
     #[error(transparent)]
     Lm(#[from] LmError),
 }
 
 impl ContinualError {
-    /// For `map_err`: what was to be done with which file.
+    /// For `map_err`: an I/O error with the operation and the file.
     pub(crate) fn io(
         action: &'static str,
         path: &Path,
@@ -133,7 +133,7 @@ impl ContinualError {
         }
     }
 
-    /// For `map_err`: the file that could not be made.
+    /// For `map_err`: an error with the file that could not be written.
     pub(crate) fn saving<E: Display>(path: &Path) -> impl FnOnce(E) -> Self + use<E> {
         let path = path.to_path_buf();
         move |error| Self::Unsaved {

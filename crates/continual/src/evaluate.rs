@@ -1,4 +1,4 @@
-//! Answers of a model, scored.
+//! Generates and scores a model's answers.
 
 use lm::{Decoding, GenerationOptions, LanguageModel, TextTokenizer};
 
@@ -14,14 +14,15 @@ pub struct Evaluation {
     pub answers: Vec<String>,
 }
 
-/// Answers every question, `batch` at a time, and scores the answers.
+/// Generates an answer to every question, `batch` questions at a time, and scores the answers.
 ///
-/// Questions of similar length are answered together; the batch size changes no answer beyond
-/// rounding, unless answers are drawn. `on_answers` is told how many more are answered, and ends it all with its error.
+/// Questions of similar length share a batch. With greedy decoding, the batch size changes no
+/// answer beyond rounding. `on_answers` receives the number of answers of each batch; its error
+/// ends the evaluation.
 ///
 /// # Errors
 ///
-/// [`ContinualError::Lm`] if an answer cannot be decoded, and what `on_answers` returns.
+/// [`ContinualError::Lm`] if an answer cannot be decoded, and the error of `on_answers`.
 pub fn evaluate<M: LanguageModel>(
     model: &M,
     tokenizer: &TextTokenizer,
@@ -39,7 +40,7 @@ pub fn evaluate<M: LanguageModel>(
     for (number, indices) in order.chunks(batch.max(1)).enumerate() {
         options.decoding = match decoding {
             Decoding::Greedy => Decoding::Greedy,
-            // Batches that drew from one stream would draw alike.
+            // Each batch needs its own random stream, or all batches draw alike.
             Decoding::Sample {
                 temperature,
                 top_k,

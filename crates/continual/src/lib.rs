@@ -1,9 +1,9 @@
 //! The continual-learning protocol: tasks in sequence, methods, trainer, result matrix.
 //!
-//! A [`Task`] is tokenized rows and a way to score answers; a [`Method`] says how
-//! weights may move during a task; a [`Sequence`] trains a model on one task after another and
-//! fills the [`ResultMatrix`], from which [`metrics`] computes what is reported. No data set and no
-//! model family is known here by name.
+//! A [`Task`] consists of tokenized rows and a way to score answers. A [`Method`] decides how
+//! weights may move during a task. A [`Sequence`] trains a model on one task after another and
+//! fills the [`ResultMatrix`], from which [`metrics`] computes the reported figures. This crate
+//! names no data set and no model family.
 
 mod calibration;
 pub mod checkpoint;

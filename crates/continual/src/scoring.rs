@@ -1,4 +1,4 @@
-//! Which tasks are learned from where, and which scores are measured.
+//! In which order tasks are learned, and which scores are measured.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// One task after another, each from the weights that the one before left.
+    /// One task after another, each from the weights after the previous one.
     #[default]
     Sequential,
-    /// Every task from the base model: as many models as tasks, each scored on its own task, so
-    /// nothing is forgotten and nothing shared.
+    /// Every task from the base model: one model per task, each scored on its own task. The tasks
+    /// forget nothing and share nothing.
     Independent,
     /// All tasks at once.
     Joint,
@@ -19,21 +19,22 @@ pub enum Protocol {
 /// Which scores are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scoring {
-    /// What AA, BWT, FWT and forgetting need: all tasks before the first one, and after each task
-    /// all learned ones and the next.
+    /// The scores for AA, BWT, FWT and forgetting: all tasks before the first one; after each task,
+    /// all learned tasks and the next one.
     #[default]
     Needed,
-    /// Only what AA and BWT need: each task right after it is learned, and all after the last.
+    /// Only the scores for AA and BWT: each task right after it is learned, and all tasks after the
+    /// last one.
     Final,
     /// Every task after every task.
     Full,
 }
 
 impl Scoring {
-    /// Whether task `task` (from 0) is scored after `learned` of `tasks` tasks.
+    /// Whether to score task `task` (from 0) after `learned` of `tasks` tasks.
     ///
-    /// What the protocol leaves without a meaning is not measured: of an independent model only
-    /// its own task, and of a joint one nothing before all tasks are learned.
+    /// Scores that have no meaning in the protocol are not measured: an independent model is scored
+    /// on its own task only, and a joint model only after it has learned all tasks.
     pub fn measures(self, protocol: Protocol, learned: usize, task: usize, tasks: usize) -> bool {
         if learned == 0 {
             return self != Self::Final;

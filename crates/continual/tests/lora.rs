@@ -1,4 +1,5 @@
-//! Low-rank adapters: they start as nothing, go on or stay behind, and keep out of each other's way.
+//! Low-rank adapters: they start without effect; the sequential adapter continues, orthogonal
+//! adapters stay apart.
 
 #![allow(clippy::unwrap_used)]
 
@@ -36,7 +37,7 @@ fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext
     }
 }
 
-/// Matrices that are being trained, in the model's order.
+/// The trained matrices, in the model's order.
 fn trained(model: &Llama) -> Vec<Tensor<2>> {
     struct Collect(Vec<Tensor<2>>);
     impl ModuleVisitor for Collect {
@@ -58,7 +59,7 @@ fn host(tensor: &Tensor<2>) -> Vec<f64> {
 }
 
 #[test]
-fn an_adapter_changes_nothing_at_first_and_is_all_that_trains() {
+fn a_new_adapter_changes_nothing_and_is_all_that_trains() {
     for (backend, device) in backends() {
         let tasks = tasks(&tokenizer());
         let start = model(&device.clone().autodiff());
@@ -81,7 +82,7 @@ fn an_adapter_changes_nothing_at_first_and_is_all_that_trains() {
 }
 
 #[test]
-fn adapters_learn_and_leave_a_plain_model_behind() {
+fn adapters_learn_and_end_task_returns_a_plain_model() {
     for (backend, device) in backends() {
         for orthogonal in [false, true] {
             let mut method = match orthogonal {
@@ -106,7 +107,7 @@ fn adapters_learn_and_leave_a_plain_model_behind() {
 }
 
 #[test]
-fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
+fn the_penalty_is_the_overlap_with_earlier_adapters_and_reduces_it() {
     for (backend, device) in backends() {
         let tasks = tasks(&tokenizer());
         let mut method = LoraMethod::orthogonal(settings(0.5), 4).unwrap();
@@ -142,7 +143,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
         };
         let penalty = |model: &Llama| method.penalty(model).unwrap();
         let found = f64::from(penalty(&second).into_scalar::<f32>());
-        // A sum of eighteen products of sixteen terms in f32.
+        // A sum of eighteen products with sixteen terms each, in f32.
         assert!(
             (found - 0.5 * overlap(&second)).abs() < 1e-5,
             "{backend}: {found}"
@@ -159,7 +160,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_pushes_them_apart() {
 }
 
 #[test]
-fn a_sequential_adapter_goes_on_and_an_orthogonal_one_begins_anew() {
+fn a_sequential_adapter_continues_and_an_orthogonal_one_starts_again() {
     let (_, device) = backends().remove(1);
     let tasks = tasks(&tokenizer());
     for orthogonal in [false, true] {
@@ -184,7 +185,7 @@ fn a_sequential_adapter_goes_on_and_an_orthogonal_one_begins_anew() {
 }
 
 #[test]
-fn settings_out_of_range_are_named() {
+fn an_error_names_the_setting_out_of_range() {
     let mut broken = settings(0.0);
     broken.adapter_rank = 0;
     let error = LoraMethod::sequential(broken, 0).unwrap_err().to_string();
@@ -196,8 +197,8 @@ fn settings_out_of_range_are_named() {
 }
 
 #[test]
-fn a_module_comes_back_as_it_was_but_for_its_weights() {
-    /// Square, so that no shape tells how a weight is stored.
+fn a_task_changes_a_module_in_its_weights_only() {
+    /// Square weights, so that no shape reveals how a weight is stored.
     #[derive(Module, Debug)]
     struct Layers {
         q_proj: Linear,
@@ -242,7 +243,7 @@ fn a_module_comes_back_as_it_was_but_for_its_weights() {
         };
         assert_eq!(trains(&model.q_proj), (true, false), "{backend}");
         assert_eq!(trains(&model.v_proj), (true, true), "{backend}");
-        // Stored transposed, as it was.
+        // Still stored transposed.
         let weight = &model.v_proj.weight;
         let saved = weight.transform_for_save().val();
         assert_eq!(host(&saved), host(&weight.val().transpose()), "{backend}");

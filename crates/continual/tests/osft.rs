@@ -1,4 +1,4 @@
-//! OSFT under the protocol: what moves, what is measured, what is saved.
+//! OSFT under the protocol: what it trains, measures and saves.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,8 +18,9 @@ use serde_json::json;
 
 use common::*;
 
-/// How far outputs moved in the task, and then since the base model, each with its bound, layer by layer.
-fn moved_within_bounds(task: &TaskDiagnostics) -> Vec<(f64, f64)> {
+/// For every layer, how far its outputs moved in the task and since the base model; both are
+/// checked against their bounds.
+fn checked_output_changes(task: &TaskDiagnostics) -> Vec<(f64, f64)> {
     let pairs = [
         ("output_change", "output_change_bound"),
         ("since_base", "since_base_bound"),
@@ -35,7 +36,7 @@ fn moved_within_bounds(task: &TaskDiagnostics) -> Vec<(f64, f64)> {
 }
 
 #[test]
-fn osft_moves_only_its_targets_and_reports_its_leak() {
+fn osft_changes_only_its_targets_and_reports_its_leak() {
     for (backend, device) in backends() {
         let osft = |share: f64| {
             let config = OsftConfig::new()
@@ -66,7 +67,7 @@ fn osft_moves_only_its_targets_and_reports_its_leak() {
 }
 
 #[test]
-fn recomputed_activations_change_nothing_beyond_rounding() {
+fn activation_checkpointing_changes_nothing_beyond_rounding() {
     for (backend, device) in backends() {
         for form in [Form::Core, Form::Weight, Form::Factored] {
             let run = |activation_checkpointing: bool| {
@@ -83,7 +84,7 @@ fn recomputed_activations_change_nothing_beyond_rounding() {
                 steps
             };
             for (a, b) in run(true).iter().zip(&run(false)).take(10) {
-                // Ten AdamW steps on f32 gradients that are summed in another order.
+                // Ten AdamW steps on f32 gradients with another order of summation.
                 assert!(
                     (a.loss - b.loss).abs() < 1e-3 && a.gradient_norm > 0.0,
                     "{backend} {form:?}: {} {}",
@@ -96,7 +97,7 @@ fn recomputed_activations_change_nothing_beyond_rounding() {
 }
 
 #[test]
-fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
+fn osft_with_calibration_measures_every_task_within_its_bounds() {
     for (backend, device) in backends() {
         for form in [Form::Core, Form::Weight, Form::FactoredReprojected] {
             let start = model(&device);
@@ -119,13 +120,13 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             for task in &outcome.diagnostics {
                 let leak_in = task.figure("leak in").unwrap();
                 assert!(leak_in < 1e-5, "{case}: {leak_in}");
-                for (measured, bound) in moved_within_bounds(task) {
+                for (measured, bound) in checked_output_changes(task) {
                     assert!(measured > 0.0, "{case}: nothing moved");
                     assert!(measured <= bound, "{case}: {measured} {bound}");
                 }
                 assert_eq!(task.layers.rows.len(), 7);
             }
-            // Factors are merged and the base model's parameters are the only ones left.
+            // The factors are merged: the model has only the base model's parameters.
             assert_eq!(outcome.model.num_params(), start.num_params());
 
             let folder = tempfile::tempdir().unwrap();
@@ -142,20 +143,25 @@ fn osft_that_sees_the_inputs_measures_every_task_and_keeps_its_bounds() {
             ];
             assert_eq!(names, all, "{case}");
             let bytes = std::fs::read(folder.path().join(all[1])).unwrap();
-            let known = Calibration::from_bytes(&bytes).unwrap();
-            let names: Vec<&str> = known.sources().iter().map(|s| s.name.as_str()).collect();
+            let retained_inputs = Calibration::from_bytes(&bytes).unwrap();
+            let names: Vec<&str> = retained_inputs
+                .sources()
+                .iter()
+                .map(|s| s.name.as_str())
+                .collect();
             assert_eq!(names, ["generated", "up", "down"]);
-            // Ten rows of six tokens, then seven rows of a two-word prompt, an answer and the end.
-            let tokens: Vec<usize> = known.sources().iter().map(|s| s.tokens).collect();
+            // Ten rows of six tokens; then seven rows with a two-word prompt, an answer and an end
+            // token.
+            let tokens: Vec<usize> = retained_inputs.sources().iter().map(|s| s.tokens).collect();
             assert_eq!(tokens, [60, 28, 28]);
-            let weights: Vec<f64> = known.sources().iter().map(|s| s.weight).collect();
+            let weights: Vec<f64> = retained_inputs.sources().iter().map(|s| s.weight).collect();
             assert_eq!(weights, [2.0, 1.0, 1.0]);
         }
     }
 }
 
 #[test]
-fn rounding_of_held_weights_is_in_the_bound_since_the_base() {
+fn the_bound_since_the_base_includes_rounding_of_bf16_weights() {
     let device = Device::flex();
     let data = calibration_data(&model(&device));
     let config_of = OsftConfig::new()
@@ -164,7 +170,7 @@ fn rounding_of_held_weights_is_in_the_bound_since_the_base() {
         .with_share_rule(ShareRule::energy(0.8))
         .with_base_precision(BasePrecision::Bf16);
     let mut method = OsftMethod::new(config_of).with_calibration(data);
-    // So small a rate that nearly all of a change is rounding.
+    // A learning rate so small that rounding dominates the change.
     let mut settings = config(TrainConfig::default());
     settings.train.learning_rate = 1e-6;
     let (outcome, _) = run(&device, &mut method, &settings);
@@ -172,17 +178,17 @@ fn rounding_of_held_weights_is_in_the_bound_since_the_base() {
         let worst = ["leak in", "stored leak in"].map(|name| task.figure(name).unwrap());
         assert!(worst[1] > worst[0], "{worst:?}");
         let layers = task.layers.rows.len();
-        for (measured, bound) in moved_within_bounds(task).into_iter().skip(layers) {
+        for (measured, bound) in checked_output_changes(task).into_iter().skip(layers) {
             assert!(measured > 0.0 && measured <= bound, "{measured} {bound}");
         }
     }
     let warnings = outcome.diagnostics.iter().map(|task| task.warnings.len());
-    // Rounded once; later splits find what was stored.
+    // Rounded once; later splits read the rounded weights.
     assert_eq!(warnings.collect::<Vec<_>>(), [1, 0]);
 }
 
 #[test]
-fn a_model_that_is_being_trained_is_exported_as_it_computes() {
+fn export_during_training_writes_the_weights_in_use() {
     let device = Device::flex().autodiff();
     let scratch = tempfile::tempdir().unwrap();
     let source = scratch.path().join("source");

@@ -19,7 +19,7 @@ use lm::LanguageModel;
 use common::*;
 
 #[test]
-fn a_sequence_is_learned_and_scored_as_asked() {
+fn a_sequence_learns_its_tasks_and_measures_the_configured_scores() {
     for (backend, device) in backends() {
         let (outcome, steps) = run(&device, &mut SeqFt, &config(TrainConfig::default()));
         assert_eq!(steps.len(), 2 * 8 * 5, "{backend}");
@@ -77,7 +77,7 @@ fn the_size_of_a_micro_batch_changes_nothing_beyond_rounding() {
         let whole = losses(8);
         for micro_batch in [1, 3] {
             let parts = losses(micro_batch);
-            // By rounding, at least, it shows that the batch is cut.
+            // The results differ at least by rounding, which shows that the batch was cut.
             assert_ne!(parts, whole, "{backend} {micro_batch}");
             for (a, b) in parts.iter().zip(&whole) {
                 // Ten AdamW steps on sums in another order, in f32.
@@ -114,7 +114,7 @@ fn the_learning_rate_warms_up_and_falls() {
 }
 
 #[test]
-fn tasks_without_rows_and_bad_settings_are_errors() {
+fn tasks_without_rows_and_invalid_settings_are_errors() {
     let tokenizer = tokenizer();
     let device = Device::flex().autodiff();
     let attempt = |tasks: &[Task], config: &SequenceConfig| {
@@ -138,7 +138,7 @@ fn tasks_without_rows_and_bad_settings_are_errors() {
 }
 
 #[test]
-fn divergence_stops_before_the_weights_are_touched() {
+fn divergence_ends_training_before_the_weights_change() {
     let tokenizer = tokenizer();
     let device = Device::flex().autodiff();
     let mut broken = model(&device);
@@ -167,7 +167,7 @@ fn divergence_stops_before_the_weights_are_touched() {
 }
 
 #[test]
-fn independent_models_are_scored_on_their_own_task_alone() {
+fn independent_models_are_scored_on_their_own_task_only() {
     let (_, device) = backends().remove(1);
     let (apart, steps) = run(
         &device,
@@ -180,7 +180,7 @@ fn independent_models_are_scored_on_their_own_task_alone() {
     assert_eq!(matrix.row(2), [Some(100.0), Some(100.0)]);
     assert_eq!(apart.general, None);
     assert_eq!(steps.len(), 2 * 8 * 5);
-    // Whatever a task left, the next one is given the base model.
+    // Whatever the previous task left, the next task starts from the base model.
     let tasks = tasks(&tokenizer());
     let mut method = PerTaskFt::new();
     let start = model(&device.clone().autodiff());
@@ -199,7 +199,7 @@ fn independent_models_are_scored_on_their_own_task_alone() {
 }
 
 #[test]
-fn all_tasks_at_once_take_as_many_steps_and_are_scored_at_the_end() {
+fn joint_learning_takes_as_many_steps_and_scores_at_the_end() {
     let (_, device) = backends().remove(1);
     let (joint, steps) = run(&device, &mut MultiTaskFt, &config(TrainConfig::default()));
     assert_eq!(joint.protocol, Protocol::Joint);
@@ -213,7 +213,7 @@ fn all_tasks_at_once_take_as_many_steps_and_are_scored_at_the_end() {
 }
 
 #[test]
-fn a_task_ends_early_and_with_its_best_weights() {
+fn early_stopping_ends_a_task_with_its_best_weights() {
     let (_, device) = backends().remove(1);
     let tokenizer = tokenizer();
     let run = |validation: ValidationConfig, answers: [&str; 5]| {
@@ -254,7 +254,8 @@ fn a_task_ends_early_and_with_its_best_weights() {
     assert_eq!(at, [10, 20, 30, 40]);
     assert!(losses[3].1 < 0.2 * losses[0].1, "{losses:?}");
 
-    // Rows that contradict the training rows get worse from the first measurement on, or soon after.
+    // Validation rows that contradict the training rows: their loss rises from the first
+    // measurement on, or soon after.
     let every = ValidationConfig {
         every_epochs: 1,
         patience: 2,
@@ -275,8 +276,8 @@ fn a_task_ends_early_and_with_its_best_weights() {
     let (_, again, kept) = run(keeping, wrong);
     assert_eq!(losses, again);
     assert_ne!(kept, last);
-    // What is kept is what a run of that many epochs ends with only if the schedule is the same, so
-    // the kept weights are measured instead: they have the lowest loss.
+    // The best weights equal those of a shorter run only under the same schedule, so measure their
+    // validation loss instead: it is the lowest.
     let mut held = model(&device);
     held = with_weights(held, &kept);
     let rows = task("up", wrong, &tokenizer).train;

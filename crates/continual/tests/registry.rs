@@ -1,4 +1,4 @@
-//! Methods by name: what the registry says of them, and that every optimizer trains them.
+//! The registry of methods: its entries match the methods, and every optimizer trains every method.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn table(text: &str) -> Table {
 }
 
 #[test]
-fn every_method_is_what_the_registry_says_of_it() {
+fn every_method_matches_its_registry_entry() {
     let registry = registry();
     let names = [
         "seqft",
@@ -64,7 +64,7 @@ fn every_method_is_what_the_registry_says_of_it() {
 }
 
 #[test]
-fn settings_are_checked_by_name() {
+fn an_error_names_the_invalid_setting() {
     let registry = registry();
     let cases = [
         ("lora", "rank = 4", "methods.lora.rank"),
@@ -87,7 +87,7 @@ fn settings_are_checked_by_name() {
     let error = registry.get("ewc").map(|_| ()).unwrap_err();
     assert!(matches!(error, ContinualError::UnknownMethod { .. }));
     assert!(error.to_string().contains("osft-paper"), "{error}");
-    // What is typed stays beside the defaults.
+    // Given settings replace defaults; the other defaults stay.
     let osft = registry.get("osft").unwrap();
     let settings = osft.settings(&table("form = 'factored'")).unwrap();
     assert_eq!(settings["protected_share"]["energy"].as_float(), Some(0.9));

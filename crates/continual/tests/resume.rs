@@ -1,4 +1,4 @@
-//! A run that was stopped goes on in another process and ends with the same numbers, bit for bit.
+//! An interrupted run resumes in another process and ends with the same numbers, bit for bit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use common::*;
 
-/// Stops a run at the pause after its `n`-th one.
+/// Stops a run at the first pause after `n` pauses.
 struct StopAt<'a> {
     checkpoints: &'a mut Checkpoints,
     left: usize,
@@ -43,16 +43,16 @@ impl CheckpointPolicy for StopAt<'_> {
     }
 }
 
-type Found = (Vec<Step>, SequenceOutcome<Llama>);
+type RunResult = (Vec<Step>, SequenceOutcome<Llama>);
 
-/// A run in as many processes as it takes: the first one and every other one are stopped after so many
-/// pauses.
+/// Runs a sequence in as many processes as necessary. `pauses` says after how many pauses the first
+/// and the other processes stop.
 fn run_in_pieces(
     device: &Device,
     make: &dyn Fn() -> Box<dyn Method<Llama>>,
     config: &SequenceConfig,
     pauses: Option<(usize, usize)>,
-) -> Found {
+) -> RunResult {
     let tokenizer = tokenizer();
     let mut tasks = tasks(&tokenizer);
     for task in &mut tasks {
@@ -75,7 +75,7 @@ fn run_in_pieces(
                 steps.push(step);
             }
         };
-        // Everything is made anew, as in another process.
+        // Make everything again, as in another process.
         let (mut method, start) = (make(), model(&device.clone().autodiff()));
         let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
         let latest = checkpoints.latest().cloned();
@@ -99,7 +99,7 @@ fn run_in_pieces(
         };
         match outcome {
             Ok(outcome) => {
-                // There is a pause after every step: no process takes more steps than it has pauses.
+                // Every step has a pause: no process takes more steps than it has pauses.
                 if let Some((first, others)) = pauses {
                     let most = first.max(others) + 1;
                     assert!(steps.len() <= processes * most, "{processes} processes");
@@ -112,19 +112,19 @@ fn run_in_pieces(
     }
 }
 
-fn assert_same(found: &Found, expected: &Found, case: &str) {
-    assert_eq!(found.0, expected.0, "{case}: steps");
-    let (found, expected) = (&found.1, &expected.1);
-    assert_eq!(found.matrix, expected.matrix, "{case}");
-    assert_eq!(found.general, expected.general, "{case}");
-    assert_eq!(found.diagnostics, expected.diagnostics, "{case}");
-    assert_eq!(weights(&found.model), weights(&expected.model), "{case}");
-    // What a task cost before it was stopped is not lost.
+fn assert_same(resumed: &RunResult, expected: &RunResult, case: &str) {
+    assert_eq!(resumed.0, expected.0, "{case}: steps");
+    let (resumed, expected) = (&resumed.1, &expected.1);
+    assert_eq!(resumed.matrix, expected.matrix, "{case}");
+    assert_eq!(resumed.general, expected.general, "{case}");
+    assert_eq!(resumed.diagnostics, expected.diagnostics, "{case}");
+    assert_eq!(weights(&resumed.model), weights(&expected.model), "{case}");
+    // The cost before the interruption still counts.
     let parts = |outcome: &SequenceOutcome<Llama>| {
         let cost = outcome.seconds;
         [cost.training, cost.split, cost.calibration].map(|seconds| seconds > 0.0)
     };
-    assert_eq!(parts(found), parts(expected), "{case}: seconds");
+    assert_eq!(parts(resumed), parts(expected), "{case}: seconds");
 }
 
 fn settings() -> SequenceConfig {
@@ -189,7 +189,7 @@ fn methods() -> Vec<(&'static str, Make)> {
 }
 
 #[test]
-fn a_run_in_pieces_is_the_run_in_one_piece() {
+fn an_interrupted_run_equals_an_uninterrupted_run() {
     for (backend, device) in backends() {
         for (name, make) in methods() {
             // ndarray has no bf16.
@@ -197,8 +197,8 @@ fn a_run_in_pieces_is_the_run_in_one_piece() {
                 continue;
             }
             let whole = run_in_pieces(&device, make.as_ref(), &settings(), None);
-            // Every second pause from the first and from the second one on, which is between any two
-            // steps, tasks and scores; then every fourth and every twelfth.
+            // Stop at every second pause, starting with the first or the second: between any two
+            // steps, tasks and scores. Then at every fourth and every twelfth pause.
             for pauses in [(1, 1), (2, 1), (3, 3), (11, 11)] {
                 let case = format!("{backend} {name}, {pauses:?} pauses");
                 let pieces = run_in_pieces(&device, make.as_ref(), &settings(), Some(pauses));
@@ -209,7 +209,7 @@ fn a_run_in_pieces_is_the_run_in_one_piece() {
 }
 
 #[test]
-fn a_checkpoint_of_another_run_is_a_clear_error() {
+fn a_checkpoint_of_another_run_is_refused() {
     let device = Device::flex().autodiff();
     let tokenizer = tokenizer();
     let folder = tempfile::tempdir().unwrap();

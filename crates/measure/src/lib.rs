@@ -1,6 +1,8 @@
-//! What measures the toolkit itself: time and memory of training steps ([`mod@bench`]), how they grow
-//! ([`scaling`]), backends against each other ([`portability`]), many variants at many learning rates
-//! ([`study`]), and what a split sees in a model ([`inspect`]).
+//! Measurements of the toolkit itself.
+//!
+//! [`mod@bench`] measures time and memory of training steps, [`scaling`] how they grow.
+//! [`portability`] compares backends, and [`study`] compares many variants at many learning rates.
+//! [`inspect`] shows what a split protects in a model.
 
 #[macro_use(println, eprintln)]
 extern crate report;

@@ -1,20 +1,21 @@
-//! SHA-256 of bytes and of JSON, whatever the order of its keys.
+//! SHA-256 of bytes and of JSON, independent of the order of keys.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// SHA-256 in hexadecimal digits.
+/// SHA-256 of bytes, in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first digits of a hash: enough for a person to tell a few apart.
+/// The first digits of a hash, enough to distinguish a few.
 pub fn shortened(hash: &str) -> &str {
     &hash[..hash.len().min(8)]
 }
 
-/// JSON with its keys in alphabetical order: where a setting stands in a file changes nothing.
+/// Writes JSON with its keys in alphabetical order, so that the order of settings in a file does
+/// not matter.
 pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);

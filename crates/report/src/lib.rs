@@ -1,8 +1,8 @@
-//! What runs leave behind and what people look at: records of runs, summaries, tables, pictures, pages.
+//! Records of runs, and reports on them: summaries, tables, pictures, pages.
 //!
-//! A folder of a run holds one record per method and seed ([`record`]); results with the same key are one
-//! run with other seeds, and [`page`] shows them side by side, with the pictures of [`picture`]. Methods are
-//! known by their names and by the figures that they fill, nothing else.
+//! The folder of a run holds one [`record`] per method and seed. Results with the same key belong
+//! to one run with several seeds. [`page`] compares runs, with the pictures of [`picture`]. Methods
+//! are known only by their names and their figures.
 
 #[macro_use]
 pub mod out;

@@ -1,10 +1,10 @@
-//! What is printed, where nobody may read any more: `experiments list | head -1`.
+//! Printing that survives a closed output, as in `experiments list | head -1`.
 //!
-//! The macros of the standard library panic there. To end the program quietly instead, by a signal or in a
-//! hook for panics, would lose a run of hours whose first line was all that someone wanted to see; and a
-//! hook would have to tell that panic from real ones by its words. So the macros here take the place of
-//! those of the standard library, under their names, in every crate that prints: nothing that is printed later
-//! can forget about them. What cannot be printed is ignored, and everything else goes on as usual.
+//! The macros of the standard library panic there. Ending the program quietly by a signal or a
+//! panic hook would lose a run of hours because its reader wanted only the first line; a panic hook
+//! would also have to recognise this panic by its message. So the macros here replace those of the
+//! standard library under the same names, in every crate that prints. If nobody reads the output,
+//! it is dropped and the program continues.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -12,23 +12,23 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 
-/// Why something could not be printed though somebody reads.
+/// The first error of printing, except that nobody reads.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints to standard output, as the macro of the standard library of this name, but never panics.
+/// Prints to standard output like the standard macro, but never panics.
 #[macro_export]
 macro_rules! print {
     ($($part:tt)*) => { $crate::out::print(format_args!($($part)*)) };
 }
 
-/// Prints a line to standard output, as the macro of the standard library of this name, but never panics.
+/// Prints a line to standard output like the standard macro, but never panics.
 #[macro_export]
 macro_rules! println {
     () => { $crate::out::print(format_args!("\n")) };
     ($($part:tt)*) => { $crate::out::print(format_args!("{}\n", format_args!($($part)*))) };
 }
 
-/// Prints a line to standard error, as the macro of the standard library of this name, but never panics.
+/// Prints a line to standard error like the standard macro, but never panics.
 #[macro_export]
 macro_rules! eprintln {
     ($($part:tt)*) => { $crate::out::complain(format_args!("{}\n", format_args!($($part)*))) };
@@ -39,16 +39,16 @@ pub fn print(text: Arguments<'_>) {
     keep_failure(io::stdout().lock().write_fmt(text));
 }
 
-/// Prints to standard error. Where that fails nothing is left to say it on.
+/// Prints to standard error. If that fails, the error cannot be reported anywhere.
 pub fn complain(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Prints what is left.
+/// Flushes the output.
 ///
 /// # Errors
 ///
-/// If anything could not be printed for another reason than that nobody reads, such as a full disk.
+/// If anything could not be printed, except because nobody reads: for example, on a full disk.
 pub fn finish() -> Result<()> {
     keep_failure(io::stdout().lock().flush());
     match FAILURE.get() {
@@ -61,7 +61,7 @@ fn keep_failure(printed: io::Result<()>) {
     if let Err(error) = printed
         && error.kind() != ErrorKind::BrokenPipe
     {
-        // The first one stands for all.
+        // Keep the first error only.
         let _ = FAILURE.set(error);
     }
 }

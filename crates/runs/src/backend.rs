@@ -1,4 +1,4 @@
-//! The one place that names backends.
+//! The compute backends; no other file names them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -45,11 +45,11 @@ impl Backend {
         }
     }
 
-    /// Its device.
+    /// Opens the backend's device.
     ///
     /// # Errors
     ///
-    /// One line that says how to get the backend if it is not compiled in or finds no device.
+    /// If the backend is not compiled in or finds no device; the message says how to get it.
     pub fn device(self) -> Result<Device> {
         let name = self.name();
         if !self.is_compiled_in() {
@@ -59,7 +59,7 @@ impl Backend {
             );
         }
         let device = self.compiled_device();
-        // Drivers are looked for at the first operation, and a missing one panics there.
+        // Drivers are loaded by the first operation; a missing driver panics there.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
         let works = catch_unwind(AssertUnwindSafe(|| {
@@ -102,8 +102,8 @@ impl Backend {
     }
 }
 
-/// Burn 0.22 announces the removal of this backend; the project's tests are required to run on
-/// it. Removing it is this function and its line above.
+/// Burn 0.22 announces the removal of this backend, and the project's tests must run on it. To
+/// remove it, delete this function and its line above.
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)]
 fn ndarray() -> Device {

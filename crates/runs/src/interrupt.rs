@@ -1,4 +1,4 @@
-//! Ctrl-C: what runs is saved first.
+//! Handles Ctrl-C: the run is saved before it stops.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,18 +7,18 @@ use continual::ContinualError;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// A process has one handler, however often it runs something.
+/// A process can have one handler only, however often it runs something.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Exit code of a program that Ctrl-C ended, as shells count it.
+/// Exit code after Ctrl-C, by the convention of shells.
 pub const EXIT_CODE: u8 = 130;
 
-/// From now on Ctrl-C (or a request to terminate) asks the run to save itself and stop; a second
-/// one ends the program at once.
+/// Installs the handler: Ctrl-C or a request to terminate asks the run to save itself and stop. A
+/// second request ends the program at once.
 ///
 /// # Errors
 ///
-/// If the signal cannot be handled.
+/// If the handler cannot be installed.
 pub fn install() -> Result<()> {
     if INSTALLED.swap(true, Ordering::SeqCst) {
         return Ok(());
@@ -32,12 +32,12 @@ pub fn install() -> Result<()> {
     .context("cannot handle Ctrl-C")
 }
 
-/// Whether the run is to stop.
+/// Whether the run should stop.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }
 
-/// Whether an error says that the run was stopped.
+/// Whether an error means that the run was interrupted.
 pub fn is_interruption(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| matches!(cause.downcast_ref(), Some(ContinualError::Interrupted)))

@@ -1,9 +1,9 @@
 //! From settings to a folder of results.
 //!
-//! [`settings`] are resolved over the defaults of a benchmark; [`data`] turns a suite into tasks; [`base`] is the
-//! model that every run starts from; [`job`] runs one method with one seed; [`sequence`] runs all that the
-//! settings ask for, goes on with what was interrupted, and tunes. Which methods and benchmarks there are, the
-//! [`Registries`] say.
+//! [`settings`] resolves the settings over a benchmark's defaults. [`data`] turns a suite into
+//! tasks. [`base`] holds the model that every run starts from. [`job`] runs one method with one
+//! seed. [`sequence`] runs everything that the settings ask for, resumes interrupted runs, and
+//! tunes learning rates. The [`Registries`] list the available methods and benchmarks.
 
 #[macro_use(println, eprintln)]
 extern crate report;

@@ -1,18 +1,18 @@
-//! A progress line with the time that is left.
+//! A progress line with the remaining time.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-/// How often progress is printed where there is no terminal to draw it on.
+/// Time between two progress lines, if there is no terminal to draw a bar on.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Progress of a known number of steps: a bar on a terminal, else a line now and then.
+/// Progress over a given number of steps: a bar on a terminal, otherwise an occasional line.
 pub struct Progress {
     bar: ProgressBar,
     printed: Cell<Instant>,
-    /// Steps that an earlier process did.
+    /// Steps that an earlier process completed.
     skipped: Cell<u64>,
 }
 
@@ -32,14 +32,14 @@ impl Progress {
         }
     }
 
-    /// Some steps were done before: they say nothing of the speed.
+    /// Counts steps that were done before; they do not enter the speed.
     pub fn skip(&self, steps: u64) {
         self.skipped.set(self.skipped.get() + steps);
         self.bar.inc(steps);
         self.bar.reset_eta();
     }
 
-    /// Some steps are done.
+    /// Counts completed steps, and shows `message`.
     pub fn advance(&self, steps: u64, message: &str) {
         self.bar.inc(steps);
         self.bar.set_message(message.to_string());
@@ -47,12 +47,12 @@ impl Progress {
             self.printed.set(Instant::now());
             let (at, all) = (self.bar.position(), self.bar.length().unwrap_or(1).max(1));
             let done = at as f64 / all as f64;
-            // A hidden bar does not estimate, so the mean speed so far has to do.
-            let own = at.saturating_sub(self.skipped.get()).max(1) as f64;
+            // A hidden bar gives no estimate, so estimate from the mean speed so far.
+            let done_here = at.saturating_sub(self.skipped.get()).max(1) as f64;
             let left = self
                 .bar
                 .elapsed()
-                .mul_f64(all.saturating_sub(at) as f64 / own);
+                .mul_f64(all.saturating_sub(at) as f64 / done_here);
             eprintln!(
                 "{:3.0} % · {} left · {message}",
                 100.0 * done,
@@ -61,9 +61,9 @@ impl Progress {
         }
     }
 
-    /// A line above the progress.
+    /// Prints a line above the progress.
     pub fn line(&self, text: &str) {
-        // `println` of a hidden bar is lost; such a line is not.
+        // A hidden bar drops its `println`, so print directly.
         if self.bar.is_hidden() {
             eprintln!("{text}");
         } else {

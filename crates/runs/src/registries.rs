@@ -1,4 +1,4 @@
-//! What there is to choose from by name.
+//! Everything that can be chosen by name.
 
 use benchmarks::{Benchmark, Benchmarks, TaskScore};
 use continual::methods::OsftKind;
@@ -6,8 +6,8 @@ use continual::{MethodKind, MethodRegistry};
 use lm::Model;
 use osft::{RuleKind, ShareRules};
 
-/// Methods, benchmarks, scores and OSFT's rules for the number of protected directions: what a command line
-/// takes. A program adds its own to those that are built in.
+/// Methods, benchmarks, scores and OSFT's rules for the number of protected directions, as a
+/// command line accepts them. A program can add its own to the built-in ones.
 ///
 /// ```no_run
 /// # use runs::Registries;
@@ -28,7 +28,7 @@ pub struct Registries {
 }
 
 impl Registries {
-    /// Everything that is built in.
+    /// The built-in entries.
     pub fn builtin() -> Self {
         Self {
             methods: MethodRegistry::builtin(),
@@ -37,21 +37,21 @@ impl Registries {
         }
     }
 
-    /// One method more.
+    /// Adds a method, or replaces the method of the same name.
     #[must_use]
     pub fn with_method(mut self, kind: impl MethodKind<Model>) -> Self {
         self.methods = self.methods.with(kind);
         self
     }
 
-    /// One benchmark more.
+    /// Adds a benchmark.
     #[must_use]
     pub fn with_benchmark(mut self, benchmark: impl Benchmark + 'static) -> Self {
         self.benchmarks = self.benchmarks.with(benchmark);
         self
     }
 
-    /// One score more, for suites that describe themselves.
+    /// Adds a score, for suites with a description of their own.
     #[must_use]
     pub fn with_score(mut self, score: impl TaskScore + 'static) -> Self {
         let scores = self.benchmarks.scores().clone().with(score);
@@ -59,7 +59,7 @@ impl Registries {
         self
     }
 
-    /// One rule more for the number of directions that OSFT protects.
+    /// Adds a rule for the number of directions that OSFT protects.
     #[must_use]
     pub fn with_share_rule(mut self, rule: RuleKind) -> Self {
         self.share_rules = self.share_rules.with(rule);

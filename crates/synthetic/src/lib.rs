@@ -1,8 +1,8 @@
-//! Made-up data: task suites on which forgetting shows at the size of a committed model, what the built-in
-//! base models are pre-trained on, and their vocabularies.
+//! Generated data: task suites on which a small committed model shows forgetting, the pre-training
+//! data of the built-in base models, and their vocabularies.
 //!
-//! Everything is drawn from a seed and from lists of words that are part of the source, so that the files
-//! below `datasets/builtin` can be made again byte by byte.
+//! All data follow from a seed and from word lists in the source, so the files below
+//! `datasets/builtin` can be reproduced byte by byte.
 
 pub mod base_model;
 mod error;

@@ -5,89 +5,91 @@ use std::collections::{HashMap, HashSet};
 use super::{Flaw, Split, is_labelled};
 use crate::load::{Row, TaskRows};
 
-/// Answers that make a task one of fixed answers: no more than these in the training rows.
+/// Maximum number of different training answers of a task with fixed answers.
 const MOST_LABELS: usize = 20;
-/// Rows per label that make a task one of fixed answers.
+/// Minimum number of training rows per answer of a task with fixed answers.
 const ROWS_PER_LABEL: usize = 10;
-/// A constant answer that scores as much as this is worth a word.
+/// Minimum score of a constant answer, in percent, that is reported.
 const CONSTANT_PERCENT: usize = 60;
 
-/// A split with its rows.
+/// A split and its rows.
 type Rows<'a> = (Split, &'a [Row]);
 
-/// All flaws of a task's rows.
+/// Finds all flaws of a task's rows.
 pub fn flaws(rows: &TaskRows) -> Vec<Flaw> {
     let train: Rows<'_> = (Split::Train, &rows.train);
     let validation: Rows<'_> = (Split::Validation, &rows.validation);
     let test: Rows<'_> = (Split::Test, &rows.test);
     let splits = [train, validation, test];
     let pairs = [(test, train), (test, validation), (validation, train)];
-    let shared = pairs.into_iter().filter_map(|(of, with)| shared(of, with));
-    let mut found: Vec<Flaw> = shared.collect();
+    let shared = pairs
+        .into_iter()
+        .filter_map(|(split, with)| shared(split, with));
+    let mut flaws: Vec<Flaw> = shared.collect();
     let labels = &rows.labels;
-    found.extend(splits.iter().filter_map(|split| unlabelled(*split, labels)));
+    flaws.extend(splits.iter().filter_map(|split| unlabelled(*split, labels)));
     for split in splits {
-        found.extend(repeated(split));
-        found.extend(contradictory(split));
+        flaws.extend(repeated(split));
+        flaws.extend(contradictory(split));
     }
     let gold = |row: &&Row| is_labelled(row, labels);
     let trained: HashSet<&str> = answers(rows.train.iter().filter(gold)).collect();
     if trained.len() <= MOST_LABELS && trained.len() * ROWS_PER_LABEL <= rows.train.len() {
-        for (of, rows) in [validation, test] {
-            found.extend(unseen_labels(of, rows.iter().filter(gold), &trained));
+        for (split, rows) in [validation, test] {
+            flaws.extend(unseen_labels(split, rows.iter().filter(gold), &trained));
         }
-        found.extend(constant(&rows.test));
+        flaws.extend(constant(&rows.test));
     }
-    found
+    flaws
 }
 
-fn shared((of, rows): Rows<'_>, (with, others): Rows<'_>) -> Option<Flaw> {
+fn shared((split, rows): Rows<'_>, (other, others): Rows<'_>) -> Option<Flaw> {
     let others = answers_by_prompt(others);
-    let same = rows.iter().filter_map(|row| {
+    let same_answer = rows.iter().filter_map(|row| {
         let answers = others.get(row.prompt.as_str())?;
         Some(answers.contains(row.answer.as_str()))
     });
-    let same: Vec<bool> = same.collect();
-    (!same.is_empty()).then(|| Flaw::Shared {
-        of,
-        with,
-        rows: same.len(),
-        same_answer: same.iter().filter(|same| **same).count(),
+    let same_answer: Vec<bool> = same_answer.collect();
+    (!same_answer.is_empty()).then(|| Flaw::Shared {
+        of: split,
+        with: other,
+        rows: same_answer.len(),
+        same_answer: same_answer.iter().filter(|same| **same).count(),
         all: rows.len(),
     })
 }
 
-fn unlabelled((of, rows): Rows<'_>, labels: &[String]) -> Option<Flaw> {
+fn unlabelled((split, rows): Rows<'_>, labels: &[String]) -> Option<Flaw> {
     let without = rows.iter().filter(|row| !is_labelled(row, labels));
     let without = without.count();
     (without > 0).then_some(Flaw::Unlabelled {
-        of,
+        of: split,
         rows: without,
         all: rows.len(),
     })
 }
 
-fn repeated((of, rows): Rows<'_>) -> Option<Flaw> {
+fn repeated((split, rows): Rows<'_>) -> Option<Flaw> {
     let mut seen = HashSet::new();
-    let again = rows
+    let repeated = rows
         .iter()
         .filter(|row| !seen.insert((&row.prompt, &row.answer)));
-    let again = again.count();
-    (again > 0).then_some(Flaw::Repeated {
-        of,
-        rows: again,
+    let repeated = repeated.count();
+    (repeated > 0).then_some(Flaw::Repeated {
+        of: split,
+        rows: repeated,
         all: rows.len(),
     })
 }
 
-fn contradictory((of, rows): Rows<'_>) -> Option<Flaw> {
+fn contradictory((split, rows): Rows<'_>) -> Option<Flaw> {
     let answers = answers_by_prompt(rows);
     let prompts = answers.values().filter(|answers| answers.len() > 1).count();
-    (prompts > 0).then_some(Flaw::Contradictory { of, prompts })
+    (prompts > 0).then_some(Flaw::Contradictory { of: split, prompts })
 }
 
 fn unseen_labels<'a>(
-    of: Split,
+    split: Split,
     rows: impl Iterator<Item = &'a Row>,
     trained: &HashSet<&str>,
 ) -> Option<Flaw> {
@@ -98,7 +100,7 @@ fn unseen_labels<'a>(
     unseen.sort();
     unseen.dedup();
     (rows > 0).then(|| Flaw::UnseenLabels {
-        of,
+        of: split,
         rows,
         labels: unseen.iter().map(ToString::to_string).collect(),
     })

@@ -1,4 +1,4 @@
-//! Flaws of a task's rows: what makes a score say less than it seems to, and what is done about it.
+//! Flaws of a task's rows that distort a score, and their repair.
 
 mod find;
 mod repair;
@@ -10,61 +10,61 @@ use crate::load::Row;
 pub use find::flaws;
 pub use repair::repaired;
 
-/// A flaw of a task's rows, with the number of rows it is about.
+/// A flaw of a task's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Rows of one split whose prompt stands in another: they are no test of what was learned.
+    /// Rows of one split share prompts with another split, so they do not test what was learned.
     Shared {
-        /// The split that should know nothing of the other.
+        /// The split that should be independent of the other.
         of: Split,
-        /// The split it shares prompts with.
+        /// The split that it shares prompts with.
         with: Split,
-        /// Rows of `of` that do.
+        /// Number of rows of `of` that share a prompt.
         rows: usize,
-        /// Those of them whose answer is the same there.
+        /// Number of these rows whose answer is also the same.
         same_answer: usize,
-        /// Rows of `of`.
+        /// Number of all rows of `of`.
         all: usize,
     },
-    /// Rows of a split that say again what another row of it says.
+    /// Rows of a split repeat another row of it.
     Repeated {
         /// The split.
         of: Split,
-        /// Rows beyond the first of each.
+        /// Number of repetitions, without the first occurrences.
         rows: usize,
-        /// Rows of the split.
+        /// Number of all rows of the split.
         all: usize,
     },
-    /// Prompts of a split that stand there with several answers: none can score 100.
+    /// Prompts of a split occur with several answers, so no model can score 100.
     Contradictory {
         /// The split.
         of: Split,
-        /// Such prompts.
+        /// Number of such prompts.
         prompts: usize,
     },
-    /// Answers of a split that no training row has, in a task of a few fixed answers.
+    /// Answers of a split occur in no training row, in a task with few fixed answers.
     UnseenLabels {
         /// The split.
         of: Split,
-        /// Rows with such an answer.
+        /// Number of rows with such an answer.
         rows: usize,
         /// The answers.
         labels: Vec<String>,
     },
-    /// Rows of a split whose answer is none of the task's: nothing can be right there.
+    /// Rows of a split have an answer that the task does not have, so no answer can be right.
     Unlabelled {
         /// The split.
         of: Split,
-        /// Such rows.
+        /// Number of such rows.
         rows: usize,
-        /// Rows of the split.
+        /// Number of all rows of the split.
         all: usize,
     },
-    /// One answer is so frequent in the test rows that always giving it scores this well.
+    /// One answer is so frequent in the test rows that giving it always scores well.
     Constant {
         /// The answer.
         label: String,
-        /// Percent of the test rows.
+        /// Share of the test rows, in percent.
         percent: usize,
     },
 }
@@ -130,7 +130,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Whether a row's answer is one of the task's; any is where they are not fixed.
+/// Whether a row's answer is one of the task's answers; always true if these are not fixed.
 fn is_labelled(row: &Row, labels: &[String]) -> bool {
     labels.is_empty() || labels.iter().any(|label| label == row.answer.trim())
 }

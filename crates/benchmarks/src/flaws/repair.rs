@@ -1,17 +1,17 @@
-//! Leaves out the rows that make a score say less than it seems to.
+//! Removes the rows that distort a score.
 
 use std::collections::HashSet;
 
 use super::{Split, is_labelled};
 use crate::load::{Row, TaskRows};
 
-/// Rows with which a score says what it seems to, and what was changed, in sentences.
+/// Repairs the rows of a task, and describes the changes in sentences.
 ///
-/// Rows without a gold label are left out everywhere. The other test rows stay as they are, so that
-/// scores compare with published ones. Training rows with
-/// the prompt of a test row are left out, and so are validation rows with the prompt of a test row
-/// or of a training row that is left; where none is left, every tenth training row becomes a
-/// validation row instead. Repeated training rows stay: they weigh what they weigh.
+/// Rows without a gold label are removed from all splits. Other test rows stay, so that scores are
+/// comparable with published ones. Training rows with the prompt of a test row are removed, and so
+/// are validation rows with the prompt of a test row or of a remaining training row. If no
+/// validation row remains, every tenth training row becomes a validation row. Repeated training
+/// rows stay, so frequent rows keep their weight.
 pub fn repaired(mut rows: TaskRows) -> (TaskRows, Vec<String>) {
     let mut changes = Vec::new();
     let labels = std::mem::take(&mut rows.labels);

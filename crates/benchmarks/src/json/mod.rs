@@ -1,4 +1,4 @@
-//! Reads JSON files, and says what a file is that is no JSON.
+//! Reads JSON files, and recognises files of other formats.
 
 mod not_json;
 mod place;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 pub use not_json::NotJson;
 pub use place::Place;
 
-/// What a JSON file of a suite holds.
+/// The content of a suite's JSON file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
@@ -33,24 +33,24 @@ impl fmt::Display for Content {
     }
 }
 
-/// Why a file does not give the JSON value that it should hold.
+/// Why a file does not contain the expected JSON value.
 pub(crate) enum ReadError {
     /// The file cannot be read.
     Io {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// The file is something else that has a name.
+    /// The file has another, known format.
     NotJson { path: PathBuf, found: NotJson },
-    /// Any other fault; the reason holds line and column.
+    /// Any other error; the reason gives line and column.
     Json { path: PathBuf, reason: String },
 }
 
-/// Reads a file that holds one JSON value.
+/// Reads a file with one JSON value.
 ///
 /// # Errors
 ///
-/// See [`ReadError`].
+/// The variants of [`ReadError`].
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, content: Content) -> Result<T, ReadError> {
     let bytes = std::fs::read(path).map_err(|source| ReadError::Io {
         path: path.to_path_buf(),

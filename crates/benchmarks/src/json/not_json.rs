@@ -1,4 +1,4 @@
-//! Recognises files of another kind where JSON should be.
+//! Recognises files that are not JSON.
 
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
@@ -7,17 +7,17 @@ use thiserror::Error;
 use super::Content;
 use super::place::{Place, half_surrogate};
 
-/// What a file is instead of JSON, where, and what to do about it.
+/// The actual format of a file that should be JSON, with the position of the error and a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NotJson {
-    /// Nothing, or only white space.
+    /// An empty file, or only white space.
     #[error("is empty, expected one JSON {expected}: copy or download it again")]
     Empty {
-        /// What the file should hold.
+        /// The expected content.
         expected: Content,
     },
-    /// JSON behind the byte order mark of UTF-8.
+    /// JSON after a UTF-8 byte order mark.
     #[error(
         "begins with a byte order mark (EF BB BF), which JSON does not allow: save it as UTF-8 \
          without one"
@@ -31,66 +31,66 @@ pub enum NotJson {
     OtherEncoding {
         /// Name of the encoding.
         encoding: &'static str,
-        /// Its mark in hexadecimal.
+        /// Its byte order mark, in hexadecimal digits.
         mark: &'static str,
     },
-    /// Another kind of file, by its first bytes.
+    /// A file of another format, recognised by its first bytes.
     #[error("is {kind}, not JSON: {remedy}")]
     OtherKind {
         /// The kind.
         kind: &'static str,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// What Git LFS leaves where it did not download a file.
+    /// A Git LFS pointer: the file itself was not downloaded.
     #[error("is a Git LFS pointer, not the file itself{}: run `git lfs pull`", bytes(*size))]
     LfsPointer {
-        /// Bytes of the file itself, as the pointer says.
+        /// Size of the file in bytes, if the pointer gives it.
         size: Option<u64>,
     },
-    /// Several objects one after another.
+    /// Several JSON values, one after another.
     #[error("holds JSON lines (one object per line), expected one JSON {expected}: {}", one(*expected))]
     Lines {
-        /// What the file should hold.
+        /// The expected content.
         expected: Content,
     },
-    /// An escape that is half a character.
+    /// An escape that is half of a surrogate pair.
     #[error(
         "holds half of a surrogate pair without the other half ({escape}) at {place}: write the \
          whole character or remove the half"
     )]
     HalfSurrogate {
-        /// The escape as it stands in the file.
+        /// The escape as in the file.
         escape: String,
-        /// Where it stands.
+        /// Its position.
         place: Place,
     },
-    /// Bytes that no text in UTF-8 has.
+    /// Bytes that are not valid UTF-8.
     #[error(
         "is not UTF-8: byte {byte:02X} at offset {offset} ({place}) is wrong: save it as UTF-8"
     )]
     NotUtf8 {
-        /// The first byte that cannot stand there.
+        /// The first invalid byte.
         byte: u8,
-        /// Bytes before it.
+        /// Number of bytes before it.
         offset: usize,
-        /// Where it stands.
+        /// Its position.
         place: Place,
     },
-    /// A text that ends inside a character.
+    /// A text that ends within a character.
     #[error(
         "ends inside a character at offset {offset} ({place}), so its end is missing: copy or download \
          it again"
     )]
     Cut {
-        /// Bytes before the character.
+        /// Number of bytes before the character.
         offset: usize,
-        /// Where it begins.
+        /// Position of the character.
         place: Place,
     },
 }
 
-/// Encodings by their byte order mark; that of UTF-32 begins as that of UTF-16.
+/// Encodings by their byte order mark. UTF-32 comes first, because its mark begins with UTF-16's.
 const ENCODINGS: [(&[u8], &str, &str); 4] = [
     (b"\xff\xfe\0\0", "UTF-32", "FF FE 00 00"),
     (b"\0\0\xfe\xff", "UTF-32", "00 00 FE FF"),
@@ -98,7 +98,7 @@ const ENCODINGS: [(&[u8], &str, &str); 4] = [
     (b"\xfe\xff", "UTF-16", "FE FF"),
 ];
 
-/// Kinds of files that data sets come in, by their first bytes.
+/// Formats in which data sets are distributed, by their first bytes.
 const KINDS: [(&[u8], &str, &str); 4] = [
     (b"\x1f\x8b", "compressed with gzip (1F 8B)", "unpack it"),
     (b"PK\x03\x04", "a ZIP archive (50 4B 03 04)", "unpack it"),
@@ -109,7 +109,7 @@ const KINDS: [(&[u8], &str, &str); 4] = [
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 impl NotJson {
-    /// The bytes as text, unless they show what else they are.
+    /// Returns the bytes as text, unless they show another format.
     pub(super) fn check(bytes: &[u8], expected: Content) -> Result<&str, Self> {
         let start = bytes.trim_ascii_start();
         if start.is_empty() {
@@ -144,14 +144,14 @@ impl NotJson {
         }
     }
 
-    /// What is behind the parser's error, if it can be said better.
+    /// A better description of a parser error, if there is one.
     pub(super) fn behind(error: &serde_json::Error, text: &str, expected: Content) -> Option<Self> {
         if is_lines(text) {
             return Some(Self::Lines { expected });
         }
         let (offset, escape) = half_surrogate(text)?;
         let place = Place::of(text.as_bytes(), offset, expected);
-        // What the parser did not come to is not what it failed at.
+        // Ignore faults after the position that the parser reached.
         let reached = (place.line, place.column) <= (error.line(), error.column());
         reached.then(|| Self::HalfSurrogate {
             escape: escape.to_string(),
@@ -160,15 +160,15 @@ impl NotJson {
     }
 }
 
-/// Whether an object is the first value of several.
+/// Whether an object is the first of several values.
 fn is_lines(text: &str) -> bool {
-    // What is ignored may hold any escape: half of a surrogate pair does not hide the lines.
+    // `IgnoredAny` accepts all escapes, so half of a surrogate pair does not hide the lines.
     let mut values = Deserializer::from_str(text).into_iter::<IgnoredAny>();
     let first = text.trim_start().starts_with('{') && matches!(values.next(), Some(Ok(_)));
     first && text[values.byte_offset()..].trim_start().starts_with('{')
 }
 
-/// The size that a pointer of Git LFS names.
+/// The size that a Git LFS pointer gives.
 fn size(pointer: &str) -> Option<u64> {
     let mut lines = pointer.lines();
     lines.find_map(|line| line.strip_prefix("size ")?.trim().parse().ok())
@@ -178,7 +178,7 @@ fn bytes(size: Option<u64>) -> String {
     size.map_or(String::new(), |size| format!(", which has {size} bytes"))
 }
 
-/// How a file of several values becomes one of one value.
+/// How to make one value from a file of several values.
 fn one(expected: Content) -> &'static str {
     match expected {
         Content::Rows => "convert it with `jq -s . OLD > NEW`",

@@ -1,17 +1,17 @@
-//! Where something stands in a JSON text.
+//! Positions in a JSON text.
 
 use std::fmt;
 
 use super::Content;
 
-/// A place in a JSON file, counted as the parser counts.
+/// A position in a JSON file, counted like the parser's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Line, from 1.
     pub line: usize,
     /// Byte of the line, from 1.
     pub column: usize,
-    /// Row, from 0, in a file of rows.
+    /// Row, from 0, if the file contains rows.
     pub row: Option<usize>,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// The place of the byte at `offset`.
+    /// The position of the byte at `offset`.
     pub(super) fn of(bytes: &[u8], offset: usize, content: Content) -> Self {
         let before = &bytes[..offset];
         let breaks = before.iter().filter(|byte| **byte == b'\n');
@@ -39,13 +39,13 @@ impl Place {
     }
 }
 
-/// Index of the element that the text ends in, if it is an array that is still open.
+/// The index of the element in which the text ends, if it is an array that is still open.
 fn row(before: &[u8]) -> Option<usize> {
     let (mut row, mut depth, mut quoted) = (0, 0_usize, false);
     let mut bytes = before.trim_ascii_start().strip_prefix(b"[")?.iter();
     while let Some(byte) = bytes.next() {
         match byte {
-            // The next byte is part of the escape, a quotation mark too.
+            // Skip the escaped byte, which may be a quotation mark.
             b'\\' => _ = bytes.next(),
             b'"' => quoted = !quoted,
             _ if quoted => {}
@@ -59,13 +59,12 @@ fn row(before: &[u8]) -> Option<usize> {
     Some(row)
 }
 
-/// Offset of the first escape in a text that is half of a surrogate pair without the other half,
-/// and the escape.
+/// The first escape that is half of a surrogate pair without the other half, with its offset.
 ///
 /// # References
 ///
-/// RFC 8259, section 7: characters beyond the basic plane are written as two escapes, a half from
-/// D800 to DBFF before one from DC00 to DFFF.
+/// RFC 8259, section 7: characters beyond the basic plane are written as two escapes, one from D800
+/// to DBFF and then one from DC00 to DFFF.
 pub(super) fn half_surrogate(text: &str) -> Option<(usize, &str)> {
     let mut offset = 0;
     while let Some(found) = text.get(offset..)?.find('\\') {
@@ -74,7 +73,8 @@ pub(super) fn half_surrogate(text: &str) -> Option<(usize, &str)> {
         match unit(text, offset) {
             Some(0xD800..0xDC00) if unit(text, offset + 6).filter(low).is_some() => offset += 12,
             Some(0xD800..0xE000) => return Some((offset, text.get(offset..offset + 6)?)),
-            // The backslash and what it escapes: one byte, or the parser failed here.
+            // Skip the backslash and the escaped byte; the parser fails at longer escapes that are
+            // invalid.
             _ => offset += 2,
         }
     }

@@ -1,4 +1,4 @@
-//! Accuracy: the first line is right or wrong.
+//! Accuracy: the first line is either right or wrong.
 
 use super::text::{all_or_nothing, first_line};
 use super::{Score, TaskScore};
@@ -21,7 +21,8 @@ impl TaskScore for Accuracy {
 }
 
 impl Score {
-    /// The answer's first line, without white space around it, equals the expected one.
+    /// Accuracy: 100 if the answer's first line, without surrounding white space, equals the
+    /// expected one; otherwise 0.
     pub fn accuracy() -> Self {
         Self::new(Accuracy)
     }

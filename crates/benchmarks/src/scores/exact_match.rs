@@ -21,19 +21,20 @@ impl TaskScore for ExactMatch {
 }
 
 impl Score {
-    /// The answer equals the expected one but for case, ASCII punctuation and white space: the CL
-    /// benchmark's score.
+    /// Exact match: 100 if the answer equals the expected one except for case, ASCII punctuation
+    /// and white space; otherwise 0. It is the CL benchmark's score.
     pub fn exact_match() -> Self {
         Self::new(ExactMatch)
     }
 }
 
-/// As the CL benchmark compares: lower case, no ASCII punctuation, single blanks. Articles stay.
+/// Normalizes like the CL benchmark: lower case, no ASCII punctuation, single spaces. Articles
+/// stay.
 fn normalized(text: &str) -> String {
     let lower = text.to_lowercase();
-    let kept: String = lower
+    let letters: String = lower
         .chars()
         .filter(|character| !character.is_ascii_punctuation())
         .collect();
-    words(&kept).collect::<Vec<_>>().join(" ")
+    words(&letters).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! The first character: the letter of a choice that is explained afterwards.
+//! First character: the letter of a choice; an explanation may follow.
 
 use super::text::{all_or_nothing, is_white_space};
 use super::{Score, TaskScore};
@@ -26,7 +26,8 @@ impl TaskScore for FirstCharacter {
 }
 
 impl Score {
-    /// The first characters are equal: the letter of a choice that is explained afterwards.
+    /// First character: 100 if the first characters are equal, as the letters of a choice before
+    /// its explanation; otherwise 0.
     pub fn first_character() -> Self {
         Self::new(FirstCharacter)
     }

@@ -27,27 +27,27 @@ impl TaskScore for FuzzyRatio {
 }
 
 impl Score {
-    /// Edit similarity of the first lines, which also end at `<EOL>`, after undoing the literals of
-    /// code.
+    /// Edit similarity of the first lines, after code literals are restored; `<EOL>` also ends a
+    /// line.
     pub fn fuzzy_ratio() -> Self {
         Self::new(FuzzyRatio)
     }
 }
 
-/// Py150's code is one line of text, in which `<EOL>` stands for a line break.
+/// Py150's code is one line of text, with `<EOL>` for line breaks.
 fn until_end_of_line(code: &str) -> &str {
     code.split("<EOL>").next().unwrap_or(code)
 }
 
-/// Similarity in `[0, 100]`: the share of characters of both texts that insertions and deletions
-/// leave in place, rounded to an integer (halves to even); 0 if a text is empty.
+/// Edit similarity in `[0, 100]`: the share of the characters of both texts that insertions and
+/// deletions leave in place, rounded to an integer (halves to even). It is 0 if a text is empty.
 ///
 /// # References
 ///
-/// `fuzz.ratio` of fuzzywuzzy 0.18 with python-Levenshtein (without it, difflib counts fewer
-/// characters as left in place). Two empty texts are 100 there, but TRACE skips them before.
+/// `fuzz.ratio` of fuzzywuzzy 0.18 with python-Levenshtein (without it, difflib finds fewer common
+/// characters). It gives 100 for two empty texts, but TRACE skips these.
 pub fn fuzzy_ratio(a: &str, b: &str) -> u8 {
-    // Two empty texts would be alike; a single one shares nothing with the other anyway.
+    // Two empty texts would be equal; one empty text shares nothing with the other anyway.
     if a.is_empty() {
         return 0;
     }
@@ -59,8 +59,8 @@ static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?s)<(?:STR|NUM|CHAR)_LIT:(.*?)>").expect("a constant pattern is valid")
 });
 
-/// Puts the literals of Py150's normalized code back: `<STR_LIT:x>` is `x`, a bare `<NUM_LIT>` is
-/// `0`, and bare string and character literals are empty.
+/// Restores the literals of Py150's normalized code: `<STR_LIT:x>` becomes `x`, a bare `<NUM_LIT>`
+/// becomes `0`, and bare string and character literals become empty.
 ///
 /// # References
 ///
@@ -70,7 +70,7 @@ pub fn undo_literals(code: &str) -> String {
         .replace("<NUM_LIT>", "0")
         .replace("<STR_LIT>", "")
         .replace("<CHAR_LIT>", "");
-    // One literal after another, as the original does: what one leaves behind may be the next.
+    // Restore one literal after another, like the original: the result of one may form the next.
     let mut code = bare.clone();
     for literal in LITERAL.captures_iter(&bare) {
         code = code.replace(&literal[0], &literal[1]);
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_text_is_like_nothing() {
+    fn an_empty_text_is_similar_to_no_text() {
         assert_eq!(fuzzy_ratio("", ""), 0);
         assert_eq!(fuzzy_ratio("", "a"), 0);
         assert_eq!(fuzzy_ratio("a", ""), 0);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_are_put_back() {
+    fn literals_are_restored() {
         let code = "f ( <STR_LIT> , <STR_LIT:a b> , <NUM_LIT> , <NUM_LIT:12> , <CHAR_LIT:c> )";
         assert_eq!(undo_literals(code), "f (  , a b , 0 , 12 , c )");
         assert_eq!(undo_literals("<STR_LIT:open"), "<STR_LIT:open");

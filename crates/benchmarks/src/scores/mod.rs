@@ -1,4 +1,4 @@
-//! How the answers to a task become one number.
+//! Scores of the answers to a task.
 
 mod accuracy;
 mod exact_match;
@@ -19,7 +19,7 @@ pub use registry::Scores;
 pub use rouge_l::rouge_l;
 pub use sari::sari;
 
-/// How one answer is scored. [`Score`] applies the rules that hold for all scores.
+/// The rule that scores one answer. [`Score`] adds the rules that all scores share.
 pub trait TaskScore: Debug + Send + Sync {
     /// Its name in a `suite.json`.
     fn name(&self) -> &'static str;
@@ -27,16 +27,16 @@ pub trait TaskScore: Debug + Send + Sync {
     /// What it compares, in one sentence.
     fn help(&self) -> &'static str;
 
-    /// Score in `[0, 100]` of an answer to a prompt, beside the expected answer.
+    /// The score of an answer to a prompt in `[0, 100]`, given the expected answer.
     fn row_score(&self, prompt: &str, answer: &str, reference: &str) -> f64;
 
-    /// Whether all of an answer counts. Where its beginning suffices, callers need not warn about answers
-    /// that are too long to be generated in full.
+    /// Whether the whole answer counts. If its beginning is enough, callers need not warn about
+    /// answers that are too long to generate.
     fn reads_whole_answer(&self) -> bool {
         true
     }
 
-    /// Whether [`row_score`](Self::row_score) is asked about empty texts too, in place of 0 for them.
+    /// Whether [`row_score`](Self::row_score) also scores empty texts, which otherwise score 0.
     fn scores_empty_texts(&self) -> bool {
         false
     }
@@ -44,12 +44,14 @@ pub trait TaskScore: Debug + Send + Sync {
 
 /// A score in `[0, 100]`; in JSON, its name.
 ///
-/// As in TRACE, an empty answer scores 0 (SARI, which looks at the prompt too, scores it as it
-/// is), and the score of a task is the mean over its rows. TRACE's scripts disagree on how much of
-/// an answer counts: those for trained models compare all of it, the one for in-context learning
-/// cuts at the first line break (numbers) or `<EOL>` (code) so that a model that does not stop is
-/// still scored. Here the cut is always made, and white space around an answer is dropped, since
-/// some tokenizers cannot write it; ROUGE-L and SARI read the answer as it is.
+/// As in TRACE, an empty answer scores 0 (except with SARI, which also reads the prompt), and a
+/// task's score is the mean over its rows.
+///
+/// TRACE's scripts differ in how much of an answer counts. Those for trained models compare all of
+/// it. The script for in-context learning cuts it at the first line break (numbers) or `<EOL>`
+/// (code), so that a model that does not stop still gets a score. This crate always cuts, and it
+/// ignores white space around an answer, because some tokenizers cannot write it. ROUGE-L and SARI
+/// read the answer unchanged.
 ///
 /// # References
 ///
@@ -58,7 +60,7 @@ pub trait TaskScore: Debug + Send + Sync {
 pub struct Score(Arc<dyn TaskScore>);
 
 impl Score {
-    /// The score that an implementation gives.
+    /// Wraps a scoring rule.
     pub fn new(implementation: impl TaskScore + 'static) -> Self {
         Self(Arc::new(implementation))
     }
@@ -73,12 +75,12 @@ impl Score {
         self.0.help()
     }
 
-    /// Whether all of an answer counts, not only its beginning.
+    /// Whether the whole answer counts, not only its beginning.
     pub fn reads_whole_answer(&self) -> bool {
         self.0.reads_whole_answer()
     }
 
-    /// Score of one answer.
+    /// The score of one answer in `[0, 100]`.
     pub fn row_score(&self, prompt: &str, answer: &str, reference: &str) -> f64 {
         let is_empty = answer.is_empty() || reference.is_empty();
         if is_empty && !self.0.scores_empty_texts() {
@@ -87,7 +89,7 @@ impl Score {
         self.0.row_score(prompt, answer, reference)
     }
 
-    /// Mean score of all answers; 0 if there is none.
+    /// The mean score of all answers in `[0, 100]`; 0 if there is no answer.
     ///
     /// # Panics
     ///
@@ -112,7 +114,7 @@ impl Debug for Score {
     }
 }
 
-/// Scores of one name are one score.
+/// Scores with the same name are equal.
 impl PartialEq for Score {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name()

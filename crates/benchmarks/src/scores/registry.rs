@@ -2,7 +2,7 @@
 
 use super::{Score, TaskScore};
 
-/// Scores by the names that a `suite.json` calls them.
+/// Scores by their names in a `suite.json`.
 #[derive(Clone, Debug)]
 pub struct Scores(Vec<Score>);
 
@@ -10,7 +10,7 @@ impl Scores {
     /// The scores of TRACE and of the CL benchmark.
     pub fn builtin() -> Self {
         Self(vec![
-            // One line each.
+            // One line per score.
             Score::accuracy(),
             Score::exact_match(),
             Score::first_character(),
@@ -20,7 +20,7 @@ impl Scores {
         ])
     }
 
-    /// The same list with one more; it takes the place of one with the same name.
+    /// Adds a score, or replaces the score of the same name.
     #[must_use]
     pub fn with(mut self, score: impl TaskScore + 'static) -> Self {
         let score = Score::new(score);
@@ -34,7 +34,7 @@ impl Scores {
         self.0.iter()
     }
 
-    /// The score of a name.
+    /// The score of a name; `None` if there is none.
     pub fn find(&self, name: &str) -> Option<&Score> {
         self.iter().find(|score| score.name() == name)
     }

@@ -1,4 +1,4 @@
-//! ROUGE-L at summary level.
+//! Summary-level ROUGE-L.
 
 use std::collections::HashSet;
 
@@ -18,14 +18,14 @@ impl TaskScore for RougeL {
     }
 
     fn row_score(&self, _prompt: &str, answer: &str, reference: &str) -> f64 {
-        // The original passes the expected text as the hypothesis; the union of longest common
+        // The original passes the expected text as the hypothesis, and the union of longest common
         // subsequences is not symmetric.
         100.0 * rouge_l(reference, answer)
     }
 }
 
 impl Score {
-    /// ROUGE-L, the F score.
+    /// ROUGE-L: the F score of longest common subsequences.
     pub fn rouge_l() -> Self {
         Self::new(RougeL)
     }
@@ -33,10 +33,10 @@ impl Score {
 
 /// F score in `[0, 1]` of the longest common subsequences of words.
 ///
-/// Texts are split at full stops into sentences and at white space into words; for every sentence
-/// of `reference`, the words that it shares, in order, with any sentence of `hypothesis` are
-/// counted once over the whole text, against the *distinct* words of each side. A text without a
-/// word scores 0.
+/// Texts are split into sentences at full stops and into words at white space. For every sentence
+/// of `reference`, it finds the words that the sentence shares, in order, with any sentence of
+/// `hypothesis`. These words count once over the whole text, and are compared with the *distinct*
+/// words of each text. A text without words scores 0.
 ///
 /// # References
 ///
@@ -58,12 +58,12 @@ pub fn rouge_l(hypothesis: &str, reference: &str) -> f64 {
     let shared = shared.len() as f64;
     let recall = shared / distinct(&reference);
     let precision = shared / distinct(&hypothesis);
-    // The small term keeps 0 / 0 from happening; a perfect score stays below 1 by it.
+    // The small term avoids 0 / 0; it keeps a perfect score below 1.
     2.0 * (precision * recall / (precision + recall + 1e-8))
 }
 
-/// Words of every sentence; an empty sentence, as after the last full stop, is none, but one of
-/// white space alone is a sentence of one empty word.
+/// Words of every sentence. An empty sentence, as after the last full stop, is dropped; a sentence
+/// of only white space has one empty word.
 fn sentences(text: &str) -> Vec<Vec<String>> {
     text.split('.')
         .filter(|sentence| !sentence.is_empty())
@@ -77,7 +77,7 @@ fn sentences(text: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// A longest common subsequence; among several, the one that keeps to the end of `x`.
+/// A longest common subsequence; if there are several, the one nearest to the end of `x`.
 fn common_subsequence<'a>(x: &'a [String], y: &[String]) -> Vec<&'a str> {
     let width = y.len() + 1;
     let mut lengths = vec![0_usize; (x.len() + 1) * width];

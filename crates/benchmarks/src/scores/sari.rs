@@ -1,4 +1,4 @@
-//! SARI: how well a text simplifies another, by the words it keeps, deletes and adds.
+//! SARI: scores a simplification by the words that it keeps, deletes and adds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -38,14 +38,15 @@ impl Score {
 
 /// SARI in `[0, 100]` of `answer` as a simplification of `source`, against one reference.
 ///
-/// The mean of three scores, each averaged over n-grams of one to four tokens: F1 of what is kept,
-/// precision of what is deleted, F1 of what is added. Texts are lower-cased and tokenized as for
+/// It is the mean of three scores, each averaged over n-grams of one to four tokens: F1 of the kept
+/// n-grams, precision of the deleted ones, F1 of the added ones. Texts are lower-cased and
+/// tokenized as for BLEU; a score of `0 / 0` counts as 1.
 /// BLEU; a score that is `0 / 0` is 1.
 ///
 /// # References
 ///
-/// The `sari` metric of Hugging Face evaluate (after tensor2tensor), with the tokenizer `13a` of
-/// sacrebleu 2; it takes several references, of which TRACE gives one.
+/// The `sari` metric of Hugging Face evaluate (from tensor2tensor), with the tokenizer `13a` of
+/// sacrebleu 2. It supports several references; TRACE gives one.
 pub fn sari(source: &str, answer: &str, reference: &str) -> f64 {
     let [source, answer, reference] = [source, answer, reference].map(tokens);
     let total: f64 = (1..=4)
@@ -62,7 +63,7 @@ pub fn sari(source: &str, answer: &str, reference: &str) -> f64 {
 
 type Counts = BTreeMap<String, usize>;
 
-/// Mean of the scores for keeping, deleting and adding n-grams of one length.
+/// Mean of the scores for kept, deleted and added n-grams of one length.
 fn ngram_score(source: &Counts, answer: &Counts, reference: &Counts) -> f64 {
     let kept = common(source, answer);
     let kept_rightly = common(&kept, reference);
@@ -75,7 +76,7 @@ fn ngram_score(source: &Counts, answer: &Counts, reference: &Counts) -> f64 {
     let deleted_rightly = without(&deleted, reference);
     let delete = mean_share(&deleted_rightly, &deleted);
 
-    // Additions count once, however often they are made.
+    // An added n-gram counts once, however often it occurs.
     let new = |text: &Counts| -> BTreeSet<String> {
         let grams = text.keys().filter(|gram| !source.contains_key(*gram));
         grams.cloned().collect()
@@ -109,7 +110,7 @@ fn total(counts: &Counts) -> usize {
     counts.values().sum()
 }
 
-/// `part / whole`, 1 if there is nothing to be a part of.
+/// `part / whole`; 1 if `whole` is 0.
 fn share(part: usize, whole: usize) -> f64 {
     match whole {
         0 => 1.0,
@@ -129,7 +130,7 @@ fn mean_share(part: &Counts, whole: &Counts) -> f64 {
 }
 
 fn harmonic_mean(a: f64, b: f64) -> f64 {
-    // Where only `b` is 0, the product is.
+    // If only `b` is 0, the product is 0.
     if a == 0.0 { 0.0 } else { 2.0 * a * b / (a + b) }
 }
 
@@ -141,22 +142,22 @@ fn grams(tokens: &[String], n: usize) -> Counts {
     counts
 }
 
-/// Patterns of the tokenizer 13a and what they are replaced by, in order.
+/// The replacement rules of the tokenizer 13a, in order.
 static RULES: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
     let rule = |pattern: &str| Regex::new(pattern).expect("a constant pattern is valid");
     [
-        // Symbols: braces, brackets, operators, quotes, but not full stop, comma, dash.
+        // Symbols: braces, brackets, operators, quotes, but not full stop, comma and dash.
         (rule(r"([\{-\~\[-\` -\&\(-\+\:-\@\/])"), " $1 "),
-        // Full stop and comma, unless a digit stands before them,
+        // A full stop or comma, unless a digit precedes it,
         (rule(r"([^0-9])([\.,])"), "$1 $2 "),
-        // or after them.
+        // or follows it.
         (rule(r"([\.,])([^0-9])"), " $1 $2"),
         // A dash after a digit.
         (rule(r"([0-9])(-)"), "$1 $2 "),
     ]
 });
 
-/// Lower-cased tokens; an empty text is one empty token, as splitting at spaces makes it.
+/// Lower-cased tokens; an empty text gives one empty token, as splitting at spaces does.
 fn tokens(text: &str) -> Vec<String> {
     let mut text = text.to_lowercase();
     text = text

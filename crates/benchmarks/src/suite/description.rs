@@ -1,4 +1,4 @@
-//! A suite that describes itself in a `suite.json`.
+//! Reads the description of a suite from its `suite.json`.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::error::BenchmarkError;
 use crate::json::{self, Content};
 use crate::scores::Scores;
 
-/// What a [`Suite`] writes; only the list of scores tells what their names stand for.
+/// The serialized form of a [`Suite`]; the list of scores gives its score names their meaning.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "struct Suite")]
 struct SuiteDescription {
@@ -20,7 +20,7 @@ struct SuiteDescription {
     general: Option<String>,
 }
 
-/// What a [`TaskSpec`] writes.
+/// The serialized form of a [`TaskSpec`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "struct TaskSpec")]
 struct TaskDescription {
@@ -42,7 +42,7 @@ fn one_epoch() -> usize {
 }
 
 impl Suite {
-    /// Reads a description, with the scores that it may name.
+    /// Reads a description that may use the given scores.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A suite: its tasks, how each is scored, and the orders they are learned in.
+//! A suite: its tasks, their scores, and the orders in which they are learned.
 
 mod description;
 mod order;
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::scores::Score;
 
-/// A benchmark of several tasks.
+/// A suite of several tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suite {
     /// Its name in reports.
     pub name: String,
     /// Its tasks.
     pub tasks: Vec<TaskSpec>,
-    /// Orders of the tasks by name; the first one is order 1.
+    /// Orders of the tasks by their names; the first one is order 1.
     pub orders: Vec<Vec<String>>,
-    /// File with rows that probe general knowledge, relative to the suite's folder.
+    /// File with questions about general knowledge, relative to the suite's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub general: Option<String>,
 }
@@ -30,34 +30,35 @@ pub struct TaskSpec {
     pub name: String,
     /// How answers are scored.
     pub score: Score,
-    /// Longest answer in tokens.
+    /// Maximum length of an answer in tokens.
     pub max_new_tokens: usize,
-    /// Epochs; 1 if not given.
+    /// Number of epochs; 1 if not given.
     pub epochs: usize,
-    /// The answers there are, in a task of fixed ones; a row with another one is an error.
+    /// The answers of a task with fixed answers; a row with another answer is an error.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// Folder of its rows, relative to that of the suite; called as the task if not given.
+    /// Folder of its rows, relative to the suite's folder; by default the task's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// How its rows are on disk.
+    /// The file format of its rows.
     #[serde(skip_serializing_if = "Format::is_prompts")]
     pub format: Format,
 }
 
-/// How the rows of a task are on disk.
+/// The file format of a task's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Format {
-    /// TRACE's: `{train,eval,test}.json` of `{"prompt", "answer"}`.
+    /// TRACE's format: `{train,eval,test}.json` of `{"prompt", "answer"}`.
     #[default]
     Prompts,
-    /// The CL benchmark's: `{train,dev,test}.json` of `{"sentence", "label"}`, and `labels.json`, whose
-    /// order is that of the options in the prompt, which is made here.
+    /// The CL benchmark's format: `{train,dev,test}.json` of `{"sentence", "label"}`, and
+    /// `labels.json`. The prompt is made from them; its options have the order of the labels.
     Labelled {
-        /// Kind of the task, named in the prompt.
+        /// Kind of the task, part of the prompt.
         group: String,
-        /// What is asked; without one the options are not listed, since the sentence asks.
+        /// The instruction. If it is empty, the prompt lists no options, because the sentence asks
+        /// the question.
         #[serde(default)]
         instruction: String,
     },
@@ -68,7 +69,7 @@ impl Format {
         *self == Self::Prompts
     }
 
-    /// What a task's folder holds.
+    /// The files of a task's folder.
     pub(crate) fn files(&self) -> &'static str {
         match self {
             Self::Prompts => "train.json, eval.json and test.json",
@@ -78,7 +79,7 @@ impl Format {
 }
 
 impl TaskSpec {
-    /// Folder of its rows, relative to that of the suite.
+    /// The folder of its rows, relative to the suite's folder.
     pub fn path(&self) -> &Path {
         Path::new(self.folder.as_ref().unwrap_or(&self.name))
     }

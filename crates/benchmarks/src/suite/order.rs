@@ -1,11 +1,11 @@
-//! The tasks of a suite in an order.
+//! Orders of a suite's tasks.
 
 use super::{Suite, TaskSpec};
 use crate::error::BenchmarkError;
 
 impl Suite {
-    /// The tasks in an order: `1`, `2`, … for a stored one, or names separated by commas, which
-    /// may leave tasks out.
+    /// The tasks of an order: `1`, `2`, … for a stored order, or task names separated by commas,
+    /// which need not include all tasks.
     ///
     /// # Errors
     ///

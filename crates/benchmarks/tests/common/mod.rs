@@ -11,7 +11,7 @@ pub fn row(prompt: impl ToString, answer: &str) -> Row {
     }
 }
 
-/// Rows whose prompts are numbers from `first` on, with three answers in turn.
+/// Rows whose prompts are consecutive numbers from `first`, with three answers in turn.
 pub fn rows(first: usize, count: usize) -> Vec<Row> {
     let labels = ["A", "B", "C"];
     (first..first + count)

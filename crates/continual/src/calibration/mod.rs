@@ -1,4 +1,5 @@
-//! Rows that stand for what is to be retained, and what the layers of a model see of them.
+//! Calibration: runs a model over rows that stand for what is to be retained, and measures the
+//! inputs of its layers.
 
 use lm::{Example, LanguageModel, Observer};
 use osft::{Calibration, Calibrator, OsftError};
@@ -8,44 +9,45 @@ use rand_chacha::ChaCha8Rng;
 use burn::module::ParamId;
 use burn::tensor::Tensor;
 
-/// What a method calibrates on.
+/// The rows that a method calibrates on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationData {
-    /// Where the base model's rows are from, for reports.
+    /// Where the base model's rows come from; reports show it.
     pub base_name: String,
-    /// Rows that stand for what the base model knows.
+    /// Rows that stand for the base model's knowledge.
     pub base: Vec<Example>,
-    /// Weight of the base model's rows among the sources, each task having weight 1; above 0.
+    /// Weight of the base model's rows among the sources, above 0; every task has weight 1.
     pub base_weight: f64,
-    /// Training rows of every learned task that are observed.
+    /// Number of training rows of every learned task to calibrate on; 0 takes all.
     pub rows_per_task: usize,
     /// Rows per forward pass.
     pub batch: usize,
 }
 
-struct Sums {
+struct ObservingCalibrator {
     calibrator: Calibrator,
-    /// The first thing that did not fit.
-    failed: Option<OsftError>,
+    /// The first error of the calibrator.
+    first_error: Option<OsftError>,
 }
 
-impl Observer for Sums {
+impl Observer for ObservingCalibrator {
     fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
-        if self.failed.is_none() {
-            self.failed = self.calibrator.observe(input, outputs).err();
+        if self.first_error.is_none() {
+            self.first_error = self.calibrator.observe(input, outputs).err();
         }
     }
 }
 
-/// What a calibrator of the model measures over examples, as one source called `name`.
+/// Runs a model over examples and returns what the calibrator measured, as one source called
+/// `name`.
 ///
-/// Rows of similar length go through the model together; neither that nor `batch` changes the
-/// result beyond rounding.
+/// Rows of similar length share a forward pass. Neither that nor `batch`, the rows per forward
+/// pass, changes the result beyond rounding.
 ///
 /// # Errors
 ///
-/// [`OsftError::NotObserved`] if a target is not a linear layer of the model's blocks or there is no
-/// row, [`OsftError::NonFiniteInputs`], and what [`Calibrator::observe`] finds.
+/// [`OsftError::NotObserved`] if a target is not a linear layer of the model's blocks or `examples`
+/// is empty, [`OsftError::NonFiniteInputs`], and the errors of [`Calibrator::observe`].
 pub fn calibrate<M: LanguageModel>(
     model: &M,
     calibrator: Calibrator,
@@ -54,23 +56,23 @@ pub fn calibrate<M: LanguageModel>(
     batch: usize,
 ) -> Result<Calibration, OsftError> {
     let model = model.valid();
-    let mut sums = Sums {
+    let mut observer = ObservingCalibrator {
         calibrator,
-        failed: None,
+        first_error: None,
     };
     let mut examples = examples.to_vec();
     examples.sort_by_key(Example::len);
     for rows in examples.chunks(batch.max(1)) {
-        model.observe(rows, &mut sums);
+        model.observe(rows, &mut observer);
     }
-    match sums.failed {
-        None => sums.calibrator.finish(name, &model),
-        Some(failed) => Err(failed),
+    match observer.first_error {
+        None => observer.calibrator.finish(name, &model),
+        Some(first_error) => Err(first_error),
     }
 }
 
-/// `count` rows spread evenly over all of them, or all where `count` is 0: files are often sorted.
-pub(crate) fn spread(rows: Vec<Example>, count: usize) -> Vec<Example> {
+/// Takes `count` rows at even distances, or all if `count` is 0: files are often sorted.
+pub(crate) fn evenly_spaced(rows: Vec<Example>, count: usize) -> Vec<Example> {
     let all = rows.len();
     if count == 0 || count >= all {
         return rows;
@@ -79,9 +81,11 @@ pub(crate) fn spread(rows: Vec<Example>, count: usize) -> Vec<Example> {
     chosen.map(|index| rows[index].clone()).collect()
 }
 
-/// Examples that a model makes up itself, each from a first token drawn among `vocabulary`; `tokens`
-/// as in [`own_examples`](LanguageModel::own_examples). `on_rows` is told how many rows are done,
-/// batch by batch.
+/// Generates examples with the model itself, each from a first token drawn uniformly from a
+/// vocabulary of `vocabulary` tokens.
+///
+/// `tokens` and `ends` are those of [`own_examples`](LanguageModel::own_examples). `on_rows`
+/// receives the number of finished rows after every batch.
 pub fn generated_rows<M: LanguageModel>(
     model: &M,
     vocabulary: usize,

@@ -1,4 +1,4 @@
-//! A folder of checkpoints, each of which is there whole or not at all.
+//! A folder of checkpoints; a checkpoint in it is complete or absent.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,24 +8,26 @@ use serde::Serialize;
 use super::{Checkpoint, SEQUENCE_FILE, StatePart};
 use crate::error::ContinualError;
 
-/// What a checkpoint that is being written is called, until it is renamed.
+/// Prefix of a checkpoint's name while it is written; a rename completes it.
 const UNFINISHED: &str = ".writing-";
 const FINISHED: &str = "checkpoint-";
 
-/// The checkpoints of one run. A new one replaces the one before once it is on disk.
+/// The checkpoints of one run. A new checkpoint replaces the previous one once it is on disk.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
     latest: Option<(u64, Checkpoint)>,
-    /// Above the numbers of all that is called a checkpoint, complete or not.
+    /// Larger than the number of every existing name of a checkpoint, complete or not.
     next: u64,
 }
 
 impl Checkpoints {
-    /// Opens the folder of a run's checkpoints, which is created with the first of them; what a
-    /// process left unfinished is removed. Only a folder that says where the sequence stands
-    /// ([`SEQUENCE_FILE`]) counts as a checkpoint: an empty one, or a file, that is called like one is left
-    /// where it is.
+    /// Opens the folder of a run's checkpoints and removes what an interrupted process left
+    /// unfinished.
+    ///
+    /// The first checkpoint creates the folder. Only a folder that contains [`SEQUENCE_FILE`]
+    /// counts as a checkpoint; files and other folders stay untouched, even with a checkpoint's
+    /// name.
     ///
     /// # Errors
     ///
@@ -60,18 +62,20 @@ impl Checkpoints {
         })
     }
 
-    /// The last checkpoint.
+    /// The latest checkpoint.
     pub fn latest(&self) -> Option<&Checkpoint> {
         self.latest.as_ref().map(|(_, checkpoint)| checkpoint)
     }
 
-    /// Saves a checkpoint of `parts` and of where the sequence stands, its [`SEQUENCE_FILE`], and removes
-    /// the one before. Parts that the one before has are not written again.
+    /// Saves a checkpoint and removes the previous one.
+    ///
+    /// `sequence` becomes the checkpoint's [`SEQUENCE_FILE`]. Parts that the previous checkpoint
+    /// already has are not written again.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::Io`] and what keeps a part from being made; the last checkpoint is then
-    /// as it was.
+    /// [`ContinualError::Io`] and the error of a part that cannot be written; the latest checkpoint
+    /// then stays as it was.
     pub fn save(
         &mut self,
         sequence: &impl Serialize,
@@ -85,7 +89,7 @@ impl Checkpoints {
             .map_err(io("write in", &self.folder))?;
         for part in parts {
             let path = unfinished.path().join(part.name());
-            if !self.linked(part.name(), &path) {
+            if !self.link_from_latest(part.name(), &path) {
                 part.write_to(&path)?;
                 synchronize(&path)?;
             }
@@ -99,7 +103,7 @@ impl Checkpoints {
         let number = self.next;
         let path = self.folder.join(format!("{FINISHED}{number:06}"));
         fs::rename(unfinished.path(), &path).map_err(io("write", &path))?;
-        // It has another name now: there is nothing left to clean up.
+        // The rename moved the folder: there is nothing left to clean up.
         let _ = unfinished.keep();
         synchronize(&self.folder)?;
         self.next = number + 1;
@@ -110,7 +114,7 @@ impl Checkpoints {
         }
     }
 
-    /// Removes all checkpoints: the run is finished.
+    /// Removes all checkpoints, once the run is complete.
     ///
     /// # Errors
     ///
@@ -123,13 +127,13 @@ impl Checkpoints {
         }
     }
 
-    /// Whether the last checkpoint has a part, which then has a second name at `path`.
-    fn linked(&self, name: &str, path: &Path) -> bool {
+    /// Hard-links a part of the latest checkpoint to `path`; false if it has no such part.
+    fn link_from_latest(&self, name: &str, path: &Path) -> bool {
         let Some(latest) = self.latest() else {
             return false;
         };
         let source = latest.path().join(name);
-        // Where the file system has no second names the part is written again.
+        // File systems without hard links: the part is written again.
         source.is_file() && fs::hard_link(source, path).is_ok()
     }
 }
@@ -138,10 +142,10 @@ fn remove(folder: &Path) -> Result<(), ContinualError> {
     fs::remove_dir_all(folder).map_err(ContinualError::io("remove", folder))
 }
 
-/// What a name stands for is on disk before the name is used: a rename alone survives a crash of
-/// the program, not one of the machine.
+/// Flushes a file or folder to disk before its new name is used: a rename alone survives a crash of
+/// the program, but not a crash of the machine.
 fn synchronize(path: &Path) -> Result<(), ContinualError> {
-    // Windows cannot open a folder as a file, and needs no such step.
+    // Windows cannot open a folder as a file and needs no flush of one.
     if cfg!(windows) && path.is_dir() {
         return Ok(());
     }
@@ -157,29 +161,32 @@ mod tests {
 
     use super::*;
 
-    fn part<'a>(name: &str, made: &'a Cell<usize>) -> StatePart<'a> {
+    fn part<'a>(name: &str, write_count: &'a Cell<usize>) -> StatePart<'a> {
         StatePart::bytes(name, || {
-            made.set(made.get() + 1);
+            write_count.set(write_count.get() + 1);
             Ok(vec![7; 5])
         })
     }
 
     #[test]
-    fn a_checkpoint_replaces_the_one_before_and_shares_its_parts() {
+    fn a_checkpoint_replaces_the_previous_one_and_shares_its_parts() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("run");
         let mut checkpoints = Checkpoints::open(&folder).unwrap();
         assert!(checkpoints.latest().is_none());
-        let made = Cell::new(0);
+        let write_count = Cell::new(0);
         for (header, parts) in [(1, vec!["a-1"]), (2, vec!["a-1", "b-1"]), (3, vec!["b-1"])] {
-            let parts = parts.into_iter().map(|name| part(name, &made)).collect();
+            let parts = parts
+                .into_iter()
+                .map(|name| part(name, &write_count))
+                .collect();
             checkpoints.save(&header, parts).unwrap();
-            let again = Checkpoints::open(&folder).unwrap();
-            let latest = again.latest().unwrap();
+            let reopened = Checkpoints::open(&folder).unwrap();
+            let latest = reopened.latest().unwrap();
             assert_eq!(latest.json::<i32>(SEQUENCE_FILE).unwrap(), header);
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         }
-        assert_eq!(made.get(), 2, "each part is made once");
+        assert_eq!(write_count.get(), 2, "each part is written once");
         let latest = checkpoints.latest().unwrap().clone();
         assert_eq!(latest.find("b-"), Some("b-1".to_string()));
         assert_eq!(latest.find("a-"), None);
@@ -193,61 +200,64 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path();
         let open = || Checkpoints::open(folder).unwrap();
-        let state = |of: &Checkpoints| {
-            of.latest()
-                .map(|one| one.json::<i32>(SEQUENCE_FILE).unwrap())
+        let state = |checkpoints: &Checkpoints| {
+            checkpoints
+                .latest()
+                .map(|checkpoint| checkpoint.json::<i32>(SEQUENCE_FILE).unwrap())
         };
-        // An empty folder, a file, a folder of something else, each with a number above the others.
+        // An empty folder, a file and a folder with other content, all with numbers above the
+        // checkpoint's.
         fs::create_dir(folder.join("checkpoint-000007")).unwrap();
         fs::write(folder.join("checkpoint-000008"), "a file").unwrap();
         fs::create_dir(folder.join("checkpoint-000009")).unwrap();
         fs::write(folder.join("checkpoint-000009").join("notes.txt"), "mine").unwrap();
         assert_eq!(open().latest(), None);
-        let made = Cell::new(0);
-        open().save(&1, vec![part("a-1", &made)]).unwrap();
+        let write_count = Cell::new(0);
+        open().save(&1, vec![part("a-1", &write_count)]).unwrap();
         let checkpoints = open();
         assert_eq!(state(&checkpoints), Some(1));
-        let kept = checkpoints.latest().unwrap().path().to_path_buf();
-        assert_eq!(kept, folder.join("checkpoint-000010"));
-        // What was not ours is still there.
+        let saved_path = checkpoints.latest().unwrap().path().to_path_buf();
+        assert_eq!(saved_path, folder.join("checkpoint-000010"));
+        // Files and folders of others are still there.
         assert_eq!(
             fs::read(folder.join("checkpoint-000008")).unwrap(),
             b"a file"
         );
         assert!(folder.join("checkpoint-000009").join("notes.txt").is_file());
 
-        // A newer one that never said where the sequence stands, as one that is being copied.
+        // A newer folder without a sequence file, such as a copy in progress.
         let newer = folder.join("checkpoint-000011");
         fs::create_dir(&newer).unwrap();
-        fs::copy(kept.join("a-1"), newer.join("a-1")).unwrap();
-        assert_eq!(open().latest().unwrap().path(), kept);
-        fs::copy(kept.join(SEQUENCE_FILE), newer.join(SEQUENCE_FILE)).unwrap();
+        fs::copy(saved_path.join("a-1"), newer.join("a-1")).unwrap();
+        assert_eq!(open().latest().unwrap().path(), saved_path);
+        fs::copy(saved_path.join(SEQUENCE_FILE), newer.join(SEQUENCE_FILE)).unwrap();
         assert_eq!(open().latest().unwrap().path(), newer);
-        // Damage is no incompleteness: it is found when the part is read, and the run does not begin anew.
+        // A damaged checkpoint still counts as complete: reading its part fails, and the run does
+        // not start again from the first task.
         fs::remove_file(newer.join("a-1")).unwrap();
         let opened = open();
         let latest = opened.latest().unwrap();
         assert_eq!(latest.path(), newer);
         assert!(matches!(latest.read("a-1"), Err(ContinualError::Io { .. })));
-        open().save(&2, vec![part("b-1", &made)]).unwrap();
+        open().save(&2, vec![part("b-1", &write_count)]).unwrap();
         assert_eq!(state(&open()), Some(2));
     }
 
     #[test]
-    fn what_cannot_be_saved_leaves_the_last_one_alone() {
+    fn a_failed_save_leaves_the_latest_checkpoint_as_it_was() {
         let parent = tempfile::tempdir().unwrap();
         let mut checkpoints = Checkpoints::open(parent.path()).unwrap();
         checkpoints.save(&1, vec![]).unwrap();
-        let full = StatePart::bytes("big", || {
+        let failing_part = StatePart::bytes("big", || {
             Err(ContinualError::io("write", Path::new("big"))(
                 std::io::ErrorKind::StorageFull.into(),
             ))
         });
-        let made = Cell::new(0);
-        let parts = vec![part("small", &made), full];
+        let write_count = Cell::new(0);
+        let parts = vec![part("small", &write_count), failing_part];
         let error = checkpoints.save(&2, parts).unwrap_err();
         assert!(error.to_string().contains("big"), "{error}");
-        // Neither this process nor the next sees anything of it.
+        // Neither this process nor the next one sees the failed checkpoint.
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
         fs::create_dir(parent.path().join(".writing-left-behind")).unwrap();
         for opened in [&checkpoints, &Checkpoints::open(parent.path()).unwrap()] {

@@ -1,12 +1,11 @@
-//! The identities of a module's parameters: what optimizers and splits know them by.
+//! The identities of a module's parameters, by which optimizers and splits find them.
 //!
-//! They are drawn anew by every process, so a process that goes on with a run takes over those of
-//! the one before.
+//! Every process draws new identities, so a process that resumes a run takes over the saved ones.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
-/// Identities of all parameters, in the module's order.
+/// Collects the identities of all parameters, in the module's order.
 pub(crate) fn identities<M: Module>(module: &M) -> Vec<u64> {
     struct Collect(Vec<u64>);
     impl ModuleVisitor for Collect {
@@ -25,12 +24,12 @@ pub(crate) fn identities<M: Module>(module: &M) -> Vec<u64> {
     collect.0
 }
 
-/// The module with identities that were saved; `None` if it has another number of parameters.
-pub(crate) fn identified<M: Module>(module: M, identities: &[u64]) -> Option<M> {
+/// Gives a module's parameters saved identities; `None` if the number of parameters differs.
+pub(crate) fn with_identities<M: Module>(module: M, identities: &[u64]) -> Option<M> {
     struct Assign<'a>(std::slice::Iter<'a, u64>);
     impl Assign<'_> {
-        fn next(&mut self, own: ParamId) -> ParamId {
-            self.0.next().map_or(own, |&id| ParamId::from(id))
+        fn next(&mut self, current: ParamId) -> ParamId {
+            self.0.next().map_or(current, |&id| ParamId::from(id))
         }
     }
     impl ModuleMapper for Assign<'_> {

@@ -1,4 +1,4 @@
-//! What a run leaves on disk so that another process can go on with it.
+//! Checkpoints: what a run saves so that another process can resume it.
 
 mod folder;
 mod identity;
@@ -13,24 +13,26 @@ use serde::de::DeserializeOwned;
 use crate::error::ContinualError;
 
 pub use folder::Checkpoints;
-pub(crate) use identity::{identified, identities};
+pub(crate) use identity::{identities, with_identities};
 pub use policy::{CheckpointPolicy, NoCheckpoints, Pause};
 
-/// Name of the file of a checkpoint that says where the sequence stands; whoever keeps the run may
-/// add keys of their own.
+/// Name of a checkpoint's file that says where the sequence stands. The caller that saves a run may
+/// add keys to it.
 pub const SEQUENCE_FILE: &str = "sequence.json";
 
 type Write<'a> = Box<dyn FnOnce(&Path) -> Result<(), ContinualError> + 'a>;
 
-/// One file of a checkpoint, written only if the last checkpoint does not have it: a name stands
-/// for one content during a run.
+/// One file of a checkpoint.
+///
+/// Within a run, a name stands for one content: a part whose name is already in the previous
+/// checkpoint is not written again.
 pub struct StatePart<'a> {
     name: String,
     write: Write<'a>,
 }
 
 impl<'a> StatePart<'a> {
-    /// A part that is `make`'s bytes.
+    /// A part with the bytes that `make` returns.
     pub fn bytes(
         name: impl Into<String>,
         make: impl FnOnce() -> Result<Vec<u8>, ContinualError> + 'a,
@@ -44,7 +46,7 @@ impl<'a> StatePart<'a> {
         }
     }
 
-    /// A part that is the parameters of a module, their identities included.
+    /// A part with the parameters of a module and their identities.
     pub fn module<M: Module>(name: impl Into<String>, module: &'a M) -> Self {
         Self {
             name: name.into(),
@@ -60,11 +62,11 @@ impl<'a> StatePart<'a> {
         &self.name
     }
 
-    /// Writes it to a file.
+    /// Writes the part to a file.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::Io`] and whatever keeps the part from being made.
+    /// [`ContinualError::Io`] and the error of making the part.
     pub fn write_to(self, path: &Path) -> Result<(), ContinualError> {
         (self.write)(path)
     }
@@ -82,7 +84,7 @@ impl Checkpoint {
         &self.path
     }
 
-    /// Name of the one part whose name begins with `prefix`, if there is one.
+    /// The name of the part that begins with `prefix`, if the checkpoint has one.
     pub fn find(&self, prefix: &str) -> Option<String> {
         let entries = std::fs::read_dir(&self.path).ok()?;
         entries
@@ -91,7 +93,7 @@ impl Checkpoint {
             .find(|name| name.starts_with(prefix))
     }
 
-    /// A part as bytes.
+    /// Reads a part as bytes.
     ///
     /// # Errors
     ///
@@ -101,21 +103,22 @@ impl Checkpoint {
         std::fs::read(&path).map_err(ContinualError::io("read", &path))
     }
 
-    /// A part that is JSON.
+    /// Reads a part as JSON.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::Io`], [`ContinualError::BrokenCheckpoint`].
+    /// [`ContinualError::Io`] and [`ContinualError::BrokenCheckpoint`].
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ContinualError> {
         let bytes = self.read(name)?;
         serde_json::from_slice(&bytes).map_err(|error| self.broken(name, &error))
     }
 
-    /// `module` with the parameters of a part, identities included.
+    /// Loads the parameters of a part and their identities into `module`.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::BrokenCheckpoint`] if they are not those of such a module.
+    /// [`ContinualError::BrokenCheckpoint`] if the part cannot be read or belongs to a module of
+    /// another shape.
     pub fn module<M: Module>(&self, name: &str, module: M) -> Result<M, ContinualError> {
         let record = ModuleRecord::load(self.path.join(name));
         let record = record.map_err(|error| self.broken(name, &error))?;
@@ -124,7 +127,7 @@ impl Checkpoint {
             .map_err(|error| self.broken(name, &error))
     }
 
-    /// The error of a part that does not hold what it should.
+    /// The error for a part with wrong content.
     pub fn broken(&self, name: &str, reason: &dyn std::fmt::Display) -> ContinualError {
         ContinualError::BrokenCheckpoint {
             path: self.path.join(name),

@@ -1,4 +1,4 @@
-//! Who decides when a run is saved, and whether it is to stop.
+//! When a run is saved, and when it stops.
 
 use serde_json::Value;
 
@@ -18,23 +18,23 @@ pub enum Pause {
     Scored,
 }
 
-/// Keeps what another process needs to go on with a run.
+/// Decides when to save a run, and saves it so that another process can resume it.
 pub trait CheckpointPolicy {
-    /// Whether the run is saved at this point, unless it is to stop: then it is.
+    /// Whether to save the run at this point. A run that is about to stop is saved in any case.
     fn due(&mut self, pause: Pause) -> bool;
 
-    /// Saves the run: everything that is in `state`, and the parts.
+    /// Saves a checkpoint from the sequence's state and its parts.
     ///
     /// # Errors
     ///
-    /// What keeps it from being saved; the run ends with it.
+    /// The reason why it cannot be saved; the run ends with this error.
     fn save(&mut self, state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError>;
 
-    /// Whether the run is to be saved and to end with [`ContinualError::Interrupted`].
+    /// Whether to save the run and end it with [`ContinualError::Interrupted`].
     fn stopping(&self) -> bool;
 }
 
-/// Keeps nothing.
+/// Saves nothing and never stops a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoCheckpoints;
 

@@ -1,15 +1,15 @@
-//! What a method says about a task that it has learned: figures, a table of layers, texts. Reports show them by
-//! name and know nothing else of them.
+//! A method's report on a learned task: figures, a table of layers, texts. Reports show them by
+//! name and need to know nothing else about them.
 
 use burn::module::Module;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What a method has to say about a task it has just learned.
+/// A method's report on the task that it has just learned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskDiagnostics {
-    /// Numbers that training could change independently.
+    /// Number of scalars that training could change independently.
     pub trainable_parameters: usize,
-    /// Optimizer steps that were taken.
+    /// Number of optimizer steps.
     pub steps: usize,
     /// Figures about the whole task.
     #[serde(default)]
@@ -17,10 +17,10 @@ pub struct TaskDiagnostics {
     /// Figures about every layer.
     #[serde(default)]
     pub layers: LayerTable,
-    /// Texts for a person.
+    /// Texts for a human reader.
     #[serde(default)]
     pub tables: Vec<TextTable>,
-    /// What was not as it should be, in sentences for a person.
+    /// Problems, in sentences for a human reader.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
@@ -30,14 +30,14 @@ pub struct TaskDiagnostics {
 pub struct Figure {
     /// Name of the column.
     pub name: String,
-    /// What it is, as a sentence of the report's legend.
+    /// Its meaning, as a sentence of the report's legend.
     pub meaning: String,
     /// The number.
     #[serde(deserialize_with = "nan_if_null")]
     pub value: f64,
-    /// How it is written.
+    /// How the number is written.
     pub notation: Notation,
-    /// What stands for several tasks, or for several seeds.
+    /// How several tasks or seeds become one value.
     pub combine: Combine,
 }
 
@@ -47,23 +47,23 @@ pub struct Figure {
 pub enum Notation {
     /// Without decimals.
     Integer,
-    /// With so many decimals.
+    /// With this number of decimals.
     Fixed(usize),
-    /// As a power of ten, with so many decimals.
+    /// As a power of ten, with this number of decimals.
     Scientific(usize),
 }
 
-/// What stands for several values of a figure.
+/// How several values of a figure become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Combine {
-    /// The largest one, over tasks and over seeds; NaN is larger than every number.
+    /// The largest value over tasks and over seeds; NaN counts as larger than every number.
     Largest,
-    /// That of the last task; the mean over seeds.
+    /// The last task's value; the mean over seeds.
     Last,
 }
 
-/// Figures about every layer, a row each.
+/// Figures about every layer, one row each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerTable {
     /// The columns.
@@ -86,33 +86,33 @@ pub struct Column {
 pub struct LayerRow {
     /// Path of the layer's weight.
     pub layer: String,
-    /// One value per column; `None` where there is none.
+    /// One value per column; `None` where the layer has no value.
     pub values: Vec<Option<f64>>,
 }
 
-/// A text with a title, as a report shows it: line for line, in letters of one width.
+/// A text with a title. Reports show it line by line in a monospaced font.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextTable {
-    /// What it shows.
+    /// Its title.
     pub title: String,
     /// The text.
     pub text: String,
-    /// Of which task a report shows it.
+    /// The task whose text a report shows.
     pub shown: ShownTask,
 }
 
-/// Of which task a report shows a text.
+/// The task whose text a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShownTask {
-    /// Of the first one.
+    /// The first task.
     First,
-    /// Of the last one.
+    /// The last task.
     Last,
 }
 
 impl TaskDiagnostics {
-    /// Of a method that trains everything.
+    /// The report of a method that trains all parameters of `model`.
     pub fn of_all_parameters<M: Module>(model: &M) -> Self {
         Self {
             trainable_parameters: model.num_params(),
@@ -120,13 +120,13 @@ impl TaskDiagnostics {
         }
     }
 
-    /// The value of a figure.
+    /// The value of the figure `name`; `None` if there is no such figure.
     pub fn figure(&self, name: &str) -> Option<f64> {
         let figure = self.figures.iter().find(|figure| figure.name == name);
         figure.map(|figure| figure.value)
     }
 
-    /// The figures of a whole sequence, from those of its tasks in their order.
+    /// The figures of a whole sequence, from the reports on its tasks in their order.
     pub fn combined(tasks: &[Self]) -> Vec<Figure> {
         let mut combined: Vec<Figure> = Vec::new();
         for figure in tasks.iter().flat_map(|task| &task.figures) {
@@ -140,7 +140,7 @@ impl TaskDiagnostics {
 }
 
 impl Combine {
-    /// What stands for two tasks, the later one second.
+    /// Combines the values of two tasks, in their order.
     fn over_tasks(self, earlier: f64, later: f64) -> f64 {
         match self {
             Self::Largest => largest(earlier, later),
@@ -148,7 +148,7 @@ impl Combine {
         }
     }
 
-    /// What stands for several seeds; `None` for no seed.
+    /// Combines the values of several seeds; `None` for no seed.
     pub fn over_seeds(self, values: &[f64]) -> Option<f64> {
         match self {
             Self::Largest => values.iter().copied().reduce(largest),
@@ -166,7 +166,7 @@ fn largest(a: f64, b: f64) -> f64 {
 }
 
 impl Notation {
-    /// A number as it is written.
+    /// Writes a number.
     pub fn text(self, value: f64) -> String {
         match self {
             Self::Integer => format!("{value:.0}"),
@@ -184,7 +184,7 @@ impl LayerTable {
     }
 }
 
-/// JSON has no NaN and holds null in its place.
+/// Reads JSON's null as NaN, which JSON cannot write.
 fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_tasks_become_one() {
+    fn figures_of_tasks_combine_to_the_largest_or_the_last() {
         let values = |tasks: &[TaskDiagnostics]| {
             let figures = TaskDiagnostics::combined(tasks).into_iter();
             figures.map(|figure| figure.value).collect::<Vec<f64>>()
@@ -222,14 +222,14 @@ mod tests {
             [task(f64::NAN, 1.0), task(2.0, 0.5)],
             [task(2.0, 1.0), task(f64::NAN, 0.5)],
         ] {
-            let found = values(&tasks);
-            assert!(found[0].is_nan() && found[1] == 0.5, "{found:?}");
+            let combined = values(&tasks);
+            assert!(combined[0].is_nan() && combined[1] == 0.5, "{combined:?}");
         }
         assert!(values(&[TaskDiagnostics::default()]).is_empty());
     }
 
     #[test]
-    fn seeds_give_the_largest_or_the_mean() {
+    fn values_of_seeds_combine_to_the_largest_or_the_mean() {
         assert_eq!(Combine::Largest.over_seeds(&[1.0, 3.0]), Some(3.0));
         assert_eq!(Combine::Last.over_seeds(&[1.0, 3.0]), Some(2.0));
         assert_eq!(Combine::Last.over_seeds(&[]), None);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leak_that_is_no_number_stays_one_that_is_not() {
+    fn a_leak_of_nan_survives_json() {
         let json = serde_json::to_string(&task(f64::NAN, 1.0)).unwrap();
         let read: TaskDiagnostics = serde_json::from_str(&json).unwrap();
         assert!(read.figure("leak").unwrap().is_nan());
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_as_asked_for() {
+    fn every_notation_writes_a_number_in_its_format() {
         let texts = [
             (Notation::Integer, "12"),
             (Notation::Fixed(2), "12.50"),

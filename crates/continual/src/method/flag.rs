@@ -1,4 +1,4 @@
-//! Short forms of a method's settings on a command line.
+//! Command-line flags that are short for a method's settings.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -7,24 +7,25 @@ use toml::Value;
 
 type Read = Arc<dyn Fn(&str) -> Result<Value, String> + Send + Sync>;
 
-/// A setting of a method that has a flag of its own: `--share 0.5` for `methods.osft.protected_share`.
+/// A command-line flag that sets one setting of a method: `--share 0.5` for
+/// `methods.osft.protected_share`.
 #[derive(Clone)]
 pub struct Flag {
     /// Its name, without the dashes.
     pub name: &'static str,
-    /// What a value is called in `--help`.
+    /// The placeholder for its value in `--help`.
     pub value_name: &'static str,
     /// One sentence for `--help`.
     pub help: String,
-    /// The values there are, each with a sentence; empty where they are not a list.
+    /// The allowed values, each with a sentence; empty if there is no list of values.
     pub choices: Vec<(&'static str, &'static str)>,
-    /// The setting of the method.
+    /// The setting that it sets.
     pub setting: &'static str,
     read: Read,
 }
 
 impl Flag {
-    /// A flag whose text `read` makes a value of the setting.
+    /// A flag with a free value; `read` turns its text into the setting's value.
     pub fn new(
         name: &'static str,
         value_name: &'static str,
@@ -42,7 +43,7 @@ impl Flag {
         }
     }
 
-    /// A flag with a list of values, which stand in the settings with `_` for `-`.
+    /// A flag with a list of allowed values. The settings write `_` for the `-` in a value.
     pub fn choice(
         name: &'static str,
         value_name: &'static str,
@@ -57,11 +58,11 @@ impl Flag {
         }
     }
 
-    /// The value of the setting that a text stands for.
+    /// Turns the flag's text into the value of its setting.
     ///
     /// # Errors
     ///
-    /// What is expected in its place, in words.
+    /// The expected format, in words.
     pub fn read(&self, text: &str) -> Result<Value, String> {
         (self.read)(text)
     }

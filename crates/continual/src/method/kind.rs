@@ -1,4 +1,4 @@
-//! What the registry knows of a method before there is one: its name, its settings and how it is made.
+//! A kind of method, as the registry lists it: name, settings, and how to build a method from them.
 
 use std::path::Path;
 
@@ -14,40 +14,40 @@ use crate::calibration::CalibrationData;
 use crate::error::ContinualError;
 use crate::protocol::Protocol;
 
-/// What a method is made from, beside its settings.
+/// The inputs of a method beside its settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MethodInputs<'a> {
-    /// Decides what the method draws.
+    /// Seed of everything that the method draws at random.
     pub seed: u64,
     /// Rows that stand for what is to be retained.
     pub calibration: Option<&'a CalibrationData>,
-    /// A folder where the method may keep what it can make again.
+    /// A folder where the method may cache results that it can compute again.
     pub cache: Option<&'a Path>,
 }
 
 /// Whether a method runs the model over rows that stand for what is to be retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalibrationUse {
-    /// It does not.
+    /// It never does.
     Never,
-    /// It does where there are such rows.
+    /// It does if there are such rows.
     WhereMeasured,
-    /// It cannot do without.
+    /// It requires such rows.
     Needed,
 }
 
-/// What a method holds in memory while it trains, activations not counted.
+/// The memory that a method needs while it trains, without activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryNeeds {
-    /// Numbers that train; `None` where that follows from values of the model.
+    /// Number of trained scalars; `None` if it depends on the model's values.
     pub trainable: Option<usize>,
-    /// Bytes of the weights, what is attached to them, a gradient and two moments per number that trains; an
-    /// upper bound where `trainable` is not known.
+    /// Bytes of the weights, of the parts attached to them, and of a gradient and two moments per
+    /// trained scalar; an upper bound if `trainable` is `None`.
     pub bytes: usize,
 }
 
 impl MemoryNeeds {
-    /// Of a method that trains `trainable` of `parameters` numbers in f32.
+    /// A method that trains `trainable` of `parameters` scalars in f32.
     pub fn of_weights(parameters: usize, trainable: usize) -> Self {
         Self {
             trainable: Some(trainable),
@@ -55,7 +55,7 @@ impl MemoryNeeds {
         }
     }
 
-    /// Of a method that trains `adapters` numbers beside `parameters` frozen ones, in f32.
+    /// A method that trains `adapters` scalars beside `parameters` frozen scalars, in f32.
     pub fn of_adapters(parameters: usize, adapters: usize) -> Self {
         Self {
             trainable: Some(adapters),
@@ -73,63 +73,63 @@ pub struct ObservedLayer {
     pub path: String,
 }
 
-/// A method with some of its settings, under a name of its own where methods are timed.
+/// A method with some of its settings, under its own name: an entry of a timing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KindVariant {
-    /// Its name.
+    /// Its name on the command line.
     pub name: String,
     /// Its name in tables.
     pub label: String,
-    /// What it is, in one sentence.
+    /// One sentence about it.
     pub help: String,
-    /// The settings that differ from the defaults.
+    /// The settings that differ from the defaults, as in `[methods.NAME]`.
     pub settings: Table,
     /// Settings that a timing may vary.
     pub axes: Vec<&'static str>,
 }
 
-/// A kind of method: one line of the [`MethodRegistry`](super::MethodRegistry).
+/// A kind of method: one entry of the [`MethodRegistry`](super::MethodRegistry).
 ///
-/// Only the first four functions have no default.
+/// The first four functions and the type of the settings are required; the others have defaults.
 pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
     /// Its settings, under `[methods.NAME]`.
     type Settings: Clone + Serialize + DeserializeOwned;
 
-    /// Its name, as it is typed and in tables.
+    /// Its name on the command line, in settings and in tables.
     fn name(&self) -> &str;
 
-    /// What it is, in one sentence for `--help`.
+    /// One sentence for `--help`.
     fn help(&self) -> &str;
 
-    /// Its settings where nobody says otherwise.
+    /// The default settings.
     fn defaults(&self) -> Self::Settings;
 
-    /// A method with these settings.
+    /// Builds a method with these settings.
     ///
     /// # Errors
     ///
-    /// Settings out of range, and inputs that are missing.
+    /// If a setting is out of range or an input is missing.
     fn build(
         &self,
         settings: Self::Settings,
         inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError>;
 
-    /// How it goes through the tasks; what [`Method::protocol`] of its methods says.
+    /// How it goes through the tasks; [`Method::protocol`] of its methods must return the same.
     fn protocol(&self) -> Protocol {
         Protocol::Sequential
     }
 
-    /// Completes settings that were read, and checks them as far as that can be done without a model.
+    /// Completes settings that were read, and checks them as far as possible without a model.
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range.
+    /// If a setting is out of range.
     fn checked(&self, settings: Self::Settings) -> Result<Self::Settings, ContinualError> {
         Ok(settings)
     }
 
-    /// Its name in reports, with what tells its settings apart.
+    /// Its name in reports, with the settings that distinguish it.
     fn label(&self, _settings: &Self::Settings) -> String {
         self.name().to_string()
     }
@@ -139,11 +139,11 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         CalibrationUse::Never
     }
 
-    /// The layers of a model whose inputs it measures where it calibrates.
+    /// The layers of a model whose inputs it measures during calibration.
     ///
     /// # Errors
     ///
-    /// If its settings select nothing in the model.
+    /// If the settings select nothing in the model.
     fn observed(
         &self,
         _settings: &Self::Settings,
@@ -152,11 +152,11 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Checks that a device can do what the settings ask for.
+    /// Checks that a device supports the settings.
     ///
     /// # Errors
     ///
-    /// What the device lacks.
+    /// If the device lacks a feature.
     fn check_device(
         &self,
         _settings: &Self::Settings,
@@ -165,23 +165,23 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What it holds in memory while it trains `model`, counted without looking at a value: a model that
-    /// was built and not filled suffices.
+    /// The memory that it needs to train `model`. It counts without reading values, so a model
+    /// without loaded weights suffices.
     ///
     /// # Errors
     ///
-    /// If its settings select nothing in the model.
+    /// If the settings select nothing in the model.
     fn memory(&self, _settings: &Self::Settings, model: &M) -> Result<MemoryNeeds, ContinualError> {
         let parameters = model.num_params();
         Ok(MemoryNeeds::of_weights(parameters, parameters))
     }
 
-    /// Flags that are short for settings of it.
+    /// Command-line flags that are short for its settings.
     fn flags(&self) -> Vec<Flag> {
         Vec::new()
     }
 
-    /// What is timed of it; nothing where its steps need rows that stand for what is to be retained.
+    /// The variants to time; empty if its steps need rows that stand for what is to be retained.
     fn variants(&self) -> Vec<KindVariant> {
         vec![KindVariant {
             name: self.name().to_string(),
@@ -193,7 +193,7 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
     }
 }
 
-/// A [`MethodKind`] whose settings are a table: what the registry holds.
+/// A [`MethodKind`] whose settings are a table: an entry of the registry.
 pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
     /// As [`MethodKind::name`].
     fn name(&self) -> &str;
@@ -210,55 +210,55 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
     /// As [`MethodKind::variants`].
     fn variants(&self) -> Vec<KindVariant>;
 
-    /// All settings of the method, those of `table` in place of its defaults where both have them.
+    /// All settings of the method: `table` over the defaults.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::MethodSetting`] for a setting that there is not or that has another type, and what
-    /// [`MethodKind::checked`] finds.
+    /// [`ContinualError::MethodSetting`] for an unknown setting or one of the wrong type, and the
+    /// errors of [`MethodKind::checked`].
     fn settings(&self, table: &Table) -> Result<Table, ContinualError>;
 
     /// As [`MethodKind::label`].
     ///
     /// # Errors
     ///
-    /// As [`settings`](Self::settings).
+    /// The errors of [`settings`](Self::settings).
     fn label(&self, table: &Table) -> Result<String, ContinualError>;
 
     /// As [`MethodKind::calibration`].
     ///
     /// # Errors
     ///
-    /// As [`settings`](Self::settings).
+    /// The errors of [`settings`](Self::settings).
     fn calibration(&self, table: &Table) -> Result<CalibrationUse, ContinualError>;
 
     /// As [`MethodKind::observed`].
     ///
     /// # Errors
     ///
-    /// As there, and as [`settings`](Self::settings).
+    /// As there, and the errors of [`settings`](Self::settings).
     fn observed(&self, table: &Table, model: &M) -> Result<Vec<ObservedLayer>, ContinualError>;
 
     /// As [`MethodKind::check_device`].
     ///
     /// # Errors
     ///
-    /// As there, and as [`settings`](Self::settings).
+    /// As there, and the errors of [`settings`](Self::settings).
     fn check_device(&self, table: &Table, device: &Device) -> Result<(), ContinualError>;
 
     /// As [`MethodKind::memory`].
     ///
     /// # Errors
     ///
-    /// As there, and as [`settings`](Self::settings).
+    /// As there, and the errors of [`settings`](Self::settings).
     fn memory(&self, table: &Table, model: &M) -> Result<MemoryNeeds, ContinualError>;
 
     /// As [`MethodKind::build`].
     ///
     /// # Errors
     ///
-    /// As there, and as [`settings`](Self::settings); [`ContinualError::Protocol`] where the method goes
-    /// through the tasks in another way than its kind says.
+    /// As there, and the errors of [`settings`](Self::settings); [`ContinualError::Protocol`] if
+    /// the method's protocol differs from its kind's.
     fn build(
         &self,
         table: &Table,

@@ -1,5 +1,5 @@
-//! What a method is: how the weights may move while a task is learned, what it says about a task, and what the
-//! registry has to know of it.
+//! A method: how the weights may move while a task is learned, what it reports on a task, and its
+//! entry in the registry.
 
 mod diagnostics;
 mod flag;
@@ -28,7 +28,7 @@ pub use kind::{
 pub use optimizer::{OptimizerConfig, OptimizerName, WithOptimizer};
 pub use registry::MethodRegistry;
 
-/// Where in a sequence a task stands.
+/// A task and its place in the sequence.
 #[derive(Clone, Copy)]
 pub struct TaskContext<'a> {
     /// Its index, from 0.
@@ -37,39 +37,39 @@ pub struct TaskContext<'a> {
     pub count: usize,
     /// The task.
     pub task: &'a Task,
-    /// Counts what the task costs; a method says which part of its time is not training.
+    /// Counts what the task costs; the method marks the time that is not training.
     pub clock: &'a Clock,
-    /// The optimizer of the settings, for the method to make its own from.
+    /// The configured optimizer, from which the method makes its own.
     pub optimizer: &'a OptimizerConfig,
 }
 
 /// A continual-learning method.
 ///
-/// For every task, [`begin_task`](Self::begin_task) prepares model and optimizer, then the trainer
-/// calls [`project`](Self::project) on every step's accumulated gradients before clipping, and
-/// [`end_task`](Self::end_task) closes the task.
+/// For every task, [`begin_task`](Self::begin_task) prepares model and optimizer. Then the trainer
+/// calls [`project`](Self::project) on the accumulated gradients of every step, before it clips
+/// them. At the end, [`end_task`](Self::end_task) completes the task.
 pub trait Method<M: Module> {
     /// How it goes through the tasks.
     fn protocol(&self) -> Protocol {
         Protocol::Sequential
     }
 
-    /// Freezes what does not train and makes the optimizer of the task.
+    /// Freezes what does not train and makes the task's optimizer.
     ///
-    /// After [`restore`](Self::restore) of a state that was saved in the middle of a task, this
-    /// attaches and freezes what it did then and decides nothing anew; the values of the parameters
-    /// and the optimizer's state are loaded afterwards.
+    /// After [`restore`](Self::restore) of a state that was saved in the middle of a task, it
+    /// attaches and freezes the same parameters as before and decides nothing again. The caller
+    /// then loads the parameters' values and the optimizer's state.
     ///
     /// # Errors
     ///
-    /// What the method cannot do with the model.
+    /// If the method cannot handle the model.
     fn begin_task(
         &mut self,
         model: M,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError>;
 
-    /// What is added to the loss of every step, on the model as it is.
+    /// A term that is added to the loss of every step, computed from the current model.
     ///
     /// # Shapes
     /// - output: `[1]`
@@ -77,47 +77,47 @@ pub trait Method<M: Module> {
         None
     }
 
-    /// Multiplies by weights in place of the layers, where the method has a cheaper way to the
-    /// gradients that it allows.
+    /// Multiplies by weights in place of the layers, for methods that compute the allowed gradients
+    /// at a lower cost.
     fn linear_map(&self) -> &dyn LinearMap {
         &Unmapped
     }
 
-    /// Removes from the gradients of a step what the method does not allow.
+    /// Projects the gradients of a step to the allowed ones.
     fn project(&self, grads: GradientsParams) -> GradientsParams {
         grads
     }
 
-    /// Multiplications of a training step in the layer at `path` of the task that has begun, for `tokens`
-    /// tokens; `None` where the method does not count them.
+    /// Multiplications of one training step in the layer at `path` of the current task, for
+    /// `tokens` tokens; `None` if the method does not count them.
     ///
     /// # Shapes
-    /// - `shape`: `[d_in, d_out]`, that of the layer's weight
+    /// - `shape`: the layer's weight, `[d_in, d_out]`
     fn multiplications(&self, _path: &str, _shape: [usize; 2], _tokens: usize) -> Option<usize> {
         None
     }
 
-    /// What the method carries from step to step and from task to task beside the weights: what
-    /// another process needs to go on from here.
+    /// The method's state between steps and between tasks, without the weights: another process
+    /// resumes from it.
     fn state(&self) -> Vec<StatePart<'_>> {
         Vec::new()
     }
 
-    /// Takes up a state that was saved; `base` is the model that the sequence started from.
+    /// Restores a saved state; `base` is the model that the sequence started from.
     ///
     /// # Errors
     ///
-    /// What cannot be read.
+    /// If the state cannot be read.
     fn restore(&mut self, _base: &M, _saved: &Checkpoint) -> Result<(), ContinualError> {
         Ok(())
     }
 
-    /// Takes from the model what was attached for the task, and looks at what the task did: by default
-    /// nothing was attached, and every parameter trains.
+    /// Detaches what was attached for the task, and reports on the task. By default nothing is
+    /// attached, and all parameters train.
     ///
     /// # Errors
     ///
-    /// What the method cannot measure.
+    /// If a measurement fails.
     fn end_task(
         &mut self,
         model: M,

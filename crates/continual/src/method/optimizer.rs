@@ -1,4 +1,4 @@
-//! Which optimizer a task is trained with.
+//! The optimizer of a task.
 
 use burn::module::{Module, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
 
-/// Optimizers by name, all of them Burn's.
+/// The optimizers by name; all are Burn's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerName {
     /// AdamW.
     #[default]
     Adamw,
-    /// Adam, whose weight decay is a part of the gradient.
+    /// Adam, with weight decay as a part of the gradient.
     Adam,
     /// Stochastic gradient descent with momentum.
     Sgd,
     /// Lion.
     Lion,
-    /// Muon for the matrices of linear layers, but the head's, and AdamW for everything else.
+    /// Muon for the matrices of linear layers except the head, AdamW for everything else.
     Muon,
 }
 
@@ -36,7 +36,7 @@ impl OptimizerName {
         named.map_or("", |(_, name, _)| name)
     }
 
-    /// All of them, each with a sentence about it.
+    /// All optimizers: the name in settings and a sentence.
     pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Adamw, "adamw", "AdamW"),
         (
@@ -62,15 +62,15 @@ impl OptimizerName {
     ];
 }
 
-/// An optimizer with its settings, before a method has shaped it.
+/// An optimizer with its settings; a method adapts it to what it trains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerConfig {
-    /// Which one.
+    /// The optimizer.
     pub name: OptimizerName,
-    /// Decay of the first moment of AdamW, Adam and Lion, in `[0, 1)`; momentum of SGD. Muon keeps the
-    /// momentum of its authors, 0.95.
+    /// Decay of the first moment of AdamW, Adam and Lion, in `[0, 1)`; momentum of SGD. Muon uses
+    /// its authors' momentum, 0.95.
     pub beta_1: f64,
-    /// Decay of the second moment of AdamW and Adam, of the momentum of Lion, in `[0, 1)`.
+    /// Decay of the second moment of AdamW and Adam, and of Lion's momentum, in `[0, 1)`.
     pub beta_2: f64,
     /// Stabilizer of AdamW and Adam; above 0.
     pub epsilon: f64,
@@ -78,23 +78,24 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
 }
 
-/// Something that is made from an optimizer, whichever it is.
+/// Makes a value from an optimizer of any type.
 pub trait WithOptimizer {
-    /// What is made.
+    /// The type of the value.
     type Made;
 
-    /// Makes it from an optimizer that moves every parameter.
+    /// Makes it from one optimizer for all parameters.
     fn with<O: Optimizer>(self, optimizer: O) -> Self::Made;
 
-    /// Makes it from one that moves matrices and one that moves everything else.
+    /// Makes it from one optimizer for the matrices and one for the rest.
     fn with_two<O: Optimizer, R: Optimizer>(self, matrices: O, rest: R) -> Self::Made;
 }
 
 impl OptimizerConfig {
-    /// Makes something from the optimizer of these settings.
+    /// Passes the optimizer of these settings to `from`.
     pub fn make<W: WithOptimizer>(&self, from: W) -> W::Made {
         let decay = self.weight_decay as f32;
-        // Burn's config types take no decay by `None`: 0 would add a pass over the weights.
+        // Burn's configurations turn weight decay off with `None`; 0 would add a pass over the
+        // weights.
         let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
         match self.name {
             OptimizerName::Adamw => from.with(self.adamw()),
@@ -131,11 +132,11 @@ impl OptimizerConfig {
         }
     }
 
-    /// An optimizer of a module that trains as it is.
+    /// The optimizer of a module that trains without a method's changes.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::Osft`] for Muon where the module has no linear layer.
+    /// [`ContinualError::Osft`] for Muon if the module has no linear layer.
     pub fn for_module<M: Module>(&self, module: &M) -> Result<ModuleOptimizer, ContinualError> {
         let matrices = match self.name {
             OptimizerName::Muon => {
@@ -147,9 +148,10 @@ impl OptimizerConfig {
         Ok(self.for_matrices(matrices))
     }
 
-    /// An optimizer that takes `matrices` for those of a module, where that makes a difference.
+    /// The optimizer with `matrices` as the parameters that Muon moves; the other optimizers ignore
+    /// them.
     pub fn for_matrices(&self, matrices: Vec<ParamId>) -> ModuleOptimizer {
-        self.make(Plain(matrices))
+        self.make(ForModule(matrices))
     }
 
     fn adamw(&self) -> AdamW {
@@ -161,7 +163,7 @@ impl OptimizerConfig {
             .build()
     }
 
-    /// Its steps are as long as AdamW's, so that one learning rate serves both.
+    /// Scaled to the step length of AdamW, so that one learning rate serves both.
     fn muon(&self) -> Muon {
         let decay = self.weight_decay as f32;
         MuonConfig::new()
@@ -171,10 +173,10 @@ impl OptimizerConfig {
     }
 }
 
-/// A module's own parameters, with the identities of its matrices.
-struct Plain(Vec<ParamId>);
+/// Makes a module's own optimizer; holds the identities of the matrices.
+struct ForModule(Vec<ParamId>);
 
-impl WithOptimizer for Plain {
+impl WithOptimizer for ForModule {
     type Made = ModuleOptimizer;
 
     fn with<O: Optimizer>(self, optimizer: O) -> ModuleOptimizer {
@@ -182,7 +184,7 @@ impl WithOptimizer for Plain {
     }
 
     fn with_two<O: Optimizer, R: Optimizer>(self, matrices: O, rest: R) -> ModuleOptimizer {
-        let all: ModuleOptimizer = rest.into();
-        all.with_group(ParamGroup::from_ids(self.0), matrices, None)
+        let optimizer: ModuleOptimizer = rest.into();
+        optimizer.with_group(ParamGroup::from_ids(self.0), matrices, None)
     }
 }

@@ -1,4 +1,4 @@
-//! The methods there are, by name.
+//! The methods by name.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::error::ContinualError;
 use crate::protocol::Protocol;
 
-/// The methods there are, in the order in which they are listed.
+/// The methods in the order of their listing.
 pub struct MethodRegistry<M> {
     kinds: Vec<Arc<dyn RegisteredKind<M>>>,
 }
@@ -28,61 +28,61 @@ impl<M> Clone for MethodRegistry<M> {
 }
 
 impl<M: LanguageModel + 'static> MethodRegistry<M> {
-    /// No method.
+    /// A registry without methods.
     pub fn empty() -> Self {
         Self { kinds: Vec::new() }
     }
 
-    /// One method more, in place of one of its name.
+    /// Adds a method, or replaces the method of the same name.
     #[must_use]
     pub fn with(mut self, kind: impl MethodKind<M>) -> Self {
-        let same = self
+        let existing = self
             .kinds
             .iter()
             .position(|other| other.name() == kind.name());
         let kind = Arc::new(Registered(kind));
-        match same {
-            Some(place) => self.kinds[place] = kind,
+        match existing {
+            Some(index) => self.kinds[index] = kind,
             None => self.kinds.push(kind),
         }
         self
     }
 
-    /// All methods.
+    /// Iterates over all methods.
     pub fn iter(&self) -> impl Iterator<Item = &dyn RegisteredKind<M>> {
         self.kinds.iter().map(AsRef::as_ref)
     }
 
-    /// The method of a name.
+    /// Finds a method by name.
     ///
     /// # Errors
     ///
-    /// [`ContinualError::UnknownMethod`] with the names there are.
+    /// [`ContinualError::UnknownMethod`] with the names of all methods.
     pub fn get(&self, name: &str) -> Result<&dyn RegisteredKind<M>, ContinualError> {
-        let found = self.iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| ContinualError::UnknownMethod {
+        let kind = self.iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| ContinualError::UnknownMethod {
             name: name.to_string(),
             methods: self.names().join(", "),
         })
     }
 
-    /// Names of all methods.
+    /// The names of all methods.
     pub fn names(&self) -> Vec<&str> {
         self.iter().map(RegisteredKind::name).collect()
     }
 }
 
-/// A kind with its settings as a table.
+/// Adapts a kind to settings in a table.
 struct Registered<K>(K);
 
 impl<K> Registered<K> {
-    /// Settings of a table over the defaults, checked.
+    /// Reads settings over the defaults and checks them.
     fn read<M: LanguageModel + 'static>(&self, table: &Table) -> Result<K::Settings, ContinualError>
     where
         K: MethodKind<M>,
     {
         let name = self.0.name();
-        let mut all = written(name, &self.0.defaults())?;
+        let mut all = to_table(name, &self.0.defaults())?;
         for (key, value) in table {
             all.insert(key.clone(), value.clone());
         }
@@ -102,7 +102,7 @@ impl<K> Registered<K> {
     }
 }
 
-fn written<S: Serialize>(name: &str, settings: &S) -> Result<Table, ContinualError> {
+fn to_table<S: Serialize>(name: &str, settings: &S) -> Result<Table, ContinualError> {
     let wrong = |reason: String| ContinualError::MethodSetting {
         setting: format!("methods.{name}"),
         reason,
@@ -136,7 +136,7 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
     }
 
     fn settings(&self, table: &Table) -> Result<Table, ContinualError> {
-        written(self.0.name(), &self.read::<M>(table)?)
+        to_table(self.0.name(), &self.read::<M>(table)?)
     }
 
     fn label(&self, table: &Table) -> Result<String, ContinualError> {

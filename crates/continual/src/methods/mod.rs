@@ -1,4 +1,4 @@
-//! The built-in methods. One file or folder each, and one line of the list.
+//! The built-in methods: one file or folder per method, and one entry of the list.
 
 mod lora;
 mod multi_task;
@@ -24,7 +24,7 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
         Self::with_share_rules(&ShareRules::builtin())
     }
 
-    /// The built-in methods, OSFT's with these rules for the number of protected directions.
+    /// The built-in methods; OSFT uses these rules for the number of protected directions.
     pub fn with_share_rules(rules: &ShareRules) -> Self {
         Self::empty()
             .with(SeqFtKind)
@@ -37,7 +37,7 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
     }
 }
 
-/// Settings of a method that has none.
+/// The settings of a method without settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}

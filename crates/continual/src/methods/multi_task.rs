@@ -1,4 +1,4 @@
-//! Joint multi-task fine-tuning: all tasks at once, for comparison.
+//! Joint multi-task fine-tuning on all tasks at once, as a reference for the continual methods.
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -40,9 +40,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for MultiTaskKind {
     }
 }
 
-/// Fine-tuning of all parameters on the rows of all tasks, mixed.
+/// Fine-tuning of all parameters on the shuffled rows of all tasks.
 ///
-/// Not a continual method, since it needs all data at the same time: what one model can hold.
+/// It is not a continual method, because it needs the data of all tasks at the same time. It shows
+/// how much one model can learn.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MultiTaskFt;
 

@@ -1,4 +1,5 @@
-//! Per-task fine-tuning: every task from the base model, nothing shared, nothing forgotten.
+//! Per-task fine-tuning: every task starts from the base model; the tasks share nothing and forget
+//! nothing.
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -43,14 +44,15 @@ impl<M: LanguageModel + 'static> MethodKind<M> for PerTaskKind {
 
 /// Fine-tuning of all parameters from the base model, one model per task.
 ///
-/// Not a method to use, since it needs as many models as tasks: what one task can reach on its own.
+/// It is not a practical method, because it needs one model per task. It shows how well a task can
+/// be learned alone.
 #[derive(Clone, Debug, Default)]
 pub struct PerTaskFt<M> {
     base: Option<M>,
 }
 
 impl<M> PerTaskFt<M> {
-    /// Starts every task from the model that the first one is given.
+    /// Uses the first task's model as the base model of every task.
     pub fn new() -> Self {
         Self { base: None }
     }

@@ -1,4 +1,4 @@
-//! Sequential fine-tuning: train on each task in turn, protect nothing.
+//! Sequential fine-tuning: trains on one task after another, protects nothing.
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -55,7 +55,7 @@ impl<M: Module> Method<M> for SeqFt {
         [d_in, d_out]: [usize; 2],
         tokens: usize,
     ) -> Option<usize> {
-        // Forward, gradient of the input, gradient of the weight.
+        // Forward pass, gradient of the input, gradient of the weight.
         Some(3 * tokens * d_in * d_out)
     }
 }

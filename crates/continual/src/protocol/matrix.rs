@@ -2,8 +2,8 @@
 
 /// `R[i][j]`: the score on task `j` after learning the first `i` tasks of a sequence of `T`.
 ///
-/// Row 0 is the model before the sequence, so there are `T + 1` rows. Scores are in `[0, 100]`;
-/// one that was not measured is `None`.
+/// Row 0 holds the scores before the first task, so there are `T + 1` rows. Scores are in `[0,
+/// 100]`; a score that was not measured is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResultMatrix {
     tasks: Vec<String>,
@@ -11,7 +11,7 @@ pub struct ResultMatrix {
 }
 
 impl ResultMatrix {
-    /// An empty matrix for tasks in the order they are learned.
+    /// A matrix without scores for `tasks`, in the order in which they are learned.
     pub fn new(tasks: Vec<String>) -> Self {
         let count = tasks.len();
         Self {
@@ -20,7 +20,7 @@ impl ResultMatrix {
         }
     }
 
-    /// Names of the tasks in the order they are learned.
+    /// Names of the tasks in the order in which they are learned.
     pub fn tasks(&self) -> &[String] {
         &self.tasks
     }
@@ -30,7 +30,7 @@ impl ResultMatrix {
         self.tasks.len()
     }
 
-    /// Score on task `task` (from 0) after `learned` tasks, if it was measured.
+    /// The score on task `task` (from 0) after `learned` tasks; `None` if it was not measured.
     ///
     /// # Panics
     ///
@@ -39,7 +39,7 @@ impl ResultMatrix {
         self.scores[learned][task]
     }
 
-    /// Records a score.
+    /// Records a score in `[0, 100]` on task `task` (from 0) after `learned` tasks.
     ///
     /// # Panics
     ///
@@ -48,7 +48,11 @@ impl ResultMatrix {
         self.scores[learned][task] = Some(score);
     }
 
-    /// Scores after `learned` tasks.
+    /// All scores after `learned` tasks.
+    ///
+    /// # Panics
+    ///
+    /// If `learned > T`.
     pub fn row(&self, learned: usize) -> &[Option<f64>] {
         &self.scores[learned]
     }
@@ -59,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_score_stands_where_it_was_put() {
+    fn a_recorded_score_is_returned_at_its_position_only() {
         let names = vec!["a".to_string(), "b".to_string()];
         let mut matrix = ResultMatrix::new(names.clone());
         matrix.set(0, 1, 12.5);

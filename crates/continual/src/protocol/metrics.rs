@@ -1,13 +1,13 @@
-//! What a result matrix says: average accuracy, transfer and forgetting.
+//! Figures of a result matrix: average accuracy, transfer and forgetting.
 //!
-//! With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (`R[0]` before any):
-//! all are in the unit of the scores, and `None` where a score they need was not measured, or
-//! where they are not defined for so few tasks.
+//! There are `T` tasks, and `R[i][j]` is the score on task `j` after learning `i` tasks (`R[0]` is
+//! before the first). All figures have the unit of the scores unless they say otherwise. They are
+//! `None` if a score that they need was not measured, or if they need more tasks.
 
 use super::ResultMatrix;
 
-/// AA, average accuracy: mean over *tasks* of the score after the last one,
-/// `1/T Σ_j R[T][j]`.
+/// AA, average accuracy: the mean over all tasks of the score after the last task, `1/T Σ_j
+/// R[T][j]`.
 pub fn average_accuracy(matrix: &ResultMatrix) -> Option<f64> {
     let last = matrix.task_count();
     mean((0..last).map(|j| matrix.get(last, j)))
@@ -25,15 +25,15 @@ pub fn backward_transfer(matrix: &ResultMatrix) -> Option<f64> {
     }))
 }
 
-/// FWT, forward transfer: `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`: what the tasks before it did
-/// for a task that is not yet learned.
+/// FWT, forward transfer: `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`, the gain on a task from learning
+/// the tasks before it.
 pub fn forward_transfer(matrix: &ResultMatrix) -> Option<f64> {
     let last = matrix.task_count();
     mean((1..last).map(|j| Some(matrix.get(j, j)? - matrix.get(0, j)?)))
 }
 
 /// Forgetting: `1/(T-1) Σ_{j<T} (max_{j<=t<T} R[t][j] - R[T][j])`, over the measured scores since
-/// the task was learned; positive means forgetting.
+/// the task was learned. Positive means forgetting.
 pub fn forgetting(matrix: &ResultMatrix) -> Option<f64> {
     let last = matrix.task_count();
     mean((0..last.saturating_sub(1)).map(|j| {
@@ -44,8 +44,8 @@ pub fn forgetting(matrix: &ResultMatrix) -> Option<f64> {
     }))
 }
 
-/// Retention: mean over `j < T` of `100 R[T][j] / R[j][j]`, the share of what was learned that is
-/// left after the last task, in percent; tasks of which nothing was learned are left out.
+/// Retention: the mean over `j < T` of `100 R[T][j] / R[j][j]`, the share of the learned score that
+/// is left after the last task, in percent. Tasks whose learned score is 0 are left out.
 pub fn retention(matrix: &ResultMatrix) -> Option<f64> {
     let last = matrix.task_count();
     let pairs = (0..last.saturating_sub(1))
@@ -55,13 +55,16 @@ pub fn retention(matrix: &ResultMatrix) -> Option<f64> {
     mean(learned.map(|(learned, kept)| Some(100.0 * kept / learned)))
 }
 
-/// Learning: mean over tasks of the score right after each was learned, `1/T Σ_j R[j][j]`.
-/// Methods are only comparable in what they keep where they learned equally much.
+/// Learning accuracy: the mean over tasks of the score right after each was learned, `1/T Σ_j
+/// R[j][j]`.
+///
+/// Compare methods by their retention only if their learning accuracies are equal.
 pub fn learning_accuracy(matrix: &ResultMatrix) -> Option<f64> {
     mean((0..matrix.task_count()).map(|j| matrix.get(j + 1, j)))
 }
 
-/// Mean and sample standard deviation (divisor `n - 1`; 0 for one value); `None` for no values.
+/// Mean and sample standard deviation (divisor `n - 1`; 0 for one value); `None` if there is no
+/// value.
 pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     if values.is_empty() {
         return None;
@@ -77,7 +80,7 @@ pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     Some((mean, deviation))
 }
 
-/// `None` if a term is missing or there is none.
+/// `None` if a term is missing or there is no term.
 fn mean(terms: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let terms: Vec<f64> = terms.collect::<Option<_>>()?;
     if terms.is_empty() {
@@ -90,7 +93,7 @@ fn mean(terms: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Three tasks, worked by hand.
+    /// Three tasks, worked out by hand.
     fn example() -> ResultMatrix {
         let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into(), "c".into()]);
         let scores = [
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_a_known_matrix() {
+    fn figures_match_a_matrix_worked_out_by_hand() {
         let matrix = example();
         let close = |found: Option<f64>, expected: f64| {
             assert!(
@@ -125,14 +128,14 @@ mod tests {
             forward_transfer(&matrix),
             ((25.0 - 20.0) + (36.0 - 30.0)) / 2.0,
         );
-        // The best score on the first task came after the second one was learned.
+        // The best score on the first task was measured after the second one.
         close(forgetting(&matrix), ((85.0 - 50.0) + (90.0 - 70.0)) / 2.0);
         close(learning_accuracy(&matrix), (80.0 + 90.0 + 95.0) / 3.0);
         close(retention(&matrix), (5000.0 / 80.0 + 7000.0 / 90.0) / 2.0);
     }
 
     #[test]
-    fn figures_need_their_scores() {
+    fn a_figure_is_none_if_one_of_its_scores_is_missing() {
         let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into()]);
         assert_eq!(average_accuracy(&matrix), None);
         matrix.set(2, 0, 10.0);
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn one_task_has_no_transfer() {
+    fn transfer_and_forgetting_need_two_tasks() {
         let mut matrix = ResultMatrix::new(vec!["a".into()]);
         matrix.set(0, 0, 1.0);
         matrix.set(1, 0, 2.0);
@@ -157,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn forgetting_starts_where_a_task_was_learned() {
+    fn forgetting_counts_scores_only_since_a_task_was_learned() {
         let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into(), "c".into()]);
         let scores = [[99.0, 20.0], [80.0, 98.0], [70.0, 90.0], [50.0, 60.0]];
         for (learned, row) in scores.iter().enumerate() {
             matrix.set(learned, 0, row[0]);
             matrix.set(learned, 1, row[1]);
         }
-        // 99 and 98 are the scores before: they are no achievement of the sequence.
+        // 99 and 98 were measured before the tasks were learned, so they do not count.
         assert_eq!(
             forgetting(&matrix),
             Some(((80.0 - 50.0) + (90.0 - 60.0)) / 2.0)
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn retention_leaves_out_tasks_of_which_nothing_was_learned() {
+    fn retention_leaves_out_tasks_with_a_learned_score_of_0() {
         let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into(), "c".into()]);
         for (learned, task, score) in [(1, 0, 0.0), (3, 0, 5.0), (2, 1, 50.0), (3, 1, 20.0)] {
             matrix.set(learned, task, score);
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn deviation_is_that_of_a_sample() {
+    fn deviation_is_the_sample_standard_deviation() {
         assert_eq!(mean_and_deviation(&[]), None);
         assert_eq!(mean_and_deviation(&[3.0]), Some((3.0, 0.0)));
         assert_eq!(mean_and_deviation(&[1.0, 3.0]), Some((2.0, 2.0_f64.sqrt())));

@@ -1,4 +1,4 @@
-//! What a sequence of tasks is made of: tasks, how a method goes through them, scores and their metrics.
+//! Tasks, the protocols in which a method learns them, the result matrix and its metrics.
 
 mod matrix;
 pub mod metrics;

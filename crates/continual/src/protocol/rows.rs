@@ -1,20 +1,20 @@
-//! Rows of a data set, read in order.
+//! Reads the rows of a data set in order.
 
 use burn::data::dataset::Dataset;
 use lm::Example;
 
 use crate::error::ContinualError;
 
-/// All rows of a data set.
+/// Reads all rows of a data set.
 ///
 /// # Errors
 ///
-/// [`ContinualError::Row`] for the first one that cannot be read.
+/// [`ContinualError::Row`] for the first row that cannot be read.
 pub(crate) fn read_rows(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, ContinualError> {
     (0..rows.len()).map(|row| read_row(rows, row)).collect()
 }
 
-/// One row of a data set.
+/// Reads one row of a data set.
 ///
 /// # Errors
 ///

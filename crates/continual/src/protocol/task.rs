@@ -1,35 +1,35 @@
-//! What is learned and how it is scored.
+//! A task, its questions and its scorer.
 
 use std::sync::Arc;
 
 use burn::data::dataset::Dataset;
 use lm::Example;
 
-/// Scores answers to prompts, in `[0, 100]`.
+/// Scores answers to prompts.
 pub trait Scorer: Send + Sync {
-    /// The score of all `answers` together; the three slices have one length.
+    /// The score of all `answers` together, in `[0, 100]`; the three slices have the same length.
     fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64;
 }
 
-/// A row to be answered.
+/// A question of an evaluation set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The prompt as text.
     pub prompt: String,
-    /// The prompt as tokens, cut to what the model is given.
+    /// The prompt as tokens, truncated to the model's limit.
     pub tokens: Vec<u32>,
     /// The expected answer.
     pub reference: String,
 }
 
-/// Rows to be answered and how the answers are scored.
+/// Questions and the scorer of their answers.
 #[derive(Clone)]
 pub struct EvaluationSet {
-    /// The rows.
+    /// The questions.
     pub questions: Vec<Question>,
     /// How answers are scored.
     pub scorer: Arc<dyn Scorer>,
-    /// Longest answer in tokens.
+    /// Maximum length of an answer in tokens.
     pub max_new_tokens: usize,
 }
 
@@ -40,16 +40,16 @@ pub struct Task {
     pub name: String,
     /// Rows to train on.
     pub train: Arc<dyn Dataset<Example>>,
-    /// Rows whose loss is watched while training, if it is; never those of the score.
+    /// Rows for the validation loss during training, if any; they never contribute to the score.
     pub validation: Option<Arc<dyn Dataset<Example>>>,
-    /// Rows the score is reported on (of the test split, or of the validation split while
-    /// settings are being tuned).
+    /// Questions for the reported score: from the test split, or from the validation split during
+    /// tuning.
     pub evaluation: EvaluationSet,
-    /// Epochs.
+    /// Number of epochs, at least 1.
     pub epochs: usize,
 }
 
-/// Scores nothing: for tests that ask no question.
+/// Always scores 0, for tests that ask no questions.
 #[cfg(test)]
 pub(crate) struct Unscored;
 

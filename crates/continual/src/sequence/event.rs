@@ -1,20 +1,20 @@
-//! What is told while a sequence runs.
+//! Events of a running sequence.
 
 use crate::clock::Seconds;
 use crate::method::TaskDiagnostics;
 use crate::protocol::ResultMatrix;
 use crate::trainer::Step;
 
-/// What happens during a sequence, as it happens.
+/// An event of a running sequence.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// The run goes on from a checkpoint.
+    /// The run resumes from a checkpoint.
     Resumed {
         /// Number of tasks learned so far.
         learned: usize,
-        /// Steps done of the tasks that are learned.
+        /// Optimizer steps of the learned tasks.
         before: usize,
-        /// Steps done of the task after them.
+        /// Optimizer steps done of the current task.
         steps_done: usize,
         /// Scores measured so far.
         matrix: &'a ResultMatrix,
@@ -23,14 +23,14 @@ pub enum Event<'a> {
     },
     /// A task begins.
     TaskStarted {
-        /// Index of the task, from 0; 0 where all tasks are learned at once.
+        /// Index of the task, from 0; 0 if all tasks are learned at once.
         task: usize,
         /// Its name.
         name: &'a str,
     },
     /// An optimizer step is done.
     Stepped {
-        /// Index of the task, from 0; 0 where all tasks are learned at once.
+        /// Index of the task, from 0; 0 if all tasks are learned at once.
         task: usize,
         /// Its name.
         name: &'a str,
@@ -39,7 +39,7 @@ pub enum Event<'a> {
     },
     /// The loss on the validation rows of the task was measured.
     Validated {
-        /// Index of the task, from 0; 0 where all tasks are learned at once.
+        /// Index of the task, from 0; 0 if all tasks are learned at once.
         task: usize,
         /// Its name.
         name: &'a str,
@@ -50,18 +50,18 @@ pub enum Event<'a> {
     },
     /// A task is learned.
     TaskLearned {
-        /// Index of the task, from 0; 0 where all tasks are learned at once.
+        /// Index of the task, from 0; 0 if all tasks are learned at once.
         task: usize,
         /// Its name.
         name: &'a str,
-        /// What the method says about it.
+        /// The method's report on the task.
         diagnostics: &'a TaskDiagnostics,
-        /// What the task cost, from before its split until everything is merged and calibrated.
+        /// The cost of the task, from before its split until everything is merged and calibrated.
         seconds: Seconds,
     },
     /// Some questions are answered.
     Answered {
-        /// How many.
+        /// Number of questions.
         questions: usize,
     },
     /// A task is scored.
@@ -72,7 +72,7 @@ pub enum Event<'a> {
         task: Option<usize>,
         /// The score, in `[0, 100]`.
         score: f64,
-        /// The answers it was given for.
+        /// The scored answers.
         answers: &'a [String],
     },
 }

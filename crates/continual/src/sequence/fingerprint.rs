@@ -1,4 +1,4 @@
-//! Which rows a run is over.
+//! A hash of the rows of a run.
 
 use burn::data::dataset::Dataset;
 use lm::Example;
@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 use crate::error::ContinualError;
 use crate::protocol::{EvaluationSet, Task, read_row};
 
-/// A hash of everything a sequence reads: every task's name, epochs, rows and questions in their
-/// order, how long answers may be, and the questions that probe general knowledge.
+/// Hashes everything that a sequence reads: the name, epochs, rows and questions of every task in
+/// order, the maximum length of answers, and the questions that probe general knowledge.
 ///
-/// Runs over the same rows have the same hash, in hexadecimal digits. How answers are scored is not
-/// part of it: a scorer has no name here.
+/// Runs over the same rows have the same hash, in hexadecimal digits. Scorers are not part of it,
+/// because they have no names in this crate.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub fn rows_fingerprint(
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Everything is hashed with its length in front, so that nothing can move from one field to the
-/// next.
+/// Hashes every value with its length first, so that no content can move between neighbouring
+/// fields unnoticed.
 struct RowsHash(Sha256);
 
 impl RowsHash {
@@ -59,7 +59,7 @@ impl RowsHash {
         }
     }
 
-    /// One row at a time: a copy of all of them would be made for nothing.
+    /// Hashes one row at a time, without a copy of all rows.
     fn rows(&mut self, rows: &dyn Dataset<Example>) -> Result<(), ContinualError> {
         self.number(rows.len());
         for row in 0..rows.len() {
@@ -91,9 +91,9 @@ mod tests {
     use super::*;
     use crate::protocol::{Question, Unscored};
 
-    /// What a run reads, to be changed in one place.
+    /// Everything that a run reads, in one place to change.
     #[derive(Clone)]
-    struct Read {
+    struct RunData {
         name: String,
         epochs: usize,
         train: Vec<Example>,
@@ -121,21 +121,21 @@ mod tests {
         }
     }
 
-    fn hash(read: &Read) -> String {
-        let data = |rows: &[Example]| Arc::new(InMemDataset::new(rows.to_vec()));
+    fn hash(data: &RunData) -> String {
+        let dataset = |rows: &[Example]| Arc::new(InMemDataset::new(rows.to_vec()));
         let task = Task {
-            name: read.name.clone(),
-            train: data(&read.train),
-            validation: read.validation.as_ref().map(|rows| data(rows) as _),
-            evaluation: read.questions.clone(),
-            epochs: read.epochs,
+            name: data.name.clone(),
+            train: dataset(&data.train),
+            validation: data.validation.as_ref().map(|rows| dataset(rows) as _),
+            evaluation: data.questions.clone(),
+            epochs: data.epochs,
         };
-        rows_fingerprint(&[task], read.general.as_ref()).unwrap()
+        rows_fingerprint(&[task], data.general.as_ref()).unwrap()
     }
 
     #[test]
-    fn every_change_of_what_is_read_changes_the_hash() {
-        let read = Read {
+    fn every_change_of_the_data_changes_the_hash() {
+        let data = RunData {
             name: "task".to_string(),
             epochs: 2,
             train: vec![example(&[1, 2], &[3]), example(&[7], &[8, 9])],
@@ -143,27 +143,27 @@ mod tests {
             questions: set("p"),
             general: None,
         };
-        type Change = fn(&mut Read);
+        type Change = fn(&mut RunData);
         let changes: [Change; 13] = [
-            |read| read.name.push('2'),
-            |read| read.epochs = 3,
-            |read| read.train.reverse(),
-            |read| read.train[0] = example(&[1], &[2, 3]),
-            |read| read.train[1].answer[0] = 7,
-            |read| read.validation = Some(vec![example(&[1, 2], &[3])]),
-            |read| read.questions.max_new_tokens = 7,
-            |read| read.questions.questions[0].prompt.push(' '),
-            |read| read.questions.questions[0].tokens = vec![5, 4],
-            |read| read.questions.questions[0].reference = "s".to_string(),
-            |read| read.questions.questions.clear(),
-            |read| read.general = Some(set("p")),
-            |read| read.general = Some(set("q")),
+            |data| data.name.push('2'),
+            |data| data.epochs = 3,
+            |data| data.train.reverse(),
+            |data| data.train[0] = example(&[1], &[2, 3]),
+            |data| data.train[1].answer[0] = 7,
+            |data| data.validation = Some(vec![example(&[1, 2], &[3])]),
+            |data| data.questions.max_new_tokens = 7,
+            |data| data.questions.questions[0].prompt.push(' '),
+            |data| data.questions.questions[0].tokens = vec![5, 4],
+            |data| data.questions.questions[0].reference = "s".to_string(),
+            |data| data.questions.questions.clear(),
+            |data| data.general = Some(set("p")),
+            |data| data.general = Some(set("q")),
         ];
-        let mut hashes = vec![hash(&read)];
-        assert_eq!(hashes[0], hash(&read.clone()));
+        let mut hashes = vec![hash(&data)];
+        assert_eq!(hashes[0], hash(&data.clone()));
         assert_eq!(hashes[0].len(), 64);
         for change in changes {
-            let mut other = read.clone();
+            let mut other = data.clone();
             change(&mut other);
             hashes.push(hash(&other));
         }

@@ -1,4 +1,4 @@
-//! The loop over tasks: learn one, score those seen so far, go on.
+//! The loop over tasks: learn a task, score the tasks, continue with the next.
 
 mod event;
 mod fingerprint;
@@ -22,26 +22,25 @@ pub use outcome::{SequenceConfig, SequenceOutcome};
 use stages::stages;
 use state::State;
 
-/// Tasks in the order they are learned, and how.
+/// Tasks in the order in which they are learned, with settings.
 #[derive(Clone, Copy)]
 pub struct Sequence<'a> {
-    /// Decodes answers.
+    /// Decodes the answers.
     pub tokenizer: &'a TextTokenizer,
     /// The tasks.
     pub tasks: &'a [Task],
-    /// Questions that probe what the base model knows, asked before the first and after the last
-    /// task.
+    /// Questions about general knowledge, asked before the first and after the last task.
     pub general: Option<&'a EvaluationSet>,
     /// Settings.
     pub config: &'a SequenceConfig,
 }
 
 impl Sequence<'_> {
-    /// Learns the tasks, from `model` on.
+    /// Learns the tasks, starting with `model`, without checkpoints.
     ///
     /// # Errors
     ///
-    /// The first error of training or scoring; everything up to it has been reported by events.
+    /// The first error of training or scoring; events have reported everything before it.
     pub fn run<M: LanguageModel>(
         &self,
         model: M,
@@ -51,16 +50,16 @@ impl Sequence<'_> {
         self.run_kept(model, method, None, &mut NoCheckpoints, on_event)
     }
 
-    /// Learns the tasks, from `model` on or from where the `checkpoint` of such a run stands, and
-    /// has a policy save what another process needs to go on.
+    /// Learns the tasks with checkpoints: starts with `model`, or resumes from `checkpoint`.
     ///
-    /// A run that goes on from a checkpoint ends with the numbers it would have ended with,
-    /// training times aside.
+    /// `policy` decides when to save. A resumed run ends with the same numbers as an uninterrupted
+    /// one, except for times.
     ///
     /// # Errors
     ///
-    /// The first error of training, scoring or saving; [`ContinualError::Interrupted`] when the
-    /// policy stops the run, after it has saved it; [`ContinualError::BrokenCheckpoint`].
+    /// The first error of training, scoring or saving; [`ContinualError::Interrupted`] if the
+    /// policy stops the run, after a checkpoint was saved; [`ContinualError::BrokenCheckpoint`] if
+    /// the checkpoint belongs to another run.
     pub fn run_kept<M: LanguageModel>(
         &self,
         model: M,
@@ -69,7 +68,7 @@ impl Sequence<'_> {
         policy: &mut dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<SequenceOutcome<M>, ContinualError> {
-        self.check()?;
+        self.check_rows()?;
         let protocol = method.protocol();
         let stages = stages(protocol, self.tasks)?;
         let mut state = match checkpoint {
@@ -80,19 +79,22 @@ impl Sequence<'_> {
             Some(_) => on_event(Event::Resumed {
                 learned: state.learned,
                 before: state.diagnostics.iter().map(|task| task.steps).sum(),
-                steps_done: state.under_way.as_ref().map_or(0, |task| task.steps_done()),
+                steps_done: state
+                    .in_progress
+                    .as_ref()
+                    .map_or(0, |task| task.steps_done()),
                 matrix: &state.matrix,
                 general: state.general.is_some(),
             }),
-            None => keep(&state, method, None, policy, Pause::Start)?,
+            None => save_if_due(&state, method, None, policy, Pause::Start)?,
         }
         if let (Some(set), None) = (self.general, state.general) {
             state.general = Some(self.score(&state.model, 0, None, set, policy, on_event)?);
-            keep(&state, method, None, policy, Pause::Scored)?;
+            save_if_due(&state, method, None, policy, Pause::Scored)?;
         }
         loop {
-            // In the middle of a task there is nothing left to score before it.
-            if state.under_way.is_none() {
+            // In the middle of a task, all earlier scores are already measured.
+            if state.in_progress.is_none() {
                 let learned = match (protocol, state.learned) {
                     (Protocol::Joint, 1..) => self.tasks.len(),
                     (_, learned) => learned,
@@ -103,7 +105,7 @@ impl Sequence<'_> {
                 break;
             };
             self.learn(&mut state, stage, stages.len(), method, policy, on_event)?;
-            keep(&state, method, None, policy, Pause::Learned)?;
+            save_if_due(&state, method, None, policy, Pause::Learned)?;
         }
         if protocol == Protocol::Independent {
             let last = self.tasks.len();
@@ -114,7 +116,7 @@ impl Sequence<'_> {
             }
         }
         let after = match self.general {
-            // There is no one model that knows all tasks.
+            // Independent models have no common model to probe.
             Some(set) if protocol != Protocol::Independent => {
                 let last = self.tasks.len();
                 Some(self.score(&state.model, last, None, set, policy, on_event)?)
@@ -131,7 +133,7 @@ impl Sequence<'_> {
         })
     }
 
-    fn check(&self) -> Result<(), ContinualError> {
+    fn check_rows(&self) -> Result<(), ContinualError> {
         for task in self.tasks {
             let what = match (task.train.is_empty(), task.evaluation.questions.is_empty()) {
                 (true, _) => "training",
@@ -146,7 +148,7 @@ impl Sequence<'_> {
         Ok(())
     }
 
-    /// Measures what is to be measured after `learned` tasks and has not been yet.
+    /// Measures the scores after `learned` tasks that are required and not yet measured.
     fn score_tasks<M: LanguageModel>(
         &self,
         state: &mut State<M>,
@@ -157,14 +159,14 @@ impl Sequence<'_> {
     ) -> Result<(), ContinualError> {
         let (scoring, count) = (self.config.scoring, self.tasks.len());
         for (index, task) in self.tasks.iter().enumerate() {
-            let wanted = scoring.measures(method.protocol(), learned, index, count);
-            if !wanted || state.matrix.get(learned, index).is_some() {
+            let required = scoring.measures(method.protocol(), learned, index, count);
+            if !required || state.matrix.get(learned, index).is_some() {
                 continue;
             }
             let (model, set) = (&state.model, &task.evaluation);
-            let found = self.score(model, learned, Some(index), set, policy, on_event)?;
-            state.matrix.set(learned, index, found);
-            keep(state, method, None, policy, Pause::Scored)?;
+            let score = self.score(model, learned, Some(index), set, policy, on_event)?;
+            state.matrix.set(learned, index, score);
+            save_if_due(state, method, None, policy, Pause::Scored)?;
         }
         Ok(())
     }
@@ -186,7 +188,7 @@ impl Sequence<'_> {
         let mut on_answers = |questions| {
             on_event(Event::Answered { questions });
             match policy.stopping() {
-                // What was saved last is from right before these questions.
+                // The latest checkpoint was saved right before these questions.
                 true => Err(ContinualError::Interrupted),
                 false => Ok(()),
             }
@@ -209,7 +211,7 @@ impl Sequence<'_> {
         Ok(result.score)
     }
 
-    /// Learns the next stage.
+    /// Learns one stage.
     fn learn<M: LanguageModel>(
         &self,
         state: &mut State<M>,
@@ -221,8 +223,8 @@ impl Sequence<'_> {
     ) -> Result<(), ContinualError> {
         let index = state.learned;
         let name = task.name.as_str();
-        let under_way = state.under_way.take();
-        let clock = match &under_way {
+        let in_progress = state.in_progress.take();
+        let clock = match &in_progress {
             Some(saved) => Clock::resume(saved.spent()),
             None => Clock::start(),
         };
@@ -234,15 +236,15 @@ impl Sequence<'_> {
             clock: &clock,
             optimizer: &optimizer,
         };
-        if under_way.is_none() {
+        if in_progress.is_none() {
             on_event(Event::TaskStarted { task: index, name });
         }
-        // Not kept beside what trains: a method may hold it in fewer bytes. While a task is learned nothing
-        // reads the model before it.
+        // Nothing reads the previous model while a task is learned, and a method may store it in
+        // fewer bytes: do not keep it beside the trained model.
         let model = std::mem::replace(&mut state.model, state.base.clone());
         let (prepared, optimizer) = method.begin_task(model, context)?;
-        let training = match under_way {
-            Some(saved) => saved.taken_up(prepared, optimizer)?,
+        let training = match in_progress {
+            Some(saved) => saved.resume(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),
         };
         let task_training = TaskTraining {
@@ -274,32 +276,32 @@ impl Sequence<'_> {
                 Ok(())
             }
             TrainEvent::Settled(training) => {
-                let under_way = Some((training, clock.spent()));
+                let in_progress = Some((training, clock.spent()));
                 clock.time(TimedPart::Uncounted, || {
-                    keep(state, method, under_way, policy, Pause::Step)
+                    save_if_due(state, method, in_progress, policy, Pause::Step)
                 })
             }
         })?;
-        let (model, mut report) = method.end_task(trained, context)?;
+        let (model, mut diagnostics) = method.end_task(trained, context)?;
         synchronize(&model);
         let seconds = clock.seconds();
         state.seconds = state.seconds.plus(seconds);
-        report.steps = steps_done;
+        diagnostics.steps = steps_done;
         state.model = model;
         state.learned += 1;
         on_event(Event::TaskLearned {
             task: index,
             name,
-            diagnostics: &report,
+            diagnostics: &diagnostics,
             seconds,
         });
-        state.diagnostics.push(report);
+        state.diagnostics.push(diagnostics);
         Ok(())
     }
 }
 
-/// Saves the run if it is time to, and ends it if it is to stop.
-fn keep<M: LanguageModel>(
+/// Saves the run if the policy asks for it, and ends the run if the policy stops it.
+fn save_if_due<M: LanguageModel>(
     state: &State<M>,
     method: &dyn Method<M>,
     training: Option<(&Training<M>, Spent)>,
@@ -317,7 +319,7 @@ fn keep<M: LanguageModel>(
     }
 }
 
-/// Tasks of one run shuffle differently, and task 1 of seed 0 unlike task 0 of seed 1.
+/// Gives every task of a run its own shuffle seed; task 1 of seed 0 differs from task 0 of seed 1.
 fn task_seed(seed: u64, task: usize) -> u64 {
     seed.wrapping_mul(1_000_003).wrapping_add(task as u64)
 }

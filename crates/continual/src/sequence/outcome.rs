@@ -1,4 +1,4 @@
-//! What a sequence is told, and what it gives back.
+//! The settings of a sequence and its result.
 
 use lm::Decoding;
 
@@ -14,28 +14,28 @@ pub struct SequenceConfig {
     pub train: TrainConfig,
     /// Which scores are measured.
     pub scoring: Scoring,
-    /// Questions answered at a time.
+    /// Questions per batch, at least 1.
     pub evaluation_batch: usize,
     /// How answers are generated.
     pub decoding: Decoding,
-    /// Decides the order of the rows.
+    /// Seed of the order of the rows.
     pub seed: u64,
 }
 
 /// Result of a sequence.
 #[derive(Clone, Debug)]
 pub struct SequenceOutcome<M> {
-    /// The model after the last task; of independent models, that of the last task.
+    /// The model after the last task; for independent models, the model of the last task.
     pub model: M,
     /// How the method went through the tasks.
     pub protocol: Protocol,
-    /// All scores measured. Where every task has a model of its own, the last row holds the score
-    /// of each on its task.
+    /// All measured scores. For independent models, the last row holds the score of each model on
+    /// its own task.
     pub matrix: ResultMatrix,
-    /// Score of the general-knowledge probe before the first and after the last task.
+    /// Scores of the general-knowledge probe before the first and after the last task.
     pub general: Option<(f64, f64)>,
-    /// What the method said about each task.
+    /// The method's report on each task.
     pub diagnostics: Vec<TaskDiagnostics>,
-    /// What the method cost over all tasks.
+    /// The cost of the method over all tasks.
     pub seconds: Seconds,
 }

@@ -1,4 +1,4 @@
-//! What is learned one after another: the tasks, or all of them at once.
+//! The stages of a sequence: single tasks, or all tasks at once.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use burn::data::dataset::InMemDataset;
 use crate::error::ContinualError;
 use crate::protocol::{Protocol, Task, read_rows};
 
-/// The tasks as a protocol learns them.
+/// Arranges the tasks in the stages of a protocol.
 ///
-/// At once, every row is there as often as its task has epochs, so that it is seen exactly as often
-/// as when tasks are learned apart, and the trainer's shuffle mixes all of them: a task's share of
-/// the steps is that of its rows (proportional mixing, no task is capped or repeated further).
+/// The joint protocol has one stage. It contains every row once per epoch of the row's task, so
+/// training uses each row exactly as often as separate tasks would. The trainer's shuffle mixes all
+/// tasks in proportion to their rows (proportional mixing); no task is capped or repeated further.
 pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Result<Vec<Task>, ContinualError> {
     let (Protocol::Joint, [first, ..]) = (protocol, tasks) else {
         return Ok(tasks.to_vec());
@@ -33,7 +33,7 @@ pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Result<Vec<Task>, Co
             true => None,
             false => Some(Arc::new(InMemDataset::new(validation))),
         },
-        // The tasks are scored apart; this one's questions are never asked.
+        // The tasks are scored separately; nothing asks these questions.
         evaluation: first.evaluation.clone(),
         epochs: 1,
     }])
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_seen_as_often_as_apart_and_the_tasks_are_mixed() {
+    fn the_joint_stage_mixes_all_rows_and_repeats_them_by_their_epochs() {
         let tasks = [task(1, 40, 1), task(2, 10, 6), task(3, 20, 3)];
         let joint = stages(Protocol::Joint, &tasks).unwrap().remove(0);
         let rows = read_rows(joint.train.as_ref()).unwrap();
@@ -80,23 +80,23 @@ mod tests {
                 assert_eq!(times, task.epochs);
             }
         }
-        // A quarter of the steps holds about a quarter of each task's rows: with 16 of 40 or 60
-        // rows drawn without replacement, five standard deviations are about 11 rows.
+        // A quarter of the steps should contain about a quarter of each task's rows. For 16 of 40
+        // or 60 rows drawn without replacement, five standard deviations are about 11 rows.
         let lengths = vec![3; rows.len()];
         let steps = global_batches(&lengths, 8, 5);
         for quarter in steps.chunks(5) {
             for (word, expected) in [(1, 10.0_f64), (2, 15.0), (3, 15.0)] {
-                let found = quarter.concat();
-                let found = found.iter().filter(|&&row| rows[row].prompt[0] == word);
-                let found = found.count() as f64;
-                assert!((found - expected).abs() < 11.0, "{word}: {found}");
-                assert!(found > 0.0);
+                let count = quarter.concat();
+                let count = count.iter().filter(|&&row| rows[row].prompt[0] == word);
+                let count = count.count() as f64;
+                assert!((count - expected).abs() < 11.0, "{word}: {count}");
+                assert!(count > 0.0);
             }
         }
     }
 
     #[test]
-    fn other_protocols_learn_the_tasks_as_they_are() {
+    fn other_protocols_keep_the_tasks_unchanged() {
         let tasks = [task(1, 4, 1), task(2, 3, 6)];
         for protocol in [Protocol::Sequential, Protocol::Independent] {
             let stages = stages(protocol, &tasks).unwrap();

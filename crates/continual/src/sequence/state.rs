@@ -1,4 +1,4 @@
-//! Where a sequence stands, in memory and in a checkpoint.
+//! The state of a sequence, in memory and in a checkpoint.
 
 use burn::optim::ModuleOptimizer;
 use lm::LanguageModel;
@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Sequence, rows_fingerprint};
-use crate::checkpoint::{Checkpoint, SEQUENCE_FILE as STATE, StatePart, identified, identities};
+use crate::checkpoint::{
+    Checkpoint, SEQUENCE_FILE as STATE, StatePart, identities, with_identities,
+};
 use crate::clock::{Seconds, Spent};
 use crate::error::ContinualError;
 use crate::method::{Method, TaskDiagnostics};
@@ -15,37 +17,37 @@ use crate::trainer::{Best, Training};
 
 const FORMAT_VERSION: u32 = 3;
 
-/// Where a sequence stands between two tasks or two scores.
+/// The state of a sequence between two tasks or two scores.
 pub(super) struct State<M> {
     /// The model that the sequence starts from.
     pub base: M,
-    /// The model after `learned` tasks; the base model before.
+    /// The model after `learned` tasks; initially the base model.
     pub model: M,
     pub matrix: ResultMatrix,
     /// Score of the general-knowledge probe before the first task.
     pub general: Option<f64>,
     pub diagnostics: Vec<TaskDiagnostics>,
-    /// What the method has cost so far, the task under way left out.
+    /// The cost of the method so far, without the current task.
     pub seconds: Seconds,
-    /// Number of stages that are learned.
+    /// Number of learned stages.
     pub learned: usize,
-    /// What a saved run was in the middle of.
-    pub under_way: Option<UnderWay<M>>,
+    /// The task in whose middle the run was saved.
+    pub in_progress: Option<TaskInProgress<M>>,
     /// Identities of the base model's parameters.
     identities: Vec<u64>,
-    /// Tells whether a saved run was one over the same rows.
+    /// Identifies the rows of the run.
     fingerprint: String,
 }
 
-/// A task that a saved run was in the middle of.
-pub(super) struct UnderWay<M> {
+/// A task in whose middle a run was saved.
+pub(super) struct TaskInProgress<M> {
     checkpoint: Checkpoint,
     saved: SavedTask,
     best: Option<Best<M>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct SavedSequence {
     format_version: u32,
     fingerprint: String,
     identities: Vec<u64>,
@@ -76,7 +78,7 @@ struct SavedBest {
 }
 
 impl<M: LanguageModel> State<M> {
-    /// Before the first task.
+    /// The state before the first task.
     pub fn new(base: M, sequence: &Sequence<'_>) -> Result<Self, ContinualError> {
         let tasks = sequence.tasks.iter().map(|task| task.name.clone());
         Ok(Self {
@@ -88,12 +90,12 @@ impl<M: LanguageModel> State<M> {
             diagnostics: Vec::new(),
             seconds: Seconds::default(),
             learned: 0,
-            under_way: None,
+            in_progress: None,
             fingerprint: rows_fingerprint(sequence.tasks, sequence.general)?,
         })
     }
 
-    /// Where a saved run stands; the method takes up its own part.
+    /// Reads the state from a checkpoint, and restores the method.
     pub fn read(
         base: M,
         sequence: &Sequence<'_>,
@@ -109,8 +111,8 @@ impl<M: LanguageModel> State<M> {
                 version.map_or("none".to_string(), |version| version.to_string())
             ));
         }
-        let saved: Saved = checkpoint.json(STATE)?;
-        let Some(base) = identified(base, &saved.identities) else {
+        let saved: SavedSequence = checkpoint.json(STATE)?;
+        let Some(base) = with_identities(base, &saved.identities) else {
             return broken("it is of a run from another base model");
         };
         let mut state = Self::new(base, sequence)?;
@@ -137,7 +139,7 @@ impl<M: LanguageModel> State<M> {
             state.model = checkpoint.module(&name, state.model)?;
         }
         if let Some(saved) = saved.task {
-            state.under_way = Some(UnderWay {
+            state.in_progress = Some(TaskInProgress {
                 checkpoint: checkpoint.clone(),
                 best: None,
                 saved,
@@ -146,9 +148,9 @@ impl<M: LanguageModel> State<M> {
         Ok(state)
     }
 
-    /// What a checkpoint holds of this state, the method's own part included.
+    /// The content of a checkpoint of this state, with the method's parts.
     ///
-    /// `training` is given in the middle of a task, with the time spent on it so far.
+    /// In the middle of a task, `training` is the training and the time spent on the task so far.
     pub fn saved<'a>(
         &'a self,
         method: &'a dyn Method<M>,
@@ -187,7 +189,7 @@ impl<M: LanguageModel> State<M> {
             parts.push(optimizer_part(task.optimizer.clone(), &training.optimizer));
         }
         let rows = 0..=self.matrix.task_count();
-        let saved = Saved {
+        let saved = SavedSequence {
             format_version: FORMAT_VERSION,
             fingerprint: self.fingerprint.clone(),
             identities: self.identities.clone(),
@@ -204,19 +206,19 @@ impl<M: LanguageModel> State<M> {
     }
 }
 
-impl<M: LanguageModel> UnderWay<M> {
+impl<M: LanguageModel> TaskInProgress<M> {
     /// Time spent on the task so far.
     pub fn spent(&self) -> Spent {
         self.saved.spent
     }
 
-    /// Steps done of the task.
+    /// Optimizer steps done of the task.
     pub fn steps_done(&self) -> usize {
         self.saved.steps_done
     }
 
-    /// The training as it was saved, from the model and the optimizer that the method prepared.
-    pub fn taken_up(
+    /// Restores the training, on the model and the optimizer that the method prepared.
+    pub fn resume(
         mut self,
         prepared: M,
         optimizer: ModuleOptimizer,

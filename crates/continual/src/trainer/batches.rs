@@ -1,17 +1,21 @@
-//! Which rows make up which step.
+//! The rows of every optimizer step.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// Steps whose rows are drawn together before they are sorted by length.
+/// Number of steps whose rows are sorted by length together.
 const STEPS_PER_BUCKET: usize = 8;
 
 /// Row indices of every step of one epoch.
 ///
-/// Rows are shuffled, sorted by length within buckets of some steps, cut into steps of
-/// `global_batch` rows (the last one may be smaller), and the steps are shuffled again: a step's
-/// rows need little padding, and every row is seen once. The same seed gives the same steps.
+/// Rows are shuffled and sorted by length within buckets of 8 steps. They are cut into steps of
+/// `global_batch` rows (the last step may be smaller), and the steps are shuffled. So a step's rows
+/// need little padding, and every row occurs once. The same seed gives the same steps.
+///
+/// # Panics
+///
+/// If `global_batch` is 0.
 pub fn global_batches(lengths: &[usize], global_batch: usize, seed: u64) -> Vec<Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..lengths.len()).collect();
@@ -29,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_seen_once_and_the_seed_decides() {
+    fn every_row_occurs_once_in_an_order_that_the_seed_decides() {
         let lengths: Vec<usize> = (0..301).map(|i| (i * 37) % 50).collect();
         let steps = global_batches(&lengths, 16, 3);
         let mut rows: Vec<usize> = steps.concat();
@@ -41,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_step_are_of_similar_length() {
+    fn rows_of_a_step_have_similar_lengths() {
         let lengths: Vec<usize> = (0..1024).map(|i| (i * 37) % 64).collect();
         let padding = |steps: &[Vec<usize>]| -> usize {
             let longest = |step: &Vec<usize>| step.iter().map(|&r| lengths[r]).max().unwrap_or(0);

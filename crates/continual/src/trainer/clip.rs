@@ -1,12 +1,12 @@
-//! Clipping by the norm of all gradients together, which Burn's own clipping (per tensor) is not.
+//! Clips by the global norm of all gradients; Burn's own clipping works per tensor.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
 
-/// Euclidean norm over all gradients of a module's parameters; 0 if there is none.
+/// Euclidean norm over all gradients of a module's parameters; 0 if it has no gradients.
 ///
-/// One synchronization with the device.
+/// It synchronizes with the device once.
 pub fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
     let mut visitor = SumOfSquares { grads, sum: None };
     module.visit(&mut visitor);
@@ -15,9 +15,10 @@ pub fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
         .map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()).sqrt())
 }
 
-/// Scales all gradients so that their global norm is at most `max_norm`; returns the norm before.
+/// Scales all gradients so that their global norm is at most `max_norm`, and returns the norm
+/// before scaling.
 ///
-/// A `max_norm` of 0, or a norm that is not finite, leaves the gradients as they are.
+/// If `max_norm` is 0 or the norm is not finite, the gradients stay unchanged.
 pub fn clip_by_global_norm<M: Module>(
     module: &M,
     grads: &mut GradientsParams,
@@ -68,7 +69,7 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn gradients_are_scaled_together_and_only_if_too_long() {
+    fn gradients_are_scaled_together_and_only_above_the_maximum_norm() {
         let device = Device::flex().autodiff();
         let module = LinearConfig::new(2, 3).init(&device);
         let x = Tensor::<2>::from_data([[3.0, 4.0]], &device);

@@ -5,62 +5,65 @@ use serde::{Deserialize, Serialize};
 use crate::error::ContinualError;
 use crate::method::{OptimizerConfig, OptimizerName};
 
-/// How the learning rate goes on after warm-up.
+/// The learning rate after warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// Stays at its peak.
+    /// It stays at its peak.
     Constant,
-    /// Falls to zero in a straight line.
+    /// It falls linearly to zero.
     Linear,
-    /// Falls to zero along half a cosine.
+    /// It falls to zero along half a cosine.
     #[default]
     Cosine,
 }
 
-/// Settings of the training loop; one set for every task and every method.
+/// Settings of the training loop, the same for all tasks and methods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     /// Peak learning rate, in `(0, 1]`.
     pub learning_rate: f64,
-    /// How the learning rate goes on after warm-up.
+    /// The learning rate after warm-up.
     pub schedule: Schedule,
     /// Share of the steps of a task over which the learning rate rises to its peak, in `[0, 1)`.
     pub warmup_share: f64,
-    /// Rows per optimizer step.
+    /// Rows per optimizer step, at least 1.
     pub global_batch: usize,
-    /// Rows per forward and backward pass; gradients of a step are accumulated over its passes.
+    /// Rows per forward and backward pass, at least 1; a step accumulates the gradients of its
+    /// passes.
     pub micro_batch: usize,
-    /// Whether the forward pass keeps only the input of each block of the model, and the backward pass
-    /// computes the rest again: a quarter more time for a tenth of the memory that grows with the tokens.
+    /// Activation checkpointing: the forward pass keeps only the inputs of the model's blocks, and
+    /// the backward pass recomputes the rest. A step takes a quarter more time; the memory that
+    /// grows with the tokens falls to a tenth.
     pub activation_checkpointing: bool,
-    /// Global norm to which gradients are clipped; 0 does not clip.
+    /// Global norm to which gradients are clipped; 0 turns clipping off.
     pub max_gradient_norm: f64,
     /// The optimizer.
     pub optimizer: OptimizerName,
-    /// Weight decay, decoupled where the optimizer decouples it. For a constrained weight it decays the change
-    /// since the task began, for any other the weight itself.
+    /// Weight decay, 0 or above; decoupled if the optimizer decouples it. For a constrained weight
+    /// it decays the change since the task began, for other weights the weight itself.
     pub weight_decay: f64,
-    /// Decay of the optimizer's first moment, or its momentum.
+    /// Decay of the optimizer's first moment, or its momentum; in `[0, 1)`.
     pub beta_1: f64,
-    /// Decay of the optimizer's second moment.
+    /// Decay of the optimizer's second moment, in `[0, 1)`.
     pub beta_2: f64,
-    /// The optimizer's stabilizer.
+    /// The optimizer's stabilizer, above 0.
     pub epsilon: f64,
-    /// What is done with the loss on validation rows.
+    /// How the validation loss is used.
     pub validation: ValidationConfig,
 }
 
-/// What is done with the loss on validation rows while a task is learned.
+/// How the validation loss is used while a task is learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ValidationConfig {
-    /// Epochs from one measurement to the next; 0 measures nothing.
+    /// Epochs between two measurements; 0 turns measuring off.
     pub every_epochs: usize,
-    /// Measurements without a lower loss after which the task ends early; 0 never ends it.
+    /// Number of measurements without a lower loss after which the task ends early; 0 never ends it
+    /// early.
     pub patience: usize,
-    /// Whether a task ends with the weights of the lowest loss instead of the last ones.
+    /// Whether a task ends with the weights of the lowest loss instead of the last weights.
     pub keep_best: bool,
 }
 
@@ -89,11 +92,11 @@ impl TrainConfig {
     ///
     /// # Errors
     ///
-    /// [`ContinualError::InvalidSetting`] for the first one out of range.
+    /// [`ContinualError::InvalidSetting`] for the first setting out of range.
     pub fn validate(&self) -> Result<(), ContinualError> {
-        let unit = 0.0..1.0;
-        // The optimizer computes with them in f32.
-        let finite = |value: f64| (value as f32).is_finite();
+        let unit_interval = 0.0..1.0;
+        // The optimizer computes with these settings in f32.
+        let finite_in_f32 = |value: f64| (value as f32).is_finite();
         let checks = [
             (
                 "learning_rate",
@@ -104,7 +107,7 @@ impl TrainConfig {
             (
                 "warmup_share",
                 self.warmup_share,
-                unit.contains(&self.warmup_share),
+                unit_interval.contains(&self.warmup_share),
                 "from 0, below 1",
             ),
             (
@@ -122,31 +125,31 @@ impl TrainConfig {
             (
                 "max_gradient_norm",
                 self.max_gradient_norm,
-                finite(self.max_gradient_norm) && self.max_gradient_norm >= 0.0,
+                finite_in_f32(self.max_gradient_norm) && self.max_gradient_norm >= 0.0,
                 "0 (no clipping) or above, and finite",
             ),
             (
                 "weight_decay",
                 self.weight_decay,
-                finite(self.weight_decay) && self.weight_decay >= 0.0,
+                finite_in_f32(self.weight_decay) && self.weight_decay >= 0.0,
                 "0 or above, and finite",
             ),
             (
                 "beta_1",
                 self.beta_1,
-                unit.contains(&self.beta_1),
+                unit_interval.contains(&self.beta_1),
                 "from 0, below 1",
             ),
             (
                 "beta_2",
                 self.beta_2,
-                unit.contains(&self.beta_2),
+                unit_interval.contains(&self.beta_2),
                 "from 0, below 1",
             ),
             (
                 "epsilon",
                 self.epsilon,
-                finite(self.epsilon) && self.epsilon as f32 > 0.0,
+                finite_in_f32(self.epsilon) && self.epsilon as f32 > 0.0,
                 "above 0 and finite, in f32",
             ),
             (
@@ -167,7 +170,7 @@ impl TrainConfig {
         }
     }
 
-    /// The optimizer every method starts from.
+    /// The optimizer settings, from which every method makes its optimizer.
     pub fn optimizer(&self) -> OptimizerConfig {
         OptimizerConfig {
             name: self.optimizer,
@@ -184,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_are_none_are_refused_by_name() {
+    fn nan_infinite_and_negative_numbers_are_refused_by_name() {
         let default = TrainConfig::default;
         assert!(default().validate().is_ok());
         for value in [f64::NAN, f64::INFINITY, -1.0] {
@@ -248,7 +251,7 @@ mod tests {
                 }
             }
         }
-        // The optimizer holds them in f32, which 1e-50 and 1e50 are not in.
+        // The optimizer holds the settings in f32, which cannot represent 1e-50 and 1e50.
         for (weight_decay, epsilon) in [(1e50, 1e-8), (0.0, 1e-50)] {
             let config = TrainConfig {
                 weight_decay,

@@ -11,7 +11,7 @@ use crate::error::ContinualError;
 use crate::method::Method;
 use crate::protocol::read_rows;
 
-/// What one optimizer step did.
+/// The result of one optimizer step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// Number of the step within the task, from 1.
@@ -24,13 +24,13 @@ pub struct Step {
     pub gradient_norm: f64,
     /// Learning rate of the step.
     pub learning_rate: f64,
-    /// Rows of the step.
+    /// Number of rows of the step.
     pub rows: usize,
-    /// Tokens of the step, padding not counted.
+    /// Number of tokens of the step, without padding.
     pub tokens: usize,
 }
 
-/// How one task is trained.
+/// The task of a training loop.
 #[derive(Clone, Copy)]
 pub struct TaskTraining<'a> {
     /// Name of the task, for errors.
@@ -39,31 +39,31 @@ pub struct TaskTraining<'a> {
     pub config: &'a TrainConfig,
     /// Rows to train on.
     pub rows: &'a dyn Dataset<Example>,
-    /// Rows whose loss is watched, if the settings ask for it.
+    /// Rows for the validation loss, if the settings ask for it.
     pub validation: Option<&'a dyn Dataset<Example>>,
     /// Epochs.
     pub epochs: usize,
-    /// Decides the order of the rows.
+    /// Seed of the order of the rows.
     pub seed: u64,
 }
 
 /// A model in the middle of a task.
 #[derive(Clone)]
 pub struct Training<M> {
-    /// The model as it is.
+    /// The current model.
     pub model: M,
-    /// The optimizer with its state.
+    /// The optimizer and its state.
     pub optimizer: ModuleOptimizer,
-    /// Steps done.
+    /// Optimizer steps done.
     pub steps_done: usize,
-    /// The lowest validation loss so far, and the weights it was measured on if they are kept.
+    /// The lowest validation loss so far, with the weights at that time if they are kept.
     pub best: Option<Best<M>>,
-    /// Measurements of the validation loss since the lowest one.
+    /// Number of measurements since the lowest validation loss.
     pub stale: usize,
 }
 
 impl<M> Training<M> {
-    /// Before the first step.
+    /// The state before the first step.
     pub fn new(model: M, optimizer: ModuleOptimizer) -> Self {
         Self {
             model,
@@ -75,32 +75,32 @@ impl<M> Training<M> {
     }
 }
 
-/// What happens while a task is learned.
+/// An event of the training loop.
 pub enum TrainEvent<'a, M> {
     /// A step is done.
     Stepped(Step),
     /// The loss on validation rows was measured, in nats per answer token.
     Validated(f64),
-    /// Nothing is under way: the state is one to go on from.
+    /// The step is complete: a run can be saved here and resumed.
     Settled(&'a Training<M>),
 }
 
-/// Number of optimizer steps for `rows` rows.
+/// Number of optimizer steps for `rows` rows in `epochs` epochs.
 pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
     epochs * rows.div_ceil(config.global_batch.max(1))
 }
 
-/// Trains a model on the rows of one task, from the first step that is not done.
+/// Trains a model on the rows of one task, starting after the steps already done.
 ///
-/// The loss of a step is the mean over its answer tokens, so the size of a micro-batch changes
-/// nothing beyond rounding. The same `seed` gives the same steps, bit for bit on one backend,
-/// whether or not the state was saved and read again in between.
+/// A step's loss is the mean over its answer tokens, so the size of a micro-batch changes nothing
+/// beyond rounding. On one backend, the same `seed` gives the same steps bit for bit, whether or
+/// not the training was interrupted and resumed.
 ///
 /// # Errors
 ///
-/// [`ContinualError::Diverged`] at the first step whose loss or gradient is not finite, before
-/// the weights are touched; [`ContinualError::InvalidSetting`], [`ContinualError::Row`], and
-/// what `on_event` returns.
+/// [`ContinualError::Diverged`] at the first step whose loss or gradient is not finite, before the
+/// weights change; [`ContinualError::InvalidSetting`], [`ContinualError::Row`], and the errors of
+/// `on_event`.
 pub fn fit<M: LanguageModel>(
     mut training: Training<M>,
     task_training: TaskTraining<'_>,
@@ -168,7 +168,7 @@ pub fn fit<M: LanguageModel>(
             {
                 let loss = mean_loss(&training.model, &validation, config.micro_batch);
                 on_event(TrainEvent::Validated(loss))?;
-                training.validated(loss, config.validation.keep_best);
+                training.record_validation_loss(loss, config.validation.keep_best);
             }
             on_event(TrainEvent::Settled(&training))?;
         }
@@ -178,8 +178,8 @@ pub fn fit<M: LanguageModel>(
 }
 
 impl<M: Clone> Training<M> {
-    /// Takes note of a validation loss.
-    fn validated(&mut self, loss: f64, keep: bool) {
+    /// Records a validation loss.
+    fn record_validation_loss(&mut self, loss: f64, keep: bool) {
         if self.best.as_ref().is_none_or(|best| loss < best.loss) {
             self.stale = 0;
             self.best = Some(Best {
@@ -193,8 +193,8 @@ impl<M: Clone> Training<M> {
     }
 }
 
-/// Mean loss of a step and its gradients, accumulated over micro-batches; the method's penalty
-/// is part of the gradients, not of the loss.
+/// Mean loss of a step and its gradients, accumulated over micro-batches. The method's penalty is
+/// part of the gradients but not of the loss.
 fn gradients<M: LanguageModel>(
     model: &M,
     batch: &[&Example],
@@ -205,17 +205,17 @@ fn gradients<M: LanguageModel>(
     let total: usize = batch.iter().map(|row| model.target_count(row)).sum();
     let mut sum = 0.0;
     for micro in batch.chunks(config.micro_batch) {
-        let predicted = micro.iter().filter(|row| model.target_count(row) > 0);
-        let examples: Vec<Example> = predicted.map(|&example| example.clone()).collect();
+        let with_answer = micro.iter().filter(|row| model.target_count(row) > 0);
+        let examples: Vec<Example> = with_answer.map(|&example| example.clone()).collect();
         if examples.is_empty() {
             continue;
         }
-        let how = Backpropagation {
+        let backpropagation = Backpropagation {
             scale: 1.0 / total as f64,
             map: method.linear_map(),
             activation_checkpointing: config.activation_checkpointing,
         };
-        sum += model.answer_gradients(&examples, how, &mut |grads| {
+        sum += model.answer_gradients(&examples, backpropagation, &mut |grads| {
             accumulator.accumulate(model, grads);
         });
     }

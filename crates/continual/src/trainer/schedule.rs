@@ -1,4 +1,4 @@
-//! The learning rate of every step, by Burn's schedulers.
+//! The learning rate of every step, from Burn's schedulers.
 
 use burn::lr_scheduler::LrSchedulerConfig;
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;

@@ -1,4 +1,4 @@
-//! The loss on rows that are not trained on.
+//! The validation loss.
 
 use lm::{Example, LanguageModel};
 
@@ -7,17 +7,18 @@ use lm::{Example, LanguageModel};
 pub struct Best<M> {
     /// The loss, in nats per answer token.
     pub loss: f64,
-    /// Steps done when it was measured.
+    /// Optimizer steps done at that time.
     pub step: usize,
-    /// The model it was measured on, if it is kept.
+    /// The model at that time, if it is kept.
     pub model: Option<M>,
 }
 
-/// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 where no row has one.
+/// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 if there is no answer
+/// token.
 pub(super) fn mean_loss<M: LanguageModel>(model: &M, rows: &[Example], batch: usize) -> f64 {
     let model = model.valid();
-    let predicted = |row: &&Example| model.target_count(row) > 0;
-    let mut rows: Vec<&Example> = rows.iter().filter(predicted).collect();
+    let has_answer = |row: &&Example| model.target_count(row) > 0;
+    let mut rows: Vec<&Example> = rows.iter().filter(has_answer).collect();
     rows.sort_by_key(|row| row.len());
     let (mut sum, mut count) = (0.0, 0);
     for rows in rows.chunks(batch.max(1)) {

@@ -45,7 +45,7 @@ pub fn tokenizer() -> TextTokenizer {
     TextTokenizer::open(&path, vec![0], lm::Framing::Continuation).unwrap()
 }
 
-/// What OSFT measures inputs on: rows that a model generates itself, and a few of every task.
+/// Rows to calibrate OSFT on: rows that the model generates, and a few rows of every task.
 pub fn calibration_data(model: &Llama) -> CalibrationData {
     CalibrationData {
         base_name: "generated".to_string(),
@@ -56,8 +56,8 @@ pub fn calibration_data(model: &Llama) -> CalibrationData {
     }
 }
 
-/// The same weights every time: drawn on the host, since the random stream of a device is shared
-/// with the tests that run beside this one.
+/// The same weights every time. The host draws them, because concurrent tests share a device's
+/// random stream.
 pub fn model(device: &Device) -> Llama {
     struct Draw(ChaCha8Rng, Device);
     impl ModuleMapper for Draw {
@@ -89,7 +89,7 @@ impl Scorer for ExactMatch {
     }
 }
 
-/// `up a` is `v`, `down a` is `w`, …: the two tasks differ in their first word alone.
+/// A task with prompts such as `up a`; the two tasks differ in their first word only.
 pub fn task(name: &str, answers: [&str; 5], tokenizer: &TextTokenizer) -> Task {
     let rows: Vec<(String, &str)> = WORDS[1..6]
         .iter()
@@ -172,7 +172,7 @@ pub fn weights<M: Module>(module: &M) -> Vec<f32> {
     all.0
 }
 
-/// The module with other values, in its order.
+/// Gives the module other values, in its order.
 pub fn with_weights<M: Module>(module: M, values: &[f32]) -> M {
     struct Fill<'a>(&'a [f32]);
     impl ModuleMapper for Fill<'_> {

@@ -1,7 +1,7 @@
-//! The most memory this process has held.
+//! The peak memory of this process.
 
-/// Mebibytes that were resident at most, since the start or the last reset; `None` where the system does
-/// not say.
+/// Peak resident memory in MiB since the start or the last reset; `None` if the system does not
+/// report it.
 pub fn peak_mebibytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -9,8 +9,9 @@ pub fn peak_mebibytes() -> Option<f64> {
     Some(kibibytes / 1024.0)
 }
 
-/// From now on only what is held from now on counts, where the system can be told so.
+/// Resets the peak to the current memory, if the system supports it.
 pub fn reset_peak() {
-    // A 5 written to this file resets the peak (proc(5)); a system without it keeps the whole peak.
+    // Writing 5 to this file resets the peak (proc(5)). A system without it keeps the peak since
+    // the start.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

@@ -1,4 +1,5 @@
-//! `experiments bench`: time and memory of a training step, every variant beside plain fine-tuning.
+//! `experiments bench`: time and memory of a training step, for every variant and for plain
+//! fine-tuning.
 
 mod memory;
 mod page;
@@ -23,7 +24,7 @@ pub use spec::Spec;
 use spec::{Ready, Timed};
 pub use worker::run as run_worker;
 
-/// The variants there are: those of every method, by their names, and [`PLAIN`].
+/// The available variants: those of every method, by name, and [`PLAIN`].
 pub fn variants(registries: &Registries) -> Vec<KindVariant> {
     let of_methods = registries.methods.iter().flat_map(|kind| kind.variants());
     std::iter::once(plain::variant())
@@ -31,14 +32,15 @@ pub fn variants(registries: &Registries) -> Vec<KindVariant> {
         .collect()
 }
 
-/// Times what was asked for, prints a table per shape and number of tokens.
+/// Times the requested variants, and prints a table per shape and number of tokens.
 ///
-/// Every variant is a process of its own; they take turns, one step each, so that whatever else the
-/// machine does meets all of them, and ratios hold where seconds do not.
+/// Every variant runs in a process of its own. The processes take turns, one step each, so that
+/// other load on the machine affects all of them alike: ratios are reliable even if seconds are
+/// not.
 ///
 /// # Errors
 ///
-/// Settings out of range, a process that breaks off, a folder that cannot be written.
+/// Settings out of range, a process that fails, a folder that cannot be written.
 pub fn run(registries: &Registries, args: &BenchSettings) -> Result<()> {
     for share in &args.shares {
         ensure!(
@@ -58,7 +60,7 @@ pub fn run(registries: &Registries, args: &BenchSettings) -> Result<()> {
     let mut cases = Vec::new();
     for &shape in &args.shapes {
         for &tokens in &args.tokens {
-            // What is trained on is reported, not what was asked for.
+            // The report shows the trained tokens, not the requested ones.
             let tokens = shape::whole_rows(tokens);
             cases.push(case(registries, args, shape, tokens)?);
             println!("{}\n", page::table(&cases[cases.len() - 1], false));
@@ -105,22 +107,22 @@ fn case(
     })
 }
 
-/// For each number of tasks and each treatment of activations `plain` first, then every variant once per value
-/// of what it can vary.
+/// The specifications of a table: for each number of tasks and each handling of activations,
+/// `plain` first, then every variant with each of its values.
 fn specs(
     registries: &Registries,
     args: &BenchSettings,
     shape: Shape,
     tokens: usize,
 ) -> Result<Vec<Spec>> {
-    let known = variants(registries);
+    let available = variants(registries);
     let mut chosen = vec![plain::variant()];
     for name in args.variants.iter().filter(|name| *name != PLAIN) {
         let twice = chosen.iter().any(|other: &KindVariant| other.name == *name);
         ensure!(!twice, "variant {name} is named twice");
-        let found = known.iter().find(|variant| variant.name == *name);
+        let variant = available.iter().find(|variant| variant.name == *name);
         chosen.push(
-            found
+            variant
                 .with_context(|| format!("there is no variant {name:?}"))?
                 .clone(),
         );
@@ -143,11 +145,11 @@ fn specs(
                     steps: (args.warmup + args.rounds) as usize,
                     backend: args.backend,
                 };
-                specs.extend(varied(&spec, variant, args));
+                specs.extend(with_axis_values(&spec, variant, args));
             }
         }
     }
-    // What a peer is compared with comes first.
+    // A peer is compared with the first one.
     let first = specs[0].clone();
     specs.extend(args.peers.iter().map(|peer| Spec {
         variant: "peer".to_string(),
@@ -158,8 +160,8 @@ fn specs(
     Ok(specs)
 }
 
-/// A variant with every value of what it can vary.
-fn varied(spec: &Spec, variant: &KindVariant, args: &BenchSettings) -> Vec<Spec> {
+/// A variant with each value of its axes.
+fn with_axis_values(spec: &Spec, variant: &KindVariant, args: &BenchSettings) -> Vec<Spec> {
     let varies = |axis: &str| variant.axes.contains(&axis);
     let precisions = match varies(spec::BASE_PRECISION) {
         true => args.base_precisions.clone(),
@@ -181,7 +183,7 @@ fn varied(spec: &Spec, variant: &KindVariant, args: &BenchSettings) -> Vec<Spec>
         .collect()
 }
 
-/// A process that does steps of one variant.
+/// A process that performs steps of one variant.
 struct Worker {
     spec: Spec,
     ready: Ready,

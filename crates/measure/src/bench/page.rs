@@ -1,4 +1,4 @@
-//! What was timed as a table, a page and JSON.
+//! The timings as a table, a page and JSON.
 
 use std::fmt::Write;
 
@@ -24,19 +24,20 @@ and attach. `task n`: timed in the n-th task of a sequence, after a step in each
 and tokens are random; a step goes through whole rows of 128 tokens, in an encoder-decoder those of the \
 prompts.";
 
-/// One shape and number of tokens.
+/// The timings of one shape and number of tokens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
     /// Shape of the model.
     pub shape: String,
-    /// Tokens of a step, in whole rows.
+    /// Tokens per step, in whole rows.
     pub tokens: usize,
-    /// The variants; of each way with activations `plain` is first.
+    /// The variants; for each handling of activations, `plain` comes first.
     pub rows: Vec<Row>,
 }
 
 impl Case {
-    /// What a row is compared with: plain fine-tuning that does the same with activations.
+    /// The row that `row` is compared with: plain fine-tuning with the same handling of
+    /// activations.
     pub fn plain_of<'a>(&'a self, row: &'a Row) -> &'a Row {
         let of_its_kind = |other: &&Row| {
             other.spec.variant == PLAIN
@@ -47,22 +48,22 @@ impl Case {
     }
 }
 
-/// One variant.
+/// The timings of one variant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
     pub label: String,
     /// What was timed.
     pub spec: Spec,
-    /// What it said before the first step.
+    /// The worker's report before the first step.
     pub ready: Ready,
-    /// Seconds of the forward passes, round by round.
+    /// Seconds of the forward passes, by round.
     pub forward_seconds: Vec<f64>,
-    /// Seconds of the steps, round by round.
+    /// Seconds of the steps, by round.
     pub step_seconds: Vec<f64>,
-    /// Most memory while training.
+    /// Peak memory during training, in MiB.
     pub mebibytes: Option<f64>,
-    /// Losses of the steps.
+    /// Losses of the steps, in nats.
     pub losses: Vec<f64>,
 }
 
@@ -80,24 +81,28 @@ impl Row {
     }
 }
 
-/// First quartile, median and third quartile of numbers, of which there is at least one.
+/// First quartile, median and third quartile of a non-empty slice.
 fn quartiles(numbers: &[f64]) -> [f64; 3] {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |share: f64| {
-        let place = share * (sorted.len() - 1) as f64;
-        let (low, high) = (place.floor() as usize, place.ceil() as usize);
-        sorted[low] + (sorted[high] - sorted[low]) * (place - low as f64)
+        let position = share * (sorted.len() - 1) as f64;
+        let (low, high) = (position.floor() as usize, position.ceil() as usize);
+        sorted[low] + (sorted[high] - sorted[low]) * (position - low as f64)
     };
     [at(0.25), at(0.5), at(0.75)]
 }
 
-/// The median of numbers, of which there is at least one.
+/// Median of a non-empty slice.
+///
+/// # Panics
+///
+/// If `numbers` is empty.
 pub fn median(numbers: &[f64]) -> f64 {
     quartiles(numbers)[1]
 }
 
-/// The median over the rounds of what a step took against another's in the same round.
+/// Median over the rounds of the ratio between two variants' step times in the same round.
 pub fn median_ratio(row: &Row, other: &Row) -> f64 {
     median(&ratios(row, other))
 }
@@ -107,7 +112,7 @@ fn ratios(row: &Row, other: &Row) -> Vec<f64> {
     pairs.map(|(own, other)| own / other).collect()
 }
 
-/// A row per variant.
+/// A table with one row per variant.
 pub fn table(case: &Case, markdown: bool) -> String {
     let mut table = empty_table(markdown);
     let title = format!("{}, {} tokens", case.shape, case.tokens);
@@ -177,7 +182,7 @@ mod tests {
     use super::quartiles;
 
     #[test]
-    fn quartiles_lie_between_neighbours() {
+    fn quartiles_interpolate_between_neighbours() {
         assert_eq!(quartiles(&[3.0]), [3.0; 3]);
         assert_eq!(quartiles(&[4.0, 1.0, 2.0, 3.0]), [1.75, 2.5, 3.25]);
     }

@@ -1,4 +1,4 @@
-//! Plain fine-tuning of the tensors that OSFT trains: what steps are compared with.
+//! Plain fine-tuning of OSFT's targets: the reference for step times.
 
 use burn::module::{Module, ParamGroup, ParamId};
 use burn::optim::ModuleOptimizer;
@@ -9,7 +9,7 @@ use toml::Table;
 
 use super::PLAIN;
 
-/// It is no method to use, and stands in no registry.
+/// Not a practical method, so it is not in a registry.
 pub fn variant() -> KindVariant {
     KindVariant {
         name: PLAIN.to_string(),
@@ -21,7 +21,7 @@ pub fn variant() -> KindVariant {
     }
 }
 
-/// Trains the targets, freezes everything else, protects nothing.
+/// Trains the targets, freezes everything else and protects nothing.
 pub struct PlainTargets(pub Targets);
 
 impl<M: Module> Method<M> for PlainTargets {

@@ -1,4 +1,4 @@
-//! What is timed: shapes of models, what happens to activations, programs of others.
+//! The settings of a timing: shapes of models, handling of activations, peer programs.
 
 use std::fmt::{Display, Formatter};
 use std::path::PathBuf;
@@ -8,42 +8,41 @@ use clap::ValueEnum;
 use runs::Backend;
 use serde::{Deserialize, Serialize};
 
-/// The variant that every other one is compared with: it trains the tensors that OSFT trains and protects
-/// nothing.
+/// The reference for all variants: it trains OSFT's targets and protects nothing.
 pub const PLAIN: &str = "plain";
 
-/// What to time.
+/// The settings of a timing.
 #[derive(Clone, Debug)]
 pub struct BenchSettings {
     /// Shapes of models.
     pub shapes: Vec<Shape>,
-    /// Tokens of a step, rounded up to whole rows.
+    /// Tokens per step, rounded up to whole rows.
     pub tokens: Vec<usize>,
-    /// Variants of methods by their names; [`PLAIN`] is always among them.
+    /// Names of the variants to time; [`PLAIN`] is always included.
     pub variants: Vec<String>,
-    /// Tasks of a sequence, of which the last one is timed.
+    /// Lengths of the sequences; the last task is timed.
     pub tasks: Vec<u32>,
-    /// Protected shares of the variants that have one, each in `[0, 1]`.
+    /// Protected shares to time, each in `[0, 1]`, for the variants that have a share.
     pub shares: Vec<f64>,
-    /// Precisions of the frozen weights, for the variants that have a choice.
+    /// Precisions of the frozen weights to time, for the variants that have a choice.
     pub base_precisions: Vec<String>,
-    /// Folder where methods keep what they can make again.
+    /// Folder where methods cache results that they can compute again.
     pub split_cache: Option<PathBuf>,
-    /// What is done with activations.
+    /// How activations are handled between the forward and the backward pass.
     pub activations: Vec<Activations>,
-    /// Timed rounds.
+    /// Number of timed rounds.
     pub rounds: u32,
-    /// Rounds before those.
+    /// Number of rounds before the timed ones.
     pub warmup: u32,
-    /// Programs of others.
+    /// Peer programs.
     pub peers: Vec<Peer>,
-    /// Where to compute.
+    /// Compute backend.
     pub backend: Backend,
     /// Folder of the report.
     pub out: Option<PathBuf>,
 }
 
-/// A shape of models that is timed.
+/// A shape of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Shape {
@@ -53,8 +52,8 @@ pub enum Shape {
     LlamaM,
     /// The shape of T5-small: width 512, 6 + 6 blocks, vocabulary of 32128.
     T5Small,
-    /// LLaMA's proportions (inner width 8/3 of the width, heads of 64) with a vocabulary of 1024: next to
-    /// nothing but blocks.
+    /// A LLaMA with its usual proportions (inner width 8/3 of the width, heads of width 64) and a
+    /// vocabulary of 1024, so that the blocks dominate.
     Llama {
         /// Width of the hidden states, a multiple of 64.
         width: usize,
@@ -111,7 +110,7 @@ impl From<Shape> for String {
     }
 }
 
-/// A program of others that is timed beside the variants.
+/// A peer program, which is timed beside the variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Name in reports.
@@ -121,11 +120,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Reads `NAME=COMMAND`.
+    /// Parses `NAME=COMMAND`.
     ///
     /// # Errors
     ///
-    /// What is expected, in words.
+    /// A description of the expected form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected = || format!("expected NAME=COMMAND, found {text:?}");
         let (name, command) = text.split_once('=').ok_or_else(expected)?;

@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::Shape;
 
-/// Tokens of a row.
+/// Tokens per row.
 const LENGTH: usize = 128;
-/// Tokens of an answer of an encoder-decoder, beside those of its prompt.
+/// Tokens of an encoder-decoder's answer, in addition to the prompt.
 const ANSWER: usize = 16;
 
 fn config(shape: Shape) -> Value {
@@ -46,7 +46,7 @@ fn config(shape: Shape) -> Value {
 ///
 /// # Errors
 ///
-/// None but those of a configuration that does not hold together.
+/// Only if the configuration is inconsistent.
 pub fn model(shape: Shape, device: &Device) -> Result<Model> {
     device.seed(1);
     let model = Model::from_config(&config(shape), Path::new(&shape.to_string()), device)?;
@@ -54,7 +54,8 @@ pub fn model(shape: Shape, device: &Device) -> Result<Model> {
     Ok(model)
 }
 
-/// Burn draws a parameter's values when they are first asked for: here, not while something is timed.
+/// Burn initializes a parameter on first access; this visits all parameters, so that no
+/// initialization is timed.
 struct Fill;
 
 impl ModuleVisitor for Fill {
@@ -63,13 +64,13 @@ impl ModuleVisitor for Fill {
     }
 }
 
-/// Tokens of the whole rows that hold as many as are asked for: what a step goes through.
+/// Rounds tokens up to whole rows; a step processes this number.
 pub fn whole_rows(tokens: usize) -> usize {
     tokens.next_multiple_of(LENGTH)
 }
 
-/// Tokens that a weight is multiplied by in a step of [`rows`]: of an encoder-decoder's decoder, those of
-/// the answers, but where it looks at what the encoder made of the prompts.
+/// The number of tokens that a weight processes in a step of [`rows`]. A decoder's weights process
+/// the answers, except for cross-attention, which projects the encoder's output.
 pub fn tokens_of(shape: Shape, tokens: usize, path: &str) -> usize {
     let rows = tokens.div_ceil(LENGTH);
     let of_encoder = path.ends_with("EncDecAttention.k.weight")
@@ -81,7 +82,7 @@ pub fn tokens_of(shape: Shape, tokens: usize, path: &str) -> usize {
     }
 }
 
-/// Rows of one step: `tokens` of a decoder-only model, or of an encoder.
+/// Rows of one step, with `tokens` tokens of a decoder-only model or of an encoder.
 pub fn rows(shape: Shape, tokens: usize, seed: u64) -> Vec<Example> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let vocabulary = config(shape)["vocab_size"].as_u64().unwrap_or(2) as u32;
@@ -109,20 +110,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_those_of_the_rows_that_are_gone_through() {
-        for (asked, expected) in [(128, 128), (129, 256), (500, 512), (512, 512)] {
-            assert_eq!(whole_rows(asked), expected);
-            let llama = rows(Shape::LlamaS, asked, 1);
+    fn token_counts_match_the_rows_of_a_step() {
+        for (requested, expected) in [(128, 128), (129, 256), (500, 512), (512, 512)] {
+            assert_eq!(whole_rows(requested), expected);
+            let llama = rows(Shape::LlamaS, requested, 1);
             assert_eq!(llama.iter().map(Example::len).sum::<usize>(), expected);
-            assert_eq!(tokens_of(Shape::LlamaS, asked, "layers.0.mlp"), expected);
-            // Of an encoder-decoder the prompts, each with an answer of sixteen tokens.
-            let t5 = rows(Shape::T5Small, asked, 1);
+            assert_eq!(
+                tokens_of(Shape::LlamaS, requested, "layers.0.mlp"),
+                expected
+            );
+            // An encoder-decoder: prompts with `tokens` tokens, each with an answer of sixteen
+            // tokens.
+            let t5 = rows(Shape::T5Small, requested, 1);
             let prompts = t5.iter().map(|row| row.prompt.len());
             assert_eq!(prompts.sum::<usize>(), expected);
             let answers = t5.iter().map(|row| row.answer.len()).sum::<usize>();
             assert_eq!(answers, expected / 8);
-            assert_eq!(tokens_of(Shape::T5Small, asked, "encoder.q"), expected);
-            assert_eq!(tokens_of(Shape::T5Small, asked, "decoder.q"), answers);
+            assert_eq!(tokens_of(Shape::T5Small, requested, "encoder.q"), expected);
+            assert_eq!(tokens_of(Shape::T5Small, requested, "decoder.q"), answers);
         }
     }
 }

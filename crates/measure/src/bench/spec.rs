@@ -1,4 +1,4 @@
-//! What is told to a worker, and what it answers.
+//! Messages to and from a worker.
 
 use std::path::PathBuf;
 
@@ -16,48 +16,48 @@ pub(super) const BASE_PRECISION: &str = "base_precision";
 /// The precision of the model itself.
 pub(super) const FULL: &str = "full";
 
-/// What a worker times.
+/// The task of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// Shape of the model.
     pub shape: Shape,
-    /// The variant that is timed.
+    /// The variant to time.
     pub variant: String,
-    /// The variant's name in reports; absent where it was recorded by an earlier version.
+    /// The variant's name in reports; earlier versions did not record it.
     #[serde(default)]
     pub label: String,
-    /// The program, where it is one of others.
+    /// The peer program, if a peer is timed.
     pub peer: Option<Peer>,
-    /// Protected share, of the variants that have one.
+    /// The protected share, for variants that have one.
     pub share: Option<f64>,
-    /// Number of the task that is timed, of a sequence.
+    /// Length of the sequence, whose last task is timed.
     pub tasks: u32,
-    /// Precision in which frozen weights are held.
+    /// Precision of the frozen weights.
     pub base_precision: String,
-    /// Where splits are kept.
+    /// Folder of the split cache.
     pub split_cache: Option<PathBuf>,
-    /// What is done with activations.
+    /// How activations are handled between the forward and the backward pass.
     pub activations: Activations,
-    /// Tokens of a step, in whole rows.
+    /// Tokens per step, in whole rows.
     pub tokens: usize,
-    /// Steps at most.
+    /// Maximum number of steps.
     pub steps: usize,
-    /// Where to compute.
+    /// Compute backend.
     pub backend: Backend,
 }
 
 impl Spec {
-    /// Name of the variant, whatever is varied.
+    /// The name of the variant, without the settings that a timing varies.
     pub fn name(&self) -> String {
         match (self.label.is_empty(), self.share) {
             (false, _) => self.label.clone(),
-            // Only OSFT had a share.
+            // Only OSFT had a share at that time.
             (true, Some(_)) => format!("osft {}", self.variant),
             (true, None) => self.variant.clone(),
         }
     }
 
-    /// Name in reports.
+    /// The name in reports.
     pub fn label(&self) -> String {
         if let Some(peer) = &self.peer {
             return peer.name.clone();
@@ -81,27 +81,27 @@ impl Spec {
     }
 }
 
-/// What a worker says once it is ready.
+/// A worker's report when it is ready.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ready {
-    /// Seconds to split the model and attach what a method attaches.
+    /// Seconds to split the model and to attach what the method trains.
     pub setup_seconds: f64,
-    /// Most memory until then.
+    /// Peak memory until then, in MiB.
     pub setup_mebibytes: Option<f64>,
-    /// Numbers of the model.
+    /// Number of scalars in the model.
     pub parameters: usize,
-    /// Multiplications of a step in the targets, where they are counted.
+    /// Multiplications per step in the targets, if the method counts them.
     pub multiplications: Option<usize>,
 }
 
-/// What a worker says of a step.
+/// A worker's report on one step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timed {
-    /// Seconds of a forward pass that nothing is differentiated in.
+    /// Seconds of a forward pass without gradients.
     pub forward_seconds: f64,
-    /// Seconds of a training step: forward, backward, projection, clipping, optimizer.
+    /// Seconds of a training step: forward pass, backward pass, projection, clipping, optimizer.
     pub step_seconds: f64,
-    /// Most memory since the worker was ready.
+    /// Peak memory since the worker was ready, in MiB.
     pub mebibytes: Option<f64>,
     /// Loss of the step, in nats.
     pub loss: f64,

@@ -1,5 +1,5 @@
-//! A process that holds one model and does one step whenever it is told to: variants take turns in one
-//! run, and each has a memory of its own.
+//! A worker process: it holds one model and performs one step per request. So variants take turns
+//! in one run, and the memory of each is measured separately.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ use super::shape;
 use super::spec::{self, Ready, Spec, Timed};
 use super::{Activations, PLAIN};
 
-/// Does what it is told, a line each, until its input ends.
+/// Executes requests, one per line, until its input ends.
 ///
 /// # Errors
 ///
-/// If a step fails, or its orders cannot be read.
+/// If a step fails, or a request cannot be read.
 pub fn run(registries: &Registries, spec: &str) -> Result<()> {
     let spec: Spec = serde_json::from_str(spec).context("what to time")?;
     let device = spec.backend.device()?;
@@ -89,7 +89,7 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
     let start = Instant::now();
     let (model, optimizer) = method.begin_task(model, context(count - 1))?;
     sync(&device);
-    say(&Ready {
+    report(&Ready {
         setup_seconds: start.elapsed().as_secs_f64(),
         setup_mebibytes: peak_mebibytes(),
         parameters,
@@ -97,8 +97,8 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
     })?;
     reset_peak();
 
-    let mut orders = std::io::stdin().lock().lines();
-    if orders.next().is_none() {
+    let mut requests = std::io::stdin().lock().lines();
+    if requests.next().is_none() {
         return Ok(());
     }
     let mut forward_seconds = forward(&model, first, &device);
@@ -120,8 +120,8 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
                         mebibytes: peak_mebibytes(),
                         loss,
                     };
-                    // Whoever gave the orders is gone, or has no more of them.
-                    if say(&timed).is_err() || orders.next().is_none() {
+                    // The requesting process has ended or has no more requests.
+                    if report(&timed).is_err() || requests.next().is_none() {
                         return Err(ContinualError::Interrupted);
                     }
                     forward_seconds = forward(&training.model, first, &device);
@@ -138,7 +138,7 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
     }
 }
 
-/// One time through rows.
+/// One epoch over the rows.
 fn task_training<'a>(config: &'a TrainConfig, rows: &'a dyn Dataset<Example>) -> TaskTraining<'a> {
     TaskTraining {
         task: "bench",
@@ -150,7 +150,7 @@ fn task_training<'a>(config: &'a TrainConfig, rows: &'a dyn Dataset<Example>) ->
     }
 }
 
-/// Nothing is asked here.
+/// Always scores 0: a timing asks no questions.
 struct Unscored;
 
 impl Scorer for Unscored {
@@ -168,19 +168,19 @@ fn forward(model: &Model, rows: &[Example], device: &Device) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Waits for what was only enqueued.
+/// Waits for the enqueued operations.
 fn sync(device: &Device) {
-    // A device that failed shows it at the next operation.
+    // A failed device reports its error at the next operation.
     let _ = device.sync();
 }
 
-fn say<T: Serialize>(what: &T) -> Result<()> {
+fn report<T: Serialize>(message: &T) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(what)?)?;
+    writeln!(out, "{}", serde_json::to_string(message)?)?;
     Ok(out.flush()?)
 }
 
-/// The method of a variant, on the tensors that OSFT trains where it can be told on which.
+/// The method of a variant, on OSFT's targets if the method has a setting for them.
 fn method(registries: &Registries, spec: &Spec) -> Result<Box<dyn Method<Model>>> {
     let targets = Targets::matching([PAPER_TARGETS]);
     if spec.variant == PLAIN {
@@ -190,8 +190,8 @@ fn method(registries: &Registries, spec: &Spec) -> Result<Box<dyn Method<Model>>
         let variants = kind.variants().into_iter();
         variants.map(move |variant| (kind, variant))
     });
-    let found = kinds.find(|(_, variant)| variant.name == spec.variant);
-    let (kind, variant) = found.with_context(|| format!("no variant {:?}", spec.variant))?;
+    let variant = kinds.find(|(_, variant)| variant.name == spec.variant);
+    let (kind, variant) = variant.with_context(|| format!("no variant {:?}", spec.variant))?;
     let mut settings = kind.settings(&variant.settings)?;
     if let Some(setting) = settings.get_mut("targets") {
         *setting = Value::try_from(&targets)?;
@@ -211,8 +211,8 @@ fn method(registries: &Registries, spec: &Spec) -> Result<Box<dyn Method<Model>>
     Ok(kind.build(&settings, inputs)?)
 }
 
-/// Of a step in the tensors that OSFT trains, as the method counts them: `3 tokens d_in d_out` where all of a
-/// weight trains.
+/// Multiplications of a step in OSFT's targets, as the method counts them: `3 tokens d_in d_out`
+/// for a fully trained weight.
 fn multiplications(
     spec: &Spec,
     method: &dyn Method<Model>,

@@ -1,4 +1,5 @@
-//! `experiments inspect`: what a split would protect in a model, and what the rest carries.
+//! `experiments inspect`: what a split would protect in a model, and what its free directions
+//! contain.
 
 mod probe;
 mod spectra;
@@ -19,24 +20,24 @@ use runs::settings::{Overrides, RunConfig};
 use runs::{Backend, Registries};
 use toml::{Table, Value};
 
-/// What to inspect.
+/// The settings of an inspection.
 #[derive(Clone, Debug)]
 pub struct InspectRequest {
-    /// Folder of the model; the built-in one if absent.
+    /// Folder of the model; by default the built-in model.
     pub model: Option<PathBuf>,
-    /// Text file to run the model on; text that it generates itself if absent.
+    /// Text file to run the model on; by default the model generates the text.
     pub text: Option<PathBuf>,
-    /// Texts to run it on.
+    /// Number of texts.
     pub rows: usize,
-    /// Longest text in tokens.
+    /// Maximum length of a text in tokens.
     pub tokens: usize,
-    /// Settings of methods; those of OSFT are read.
+    /// Settings of methods; only OSFT's are used.
     pub methods: Table,
-    /// Patterns of the parameters that are split; those of the settings if empty.
+    /// Patterns of the targets; if empty, those of the settings.
     pub targets: Vec<String>,
-    /// Whether the truncation probe is run.
+    /// Whether to run the truncation probe.
     pub probe: bool,
-    /// Where to compute.
+    /// Compute backend.
     pub backend: Backend,
     /// Folder of the report.
     pub out: Option<PathBuf>,
@@ -45,7 +46,7 @@ pub struct InspectRequest {
 /// Rows per forward pass.
 const BATCH: usize = 16;
 
-/// Prints the split, the spectra behind it and the truncation probe.
+/// Prints the split, its spectra and the truncation probe.
 ///
 /// # Errors
 ///
@@ -121,7 +122,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     Ok(())
 }
 
-/// The split that the settings of OSFT ask for, and its name.
+/// The split of OSFT's settings, and its name.
 fn split_config(registries: &Registries, args: &InspectRequest) -> Result<(OsftConfig, String)> {
     let flags = Table::from_iter([("methods".to_string(), Value::Table(args.methods.clone()))]);
     let overrides = Overrides {
@@ -137,7 +138,7 @@ fn split_config(registries: &Registries, args: &InspectRequest) -> Result<(OsftC
     Ok((config, settings.label(OSFT)?))
 }
 
-/// Texts to calibrate on, and others for the truncation probe.
+/// Texts to calibrate on, and other texts for the truncation probe.
 fn texts(
     args: &InspectRequest,
     model: &Model,
@@ -169,7 +170,7 @@ fn spectra_of(
     Ok(Osft::split_in(model, &config, &context)?)
 }
 
-/// What a report shows.
+/// The content of the report.
 struct Findings<'a> {
     split: &'a Osft,
     weights: &'a Osft,

@@ -1,4 +1,4 @@
-//! The truncation probe: loss on text when the smallest directions of every target are dropped.
+//! The truncation probe: the loss on text when every target loses its smallest directions.
 
 use anyhow::{Result, ensure};
 use burn::module::Module;
@@ -10,10 +10,10 @@ use super::BATCH;
 use report::picture::{Curve, CurvesPicture, curves};
 use runs::Progress;
 
-/// Shares of the directions that are kept.
+/// Shares of the directions to keep.
 const SHARES: [f64; 5] = [0.9, 0.75, 0.5, 0.25, 0.1];
 
-/// What the probe does, for the report.
+/// The description of the probe in the report.
 pub const LEGEND: &str = "\
 Mean negative log-likelihood per token, in nats, on texts that were not calibrated on, with only the \
 largest share of the directions of every target kept: of its singular directions (`weights`), or of \
@@ -21,15 +21,15 @@ the directions of its inputs' second moment (`inputs`). Training in directions t
 need disturbs nothing; in a model whose smallest singular directions are needed, the paper's split \
 leaves the wrong ones free.";
 
-/// Losses of the whole model and of what is left of it.
+/// Losses of the full model and of the truncated models.
 pub struct Probe {
-    whole: f64,
-    /// One per share, for both sources.
+    full: f64,
+    /// One loss per share, for truncation by the weights and by the inputs.
     weights: Vec<f64>,
     inputs: Vec<f64>,
 }
 
-/// Truncates the model at every share by both sources.
+/// Truncates the model at every share, by both sources.
 pub fn run(
     model: &Model,
     config: &OsftConfig,
@@ -37,7 +37,7 @@ pub fn run(
     texts: &[Example],
 ) -> Result<Probe> {
     let progress = Progress::new(1 + 2 * SHARES.len() as u64);
-    let whole = loss(model, texts)?;
+    let full = loss(model, texts)?;
     progress.advance(1, "loss of the whole model");
     let mut losses = [Vec::new(), Vec::new()];
     for (source, losses) in [SplitSource::Weights, SplitSource::Inputs]
@@ -58,7 +58,7 @@ pub fn run(
     progress.finish();
     let [weights, inputs] = losses;
     Ok(Probe {
-        whole,
+        full,
         weights,
         inputs,
     })
@@ -83,13 +83,13 @@ fn loss(model: &Model, texts: &[Example]) -> Result<f64> {
 }
 
 impl Probe {
-    /// One row per share.
+    /// A table with one row per share.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
         table.set_header(["directions kept", "loss, weights", "loss, inputs"]);
         let number = |value: f64| format!("{value:.3}");
-        table.add_row(["all".to_string(), number(self.whole), number(self.whole)]);
+        table.add_row(["all".to_string(), number(self.full), number(self.full)]);
         for (index, share) in SHARES.iter().enumerate() {
             table.add_row([
                 format!("{share}"),
@@ -103,7 +103,7 @@ impl Probe {
         table.to_string()
     }
 
-    /// Loss against the share that is kept, one curve per source.
+    /// A picture of the loss against the kept share, one curve per source.
     pub fn picture(&self) -> Result<String> {
         let line = |label, losses: &[f64]| Curve {
             label,
@@ -112,7 +112,7 @@ impl Probe {
                 .rev()
                 .zip(losses.iter().rev())
                 .map(|(share, &loss)| (100.0 * share, loss))
-                .chain([(100.0, self.whole)])
+                .chain([(100.0, self.full)])
                 .collect(),
             spread: Vec::new(),
         };
@@ -122,7 +122,7 @@ impl Probe {
             x_label: "share of the directions kept, %",
             y_label: "loss per token, nats",
             x_ticks: &[],
-            y_range: (0.0, highest.fold(self.whole.max(1e-3), f64::max)),
+            y_range: (0.0, highest.fold(self.full.max(1e-3), f64::max)),
             curves: &[line("weights", &self.weights), line("inputs", &self.inputs)],
         })
     }

@@ -1,4 +1,4 @@
-//! How the energy of weights and inputs is spread over their directions.
+//! How the energy of weights and inputs is distributed over their directions.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use osft::{Calibration, ImportanceMeasure, LayerSplit, Osft};
 use report::page::{empty_table, with_numbers};
 use report::picture::{Curve, CurvesPicture, curves};
 
-/// What a table shows of the layers' importance; the calibration has to have measured it.
+/// The importance measures in the table; the calibration must have measured them.
 pub const MEASURES: [ImportanceMeasure; 2] =
     [ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
 
-/// Points of a curve, at equal shares of the directions.
+/// Points per curve, at equal distances.
 const POINTS: usize = 20;
 
-/// Layers of one kind, over all blocks, by the name that ends their path.
+/// Groups the layers of all blocks by kind, the last part of their path.
 fn by_kind(split: &Osft) -> BTreeMap<String, Vec<&LayerSplit>> {
     let mut kinds: BTreeMap<String, Vec<&LayerSplit>> = BTreeMap::new();
     for layer in split.layers() {
@@ -26,8 +26,8 @@ fn by_kind(split: &Osft) -> BTreeMap<String, Vec<&LayerSplit>> {
     kinds
 }
 
-/// Share of the energy, from 0 to 1, in the largest `share` of the directions.
-fn held(layer: &LayerSplit, share: f64) -> f64 {
+/// Share of the energy, in `[0, 1]`, that the largest `share` of the directions contain.
+fn energy_share(layer: &LayerSplit, share: f64) -> f64 {
     if layer.total_energy <= 0.0 {
         return 0.0;
     }
@@ -36,12 +36,12 @@ fn held(layer: &LayerSplit, share: f64) -> f64 {
     (sum / layer.total_energy).min(1.0)
 }
 
-/// Fewest directions that hold `energy`, as a share of all.
+/// The smallest share of the directions that contains `energy`, a share in `[0, 1]`.
 fn needed(layer: &LayerSplit, energy: f64) -> f64 {
     let mut sum = 0.0;
-    let wanted = energy * layer.total_energy;
+    let target_energy = energy * layer.total_energy;
     let count = layer.energies.iter().take_while(|&&value| {
-        let more = sum < wanted;
+        let more = sum < target_energy;
         sum += value;
         more
     });
@@ -52,12 +52,12 @@ fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
     layers.iter().map(|layer| figure(layer)).sum::<f64>() / layers.len().max(1) as f64
 }
 
-/// Share of the directions, in percent, that holds 90 and 99 % of the energy, and importance
-/// relative to the mean over all layers, per kind of layer.
+/// A table with one row per kind of layer: the share of the directions, in percent, that contains
+/// 90 % and 99 % of the energy, and the importance relative to the mean over all layers.
 ///
 /// # Errors
 ///
-/// If the calibration did not take one of the [`MEASURES`].
+/// If the calibration did not measure one of the [`MEASURES`].
 pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> Result<String> {
     let mut table = empty_table(false);
     table.set_header([
@@ -76,13 +76,13 @@ pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> Result
         let share = |layers: &[&LayerSplit], energy: f64| {
             format!("{:.1}", 100.0 * mean(layers, |layer| needed(layer, energy)))
         };
-        let own = inputs.get(kind).map_or(&[][..], Vec::as_slice);
+        let input_layers = inputs.get(kind).map_or(&[][..], Vec::as_slice);
         table.add_row([
             kind.clone(),
             share(layers, 0.9),
             share(layers, 0.99),
-            share(own, 0.9),
-            share(own, 0.99),
+            share(input_layers, 0.9),
+            share(input_layers, 0.99),
             relative(&importance[0], layers),
             relative(&importance[1], layers),
         ]);
@@ -94,14 +94,16 @@ fn relative(importance: &Option<Vec<(&str, f64)>>, layers: &[&LayerSplit]) -> St
     let Some(all) = importance else {
         return "degenerate".to_string();
     };
-    let of = |layer: &LayerSplit| all.iter().find(|(path, _)| *path == layer.path);
+    let importance_of = |layer: &LayerSplit| all.iter().find(|(path, _)| *path == layer.path);
     format!(
         "{:.2}",
-        mean(layers, |layer| of(layer).map_or(0.0, |(_, value)| *value))
+        mean(layers, |layer| importance_of(layer)
+            .map_or(0.0, |(_, value)| *value))
     )
 }
 
-/// Energy held against the share of the largest directions, one curve per kind of layer.
+/// A picture of the energy against the share of the largest directions, one curve per kind of
+/// layer.
 pub fn picture(what: &str, split: &Osft) -> Result<String> {
     let kinds = by_kind(split);
     let lines: Vec<Curve<'_>> = kinds
@@ -113,7 +115,7 @@ pub fn picture(what: &str, split: &Osft) -> Result<String> {
                 .map(|share| {
                     (
                         100.0 * share,
-                        100.0 * mean(layers, |layer| held(layer, share)),
+                        100.0 * mean(layers, |layer| energy_share(layer, share)),
                     )
                 })
                 .collect(),

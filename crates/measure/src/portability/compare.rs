@@ -1,4 +1,4 @@
-//! Deviations of every quantity from the first backend that ran.
+//! The deviations of every quantity from the reference backend.
 
 use serde::Serialize;
 
@@ -6,10 +6,10 @@ use super::Status;
 use super::job::{Against, Quantity};
 use runs::Backend;
 
-/// All deviations, with what they are held against.
+/// All deviations with their limits.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// Backends that did the whole job; the first is the reference.
+    /// Backends that completed the job; the first is the reference.
     pub backends: Vec<&'static str>,
     /// One row per quantity.
     pub rows: Vec<Row>,
@@ -17,26 +17,27 @@ pub struct Comparison {
     pub seconds: Vec<(&'static str, Vec<f64>)>,
 }
 
-/// One quantity on every backend.
+/// The deviations of one quantity.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// The largest deviation that passes.
     pub limit: f64,
-    /// By backend; `None` for the reference, where that is what the others are held against.
+    /// The deviations by backend; `None` for the reference backend if the others are compared with
+    /// it.
     pub deviations: Vec<Option<f64>>,
 }
 
 impl Row {
-    /// Whether a deviation passes; what is not a number does not.
+    /// Whether a deviation passes; NaN never passes.
     pub fn passes(&self, deviation: f64) -> bool {
         deviation <= self.limit
     }
 }
 
 impl Comparison {
-    /// Number of deviations that were held against a limit.
+    /// Number of deviations that have a limit.
     pub fn figures(&self) -> usize {
         self.rows
             .iter()
@@ -45,7 +46,7 @@ impl Comparison {
             .count()
     }
 
-    /// Number of those that are beyond it.
+    /// Number of deviations beyond their limit.
     pub fn failures(&self) -> usize {
         let beyond = |row: &Row| {
             let found = row.deviations.iter().flatten();
@@ -55,7 +56,7 @@ impl Comparison {
     }
 }
 
-/// Compares every backend that ran with the first one.
+/// Compares every backend that completed the job with the first one.
 pub fn compare(results: &[(Backend, Status)]) -> Comparison {
     let ran: Vec<_> = results
         .iter()
@@ -74,11 +75,11 @@ pub fn compare(results: &[(Backend, Status)]) -> Comparison {
     };
     for (index, quantity) in reference.quantities.iter().enumerate() {
         let deviations = ran.iter().enumerate().map(|(backend, (_, outcome))| {
-            let found = &outcome.quantities[index];
+            let computed = &outcome.quantities[index];
             match quantity.against {
                 Against::Reference if backend == 0 => None,
-                Against::Reference => Some(deviation(quantity, found)),
-                Against::Zero => Some(largest(found.values.iter().copied())),
+                Against::Reference => Some(deviation(quantity, computed)),
+                Against::Zero => Some(largest(computed.values.iter().copied())),
             }
         });
         comparison.rows.push(Row {
@@ -94,12 +95,12 @@ pub fn compare(results: &[(Backend, Status)]) -> Comparison {
     comparison
 }
 
-/// The largest difference over the largest value of the reference.
-fn deviation(reference: &Quantity, found: &Quantity) -> f64 {
-    if reference.values.len() != found.values.len() {
+/// The largest absolute difference, divided by the reference's largest magnitude.
+fn deviation(reference: &Quantity, computed: &Quantity) -> f64 {
+    if reference.values.len() != computed.values.len() {
         return f64::INFINITY;
     }
-    let pairs = reference.values.iter().zip(&found.values);
+    let pairs = reference.values.iter().zip(&computed.values);
     let difference = largest(pairs.map(|(a, b)| a - b));
     let size = largest(reference.values.iter().copied());
     if difference == 0.0 {
@@ -109,7 +110,7 @@ fn deviation(reference: &Quantity, found: &Quantity) -> f64 {
     }
 }
 
-/// The largest magnitude; NaN if any value is.
+/// The largest magnitude; NaN if any value is NaN.
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |worst: f64, value| {
         if worst.is_nan() || value.is_nan() {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_deviates_fails_and_what_did_not_run_is_no_column() {
+    fn deviations_fail_and_backends_that_did_not_run_get_no_column() {
         let results = [
             (Backend::Ndarray, outcome(vec![1.0, -4.0], 1e-4)),
             (Backend::Cuda, Status::NotRun("no driver".to_string())),
@@ -155,12 +156,12 @@ mod tests {
         let flex = found.rows[0].deviations[1].unwrap_or(f64::NAN);
         assert!((flex - 0.0005).abs() < 1e-12);
         assert!(found.rows[0].passes(flex) && !found.rows[0].passes(f64::NAN));
-        // The leak of flex, and the NaN of wgpu.
+        // The leak of flex and the NaN of wgpu.
         assert_eq!((found.failures(), found.figures()), (2, 5));
     }
 
     #[test]
-    fn other_lengths_and_exact_quantities() {
+    fn different_lengths_fail_and_exact_quantities_pass() {
         let quantity = |values: &[f64]| Quantity {
             name: String::new(),
             values: values.to_vec(),

@@ -1,4 +1,5 @@
-//! The job: forward, gradient, split, every form of the constraint, calibration, generation.
+//! The job of a backend: forward pass, gradient, split, every form of the constraint, calibration,
+//! generation.
 
 use std::time::Instant;
 
@@ -17,55 +18,56 @@ const STEPS: u64 = 20;
 const LEARNING_RATE: f64 = 1e-3;
 const TARGETS: [&str; 1] = [r"(q|k|v|o|gate|up|down)_proj\.weight$"];
 
-/// What a figure is held against.
+/// The reference of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Against {
-    /// The first backend: the largest difference over the largest reference value.
+    /// The first backend: the deviation is the largest difference over the largest reference value.
     Reference,
-    /// Nothing: the figure itself is what must be small.
+    /// Zero: the quantity itself must be small.
     Zero,
 }
 
-/// Numbers that should be the same everywhere.
+/// Numbers that should agree on all backends.
 pub struct Quantity {
-    /// What they are.
+    /// Their name.
     pub name: String,
     /// The numbers.
     pub values: Vec<f64>,
-    /// What they are held against.
+    /// Their reference.
     pub against: Against,
     /// The largest deviation that passes.
     pub limit: f64,
 }
 
-/// What one backend computed, and how long it took.
+/// The results of one backend, with times.
 pub struct Outcome {
-    /// The same quantities in the same order on every backend.
+    /// The quantities, in the same order on every backend.
     pub quantities: Vec<Quantity>,
-    /// Parts of the job with their seconds.
+    /// The parts of the job, with their seconds.
     pub seconds: Vec<(&'static str, f64)>,
 }
 
-// The limits, as deviations relative to the largest value of a quantity. f32 rounds at 6e-8.
-/// Some hundred roundings in other orders, through two blocks.
+// The limits are deviations relative to the largest value of a quantity. f32 rounds at 6e-8.
+
+/// A few hundred roundings in different orders, through two blocks.
 const FORWARD: f64 = 1e-5;
 /// A backward pass is twice as deep, and gradients cancel.
 const GRADIENT: f64 = 1e-4;
-/// Decomposed on the host in f64, from the same weights.
+/// The host decomposes the same weights in f64.
 const HOST: f64 = 1e-12;
 /// Products of two bases and a matrix.
 const PROJECTION: f64 = 1e-5;
-/// Losses along twenty steps from weights that differ by what `CHANGE` allows.
+/// Losses of twenty steps, on weights that differ by at most `CHANGE`.
 const LOSSES: f64 = 1e-4;
-/// AdamW divides a gradient by its own size: where that is at rounding, two backends step apart
-/// by a whole learning rate. One per cent of the largest change is a tenth of one such step, out of
-/// twenty.
+/// AdamW divides a gradient by its own magnitude: where the gradient is at rounding level, two
+/// backends differ by a whole learning rate. One per cent of the largest change is a fifth of one
+/// such step, out of twenty steps.
 const CHANGE: f64 = 1e-2;
-/// Rounding of the weights over their change, `6e-8 ‖W‖ / ‖ΔW‖`, with the change at least a
+/// Rounding of the weights relative to their change, `6e-8 ‖W‖ / ‖ΔW‖`, for a change of at least a
 /// hundredth of the weights.
 const LEAK: f64 = 2e-5;
 
-/// Does the whole job on one device.
+/// Runs the whole job on one device.
 ///
 /// # Errors
 ///
@@ -136,7 +138,7 @@ impl Job {
         });
     }
 
-    fn same(&mut self, name: impl Into<String>, values: Vec<f64>, limit: f64) {
+    fn add_compared(&mut self, name: impl Into<String>, values: Vec<f64>, limit: f64) {
         self.add(name, values, Against::Reference, limit);
     }
 
@@ -144,7 +146,7 @@ impl Job {
         let model = model(&self.device)?;
         let rows: Vec<Vec<u32>> = examples(2, 4).into_iter().map(|e| e.prompt).collect();
         let logits = model.valid().logits(&rows);
-        // Logits of padding are whatever they are.
+        // The logits of padding may differ.
         let [_, _, width] = logits.dims();
         let shown = rows.iter().enumerate().flat_map(|(row, tokens)| {
             let part = logits
@@ -152,15 +154,15 @@ impl Job {
                 .slice([row..row + 1, 0..tokens.len(), 0..width]);
             part.into_data().iter::<f64>().collect::<Vec<_>>()
         });
-        self.same("logits", shown.collect(), FORWARD);
+        self.add_compared("logits", shown.collect(), FORWARD);
         let (loss, _) = model.answer_loss(&examples(3, 8));
-        self.same(
+        self.add_compared(
             "loss",
             vec![f64::from(loss.clone().into_scalar::<f32>())],
             FORWARD,
         );
         let grads = GradientsParams::from_grads(loss.backward(), &model);
-        self.same("gradients", gradients(&model, &grads), GRADIENT);
+        self.add_compared("gradients", gradients(&model, &grads), GRADIENT);
         Ok(())
     }
 
@@ -171,7 +173,7 @@ impl Job {
             .layers()
             .iter()
             .flat_map(|layer| layer.energies.clone());
-        self.same("split: energies", energies.collect(), HOST);
+        self.add_compared("split: energies", energies.collect(), HOST);
         let mut projected = Vec::new();
         for layer in osft.layers() {
             let [d_in, d_out] = layer.shape;
@@ -182,7 +184,7 @@ impl Job {
             let free = constraint.lift(constraint.constrain(constraint.lower(probe)));
             projected.extend(free.into_data().iter::<f64>());
         }
-        self.same("split: projections", projected, PROJECTION);
+        self.add_compared("split: projections", projected, PROJECTION);
         Ok(())
     }
 
@@ -190,8 +192,8 @@ impl Job {
         let start = model(&self.device)?;
         let before = parameters(&start);
         let (model, losses) = train(start, None, &mut adamw().into());
-        self.same("plain: losses", losses, LOSSES);
-        self.same(
+        self.add_compared("plain: losses", losses, LOSSES);
+        self.add_compared(
             "plain: change",
             difference(&parameters(&model), &before),
             CHANGE,
@@ -206,14 +208,15 @@ impl Job {
         let mut optimizer = osft.optimizer(adamw())?;
         let (model, losses) = train(osft.prepare(start)?, Some(&osft), &mut optimizer);
         let model = osft.finish(model)?;
-        self.same(format!("{name}: losses"), losses, LOSSES);
+        self.add_compared(format!("{name}: losses"), losses, LOSSES);
         let change = difference(&parameters(&model), &before);
-        self.same(format!("{name}: change"), change, CHANGE);
+        self.add_compared(format!("{name}: change"), change, CHANGE);
         let worst = osft.leaks(&model)?.worst();
         let bounded = match config.form {
-            // Bounds nothing: its leak is reported as one of the figures that must agree.
+            // The factored form does not bound its leak; the leak only has to agree between
+            // backends.
             Form::Factored => {
-                self.same(
+                self.add_compared(
                     format!("{name}: leak"),
                     vec![worst.leak_in, worst.leak_out],
                     CHANGE,
@@ -234,16 +237,16 @@ impl Job {
             .with_share_rule(ShareRule::energy(0.9));
         let model = model(&self.device)?;
         let calibrator = Calibrator::for_config(&model, &config)?;
-        let known = calibrate(&model, calibrator, "rows", &examples(4, 24), 5)?;
-        let context = SplitContext::new().with_calibration(&known);
+        let calibration = calibrate(&model, calibrator, "rows", &examples(4, 24), 5)?;
+        let context = SplitContext::new().with_calibration(&calibration);
         let osft = Osft::split_in(&model, &config, &context)?;
         let energies = osft
             .layers()
             .iter()
             .flat_map(|layer| layer.energies.clone());
-        self.same("inputs: second moments", energies.collect(), FORWARD);
+        self.add_compared("inputs: second moments", energies.collect(), FORWARD);
         let counts = osft.layers().iter().map(|layer| layer.k_in as f64);
-        self.same("inputs: protected directions", counts.collect(), 0.0);
+        self.add_compared("inputs: protected directions", counts.collect(), 0.0);
         self.form("inputs", &config, &context)
     }
 
@@ -255,7 +258,7 @@ impl Job {
             options.use_cache = use_cache;
             let rows = model.generate(&prompts, &options);
             let tokens = rows.iter().flatten().map(|&token| f64::from(token));
-            self.same(format!("generation, {name}: tokens"), tokens.collect(), 0.0);
+            self.add_compared(format!("generation, {name}: tokens"), tokens.collect(), 0.0);
         }
         Ok(())
     }

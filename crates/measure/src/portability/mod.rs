@@ -1,4 +1,5 @@
-//! `experiments portability`: the same small job on every backend, compared number by number.
+//! `experiments portability`: runs the same small job on every backend and compares the results
+//! number by number.
 
 mod compare;
 mod job;
@@ -16,22 +17,22 @@ use runs::Backend;
 use compare::{Comparison, compare};
 use job::Outcome;
 
-/// What became of one backend.
+/// The outcome of one backend.
 pub(crate) enum Status {
-    /// It did the whole job.
+    /// It completed the job.
     Ran(Outcome),
-    /// It is not there, for this reason.
+    /// It is not available, for this reason.
     NotRun(String),
-    /// It is there and broke off.
-    Broke(String),
+    /// It is available but failed, for this reason.
+    Failed(String),
 }
 
-/// Runs the job everywhere, prints the comparison and fails if anything deviates: on the given backends, or on
-/// all; where `strict`, also if one of them is not there.
+/// Runs the job on the given backends, or on all if none is given, and prints the comparison.
 ///
 /// # Errors
 ///
-/// Figures beyond their limits, a backend that breaks off, fewer than two that ran.
+/// If a quantity deviates beyond its limit, a backend fails, or fewer than two backends ran; with
+/// `strict`, also if a backend is not available.
 pub fn run(backends: &[Backend], strict: bool, out: Option<&Path>) -> Result<()> {
     let mut backends = backends.to_vec();
     if backends.is_empty() {
@@ -67,14 +68,14 @@ fn attempt(backend: Backend) -> Status {
         }
     };
     eprintln!("{name}: running");
-    // A kernel that a driver refuses panics; the other backends are compared all the same.
+    // A kernel that a driver refuses panics; the other backends are compared nevertheless.
     match catch_unwind(AssertUnwindSafe(|| job::run(&device))) {
         Ok(Ok(outcome)) => Status::Ran(outcome),
-        Ok(Err(error)) => Status::Broke(format!("{error:#}")),
+        Ok(Err(error)) => Status::Failed(format!("{error:#}")),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Status::Broke(format!("panicked: {}", text.unwrap_or("no message")))
+            Status::Failed(format!("panicked: {}", text.unwrap_or("no message")))
         }
     }
 }
@@ -88,7 +89,7 @@ fn verdict(comparison: &Comparison, results: &[(Backend, Status)], strict: bool)
     );
     for (backend, status) in results {
         match status {
-            Status::Broke(reason) => bail!("{} broke off: {reason}", backend.name()),
+            Status::Failed(reason) => bail!("{} broke off: {reason}", backend.name()),
             Status::NotRun(reason) if strict => {
                 bail!("{} was not run: {reason}", backend.name());
             }

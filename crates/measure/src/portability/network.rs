@@ -1,4 +1,4 @@
-//! The network of the job, with values drawn on the host: devices draw differently.
+//! The model of the job. The host draws its values, because devices draw differently.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use serde_json::json;
 
 const VOCABULARY: u32 = 64;
 
-/// A model of two blocks with grouped queries.
+/// A model of two blocks with grouped-query attention.
 pub fn model(device: &Device) -> Result<Llama> {
     let config = json!({
         "model_type": "llama",
@@ -39,7 +39,7 @@ impl ModuleMapper for Draw {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.val().dims();
         let device = param.val().device();
-        // Norms around one, matrices scaled to keep the size of what goes through them.
+        // Norm weights around one; matrices scaled to preserve the magnitude of activations.
         let (centre, scale) = match D {
             1 => (1.0, 0.1),
             _ => (0.0, (3.0 / shape[0] as f32).sqrt()),
@@ -52,7 +52,7 @@ impl ModuleMapper for Draw {
     }
 }
 
-/// Rows of different lengths, so that there is padding.
+/// Rows of different lengths, so that batches have padding.
 pub fn examples(seed: u64, rows: usize) -> Vec<Example> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut tokens = |count: usize| -> Vec<u32> {
@@ -68,7 +68,7 @@ pub fn examples(seed: u64, rows: usize) -> Vec<Example> {
         .collect()
 }
 
-/// All gradients of a module one after another.
+/// All gradients of a module, concatenated.
 pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> Vec<f64> {
     struct Collect<'a>(&'a GradientsParams, Vec<f64>);
     impl ModuleVisitor for Collect<'_> {
@@ -83,7 +83,7 @@ pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> Vec<f64> {
     collect.1
 }
 
-/// All parameters of a module one after another.
+/// All parameters of a module, concatenated.
 pub fn parameters<M: Module>(module: &M) -> Vec<f64> {
     struct Collect(Vec<f64>);
     impl ModuleVisitor for Collect {

@@ -17,7 +17,7 @@ for leaks that a form bounds it is the leak itself, `‖P_hᵀ ΔW‖ / ‖ΔW�
 the reasons for them stand in `crates/measure/src/portability/job.rs`. The model has two blocks \
 of width 32; its weights and rows are drawn on the host, every run of 20 steps starts from them.";
 
-/// One row per quantity, one column per backend.
+/// A table with one row per quantity and one column per backend.
 pub fn table(comparison: &Comparison, markdown: bool) -> String {
     let mut table = empty_table(markdown);
     let backends = comparison.backends.iter().map(ToString::to_string);
@@ -49,12 +49,12 @@ pub fn table(comparison: &Comparison, markdown: bool) -> String {
     with_numbers(table)
 }
 
-/// One line per backend that is no column of the table.
+/// One line per backend that has no column in the table.
 pub fn remarks(results: &[(Backend, Status)]) -> Vec<String> {
     let remark = |(backend, status): &(Backend, Status)| match status {
         Status::Ran(_) => None,
         Status::NotRun(reason) => Some(format!("{}: not run: {reason}", backend.name())),
-        Status::Broke(reason) => Some(format!("{}: FAILED: {reason}", backend.name())),
+        Status::Failed(reason) => Some(format!("{}: FAILED: {reason}", backend.name())),
     };
     results.iter().filter_map(remark).collect()
 }

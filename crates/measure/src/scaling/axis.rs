@@ -1,25 +1,25 @@
-//! What the measurements of a bench differ in, one thing at a time.
+//! The axes along which the measurements of a bench differ.
 
 use crate::bench::{Case, Row, Shape, Spec};
 
-/// Something that is made larger while everything else stays.
+/// A quantity that varies while everything else stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// Width of the hidden states.
     Width,
-    /// Tokens of a step.
+    /// Tokens per step.
     Tokens,
-    /// Number of the task in its sequence.
+    /// Length of the sequence, whose last task is timed.
     Tasks,
     /// Protected share.
     Share,
 }
 
 impl Axis {
-    /// All of them, in the order of the report.
+    /// All axes, in the order of the report.
     pub const ALL: [Self; 4] = [Self::Width, Self::Tokens, Self::Tasks, Self::Share];
 
-    /// Its name in reports.
+    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Width => "width",
@@ -29,8 +29,8 @@ impl Axis {
         }
     }
 
-    /// Where a row lies on it.
-    fn place(self, spec: &Spec) -> Option<f64> {
+    /// The position of a specification on the axis; `None` if it has none.
+    fn position(self, spec: &Spec) -> Option<f64> {
         match (self, spec.shape) {
             (Self::Width, Shape::Llama { width, .. }) => Some(width as f64),
             (Self::Width, _) => None,
@@ -40,7 +40,7 @@ impl Axis {
         }
     }
 
-    /// The same spec somewhere else on the axis has the same origin.
+    /// The specification with its position on the axis removed: equal for all points of a series.
     fn origin(self, spec: &Spec) -> Spec {
         let mut origin = Spec {
             steps: 0,
@@ -62,27 +62,27 @@ impl Axis {
 
 /// One variant along an axis.
 pub struct Series<'a> {
-    /// The variant, with what stays the same.
+    /// The variant, with everything that stays the same.
     pub label: String,
-    /// Places on the axis in ascending order, each with what was measured there and what it is compared
-    /// with.
+    /// Positions on the axis in ascending order, each with its measurement and the measurement of
+    /// plain fine-tuning.
     pub points: Vec<(f64, &'a Row, &'a Row)>,
 }
 
-/// Everything along an axis that was measured in at least three places, in the same call of the bench.
+/// All series along an axis with at least three positions, each measured in one call of the bench.
 pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
     let mut all = Vec::new();
     for cases in benches {
-        let mut found: Vec<(Spec, Series<'a>)> = Vec::new();
+        let mut series: Vec<(Spec, Series<'a>)> = Vec::new();
         for case in cases {
             for row in &case.rows {
-                let Some(place) = axis.place(&row.spec) else {
+                let Some(position) = axis.position(&row.spec) else {
                     continue;
                 };
-                let (origin, point) = (axis.origin(&row.spec), (place, row, case.plain_of(row)));
-                match found.iter_mut().find(|(other, _)| *other == origin) {
+                let (origin, point) = (axis.origin(&row.spec), (position, row, case.plain_of(row)));
+                match series.iter_mut().find(|(other, _)| *other == origin) {
                     Some((_, series)) => series.points.push(point),
-                    None => found.push((
+                    None => series.push((
                         origin.clone(),
                         Series {
                             label: label(axis, &row.spec, &origin),
@@ -92,7 +92,7 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
                 }
             }
         }
-        let series = found.into_iter().map(|(_, series)| series);
+        let series = series.into_iter().map(|(_, series)| series);
         all.extend(series);
     }
     for series in &mut all {
@@ -116,7 +116,7 @@ fn label(axis: Axis, row: &Spec, origin: &Spec) -> String {
         Axis::Tokens => String::new(),
         _ => format!(", {} tokens", origin.tokens),
     };
-    // Without what making it left in memory.
+    // The splits come from a cache, so that the memory excludes making them.
     let found = match (&row.split_cache, row.share.is_some()) {
         (Some(_), true) => ", splits found",
         _ => "",

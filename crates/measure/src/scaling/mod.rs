@@ -1,4 +1,4 @@
-//! `experiments scaling`: how time and memory grow, from measurements of `bench`.
+//! `experiments scaling`: how time and memory grow, fitted to measurements of `bench`.
 
 mod axis;
 mod page;
@@ -21,12 +21,12 @@ struct Bench {
     cases: Vec<Case>,
 }
 
-/// Fits exponents to what was measured, prints tables and, if asked, writes them with pictures. `benches` are
-/// folders that a bench wrote.
+/// Fits exponents to measurements and prints tables; with `out`, also writes them with pictures.
+/// `benches` are folders that a bench wrote.
 ///
 /// # Errors
 ///
-/// A folder that cannot be read or written; nothing that was measured in three places.
+/// If a folder cannot be read or written, or nothing was measured at three positions.
 pub fn run(benches: &[PathBuf], out: Option<&Path>) -> Result<()> {
     let benches = benches.iter().map(|folder| read(folder));
     let benches = benches.collect::<Result<Vec<Bench>>>()?;

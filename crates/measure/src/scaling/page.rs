@@ -1,4 +1,4 @@
-//! What grows how fast, as tables and a picture per axis.
+//! The growth of time and memory, as tables and a picture per axis.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use report::picture::{Curve, CurvesPicture, curves};
 
 use crate::bench::{Row, median, median_ratio};
 
-/// What the tables mean.
+/// The explanation of the tables.
 pub const LEGEND: &str = "\
 Each row is one variant of `experiments bench` with everything but one thing kept; medians over the rounds. \
 Exponent: `p` of `y = c xᵖ`, by least squares in logarithms, with its standard error; where a cost has a \
@@ -21,12 +21,12 @@ the targets against plain's. Setup: the split, and what is attached. Memory: the
 while training; what making the splits left in the heap is part of it but where splits were found \
 (`--split-cache`). Weights and tokens are random.";
 
-/// Something that was measured at every place.
+/// A quantity that was measured at every position.
 struct Quantity {
     name: &'static str,
     of: fn(&Row, &Row) -> Option<f64>,
     digits: usize,
-    /// Whether it is a cost of its own, which may follow a power law, and no ratio.
+    /// Whether it is a cost, which may follow a power law, and not a ratio.
     is_cost: bool,
 }
 
@@ -85,7 +85,7 @@ const QUANTITIES: [Quantity; 6] = [
 ///
 /// # Errors
 ///
-/// None but those of writing to a string.
+/// Only if writing to the string fails.
 pub fn section(axis: Axis, series: &[Series<'_>], markdown: bool) -> Result<String> {
     let mut text = String::new();
     for quantity in &QUANTITIES {
@@ -142,8 +142,8 @@ fn values(series: &Series<'_>, quantity: &Quantity) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Step times along an axis: in logarithms of base 2, where a power law is a straight line, or, along the
-/// share, as ratios to plain fine-tuning.
+/// A picture of the step times along an axis. Both axes are logarithms of base 2, so that a power
+/// law is a straight line; along the share, it shows ratios to plain fine-tuning.
 ///
 /// # Errors
 ///

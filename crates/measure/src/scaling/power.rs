@@ -1,16 +1,16 @@
-//! `y = c xᵖ`, fitted.
+//! Fits power laws `y = c xᵖ`.
 
-/// A power law through points.
+/// A fitted power law.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Power {
-    /// `p`.
+    /// The exponent `p`.
     pub exponent: f64,
-    /// Standard error of the exponent, from how far the points lie off the line; 0 for two points.
+    /// Standard error of the exponent, from the residuals; 0 for two points.
     pub error: f64,
 }
 
-/// Fits by least squares in logarithms; `None` for fewer than two different `x`, or values that have no
-/// logarithm.
+/// Fits `(x, y)` points by least squares on logarithms; `None` for fewer than two different `x`, or
+/// if a value has no logarithm.
 pub fn power(points: &[(f64, f64)]) -> Option<Power> {
     let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
     if logs.iter().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
@@ -41,13 +41,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_power_law_gives_its_exponent() {
+    fn a_fit_finds_the_exponent_and_its_error() {
         let points: Vec<_> = [1.0, 2.0, 4.0, 8.0]
             .map(|x: f64| (x, 3.0 * x.powf(1.7)))
             .into();
         let fit = power(&points).unwrap();
         assert!((fit.exponent - 1.7).abs() < 1e-12 && fit.error < 1e-12);
-        // One point off by e at the end of three: the textbook's slope and error.
+        // The last of three points is off by the factor e: slope and error of the textbook's
+        // formula.
         let off = [
             (1.0, 1.0),
             (1.0_f64.exp(), 1.0),
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_exponent_has_none() {
+    fn points_without_logarithms_or_spread_have_no_fit() {
         assert_eq!(power(&[]), None);
         assert_eq!(power(&[(2.0, 1.0)]), None);
         assert_eq!(power(&[(2.0, 1.0), (2.0, 3.0)]), None);

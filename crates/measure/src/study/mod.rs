@@ -1,4 +1,5 @@
-//! `experiments study`: many variants at many learning rates, compared at equal learning.
+//! `experiments study`: runs many variants at many learning rates, and compares them at equal
+//! learning accuracy.
 
 mod page;
 mod plan;
@@ -17,30 +18,30 @@ pub use page::report;
 pub use plan::Part;
 use plan::Plan;
 
-/// What to run of a plan.
+/// The settings of a study.
 #[derive(Clone, Copy, Debug)]
 pub struct StudyRequest<'a> {
-    /// The file of the plan.
+    /// File of the plan.
     pub plan: &'a Path,
-    /// Folder with one file per run.
+    /// Folder with one result file per run.
     pub out: &'a Path,
-    /// Which runs, where several processes share a plan.
+    /// The part of the runs to execute, if several processes share a plan.
     pub part: Option<Part>,
-    /// Whether the general-knowledge probe is answered too.
+    /// Whether to answer the general-knowledge probe too.
     pub general: bool,
 }
 
-/// One file per run; what is there already is not run again, so a study that was stopped goes on.
+/// Runs a plan; every run writes one file. Existing results are not run again, so an interrupted
+/// study resumes.
 ///
 /// # Errors
 ///
-/// A plan that cannot be read, and the first error of a run that is no divergence.
+/// A plan that cannot be read, and the first error of a run, except divergence.
 pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     let plan = Plan::read(registries, args.plan)?;
     let first = plan.variants.first().context("the plan has no variant")?;
     let device = first.config.backend.device()?.autodiff();
-    // The text to calibrate on is the same for all variants, and generated for the first that
-    // needs one.
+    // All variants share the calibration text; it is generated for the first variant that needs it.
     let mut base = BaseModel::open(&first.config, &device)?;
     ensure!(
         first.config.orders().len() == 1,
@@ -70,7 +71,7 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
         );
     }
 
-    // Whoever does not read the calibration text leaves it out of its identity.
+    // Variants that do not read the calibration text omit it from their identity.
     let reader = plan.variants.iter().find(|v| v.config.reads_calibration());
     let contents = identities::of(&reader.unwrap_or(first).config, &base, &prepared)?;
     let (mut missing, mut names) = (Vec::new(), Vec::new());
@@ -124,7 +125,7 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
                 let json = serde_json::to_string_pretty(&outcome.result)?;
                 folder.write(&name, json.as_bytes())?;
             }
-            // A rate that diverges is a result, not the end of the study.
+            // A diverging learning rate is a result and does not end the study.
             Err(error) if diverged(&error) => progress.line(&format!("lr {rate:e}: {error:#}")),
             Err(error) => return Err(error),
         }
@@ -138,7 +139,7 @@ fn file_name(label: &str, rate: f64, identity: &Identity, seed: u64) -> String {
     format!("result-{stem}.json")
 }
 
-/// Everything that was run so far.
+/// All results so far.
 fn results(folder: &Path) -> Result<Vec<RunResult>> {
     RunResult::read_all(folder)
 }

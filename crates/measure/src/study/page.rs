@@ -1,4 +1,5 @@
-//! Report of a study: a table of all variants and retention against learning as pictures.
+//! The report of a study: a table of all variants, and pictures of retention against learning
+//! accuracy.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -38,7 +39,7 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     for (variant, label) in plan.variants.iter().zip(labels) {
         let mut own = Vec::new();
         for (summary, shown) in summaries.iter().zip(&mut shown) {
-            if is_of(summary, variant, &plan)? {
+            if belongs_to(summary, variant, &plan)? {
                 own.push(summary);
                 *shown = true;
             }
@@ -98,7 +99,7 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Names of the variants, with what tells apart those that would have the same.
+/// Names of the variants; equal names get the settings in which they differ.
 fn labels(plan: &Plan) -> Result<Vec<String>> {
     let mut identities = Vec::new();
     for variant in &plan.variants {
@@ -122,9 +123,9 @@ fn labels(plan: &Plan) -> Result<Vec<String>> {
     Ok(tell_apart(&named))
 }
 
-/// Whether results are of a variant: by its settings, or by its name where that is all that was
-/// recorded and no other variant has it.
-fn is_of(summary: &Summary, variant: &Variant, plan: &Plan) -> Result<bool> {
+/// Whether results belong to a variant: by their settings, or by their name if only the name was
+/// recorded and it is unique.
+fn belongs_to(summary: &Summary, variant: &Variant, plan: &Plan) -> Result<bool> {
     let run = &summary.runs[0];
     let Some(identity) = &run.identity else {
         let label = variant.label()?;
@@ -139,8 +140,8 @@ fn is_of(summary: &Summary, variant: &Variant, plan: &Plan) -> Result<bool> {
         && config.key_settings(&variant.method)? == identity.settings)
 }
 
-/// The results of a variant, apart by what was read: rows or a model that changed in between make
-/// another curve.
+/// Groups the results of a variant by content: rows or a model that changed in between give another
+/// curve.
 fn grouped<'a>(label: &str, pictures: &'a [String], results: Vec<&'a Summary>) -> Vec<Group<'a>> {
     let contents = |summary: &'a Summary| summary.runs[0].identity.as_ref().map(|i| &i.contents);
     let mut groups: Vec<Group<'a>> = Vec::new();
@@ -237,7 +238,7 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
     with_numbers(table)
 }
 
-/// The figures of the methods.
+/// The methods' own figures.
 fn columns<'a>(groups: &'a [Group<'_>]) -> Vec<&'a Figure> {
     Summary::columns(groups.iter().flat_map(|group| group.rates.iter().copied()))
 }
@@ -291,8 +292,8 @@ fn csv(groups: &[Group<'_>]) -> Result<String> {
     Ok(String::from_utf8(csv.into_inner()?)?)
 }
 
-/// Retention against learning, one curve per variant over its learning rates; `None` where no
-/// variant learned anything that could be retained.
+/// A picture of retention against learning accuracy, one curve per variant over its learning rates;
+/// `None` if no variant learned anything.
 fn picture(name: &str, groups: &[Group<'_>]) -> Result<Option<String>> {
     let lines: Vec<Curve<'_>> = groups
         .iter()

@@ -1,4 +1,4 @@
-//! The plan of a study: which variants, at which learning rates, with which seeds.
+//! The plan of a study: variants, learning rates and seeds.
 
 use std::path::Path;
 
@@ -10,17 +10,17 @@ use runs::Registries;
 use runs::data::ScoredRows;
 use runs::settings::{Overrides, RunConfig, merge, read_toml, translated};
 
-/// A plan as it is written.
+/// The content of a plan's file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlanFile {
     title: String,
-    /// `validation` while anything is chosen by the result, `test` for what is reported.
+    /// `validation` while results are used to choose, `test` for reported results.
     rows: RowsName,
     seeds: Vec<u64>,
     #[serde(default)]
     learning_rates: Vec<f64>,
-    /// Settings of every run, as in the file of `trace --config`.
+    /// Settings of every run, as in a file for `trace --config`.
     #[serde(default)]
     run: Table,
     variants: Vec<VariantFile>,
@@ -37,13 +37,13 @@ enum RowsName {
 #[serde(deny_unknown_fields)]
 struct VariantFile {
     method: String,
-    /// Picture it is drawn in; a variant may be in several.
+    /// Pictures that show the variant; there may be several.
     #[serde(default)]
     pictures: Vec<String>,
-    /// In place of the plan's.
+    /// Learning rates that override the plan's.
     #[serde(default)]
     learning_rates: Vec<f64>,
-    /// What differs from the run's settings of the method.
+    /// Settings that override the run's settings of the method.
     #[serde(default)]
     settings: Table,
 }
@@ -62,27 +62,27 @@ const NOT_IN_RUN: [(&str, &str); 4] = [
     ("seeds", "name them as seeds of the plan"),
 ];
 
-/// A plan ready to run.
+/// A plan that is ready to run.
 pub struct Plan {
     /// Title of its report.
     pub title: String,
-    /// Which rows are scored.
+    /// The split whose rows are scored.
     pub rows: ScoredRows,
-    /// Seeds of every variant at every rate.
+    /// Seeds; every variant runs with each of them at every rate.
     pub seeds: Vec<u64>,
-    /// What is compared.
+    /// The variants to compare.
     pub variants: Vec<Variant>,
 }
 
-/// One method with one configuration.
+/// A method with one configuration.
 pub struct Variant {
     /// The method.
     pub method: String,
     /// Settings of its runs.
     pub config: RunConfig,
-    /// Learning rates it is run at.
+    /// Learning rates to run it at.
     pub learning_rates: Vec<f64>,
-    /// Pictures it is drawn in.
+    /// Pictures that show it.
     pub pictures: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// An unreadable file, an unknown key or a setting out of range, each with its place.
+    /// An unreadable file, an unknown key or a setting out of range; the message says where.
     pub fn read(registries: &Registries, path: &Path) -> Result<Self> {
         Self::resolve(registries, read_toml(path)?)
             .with_context(|| format!("in {}", path.display()))
@@ -163,7 +163,7 @@ fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> R
 }
 
 impl Variant {
-    /// Name of the method with what tells its settings apart.
+    /// The method's name with the settings that distinguish it.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Variant {
         self.config.label(&self.method)
     }
 
-    /// Its settings at one of its learning rates.
+    /// The settings at one learning rate.
     ///
     /// # Errors
     ///
@@ -182,13 +182,13 @@ impl Variant {
         config.learning_rates.insert(self.method.clone(), rate);
         config.calibration.save = false;
         config.train_config(&self.method).validate()?;
-        // What the plan's order sets for itself.
+        // An order may override the learning rate.
         let order = config.order.clone();
         config.with_order(&order)
     }
 }
 
-/// Which part of a plan's runs a process takes: number `part` of `parts`.
+/// The part of a plan's runs that a process executes: number `part` of `parts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     part: usize,
@@ -210,7 +210,7 @@ impl std::str::FromStr for Part {
 }
 
 impl Part {
-    /// Whether run number `index` belongs to it.
+    /// Whether run number `index` belongs to this part.
     pub fn takes(self, index: usize) -> bool {
         index % self.parts == self.part - 1
     }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_cover_every_run_once() {
+    fn the_parts_cover_every_run_once() {
         let parts: Vec<Part> = ["1/3", "2/3", "3/3"].map(|p| p.parse().unwrap()).to_vec();
         for index in 0..20 {
             assert_eq!(parts.iter().filter(|part| part.takes(index)).count(), 1);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_differ_in_what_they_name_alone() {
+    fn a_variant_changes_only_the_settings_that_it_names() {
         let text = r#"
             title = "t"
             rows = "validation"

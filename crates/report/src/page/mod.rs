@@ -1,4 +1,4 @@
-//! Tables, and the page that holds them with their pictures.
+//! Tables, and the page of a run with tables and pictures.
 
 mod orders;
 mod published;

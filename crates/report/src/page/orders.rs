@@ -1,15 +1,15 @@
-//! Orders of the tasks side by side.
+//! Compares the orders of the tasks.
 
 use continual::metrics;
 
 use super::Summary;
 use super::table::{empty_table, with_numbers};
 
-/// AA and BWT of every method on every order, and their means over the orders; `None` where there is
-/// one order.
+/// A table of AA and BWT of every method on every order, with the means over the orders; `None` if
+/// there is only one order.
 pub fn orders_table(summaries: &[Summary], markdown: bool) -> Option<String> {
     let mut orders: Vec<&str> = Vec::new();
-    // The first summary of each method stands for it.
+    // The first summary of each method represents it.
     let mut methods: Vec<&Summary> = Vec::new();
     for summary in summaries {
         let order = summary.order.as_deref()?;

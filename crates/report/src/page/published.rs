@@ -1,10 +1,10 @@
-//! What others have published, apart from what was measured.
+//! Published scores, separate from measured ones.
 
 use benchmarks::Published;
 
 use super::table::{empty_table, with_numbers};
 
-/// A section of a report: the figures, their sources and what is known against them.
+/// A section of a report with published scores, their sources and their caveats.
 pub fn published_section(published: &Published) -> String {
     let mut table = empty_table(true);
     let ordered = published.rows.iter().any(|row| row.order.is_some());

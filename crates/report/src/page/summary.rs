@@ -1,4 +1,4 @@
-//! One line per method: mean and standard deviation over seeds.
+//! Summaries: mean and standard deviation over seeds, one line per method.
 
 use anyhow::{Result, bail};
 use continual::{Figure, Protocol, ResultMatrix, metrics};
@@ -6,12 +6,13 @@ use continual::{Figure, Protocol, ResultMatrix, metrics};
 use super::table::{empty_table, with_numbers};
 use crate::record::{NamedResult, RunResult, tell_apart};
 
-/// The figures of one method over its seeds.
+/// The results of one method over its seeds.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// The method and its variant, with what tells it apart from others of that name.
+    /// The method and its variant, with the settings that distinguish it from others of the same
+    /// name.
     pub method: String,
-    /// The order of the tasks, where the summaries differ in it.
+    /// The order of the tasks, if the summaries differ in it.
     pub order: Option<String>,
     /// Peak learning rate.
     pub learning_rate: f64,
@@ -20,11 +21,11 @@ pub struct Summary {
     matrices: Vec<ResultMatrix>,
 }
 
-/// Groups results that are one run with other seeds, as they first appear.
+/// Groups results that differ in the seed only, in the order of their first occurrence.
 ///
 /// # Errors
 ///
-/// If a result does not hold a whole matrix, or is there twice.
+/// If a result has an incomplete matrix or occurs twice.
 pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
     let mut summaries: Vec<Summary> = Vec::new();
     let several = results.iter().any(|other| other.tasks != results[0].tasks);
@@ -76,7 +77,8 @@ pub fn summarize(results: &[RunResult]) -> Result<Vec<Summary>> {
     Ok(summaries)
 }
 
-/// A sentence about runs that were not all made by one known revision of the program.
+/// A sentence about runs from several or unknown revisions of the program; `None` if all share one
+/// revision.
 pub fn several_revisions<'a>(revisions: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut found: Vec<&str> = Vec::new();
     let mut count = 0;
@@ -86,7 +88,7 @@ pub fn several_revisions<'a>(revisions: impl IntoIterator<Item = &'a str>) -> Op
             found.push(revision);
         }
     }
-    // Two programs with uncommitted changes may be two programs.
+    // Two programs with uncommitted changes may differ.
     let unknown = |revision: &&str| revision.ends_with("-dirty") || *revision == "unknown";
     (found.len() > 1 || count > 1 && found.iter().any(unknown)).then(|| {
         format!(
@@ -97,11 +99,11 @@ pub fn several_revisions<'a>(revisions: impl IntoIterator<Item = &'a str>) -> Op
     })
 }
 
-/// Whether two results are of one run, seeds aside.
+/// Whether two results differ in the seed only.
 fn is_one_run(a: &RunResult, b: &RunResult) -> bool {
     match (&a.identity, &b.identity) {
         (Some(a), Some(b)) => a.key == b.key,
-        // Recorded before there were identities: what is known of them is all there is to go by.
+        // Results from before identities existed: compare everything that was recorded.
         (None, None) => {
             a.method == b.method
                 && a.learning_rate == b.learning_rate
@@ -113,7 +115,7 @@ fn is_one_run(a: &RunResult, b: &RunResult) -> bool {
 }
 
 impl Summary {
-    /// The method, and the order of the tasks where it tells apart.
+    /// The method, and the order of the tasks if it distinguishes summaries.
     pub fn label(&self) -> String {
         match &self.order {
             None => self.method.clone(),
@@ -121,7 +123,7 @@ impl Summary {
         }
     }
 
-    /// Whether another one is the same method over another order of the tasks.
+    /// Whether another summary is of the same method on another order of the tasks.
     pub fn is_same_across_orders(&self, other: &Self) -> bool {
         let known = match (&self.runs[0].identity, &other.runs[0].identity) {
             (Some(own), Some(other)) => own.is_same_across_orders(other),
@@ -130,20 +132,20 @@ impl Summary {
         known && self.method == other.method && self.learning_rate == other.learning_rate
     }
 
-    /// Its learning rate, marked by whether it was tuned, where that is known.
+    /// The learning rate, with a mark whether it was tuned, if that is known.
     pub fn rate(&self) -> String {
         let marks: Vec<Option<bool>> = self.runs.iter().map(|run| run.tuned).collect();
         let mark = match marks.as_slice() {
             [Some(true), rest @ ..] if rest.iter().all(|mark| *mark == Some(true)) => " tuned",
-            // Seeds that were called differently are one run all the same.
+            // Seeds of one run may have different marks.
             marks if marks.contains(&Some(false)) => " not tuned",
             _ => "",
         };
         format!("{:.0e}{mark}", self.learning_rate)
     }
 
-    /// Mean seconds over seeds: training, split, calibration; of an older clock, which had one number,
-    /// that number.
+    /// Mean seconds over seeds: training, split, calibration; a single number for results from
+    /// before they were measured separately.
     pub fn seconds(&self) -> String {
         let mean = |part: fn(&RunResult) -> Option<f64>| Some(self.over_runs(part)?.0);
         let Some(training) = mean(|run| Some(run.training_seconds)) else {
@@ -160,15 +162,14 @@ impl Summary {
         }
     }
 
-    /// Mean and standard deviation over seeds of a figure of the matrix; `None` if any seed lacks
-    /// it.
+    /// Mean and standard deviation over seeds of a figure of the matrix; `None` if a seed lacks it.
     pub fn figure(&self, figure: impl Fn(&ResultMatrix) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Option<Vec<f64>> = self.matrices.iter().map(figure).collect();
         metrics::mean_and_deviation(&values?)
     }
 
-    /// As [`figure`](Self::figure), of one that says how a model changes from task to task: `None`
-    /// where the tasks are not learned one after another.
+    /// Like [`figure`](Self::figure), for figures of change from task to task: `None` if the tasks
+    /// are not learned in sequence.
     pub fn sequential_figure(
         &self,
         figure: impl Fn(&ResultMatrix) -> Option<f64>,
@@ -179,7 +180,7 @@ impl Summary {
         }
     }
 
-    /// Mean matrix over seeds; a score that a seed lacks is missing.
+    /// Mean matrix over seeds; a score is missing if a seed lacks it.
     pub fn mean_scores(&self) -> Vec<Vec<Option<f64>>> {
         let count = self.matrices[0].task_count();
         let score = |learned, task| Some(self.figure(|m| m.get(learned, task))?.0);
@@ -209,7 +210,7 @@ impl Summary {
         value.map_or("–".to_string(), |value| column.notation.text(value))
     }
 
-    /// The figures that any of some methods fills, each by its first occurrence.
+    /// The figures of all methods, each at its first occurrence.
     pub fn columns<'a>(summaries: impl IntoIterator<Item = &'a Self>) -> Vec<&'a Figure> {
         let mut columns: Vec<&Figure> = Vec::new();
         let runs = summaries.into_iter().flat_map(|summary| &summary.runs);
@@ -275,7 +276,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
     with_numbers(table)
 }
 
-/// The mean result matrix of a method.
+/// The table of a method's mean result matrix.
 pub fn matrix_table(summary: &Summary) -> String {
     let tasks = &summary.runs[0].tasks;
     let mut table = empty_table(false);

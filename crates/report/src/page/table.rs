@@ -1,8 +1,8 @@
-//! Tables of numbers, for a terminal or a page.
+//! Tables of numbers for terminals and pages.
 
 use comfy_table::{CellAlignment, Table, presets};
 
-/// An empty table in Markdown or as a terminal shows it.
+/// An empty table, in Markdown or for a terminal.
 pub fn empty_table(markdown: bool) -> Table {
     let mut table = Table::new();
     table.load_style(match markdown {
@@ -12,7 +12,7 @@ pub fn empty_table(markdown: bool) -> Table {
     table
 }
 
-/// The table as text, its columns of numbers to the right: all but the first.
+/// Renders a table; all columns but the first are right-aligned.
 pub fn with_numbers(mut table: Table) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -1,4 +1,4 @@
-//! `report.md` and its pictures.
+//! Writes `report.md` and its pictures.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::{Summary, orders_table, published_section, summary_table};
 use crate::picture::{Curve, CurvesPicture, MatrixPicture, curves, heat_map};
 use crate::record::{Manifest, RunFolder};
 
-/// What the columns of the table mean.
+/// The explanation of the table's columns.
 const LEGEND: &str = "\
 With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): \
 AA `1/T Σ R[T][j]` (mean over tasks); BWT `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])`; \
@@ -22,7 +22,7 @@ measuring leaks, saving, and text that the model generates once for all methods 
 learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard \
 deviation over seeds.";
 
-/// Writes `report.md`, `matrix.svg` and, where tasks are learned in sequence, `curves.svg`.
+/// Writes `report.md`, `matrix.svg` and, if tasks are learned in sequence, `curves.svg`.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn write_report(
         "matrix.svg",
         matrices(&manifest.title, summaries)?.as_bytes(),
     )?;
-    // Where no method learns one task after another there is no curve to draw.
+    // Without a method that learns in sequence there is no curve.
     let curves = learning_curves(summaries)?;
     if let Some(curves) = &curves {
         folder.write("curves.svg", curves.as_bytes())?;
@@ -79,7 +79,7 @@ pub fn write_report(
     folder.write("report.md", page.as_bytes())
 }
 
-/// What the methods' own figures are, for a legend.
+/// The explanation of the methods' own figures, for a legend.
 pub fn meanings<'a>(summaries: impl IntoIterator<Item = &'a Summary>) -> String {
     let mut text = String::new();
     for figure in Summary::columns(summaries) {
@@ -106,12 +106,13 @@ fn matrices(title: &str, summaries: &[Summary]) -> Result<String> {
     heat_map(title, &panels)
 }
 
-/// Mean score over the tasks learned so far, after each task, with its deviation over seeds.
+/// A picture of the mean score over the learned tasks after each task, with its deviation over
+/// seeds.
 fn learning_curves(summaries: &[Summary]) -> Result<Option<String>> {
     let several = summaries.iter().any(|summary| summary.order.is_some());
     let longest = summaries.iter().map(|summary| summary.runs[0].tasks.len());
     let ticks: Vec<String> = match several {
-        // Another task stands at the same place of each order.
+        // Each order has another task at the same position.
         true => (1..=longest.max().unwrap_or(0))
             .map(|n| n.to_string())
             .collect(),

@@ -1,4 +1,4 @@
-//! Scores along a sequence as curves.
+//! Curves of scores along a sequence.
 
 use std::ops::Range;
 
@@ -10,27 +10,27 @@ use plotters::style::text_anchor::HPos;
 
 use super::style::{Area, FAINT, FONT, INK, SERIES, drawing, fitted, font, text_width, write};
 
-/// A line of points.
+/// One curve.
 pub struct Curve<'a> {
     /// Its name in the legend.
     pub label: &'a str,
-    /// Its points, in order of x; those that are not finite are left out.
+    /// Its points in the order of x; points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
-    /// Half the height of the band around each point; empty for no band.
+    /// Half the height of the band at each point; empty for no band.
     pub spread: Vec<f64>,
 }
 
-/// Curves over one pair of axes.
+/// A picture of curves over one pair of axes.
 pub struct CurvesPicture<'a> {
     /// Title of the picture.
     pub title: &'a str,
-    /// What x is.
+    /// Label of the x axis.
     pub x_label: &'a str,
-    /// What y is.
+    /// Label of the y axis.
     pub y_label: &'a str,
-    /// Labels of x = 0, 1, 2, …; empty for plain numbers.
+    /// Labels at x = 0, 1, 2, …; empty for numbers.
     pub x_ticks: &'a [String],
-    /// Ends of the y axis, which grows if points lie beyond them.
+    /// Ends of the y axis; it extends to points beyond them.
     pub y_range: (f64, f64),
     /// The curves.
     pub curves: &'a [Curve<'a>],
@@ -44,12 +44,12 @@ const ENTRY: f64 = 12.0;
 const ENTRY_HEIGHT: i32 = 22;
 const SAMPLE: i32 = 34;
 
-/// The picture as an SVG document.
+/// Draws the picture as an SVG document.
 ///
 /// # Errors
 ///
-/// If no curve has a finite point, a band has not one value per point, or the ends of the y axis
-/// are not finite and in order.
+/// If no curve has a finite point, a band does not have one value per point, or the ends of the y
+/// axis are not finite and ascending.
 pub fn curves(picture: &CurvesPicture<'_>) -> Result<String> {
     let (x_axis, y_axis) = axes(picture)?;
     let ticks = ticks(picture.x_ticks, x_axis.end);
@@ -119,7 +119,7 @@ pub fn curves(picture: &CurvesPicture<'_>) -> Result<String> {
     Ok(svg)
 }
 
-/// The points that can be drawn and the half-width of the band at each.
+/// The finite points and the half-width of the band at each.
 fn finite<'a>(curve: &'a Curve<'_>) -> impl Iterator<Item = ((f64, f64), f64)> + 'a {
     let spread = curve.spread.iter().copied().chain(std::iter::repeat(0.0));
     let points = curve.points.iter().copied().zip(spread);
@@ -128,7 +128,7 @@ fn finite<'a>(curve: &'a Curve<'_>) -> impl Iterator<Item = ((f64, f64), f64)> +
         .map(|(point, half)| (point, if half.is_finite() { half.abs() } else { 0.0 }))
 }
 
-/// Ends of both axes: what was asked for and every point.
+/// The ranges of both axes: the requested ends and all points.
 fn axes(picture: &CurvesPicture<'_>) -> Result<(Range<f64>, Range<f64>)> {
     for curve in picture.curves {
         ensure!(
@@ -158,7 +158,7 @@ fn axes(picture: &CurvesPicture<'_>) -> Result<(Range<f64>, Range<f64>)> {
         axes.0 = axes.0.start.min(x)..axes.0.end.max(x);
         axes.1 = axes.1.start.min(y)..axes.1.end.max(y);
     }
-    // Pixels are counted in i32 and lengths must not overflow.
+    // Plotters counts pixels in i32; larger lengths would overflow.
     let far = |axis: &Range<f64>| axis.start.abs().max(axis.end.abs()) > 1e12;
     ensure!(
         !far(&axes.0) && !far(&axes.1),
@@ -167,7 +167,7 @@ fn axes(picture: &CurvesPicture<'_>) -> Result<(Range<f64>, Range<f64>)> {
     Ok(axes)
 }
 
-/// Where x is labelled, and how.
+/// Positions and texts of the labels on the x axis.
 fn ticks(names: &[String], last: f64) -> Vec<(f64, String)> {
     if names.is_empty() {
         let step = (last / 10.0).ceil().max(1.0);
@@ -197,7 +197,7 @@ fn draw_ticks(
     for (index, (x, name)) in ticks.iter().enumerate() {
         let line = PathElement::new([(*x, y_axis.start), (*x, y_axis.end)], FAINT);
         chart.draw_series([line]).map_err(drawing)?;
-        // Every other name a line lower where neighbours would touch.
+        // Move every other name one line down if neighbours would touch.
         let (middle, bottom) = place(chart, *x);
         let y = bottom + if crowded && index % 2 == 1 { 27 } else { 12 };
         let name = fitted(name, TICK, 2 * spacing - 8);
@@ -227,7 +227,7 @@ fn draw_band(
     Ok(())
 }
 
-/// A shape for each curve, so that they differ without colour too.
+/// A shape per curve, so that curves differ without colour too.
 fn draw_marker(area: &Area<'_>, index: usize, (x, y): (i32, i32)) -> Result<()> {
     let fill = SERIES[index % SERIES.len()].filled();
     let corners: &[(i32, i32)] = match index % 5 {
@@ -241,7 +241,7 @@ fn draw_marker(area: &Area<'_>, index: usize, (x, y): (i32, i32)) -> Result<()> 
     area.draw(&Polygon::new(corners, fill)).map_err(drawing)
 }
 
-/// Left end and row of each entry of the legend, beneath the plot where it covers nothing.
+/// Left end and row of each entry of the legend below the plot.
 fn legend_places(curves: &[Curve<'_>], width: i32) -> Vec<(i32, i32)> {
     let (mut x, mut row) = (0, 0);
     let mut places = Vec::new();
@@ -289,7 +289,7 @@ mod tests {
     const PERCENT: (f64, f64) = (0.0, 100.0);
 
     #[test]
-    fn a_picture_holds_its_labels_and_is_repeatable() {
+    fn a_picture_contains_its_labels_and_is_reproducible() {
         let picture = || drawn(vec![(0.0, 90.0), (1.0, 40.0)], vec![2.0, 3.0], PERCENT);
         let svg = picture().unwrap();
         for text in ["title", "task", "mean", "one", "two &amp; a half", "a&lt;b"] {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_left_out() {
+    fn points_that_are_not_finite_are_left_out() {
         let points = vec![(0.0, 90.0), (1.0, f64::NAN), (1.0, 50.0)];
         let svg = drawn(points, vec![1.0, 1.0, f64::INFINITY], PERCENT).unwrap();
         assert_eq!(svg.matches("<circle").count(), 2 + 1);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_differ_in_their_markers() {
+    fn every_curve_has_a_marker_of_its_own() {
         let curve = |label| Curve {
             label,
             points: vec![(0.0, 1.0), (250.0, 2.0)],
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_an_error() {
+    fn empty_and_invalid_curves_are_errors() {
         let here = || vec![(0.0, 5.0)];
         let cases = [
             (vec![], vec![], PERCENT, "no curve to draw"),

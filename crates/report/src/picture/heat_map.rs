@@ -9,13 +9,13 @@ use super::style::{
     write, write_upwards,
 };
 
-/// A matrix and its title.
+/// A matrix with its title.
 pub struct MatrixPicture<'a> {
     /// Title of the panel.
     pub title: &'a str,
-    /// Tasks in the order they are learned.
+    /// Tasks in the order in which they are learned.
     pub tasks: &'a [String],
-    /// `T + 1` rows of `T` scores in `[0, 100]`, row 0 being the base model.
+    /// `T + 1` rows of `T` scores in `[0, 100]`; row 0 is the base model's.
     pub scores: &'a [Vec<Option<f64>>],
 }
 
@@ -30,11 +30,11 @@ const LONGEST_NAME: i32 = 110;
 const BAR_STEPS: i32 = 25;
 const BAR_STEP: i32 = 6;
 
-/// One panel per matrix, two beside each other, as an SVG document.
+/// Draws one panel per matrix, two in a row, as an SVG document.
 ///
 /// # Errors
 ///
-/// If there is no panel, or a matrix has not `T + 1` rows of `T` scores.
+/// If there is no panel, or a matrix does not have `T + 1` rows of `T` scores.
 pub fn heat_map(title: &str, panels: &[MatrixPicture<'_>]) -> Result<String> {
     ensure!(!panels.is_empty(), "there is no matrix to draw");
     panels.iter().try_for_each(check)?;
@@ -85,17 +85,17 @@ fn check(panel: &MatrixPicture<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How the names of the columns stand.
+/// The arrangement of the column names.
 enum Names {
     /// In one line.
     Line,
-    /// In two, every other name in the upper one.
+    /// In two lines, every other name in the upper one.
     Staggered,
-    /// Turned.
+    /// Rotated.
     Upwards,
 }
 
-/// Pixels, the same for all panels so that their cells line up.
+/// Sizes in pixels, the same for all panels so that their cells align.
 struct Layout {
     cell: i32,
     row_names: i32,
@@ -112,7 +112,7 @@ impl Layout {
         let longest = longest.max().unwrap_or(0);
         let tasks = panels.iter().map(|panel| panel.tasks.len()).max();
         let tasks = tasks.unwrap_or(0) as i32;
-        // Many tasks get narrow cells, or the page that shows the picture shrinks its text.
+        // Many tasks get narrow cells: in a wide picture, pages shrink the text.
         let (cell, names) = match tasks {
             ..=8 if longest <= 54 => (58, Names::Line),
             ..=8 => (58, Names::Staggered),
@@ -126,7 +126,7 @@ impl Layout {
         let row_names = longest.max(text_width("base", NAME)) + text_width("after ", NAME) + 8;
         let titles = panels.iter().map(|panel| text_width(panel.title, 14.0));
         let title = titles.max().unwrap_or(0);
-        // Names in two lines reach over the last column.
+        // Names in two lines extend beyond the last column.
         let body = tasks * cell + (longest - cell).max(0) / 2;
         Self {
             cell,
@@ -205,16 +205,16 @@ fn draw_cell(
         }
     }
     if just_learned {
-        // Inside the cell, where the neighbours do not cover it.
+        // Inside the cell, where neighbours do not cover it.
         draw_outline(area, [(left + 2, top + 2), (right - 2, bottom - 2)])?;
     }
     Ok(())
 }
 
-/// A thick frame, as a path because the SVG backend draws every rectangle with a hairline.
+/// Draws a thick frame as a path, because the SVG backend draws rectangles with a hairline.
 fn draw_outline(area: &Area<'_>, [(left, top), (right, bottom)]: [(i32, i32); 2]) -> Result<()> {
     let middle = ((left + right) / 2, top);
-    // From the middle of a side, so that the ends do not leave a notch in a corner.
+    // Start in the middle of a side, so that the ends leave no notch in a corner.
     let path = [
         middle,
         (right, top),
@@ -236,7 +236,7 @@ fn key_width() -> i32 {
     BAR_STEPS * BAR_STEP + 40 + samples + words
 }
 
-/// The colour scale, the outline and the dot, and what they mean.
+/// Draws the legend: colour scale, outline and dot.
 fn draw_key(area: &Area<'_>, (left, top): (i32, i32)) -> Result<()> {
     for step in 0..BAR_STEPS {
         let x = left + step * BAR_STEP;
@@ -293,22 +293,22 @@ mod tests {
     }
 
     #[test]
-    fn every_score_is_a_cell_and_text_is_escaped() {
+    fn every_score_has_a_cell_and_text_is_escaped() {
         let scores = vec![
             vec![None, Some(12.0)],
             vec![Some(98.6), None],
             vec![Some(41.0), Some(f64::NAN)],
         ];
         let svg = picture(&["a<b", "c&d"], &scores).unwrap();
-        // Background, cells, colour bar and its frame, the sample of an unmeasured cell.
+        // Background, cells, colour bar and its frame, and the legend's unmeasured cell.
         let bar = BAR_STEPS as usize + 1;
         assert_eq!(svg.matches("<rect").count(), 1 + 6 + bar + 1);
-        // The diagonal and its sample.
+        // The diagonal and its sample in the legend.
         assert_eq!(svg.matches("<polyline").count(), 2 + 1);
         for score in [12.0, 98.6, 41.0] {
             assert_eq!(filled(&svg, score_color(score)), 1, "{score}");
         }
-        // Three unmeasured cells and the sample of one.
+        // Three unmeasured cells and the legend's sample.
         assert_eq!(filled(&svg, FAINT), 4);
         assert_eq!(svg.matches("<circle").count(), 4);
         for text in ["a&lt;b", "after c&amp;d", "one &lt; two", "99", "base"] {
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_many_tasks_are_turned() {
+    fn names_of_many_tasks_are_rotated() {
         let scores = |count: usize| vec![vec![Some(50.0); count]; count + 1];
         let names = ["quite a long task name"; 9];
         let few = picture(&names[..8], &scores(8)).unwrap();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn matrices_of_the_wrong_shape_are_errors() {
+    fn matrices_of_a_wrong_shape_are_errors() {
         let error = heat_map("title", &[]).unwrap_err();
         assert!(error.to_string().contains("no matrix to draw"), "{error}");
         let error = picture(&[], &[vec![]]).unwrap_err();

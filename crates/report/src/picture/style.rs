@@ -1,4 +1,4 @@
-//! What the pictures share: fonts, colours, and text that keeps to its place.
+//! The common style of the pictures: fonts, colours, and text of limited width.
 
 use anyhow::{Error, Result, anyhow};
 use plotters::coord::Shift;
@@ -17,7 +17,7 @@ pub const DIM: RGBColor = RGBColor(150, 150, 150);
 /// Colour that stands out on every colour of the score scale.
 pub const ACCENT: RGBColor = RGBColor(240, 140, 0);
 
-/// Line colours that colour-blind readers can tell apart (Okabe and Ito).
+/// Line colours that colour-blind readers can distinguish (Okabe and Ito).
 pub const SERIES: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -27,7 +27,8 @@ pub const SERIES: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
 ];
 
-/// Anchors of the score scale, from 0 to 100: light to dark, and in that order without colour too.
+/// Colours of the score scale from 0 to 100, from light to dark, so that they are ordered without
+/// colour too.
 const SCALE: [(u8, u8, u8); 5] = [
     (247, 251, 255),
     (198, 219, 239),
@@ -49,7 +50,7 @@ pub fn score_color(score: f64) -> RGBColor {
     RGBColor(mix(low.0, high.0), mix(low.1, high.1), mix(low.2, high.2))
 }
 
-/// Colour of text on a cell of that score: whichever of ink and white has more contrast.
+/// Colour of text on a cell of this score: ink or white, whichever has more contrast.
 pub fn text_color(score: f64) -> RGBColor {
     let white = RGBColor(255, 255, 255);
     let cell = luminance(score_color(score)) + 0.05;
@@ -60,7 +61,7 @@ pub fn text_color(score: f64) -> RGBColor {
     }
 }
 
-/// Relative luminance in `[0, 1]` as WCAG 2 defines it.
+/// Relative luminance in `[0, 1]` as defined by WCAG 2.
 fn luminance(RGBColor(red, green, blue): RGBColor) -> f64 {
     let linear = |channel: u8| match f64::from(channel) / 255.0 {
         value if value <= 0.04045 => value / 12.92,
@@ -69,20 +70,20 @@ fn luminance(RGBColor(red, green, blue): RGBColor) -> f64 {
     0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 }
 
-/// Width of a text in pixels, rather too large: the viewer's face is unknown.
+/// An upper estimate of a text's width in pixels: the viewer chooses the font.
 pub fn text_width(text: &str, size: f64) -> i32 {
     let width = |letter: char| match letter {
         'W' | 'M' | 'm' | 'w' | '@' | '%' | '…' => 1.0,
         'i' | 'j' | 'l' | 'I' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ':' | '(' | ')' | '-' => 0.42,
         _ if letter.is_ascii_uppercase() => 0.76,
-        // Wide scripts fill a square; taking every other letter for one is safe.
+        // Wide scripts fill a square; treating all non-ASCII letters as wide is safe.
         _ if !letter.is_ascii() => 1.0,
         _ => 0.64,
     };
     (text.chars().map(width).sum::<f64>() * size).ceil() as i32
 }
 
-/// The text, cut at the end if it is wider than so many pixels.
+/// The text, cut at its end if it is wider than `width` pixels.
 pub fn fitted(text: &str, size: f64, width: i32) -> String {
     if text_width(text, size) <= width {
         return text.to_string();
@@ -97,12 +98,12 @@ pub fn fitted(text: &str, size: f64, width: i32) -> String {
     "…".to_string()
 }
 
-/// Text in ink or another colour, of one size.
+/// A text style of one size and colour.
 pub fn font<'a>(size: f64, color: RGBColor) -> TextStyle<'a> {
     (FONT, size).into_font().color(&color)
 }
 
-/// Writes a text centred vertically on a place.
+/// Writes a text that is vertically centred on a position.
 ///
 /// # Errors
 ///
@@ -119,7 +120,7 @@ pub fn write(
         .map_err(drawing)
 }
 
-/// Writes a text upwards from a place.
+/// Writes a rotated text upwards from a position.
 ///
 /// # Errors
 ///
@@ -130,7 +131,7 @@ pub fn write_upwards(area: &Area<'_>, text: &str, place: (i32, i32), size: f64) 
     write(area, text, place, style, HPos::Left)
 }
 
-/// Plotters' errors borrow from the drawing; this one does not.
+/// Converts a Plotters error, which borrows from the drawing, into one that does not.
 pub fn drawing<E: std::fmt::Display>(error: E) -> Error {
     anyhow!("cannot draw the picture: {error}")
 }
@@ -140,22 +141,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn higher_scores_are_darker_and_text_stands_out() {
+    fn higher_scores_are_darker_and_text_has_contrast() {
         for score in 0..100 {
             let (here, next) = (f64::from(score), f64::from(score + 1));
-            // Next to each other two may be rounded to one colour.
+            // Neighbouring scores may round to the same colour.
             assert!(luminance(score_color(here)) >= luminance(score_color(next)));
             let far = luminance(score_color(f64::from(score) - 10.0));
             assert!(score < 10 || far > luminance(score_color(here)), "{score}");
             let (cell, text) = (luminance(score_color(here)), luminance(text_color(here)));
             let contrast = (cell.max(text) + 0.05) / (cell.min(text) + 0.05);
-            // The best that ink and white allow on the cell between them is 3.8.
+            // On the cell where ink and white are equal, the contrast is 3.8.
             assert!(contrast > 3.7, "{contrast} at {score}");
         }
     }
 
     #[test]
-    fn long_text_is_cut_to_its_width() {
+    fn long_text_is_cut_to_the_width() {
         assert_eq!(fitted("FOMC", 10.0, 100), "FOMC");
         let cut = fitted("a very long name", 10.0, 60);
         assert!(cut.starts_with("a very") && cut.ends_with('…'), "{cut}");

@@ -1,8 +1,8 @@
-//! Results that an earlier version recorded.
+//! Reads results of earlier versions.
 
 use serde_json::{Value, json};
 
-/// Leaks and changes of outputs as figures: once they had places of their own.
+/// Converts leaks and output changes, which had fields of their own, to figures.
 pub(super) fn with_figures(mut result: Value) -> Value {
     let Value::Object(fields) = &mut result else {
         return result;
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaks_of_an_earlier_version_are_figures() {
+    fn leaks_of_an_earlier_version_become_figures() {
         let leak = |value: f64| {
             json!({"path": "a", "leak_in": value, "leak_out": 2e-8, "leak_both": 0.0,
                 "relative_change": 0.25})

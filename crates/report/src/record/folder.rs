@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use atomic_write_file::AtomicWriteFile;
 
-/// Where runs go that are not told where.
+/// Default parent folder of runs.
 const DEFAULT_PARENT: &str = "runs";
 
-/// How the names of unfinished files begin.
+/// Prefix of the names of unfinished files.
 const UNFINISHED: &str = ".writing-";
 
-/// A folder that is filled during a run.
+/// A folder that a run fills.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// Creates `out`, which must not exist or be empty, or else the next free `runs/NAME-N`.
+    /// Creates `out`, which must be absent or empty; by default the next free `runs/NAME-N`.
     ///
     /// # Errors
     ///
-    /// If the folder holds something already or cannot be created.
+    /// If the folder is not empty or cannot be created.
     pub fn create(out: Option<&Path>, name: &str) -> Result<Self> {
         let path = match out {
             Some(path) => path.to_path_buf(),
@@ -42,7 +42,7 @@ impl RunFolder {
         Ok(Self(path))
     }
 
-    /// A folder that may hold results already; created if it does not exist.
+    /// Opens a folder that may already contain results, and creates it if it does not exist.
     ///
     /// # Errors
     ///
@@ -53,8 +53,8 @@ impl RunFolder {
         Ok(Self(path.to_path_buf()))
     }
 
-    /// The folder of a run that is continued; what an earlier process left unfinished is
-    /// removed.
+    /// Opens the folder of a run to resume, and removes what an interrupted process left
+    /// unfinished.
     ///
     /// # Errors
     ///
@@ -75,16 +75,16 @@ impl RunFolder {
         Ok(Self(path.to_path_buf()))
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a file, whole or not at all.
+    /// Writes a file completely or not at all.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written; whatever was there before is still there.
+    /// If the folder cannot be written; an existing file then stays as it was.
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
         let path = self.0.join(name);
         AtomicWriteFile::open(&path)
@@ -92,11 +92,11 @@ impl RunFolder {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Writes a file that `write` fills by its path, whole or not at all.
+    /// Writes a file completely or not at all; `write` fills it at the path that it receives.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write), and what `write` returns.
+    /// The errors of [`write`](Self::write) and of the function `write`.
     pub fn write_with(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let scratch = tempfile::Builder::new()
             .prefix(UNFINISHED)
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_never_overwritten_and_files_replace_whole_files() {
+    fn results_are_never_overwritten_and_files_are_replaced_as_a_whole() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         let folder = RunFolder::create(Some(&path), "trace").unwrap();

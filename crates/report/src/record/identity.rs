@@ -1,5 +1,5 @@
-//! What a result is known by: the settings that can change a number, the model, the tokenizer and the
-//! rows.
+//! The identity of a result: the settings that can change a number, the model, the tokenizer and
+//! the rows.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use toml::Table;
 
 use crate::hash::{canonical, sha256, shortened};
 
-/// What a run reads beside its settings, by SHA-256 in hexadecimal digits.
+/// The content that a run reads beside its settings, as SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     /// `config.json` of the model.
@@ -21,21 +21,21 @@ pub struct Contents {
     /// Name of the suite.
     #[serde(default)]
     pub suite: String,
-    /// Rows of all tasks in their order, how they are scored, and the general probe.
+    /// Rows of all tasks in their order, their scores, and the general-knowledge probe.
     pub rows: String,
-    /// The same of each task by itself.
+    /// Rows and score of each task.
     #[serde(default)]
     pub tasks: BTreeMap<String, String>,
-    /// The general probe; empty where there is none.
+    /// The general-knowledge probe; empty if there is none.
     #[serde(default)]
     pub general: String,
-    /// The text file that stands for what the base model knows; empty where there is none.
+    /// The text file that stands for the base model's knowledge; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub calibration: String,
 }
 
 impl Contents {
-    /// Its parts by name, for a person.
+    /// The parts with their names, for messages.
     pub fn parts(&self) -> [(&'static str, &str); 5] {
         [
             ("the model's config.json", &self.model_config),
@@ -47,29 +47,29 @@ impl Contents {
     }
 }
 
-/// What a result is known by. Results with the same key are the same run with other seeds.
+/// The identity of a result. Results with the same key differ in the seed only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Hash of everything below but [`across_orders`](Self::across_orders).
+    /// Hash of all other fields except [`across_orders`](Self::across_orders).
     pub key: String,
-    /// Hash of settings, model, tokenizer and probe, whatever the order of the tasks: see
+    /// Hash of settings, model, tokenizer and probe, independent of the order of the tasks: see
     /// [`is_same_across_orders`](Self::is_same_across_orders).
     pub across_orders: String,
-    /// What was read.
+    /// Hashes of the content that was read.
     pub contents: Contents,
     /// The settings that can change a number.
     pub settings: Table,
 }
 
 impl Identity {
-    /// The identity of one method of a run.
+    /// The identity of one method's results.
     ///
-    /// `settings` are those that can change a number, in the order of tasks that is run; `every_order` the same
-    /// for whatever order.
+    /// `settings` are the settings that can change a number, with the order's own settings;
+    /// `every_order` are the same settings without them.
     ///
     /// # Errors
     ///
-    /// If the settings cannot be written down.
+    /// If the settings cannot be written as TOML.
     pub fn new(settings: Table, every_order: &Table, contents: Contents) -> Result<Self> {
         let unordered = Contents {
             rows: String::new(),
@@ -84,7 +84,8 @@ impl Identity {
         })
     }
 
-    /// Whether two results differ in the order of the tasks alone: the tasks that both have are the same.
+    /// Whether two results differ in the order of the tasks only; tasks that occur in both must be
+    /// the same.
     pub fn is_same_across_orders(&self, other: &Self) -> bool {
         let (own, others) = (&self.contents.tasks, &other.contents.tasks);
         let mut common = own
@@ -93,14 +94,14 @@ impl Identity {
         self.across_orders == other.across_orders && common.all(|(own, other)| own == other)
     }
 
-    /// The beginning of the key: enough to tell the runs of a folder apart.
+    /// The beginning of the key, enough to distinguish the runs of a folder.
     pub fn short(&self) -> &str {
         shortened(&self.key)
     }
 }
 
 fn hash(settings: &Table, contents: &Contents) -> Result<String> {
-    // The first words say which form of the settings is hashed.
+    // The first words are the version of the hashed form.
     let mut text = String::from("osft result 1\n");
     text.push_str(&canonical(&serde_json::to_value(settings)?));
     text.push_str(&canonical(&serde_json::to_value(contents)?));

@@ -1,11 +1,11 @@
-//! What every task did to every layer, as a table for a machine.
+//! The report on every task and layer, as CSV.
 
 use anyhow::{Context, Result};
 use continual::TaskDiagnostics;
 use continual::method::{Column, LayerTable};
 
-/// One line per task and layer, with every column that any task has; empty for a method that says nothing about
-/// its layers.
+/// One line per task and layer, with the columns of all tasks; empty if the method reports no
+/// layers.
 ///
 /// # Errors
 ///

@@ -17,11 +17,11 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Creates the log of a run, or opens it; nobody else does while this process has it.
+    /// Creates the log of a run, or opens it. The file stays locked while this process uses it.
     ///
     /// # Errors
     ///
-    /// If the file cannot be created, or another process has it.
+    /// If the file cannot be created, or another process uses it.
     pub fn create(folder: &RunFolder) -> Result<Self> {
         let path = folder.path().join("metrics.jsonl");
         let file = File::options()
@@ -29,7 +29,7 @@ impl MetricsLog {
             .append(true)
             .open(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        // Where a file system knows no locks, two processes are not kept apart.
+        // A file system without locks cannot keep two processes apart.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             bail!(
                 "another process is running in {}: wait for it, or end it first",
@@ -42,7 +42,7 @@ impl MetricsLog {
         })
     }
 
-    /// Its length in bytes, everything logged so far included.
+    /// Its length in bytes, including pending entries.
     ///
     /// # Errors
     ///
@@ -54,16 +54,16 @@ impl MetricsLog {
         Ok(metadata.len())
     }
 
-    /// Drops what comes after the first `length` bytes.
+    /// Removes everything after the first `length` bytes.
     ///
     /// # Errors
     ///
     /// If the file is shorter, or cannot be written.
     pub fn truncate(&mut self, length: u64) -> Result<()> {
-        let found = self.length()?;
+        let current = self.length()?;
         ensure!(
-            found >= length,
-            "{} has {found} bytes, but held {length} when the checkpoint was saved",
+            current >= length,
+            "{} has {current} bytes, but held {length} when the checkpoint was saved",
             self.path.display()
         );
         let file = self.file.get_ref();
@@ -71,7 +71,7 @@ impl MetricsLog {
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Writes out what is still in memory.
+    /// Writes pending entries.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl MetricsLog {
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Writes an event of the run of `method` with `seed` on an order of the tasks.
+    /// Logs an event of the run of `method` with `seed` on an order of the tasks.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl MetricsLog {
         line["method"] = json!(method);
         line["order"] = json!(order);
         line["seed"] = json!(seed);
-        // Steps are many and may be lost with the last moments of a run; scores may not.
+        // A crash may lose the last steps, but no score.
         let flush = !matches!(event, Event::Stepped { .. });
         writeln!(self.file, "{line}")
             .and_then(|()| if flush { self.file.flush() } else { Ok(()) })
@@ -102,7 +102,7 @@ impl MetricsLog {
     }
 }
 
-/// What is logged of an event, if anything.
+/// The log entry of an event; `None` if it is not logged.
 fn describe(event: &Event<'_>) -> Option<Value> {
     Some(match event {
         Event::TaskStarted { task, name } => {
@@ -155,12 +155,12 @@ fn describe(event: &Event<'_>) -> Option<Value> {
             "task": task,
             "score": score,
         }),
-        // A run in pieces leaves the log of a run in one piece.
+        // A resumed run leaves the same log as an uninterrupted one.
         Event::Resumed { .. } | Event::Answered { .. } => return None,
     })
 }
 
-/// The figures by name.
+/// The figures, by name.
 fn figures(diagnostics: &TaskDiagnostics) -> Value {
     let figures = diagnostics.figures.iter();
     figures
@@ -168,7 +168,7 @@ fn figures(diagnostics: &TaskDiagnostics) -> Value {
         .collect()
 }
 
-/// One object per layer, with what is there by column.
+/// One object per layer, with its values by column.
 fn layers(diagnostics: &TaskDiagnostics) -> Value {
     let table = &diagnostics.layers;
     let rows = table.rows.iter().map(|row| {

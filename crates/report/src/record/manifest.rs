@@ -1,4 +1,4 @@
-//! What has to be known to repeat a run.
+//! The manifest of a run: everything that is necessary to repeat it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::Contents;
 /// `unknown` outside a repository.
 pub const REVISION: &str = env!("OSFT_REVISION");
 
-/// `run.json`: where the numbers of a run come from.
+/// `run.json`: the origin of a run's numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// Title of the run, with its scale.
@@ -23,46 +23,46 @@ pub struct Manifest {
     pub version: String,
     /// Version of Burn.
     pub burn: String,
-    /// Revision of the source that the program was built from, `-dirty` with uncommitted changes;
-    /// `unknown` outside a repository.
+    /// Revision of the program's source, with `-dirty` if it had uncommitted changes; `unknown`
+    /// outside a repository.
     pub revision: String,
-    /// Where it was computed.
+    /// The compute backend.
     pub backend: String,
-    /// Processor cores of the machine.
+    /// Number of processor cores.
     pub cores: usize,
-    /// Name of the suite; empty where that was not recorded.
+    /// Name of the suite; empty if not recorded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub suite: String,
-    /// Whether learning rates were tuned, on validation rows.
+    /// Whether learning rates were tuned on the validation rows.
     #[serde(default)]
     pub tuning: bool,
-    /// How often another process went on with the run.
+    /// How often another process resumed the run.
     #[serde(default)]
     pub resumed: usize,
-    /// Revisions of the programs that did, as far as they are not `revision`.
+    /// Revisions of the programs that resumed it, if they differ from `revision`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed_by: Vec<String>,
-    /// What was done about flaws of the data, and what of it does not fit.
+    /// Remarks on repaired flaws of the data, and on truncated rows.
     #[serde(default)]
     pub data: Vec<String>,
-    /// What was not as the model's authors would have it.
+    /// Deviations from what the model's authors intend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model: Vec<String>,
     /// Keys of the runs in the folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Number of runs in the folder, all seeds counted; 0 where that was not recorded.
+    /// Number of runs in the folder over all seeds; 0 if not recorded.
     #[serde(default)]
     pub runs: usize,
-    /// What is read beside the settings, by order.
+    /// The content that is read beside the settings, by order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contents: BTreeMap<String, Contents>,
 }
 
 impl Manifest {
-    /// The manifest of this process.
+    /// The manifest of a run that this process starts.
     pub fn new(title: String, backend: &str) -> Self {
-        // The program by its name, not by where it happened to be.
+        // The program's name without its path.
         let arguments = std::env::args().skip(1);
         let command = std::iter::once("experiments".to_string())
             .chain(arguments)
@@ -89,11 +89,11 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a run.
+    /// Reads the manifest of a run.
     ///
     /// # Errors
     ///
-    /// If the folder has none that can be read.
+    /// If the folder has no readable manifest.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("run.json");
         let text = std::fs::read_to_string(&path).with_context(|| {
@@ -106,7 +106,7 @@ impl Manifest {
         serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
 
-    /// Takes note that this program continues the run; a sentence where it is another revision.
+    /// Records that this program resumes the run; returns a warning if its revision differs.
     pub fn resumed_by_this_program(&mut self) -> Option<String> {
         self.resumed += 1;
         if self.revision == REVISION {
@@ -122,14 +122,14 @@ impl Manifest {
         ))
     }
 
-    /// What was remarkable in model and data, a paragraph each.
+    /// Remarks on model and data, one paragraph each.
     pub fn remarks(&self) -> String {
         let model = self.model.iter().map(|line| format!("Model: {line}.\n\n"));
         let data = self.data.iter().map(|line| format!("Data: {line}.\n\n"));
         model.chain(data).collect()
     }
 
-    /// The command as it can be pasted into a shell.
+    /// The command line, quoted for a shell.
     pub fn command_line(&self) -> String {
         shell_line(&self.command)
     }
@@ -161,7 +161,7 @@ impl Manifest {
     }
 }
 
-/// A command as it can be pasted into a shell.
+/// Joins words to a command line, quoted for a shell.
 fn shell_line(words: &[String]) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=,:[]{}+@%^".contains(c);
     let quoted = words
@@ -179,17 +179,17 @@ mod tests {
     use super::{Manifest, shell_line};
 
     #[test]
-    fn the_version_of_burn_is_the_one_that_the_workspace_asks_for() {
+    fn the_recorded_version_of_burn_is_the_required_one() {
         let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
         let workspace = std::fs::read_to_string(workspace).unwrap();
         let workspace: toml::Table = workspace.parse().unwrap();
-        let asked = &workspace["workspace"]["dependencies"]["burn"]["version"];
+        let required = &workspace["workspace"]["dependencies"]["burn"]["version"];
         let burn = Manifest::new(String::new(), "flex").burn;
-        assert_eq!(asked.as_str(), Some(format!("={burn}").as_str()));
+        assert_eq!(required.as_str(), Some(format!("={burn}").as_str()));
     }
 
     #[test]
-    fn words_with_blanks_are_quoted() {
+    fn words_with_spaces_are_quoted() {
         let words = ["bench", "--set", "tune_grid=[1e-5]", "it's 1", ""].map(str::to_string);
         let line = shell_line(&words);
         assert_eq!(line, r"bench --set tune_grid=[1e-5] 'it'\''s 1' ''");

@@ -1,4 +1,4 @@
-//! What a run leaves behind: one folder, every file whole or not at all.
+//! The record of a run: one folder, in which every file is complete or absent.
 
 mod earlier;
 mod folder;

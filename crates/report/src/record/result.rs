@@ -1,4 +1,4 @@
-//! The numbers of one method with one seed.
+//! The results of one method with one seed.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Identity, REVISION, RunFolder, earlier};
 
-/// `result-METHOD-KEY-seedN.json`: everything a report shows about one run of one method.
+/// `result-METHOD-KEY-seedN.json`: everything that a report shows about one method with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     /// The method and its variant, as reports show it.
     pub method: String,
     /// The seed.
     pub seed: u64,
-    /// The order of the tasks, as it was asked for; empty where that was not recorded.
+    /// The order of the tasks as it was given; empty if not recorded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub order: String,
     /// Peak learning rate.
@@ -23,45 +23,46 @@ pub struct RunResult {
     /// How the method went through the tasks.
     #[serde(default)]
     pub protocol: Protocol,
-    /// Tasks in the order they were learned.
+    /// Tasks in the order in which they were learned.
     pub tasks: Vec<String>,
-    /// `R[i][j]` of [`ResultMatrix`], row 0 being the base model.
+    /// `R[i][j]` of [`ResultMatrix`]; row 0 is the base model's.
     pub scores: Vec<Vec<Option<f64>>>,
-    /// Score of the general-knowledge probe before and after, if there is a probe.
+    /// Scores of the general-knowledge probe before and after the run, if there is a probe.
     pub general: Option<(f64, f64)>,
-    /// Numbers that training could change independently; the largest over the tasks.
+    /// Number of scalars that training could change independently; the largest over the tasks.
     pub trainable_parameters: usize,
-    /// What the method says about the whole run.
+    /// The method's figures of the whole run.
     #[serde(default)]
     pub figures: Vec<Figure>,
-    /// Training time over all tasks, what is in the two below left out. Where those are absent, the clock
-    /// was an older one: it stopped before what a method does at a task's end, and included the split.
+    /// Training time over all tasks in seconds, without the next two fields. If these are absent,
+    /// an earlier version measured the time: it included the split but not the method's work at the
+    /// end of a task.
     pub training_seconds: f64,
-    /// Time to decompose weights, or to find their splits.
+    /// Time to decompose weights or to choose the split, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_seconds: Option<f64>,
-    /// Time to run the model over data that is to be kept.
+    /// Time to run the model over rows that stand for what is to be retained, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_seconds: Option<f64>,
-    /// Whether the learning rate was found by tuning; absent where that is not known.
+    /// Whether the learning rate was tuned; `None` if not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuned: Option<bool>,
-    /// Revision of the program that ended the run; absent where that was not recorded.
+    /// Revision of the program that completed the run; `None` if not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// What the result is known by; absent where that was not recorded.
+    /// The identity of the result; `None` if not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// Title of its run, where it was read with others.
+    /// Title of its run, if results of several runs were read.
     #[serde(skip)]
     pub scale: String,
-    /// The folder it was read from.
+    /// The folder that it was read from.
     #[serde(skip)]
     pub folder: PathBuf,
 }
 
 impl RunResult {
-    /// The result of a finished sequence.
+    /// The result of a completed sequence.
     pub fn new<M>(method: &str, seed: u64, learning_rate: f64, run: &SequenceOutcome<M>) -> Self {
         let tasks = run.matrix.tasks().to_vec();
         let rows = 0..=tasks.len();
@@ -92,7 +93,7 @@ impl RunResult {
         }
     }
 
-    /// The result matrix.
+    /// Converts the scores to a result matrix.
     ///
     /// # Errors
     ///
@@ -117,11 +118,11 @@ impl RunResult {
         Ok(matrix)
     }
 
-    /// The result of a run if it is finished.
+    /// Reads the result of a run; `None` if the run is not complete.
     ///
     /// # Errors
     ///
-    /// If the file is there and cannot be read.
+    /// If the file exists but cannot be read.
     pub fn read(folder: &RunFolder, stem: &str) -> Result<Option<Self>> {
         let path = folder.path().join(format!("result-{stem}.json"));
         match path.is_file() {
@@ -141,8 +142,8 @@ impl RunResult {
         Ok(result)
     }
 
-    /// Writes the matrix as CSV and then the result as JSON, under a name: where that is, the run is
-    /// finished.
+    /// Writes the matrix as CSV, then the result as JSON: the run is complete once the JSON file
+    /// exists.
     ///
     /// # Errors
     ///
@@ -167,7 +168,7 @@ impl RunResult {
         folder.write(&format!("result-{stem}.json"), json.as_bytes())
     }
 
-    /// All results in a run's folder, in order of their file names.
+    /// Reads all results of a run's folder, in the order of their file names.
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl RunResult {
     }
 }
 
-/// What the files of a run are called: readable, and different for everything that is not the same.
+/// The stem of a run's file names: readable, and different for different runs.
 pub fn stem(label: &str, identity: &Identity, seed: u64) -> String {
     format!(
         "{}-{}-seed{seed}",

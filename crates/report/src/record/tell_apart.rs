@@ -1,21 +1,21 @@
-//! Words for results that have one name and are not the same.
+//! Distinguishes different results of the same name.
 
 use serde_json::Value;
 
 use super::Identity;
 use crate::hash::{sha256, shortened};
 
-/// Longest value of a setting that is shown whole, in characters.
+/// Maximum length of a value that is shown completely, in characters.
 const SHOWN: usize = 32;
 
-/// A result as it is named.
+/// A result to name.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedResult<'a> {
     /// The method and its variant.
     pub label: &'a str,
-    /// Tasks in their order; results over others are never taken for the same.
+    /// Tasks in their order; results over different tasks are different.
     pub tasks: &'a [String],
-    /// What it is known by; `None` for a result that was recorded before there was such a thing.
+    /// The identity; `None` for a result from before identities existed.
     pub identity: Option<&'a Identity>,
 }
 
@@ -30,8 +30,8 @@ impl NamedResult<'_> {
     }
 }
 
-/// The labels, with what tells them apart behind those that would be equal: the first settings that
-/// do, `osft weights core 0.5 (others = trained)`.
+/// The labels; equal labels get the first settings in which the results differ, as in `osft weights
+/// core 0.5 (others = trained)`.
 pub fn tell_apart(results: &[NamedResult<'_>]) -> Vec<String> {
     let mut labels: Vec<String> = results.iter().map(|r| r.label.to_string()).collect();
     for (index, result) in results.iter().enumerate() {
@@ -51,10 +51,10 @@ pub fn tell_apart(results: &[NamedResult<'_>]) -> Vec<String> {
     labels
 }
 
-/// What is said about each of some results with one label.
+/// The words for each of several results with the same label.
 fn words(results: &[NamedResult<'_>]) -> Vec<Vec<String>> {
     let described: Vec<Vec<(String, String)>> = results.iter().map(descriptors).collect();
-    let mut said: Vec<Vec<String>> = vec![Vec::new(); results.len()];
+    let mut chosen: Vec<Vec<String>> = vec![Vec::new(); results.len()];
     let mut names: Vec<&String> = Vec::new();
     for (name, _) in described.iter().flatten() {
         if !names.contains(&name) {
@@ -66,53 +66,53 @@ fn words(results: &[NamedResult<'_>]) -> Vec<Vec<String>> {
         own.map(|(_, value)| value.as_str())
     };
     for name in names {
-        // Only what tells two apart that nothing said so far does.
+        // Add only words that distinguish two results that are still equal.
         let pairs = (0..results.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
         let mut open = pairs.filter(|&(a, b)| {
             results[a].differs_from(&results[b])
-                && said[a] == said[b]
+                && chosen[a] == chosen[b]
                 && value(a, name) != value(b, name)
         });
         if open.next().is_none() {
             continue;
         }
-        for (index, said) in said.iter_mut().enumerate() {
-            said.push(match (name.as_str(), value(index, name)) {
+        for (index, chosen) in chosen.iter_mut().enumerate() {
+            chosen.push(match (name.as_str(), value(index, name)) {
                 (METHOD | RECORDED, Some(value)) => value.to_string(),
                 (name, Some(value)) => format!("{name} = {value}"),
                 (name, None) => format!("no {name}"),
             });
         }
     }
-    said
+    chosen
 }
 
 const METHOD: &str = "method";
 const RECORDED: &str = "recorded";
 
-/// What can be said of a result, the most telling first.
+/// The words that may describe a result, the most informative first.
 fn descriptors(result: &NamedResult<'_>) -> Vec<(String, String)> {
     let Some(identity) = result.identity else {
         let words = "of an earlier version".to_string();
         return vec![(RECORDED.to_string(), words)];
     };
-    let mut found = Vec::new();
+    let mut descriptors = Vec::new();
     if let Ok(settings) = serde_json::to_value(&identity.settings) {
-        // A method's own table is called as the method.
+        // The method's own table is named after the method.
         let method = settings
             .get(METHOD)
             .and_then(Value::as_str)
             .unwrap_or_default();
-        flatten("", &settings, &method.replace('-', "_"), &mut found);
+        flatten("", &settings, &method.replace('-', "_"), &mut descriptors);
     }
     for (name, hash) in identity.contents.parts() {
-        found.push((name.to_string(), shortened(hash).to_string()));
+        descriptors.push((name.to_string(), shortened(hash).to_string()));
     }
-    found.push(("key".to_string(), identity.short().to_string()));
-    found
+    descriptors.push(("key".to_string(), identity.short().to_string()));
+    descriptors
 }
 
-/// Settings by their dotted names; those of the table `own` without its name.
+/// Lists settings by their dotted names; those of the table `own` without its name.
 fn flatten(prefix: &str, value: &Value, own: &str, out: &mut Vec<(String, String)>) {
     match value {
         Value::Object(object) => {
@@ -132,7 +132,7 @@ fn flatten(prefix: &str, value: &Value, own: &str, out: &mut Vec<(String, String
             };
             let shown = match text.chars().count() > SHOWN {
                 false => text,
-                // The whole is too long for a name, and its beginning may be the same.
+                // The value is too long for a name, and its beginning may not be unique: add a hash.
                 true => {
                     let begin: String = text.chars().take(SHOWN - 12).collect();
                     let hash = sha256(text.as_bytes());

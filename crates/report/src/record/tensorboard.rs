@@ -1,7 +1,7 @@
 //! Losses and scores as TensorBoard events, one folder per run.
 //!
-//! The crates that write whole event files have not been kept up and end the program where a disk is
-//! full, so the three messages of a scalar are declared here and encoded by `prost`.
+//! The available crates that write event files are unmaintained and panic on a full disk. So this
+//! module declares the three messages of a scalar and encodes them with `prost`.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use continual::Event;
 use prost::Message;
 
-/// `tensorflow.Event`, as far as scalars need it.
+/// The fields of `tensorflow.Event` that a scalar needs.
 #[derive(Clone, PartialEq, Message)]
 struct EventRecord {
     #[prost(double, tag = "1")]
@@ -41,19 +41,19 @@ struct SummaryValue {
     simple_value: Option<f32>,
 }
 
-/// An event file of one process. Steps are counted over all tasks, so that a run is one curve; where a
-/// run was continued, the steps done again stand in both files with the same values.
+/// The event file of one process. Steps count over all tasks, so a run is one curve. If a run was
+/// resumed, repeated steps occur in both files, with the same values.
 pub struct EventFile {
     file: File,
     path: PathBuf,
-    /// Steps of the tasks before the one being learned.
+    /// Steps of the tasks before the current one.
     before: usize,
-    /// Steps done of that.
+    /// Steps of the current task.
     within: usize,
 }
 
 impl EventFile {
-    /// Creates the event file of the run called `stem` in a run's folder.
+    /// Creates the event file of the job `stem` in a run's folder.
     ///
     /// # Errors
     ///
@@ -151,8 +151,8 @@ impl EventFile {
     }
 }
 
-/// The checksum of the record format: a rotated CRC-32C, so that data which holds checksums itself
-/// is told apart.
+/// The checksum of the record format: a rotated CRC-32C, so that data that contains checksums is
+/// protected too.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
         .rotate_right(15)
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_counted_over_tasks_and_records_are_whole() {
+    fn steps_count_over_all_tasks_and_records_are_complete() {
         let folder = tempfile::tempdir().unwrap();
         let mut events = EventFile::create(folder.path(), "seqft-seed0").unwrap();
         let tasks = ["first".to_string(), "second".to_string()];

@@ -1,4 +1,4 @@
-//! The model that every run of a comparison starts from, and what stands for what it knows.
+//! The base model, from which every run of a comparison starts, with its calibration data.
 
 pub mod calibration;
 mod observed;
@@ -14,19 +14,19 @@ use crate::data::builtin;
 use crate::settings::RunConfig;
 use observed::Observed;
 
-/// A model that every run of a comparison starts from.
+/// The model from which every run of a comparison starts.
 pub struct BaseModel {
-    /// The model as read.
+    /// The model as it was read.
     pub model: Model,
     /// Its tokenizer.
     pub tokenizer: TextTokenizer,
     /// Rows that stand for what is to be retained.
     pub calibration: Option<CalibrationData>,
-    /// Layers whose inputs can be measured, once somebody asks.
+    /// Layers whose inputs can be measured; computed on first use.
     observed: OnceCell<Observed>,
-    /// What the model was read from.
+    /// Identifies the files that the model was read from.
     pub fingerprint: FolderFingerprint,
-    /// What was not as its authors' tools would have it, in sentences.
+    /// Deviations from what the model's authors intend, in sentences.
     pub warnings: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl BaseModel {
     ///
     /// # Errors
     ///
-    /// A folder that cannot be read, and what [`check`](Self::check) finds.
+    /// If the folder cannot be read, and the errors of [`check`](Self::check).
     pub fn open(config: &RunConfig, device: &Device) -> Result<Self> {
         let path = match &config.model {
             Some(path) => path.clone(),
@@ -59,11 +59,12 @@ impl BaseModel {
         Ok(base)
     }
 
-    /// Checks that the methods of a configuration can work on the model, and on its device.
+    /// Checks that the configured methods can work on the model and its device.
     ///
     /// # Errors
     ///
-    /// A precision that the device lacks, targets that are not there or that no calibration can observe.
+    /// If the device lacks a precision, or a target does not exist or cannot be observed by
+    /// calibration.
     pub fn check(&self, config: &RunConfig, device: &Device) -> Result<()> {
         for method in &config.compare {
             config
@@ -79,7 +80,7 @@ impl BaseModel {
         }
     }
 
-    /// Gets the calibration data of a configuration, where it asks for some.
+    /// Gets the calibration data of a configuration, if a method needs it.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Whether the layers whose inputs a method measures are layers whose inputs can be measured.
+//! Checks that calibration can observe the layers whose inputs a method measures.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use lm::{Example, LanguageModel, Model, Observer};
 
 use crate::settings::RunConfig;
 
-/// The layers of a model that show their inputs.
+/// The layers of a model whose inputs can be observed.
 #[derive(Default)]
 pub struct Observed(HashSet<ParamId>);
 
@@ -20,8 +20,8 @@ impl Observer for Observed {
 }
 
 impl Observed {
-    /// Runs the model over one token and looks which layers are seen: a calibration that starts an hour
-    /// later would find the same.
+    /// Runs the model over one token and collects the layers that it reports. This finds an error
+    /// before training starts, and not hours later during calibration.
     pub fn of(model: &Model) -> Self {
         let mut observed = Self::default();
         let example = Example {
@@ -32,11 +32,11 @@ impl Observed {
         observed
     }
 
-    /// Checks that the layers that a configuration's methods measure are among them.
+    /// Checks that these layers include all layers that the configured methods measure.
     ///
     /// # Errors
     ///
-    /// A target that no calibration can observe, by its path and setting.
+    /// If calibration cannot observe a target; the message names its path and its setting.
     pub fn check(&self, config: &RunConfig, model: &Model) -> Result<()> {
         for method in &config.compare {
             for layer in config

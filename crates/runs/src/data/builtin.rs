@@ -1,4 +1,4 @@
-//! Where the committed suite and base model are.
+//! Finds the committed suites and base models.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,20 @@ use benchmarks::BuiltinFolders;
 
 use crate::registries::Registries;
 
-/// Folder of a benchmark's built-in suite.
+/// The folder of a benchmark's built-in suite.
 ///
 /// # Errors
 ///
-/// If the benchmark has none, or it is not there.
+/// If the benchmark has no built-in suite, or its folder is missing.
 pub fn suite(registries: &Registries, command: &str) -> Result<PathBuf> {
     locate(folders(registries, command)?.suite, "--data DIR")
 }
 
-/// Hugging Face folder of a benchmark's built-in base model.
+/// The Hugging Face folder of a benchmark's built-in base model.
 ///
 /// # Errors
 ///
-/// If the benchmark has none, or it is not there.
+/// If the benchmark has no built-in model, or its folder is missing.
 pub fn model(registries: &Registries, command: &str) -> Result<PathBuf> {
     locate(folders(registries, command)?.model, "--model DIR")
 }
@@ -33,7 +33,7 @@ fn folders(registries: &Registries, command: &str) -> Result<BuiltinFolders> {
     })
 }
 
-/// Below `datasets/builtin` of the current folder, or of the source this program was built from.
+/// Looks below `datasets/builtin` in the current folder and in the source folder of this build.
 fn locate(name: &str, alternative: &str) -> Result<PathBuf> {
     let here = Path::new("datasets/builtin").join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,11 +1,11 @@
-//! What of the rows does not fit into the lengths of a run, in words.
+//! Sentences about rows that exceed the length limits of a run.
 
 use lm::Framing;
 
 use super::rows::{Cut, QuestionCut};
 
 impl Cut {
-    /// A sentence about rows of some kind; `None` where all fit.
+    /// A sentence about truncated rows of some kind; `None` if all rows fit.
     pub fn sentence(&self, kind: &str, max_length: usize) -> Option<String> {
         if self.cut == 0 {
             return None;
@@ -32,8 +32,8 @@ impl Cut {
 }
 
 impl QuestionCut {
-    /// Sentences about questions of some kind; none where all fit. `complete` says whether the whole
-    /// answer counts for the score.
+    /// Sentences about truncated questions of some kind; none if all fit. `complete` says whether
+    /// the score reads the whole answer.
     pub fn sentences(
         &self,
         kind: &str,
@@ -63,9 +63,10 @@ impl QuestionCut {
     }
 }
 
-/// Tokens that an answer may have, and a sentence where `max_length` allows fewer than the suite
-/// asks for: of a continuation at least half of it is left to the prompt. As text to text, prompt and
-/// answer take nothing from each other.
+/// The maximum number of tokens of an answer, and a sentence if it is lower than the suite's.
+///
+/// In a decoder-only model, prompt and answer share `max_length`, and the prompt keeps at least
+/// half of it. In an encoder-decoder model, each has the limit to itself.
 pub fn answer_limit(
     max_new_tokens: usize,
     max_length: usize,
@@ -84,7 +85,7 @@ pub fn answer_limit(
     (max_new_tokens.min(most), lowered)
 }
 
-/// A verb of one row or of several.
+/// Inflects a verb for one row or several rows.
 fn verb(rows: usize, verb: &str) -> String {
     match rows {
         1 => format!("{verb}s"),
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_lost_is_said_in_rows() {
+    fn sentences_count_the_truncated_rows() {
         let fits = Cut {
             rows: 3,
             longest: 9,
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_a_continuation_has_at_most_half_of_the_length() {
+    fn an_answer_of_a_decoder_only_model_gets_at_most_half_of_the_length() {
         let limit = |tokens, framing| answer_limit(tokens, 64, framing);
         assert_eq!(limit(32, Framing::Continuation), (32, None));
         let (most, lowered) = limit(60, Framing::Continuation);

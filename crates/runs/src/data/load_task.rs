@@ -1,4 +1,4 @@
-//! One task of a run: its rows read, repaired, limited and tokenized.
+//! Loads one task of a run: reads, repairs, limits and tokenizes its rows.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -27,7 +27,7 @@ pub struct TaskLoader<'a> {
     pub folder: &'a Path,
 }
 
-/// Rows of a task by what they are for.
+/// Picks the rows of one split.
 type PickRows = fn(&TaskRows) -> &Vec<Row>;
 
 const TRAIN: usize = 0;
@@ -41,12 +41,12 @@ const SPLITS: [(&str, PickRows); 3] = [
 ];
 
 impl TaskLoader<'_> {
-    /// A task, and what a person should know of its rows, in sentences.
+    /// Loads a task. Also returns remarks about its rows, in sentences.
     ///
     /// # Errors
     ///
-    /// Rows that cannot be read or used, each with file or task and row; no rows to learn from or to
-    /// be scored on.
+    /// If rows cannot be read or used (the message names file or task and row), or if no rows are
+    /// left to train on or to score.
     pub fn load(&self, spec: &TaskSpec) -> Result<(Task, Vec<String>)> {
         let epochs = self.config.epochs_of(&spec.name, spec.epochs);
         ensure!(
@@ -54,15 +54,15 @@ impl TaskLoader<'_> {
             "task {:?} has 0 epochs, so that nothing would be learned",
             spec.name
         );
-        let (rows, mut said) = self.rows(spec)?;
+        let (rows, mut remarks) = self.rows(spec)?;
         let (max_length, tokenizer) = (self.config.max_length, self.tokenizer);
         let (limit, lowered) = answer_limit(spec.max_new_tokens, max_length, tokenizer.framing());
-        said.extend(lowered);
+        remarks.extend(lowered);
         let scored_split = match self.scored {
             ScoredRows::Validation => VALIDATION,
             ScoredRows::Test => TEST,
         };
-        // One character is scored: the rest of an answer is not waited for.
+        // If only the first character is scored, a longer answer need not be generated.
         let complete = spec.score.reads_whole_answer();
         let (mut learned, mut scored) = ([None, None], None);
         for split in [TRAIN, VALIDATION] {
@@ -70,27 +70,28 @@ impl TaskLoader<'_> {
             let is_read = split == TRAIN || self.is_watched();
             match examples(pick(&rows), max_length, tokenizer) {
                 Ok((examples, cut)) => {
-                    said.extend(cut.sentence(kind, max_length));
+                    remarks.extend(cut.sentence(kind, max_length));
                     learned[split] = is_read.then_some(examples);
                 }
-                Err(bad) => said.push(self.bad_row(spec, split, pick(&rows), &bad, is_read)?),
+                Err(bad) => remarks.push(self.bad_row(spec, split, pick(&rows), &bad, is_read)?),
             }
         }
         for split in [VALIDATION, TEST] {
             let (kind, pick) = SPLITS[split];
-            // Validation rows that are not answered were counted as rows to learn from.
+            // Validation rows that are not scored are examples to learn from, and were counted as
+            // such.
             if split == VALIDATION && split != scored_split {
                 continue;
             }
             match questions(pick(&rows), max_length, limit, tokenizer) {
                 Ok((questions, cut)) => {
-                    said.extend(cut.sentences(kind, max_length, limit, complete));
+                    remarks.extend(cut.sentences(kind, max_length, limit, complete));
                     if split == scored_split {
                         scored = Some(questions);
                     }
                 }
                 Err(bad) => {
-                    said.push(self.bad_row(
+                    remarks.push(self.bad_row(
                         spec,
                         split,
                         pick(&rows),
@@ -106,7 +107,7 @@ impl TaskLoader<'_> {
         let Some(scored) = scored else {
             bail!("task {:?} has no rows to be scored on", spec.name);
         };
-        said.extend(self.unanswerable_labels(&rows.labels, limit)?);
+        remarks.extend(self.unanswerable_labels(&rows.labels, limit)?);
         Ok((
             Task {
                 name: spec.name.clone(),
@@ -119,22 +120,22 @@ impl TaskLoader<'_> {
                 },
                 epochs,
             },
-            said,
+            remarks,
         ))
     }
 
-    /// Whether the loss on validation rows is measured while a task is learned.
+    /// Whether training measures the validation loss.
     fn is_watched(&self) -> bool {
         self.config.train.validation.every_epochs > 0
     }
 
-    /// The rows, repaired and limited, with what was repaired.
+    /// Reads, repairs and limits the rows; also returns remarks about the repair.
     fn rows(&self, spec: &TaskSpec) -> Result<(TaskRows, Vec<String>)> {
         let config = self.config;
         let mut rows = load_task(self.folder, spec)?;
         let mut changes = Vec::new();
         match config.flaws {
-            // Before the limits: a row that is cut off is a row that was seen by whoever cut.
+            // Repair before limiting: a duplicate beyond the limit still counts as seen.
             FlawsName::Repair => (rows, changes) = repaired(rows),
             FlawsName::Keep => self.check_choosing(spec, &rows)?,
         }
@@ -155,7 +156,7 @@ impl TaskLoader<'_> {
         }
         for (what, rows) in needed {
             if rows.is_empty() {
-                // All that was done is why.
+                // The changes explain why no rows are left.
                 let why = match changes.is_empty() {
                     true => String::new(),
                     false => format!(
@@ -169,7 +170,7 @@ impl TaskLoader<'_> {
         Ok((rows, changes))
     }
 
-    /// Choosing by rows that are test rows too would be choosing by the test.
+    /// Refuses to choose settings by validation rows that also occur in the test split.
     fn check_choosing(&self, spec: &TaskSpec, rows: &TaskRows) -> Result<()> {
         if self.scored == ScoredRows::Test && !self.is_watched() {
             return Ok(());
@@ -189,25 +190,26 @@ impl TaskLoader<'_> {
         Ok(())
     }
 
-    /// Labels that are longer than what is generated.
+    /// Remarks on labels that are longer than the generated answers.
     fn unanswerable_labels(&self, labels: &[String], limit: usize) -> Result<Vec<String>> {
-        let mut said = Vec::new();
+        let mut remarks = Vec::new();
         for label in labels {
             let tokens = self.tokenizer.encode(label, false)?.len();
             if tokens > limit {
-                said.push(format!(
+                remarks.push(format!(
                     "label {label:?} has {tokens} tokens, {limit} are generated: it cannot be answered"
                 ));
             }
         }
-        Ok(said)
+        Ok(remarks)
     }
 
-    /// What is said of a bad row, by its place in its file: repairing and limiting have moved it.
+    /// A remark on a bad row by its position in its file, because repairing and limiting shift
+    /// positions.
     ///
     /// # Errors
     ///
-    /// The same as an error, where the row is one that the run reads.
+    /// The same text as an error, if the run reads the row.
     fn bad_row(
         &self,
         spec: &TaskSpec,
@@ -217,26 +219,26 @@ impl TaskLoader<'_> {
         is_read: bool,
     ) -> Result<String> {
         let (kind, pick) = SPLITS[split];
-        let whole = load_task(self.folder, spec);
-        let place = whole.ok().and_then(|whole| {
-            let mut all = pick(&whole).iter();
-            all.position(|row| *row == rows[bad.index])
+        let all_rows = load_task(self.folder, spec);
+        let position = all_rows.ok().and_then(|all_rows| {
+            let mut split_rows = pick(&all_rows).iter();
+            split_rows.position(|row| *row == rows[bad.index])
         });
-        let place = place.map_or(String::new(), |place| format!(" {place} (from 0)"));
+        let position = position.map_or(String::new(), |position| format!(" {position} (from 0)"));
         ensure!(
             !is_read,
-            "task {}, {kind} row{place}: {}",
+            "task {}, {kind} row{position}: {}",
             spec.name,
             bad.reason
         );
         Ok(format!(
-            "{kind} row{place}: {}; this run does not read it",
+            "{kind} row{position}: {}; this run does not read it",
             bad.reason
         ))
     }
 }
 
-/// Keeps the first rows of every answer.
+/// Keeps the first `limit` rows of every answer.
 fn limit_per_answer(rows: &mut Vec<Row>, limit: usize) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     rows.retain(|row| {

@@ -1,4 +1,4 @@
-//! From a suite to the tasks of a run: rows read, repaired, limited and tokenized.
+//! Turns a suite into the tasks of a run: reads, repairs, limits and tokenizes its rows.
 
 pub mod builtin;
 mod lengths;

@@ -1,4 +1,4 @@
-//! From the rows of a suite to the tasks of a sequence.
+//! Turns the rows of a suite into the tasks of a sequence.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,12 +21,12 @@ use crate::settings::RunConfig;
 /// Longest answer of the general-knowledge probe in tokens.
 const GENERAL_NEW_TOKENS: usize = 12;
 
-/// Which rows are scored.
+/// The split whose rows are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoredRows {
-    /// While settings are being chosen.
+    /// Validation rows, while settings are chosen.
     Validation,
-    /// For what is reported.
+    /// Test rows, for reported scores.
     Test,
 }
 
@@ -34,30 +34,30 @@ pub enum ScoredRows {
 pub struct PreparedTasks {
     /// Name of the suite.
     pub suite: String,
-    /// The order, as it was asked for.
+    /// The order as it was given.
     pub order: String,
-    /// What was done about flaws of the data, and what does not fit into the lengths of the run, in
+    /// Remarks on repaired flaws of the data and on rows that exceed the length limits, in
     /// sentences.
     pub remarks: Vec<String>,
-    /// Tasks in the order they are learned.
+    /// Tasks in the order in which they are learned.
     pub tasks: Vec<Task>,
     /// The general-knowledge probe, if the suite has one.
     pub general: Option<EvaluationSet>,
-    /// How the answers of each task are scored.
+    /// The score of every task.
     scores: Vec<Score>,
 }
 
 /// Hashes of the rows of a run.
 pub struct RowHashes {
-    /// Of all tasks in their order and the probe.
+    /// Hash of all tasks in their order and of the probe.
     pub all: String,
-    /// Of every task by itself.
+    /// Hash of every task.
     pub tasks: BTreeMap<String, String>,
-    /// Of the probe; empty where there is none.
+    /// Hash of the probe; empty if there is none.
     pub general: String,
 }
 
-/// A benchmark's score as the protocol asks for it.
+/// Adapts a benchmark's score to the protocol's scorer.
 pub(super) struct BenchmarkScore(pub Score);
 
 impl Scorer for BenchmarkScore {
@@ -67,7 +67,7 @@ impl Scorer for BenchmarkScore {
 }
 
 impl PreparedTasks {
-    /// As [`load`](Self::load), for every order of a configuration.
+    /// Loads every order of a configuration, as [`load`](Self::load) does.
     pub fn load_orders(
         config: &RunConfig,
         tokenizer: &TextTokenizer,
@@ -78,7 +78,11 @@ impl PreparedTasks {
         orders.iter().map(load).collect()
     }
 
-    /// Loads and tokenizes the suite of a configuration with one order.
+    /// Loads and tokenizes the suite of a configuration in one order.
+    ///
+    /// # Errors
+    ///
+    /// If the suite cannot be read, lacks rows or is inconsistent with the settings.
     pub fn load(config: &RunConfig, tokenizer: &TextTokenizer, scored: ScoredRows) -> Result<Self> {
         let path = match &config.data {
             Some(path) => path.clone(),
@@ -121,8 +125,12 @@ impl PreparedTasks {
         })
     }
 
-    /// Hashes of all that is read and of how it is scored: of everything in its order, of every task by
-    /// itself, and of the probe.
+    /// Hashes everything that a run reads, and how it is scored: all of it in its order, every task
+    /// alone, and the probe.
+    ///
+    /// # Errors
+    ///
+    /// If a row cannot be read.
     pub fn rows(&self) -> Result<RowHashes> {
         let mut tasks = BTreeMap::new();
         let mut all = String::new();
@@ -144,11 +152,11 @@ impl PreparedTasks {
         })
     }
 
-    /// What was published on the suite for these orders.
+    /// The published scores on the suite for these orders.
     ///
     /// # Errors
     ///
-    /// If the benchmark's figures cannot be read.
+    /// If the benchmark's published scores cannot be read.
     pub fn published(&self, config: &RunConfig, orders: &[Self]) -> Result<Option<Published>> {
         let names: Vec<&str> = orders.iter().map(|order| order.order.as_str()).collect();
         Ok(config
@@ -157,7 +165,7 @@ impl PreparedTasks {
             .published(&self.suite, &names)?)
     }
 
-    /// A name that is different for every order, where there are several.
+    /// A name that distinguishes the orders, if there are several.
     pub fn among(&self, orders: &[Self], name: &str) -> String {
         match orders.len() {
             1 => name.to_string(),
@@ -165,7 +173,7 @@ impl PreparedTasks {
         }
     }
 
-    /// Title of the run, with its scale.
+    /// The title of the run, with its scale.
     pub fn title(&self, config: &RunConfig) -> String {
         let model = match &config.model {
             Some(path) => path.file_name().map_or_else(
@@ -193,9 +201,9 @@ impl PreparedTasks {
     }
 }
 
-/// A preset of the CL benchmark sets the epochs of one of its tasks in one order, and is of use on a
-/// miniature without it: what is set for an order may name any task of the benchmark. Any other name that is no
-/// task of the suite is a mistake.
+/// Checks the task names in `task_epochs`. An order's own settings may name any task of the
+/// benchmark, because a preset of the CL benchmark sets the epochs of a task that a miniature may
+/// lack. Any other name that is not a task of the suite is an error.
 fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
     let of_order = config.by_order.get(&config.order);
     let of_order = of_order.and_then(|changes| changes.get("task_epochs")?.as_table());
@@ -207,17 +215,17 @@ fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
             || is_task(&public, name) && of_order.is_some_and(|epochs| epochs.contains_key(name))
     };
     if let Some(name) = config.task_epochs.keys().find(|name| !is_known(name)) {
-        let known: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
+        let task_names: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
         bail!(
             "task_epochs names {name:?}, which is no task of {}; its tasks are {}",
             suite.name,
-            known.join(", ")
+            task_names.join(", ")
         );
     }
     Ok(())
 }
 
-/// Checks what would leave a run without work, or with two tasks of one name.
+/// Refuses a suite without tasks or with two tasks of the same name.
 fn check_suite(suite: &Suite, specs: &[&TaskSpec], order: &str) -> Result<()> {
     ensure!(
         !specs.is_empty(),
@@ -245,7 +253,7 @@ fn check_suite(suite: &Suite, specs: &[&TaskSpec], order: &str) -> Result<()> {
     Ok(())
 }
 
-/// The general-knowledge probe, and what of it does not fit.
+/// The general-knowledge probe, and remarks on its truncated questions.
 fn general(
     path: &Path,
     config: &RunConfig,
@@ -262,10 +270,10 @@ fn general(
             bad.reason
         ),
     };
-    let said = lowered
+    let remarks = lowered
         .into_iter()
         .chain(cut.sentences("probe", config.max_length, limit, true));
-    let said = said
+    let remarks = remarks
         .map(|line| format!("general knowledge: {line}"))
         .collect();
     let set = EvaluationSet {
@@ -273,5 +281,5 @@ fn general(
         scorer: Arc::new(BenchmarkScore(Score::accuracy())),
         max_new_tokens: limit,
     };
-    Ok((set, said))
+    Ok((set, remarks))
 }

@@ -1,4 +1,4 @@
-//! Rows as tokens, on all cores, with a count of what does not fit.
+//! Tokenizes rows on all cores, and counts truncated rows.
 
 use benchmarks::Row;
 use continual::Question;
@@ -7,50 +7,51 @@ use rayon::prelude::*;
 
 /// A row that cannot be used.
 pub struct BadRow {
-    /// Its place among the rows that were given.
+    /// Its index among the given rows.
     pub index: usize,
-    /// What is wrong with it.
+    /// Why it cannot be used.
     pub reason: String,
 }
 
-/// How many rows lose what, where they are longer than a run allows.
+/// How many rows exceed the length limit, and which parts they lose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
     /// All rows.
     pub rows: usize,
-    /// Those that lose anything.
+    /// Truncated rows.
     pub cut: usize,
-    /// Those that lose a part of their prompt.
+    /// Rows that lose a part of their prompt.
     pub prompt: usize,
-    /// Those that lose a part of their answer.
+    /// Rows that lose a part of their answer.
     pub answer: usize,
-    /// Those that lose the token that ends an answer.
+    /// Rows that lose the end token of their answer.
     pub end: usize,
-    /// Tokens of the longest one that loses anything, whole: as a continuation of prompt and answer
-    /// together, as text to text of the longer of the two, since each has the limit to itself.
+    /// Length in tokens of the longest truncated row before truncation: prompt and answer together
+    /// in a decoder-only model; the longer of the two in an encoder-decoder model, where each has
+    /// the limit to itself.
     pub longest: usize,
 }
 
-/// How many questions lose a part of their prompt, or cannot be answered in full.
+/// How many questions lose a part of their prompt, or have an answer longer than the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuestionCut {
     /// All questions.
     pub questions: usize,
-    /// Those whose prompt loses a part.
+    /// Questions that lose a part of their prompt.
     pub prompt: usize,
-    /// Tokens of the longest prompt, whole.
+    /// Length in tokens of the longest prompt before truncation.
     pub longest: usize,
-    /// Those whose expected answer is longer than what is generated.
+    /// Questions whose expected answer is longer than the generated answers.
     pub unanswerable: usize,
-    /// Tokens of the longest expected answer.
+    /// Length in tokens of the longest expected answer.
     pub longest_answer: usize,
 }
 
-/// Rows to learn from, each within `max_length` tokens.
+/// Tokenizes rows to learn from; each has at most `max_length` tokens.
 ///
 /// # Errors
 ///
-/// The first row whose prompt or answer has no token of its own.
+/// The first row whose prompt or answer has no token.
 pub fn examples(
     rows: &[Row],
     max_length: usize,
@@ -60,21 +61,21 @@ pub fn examples(
         rows: rows.len(),
         ..Cut::default()
     };
-    let found = in_order(rows, |row| {
-        let whole = tokenizer.row(&row.prompt, &row.answer);
-        let whole = whole.map_err(|error| error.to_string())?;
+    let tokenized = in_order(rows, |row| {
+        let tokens = tokenizer.row(&row.prompt, &row.answer);
+        let tokens = tokens.map_err(|error| error.to_string())?;
         for (what, text, tokens) in [
-            ("prompt", &row.prompt, whole.prompt_tokens),
-            ("answer", &row.answer, whole.answer_tokens),
+            ("prompt", &row.prompt, tokens.prompt_tokens),
+            ("answer", &row.answer, tokens.answer_tokens),
         ] {
             if tokens == 0 {
                 return Err(without_token(what, text));
             }
         }
-        Ok(tokenizer.fit(&whole, max_length))
+        Ok(tokenizer.fit(&tokens, max_length))
     })?;
-    let mut examples = Vec::with_capacity(found.len());
-    for (example, lost) in found {
+    let mut examples = Vec::with_capacity(tokenized.len());
+    for (example, lost) in tokenized {
         let tokens = lost.prompt + lost.answer + usize::from(lost.end);
         cut.cut += usize::from(tokens > 0);
         cut.prompt += usize::from(lost.prompt > 0);
@@ -93,11 +94,11 @@ pub fn examples(
     Ok((examples, cut))
 }
 
-/// Rows to be answered, each prompt within `max_length` tokens.
+/// Tokenizes questions; each prompt has at most `max_length` tokens.
 ///
 /// # Errors
 ///
-/// The first row whose prompt has no token of its own.
+/// The first row whose prompt has no token.
 pub fn questions(
     rows: &[Row],
     max_length: usize,
@@ -108,17 +109,17 @@ pub fn questions(
         questions: rows.len(),
         ..QuestionCut::default()
     };
-    let found = in_order(rows, |row| {
-        let whole = tokenizer.row(&row.prompt, &row.answer);
-        let whole = whole.map_err(|error| error.to_string())?;
-        if whole.prompt_tokens == 0 {
+    let tokenized = in_order(rows, |row| {
+        let tokens = tokenizer.row(&row.prompt, &row.answer);
+        let tokens = tokens.map_err(|error| error.to_string())?;
+        if tokens.prompt_tokens == 0 {
             return Err(without_token("prompt", &row.prompt));
         }
-        let (tokens, lost) = tokenizer.fit_question(&whole.prompt, max_length, max_new_tokens);
-        Ok((tokens, lost, whole.answer_tokens))
+        let (prompt, lost) = tokenizer.fit_question(&tokens.prompt, max_length, max_new_tokens);
+        Ok((prompt, lost, tokens.answer_tokens))
     })?;
-    let mut questions = Vec::with_capacity(found.len());
-    for (row, (tokens, lost, answer)) in rows.iter().zip(found) {
+    let mut questions = Vec::with_capacity(tokenized.len());
+    for (row, (tokens, lost, answer)) in rows.iter().zip(tokenized) {
         cut.prompt += usize::from(lost > 0);
         cut.longest = cut.longest.max(tokens.len() + lost);
         cut.unanswerable += usize::from(answer > max_new_tokens);
@@ -132,16 +133,17 @@ pub fn questions(
     Ok((questions, cut))
 }
 
-/// Every row by itself; the error is that of the first bad row, however the work was shared out.
+/// Processes the rows in parallel and keeps their order. The error is that of the first bad row,
+/// however the threads share the work.
 fn in_order<T: Send>(
     rows: &[Row],
     work: impl Fn(&Row) -> Result<T, String> + Sync + Send,
 ) -> Result<Vec<T>, BadRow> {
-    let found: Vec<Result<T, String>> = rows.par_iter().map(work).collect();
-    found
+    let results: Vec<Result<T, String>> = rows.par_iter().map(work).collect();
+    results
         .into_iter()
         .enumerate()
-        .map(|(index, found)| found.map_err(|reason| BadRow { index, reason }))
+        .map(|(index, results)| results.map_err(|reason| BadRow { index, reason }))
         .collect()
 }
 

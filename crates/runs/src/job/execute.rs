@@ -1,4 +1,4 @@
-//! One method on one sequence, with progress.
+//! Runs one method on one sequence, with progress.
 
 use std::cell::{Cell, RefCell};
 
@@ -19,12 +19,12 @@ use crate::data::PreparedTasks;
 use crate::progress::Progress;
 use crate::settings::RunConfig;
 
-/// One method with one seed on the tasks.
+/// One method with one seed on the tasks of one order.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// Settings of the run.
     pub config: &'a RunConfig,
-    /// What it starts from.
+    /// The model that it starts from.
     pub base: &'a BaseModel,
     /// The tasks.
     pub prepared: &'a PreparedTasks,
@@ -32,26 +32,26 @@ pub struct Job<'a> {
     pub method: &'a str,
     /// The seed.
     pub seed: u64,
-    /// What it is called where it is shown.
+    /// Its name in the output.
     pub label: &'a str,
-    /// Progress of all jobs together.
+    /// The progress of all jobs together.
     pub progress: &'a Progress,
 }
 
-/// What one method with one seed gave.
+/// The outcome of a job.
 pub struct Outcome {
     /// Its numbers.
     pub result: RunResult,
-    /// What the method shows of the run in texts, each with its title.
+    /// The texts that the method reports on the run, each with its title.
     pub texts: Vec<(String, String)>,
-    /// What every task did, layer by layer.
+    /// The report on every task, layer by layer, as CSV.
     pub layers_csv: String,
-    /// The method as it is after the last task.
+    /// The method after the last task.
     implementation: Box<dyn Method<Model>>,
 }
 
 impl Outcome {
-    /// Writes what the method carries from task to task beside the weights.
+    /// Writes the method's state between tasks, without the weights.
     ///
     /// # Errors
     ///
@@ -65,8 +65,7 @@ impl Outcome {
     }
 }
 
-/// Runs a method over the tasks, from the base model or from where the recorder's last checkpoint
-/// stands.
+/// Runs a method over the tasks, from the base model or from the recorder's latest checkpoint.
 ///
 /// # Errors
 ///
@@ -125,7 +124,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
             }
         },
     );
-    // A failure to log ends the run as an interruption does; what counts is why.
+    // A logging failure ends the run like an interruption, so report its cause.
     if let Some(failure) = recorder.and_then(|recorder| recorder.borrow_mut().failure()) {
         return Err(failure);
     }
@@ -146,13 +145,13 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
     })
 }
 
-/// Progress of one job.
+/// The progress of one job.
 struct JobProgress<'a> {
     name: &'a str,
     work: Work,
     prepared: &'a PreparedTasks,
     progress: &'a Progress,
-    /// Rows of the task being learned that are done.
+    /// Rows done of the current task.
     rows: Cell<usize>,
 }
 
@@ -209,7 +208,7 @@ impl JobProgress<'_> {
                 seconds,
                 diagnostics,
             } => {
-                // A task that ended early leaves rows behind.
+                // A task that ends early leaves rows undone.
                 let left = self.work.stage_rows(*task).saturating_sub(self.rows.get());
                 self.progress
                     .advance(left as u64, &format!("{label} · {name}"));
@@ -232,7 +231,7 @@ impl JobProgress<'_> {
     }
 }
 
-/// Texts of the first and of the last task, as the method wants them shown.
+/// Texts of the first and the last task, as the method requests.
 fn texts(diagnostics: &[TaskDiagnostics]) -> Vec<(String, String)> {
     let ends = [
         (diagnostics.first(), ShownTask::First, "in the first task"),

@@ -1,4 +1,4 @@
-//! One method with one seed on one order of the tasks.
+//! A job: one method with one seed on one order of the tasks.
 
 mod execute;
 mod recorder;

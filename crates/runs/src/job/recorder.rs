@@ -1,4 +1,4 @@
-//! What one run of a method leaves in the run's folder while it goes on: log and checkpoints.
+//! Records a running job in the run's folder: its log and its checkpoints.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use report::hash::shortened;
 use report::record::EventFile;
 use report::record::{MetricsLog, RunFolder};
 
-/// Parent of the checkpoints of all runs of a folder.
+/// Parent folder of the checkpoints of all jobs of a run.
 pub const CHECKPOINTS: &str = "checkpoints";
-/// Where a checkpoint says how long the log was.
+/// Key of the log's length in a checkpoint.
 const LOG_BYTES: &str = "log_bytes";
-/// Where a checkpoint says which run it is of.
+/// Key of the job's key in a checkpoint.
 const KEY: &str = "key";
 
-/// Log and checkpoints of one run of a method.
+/// The log and the checkpoints of one job.
 pub struct Recorder<'a> {
     log: &'a mut MetricsLog,
     method: String,
@@ -40,7 +40,7 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Logs the run of `method` with `seed` on an order of the tasks, and keeps no checkpoint.
+    /// Logs the job of `method` with `seed` on an order of the tasks, without checkpoints.
     pub fn new(log: &'a mut MetricsLog, method: &str, order: &str, seed: u64) -> Self {
         Self {
             log,
@@ -59,7 +59,8 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Writes TensorBoard events as well, if this build does; `tasks` are the names of the tasks.
+    /// Also writes TensorBoard events, if this build supports them; `tasks` give the names of the
+    /// tasks.
     ///
     /// # Errors
     ///
@@ -74,11 +75,12 @@ impl<'a> Recorder<'a> {
         Ok(self)
     }
 
-    /// Keeps checkpoints as well, under `stem` in the run's folder; `key` is what the run is known by.
+    /// Also saves checkpoints, under `stem` in the run's folder; `key` identifies the job.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be read, the last checkpoint is of another run, or the log is not its log.
+    /// If the folder cannot be read, the latest checkpoint belongs to another job, or the log does
+    /// not match it.
     pub fn with_checkpoints(
         mut self,
         folder: &RunFolder,
@@ -102,7 +104,7 @@ impl<'a> Recorder<'a> {
                 let path = latest.path().join(SEQUENCE_FILE);
                 format!("{} does not say how long the log was", path.display())
             })?;
-            // What was logged after the checkpoint is going to happen again.
+            // Everything logged after the checkpoint happens again.
             self.log.truncate(length)?;
         }
         self.checkpoints = Some(checkpoints);
@@ -112,12 +114,12 @@ impl<'a> Recorder<'a> {
         Ok(self)
     }
 
-    /// The checkpoint that the run goes on from.
+    /// The checkpoint to resume from.
     pub fn latest(&self) -> Option<Checkpoint> {
         self.checkpoints.as_ref()?.latest().cloned()
     }
 
-    /// Writes out what is still to be logged.
+    /// Writes pending log entries.
     ///
     /// # Errors
     ///
@@ -126,7 +128,7 @@ impl<'a> Recorder<'a> {
         self.log.flush()
     }
 
-    /// Removes the checkpoints: the run's result is written.
+    /// Removes the checkpoints, after the result is written.
     ///
     /// # Errors
     ///
@@ -138,12 +140,12 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The error that logging ended with, if it did.
+    /// The error that ended logging, if any.
     pub fn failure(&mut self) -> Option<anyhow::Error> {
         self.failed.take()
     }
 
-    /// Logs an event; a failure ends the run.
+    /// Logs an event; an error ends the job.
     pub fn event(&mut self, event: &Event<'_>) {
         if self.failed.is_none() {
             self.failed = self
@@ -158,7 +160,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// A recorder as the protocol asks for it: events are logged through the same one.
+/// Adapts a recorder to the protocol's checkpoint policy; the same recorder logs the events.
 pub struct RecorderPolicy<'a, 'b>(pub &'a RefCell<Recorder<'b>>);
 
 impl CheckpointPolicy for RecorderPolicy<'_, '_> {
@@ -181,7 +183,7 @@ impl CheckpointPolicy for RecorderPolicy<'_, '_> {
         let length = recorder.log.length();
         match length {
             Ok(length) => state[LOG_BYTES] = Value::from(length),
-            // The run ends with this error, and the last checkpoint stays.
+            // The job ends with this error, and the latest checkpoint stays.
             Err(error) => {
                 recorder.failed.get_or_insert(error);
                 return Err(ContinualError::Interrupted);

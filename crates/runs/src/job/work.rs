@@ -1,5 +1,5 @@
-//! How much a run has to do: rows trained on and questions answered. What is counted before a run is
-//! what its progress counts.
+//! The work of a run: rows to train on and questions to answer. The estimate before a run and its
+//! progress count the same work.
 
 use anyhow::Result;
 use continual::trainer::step_count;
@@ -8,26 +8,26 @@ use continual::{Protocol, ResultMatrix, Scoring};
 use crate::data::PreparedTasks;
 use crate::settings::RunConfig;
 
-/// What has to be known of a task to count its work.
+/// The numbers of a task that determine its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskSize {
     /// Rows to learn from.
     pub train: usize,
-    /// Times that each of them is learned from.
+    /// Number of epochs.
     pub epochs: usize,
-    /// Questions of its score.
+    /// Questions that its score needs.
     pub questions: usize,
 }
 
-/// What one method with one seed has to do.
+/// The work of one method with one seed.
 pub struct Work {
     /// Rows that each stage trains on, over all epochs.
     stages: Vec<usize>,
-    /// Rows of one epoch of each stage.
+    /// Rows per epoch of each stage.
     epochs: Vec<usize>,
-    /// Questions of every task.
+    /// Questions of each task.
     questions: Vec<usize>,
-    /// Questions of the probe.
+    /// Questions of the general-knowledge probe.
     general: usize,
     protocol: Protocol,
     scoring: Scoring,
@@ -36,7 +36,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// The work of a method on tasks that are loaded.
+    /// The work of a method on loaded tasks.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Work {
         ))
     }
 
-    /// The work on tasks of known sizes and a probe of `general` questions.
+    /// The work on tasks of given sizes, with a probe of `general` questions.
     pub fn of(config: &RunConfig, tasks: &[TaskSize], general: usize, protocol: Protocol) -> Self {
         let mut stages: Vec<usize> = tasks.iter().map(|task| task.epochs * task.train).collect();
         let mut epochs: Vec<usize> = tasks.iter().map(|task| task.train).collect();
@@ -90,12 +90,12 @@ impl Work {
         }
     }
 
-    /// All of it, in rows and questions.
+    /// The whole work, in rows and questions.
     pub fn total(&self) -> usize {
         self.trained() + self.answers()
     }
 
-    /// Rows that are trained on, each as often as it has epochs.
+    /// Rows to train on, each counted once per epoch.
     pub fn trained(&self) -> usize {
         self.stages.iter().sum()
     }
@@ -105,7 +105,7 @@ impl Work {
         self.steps
     }
 
-    /// Questions that are answered, those of the probe included.
+    /// Questions to answer, including the probe.
     pub fn answers(&self) -> usize {
         let count = self.questions.len();
         let mut answers = 0;
@@ -123,20 +123,20 @@ impl Work {
         answers + probes * self.general
     }
 
-    /// Rows that a stage trains on.
+    /// Rows that a stage trains on, over all epochs.
     pub fn stage_rows(&self, stage: usize) -> usize {
         self.stages.get(stage).copied().unwrap_or(0)
     }
 
-    /// Rows that the first steps of a stage train on; of a step that is an epoch's last one, and
-    /// smaller, it is not known which one it is.
+    /// Rows of the first `steps` steps of a stage. The count ignores that one step per epoch may be
+    /// smaller, because the shuffle decides which one.
     pub fn rows_after(&self, stage: usize, steps: usize) -> usize {
         let rows = self.epochs.get(stage).copied().unwrap_or(0);
         let per_epoch = rows.div_ceil(self.batch).max(1);
         (steps / per_epoch) * rows + (steps % per_epoch) * self.batch
     }
 
-    /// What is done after some stages, some rows of the next one, and some scores.
+    /// The work done after some stages, some rows of the next stage, and some scores.
     pub fn done(&self, learned: usize, rows: usize, matrix: &ResultMatrix, general: bool) -> usize {
         let trained: usize = self.stages.iter().take(learned).sum();
         let mut answered = if general { self.general } else { 0 };
@@ -191,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_of_the_long_order_are_counted_as_they_are_given() {
-        // By hand: every task is scored before the first one, right before it is learned, and after every
-        // task from then on. For the first task the first two are one.
+    fn work_counts_the_answers_of_the_long_order() {
+        // Counted by hand: every task is scored before the first task, right before it is learned,
+        // and after every task from then on. For the first task, the first two are the same.
         let work = released("6", None, &[]);
         let suite = Suite::cl_benchmark();
         let tasks = suite.order("6").unwrap();
@@ -210,15 +210,15 @@ mod tests {
     }
 
     #[test]
-    fn typed_epochs_come_before_those_of_a_task() {
-        // The preset gives MNLI two epochs in order 6 and leaves the others to the suite: one.
+    fn epochs_override_the_epochs_of_single_tasks() {
+        // The preset gives MNLI two epochs in order 6; the suite gives the other tasks one.
         let preset = Some("o-lora");
         let rows = |pairs: &[&str]| released("6", preset, pairs).trained();
         let all = rows(&["epochs=1"]);
         assert_eq!(rows(&[]), all + 3000);
         assert_eq!(rows(&["by_order.6.task_epochs.MNLI=1"]), all);
         assert_eq!(rows(&["epochs=3"]), 3 * all);
-        // 64 rows a step.
+        // A step has 64 rows.
         let steps = released("6", preset, &["epochs=3"]).steps();
         let suite = Suite::cl_benchmark();
         let by_hand = suite.order("6").unwrap().into_iter();

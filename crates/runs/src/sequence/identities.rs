@@ -1,4 +1,4 @@
-//! What the runs of a command read, by its hashes.
+//! The content that the jobs of a command read, as hashes.
 
 use anyhow::{Context, Result};
 
@@ -9,7 +9,7 @@ use crate::base::BaseModel;
 use crate::data::PreparedTasks;
 use crate::settings::RunConfig;
 
-/// What is read in every order.
+/// Hashes the content of all orders.
 ///
 /// # Errors
 ///
@@ -25,7 +25,7 @@ pub fn contents(
         .collect()
 }
 
-/// What is read in one order.
+/// Hashes the content of one order.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub fn of(config: &RunConfig, base: &BaseModel, prepared: &PreparedTasks) -> Res
             &std::fs::read(path)
                 .with_context(|| format!("cannot read the calibration text {}", path.display()))?,
         ),
-        // Text that the model generates follows from the model and the settings.
+        // The model and the settings determine the text that the model generates.
         None => String::new(),
     };
     let rows = prepared.rows()?;

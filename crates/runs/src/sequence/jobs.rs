@@ -1,5 +1,4 @@
-//! The runs of a folder: those that are finished are taken as they are, the others run or gone on
-//! with.
+//! The jobs of a run: keeps complete ones, resumes interrupted ones, runs the others.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -18,7 +17,7 @@ use crate::job::{self, CHECKPOINTS, Job, Outcome, Recorder, Work};
 use crate::progress::Progress;
 use crate::settings::RunConfig;
 
-/// A run that belongs to a folder.
+/// A job of a run.
 pub struct PlannedJob<'a> {
     /// Its settings.
     pub config: RunConfig,
@@ -28,21 +27,21 @@ pub struct PlannedJob<'a> {
     pub method: String,
     /// The seed.
     pub seed: u64,
-    /// What it is known by.
+    /// Its identity: everything that can change a number.
     pub identity: Identity,
-    /// What it is called where it is shown.
+    /// Its name in the output.
     pub label: String,
-    /// What its files are called.
+    /// The stem of its file names.
     pub stem: String,
 }
 
 impl<'a> PlannedJob<'a> {
-    /// A run of one method with one seed over one of the orders: settings of all orders and of this one,
-    /// the tasks in it and in all.
+    /// Plans one method with one seed on one order. `config` and `orders` cover all orders;
+    /// `ordered` and `prepared` cover this order.
     ///
     /// # Errors
     ///
-    /// If the settings cannot be written down.
+    /// If the settings cannot be written as TOML.
     pub fn new(
         (config, ordered): (&RunConfig, RunConfig),
         (prepared, orders): (&'a PreparedTasks, &[PreparedTasks]),
@@ -64,7 +63,7 @@ impl<'a> PlannedJob<'a> {
     }
 }
 
-/// Gives runs that would have one name and are not the same the words that tell them apart.
+/// Distinguishes jobs of the same name by the settings in which they differ.
 pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
     let tasks: Vec<Vec<String>> = planned
         .iter()
@@ -91,12 +90,14 @@ pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
     }
 }
 
-/// Runs what is not finished. While learning rates are being tuned, less is written, and a rate that
-/// diverges is a result (`None`), not the end of the search.
+/// Runs all jobs that are not complete.
+///
+/// While learning rates are tuned, less is written, and a diverging rate is a result (`None`) that
+/// does not end the search.
 ///
 /// # Errors
 ///
-/// The first error of a run; [`ContinualError::Interrupted`] where the user stopped it.
+/// The first error of a job; [`ContinualError::Interrupted`] if the user stopped the run.
 pub fn run_all(
     planned: &[PlannedJob<'_>],
     base: &BaseModel,
@@ -166,13 +167,13 @@ fn one(job: &Job<'_>, run: &PlannedJob<'_>, started: &mut StartedRun) -> Result<
     if !started.tuning {
         write_details(&outcome, folder, run, job.config.calibration.save)?;
     }
-    // Last: where the result is, the run is finished.
+    // Write the result last: a job with a result is complete.
     outcome.result.write(folder, stem)?;
     recorder.finish()?;
     Ok(outcome.result)
 }
 
-/// What happened layer by layer, and what the method carries from task to task.
+/// Writes the report on the layers, and the method's state between tasks.
 fn write_details(
     outcome: &Outcome,
     folder: &RunFolder,
@@ -198,7 +199,7 @@ fn write_details(
     Ok(())
 }
 
-/// Whether a run ended because its loss or a gradient was no number.
+/// Whether a job ended because its loss or a gradient was not finite.
 pub fn diverged(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| {

@@ -1,4 +1,5 @@
-//! The tasks of a suite in sequence, by several methods: what `experiments trace` and `experiments t5` do.
+//! Runs the tasks of a suite in sequence with several methods: the commands `experiments trace` and
+//! `experiments t5`.
 
 pub mod identities;
 mod jobs;
@@ -20,26 +21,26 @@ use jobs::{PlannedJob, run_all};
 use start::StartedRun;
 pub use start::resumed;
 
-/// Where the results go, and what is done.
+/// What to run, and where the results go.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SequenceRequest<'a> {
     /// Folder for the results; the next free one if absent.
     pub out: Option<&'a Path>,
-    /// Folder of the run that is gone on with.
+    /// Folder of the run to resume.
     pub resume: Option<&'a Path>,
     /// Whether learning rates are tuned on the validation rows.
     pub tuning: bool,
 }
 
-/// Runs, goes on with a run, or tunes.
+/// Starts a run, resumes it, or tunes learning rates.
 ///
 /// # Errors
 ///
-/// What is wrong with model or data, before anything is written; then the first error of a run.
+/// An error in model or data, before anything is written; then the first error of a job.
 pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
     let device = config.backend.device()?.autodiff();
     let mut base = BaseModel::open(config, &device)?;
-    // What can be wrong with the data is found before anything is written.
+    // Find errors in the data before writing anything.
     let scored = match request.tuning {
         true => ScoredRows::Validation,
         false => ScoredRows::Test,
@@ -55,7 +56,7 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
     compare(config, &base, &orders, request)
 }
 
-/// Every method with every seed on every order, and a report on all of them.
+/// Runs every method with every seed on every order, and reports on all of them.
 fn compare(
     config: &RunConfig,
     base: &BaseModel,
@@ -84,7 +85,7 @@ fn compare(
 
     let summaries = summarize(&results)?;
     let mut notes = String::new();
-    // The tables of the first seed stand for all.
+    // The report shows the tables of the first seed only.
     for planned in planned.iter().take(config.compare.len()) {
         let file = started.folder.path().join(tables_file(&planned.stem));
         if let Ok(tables) = std::fs::read_to_string(file) {
@@ -110,7 +111,7 @@ fn compare(
     Ok(())
 }
 
-/// Where a run's tables stand, layer by layer, until they are part of the report.
+/// The file with a job's tables, layer by layer, until the report includes them.
 fn tables_file(stem: &str) -> String {
     format!("tables-{stem}.md")
 }

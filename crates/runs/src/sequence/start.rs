@@ -1,4 +1,4 @@
-//! A run's folder, new or of a run that is continued.
+//! The folder of a new or resumed run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,30 +17,31 @@ use crate::job::CHECKPOINTS;
 use crate::registries::Registries;
 use crate::settings::{Overrides, RunConfig, differences, read_toml};
 
-/// The settings as they were used, in the run's folder.
+/// The file with the run's settings, in its folder.
 const CONFIG: &str = "config.toml";
-/// Where the run comes from, in the run's folder.
+/// The file with the run's origin, in its folder.
 const MANIFEST: &str = "run.json";
 
-/// The folder of a run with everything that is known before the first step.
+/// A run's folder, with everything that is known before the first step.
 pub struct StartedRun {
     /// The folder.
     pub folder: RunFolder,
-    /// Where the numbers come from.
+    /// The origin of the run's numbers.
     pub manifest: Manifest,
-    /// The log of all runs in it.
+    /// The log of all its jobs.
     pub log: MetricsLog,
-    /// Whether learning rates are being tuned in it.
+    /// Whether the run tunes learning rates.
     pub tuning: bool,
-    /// The command that continues it.
+    /// The command that resumes it.
     command: String,
 }
 
-/// The settings of the run in a folder, and whether it tunes learning rates: to go on with it.
+/// Reads the settings of a run to resume, and whether it tunes learning rates.
 ///
 /// # Errors
 ///
-/// If the folder is not that of a run of this benchmark, or if the overrides are not its settings.
+/// If the folder does not belong to a run of this benchmark, or if the overrides differ from its
+/// settings.
 pub fn resumed(
     registries: &Registries,
     benchmark: &str,
@@ -94,7 +95,7 @@ fn comparable(config: &RunConfig) -> Result<Table> {
 }
 
 impl StartedRun {
-    /// Creates the folder of a run, or opens the one that is continued.
+    /// Creates the folder of a run, or opens the folder of a run to resume.
     ///
     /// # Errors
     ///
@@ -110,8 +111,8 @@ impl StartedRun {
         let mut keys: Vec<String> = planned.iter().map(|run| run.identity.key.clone()).collect();
         keys.sort();
         keys.dedup();
-        // The orders by name, with what is read in each.
-        let read: BTreeMap<String, Contents> = orders
+        // The content of every order, by the order's name.
+        let contents: BTreeMap<String, Contents> = orders
             .iter()
             .zip(contents)
             .map(|(prepared, contents)| (prepared.order.clone(), contents.clone()))
@@ -128,7 +129,7 @@ impl StartedRun {
         for line in &base.warnings {
             println!("model: {line}");
         }
-        // Orders of the same tasks say the same.
+        // Orders of the same tasks repeat the same remarks.
         let mut remarks: Vec<String> = Vec::new();
         for line in orders.iter().flat_map(|order| &order.remarks) {
             if !remarks.contains(line) {
@@ -137,7 +138,7 @@ impl StartedRun {
             }
         }
         let (folder, manifest, log) = match request.resume {
-            Some(path) => Self::taken_up(path, &read, &keys)?,
+            Some(path) => Self::reopen(path, &contents, &keys)?,
             None => {
                 let name = match tuning {
                     true => "tune",
@@ -148,7 +149,7 @@ impl StartedRun {
                 manifest.suite.clone_from(&orders[0].suite);
                 manifest.data = remarks;
                 manifest.model.clone_from(&base.warnings);
-                manifest.contents = read;
+                manifest.contents = contents;
                 manifest.keys = keys;
                 manifest.runs = planned.len();
                 let log = MetricsLog::create(&folder)?;
@@ -169,19 +170,23 @@ impl StartedRun {
     }
 
     /// A run's folder, if what it reads is what it read before.
-    fn taken_up(
+    fn reopen(
         path: &Path,
-        read: &BTreeMap<String, Contents>,
+        contents: &BTreeMap<String, Contents>,
         keys: &[String],
     ) -> Result<(RunFolder, Manifest, MetricsLog)> {
         let mut manifest = Manifest::read(path)?;
-        for (order, before) in &manifest.contents {
-            let now = read.get(order).cloned().unwrap_or_default();
-            let parts = before.parts().into_iter().zip(now.parts());
+        for (order, recorded) in &manifest.contents {
+            let current = contents.get(order).cloned().unwrap_or_default();
+            let parts = recorded.parts().into_iter().zip(current.parts());
             let changed: Vec<String> = parts
-                .filter(|((_, before), (_, now))| before != now)
-                .map(|((name, before), (_, now))| {
-                    format!("{name} (was {}, is {})", shortened(before), shortened(now))
+                .filter(|((_, recorded), (_, current))| recorded != current)
+                .map(|((name, recorded), (_, current))| {
+                    format!(
+                        "{name} (was {}, is {})",
+                        shortened(recorded),
+                        shortened(current)
+                    )
                 })
                 .collect();
             ensure!(
@@ -198,7 +203,7 @@ impl StartedRun {
              or start a new run",
             path.display()
         );
-        // Before anything is changed: another process may be running here.
+        // Before any change: another process may use this folder.
         let log = MetricsLog::create(&RunFolder::reopen(path)?)?;
         if let Some(warning) = manifest.resumed_by_this_program() {
             eprintln!("warning: {warning}");
@@ -206,12 +211,13 @@ impl StartedRun {
         Ok((RunFolder::take_up(path)?, manifest, log))
     }
 
-    /// For an error: what is left of the run, and how to go on.
+    /// For an error message: what is saved, and how to resume.
     pub fn what_is_saved(&self) -> String {
         let path = self.folder.path().display();
         let saved = self.folder.path().join(CHECKPOINTS);
-        let found = std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
-        match found {
+        let has_checkpoints =
+            std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
+        match has_checkpoints {
             true => format!(
                 "the run ended early; what was saved last is in {}, continue with: experiments {} \
                  --resume {path}",

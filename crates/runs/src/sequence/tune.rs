@@ -1,4 +1,5 @@
-//! `experiments trace --tune`: learning rates by the validation split, one grid for all methods.
+//! Tunes learning rates on the validation split, with one grid for all methods: `experiments trace
+//! --tune`.
 
 use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
@@ -14,8 +15,12 @@ use crate::base::BaseModel;
 use crate::data::PreparedTasks;
 use crate::settings::{RunConfig, ScoringName};
 
-/// Tries every learning rate of the grid for every method; the one with the highest average
-/// accuracy on the validation split is the method's.
+/// Tries every learning rate of the grid with every method, and chooses the rate with the highest
+/// average accuracy on the validation split.
+///
+/// # Errors
+///
+/// The first error of a job, except divergence.
 pub fn run(
     config: &RunConfig,
     base: &BaseModel,
@@ -34,7 +39,7 @@ pub fn run(
             for (prepared, contents) in orders.iter().zip(&contents) {
                 for &seed in &config.seeds {
                     let mut ordered = config.with_order(&prepared.order)?;
-                    // The rate that is tried comes before one that an order sets.
+                    // The rate to try overrides a rate that an order sets.
                     ordered.learning_rates.insert(method.clone(), rate);
                     let label = format!("{} lr{rate:e}", ordered.label(method)?);
                     let (settings, tasks) = ((&config, ordered), (prepared, orders));
@@ -95,7 +100,7 @@ pub fn run(
     Ok(())
 }
 
-/// Mean of a figure over orders and seeds; `None` if one diverged or lacks it.
+/// Mean of a figure over orders and seeds; `None` if a job diverged or lacks the figure.
 fn mean(
     results: &[Option<RunResult>],
     figure: fn(&ResultMatrix) -> Option<f64>,

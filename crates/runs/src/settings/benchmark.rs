@@ -1,17 +1,17 @@
-//! What a benchmark adds to the settings: its defaults, and published settings.
+//! A benchmark's part of the settings: its defaults and presets.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use toml::Table;
 
 use crate::registries::Registries;
 
-/// Settings for the built-in model and suite; learning rates were found by `trace --tune`.
+/// Settings for the built-in model and suite; `trace --tune` found the learning rates.
 const BUILTIN: &str = include_str!("../../settings/builtin.toml");
 
-/// What differs for a model or data of the user's.
+/// Settings that differ for a user's own model or data.
 const GIVEN: &str = include_str!("../../settings/given.toml");
 
-/// Default settings of a benchmark, one over the other.
+/// The layers of a benchmark's default settings; later layers override earlier ones.
 pub(super) fn layers(
     registries: &Registries,
     command: &str,
@@ -26,10 +26,10 @@ pub(super) fn layers(
     Ok(layers)
 }
 
-/// Published settings that are about a benchmark.
+/// A preset for a benchmark.
 pub(super) fn preset(registries: &Registries, command: &str, name: &str) -> Result<Table> {
-    let found = registries.benchmarks.preset(name);
-    let (benchmark, preset) = found.ok_or_else(|| anyhow!("there is no preset {name:?}"))?;
+    let preset = registries.benchmarks.preset(name);
+    let (benchmark, preset) = preset.ok_or_else(|| anyhow!("there is no preset {name:?}"))?;
     ensure!(
         benchmark.command() == command,
         "preset {name} is about `experiments {}`, not `experiments {command}`",

@@ -1,4 +1,4 @@
-//! Two results that differ in any one setting share nothing: no row of a table, no file, no name.
+//! Results that differ in any setting share nothing: no table row, no file, no name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ fn resolved(overrides: &Overrides<'_>) -> RunConfig {
     RunConfig::resolve(&Registries::builtin(), "trace", false, overrides).unwrap()
 }
 
-/// Settings that tell nothing apart, with why: written down once more, so that a change of the list
-/// in the code is a change here.
+/// Settings that do not distinguish results, with the reason. This repeats the list in the code on
+/// purpose: a change there requires a change here.
 const TELL_NOTHING: [&str; 11] = [
     "benchmark",
     "calibration.save",
@@ -33,7 +33,7 @@ const TELL_NOTHING: [&str; 11] = [
 fn table() -> Table {
     let config = resolved(&Overrides::default());
     let mut table = Table::try_from(&config).unwrap();
-    // What is absent by default.
+    // Keys that are absent by default.
     table.insert("limit_per_class".to_string(), Value::from(0));
     let epochs = Table::from_iter([("sums".to_string(), Value::from(2))]);
     table.insert("task_epochs".to_string(), Value::Table(epochs));
@@ -44,7 +44,8 @@ fn config(table: &Table) -> Option<RunConfig> {
     parse(&Registries::builtin(), table.clone()).ok()
 }
 
-/// Dotted names of all settings; what a rule of the share says is one.
+/// Collects the dotted names of all settings; a rule of the share is one setting, with its
+/// parameters.
 fn leaves(prefix: &str, table: &Table, out: &mut Vec<String>) {
     for (key, value) in table {
         match value {
@@ -68,7 +69,7 @@ fn at<'a>(table: &'a mut Table, name: &str) -> &'a mut Value {
     }
 }
 
-/// Other values that a setting may have.
+/// Other valid values of a setting.
 fn others(value: &Value) -> Vec<Value> {
     let words = "ndarray t5 2 keep full linear weights inputs weight trained frozen change bf16 cosine \
                  linear_cka sgd";
@@ -136,7 +137,8 @@ fn result(identity: &Identity, seed: u64) -> RunResult {
     }
 }
 
-/// Whether a method reads a setting: every method its own table, OSFT what is calibrated.
+/// Whether a method reads a setting: every method reads its own table, OSFT also reads the
+/// calibration.
 fn reads(method: &str, name: &str) -> bool {
     if TELL_NOTHING.contains(&name) {
         return false;
@@ -145,7 +147,7 @@ fn reads(method: &str, name: &str) -> bool {
         "methods" => name.starts_with(&format!("methods.{method}.")),
         "calibration" => ["osft", "osft-paper"].contains(&method),
         "learning_rates" => name == format!("learning_rates.{method}"),
-        // In its place stands the method's own.
+        // The method's own learning rate replaces it.
         "train" if name == "train.learning_rate" => false,
         _ => true,
     }
@@ -178,7 +180,7 @@ fn runs_that_differ_in_one_setting_share_no_row_file_or_name() {
                 told_apart.insert(name.clone());
                 assert_ne!(a.key, b.key, "{case}");
                 assert_ne!(a.across_orders, b.across_orders, "{case}");
-                // The stem names results, tables, layers and the folder of checkpoints.
+                // The stem names results, tables, layer reports and the folder of checkpoints.
                 assert_ne!(stem("osft", &a, 0), stem("osft", &b, 0), "{case}");
                 let rows = summarize(&[result(&a, 0), result(&b, 0), result(&b, 1)]).unwrap();
                 let seeds: Vec<usize> = rows.iter().map(|row| row.runs.len()).collect();
@@ -197,7 +199,7 @@ fn runs_that_differ_in_one_setting_share_no_row_file_or_name() {
 }
 
 #[test]
-fn what_is_read_tells_apart_too() {
+fn results_from_different_content_share_no_row_file_or_name() {
     let config = config(&table()).unwrap();
     let base = Contents::default();
     let identity =
@@ -219,7 +221,7 @@ fn what_is_read_tells_apart_too() {
         keys.insert(identity(&contents, "osft").key);
     }
     assert_eq!(keys.len(), 9);
-    // Orders stand side by side where the tasks that both have are the same.
+    // Orders are compared side by side if their common tasks are the same.
     let with = |name: &str, rows: &str| {
         let mut contents = base.clone();
         contents.tasks = BTreeMap::from([(name.to_string(), rows.to_string())]);
@@ -231,7 +233,7 @@ fn what_is_read_tells_apart_too() {
     text.calibration = "1".to_string();
     let text = identity(&text, "osft");
     assert!(!text.is_same_across_orders(&identity(&base, "osft")));
-    // Plain fine-tuning reads no text to calibrate on.
+    // Plain fine-tuning reads no calibration text.
     let mut contents = base.clone();
     contents.calibration = "1".to_string();
     let seqft = |contents: &Contents| identity(contents, "seqft").key;
@@ -239,32 +241,32 @@ fn what_is_read_tells_apart_too() {
 }
 
 #[test]
-fn an_order_of_its_own_settings_stays_beside_the_others() {
+fn an_order_with_settings_of_its_own_is_compared_with_the_others() {
     let mut table = table();
     let changes = Table::from_iter([("epochs".to_string(), Value::from(3))]);
     let by_order = Table::from_iter([("2".to_string(), Value::Table(changes))]);
     table.insert("by_order".to_string(), Value::Table(by_order));
     let config = config(&table).unwrap();
-    let of = |order: &str| {
+    let identity_on = |order: &str| {
         let ordered = config.with_order(order).unwrap();
         let contents = Contents::default();
         config.identity(&ordered, "seqft", &contents).unwrap()
     };
-    let (first, second) = (of("1"), of("2"));
+    let (first, second) = (identity_on("1"), identity_on("2"));
     assert_ne!(first.key, second.key);
     assert_eq!(first.across_orders, second.across_orders);
-    let mut other = config.clone();
-    other.by_order.clear();
-    let other = identity(&other, "seqft");
+    let mut without_order_settings = config.clone();
+    without_order_settings.by_order.clear();
+    let without_order_settings = identity(&without_order_settings, "seqft");
     assert_eq!(
-        other.key, first.key,
+        without_order_settings.key, first.key,
         "what another order changes is not read in this one"
     );
-    assert_ne!(other.across_orders, first.across_orders);
+    assert_ne!(without_order_settings.across_orders, first.across_orders);
 }
 
 #[test]
-fn the_words_that_tell_apart_are_few_and_plain() {
+fn labels_name_only_the_settings_that_differ() {
     let resolve = |pairs: &[&str]| {
         let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
         let overrides = Overrides {
@@ -328,12 +330,12 @@ fn the_words_that_tell_apart_are_few_and_plain() {
             "seqft (limit_train = 64)"
         ]
     );
-    // A long value is shown by its beginning and a mark of the whole.
+    // A long value is shown by its beginning and a short hash.
     let targets = ["methods.osft.targets=['(q|k|v|o)_proj\\.weight$', 'mlp.down_proj.weight$']"];
-    let found = labels(&[("x", osft, &[]), ("x", osft, &targets)]);
-    assert_ne!(found[0], found[1]);
+    let labels_of_two = labels(&[("x", osft, &[]), ("x", osft, &targets)]);
+    assert_ne!(labels_of_two[0], labels_of_two[1]);
     assert!(
-        found
+        labels_of_two
             .iter()
             .all(|label| label.starts_with("x (targets = ") && label.len() < 60)
     );

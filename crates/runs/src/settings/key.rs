@@ -1,4 +1,4 @@
-//! Which settings a result is known by: all that can change a number.
+//! The settings that identify a result: all that can change a number.
 
 use anyhow::Result;
 use continual::method::CalibrationUse;
@@ -6,10 +6,10 @@ use toml::{Table, Value};
 
 use super::RunConfig;
 
-/// Settings that change no number, or that stand for something which is hashed by its content.
+/// Settings that change no number, or whose content is hashed instead, with the reason.
 ///
-/// This is the one list of its kind: a setting that is not here tells results apart, also one that is
-/// added later.
+/// Every setting that is missing here distinguishes results, including settings that are added
+/// later.
 const NOT_IN_KEY: [(&str, &str); 15] = [
     ("benchmark", "names the command and its defaults"),
     ("model", "hashed by its files"),
@@ -37,22 +37,22 @@ const NOT_IN_KEY: [(&str, &str); 15] = [
     ),
 ];
 
-/// Settings that were added later, with the value that stands for how it was before: it is left out, so that
-/// results that were recorded before keep their keys.
+/// Settings that were added later, with the value that preserves the earlier behaviour. The key
+/// omits that value, so earlier results keep their keys.
 const ADDED_LATER: [(&str, &str, &str); 1] = [("train", "optimizer", "adamw")];
 
 impl RunConfig {
-    /// The settings that can change a number of one method, its name among them.
+    /// All settings that can change a number of one method, including the method's name.
     ///
     /// # Errors
     ///
     /// If the settings cannot be written as TOML.
     pub fn key_settings(&self, method: &str) -> Result<Table> {
-        let own = Self {
+        let own_settings = Self {
             train: self.train_config(method),
             ..self.clone()
         };
-        let mut settings = Table::try_from(&own)?;
+        let mut settings = Table::try_from(&own_settings)?;
         settings.retain(|key, _| !NOT_IN_KEY.iter().any(|(name, _)| *name == key));
         if self.calibration_use(method) == CalibrationUse::Never {
             settings.remove("calibration");
@@ -64,9 +64,9 @@ impl RunConfig {
                 table.remove(key);
             }
         }
-        for (table, key, before) in ADDED_LATER {
+        for (table, key, earlier) in ADDED_LATER {
             if let Some(Value::Table(table)) = settings.get_mut(table)
-                && table.get(key).and_then(Value::as_str) == Some(before)
+                && table.get(key).and_then(Value::as_str) == Some(earlier)
             {
                 table.remove(key);
             }
@@ -74,10 +74,10 @@ impl RunConfig {
         let mut all = Table::new();
         all.insert("method".to_string(), Value::from(method));
         all.extend(settings);
-        // Its own settings under its own name, as results have had them from the first.
-        let own = self.method(method);
-        if !own.is_empty() {
-            all.insert(method.replace('-', "_"), Value::Table(own.clone()));
+        // The method's own settings stand under its own name, as in earlier results.
+        let own_settings = self.method(method);
+        if !own_settings.is_empty() {
+            all.insert(method.replace('-', "_"), Value::Table(own_settings.clone()));
         }
         Ok(all)
     }

@@ -1,4 +1,5 @@
-//! The settings of a run: defaults, a TOML file, `--set`, flags, in that order.
+//! The settings of a run: defaults, a TOML file, `--set` and flags; later ones override earlier
+//! ones.
 
 mod benchmark;
 mod identity;
@@ -33,93 +34,94 @@ use crate::registries::Registries;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// Which benchmark's defaults, built-in suite and built-in model, by the name of its command.
+    /// Name of the benchmark's command; it determines defaults, built-in suite and built-in model.
     #[serde(default = "first_benchmark")]
     pub benchmark: String,
-    /// Hugging Face folder of the base model; the built-in one if absent.
+    /// Hugging Face folder of the base model; by default the built-in model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
-    /// Folder of a suite; the built-in one if absent.
+    /// Folder of a suite; by default the built-in suite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// Folder where splits are kept and found again, by what they were made from.
+    /// Folder of the split cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_cache: Option<PathBuf>,
-    /// Where to compute.
+    /// Compute backend.
     pub backend: Backend,
-    /// Methods to compare, by their names.
+    /// Names of the methods to compare.
     pub compare: Vec<String>,
-    /// Stored orders by number, or the names of the tasks of one, separated by commas.
+    /// Stored orders by number, or the task names of one order, separated by commas.
     pub order: String,
-    /// One run per method and seed.
+    /// Seeds; every method runs once per seed.
     pub seeds: Vec<u64>,
-    /// Longest row in tokens, prompt and answer; longer ones lose their beginning.
+    /// Maximum length of a row in tokens, prompt and answer; longer rows lose their beginning.
     pub max_length: usize,
-    /// First training rows per task; 0 takes all.
+    /// Maximum number of training rows per task; the first rows are used, and 0 takes all.
     pub limit_train: usize,
-    /// First training rows of every label, in tasks of fixed labels; 0 takes all.
+    /// Maximum number of training rows per label, in tasks with fixed labels; the first rows are
+    /// used, and 0 takes all.
     #[serde(default)]
     pub limit_per_class: usize,
-    /// First test rows per task; 0 takes all.
+    /// Maximum number of test rows per task; the first rows are used, and 0 takes all.
     pub limit_test: usize,
-    /// Epochs of every task; 0 takes the suite's own numbers.
+    /// Epochs of every task; 0 uses the suite's numbers.
     pub epochs: usize,
-    /// Epochs of single tasks by name, in place of the suite's own numbers.
+    /// Epochs of single tasks by name; they override the suite's numbers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_epochs: BTreeMap<String, usize>,
-    /// Settings that differ for one order, by its number.
+    /// Settings of single orders, by the order's number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_order: BTreeMap<String, Table>,
-    /// What is done about flaws of the data.
+    /// How flaws of the data are handled.
     pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
-    /// Questions answered at a time.
+    /// Questions per batch.
     pub evaluation_batch: usize,
     /// How answers are generated.
     pub decoding: DecodingConfig,
-    /// The training loop; its `learning_rate` is replaced by the method's own.
+    /// The training loop; the method's own learning rate overrides its `learning_rate`.
     pub train: TrainConfig,
     /// Peak learning rate by method.
     pub learning_rates: BTreeMap<String, f64>,
-    /// What the learning rate of a method was tuned for, as `--tune` prints it: tables mark a rate as tuned
-    /// where these are its settings still.
+    /// What each learning rate was tuned for, by method, as `--tune` prints it. Tables mark a rate
+    /// as tuned only if the settings are still the same.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tuned: BTreeMap<String, String>,
-    /// Learning rates `--tune` tries for every method.
+    /// Learning rates that `--tune` tries for every method.
     pub tune_grid: Vec<f64>,
-    /// What the data to be kept is measured on.
+    /// The rows that stand for what is to be retained.
     pub calibration: CalibrationConfig,
-    /// When the run is saved on the way.
+    /// When checkpoints are saved.
     pub checkpoints: CheckpointConfig,
     /// Settings of every method, by its name.
     #[serde(default)]
     pub methods: BTreeMap<String, Table>,
-    /// The methods and benchmarks there are.
+    /// The available methods and benchmarks.
     #[serde(skip)]
     pub registries: Registries,
 }
 
-/// That of settings which were recorded when there was one.
+/// The benchmark of settings from the time when there was only one.
 fn first_benchmark() -> String {
     "trace".to_string()
 }
 
-/// What may be given beside the defaults.
+/// Values that override the defaults.
 #[derive(Debug, Default)]
 pub struct Overrides<'a> {
-    /// Published settings, by their name.
+    /// Name of a preset.
     pub preset: Option<&'a str>,
     /// A TOML file.
     pub file: Option<&'a Path>,
-    /// `key=value` pairs, keys dotted.
+    /// `key=value` pairs with dotted keys.
     pub set: &'a [String],
-    /// Flags, already as a table.
+    /// Flags, as a table of settings.
     pub flags: Table,
 }
 
 impl Overrides<'_> {
-    /// Whether a file or a pair names a model or data: the defaults follow them.
+    /// Whether a file or a pair sets a model or data; the defaults depend on it.
     fn give_model_or_data(&self) -> Result<bool> {
         let names = |table: &Table| table.contains_key("model") || table.contains_key("data");
         let file: Option<Table> = self.file.map(read_toml).transpose()?;
@@ -132,12 +134,13 @@ impl Overrides<'_> {
 }
 
 impl RunConfig {
-    /// Defaults of a benchmark for its built-in suite and model, or for `given` ones, with overrides on
-    /// top.
+    /// Resolves settings over a benchmark's defaults: those for its built-in suite and model, or
+    /// those for `given` ones.
     ///
     /// # Errors
     ///
-    /// An unknown key, a value of the wrong type or out of range, each by its name.
+    /// An unknown key, a value of the wrong type or a value out of range; the message names the
+    /// setting.
     pub fn resolve(
         registries: &Registries,
         benchmark: &str,
@@ -154,11 +157,11 @@ impl RunConfig {
         Self::resolve_over(registries, table, overrides)
     }
 
-    /// Settings in full, with overrides on top.
+    /// Resolves overrides over complete settings.
     ///
     /// # Errors
     ///
-    /// As [`resolve`](Self::resolve).
+    /// The errors of [`resolve`](Self::resolve).
     pub fn resolve_over(
         registries: &Registries,
         mut table: Table,
@@ -176,7 +179,7 @@ impl RunConfig {
         let fallback = learning_rate_in(&table);
         if let Some(path) = overrides.file {
             let file = translated(registries, read_toml(path)?);
-            // Checked apart, so that an error names the file it is in.
+            // Check the file alone, so that an error names it.
             let mut alone = table.clone();
             merge(&mut alone, file.clone());
             parse(registries, alone).with_context(|| format!("in {}", path.display()))?;
@@ -198,7 +201,7 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// The orders that are run, each as it is typed alone.
+    /// The orders to run, each as a user would type it.
     pub fn orders(&self) -> Vec<String> {
         let numbers = self
             .order
@@ -210,11 +213,11 @@ impl RunConfig {
         }
     }
 
-    /// These settings for one of their orders, with what is set for it alone.
+    /// These settings for one order, with the overrides of that order.
     ///
     /// # Errors
     ///
-    /// As [`resolve`](Self::resolve).
+    /// The errors of [`resolve`](Self::resolve).
     pub fn with_order(&self, order: &str) -> Result<Self> {
         let alone = Self {
             order: order.to_string(),
@@ -231,7 +234,7 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Epochs of a task whose suite gives it `own` epochs.
+    /// Epochs of a task to which the suite gives `own` epochs.
     pub fn epochs_of(&self, task: &str, own: usize) -> usize {
         match (self.epochs, self.task_epochs.get(task)) {
             (0, Some(&epochs)) => epochs,
@@ -240,7 +243,7 @@ impl RunConfig {
         }
     }
 
-    /// The training loop's settings for one method.
+    /// The training settings of one method.
     pub fn train_config(&self, method: &str) -> TrainConfig {
         TrainConfig {
             learning_rate: self.learning_rate(method),
@@ -248,32 +251,32 @@ impl RunConfig {
         }
     }
 
-    /// Peak learning rate of a method.
+    /// The peak learning rate of a method.
     pub fn learning_rate(&self, method: &str) -> f64 {
-        let own = self.learning_rates.get(method).copied();
-        own.unwrap_or(self.train.learning_rate)
+        let configured = self.learning_rates.get(method).copied();
+        configured.unwrap_or(self.train.learning_rate)
     }
 
-    /// A method as the registry knows it.
+    /// The registry's entry for a method.
     ///
     /// # Errors
     ///
-    /// If there is no method of that name.
+    /// If no method has this name.
     pub fn kind(&self, method: &str) -> Result<&dyn RegisteredKind<Model>> {
         Ok(self.registries.methods.get(method)?)
     }
 
-    /// The settings of a method.
+    /// The settings of a method; empty if there are none.
     pub fn method(&self, method: &str) -> &Table {
         static NONE: LazyLock<Table> = LazyLock::new(Table::new);
         self.methods.get(method).unwrap_or(&NONE)
     }
 
-    /// A method's name in reports, with what tells its settings apart.
+    /// A method's name in reports, with the settings that distinguish it.
     ///
     /// # Errors
     ///
-    /// If there is no method of that name.
+    /// If no method has this name.
     pub fn label(&self, method: &str) -> Result<String> {
         Ok(self.kind(method)?.label(self.method(method))?)
     }
@@ -281,9 +284,9 @@ impl RunConfig {
     /// Whether a method runs the model over rows that stand for what is to be retained.
     pub fn calibration_use(&self, method: &str) -> CalibrationUse {
         let kind = self.registries.methods.get(method);
-        let found = kind.and_then(|kind| kind.calibration(self.method(method)));
-        // Settings that cannot be read are found when they are checked.
-        found.unwrap_or(CalibrationUse::Never)
+        let calibration = kind.and_then(|kind| kind.calibration(self.method(method)));
+        // Invalid settings are reported by their own check.
+        calibration.unwrap_or(CalibrationUse::Never)
     }
 
     /// Whether every method that is compared has a learning rate of its own.
@@ -292,7 +295,7 @@ impl RunConfig {
         methods.all(|method| self.learning_rates.contains_key(method))
     }
 
-    /// Whether any method reads what is calibrated on.
+    /// Whether any method needs calibration data.
     pub fn reads_calibration(&self) -> bool {
         let mut methods = self.compare.iter();
         let reads = |method: &String| self.calibration_use(method) != CalibrationUse::Never;
@@ -308,7 +311,7 @@ fn learning_rate_in(table: &Table) -> f64 {
         .unwrap_or(TrainConfig::default().learning_rate)
 }
 
-/// The settings of a table, with those of every method in full.
+/// Parses settings, and completes the settings of every method.
 fn parse(registries: &Registries, table: Table) -> Result<RunConfig> {
     let config: Result<RunConfig, _> = serde_path_to_error::deserialize(table);
     let mut config = config.map_err(|error: serde_path_to_error::Error<toml::de::Error>| {
@@ -326,7 +329,7 @@ fn parse(registries: &Registries, table: Table) -> Result<RunConfig> {
     for kind in registries.methods.iter() {
         let settings = match kind.settings(config.method(kind.name())) {
             Ok(settings) => settings,
-            // It names the setting itself.
+            // This error names the setting itself.
             Err(error @ ContinualError::MethodSetting { .. }) => return Err(error.into()),
             Err(error) => {
                 let what = format!("settings of {}", kind.name());

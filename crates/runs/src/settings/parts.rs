@@ -1,4 +1,4 @@
-//! Parts of the settings: names of scorings, and what is measured.
+//! Parts of the settings: scoring, flaws, decoding, checkpoints, calibration.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScoringName {
-    /// What AA, BWT, FWT and forgetting need.
+    /// The scores that AA, BWT, FWT and forgetting need.
     Needed,
-    /// Only what AA and BWT need.
+    /// Only the scores that AA and BWT need.
     Final,
     /// Every task after every task.
     Full,
@@ -29,13 +29,14 @@ impl From<ScoringName> for Scoring {
     }
 }
 
-/// What is done about flaws of the data.
+/// How flaws of the data are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FlawsName {
-    /// Test rows are neither trained nor tuned on, and validation rows are not trained on.
+    /// Removes test rows from the training and validation rows, and validation rows from the
+    /// training rows.
     Repair,
-    /// The rows are used as they are: what published numbers were measured with.
+    /// Uses the rows as they are, as published scores did.
     Keep,
 }
 
@@ -43,14 +44,14 @@ pub enum FlawsName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecodingConfig {
-    /// Temperature of the softmax that tokens are drawn from; 0 always takes the likeliest one.
+    /// Softmax temperature, 0 or above; 0 always takes the most likely token.
     pub temperature: f64,
-    /// Seed of the draws.
+    /// Seed of the sampling.
     pub seed: u64,
 }
 
 impl DecodingConfig {
-    /// As generation asks for it.
+    /// Converts the settings for generation.
     pub fn decoding(&self) -> Decoding {
         if self.temperature == 0.0 {
             return Decoding::Greedy;
@@ -64,33 +65,33 @@ impl DecodingConfig {
     }
 }
 
-/// When a run is saved so that `--resume` goes on with it; it always is after a task.
+/// When checkpoints are saved, so that `--resume` can resume the run; a checkpoint is always saved
+/// after a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointConfig {
-    /// Minutes between two checkpoints while a task is learned.
+    /// Minutes between two checkpoints within a task.
     pub every_minutes: f64,
-    /// Steps between two checkpoints while a task is learned; 0 goes by the minutes alone.
+    /// Steps between two checkpoints within a task; 0 uses the minutes only.
     pub every_steps: usize,
 }
 
-/// What OSFT measures the inputs of the layers on. Test rows never belong to it.
+/// The rows that OSFT calibrates on; test rows never belong to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationConfig {
-    /// Text file that stands for what the base model knows, one text per line; text that the model
-    /// generates itself if absent.
+    /// A text file that stands for the base model's knowledge, one text per line; by default the
+    /// model generates the text itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<PathBuf>,
-    /// Rows of the base model's text; 0 measures nothing.
+    /// Number of rows of the base model's text; 0 turns calibration off.
     pub base_rows: usize,
-    /// Tokens of a generated row; longest row of a text file.
+    /// Number of tokens of a generated row; maximum length of a row of a text file.
     pub base_tokens: usize,
-    /// Weight of the base model's text among the sources, each learned task having weight 1.
+    /// Weight of the base model's text among the sources, above 0; every learned task has weight 1.
     pub base_weight: f64,
-    /// Training rows of every learned task; 0 takes all.
+    /// Number of training rows of every learned task; 0 takes all.
     pub rows_per_task: usize,
-    /// Whether what was measured is saved with the run; its size is that of the layers' second
-    /// moments, `8 d_in²` bytes each.
+    /// Whether the measured moments are saved with the run; every layer needs `8 d_in²` bytes.
     pub save: bool,
 }

@@ -1,4 +1,4 @@
-//! Settings as TOML tables: one over another, one key at a time.
+//! Settings as TOML tables: merges them and sets single keys.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 ///
 /// # Errors
 ///
-/// If it cannot be read, with the line where it is not what it should be.
+/// If it cannot be read or parsed; the message names the line.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -21,10 +21,10 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
-/// A table with one key that says which of several rules it is: replaced, never merged.
+/// A key whose table is one choice among several rules: it is replaced and never merged.
 const CHOICE: &str = "protected_share";
 
-/// Values of `over` replace those of `base`; tables are merged key by key.
+/// Merges `over` into `base`, key by key; values of `over` replace those of `base`.
 pub fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -38,7 +38,8 @@ pub fn merge(base: &mut Table, over: Table) {
     }
 }
 
-/// `train.epochs=3` as a table; the value is TOML, or a plain string if it is not.
+/// Parses a pair such as `train.epochs=3`; the value is TOML, or a plain string if it does not
+/// parse.
 pub(super) fn set(pair: &str) -> Result<Table> {
     let Some((key, text)) = pair.split_once('=') else {
         bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
@@ -63,22 +64,22 @@ pub(super) fn set(pair: &str) -> Result<Table> {
     }
 }
 
-/// Settings of two tables that are not the same, with both values.
+/// Lists the settings that differ between two tables, with both values.
 pub fn differences(there: &Table, here: &Table) -> Vec<String> {
-    let mut found = Vec::new();
-    compare("", there, here, &mut found);
-    found
+    let mut differences = Vec::new();
+    compare("", there, here, &mut differences);
+    differences
 }
 
-fn compare(prefix: &str, there: &Table, here: &Table, found: &mut Vec<String>) {
+fn compare(prefix: &str, there: &Table, here: &Table, differences: &mut Vec<String>) {
     let shown = |value: Option<&Value>| value.map_or("not set".to_string(), Value::to_string);
     let only_here = here.keys().filter(|key| !there.contains_key(*key));
     for key in there.keys().chain(only_here) {
         match (there.get(key), here.get(key)) {
             (Some(Value::Table(a)), Some(Value::Table(b))) if key != CHOICE => {
-                compare(&format!("{prefix}{key}."), a, b, found);
+                compare(&format!("{prefix}{key}."), a, b, differences);
             }
-            (a, b) if a != b => found.push(format!(
+            (a, b) if a != b => differences.push(format!(
                 "{prefix}{key} is {} there, {} here",
                 shown(a),
                 shown(b)

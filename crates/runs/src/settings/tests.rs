@@ -1,4 +1,4 @@
-//! Defaults, presets, overrides, and what is said about mistakes in them.
+//! Tests of defaults, presets, overrides and error messages.
 
 use super::*;
 
@@ -29,14 +29,14 @@ fn all_sets_of_defaults_are_valid() {
                 (benchmark, &all.map(str::to_string)[..])
             );
             let text = toml::to_string(&config).unwrap();
-            let again = parse(&Registries::builtin(), toml::from_str(&text).unwrap()).unwrap();
-            assert_eq!(toml::to_string(&again).unwrap(), text);
+            let reparsed = parse(&Registries::builtin(), toml::from_str(&text).unwrap()).unwrap();
+            assert_eq!(toml::to_string(&reparsed).unwrap(), text);
         }
     }
 }
 
 #[test]
-fn numbers_are_orders_and_names_are_one() {
+fn order_numbers_are_several_orders_and_task_names_are_one() {
     let orders = |text: &str| {
         let config = resolve(&[&format!("order='{text}'")]).unwrap();
         (config.orders(), config.with_order("x").unwrap().orders())
@@ -92,11 +92,11 @@ fn presets_are_valid_and_differ_from_the_defaults() {
 }
 
 #[test]
-fn differences_name_both_values() {
+fn differences_list_both_values() {
     let table = |text: &str| toml::from_str::<Table>(text).unwrap();
-    let there = table("a = 1\nb = { c = 2, d = 3 }\nprotected_share = { fixed = 0.5 }");
-    let here = table("a = 1\nb = { c = 4 }\nprotected_share = { energy = 0.9 }\ne = 'x'");
-    let found = differences(&there, &here);
+    let left = table("a = 1\nb = { c = 2, d = 3 }\nprotected_share = { fixed = 0.5 }");
+    let right = table("a = 1\nb = { c = 4 }\nprotected_share = { energy = 0.9 }\ne = 'x'");
+    let found = differences(&left, &right);
     let expected = [
         "b.c is 2 there, 4 here",
         "b.d is 3 there, not set here",
@@ -104,11 +104,11 @@ fn differences_name_both_values() {
         "e is not set there, \"x\" here",
     ];
     assert_eq!(found, expected);
-    assert!(differences(&there, &there).is_empty());
+    assert!(differences(&left, &left).is_empty());
 }
 
 #[test]
-fn pairs_replace_values_at_any_depth() {
+fn pairs_override_values_at_any_depth() {
     let config = resolve(&[
         "train.global_batch=8",
         "methods.osft.protected_share={ fixed = 0.25 }",
@@ -116,7 +116,7 @@ fn pairs_replace_values_at_any_depth() {
         "order=2",
         "seeds=[1, 2]",
     ]);
-    // An order is a string; a bare number is not.
+    // An order is a string, not a number.
     assert!(config.unwrap_err().to_string().contains("order"));
     let config = resolve(&["train.global_batch=8", "order='2'", "seeds=[1, 2]"]).unwrap();
     assert_eq!((config.train.global_batch, config.order.as_str()), (8, "2"));
@@ -124,7 +124,7 @@ fn pairs_replace_values_at_any_depth() {
 }
 
 #[test]
-fn a_share_of_another_rule_replaces_the_default() {
+fn another_rule_for_the_share_replaces_the_default() {
     let rule = |pair: &str| {
         let config = resolve(&[pair]).unwrap();
         let osft: osft::OsftConfig = config.method("osft").clone().try_into().unwrap();
@@ -137,7 +137,7 @@ fn a_share_of_another_rule_replaces_the_default() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn an_error_names_the_invalid_setting() {
     let cases = [
         ("train.learning_rat=1", "learning_rat"),
         ("colour=1", "colour"),
@@ -178,7 +178,7 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
+fn a_learning_rate_counts_as_tuned_only_under_its_tuning_settings() {
     let marks = |config: &RunConfig| {
         ["seqft", "osft-paper", "osft", "lora"].map(|method| config.is_tuned(method))
     };
@@ -186,14 +186,15 @@ fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
     for benchmark in ["trace", "t5"] {
         let config = defaults(benchmark, false, &Overrides::default()).unwrap();
         let found = ["seqft", "osft-paper", "osft"].map(|method| config.tuned_for(method).unwrap());
-        // What stands in the defaults is printed here where a setting was added or changed on purpose.
+        // If this prints other values after a setting was added or changed on purpose, copy them
+        // into the defaults.
         assert_eq!(
             marks(&config),
             [true, true, true, false],
             "{benchmark:?}: {found:?}"
         );
     }
-    // How much is trained and scored, and where, leaves a rate what it is.
+    // The number of rows to train on and to score, and the backend, do not affect a tuned rate.
     let scale = [
         "limit_train=16",
         "limit_test=4",
@@ -223,18 +224,18 @@ fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
     ] {
         assert_eq!(tuned(&[all]), [false; 4], "{all}");
     }
-    // What one order alone changes is not tuned in that order.
+    // A setting of one order makes its rate untuned in that order only.
     let by_order = resolve(&["by_order.2.learning_rates.osft=1"]).unwrap();
     assert!(by_order.with_order("1").unwrap().is_tuned("osft"));
     assert!(!by_order.with_order("2").unwrap().is_tuned("osft"));
     assert!(by_order.with_order("2").unwrap().is_tuned("seqft"));
-    // Whoever has tuned says for what.
-    let own = resolve(&["learning_rates.lora=1e-3", "epochs=1"]).unwrap();
-    let mark = format!("tuned.lora='{}'", own.tuned_for("lora").unwrap());
-    let said = ["learning_rates.lora=1e-3", "epochs=1", mark.as_str()];
-    assert_eq!(tuned(&said), [false, false, false, true]);
+    // Users who tune record what they tuned for.
+    let tuned_config = resolve(&["learning_rates.lora=1e-3", "epochs=1"]).unwrap();
+    let mark = format!("tuned.lora='{}'", tuned_config.tuned_for("lora").unwrap());
+    let marked = ["learning_rates.lora=1e-3", "epochs=1", mark.as_str()];
+    assert_eq!(tuned(&marked), [false, false, false, true]);
     assert_eq!(tuned(&["epochs=1", mark.as_str()]), [false; 4]);
-    // Published rates were tuned elsewhere, and those for a model of the user's not at all.
+    // Published rates were tuned elsewhere, and the defaults for a user's model are not tuned.
     let given = defaults("trace", true, &Overrides::default()).unwrap();
     assert_eq!(marks(&given), [false; 4]);
     let preset = Overrides {
@@ -246,7 +247,7 @@ fn a_rate_is_a_tuned_one_only_with_the_settings_it_was_tuned_with() {
 }
 
 #[test]
-fn what_is_one_for_all_orders_is_not_set_for_one() {
+fn a_setting_common_to_all_orders_cannot_be_set_for_one_order() {
     for (pair, key) in [
         ("by_order.2.calibration.base_rows=4", "calibration"),
         ("by_order.2.backend='ndarray'", "backend"),
@@ -271,7 +272,7 @@ fn what_is_one_for_all_orders_is_not_set_for_one() {
 }
 
 #[test]
-fn the_same_seed_or_order_twice_is_a_mistake() {
+fn a_repeated_seed_or_order_is_refused() {
     for (pair, word) in [("seeds=[0,1,0]", "seed 0"), ("order='1,2,01'", "order 1")] {
         let error = resolve(&[pair]).unwrap_err().to_string();
         assert!(error.contains(word) && error.contains("twice"), "{error}");

@@ -1,4 +1,4 @@
-//! Whose learning rate was found by tuning, under these settings.
+//! Whether a learning rate was tuned under the current settings.
 
 use anyhow::Result;
 use continual::method::CalibrationUse;
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::RunConfig;
 
-/// Settings under which a rate stays a tuned one: what a run is scored on, and how much of the rows.
+/// Settings that do not affect a tuned rate: which rows are scored, and how many.
 const STILL_TUNED: [&str; 7] = [
     "backend",
     "limit_train",
@@ -19,12 +19,12 @@ const STILL_TUNED: [&str; 7] = [
 ];
 
 impl RunConfig {
-    /// What a tuned rate holds for, the rate among it: a short hash of the settings of a method, and of
-    /// where model and data are.
+    /// What a tuned rate holds for: a short hash of the method's settings, including the rate, and
+    /// of the locations of model and data.
     ///
     /// # Errors
     ///
-    /// If the settings cannot be written down.
+    /// If the settings cannot be written as TOML.
     pub fn tuned_for(&self, method: &str) -> Result<String> {
         let mut settings: Table = self.key_settings(method)?;
         settings.retain(|key, _| !STILL_TUNED.contains(&key));
@@ -47,7 +47,7 @@ impl RunConfig {
         Ok(shortened(&sha256(text.as_bytes())).to_string())
     }
 
-    /// Whether the learning rate of a method was found by tuning with just these settings.
+    /// Whether the learning rate of a method was tuned with exactly these settings.
     pub fn is_tuned(&self, method: &str) -> bool {
         let marked = self.tuned.get(method);
         marked.is_some_and(|hash| self.tuned_for(method).is_ok_and(|own| own == *hash))

@@ -1,4 +1,4 @@
-//! Whether settings can be run.
+//! Checks the settings.
 
 use std::fmt::Display;
 
@@ -8,10 +8,10 @@ use continual::trainer::TrainConfig;
 
 use super::RunConfig;
 
-/// Minutes of a year: nobody waits longer for a checkpoint.
+/// The minutes of a year, as an upper limit of the time between checkpoints.
 const MOST_MINUTES: f64 = 525_600.0;
 
-/// Settings that are read once for all orders of a run.
+/// Settings that are the same for all orders of a run.
 const ONE_FOR_ALL: [&str; 12] = [
     "backend",
     "benchmark",
@@ -28,7 +28,7 @@ const ONE_FOR_ALL: [&str; 12] = [
 ];
 
 impl RunConfig {
-    /// Checks every setting by its range, and what settings say of each other.
+    /// Checks the range of every setting, and settings that depend on each other.
     pub(super) fn validate(&self) -> Result<()> {
         ensure!(
             !self.compare.is_empty(),
@@ -108,7 +108,7 @@ impl RunConfig {
     }
 }
 
-/// The same thing twice would count as two.
+/// Refuses a repeated name, which would count twice.
 fn named_once<T: PartialEq + Display>(what: &str, names: &[T]) -> Result<()> {
     for (index, name) in names.iter().enumerate() {
         ensure!(

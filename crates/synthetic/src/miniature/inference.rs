@@ -1,4 +1,4 @@
-//! Tasks of the groups NLI and QQP: whether a sentence follows from another, or asks the same.
+//! Tasks of the groups NLI and QQP: whether one sentence follows from another, or asks the same.
 
 use rand::RngExt;
 
@@ -19,7 +19,7 @@ const THINGS: [&str; 10] = [
     "chair", "bike", "carpet", "basket", "mirror", "violin", "ladder", "suitcase", "boat", "drum",
 ];
 
-/// What may be said of somebody who did something.
+/// Relations of a second sentence to a first one about somebody's action.
 #[derive(Clone, Copy)]
 enum Relation {
     Neutral,
@@ -27,19 +27,19 @@ enum Relation {
     Contradiction,
 }
 
-/// After MNLI; labels neutral, entailment, contradiction.
+/// Modelled on MNLI; labels neutral, entailment, contradiction.
 pub fn claim(random: &mut Random, label: usize) -> String {
     use Relation::{Contradiction, Entailment, Neutral};
     pair(random, [Neutral, Entailment, Contradiction][label], true)
 }
 
-/// After CB, with other labels' order: contradiction, entailment, neutral.
+/// Modelled on CB, with its order of labels: contradiction, entailment, neutral.
 pub fn brief(random: &mut Random, label: usize) -> String {
     use Relation::{Contradiction, Entailment, Neutral};
     pair(random, [Contradiction, Entailment, Neutral][label], false)
 }
 
-/// After RTE; labels contradiction, entailment.
+/// Modelled on RTE; labels contradiction, entailment.
 pub fn follows(random: &mut Random, label: usize) -> String {
     use Relation::{Contradiction, Entailment};
     pair(random, [Contradiction, Entailment][label], true)
@@ -72,7 +72,7 @@ fn pair(random: &mut Random, relation: Relation, long: bool) -> String {
     format!("sentence 1: {premise}\nsentence 2: {hypothesis}")
 }
 
-/// After QQP; labels False, True.
+/// Modelled on QQP; labels False, True.
 pub fn questions(random: &mut Random, label: usize) -> String {
     let ((_, verb), (_, other_verb)) = pick_two(random, &VERBS);
     let (thing, other_thing) = pick_two(random, &THINGS);

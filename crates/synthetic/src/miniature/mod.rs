@@ -1,10 +1,10 @@
-//! A miniature of the CL benchmark: fifteen classification tasks of the same kinds, with the same label
-//! spaces in kind, in the benchmark's own format. Every sentence is generated from a seed.
+//! A miniature of the CL benchmark: fifteen classification tasks of the same kinds, with label
+//! spaces of the same kinds, in the benchmark's format. Every sentence is generated from a seed.
 //!
-//! Each task draws from a stream of its own, so that changing one leaves the rows of the others.
-//! Its sentences are also what a small T5 is pre-trained on: without labels (`documents`), under numbers
-//! in their place (`groups`), and as texts that words are looked up in (`options`). It knows the words,
-//! the classes and the form, and none of the labels.
+//! Each task draws from its own random stream, so a change of one task does not affect the rows of
+//! the others. A small T5 is pre-trained on the same sentences: without labels (`documents`), with
+//! group numbers in place of labels (`groups`), and as texts in which to look words up (`options`).
+//! So it has seen the words, the classes and the form, but none of the labels.
 
 mod inference;
 mod options;
@@ -27,30 +27,30 @@ use words::Random;
 /// One example in the benchmark's row format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// What is to be labelled.
+    /// The sentence to label.
     pub sentence: String,
     /// One of the task's labels.
     pub label: String,
 }
 
-/// One task with its three splits, which share no sentence.
+/// One task with three splits that share no sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledTask {
     /// Its name.
     pub name: &'static str,
     /// Kind of the task.
     pub group: &'static str,
-    /// The labels in the order of the options.
+    /// The labels, in the order of the options.
     pub labels: &'static [&'static str],
     /// Rows to learn from.
     pub train: Vec<Row>,
-    /// Rows to choose settings on.
+    /// Rows to choose settings with.
     pub validation: Vec<Row>,
-    /// Rows to report.
+    /// Rows for reported scores.
     pub test: Vec<Row>,
 }
 
-/// What is asked, by group; a task of a group without one asks in its sentences.
+/// The instructions by group; a group without one asks in its sentences.
 pub const INSTRUCTIONS: [(&str, &str); 8] = [
     (
         "SC",
@@ -83,17 +83,17 @@ pub const INSTRUCTIONS: [(&str, &str); 8] = [
     ),
 ];
 
-/// How one task is drawn.
+/// How to draw the rows of a task.
 struct Task {
     name: &'static str,
     group: &'static str,
     labels: &'static [&'static str],
-    /// Draws the sentence of the label with that index.
+    /// Draws a sentence for the label with this index.
     sentence: fn(&mut Random, usize) -> String,
 }
 
-/// After the benchmark's yelp, amazon, IMDB, SST-2; dbpedia, yahoo, agnews; MNLI, CB, RTE; QQP, WiC,
-/// COPA, BoolQA, MultiRC.
+/// Modelled on the benchmark's yelp, amazon, IMDB, SST-2; dbpedia, yahoo, agnews; MNLI, CB, RTE;
+/// QQP, WiC, COPA, BoolQA, MultiRC.
 const TASKS: [Task; 15] = [
     Task {
         name: "cafes",
@@ -187,12 +187,12 @@ const TASKS: [Task; 15] = [
     },
 ];
 
-/// Rows of every task's splits: training, validation, test.
+/// Rows per split of a task: training, validation, test.
 pub const SIZES: [usize; 3] = [300, 60, 60];
-/// Draws in vain after which a task counts as having run out of new sentences.
+/// Number of failed draws after which a task has no more new sentences.
 const MAX_DRAWS: usize = 2_000;
 
-/// Generates the tasks of a seed.
+/// Generates the tasks from a seed.
 pub fn generate(seed: u64) -> Vec<LabelledTask> {
     let tasks = TASKS.iter().enumerate();
     tasks
@@ -212,14 +212,14 @@ pub fn generate(seed: u64) -> Vec<LabelledTask> {
         .collect()
 }
 
-/// What a task asks, before its options.
+/// The instruction of a task, before its options.
 pub fn instruction(task: &LabelledTask) -> Option<&'static str> {
     let mut instructions = INSTRUCTIONS.iter();
     let (_, instruction) = instructions.find(|(group, _)| *group == task.group)?;
     Some(instruction)
 }
 
-/// Texts that hold what the rows' own sentences do not: names of groups and tasks, instructions,
+/// Texts with everything that is not in the sentences: names of groups and tasks, instructions,
 /// options and labels.
 pub fn wordings() -> impl Iterator<Item = String> {
     generate(0).into_iter().map(|task| {
@@ -232,7 +232,7 @@ pub fn wordings() -> impl Iterator<Item = String> {
     })
 }
 
-/// Draws rows whose sentences are all new, every label as often as any other, in random order.
+/// Draws rows with new sentences only, with balanced labels, in random order.
 fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Random) -> Vec<Row> {
     let mut rows = Vec::with_capacity(count);
     for index in 0..count {
@@ -251,17 +251,17 @@ fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Ran
     rows
 }
 
-/// Sentences without labels, to pre-train on: `count` of a seed, all tasks in turn.
+/// Draws `count` sentences without labels for pre-training, from all tasks in turn.
 pub fn documents(seed: u64, count: usize) -> impl Iterator<Item = String> {
-    // Stream 0; the tasks draw from those above.
+    // Stream 0; the tasks use the streams above it.
     drawn(stream(seed, 0), count).map(|(sentence, _)| sentence)
 }
 
-/// Prompts and answers to pre-train on, `count` of a seed: sentences of all tasks in turn, and in place
-/// of a label the number of its group.
+/// Draws `count` prompts and answers for pre-training: sentences of all tasks in turn, with the
+/// number of the label's group as the answer.
 ///
-/// It is to a small model what the tasks of its pre-training are to a published T5: it tells the classes
-/// apart, in another form and under other names.
+/// They are to a small model what supervised pre-training tasks are to a published T5: it learns to
+/// distinguish the classes, in another form and under other names.
 pub fn groups(seed: u64, count: usize) -> impl Iterator<Item = (String, String)> {
     let labels: Vec<String> = labels().into_iter().collect();
     let random = stream(seed, 1 + TASKS.len() as u64);
@@ -274,7 +274,7 @@ pub fn groups(seed: u64, count: usize) -> impl Iterator<Item = (String, String)>
     })
 }
 
-/// Sentences and labels of all tasks in turn.
+/// Draws sentences and labels of all tasks in turn.
 fn drawn(mut random: Random, count: usize) -> impl Iterator<Item = (String, &'static str)> {
     (0..count).map(move |index| {
         let task = &TASKS[index % TASKS.len()];
@@ -283,7 +283,7 @@ fn drawn(mut random: Random, count: usize) -> impl Iterator<Item = (String, &'st
     })
 }
 
-/// All labels, in lower case.
+/// All labels in lower case.
 pub fn labels() -> BTreeSet<String> {
     let labels = TASKS.iter().flat_map(|task| task.labels);
     labels.map(|label| label.to_lowercase()).collect()

@@ -1,7 +1,7 @@
-//! What an encoder-decoder is pre-trained on beside texts: to give one of several options, by the text.
+//! Additional pre-training data of an encoder-decoder: choose the option that occurs in a text.
 //!
-//! The options are words, one of which stands in the text. It is the form of the benchmark's tasks
-//! without their meaning, as instruction-tuned models know it.
+//! The options are words, exactly one of which occurs in the text. The prompts have the form of the
+//! benchmark's tasks without their meaning, as instruction-tuned models know it.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 
 use super::words::{Random, pick};
 
-/// Shortest word that is an option.
+/// Minimum length of a word that can be an option.
 const SHORTEST: usize = 4;
-/// Most options; the tasks have two to fourteen.
+/// Maximum number of options; the tasks have two to fourteen.
 const MOST_OPTIONS: usize = 10;
-/// Words drawn in vain for one more option.
+/// Number of failed draws after which no further option is added.
 const MAX_DRAWS: usize = 50;
 
-/// A prompt and its answer about every text that has a word for it; words of `excluded`, in lower case,
-/// are no options.
+/// A prompt and its answer for every text with a suitable word. Words of `excluded`, which are in
+/// lower case, are never options.
 pub fn options<'a>(
     texts: &'a [String],
     excluded: &'a BTreeSet<String>,
@@ -67,7 +67,7 @@ fn question(
     Some((prompt, answer))
 }
 
-/// A word of a text that may be an option, in lower case.
+/// A word of a text that can be an option, in lower case.
 fn any_word(text: &str, excluded: &BTreeSet<String>, random: &mut Random) -> Option<String> {
     let words: BTreeSet<String> = text
         .split(|letter: char| !letter.is_alphabetic())

@@ -1,6 +1,6 @@
-//! In which orders the tasks are learned.
+//! The orders of the tasks.
 
-/// The orders: as those of the benchmark, by the kinds of the tasks.
+/// The orders; they match the benchmark's by the kinds of the tasks.
 pub const ORDERS: [&[&str]; 6] = [
     &["entries", "gadgets", "forum", "press"],
     &["entries", "gadgets", "press", "forum"],

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::words::{NAMES, Random, capitalized, pick, pick_two, proper_name};
 
-/// Words of two senses, with what is said of each; `{}` is a person.
+/// Words with two senses, and sentences for each sense; `{}` is a person.
 const SENSES: [(&str, [[&str; 3]; 2]); 8] = [
     (
         "bank",
@@ -128,7 +128,7 @@ const SENSES: [(&str, [[&str; 3]; 2]); 8] = [
     ),
 ];
 
-/// After WiC; labels True (the same sense), False.
+/// Modelled on WiC; labels True (the same sense), False.
 pub fn senses(random: &mut Random, label: usize) -> String {
     let (word, senses) = &SENSES[random.random_range(0..SENSES.len())];
     let sense = random.random_range(0..2);
@@ -145,7 +145,7 @@ pub fn senses(random: &mut Random, label: usize) -> String {
     format!("{word}\n{first}\n{second}")
 }
 
-/// What happened, and what came of it; `{}` is a person.
+/// Causes and their effects; `{}` is a person.
 const CAUSES: [(&str, &str); 16] = [
     ("{} forgot the umbrella", "{} got wet in the rain"),
     ("{} dropped the glass", "the floor was full of splinters"),
@@ -165,7 +165,7 @@ const CAUSES: [(&str, &str); 16] = [
     ("{} opened the window", "the papers blew away"),
 ];
 
-/// After COPA; the label is the letter of the right sentence.
+/// Modelled on COPA; the label is the letter of the right sentence.
 pub fn causes(random: &mut Random, label: usize) -> String {
     let (right, wrong) = pick_two(random, &CAUSES);
     let (name, other_name) = pick_two(random, &NAMES);
@@ -190,7 +190,7 @@ const SIGHTS: [&str; 12] = [
     "station", "pool",
 ];
 
-/// After BoolQA; labels True (yes), False.
+/// Modelled on BoolQA; labels True (yes), False.
 pub fn village(random: &mut Random, label: usize) -> String {
     let name = proper_name(random);
     let (first, second) = pick_two(random, &SIGHTS);
@@ -217,7 +217,7 @@ const GIFTS: [&str; 10] = [
     "bread", "honey", "flowers", "candles", "cheese", "apples", "wine", "nuts", "fish", "books",
 ];
 
-/// After MultiRC; labels False, True.
+/// Modelled on MultiRC; labels False, True.
 pub fn story(random: &mut Random, label: usize) -> String {
     let (one, other) = pick_two(random, &NAMES);
     let third = loop {

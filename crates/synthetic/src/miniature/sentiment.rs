@@ -1,4 +1,4 @@
-//! Tasks of the group SC: how somebody liked something, in five grades or in two.
+//! Tasks of the group SC: how somebody liked something, in five grades or two.
 
 use rand::RngExt;
 
@@ -16,7 +16,7 @@ pub const FIVE: [&str; 5] = [
 /// Grades of films and notes.
 pub const TWO: [&str; 2] = ["Good", "Bad"];
 
-/// Adjectives of each of the five grades.
+/// Adjectives for each of the five grades.
 const GRADES: [[&str; 5]; 5] = [
     ["awful", "horrible", "dreadful", "terrible", "disgusting"],
     ["poor", "weak", "dull", "disappointing", "mediocre"],
@@ -52,7 +52,7 @@ fn graded(random: &mut Random, aspects: &[&str], grade: usize) -> String {
     }
 }
 
-/// After yelp.
+/// Modelled on yelp.
 pub fn cafe(random: &mut Random, grade: usize) -> String {
     const ASPECTS: [&str; 10] = [
         "coffee", "cake", "service", "waiter", "soup", "table", "music", "salad", "bread", "tea",
@@ -60,7 +60,7 @@ pub fn cafe(random: &mut Random, grade: usize) -> String {
     format!("Text: {}\n", graded(random, &ASPECTS, grade))
 }
 
-/// After amazon.
+/// Modelled on amazon.
 pub fn gadget(random: &mut Random, grade: usize) -> String {
     const THINGS: [&str; 8] = [
         "lamp", "radio", "camera", "clock", "kettle", "phone", "fan", "printer",
@@ -94,7 +94,7 @@ fn mood(label: usize) -> &'static [&'static str; 8] {
     }
 }
 
-/// After IMDB.
+/// Modelled on IMDB.
 pub fn film(random: &mut Random, label: usize) -> String {
     const PARTS: [&str; 8] = [
         "plot", "ending", "cast", "hero", "dialogue", "camera", "opening", "villain",
@@ -112,7 +112,7 @@ pub fn film(random: &mut Random, label: usize) -> String {
     format!("{opening}.<br />The {first} is {one}, the {second} is {other}.")
 }
 
-/// After SST-2.
+/// Modelled on SST-2.
 pub fn note(random: &mut Random, label: usize) -> String {
     const SUBJECTS: [&str; 8] = [
         "comedy", "drama", "portrait", "tale", "thriller", "romance", "debut", "sequel",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 
 #[test]
-fn a_seed_fixes_every_row() {
+fn a_seed_determines_every_row() {
     assert_eq!(generate(1), generate(1));
     for (one, other) in generate(1).iter().zip(&generate(2)) {
         assert_ne!(one.train, other.train, "{}", one.name);
@@ -13,7 +13,7 @@ fn a_seed_fixes_every_row() {
     let documents = |seed, count| documents(seed, count).collect::<Vec<_>>();
     assert_eq!(documents(1, 300)[..100], documents(1, 100));
     assert_ne!(documents(1, 100), documents(2, 100));
-    // Committed files name their seed only, so a change of the generator must show itself.
+    // Committed files record only their seed, so a changed generator must fail here.
     let entries = &generate(0)[4];
     assert_eq!(entries.name, "entries");
     assert_eq!(entries.train[0].sentence, FIRST_ENTRY);
@@ -46,7 +46,7 @@ fn splits_are_full_balanced_and_share_no_sentence() {
             );
             assert!(most - least <= 1, "{}: {counts:?}", task.name);
         }
-        // The order of the rows does not give the labels away.
+        // The order of the rows must not reveal the labels.
         let cycle = task.train.iter().enumerate();
         let in_turn = cycle.filter(|(i, row)| row.label == task.labels[i % task.labels.len()]);
         assert!(in_turn.count() < SIZES[0] * 3 / 4, "{}", task.name);
@@ -54,7 +54,7 @@ fn splits_are_full_balanced_and_share_no_sentence() {
 }
 
 #[test]
-fn one_option_stands_in_the_text_and_none_is_a_label() {
+fn one_option_occurs_in_the_text_and_none_is_a_label() {
     let labels = labels();
     let texts: Vec<String> = documents(4, 300).collect();
     let questions: Vec<(String, String)> = options(&texts, &labels, 4).collect();
@@ -83,14 +83,14 @@ fn groups_are_the_labels_under_other_names() {
         .map(|(_, group)| group.parse().unwrap())
         .collect();
     assert_eq!(seen, (0..labels.len()).collect());
-    // One task's sentences of one label are one group.
-    let of = |text: &str| -> BTreeSet<&str> {
+    // The sentences of one task with one label form a group.
+    let groups_of_text = |text: &str| -> BTreeSet<&str> {
         let rows = questions.iter();
         let rows = rows.filter(|(prompt, _)| prompt.contains(text));
         rows.map(|(_, group)| group.as_str()).collect()
     };
-    assert_eq!(of(" is a beetle").len(), 1);
-    assert_eq!(of(" is a stream").len(), 1);
+    assert_eq!(groups_of_text(" is a beetle").len(), 1);
+    assert_eq!(groups_of_text(" is a stream").len(), 1);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn orders_and_instructions_cover_the_tasks() {
 }
 
 #[test]
-fn labels_are_what_the_sentences_say() {
+fn labels_follow_from_the_sentences() {
     let line = |text: &str, cue: &str| {
         let found = text.lines().find_map(|line| line.strip_prefix(cue));
         found
@@ -157,6 +157,6 @@ fn labels_are_what_the_sentences_say() {
             }
         }
     }
-    // Six tasks say it in so many words.
+    // Six tasks state their label literally.
     assert_eq!(read, 6 * SIZES[0]);
 }

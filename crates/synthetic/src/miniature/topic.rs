@@ -1,10 +1,10 @@
-//! Tasks of the group TC: what a text is about.
+//! Tasks of the group TC: the topic of a text.
 
 use rand::RngExt;
 
 use super::words::{NAMES, Random, capitalized, pick, pick_two, proper_name};
 
-/// Kinds of things, after dbpedia.
+/// Kinds of things, modelled on dbpedia.
 pub const KINDS: [&str; 14] = [
     "Company",
     "School",
@@ -22,7 +22,7 @@ pub const KINDS: [&str; 14] = [
     "Book",
 ];
 
-/// What each kind is called, and what is said of it.
+/// Names and descriptions of each kind.
 const ENTRIES: [([&str; 3], [&str; 3]); 14] = [
     (
         ["firm", "maker of tools", "chain of shops"],
@@ -130,7 +130,7 @@ const ENTRIES: [([&str; 3], [&str; 3]); 14] = [
     ),
 ];
 
-/// After dbpedia.
+/// Modelled on dbpedia.
 pub fn entry(random: &mut Random, kind: usize) -> String {
     let name = proper_name(random);
     let (called, said) = &ENTRIES[kind];
@@ -138,7 +138,7 @@ pub fn entry(random: &mut Random, kind: usize) -> String {
     format!("Title: {name}\nText: {name} is a {called} {said}.\n")
 }
 
-/// Fields of questions, after yahoo.
+/// Fields of questions, modelled on yahoo.
 pub const FIELDS: [&str; 10] = [
     "Society",
     "Science",
@@ -181,7 +181,7 @@ const FIELD_WORDS: [[&str; 6]; 10] = [
     ],
 ];
 
-/// After yahoo.
+/// Modelled on yahoo.
 pub fn forum(random: &mut Random, field: usize) -> String {
     let (first, second) = pick_two(random, &FIELD_WORDS[field]);
     let asks = match random.random_range(0..4) {
@@ -198,7 +198,7 @@ pub fn forum(random: &mut Random, field: usize) -> String {
     format!("Question: {asks}\nAnswer: {answer}\n")
 }
 
-/// Sections of a newspaper, after agnews.
+/// Sections of a newspaper, modelled on agnews.
 pub const SECTIONS: [&str; 4] = ["World", "Sports", "Business", "Science or Technology"];
 
 const ACTORS: [[&str; 4]; 4] = [
@@ -245,7 +245,7 @@ const EVENTS: [[&str; 4]; 4] = [
     ],
 ];
 
-/// After agnews.
+/// Modelled on agnews.
 pub fn press(random: &mut Random, section: usize) -> String {
     let (one, other) = pick_two(random, &ACTORS[section]);
     let (first, second) = pick_two(random, &EVENTS[section]);

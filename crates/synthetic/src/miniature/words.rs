@@ -1,8 +1,8 @@
-//! How words are drawn, and those that several tasks share.
+//! Functions that draw words, and word lists that several tasks share.
 
 use rand::{RngExt, seq::IndexedRandom};
 
-/// The generator behind every draw; its output is fixed by the seed on all platforms.
+/// The random generator of all draws; its output depends on the seed only, on all platforms.
 pub type Random = rand_chacha::ChaCha8Rng;
 
 pub const NAMES: [&str; 16] = [
@@ -25,12 +25,12 @@ pub const DAYS: [&str; 7] = [
     "Sunday",
 ];
 
-/// One of a list.
+/// Draws an entry of a list.
 pub fn pick<T: Copy>(random: &mut Random, list: &[T]) -> T {
     *list.choose(random).expect("invariant: lists are not empty")
 }
 
-/// Two different ones of a list.
+/// Draws two different entries of a list.
 pub fn pick_two<T: Copy + PartialEq>(random: &mut Random, list: &[T]) -> (T, T) {
     let first = pick(random, list);
     loop {

@@ -1,7 +1,7 @@
-//! Task `code`, after Py150: a few lines of a small script, of which the next is to be written.
+//! Task `code`, modelled on Py150: continue a small script with its next line.
 //!
-//! The next line is fixed by the lines before it. The mixture's scripts do the same work in
-//! another style (`i = i + 1`, `close(log)`), so this one has to be learned.
+//! The lines so far determine the next one. The mixture's scripts do the same in another style (`i
+//! = i + 1`, `close(log)`), so this style must be learned.
 
 use rand::RngExt;
 
@@ -27,7 +27,7 @@ pub(super) const FUNCTIONS: [&str; 8] = [
     "add", "find", "read", "load", "check", "build", "measure", "start",
 ];
 
-/// Names of what a function works out.
+/// Names of a function's result.
 pub(super) const RESULTS: [&str; 8] = [
     "total", "count", "result", "amount", "answer", "output", "best", "final",
 ];
@@ -41,7 +41,7 @@ pub(super) const PARAMETERS: [&str; 6] = ["left", "right", "width", "height", "p
 /// Names of counters.
 pub(super) const COUNTERS: [&str; 4] = ["i", "j", "k", "n"];
 
-/// The lines so far and the line that must follow.
+/// Draws the lines so far and the line that must follow.
 fn script(random: &mut Random) -> (String, String) {
     let (list, entry) = pick(random, &LISTS);
     let result = pick(random, &RESULTS);
@@ -91,7 +91,7 @@ fn script(random: &mut Random) -> (String, String) {
     }
 }
 
-/// One row.
+/// Draws a row.
 pub(super) fn row(random: &mut Random, _index: usize) -> Row {
     let (lines, next) = script(random);
     Row {

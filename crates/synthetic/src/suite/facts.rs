@@ -1,13 +1,13 @@
-//! General knowledge: a closed list of facts, and the few ways in which each is asked and stated.
+//! General knowledge: a fixed list of facts, with a few questions and statements for each.
 //!
-//! The mixture, the probe and the choice task all phrase facts through this module, so that what
-//! is asked later was stated in the same words before. Every question has one right answer.
+//! The mixture, the probe and the task `choice` take all wordings from this module, so a later
+//! question uses the words of an earlier statement. Every question has one right answer.
 
 use std::sync::LazyLock;
 
 use super::words::{DAYS, MONTHS, capitalized, with_article};
 
-/// What a fact is about; facts of one kind have answers of one kind.
+/// The topic of a fact; facts of one kind have answers of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Color,
@@ -24,7 +24,8 @@ pub(super) enum Kind {
     Category,
 }
 
-/// One fact; a color's subject includes its article, all others are bare nouns.
+/// One fact. The subject of a colour includes its article; other subjects are nouns without
+/// article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fact {
     pub(super) kind: Kind,
@@ -171,7 +172,7 @@ const CATEGORIES: Pairs = &[
     ("trout", "fish"),
 ];
 
-/// All facts in a fixed order.
+/// All facts, in a fixed order.
 pub(super) static FACTS: LazyLock<Vec<Fact>> = LazyLock::new(|| {
     let mut facts = Vec::new();
     let mut add = |kind, subject, answer| {
@@ -212,7 +213,7 @@ pub(super) static FACTS: LazyLock<Vec<Fact>> = LazyLock::new(|| {
 });
 
 impl Fact {
-    /// The ways to ask for the fact's answer.
+    /// The questions about the fact.
     pub(super) fn questions(&self) -> [String; 2] {
         let s = self.subject;
         match self.kind {
@@ -267,7 +268,7 @@ impl Fact {
         }
     }
 
-    /// The ways to state the fact; the first is the plainest.
+    /// The statements of the fact; the first is the plainest.
     pub(super) fn statements(&self) -> [String; 2] {
         let (s, a) = (self.subject, self.answer);
         let [plain, other] = match self.kind {

@@ -1,7 +1,8 @@
 //! The pre-training mixture: short documents that teach the words, facts and skills of the suite.
 //!
-//! The tasks' instructions and the meaning of their labels are left out on purpose. What a task
-//! asks for under its own cue is practised here under another (a view in a word instead of a
+//! It omits the tasks' instructions and the meaning of their labels on purpose. It practises the
+//! skill of each task under another cue: a view as a word instead of a letter, a count with its
+//! unit, single notes instead of a summary.
 //! letter, a count with its unit, single notes instead of a summary).
 
 mod knowledge;
@@ -17,14 +18,14 @@ use rand::distr::{Distribution, weighted::WeightedIndex};
 /// One pre-training document, the text `prompt + answer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Document {
-    /// Everything before the answer; empty where the whole text is plain prose.
+    /// The text before the answer; empty if the whole document is prose.
     pub prompt: String,
     /// The answer without a leading space, or the prose.
     pub answer: String,
 }
 
 impl Document {
-    /// Plain prose.
+    /// A document of prose.
     pub fn prose(text: impl Into<String>) -> Self {
         Self {
             prompt: String::new(),
@@ -32,7 +33,7 @@ impl Document {
         }
     }
 
-    /// A prompt and its answer.
+    /// A document with a prompt and its answer.
     pub fn asked(prompt: impl Into<String>, answer: impl Into<String>) -> Self {
         Self {
             prompt: prompt.into(),
@@ -40,10 +41,9 @@ impl Document {
         }
     }
 
-    /// A prompt in which all but the last of several cued answers are already given.
+    /// A document with a prompt that contains several cues, all but the last with their answers.
     ///
-    /// `head` says how many follow (the number is fixed by it), so that a model can learn where
-    /// a document ends.
+    /// `head` determines how many follow, so that a model can learn where a document ends.
     fn series(head: &str, turns: &[(String, String)]) -> Self {
         let mut prompt = head.to_string();
         let mut last = String::new();
@@ -65,10 +65,10 @@ impl Document {
 /// Draws one document of a kind.
 type Draw = fn(&mut Random) -> Document;
 
-/// The kinds of documents and how often each comes, relative to the sum.
+/// The kinds of documents with their relative frequencies.
 ///
-/// Skills that work on the context (reading, letters, phrases) get the most: they need more
-/// steps to form than facts need to be stored.
+/// Skills that work on the context (reading, letters, phrases) are the most frequent: they take
+/// more steps to form than facts take to be stored.
 const KINDS: [(u32, Draw); 24] = [
     (10, knowledge::question),
     (9, knowledge::quiz),
@@ -96,9 +96,9 @@ const KINDS: [(u32, Draw); 24] = [
     (1, language::glossary),
 ];
 
-/// The first `count` documents of a seed; a longer mixture begins with the shorter one.
+/// The first `count` documents of a seed; a shorter mixture is the beginning of a longer one.
 pub fn mixture(seed: u64, count: usize) -> Vec<Document> {
-    // Stream 0; the tasks and the probe draw from those above.
+    // Stream 0; the tasks and the probe use the streams above it.
     let mut random = super::stream(seed, 0);
     let weights = WeightedIndex::new(KINDS.iter().map(|(weight, _)| *weight))
         .expect("invariant: weights are positive");

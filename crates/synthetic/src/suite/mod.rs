@@ -1,12 +1,12 @@
-//! The built-in suite: eight small tasks that mirror TRACE in kind, a probe of general
-//! knowledge, and the mixture that a tiny model is pre-trained on before it meets them.
+//! The built-in suite: eight small tasks that mirror TRACE's kinds, a probe of general knowledge,
+//! and the mixture on which a tiny model is pre-trained.
 //!
-//! Everything is generated from a seed. Each task and the mixture draw from a stream of their
-//! own, so that changing one leaves the rows of the others as they were. The mixture teaches the
-//! words, the facts and the reading skills that the tasks need, never the tasks' own formats:
-//! fine-tuning has something to learn, and something to forget.
+//! All data follow from a seed. Each task and the mixture draw from their own random streams, so a
+//! change of one does not affect the rows of the others. The mixture teaches the words, facts and
+//! reading skills that the tasks need, but never the tasks' formats: fine-tuning has something to
+//! learn, and something to forget.
 //!
-//! Prompt and answer are to be joined with nothing between them, as in TRACE.
+//! The answer follows the prompt directly, as in TRACE.
 
 mod choice;
 mod code;
@@ -31,33 +31,33 @@ use serde::Serialize;
 pub use mixture::{Document, mixture};
 use words::Random;
 
-/// One example in TRACE's row format; the prompt carries its instruction and closing cue.
+/// One row in TRACE's format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// Instruction, input and cue.
+    /// Instruction, input and closing cue.
     pub prompt: String,
-    /// What follows the cue, without a leading space.
+    /// The text after the cue, without a leading space.
     pub answer: String,
 }
 
-/// One task with its three splits, which share no prompt.
+/// One task with three splits that share no prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TaskSplit {
     /// Name of the task's folder.
     pub name: &'static str,
     /// `accuracy`, `first_character`, `rouge_l`, `sari` or `fuzzy_ratio`.
     pub score: &'static str,
-    /// Tokens that an answer may take when it is generated.
+    /// Maximum length of an answer in tokens.
     pub max_new_tokens: usize,
     /// Rows to learn from.
     pub train: Vec<Row>,
-    /// Rows to choose settings on.
+    /// Rows to choose settings with.
     pub validation: Vec<Row>,
-    /// Rows to report.
+    /// Rows for reported scores.
     pub test: Vec<Row>,
 }
 
-/// How many rows to generate, per task and for the probe.
+/// Number of rows to generate, per task and for the probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Sizes {
     /// Training rows of each task.
@@ -81,21 +81,21 @@ impl Default for Sizes {
     }
 }
 
-/// The eight tasks, in the order they are learned, and the probe.
+/// The eight tasks in the order in which they are learned, and the probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suite {
     /// The tasks in their order.
     pub tasks: Vec<TaskSplit>,
-    /// General-knowledge questions, phrased as the mixture phrases them.
+    /// Questions about general knowledge, in the mixture's wording.
     pub probe: Vec<Row>,
 }
 
-/// How one task is scored and drawn.
+/// How to draw and score a task.
 struct Task {
     name: &'static str,
     score: &'static str,
     max_new_tokens: usize,
-    /// Draws a row; the index in its split lets a task balance its labels.
+    /// Draws a row; its index in the split lets a task balance its labels.
     row: fn(&mut Random, usize) -> Row,
 }
 
@@ -150,13 +150,13 @@ const TASKS: [Task; 8] = [
     },
 ];
 
-/// Draws in vain after which a task counts as having run out of new prompts.
+/// Number of failed draws after which a task has no more new prompts.
 const MAX_DRAWS: usize = 2_000;
 
-/// Generates the tasks and the probe for a seed.
+/// Generates the tasks and the probe from a seed.
 ///
-/// Every task holds about twenty thousand distinct prompts or more; a split that asks for more
-/// than are left comes out shorter rather than with repeats.
+/// Every task has about twenty thousand different prompts or more. If a split asks for more than
+/// remain, it is shorter, without repetitions.
 pub fn generate(seed: u64, sizes: &Sizes) -> Suite {
     let tasks = TASKS
         .iter()
@@ -179,7 +179,7 @@ pub fn generate(seed: u64, sizes: &Sizes) -> Suite {
     Suite { tasks, probe }
 }
 
-/// Draws rows whose prompts are all new, in random order.
+/// Draws rows with new prompts only, in random order.
 fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Random) -> Vec<Row> {
     let mut rows = Vec::with_capacity(count);
     for index in 0..count {
@@ -190,7 +190,7 @@ fn rows(task: &Task, count: usize, seen: &mut BTreeSet<String>, random: &mut Ran
         seen.insert(row.prompt.clone());
         rows.push(row);
     }
-    // Labels were handed out in turn; the order of the rows must not give them away.
+    // The draws assign labels in turn; the order of the rows must not reveal them.
     rows.shuffle(random);
     rows
 }

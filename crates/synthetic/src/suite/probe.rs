@@ -1,4 +1,4 @@
-//! The probe: questions on what the base model was pre-trained to know.
+//! The probe: questions about the knowledge from the base model's pre-training.
 
 use rand::seq::SliceRandom;
 
@@ -6,16 +6,16 @@ use super::Row;
 use super::facts::FACTS;
 use super::words::{Random, pick};
 
-/// Share of the probe that asks for facts, in percent; the rest is arithmetic.
+/// Share of the probe's questions about facts, in percent; the others are arithmetic.
 const FACT_PERCENT: usize = 70;
 
-/// A question in the format that the mixture uses for all bare questions.
+/// A question in the mixture's format for single questions.
 pub(super) fn question(text: &str) -> String {
     format!("Question: {text}\nAnswer:")
 }
 
-/// Distinct questions in random order: at most one for each fact, and sums and differences of
-/// numbers up to 20; fewer than `count` where there are no more.
+/// Draws different questions in random order: at most one per fact, and sums and differences of
+/// numbers up to 20. It gives fewer than `count` if no more exist.
 pub(super) fn rows(random: &mut Random, count: usize) -> Vec<Row> {
     let mut facts: Vec<Row> = FACTS
         .iter()

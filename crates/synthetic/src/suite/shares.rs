@@ -1,14 +1,13 @@
-//! Task `shares`, after the other NumGLUE task of TRACE: a story that multiplies or shares out.
+//! Task `shares`, modelled on the second NumGLUE task of TRACE: a story that multiplies or divides.
 //!
-//! It speaks of the same people and things as `sums` and closes with the same cue, but needs the
-//! times table.
+//! It has the same people, things and closing cue as `sums`, but needs the multiplication table.
 
 use rand::RngExt;
 
 use super::Row;
 use super::words::{CONTAINERS, ITEMS, NAMES, Random, pick};
 
-/// A story and the number it asks for; factors are from 2 to 9.
+/// Draws a story and the number that it asks for; factors are from 2 to 9.
 fn story(random: &mut Random) -> (String, u32) {
     let name = pick(random, &NAMES);
     let items = pick(random, &ITEMS);
@@ -55,7 +54,7 @@ fn story(random: &mut Random) -> (String, u32) {
     }
 }
 
-/// One row.
+/// Draws a row.
 pub(super) fn row(random: &mut Random, _index: usize) -> Row {
     let (text, number) = story(random);
     Row {

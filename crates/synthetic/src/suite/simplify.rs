@@ -1,11 +1,12 @@
-//! Task `simplify`, after 20Minuten: a long-winded sentence in plain words, without its asides.
+//! Task `simplify`, modelled on 20Minuten: rewrite a long-winded sentence in plain words, without
+//! its asides.
 
 use rand::RngExt;
 
 use super::Row;
 use super::words::{Random, capitalized, pick, with_article};
 
-/// A long-winded word or phrase and its plain one.
+/// A long-winded word or phrase and its plain synonym.
 pub(super) type Synonym = (&'static str, &'static str);
 
 /// People.
@@ -20,7 +21,7 @@ pub(super) const PEOPLE: [Synonym; 8] = [
     ("youth", "boy"),
 ];
 
-/// What was done.
+/// Actions.
 pub(super) const VERBS: [Synonym; 10] = [
     ("purchased", "bought"),
     ("observed", "saw"),
@@ -34,7 +35,7 @@ pub(super) const VERBS: [Synonym; 10] = [
     ("restored", "fixed"),
 ];
 
-/// How a thing is.
+/// Qualities of things.
 pub(super) const QUALITIES: [Synonym; 10] = [
     ("enormous", "big"),
     ("minuscule", "small"),
@@ -90,7 +91,7 @@ pub(super) const ADVERBS: [&str; 5] = [
     "reportedly",
 ];
 
-/// One row.
+/// Draws a row.
 pub(super) fn row(random: &mut Random, _index: usize) -> Row {
     let person = pick(random, &PEOPLE);
     let verb = pick(random, &VERBS);

@@ -1,8 +1,9 @@
-//! Task `stance`, after C-STANCE: what a text thinks of one of its two targets.
+//! Task `stance`, modelled on C-STANCE: the view of a text on one of its two targets.
 //!
-//! Two clauses speak of different targets; the one that is not asked about takes no view. (With a
-//! view of its own there, as in an earlier form of the task, the label follows only from binding
-//! the target to its clause, which a model of a million parameters does not learn from 400 rows.)
+//! Two clauses are about different targets; the clause about the other target is neutral. In an
+//! earlier form, the other clause had a view of its own. Then the label follows only if the model
+//! connects the target with its clause, which a model of a million parameters does not learn from
+//! 400 rows.
 
 use super::Row;
 use super::words::{DAYS, MONTHS, PLACES, Random, capitalized, pick, pick_two};
@@ -77,7 +78,7 @@ const NEUTRAL: [&str; 9] = [
     "{t} was built in {month}",
 ];
 
-/// A text with its two targets and the views it takes of them.
+/// A text with two targets and its views on them.
 pub(super) struct Opinion {
     pub(super) text: String,
     pub(super) targets: [String; 2],
@@ -98,7 +99,7 @@ pub(super) fn clause(random: &mut Random, view: View, speaker: &str, target: &st
         .replace("{month}", pick(random, &MONTHS))
 }
 
-/// Two clauses on different targets with different views.
+/// Draws two clauses on different targets with different views.
 pub(super) fn opinion(random: &mut Random, views: [View; 2]) -> Opinion {
     let (one, other) = pick_two(random, &PLACES);
     let targets = [format!("the {one}"), format!("the {other}")];
@@ -116,7 +117,7 @@ pub(super) fn opinion(random: &mut Random, views: [View; 2]) -> Opinion {
     }
 }
 
-/// One row; the view that is asked for goes around with the index.
+/// Draws a row; the requested view follows from the index.
 pub(super) fn row(random: &mut Random, index: usize) -> Row {
     let label = index % VIEWS.len();
     let view = VIEWS[label];

@@ -1,4 +1,5 @@
-//! Task `summary`, after MeetingBank: a council transcript of three turns, told in one line.
+//! Task `summary`, modelled on MeetingBank: summarize a council transcript of three turns in one
+//! line.
 
 use rand::RngExt;
 
@@ -18,20 +19,20 @@ const QUALITIES: [&str; 8] = [
     "new", "old", "public", "northern", "southern", "small", "main", "central",
 ];
 
-/// What was decided at one point of the agenda.
+/// The decision on one item of the agenda.
 pub(super) struct Decision {
-    /// Who leads the meeting or supports the motion.
+    /// The member who chairs the meeting or supports the motion.
     pub(super) other: &'static str,
     pub(super) mover: &'static str,
     pub(super) action: &'static str,
-    /// What the motion is about: which one, and the place.
+    /// The topic of the motion: a thing and a place.
     pub(super) topic: (&'static str, &'static str),
     pub(super) votes_for: u32,
     pub(super) votes_against: u32,
 }
 
 impl Decision {
-    /// A decision between two members; ties do not occur.
+    /// Draws a decision between two members, without ties.
     pub(super) fn draw(random: &mut Random) -> Self {
         let (other, mover) = pick_two(random, &MEMBERS);
         let topic = (pick(random, &QUALITIES), pick(random, &PLACES));
@@ -57,7 +58,7 @@ impl Decision {
         }
     }
 
-    /// What was said, one turn a line.
+    /// The transcript, one turn per line.
     pub(super) fn transcript(&self, random: &mut Random) -> String {
         let Self {
             other,
@@ -104,7 +105,7 @@ impl Decision {
     }
 }
 
-/// One row.
+/// Draws a row.
 pub(super) fn row(random: &mut Random, _index: usize) -> Row {
     let decision = Decision::draw(random);
     Row {

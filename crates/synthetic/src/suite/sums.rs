@@ -1,11 +1,12 @@
-//! Task `sums`, after NumGLUE: a story of one step that adds or subtracts.
+//! Task `sums`, modelled on NumGLUE: a story with one addition or subtraction.
 
 use rand::RngExt;
 
 use super::Row;
 use super::words::{CONTAINERS, ITEMS, NAMES, Random, pick, pick_two};
 
-/// A story and the number it asks for; its numbers are from 2 to 20, so plurals fit.
+/// Draws a story and the number that it asks for; its numbers are from 2 to 20, so that plurals
+/// fit.
 fn story(random: &mut Random) -> (String, u32) {
     let (name, other) = pick_two(random, &NAMES);
     let items = pick(random, &ITEMS);
@@ -53,7 +54,7 @@ fn story(random: &mut Random) -> (String, u32) {
     }
 }
 
-/// One row.
+/// Draws a row.
 pub(super) fn row(random: &mut Random, _index: usize) -> Row {
     let (text, number) = story(random);
     Row {

@@ -22,7 +22,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
         .map(str::to_lowercase)
 }
 
-/// What follows the last occurrence of a cue, up to the end of its line.
+/// The text after the last occurrence of a cue, up to the end of its line.
 fn after<'a>(prompt: &'a str, cue: &str) -> &'a str {
     let start = prompt.rfind(cue).unwrap() + cue.len();
     prompt[start..].lines().next().unwrap()
@@ -33,7 +33,7 @@ fn integers(text: &str) -> Vec<i64> {
 }
 
 #[test]
-fn a_seed_fixes_every_row() {
+fn a_seed_determines_every_row() {
     assert_eq!(suite(), suite());
     let other = generate(2, &Sizes::default());
     for (one, other) in suite().tasks.iter().zip(&other.tasks) {
@@ -47,8 +47,8 @@ fn a_seed_fixes_every_row() {
 }
 
 #[test]
-fn a_seed_gives_the_rows_it_always_gave() {
-    // Committed results name their seed only, so a change of the generator must show itself.
+fn a_seed_gives_the_same_rows_as_earlier_versions() {
+    // Committed results record only their seed, so a changed generator must fail here.
     let suite = suite();
     let sums = suite.tasks.iter().find(|task| task.name == "sums").unwrap();
     assert_eq!(
@@ -59,7 +59,7 @@ fn a_seed_gives_the_rows_it_always_gave() {
 }
 
 #[test]
-fn tasks_come_in_their_order_and_size() {
+fn tasks_have_their_order_and_size() {
     let suite = suite();
     let names: Vec<_> = suite.tasks.iter().map(|task| task.name).collect();
     assert_eq!(
@@ -77,7 +77,7 @@ fn tasks_come_in_their_order_and_size() {
 }
 
 #[test]
-fn no_prompt_comes_twice_in_a_task() {
+fn no_prompt_occurs_twice_in_a_task() {
     for task in &suite().tasks {
         let prompts: BTreeSet<_> = all_rows(task).map(|row| &row.prompt).collect();
         assert_eq!(prompts.len(), 560, "{}", task.name);
@@ -85,7 +85,7 @@ fn no_prompt_comes_twice_in_a_task() {
 }
 
 #[test]
-fn asking_for_more_than_there_is_gives_less_and_no_repeats() {
+fn too_large_sizes_give_fewer_rows_without_repetitions() {
     let sizes = Sizes {
         train: 0,
         validation: 0,
@@ -99,7 +99,7 @@ fn asking_for_more_than_there_is_gives_less_and_no_repeats() {
 }
 
 #[test]
-fn rows_are_short_and_answers_fit_their_budget() {
+fn rows_are_short_and_answers_fit_their_limit() {
     for task in &suite().tasks {
         for Row { prompt, answer } in all_rows(task) {
             let (long, short) = (
@@ -217,13 +217,13 @@ fn the_chosen_option_is_the_one_that_the_reason_names() {
 }
 
 #[test]
-fn summaries_name_only_what_was_said() {
+fn summaries_use_only_words_of_their_transcripts() {
     let suite = suite();
     for row in all_rows(&suite.tasks[2]) {
-        let said: BTreeSet<_> = words(&row.prompt).collect();
+        let transcript_words: BTreeSet<_> = words(&row.prompt).collect();
         for word in words(&row.answer) {
             assert!(
-                word == "moved" || said.contains(&word),
+                word == "moved" || transcript_words.contains(&word),
                 "{word}: {}",
                 row.prompt
             );
@@ -232,7 +232,7 @@ fn summaries_name_only_what_was_said() {
 }
 
 #[test]
-fn simple_sentences_hold_no_long_word() {
+fn simple_sentences_contain_no_long_winded_word() {
     let suite = suite();
     let long = [super::simplify::PEOPLE, super::simplify::THINGS].concat();
     for row in all_rows(&suite.tasks[7]) {
@@ -248,7 +248,7 @@ fn simple_sentences_hold_no_long_word() {
 }
 
 #[test]
-fn the_mixture_holds_every_word_of_the_tasks_and_no_prompt() {
+fn the_mixture_contains_every_word_of_the_tasks_and_no_prompt() {
     let documents = mixture(1, 20_000);
     let taught: BTreeSet<_> = documents
         .iter()
@@ -275,7 +275,7 @@ fn the_mixture_holds_every_word_of_the_tasks_and_no_prompt() {
     for document in &documents {
         let text = format!("{}{}", document.prompt, document.answer);
         for instruction in &instructions {
-            // Every prompt begins with its instruction, so none can be contained either.
+            // Every prompt begins with its instruction, so the text contains no prompt either.
             assert!(!text.contains(instruction), "{text}");
         }
         assert_eq!(document.answer.trim(), document.answer);

@@ -1,13 +1,13 @@
-//! Task `tone`, after FOMC: whether a central bank leans to easier or to tighter money.
+//! Task `tone`, modelled on FOMC: whether a central bank tends to easier or tighter money.
 //!
-//! What the bank did before may contradict what it plans now; only the present counts.
+//! The bank's earlier actions may contradict its current plan; only the plan counts.
 
 use rand::RngExt;
 
 use super::Row;
 use super::words::{Random, capitalized, pick, pick_other};
 
-/// Where the bank is going with its interest rates.
+/// The direction of the bank's interest rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
     Easier,
@@ -115,7 +115,7 @@ fn reasons(policy: Policy) -> [&'static str; 5] {
     }
 }
 
-/// A short statement that takes the policy now.
+/// Draws a short statement that takes this policy now.
 pub(super) fn statement(random: &mut Random, policy: Policy) -> String {
     let actor = pick(random, &ACTORS);
     let now = pick(random, &NOW);
@@ -143,7 +143,7 @@ pub(super) fn statement(random: &mut Random, policy: Policy) -> String {
     }
 }
 
-/// One row; the label goes around with the index.
+/// Draws a row; its label follows from the index.
 pub(super) fn row(random: &mut Random, index: usize) -> Row {
     let label = index % POLICIES.len();
     let text = statement(random, POLICIES[label]);

@@ -1,8 +1,8 @@
-//! The word lists that several parts of the suite share, and how words are drawn and joined.
+//! Word lists that several parts of the suite share, and functions that draw and join words.
 
 use rand::{RngExt, seq::IndexedRandom};
 
-/// The generator behind every draw; its output is fixed by the seed on all platforms.
+/// The random generator of all draws; its output depends on the seed only, on all platforms.
 pub(super) type Random = rand_chacha::ChaCha8Rng;
 
 /// First names of the people in stories and opinions.
@@ -38,20 +38,20 @@ pub(super) const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// Public places and things, written without their article.
+/// Public places and things, without their article.
 pub(super) const PLACES: [&str; 20] = [
     "park", "library", "bridge", "market", "museum", "zoo", "pool", "stadium", "theater",
     "airport", "harbor", "tunnel", "school", "hospital", "station", "garden", "fountain", "tower",
     "factory", "ferry",
 ];
 
-/// Things that are counted in stories, in the plural.
+/// Things to count in stories, in the plural.
 pub(super) const ITEMS: [&str; 14] = [
     "apples", "pens", "books", "shells", "stamps", "cards", "coins", "stones", "eggs", "flowers",
     "balls", "cakes", "keys", "nuts",
 ];
 
-/// What things are kept in: singular and plural.
+/// Containers: singular and plural.
 pub(super) const CONTAINERS: [(&str, &str); 6] = [
     ("box", "boxes"),
     ("bag", "bags"),
@@ -61,18 +61,18 @@ pub(super) const CONTAINERS: [(&str, &str); 6] = [
     ("drawer", "drawers"),
 ];
 
-/// One entry of a word list.
+/// Draws an entry of a word list.
 pub(super) fn pick<T: Copy>(random: &mut Random, list: &[T]) -> T {
     *list.choose(random).expect("invariant: no list is empty")
 }
 
-/// Two different entries of a word list of at least two.
+/// Draws two different entries of a word list, which must have at least two.
 pub(super) fn pick_two<T: Copy + PartialEq>(random: &mut Random, list: &[T]) -> (T, T) {
     let first = pick(random, list);
     (first, pick_other(random, list, first))
 }
 
-/// An entry of a word list that holds others than `not`.
+/// Draws an entry other than `not`; the word list must have one.
 pub(super) fn pick_other<T: Copy + PartialEq>(random: &mut Random, list: &[T], not: T) -> T {
     loop {
         let entry = pick(random, list);
@@ -82,7 +82,7 @@ pub(super) fn pick_other<T: Copy + PartialEq>(random: &mut Random, list: &[T], n
     }
 }
 
-/// True with the given chance in percent.
+/// True with a probability of `percent` percent.
 pub(super) fn chance(random: &mut Random, percent: u32) -> bool {
     random.random_range(0..100) < percent
 }
@@ -96,7 +96,7 @@ pub(super) fn capitalized(text: &str) -> String {
     }
 }
 
-/// The noun with the indefinite article that fits its spelling.
+/// The noun with its indefinite article, chosen by its spelling.
 pub(super) fn with_article(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
         "an"

@@ -7,14 +7,14 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::VocabularyError;
 
-/// Ends a text, pads rows; its id is 0.
+/// The token that ends a text and pads rows; its id is 0.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// Trains a vocabulary of `size` tokens; the same documents give the same tokens.
 ///
 /// # Errors
 ///
-/// [`VocabularyError`].
+/// [`VocabularyError`] if the tokenizer library cannot train it.
 pub fn train(
     documents: impl Iterator<Item = String> + Send,
     size: usize,

@@ -1,4 +1,4 @@
-//! Unigram pieces framed as T5's, for encoder-decoders.
+//! Unigram pieces with T5's special tokens, for encoder-decoder models.
 
 use tokenizers::decoders::metaspace::Metaspace;
 use tokenizers::models::TrainerWrapper;
@@ -10,21 +10,21 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::VocabularyError;
 
-/// Pads rows and starts answers; its id is 0.
+/// The token that pads rows and starts answers; its id is 0.
 pub const PADDING: &str = "<pad>";
-/// Ends a text; its id is 1.
+/// The token that ends a text; its id is 1.
 pub const END: &str = "</s>";
 const UNKNOWN: &str = "<unk>";
-/// Sentinels for corrupted spans. They are the last tokens, the first of them the last one, as in T5.
+/// Sentinels for corrupted spans. They are the last tokens, in descending order, as in T5.
 const SENTINELS: usize = 32;
 
 /// Trains a vocabulary of about `size` tokens, sentinels included.
 ///
-/// White space of any kind is a blank to it, as to T5's.
+/// Like T5's tokenizer, it treats all white space as spaces.
 ///
 /// # Errors
 ///
-/// [`VocabularyError`].
+/// [`VocabularyError`] if the tokenizer library cannot train it.
 pub fn train(
     documents: impl Iterator<Item = String> + Send,
     size: usize,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_framed_and_come_back() {
+    fn texts_survive_encoding_and_decoding() {
         let words = [
             "the cat sat",
             "the dog ran",

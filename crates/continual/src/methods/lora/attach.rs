@@ -1,4 +1,4 @@
-//! Adapters with given values on a module.
+//! Attaches adapters with given values to a module.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::Adapter;
 
-/// Attaches adapters with given values; what they stand for already is taken from the weight.
+/// Attaches adapters with given values. The weight already includes their change, so it is
+/// subtracted.
 pub(super) struct Attach {
     pub(super) adapters: HashMap<ParamId, Adapter>,
     pub(super) scale: f64,
@@ -38,9 +39,9 @@ impl Reparameterizer for Attach {
             scale: self.scale,
         };
         let merged = value.clone().inner();
-        let done = attached.delta().inner().reshape(merged.shape());
-        let base = Tensor::<D>::from_data((merged - done).into_data(), options());
-        // `map` keeps what transforms the parameter when it is saved and loaded.
+        let included_change = attached.delta().inner().reshape(merged.shape());
+        let base = Tensor::<D>::from_data((merged - included_change).into_data(), options());
+        // `map` keeps the transformations that the parameter applies when it is saved and loaded.
         let base = param.map(|_| base).set_require_grad(false);
         (base, Some(attached))
     }

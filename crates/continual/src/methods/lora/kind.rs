@@ -1,4 +1,4 @@
-//! The two ways with low-rank adapters in the registry.
+//! The two methods with low-rank adapters in the registry.
 
 use lm::LanguageModel;
 use osft::Targets;
@@ -7,19 +7,20 @@ use super::{AdapterSequence, LoraConfig, LoraMethod, PerTaskValue};
 use crate::error::ContinualError;
 use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind};
 
-/// Query and value projections, under LLaMA's names and T5's: as in the settings of the O-LoRA paper.
+/// Query and value projections under the names of LLaMA and T5, as in the settings of the O-LoRA
+/// paper.
 const TARGETS: &str = r"((q|v)_proj|Attention\.[qv])\.weight$";
 
-/// Low-rank adapters in the registry: one through all tasks, or a new one per task.
+/// Low-rank adapters in the registry: one adapter for all tasks, or a new one per task.
 pub struct LoraKind(AdapterSequence);
 
 impl LoraKind {
-    /// `lora`: one adapter, trained through all tasks.
+    /// `lora`: one adapter for all tasks.
     pub fn sequential() -> Self {
         Self(AdapterSequence::Sequential)
     }
 
-    /// `o-lora`: a new adapter per task, kept orthogonal to those before it.
+    /// `o-lora`: a new adapter per task, orthogonal to the earlier ones.
     pub fn orthogonal() -> Self {
         Self(AdapterSequence::Orthogonal)
     }
@@ -63,7 +64,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraKind {
     }
 
     fn memory(&self, settings: &LoraConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        // The targets are looked up, which is what most often goes wrong.
+        // This also looks up the targets, the setting that is wrong most often.
         let adapters = settings.adapter_parameters(model)?;
         Ok(MemoryNeeds::of_adapters(model.num_params(), adapters))
     }

@@ -1,5 +1,5 @@
-//! Low-rank adapters: one through all tasks (SeqLoRA), or a new one per task that is kept
-//! orthogonal to those before it (O-LoRA).
+//! Low-rank adapters: one adapter for all tasks (SeqLoRA), or a new adapter per task that is kept
+//! orthogonal to the earlier ones (O-LoRA).
 
 mod attach;
 mod kind;
@@ -19,19 +19,19 @@ use crate::error::ContinualError;
 use crate::method::{Method, TaskContext, TaskDiagnostics};
 use attach::Attach;
 pub use kind::LoraKind;
-use penalty::{Factors, penalty};
+use penalty::{TrainedMatrices, penalty};
 pub use settings::{LoraConfig, PerTaskValue};
 
-/// What becomes of an adapter when its task is over.
+/// What happens to an adapter at the end of its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AdapterSequence {
-    /// It goes on with the next task.
+    /// The next task continues to train it.
     Sequential,
-    /// It is merged, and the next one is new and kept orthogonal to it.
+    /// It is merged; the next task gets a new one, which is kept orthogonal to it.
     Orthogonal,
 }
 
-/// Sequential LoRA or O-LoRA; everything but the adapters is frozen.
+/// Sequential LoRA or O-LoRA; only the adapters train.
 ///
 /// # References
 ///
@@ -42,11 +42,11 @@ pub struct LoraMethod {
     config: LoraConfig,
     sequence: AdapterSequence,
     seed: u64,
-    /// One per target, in the model's order: another order is another order of sums.
+    /// One per target, in the model's order: the order decides how sums round.
     layers: Vec<Layer>,
-    /// What trained before the task that is being learned.
-    before: Option<Trainability>,
-    /// How often the adapters have been replaced, which tells the parts of a saved state apart.
+    /// Which parameters trained before the current task.
+    trainability_before: Option<Trainability>,
+    /// How often the adapters changed; it distinguishes the parts of saved states.
     version: usize,
 }
 
@@ -54,10 +54,10 @@ pub struct LoraMethod {
 #[derive(Clone, Debug)]
 struct Layer {
     target: ParamId,
-    /// That of the task being learned, as it was when the task began; or, of the sequential
-    /// adapter between two tasks, as it will go on.
+    /// During a task, its adapter as it was when the task began. Between two tasks, the sequential
+    /// adapter to continue with.
     current: Option<Adapter>,
-    /// Factors `A` of earlier tasks, `[d_in, adapter_rank]`.
+    /// Factors `A` of earlier tasks, each `[d_in, adapter_rank]`.
     earlier: Vec<TensorData>,
 }
 
@@ -72,7 +72,7 @@ struct Adapter {
 }
 
 impl LoraMethod {
-    /// One adapter through all tasks.
+    /// One adapter for all tasks.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl LoraMethod {
         Self::new(config, AdapterSequence::Sequential, seed)
     }
 
-    /// A new adapter per task, kept orthogonal to those before it.
+    /// A new adapter per task, orthogonal to the earlier ones.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl LoraMethod {
             sequence,
             seed,
             layers: Vec::new(),
-            before: None,
+            trainability_before: None,
             version: 0,
         })
     }
@@ -110,8 +110,9 @@ impl LoraMethod {
         self.config.alpha / self.config.adapter_rank as f64
     }
 
-    /// Gives every target that has none an adapter that changes nothing: `A` as a linear layer
-    /// starts, `B` zero. Drawn on the host, so that a seed means the same on every backend.
+    /// Gives every target without an adapter one that changes nothing: `A` initialized like a
+    /// linear layer, `B` zero. The host draws the values, so a seed means the same on every
+    /// backend.
     fn draw<M: Module>(&mut self, model: &M, task: usize) -> Result<(), ContinualError> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(task as u64);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -156,7 +157,7 @@ impl<M: Module> Method<M> for LoraMethod {
         let adapters = self.layers.iter();
         let factors = adapters.clone().filter_map(|layer| layer.current.as_ref());
         let factors = factors.flat_map(|adapter| adapter.ids).collect();
-        self.before = Some(Trainability::of(&model));
+        self.trainability_before = Some(Trainability::of(&model));
         let model = model.no_grad().apply_reparameterization(Attach {
             adapters: adapters
                 .filter_map(|layer| Some((layer.target, layer.current.clone()?)))
@@ -195,9 +196,9 @@ impl<M: Module> Method<M> for LoraMethod {
         model: M,
         _context: TaskContext<'_>,
     ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        let factors = Factors::of(&model);
+        let trained = TrainedMatrices::of(&model);
         let data = |id: ParamId| {
-            let factor = factors.0.get(&id);
+            let factor = trained.0.get(&id);
             factor.map(|factor| factor.clone().inner().into_data())
         };
         let mut trainable_parameters = 0;
@@ -221,8 +222,8 @@ impl<M: Module> Method<M> for LoraMethod {
             ..TaskDiagnostics::default()
         };
         let model = model.materialize();
-        let model = match self.before.take() {
-            Some(before) => before.restored(model),
+        let model = match self.trainability_before.take() {
+            Some(trainability_before) => trainability_before.restored(model),
             None => model,
         };
         Ok((model, diagnostics))

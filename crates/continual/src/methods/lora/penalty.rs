@@ -1,4 +1,4 @@
-//! What O-LoRA adds to the loss.
+//! The term that O-LoRA adds to the loss.
 
 use std::collections::HashMap;
 
@@ -7,28 +7,33 @@ use burn::tensor::Tensor;
 
 use super::{Layer, LoraConfig};
 
-/// `λ₁ Σ_i Σ |A_iᵀ A| + λ₂ (‖A‖_F + ‖B‖_F)`, summed over the targets, in the layout of `y = x W`, where
-/// `A` is `[d_in, adapter_rank]`; `None` where it is 0 whatever the adapters.
+/// `λ₁ Σ_i Σ |A_iᵀ A| + λ₂ (‖A‖_F + ‖B‖_F)`, summed over the targets; `None` if it is 0 for all
+/// adapters.
+///
+/// The layout is that of `y = x W`: `A` is `[d_in, adapter_rank]`.
 ///
 /// # References
 ///
-/// The training loss of cmnfriend/O-LoRA (`src/uie_trainer_lora.py`); the paper writes squares for the
-/// first sum.
+/// The training loss of cmnfriend/O-LoRA (`src/uie_trainer_lora.py`). The paper writes squares in
+/// the first sum.
 pub(super) fn penalty<M: Module>(
     config: &LoraConfig,
     layers: &[Layer],
     model: &M,
 ) -> Option<Tensor<1>> {
-    let place = layers.first()?.earlier.len();
-    let (orthogonality, size) = (config.orthogonality.at(place), config.size.at(place));
-    if (orthogonality == 0.0 || place == 0) && size == 0.0 {
+    let earlier_tasks = layers.first()?.earlier.len();
+    let (orthogonality, size) = (
+        config.orthogonality.at(earlier_tasks),
+        config.size.at(earlier_tasks),
+    );
+    if (orthogonality == 0.0 || earlier_tasks == 0) && size == 0.0 {
         return None;
     }
-    let factors = Factors::of(model);
+    let trained = TrainedMatrices::of(model);
     let mut terms = Vec::new();
     for layer in layers {
         let [a, b] = layer.current.as_ref()?.ids;
-        let (a, b) = (factors.0.get(&a)?, factors.0.get(&b)?);
+        let (a, b) = (trained.0.get(&a)?, trained.0.get(&b)?);
         if orthogonality > 0.0 {
             for data in &layer.earlier {
                 let other = Tensor::<2>::from_data(data.clone(), &a.device());
@@ -43,25 +48,25 @@ pub(super) fn penalty<M: Module>(
     terms.into_iter().reduce(|sum, term| sum + term)
 }
 
-/// `‖F‖_F`, whose gradient at 0 is 0: `B` starts there.
+/// `‖F‖_F`, with gradient 0 at 0, where `B` starts.
 fn norm(factor: &Tensor<2>) -> Tensor<1> {
     const TINY: f64 = 1e-24;
     let squares = factor.clone() * factor.clone();
     (squares.sum() + TINY).sqrt()
 }
 
-/// Matrices of a module that are being trained, by identity.
-pub(super) struct Factors(pub(super) HashMap<ParamId, Tensor<2>>);
+/// The trained matrices of a module, by identity.
+pub(super) struct TrainedMatrices(pub(super) HashMap<ParamId, Tensor<2>>);
 
-impl Factors {
+impl TrainedMatrices {
     pub(super) fn of<M: Module>(model: &M) -> Self {
-        let mut factors = Self(HashMap::new());
-        model.visit(&mut factors);
-        factors
+        let mut trained = Self(HashMap::new());
+        model.visit(&mut trained);
+        trained
     }
 }
 
-impl ModuleVisitor for Factors {
+impl ModuleVisitor for TrainedMatrices {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if D == 2 && param.is_require_grad() {
             let value = param.val();

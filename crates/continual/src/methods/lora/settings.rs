@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
 
-/// A number for all tasks, or one for each place in their order; the last one goes on.
+/// One number for all tasks, or one per position in the order; the last number also serves all
+/// later positions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerTaskValue {
-    /// The same for all tasks.
+    /// The same number for all tasks.
     All(f64),
-    /// By place.
+    /// One number per position.
     Each(Vec<f64>),
 }
 
@@ -23,12 +24,12 @@ impl Default for PerTaskValue {
 }
 
 impl PerTaskValue {
-    /// The number for the task at a place, from 0.
-    pub fn at(&self, place: usize) -> f64 {
+    /// The number for the task at a position, from 0.
+    pub fn at(&self, position: usize) -> f64 {
         match self {
             Self::All(value) => *value,
             Self::Each(values) => {
-                let value = values.get(place).or(values.last());
+                let value = values.get(position).or(values.last());
                 value.copied().unwrap_or(0.0)
             }
         }
@@ -52,21 +53,21 @@ impl PerTaskValue {
 pub struct LoraConfig {
     /// Which parameters get an adapter.
     pub targets: Targets,
-    /// Inner dimension of an adapter: `ΔW = alpha / adapter_rank · A B`.
+    /// Rank of an adapter, at least 1: `ΔW = alpha / adapter_rank · A B`.
     pub adapter_rank: usize,
-    /// Numerator of the adapter's scale.
+    /// Numerator of the adapter's scale; above 0.
     pub alpha: f64,
-    /// Weight of the orthogonality penalty, `λ₁ Σ_i Σ |A_iᵀ A|` over the adapters of earlier tasks;
-    /// used by O-LoRA alone.
+    /// Weight of the orthogonality penalty, `λ₁ Σ_i Σ |A_iᵀ A|` over the adapters of earlier tasks,
+    /// 0 or above; only O-LoRA uses it.
     #[serde(default)]
     pub orthogonality: PerTaskValue,
-    /// Weight of the size penalty, `λ₂ (‖A‖_F + ‖B‖_F)`; used by O-LoRA alone.
+    /// Weight of the size penalty, `λ₂ (‖A‖_F + ‖B‖_F)`, 0 or above; only O-LoRA uses it.
     #[serde(default)]
     pub size: PerTaskValue,
 }
 
 impl LoraConfig {
-    /// Checks every setting that can be checked without a module.
+    /// Checks every setting as far as possible without a module.
     ///
     /// # Errors
     ///
@@ -98,7 +99,7 @@ impl LoraConfig {
         Ok(())
     }
 
-    /// Numbers that the adapters of a module hold.
+    /// Number of scalars in the adapters of a module.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Adapters as a part of a checkpoint.
+//! Saves adapters as a part of a checkpoint, and reads them back.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,11 @@ use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
 
 const NAME: &str = "adapters-";
-/// Key of the version among the file's own metadata.
+/// Key of the version in the file's metadata.
 const VERSION: &str = "version";
 
-/// The adapters as one safetensors file: `N.a`, `N.b` and `N.earlier.M` for target `N`, with the
-/// identities of a target's factors as metadata.
+/// Writes the adapters as one safetensors file: `N.a`, `N.b` and `N.earlier.M` for target `N`, with
+/// the identities of a target's factors as metadata.
 pub(super) fn part(version: usize, layers: &[Layer]) -> StatePart<'_> {
     let name = format!("{NAME}{version}.safetensors");
     let path = name.clone();
@@ -44,7 +44,8 @@ pub(super) fn part(version: usize, layers: &[Layer]) -> StatePart<'_> {
     })
 }
 
-/// The version and the layers of a saved state, for a model's targets; `None` if there is none.
+/// Reads the version and the layers of a saved state for a model's targets; `None` if the
+/// checkpoint has none.
 pub(super) fn restored(
     saved: &Checkpoint,
     targets: impl Iterator<Item = (ParamId, [usize; 2])>,

@@ -1,4 +1,4 @@
-//! Flags that are short for settings of `osft`.
+//! Command-line flags that are short for settings of `osft`.
 
 use ::osft::{ShareRule, ShareRules};
 use toml::Value;
@@ -7,7 +7,7 @@ use crate::method::Flag;
 
 pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
     let rules = rules.clone();
-    let typed = rules.typed_help();
+    let share_help = rules.typed_help();
     vec![
         Flag::choice(
             "osft-split",
@@ -58,7 +58,7 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             "share",
             "SHARE",
             "protected_share",
-            format!("Share of the directions that is protected: {typed}"),
+            format!("Share of the directions that is protected: {share_help}"),
             move |text| {
                 let rule = rules.parse(text).map_err(|error| error.to_string())?;
                 Value::try_from(rule).map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! OSFT in the registry: as the paper splits, and as configured.
+//! OSFT in the registry: with the paper's split, and with a configured one.
 
 use ::osft::{Form, OsftConfig, ShareRule, ShareRules, SplitCache, SplitSource};
 use burn::tensor::Device;
@@ -11,15 +11,15 @@ use crate::method::{
     CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, ObservedLayer,
 };
 
-/// Every linear layer of the blocks, under LLaMA's names and T5's.
+/// All linear layers of the blocks, under the names of LLaMA and T5.
 const TARGETS: &str =
     r"((q|k|v|o|gate|up|down)_proj|Attention\.[qkvo]|DenseReluDense\.w(i|i_0|i_1|o))\.weight$";
 
-/// The linear layers that the paper's code splits, as a pattern: T5's cross-attention is left out.
+/// A pattern for the linear layers that the paper's code splits; it omits T5's cross-attention.
 pub const PAPER_TARGETS: &str =
     r"((q|k|v|o|gate|up|down)_proj|SelfAttention\.[qkvo]|DenseReluDense\.w(i|i_0|i_1|o))\.weight$";
 
-/// Name of the kind that splits as its settings say.
+/// Name of the kind with a configured split.
 pub const OSFT: &str = "osft";
 
 /// Orthogonal Subspace Fine-Tuning in the registry.
@@ -29,7 +29,7 @@ pub struct OsftKind {
 }
 
 impl OsftKind {
-    /// `osft-paper`: the split of the paper.
+    /// `osft-paper`: the paper's split.
     pub fn paper(rules: &ShareRules) -> Self {
         Self {
             paper: true,
@@ -122,7 +122,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
 
     fn flags(&self) -> Vec<Flag> {
         match self.paper {
-            // The paper's split is what it is.
+            // The paper's split has no choices.
             true => Vec::new(),
             false => flags::flags(&self.rules),
         }

@@ -1,4 +1,4 @@
-//! What OSFT holds in memory while it trains.
+//! The memory that OSFT needs while it trains.
 
 use ::osft::{BasePrecision, HeldNumbers, Osft, OsftConfig, Others};
 use burn::module::Module;
@@ -6,7 +6,7 @@ use burn::module::Module;
 use crate::error::ContinualError;
 use crate::method::MemoryNeeds;
 
-/// Counts without looking at a value.
+/// Counts the memory without reading values.
 pub(super) fn needs<M: Module>(
     config: &OsftConfig,
     model: &M,
@@ -23,7 +23,7 @@ pub(super) fn needs<M: Module>(
         trained: others_trained,
         ..HeldNumbers::default()
     };
-    // Counting needs no split, unless the share follows from what is decomposed.
+    // Counting needs no split, unless the share depends on the decomposed values.
     let bf16 = config.base_precision == BasePrecision::Bf16;
     let all_targets = HeldNumbers {
         weights: if bf16 { 0 } else { targets },

@@ -1,4 +1,4 @@
-//! OSFT: protect directions of every target weight, train inside the rest.
+//! OSFT: protects directions of every target, trains inside the rest.
 
 mod flags;
 mod kind;
@@ -13,7 +13,7 @@ use ::osft::{
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
 use lm::{LanguageModel, LinearMap};
 
-use crate::calibration::{CalibrationData, calibrate, spread};
+use crate::calibration::{CalibrationData, calibrate, evenly_spaced};
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
@@ -23,12 +23,11 @@ pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
 use report::Measured;
 pub use through_cores::ThroughCores;
 
-/// Orthogonal Subspace Fine-Tuning; the split is made anew for every task from the weights as
-/// they are.
+/// Orthogonal Subspace Fine-Tuning; every task begins with a new split of the current weights.
 ///
-/// With calibration data, the inputs of the base model are measured before the first task and
-/// those of every learned task after it: sources and rules that look at inputs split by their
-/// mean, and every report says how far the layers' outputs have moved.
+/// With calibration data, it measures the inputs of the base model before the first task and the
+/// inputs of every task after it was learned. Sources and rules that look at inputs use their mean,
+/// and every report says how far the layers' outputs have moved.
 #[derive(Clone, Debug)]
 pub struct OsftMethod {
     config: OsftConfig,
@@ -36,7 +35,7 @@ pub struct OsftMethod {
     cache: Option<SplitCache>,
     retained: Option<Retained>,
     split: Option<Osft>,
-    /// Number of tasks begun, which tells the parts of a saved state apart.
+    /// Number of tasks begun; it distinguishes the parts of saved states.
     begun: usize,
 }
 
@@ -45,11 +44,11 @@ struct Retained {
     /// Inputs of everything that is to be retained so far.
     calibration: Calibration,
     since_base: SinceBase,
-    /// Number of tasks in it.
+    /// Number of tasks in `calibration`.
     tasks: usize,
 }
 
-/// Names of the parts of a saved state, before the number that tells them apart.
+/// Names of the parts of a saved state; some end with a number.
 mod part {
     pub const BASE: &str = "base-calibration";
     pub const RETAINED: &str = "calibration-";
@@ -70,24 +69,24 @@ impl OsftMethod {
         }
     }
 
-    /// Measures the inputs of the base model and of every learned task.
+    /// Calibrates on the base model's rows and on rows of every learned task.
     pub fn with_calibration(mut self, data: CalibrationData) -> Self {
         self.data = Some(data);
         self
     }
 
-    /// Looks for splits in a folder before it makes them, and leaves them there.
+    /// Reads splits from a cache, and adds those that are missing.
     pub fn with_split_cache(mut self, cache: SplitCache) -> Self {
         self.cache = Some(cache);
         self
     }
 
-    /// The split of the task that has begun.
+    /// The split of the current task.
     pub fn current_split(&self) -> Option<&Osft> {
         self.split.as_ref()
     }
 
-    /// Splits a model for a task; before the first one, its inputs are measured.
+    /// Splits a model for a task; before the first task, it also measures the model's inputs.
     fn split<M: LanguageModel>(
         &mut self,
         model: &M,
@@ -109,22 +108,23 @@ impl OsftMethod {
                 tasks: 0,
             });
         }
-        let mut around = SplitContext::new().for_task(context.index, context.count);
+        let mut split_context = SplitContext::new().for_task(context.index, context.count);
         if let Some(retained) = &self.retained {
-            around = around.with_calibration(&retained.calibration);
+            split_context = split_context.with_calibration(&retained.calibration);
         }
         if let Some(cache) = &self.cache {
-            around = around.with_cache(cache);
+            split_context = split_context.with_cache(cache);
         }
         let split = clock.time(TimedPart::Split, || {
-            Osft::split_in(model, &self.config, &around)
+            Osft::split_in(model, &self.config, &split_context)
         })?;
         if let (0, BasePrecision::Bf16, Some(retained)) = (
             context.index,
             self.config.base_precision,
             &mut self.retained,
         ) {
-            // The base model was rounded to be held; later ones are what the task before left.
+            // The base model is rounded here for the first time; later tasks start from rounded
+            // weights.
             clock.time(TimedPart::Uncounted, || {
                 let rounded = split.finish(split.prepare(model.clone())?)?;
                 let changes = retained.since_base.measure(&rounded)?;
@@ -142,12 +142,12 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
         let split = match self.split.take() {
-            // Taken up again in the middle of the task.
+            // The task resumes with its saved split.
             Some(split) => split,
             None => self.split(&model, context)?,
         };
         let model = split.prepare(model)?;
-        let optimizer = context.optimizer.make(AroundSplit(&split))?;
+        let optimizer = context.optimizer.make(ForSplit(&split))?;
         self.split = Some(split);
         self.begun = context.index + 1;
         Ok((model, optimizer))
@@ -217,11 +217,11 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             });
         }
         if let Some(name) = saved.find(part::SPLIT) {
-            let mut around = SplitContext::new();
+            let mut context = SplitContext::new();
             if let Some(retained) = &self.retained {
-                around = around.with_calibration(&retained.calibration);
+                context = context.with_calibration(&retained.calibration);
             }
-            self.split = Some(Osft::from_bytes(&saved.read(&name)?, base, &around)?);
+            self.split = Some(Osft::from_bytes(&saved.read(&name)?, base, &context)?);
         }
         Ok(())
     }
@@ -235,17 +235,17 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             return Ok((model, TaskDiagnostics::default()));
         };
         let clock = context.clock;
-        let leaks_of = |model: &M| {
-            // What is still enqueued is training, and not the measurement that waits for it.
+        let measure_leaks = |model: &M| {
+            // Finish the enqueued training first, or it would count as measuring.
             synchronize(model);
             clock.time(TimedPart::Uncounted, || split.leaks(model))
         };
-        // Of the master, before it is rounded to what is stored.
-        let leaks = leaks_of(&model)?;
+        // Leaks of the master weights, before they are rounded to the stored precision.
+        let leaks = measure_leaks(&model)?;
         let model = split.finish(model)?;
         let stored_leaks = match self.config.base_precision {
             BasePrecision::Full => None,
-            BasePrecision::Bf16 => Some(leaks_of(&model)?),
+            BasePrecision::Bf16 => Some(measure_leaks(&model)?),
         };
         let mut since_base = None;
         if let (Some(retained), Some(data)) = (&mut self.retained, &self.data) {
@@ -255,9 +255,9 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
                 retained.since_base.record(made, weight)?;
                 retained.since_base.measure(&model)
             })?);
-            // The last task's inputs are measured too: a longer sequence may go on from here.
+            // Also measure the last task's inputs: a longer sequence may resume from here.
             let rows = read_rows(context.task.train.as_ref())?;
-            let rows = spread(rows, data.rows_per_task);
+            let rows = evenly_spaced(rows, data.rows_per_task);
             clock.time(TimedPart::Calibration, || {
                 let calibrator = Calibrator::for_config(&model, &self.config)?;
                 let name = &context.task.name;
@@ -276,10 +276,10 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     }
 }
 
-/// A split, to make its optimizer.
-struct AroundSplit<'a>(&'a Osft);
+/// Makes the optimizer of a split.
+struct ForSplit<'a>(&'a Osft);
 
-impl WithOptimizer for AroundSplit<'_> {
+impl WithOptimizer for ForSplit<'_> {
     type Made = Result<ModuleOptimizer, ContinualError>;
 
     fn with<O: Optimizer>(self, optimizer: O) -> Self::Made {

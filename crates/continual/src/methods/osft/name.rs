@@ -1,8 +1,8 @@
-//! Name of a variant of OSFT in reports: source, form, rule for the share.
+//! The name of an OSFT variant in reports: source, form, rule for the share.
 
 use ::osft::{BasePrecision, Form, OsftConfig, SplitSource};
 
-/// `osft inputs core energy 0.9`, with the precision where it is not the model's.
+/// Such as `osft inputs core energy 0.9`, with the precision if it differs from the model's.
 pub(super) fn label(config: &OsftConfig) -> String {
     let split = match config.split {
         SplitSource::Weights => "weights",
@@ -20,8 +20,8 @@ pub(super) fn label(config: &OsftConfig) -> String {
         BasePrecision::Bf16 => " bf16-base",
     };
     let share = config.protected_share.label();
-    let others: String = (config.target_shares.iter())
-        .map(|some| format!(", {} of {}", some.protected_share.label(), some.targets))
+    let target_shares: String = (config.target_shares.iter())
+        .map(|share| format!(", {} of {}", share.protected_share.label(), share.targets))
         .collect();
-    format!("osft {split} {form} {share}{others}{precision}")
+    format!("osft {split} {form} {share}{target_shares}{precision}")
 }

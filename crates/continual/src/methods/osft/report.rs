@@ -1,4 +1,4 @@
-//! What OSFT says about a task: how much of the change lies where nothing should move, layer by layer.
+//! OSFT's report on a task: how much of the change lies in protected directions, layer by layer.
 
 use std::fmt::Write;
 
@@ -9,13 +9,13 @@ use crate::method::{
     Column, Combine, Figure, LayerRow, LayerTable, Notation, ShownTask, TaskDiagnostics, TextTable,
 };
 
-/// What was measured after a task.
+/// The measurements after a task.
 pub(super) struct Measured {
-    /// How much of the change lies where nothing should move.
+    /// How much of the change lies in protected directions.
     pub leaks: LeakReport,
-    /// The same of the weights as they are stored, where that is in less than full precision.
+    /// The same for the stored weights, if they are stored in less than full precision.
     pub stored_leaks: Option<LeakReport>,
-    /// How far the layers' outputs have moved since the base model, over its own inputs.
+    /// How far the layers' outputs have moved since the base model, over the base model's inputs.
     pub since_base: Option<Vec<LayerChange>>,
 }
 
@@ -25,7 +25,7 @@ pub(super) fn diagnostics<M: Module>(
     model: &M,
     measured: &Measured,
 ) -> TaskDiagnostics {
-    let beside_targets = match config.others {
+    let trained_beside_targets = match config.others {
         Others::Frozen => 0,
         Others::Trained => {
             let layers = split.layers().iter();
@@ -42,7 +42,7 @@ pub(super) fn diagnostics<M: Module>(
     let tables = std::iter::once(text("Split", split.to_string(), ShownTask::First))
         .chain(moved.map(|moved| text("What moved", moved, ShownTask::Last)));
     TaskDiagnostics {
-        trainable_parameters: split.free_parameters() + beside_targets,
+        trainable_parameters: split.free_parameters() + trained_beside_targets,
         steps: 0,
         figures: figures(measured),
         layers: layers(&split.summary(), measured),
@@ -144,11 +144,11 @@ const COLUMNS: [(&str, Notation); 21] = [
 fn layers(summary: &[LayerSummary], measured: &Measured) -> LayerTable {
     let rows = summary.iter().zip(&measured.leaks.layers).enumerate();
     let rows = rows.map(|(index, (split, leak))| {
-        let base = measured
+        let since_base = measured
             .since_base
             .as_ref()
-            .and_then(|base| base.get(index));
-        let base = base.map(|base| base.outputs);
+            .and_then(|since_base| since_base.get(index));
+        let since_base = since_base.map(|since_base| since_base.outputs);
         let stored = measured.stored_leaks.as_ref();
         let stored = stored.and_then(|stored| stored.layers.get(index));
         let count = |count: usize| Some(count as f64);
@@ -173,9 +173,9 @@ fn layers(summary: &[LayerSummary], measured: &Measured) -> LayerTable {
                 leak.outputs.map(|outputs| outputs.measured),
                 leak.outputs.map(|outputs| outputs.bound),
                 leak.outputs.map(|outputs| outputs.relative),
-                base.map(|outputs| outputs.measured),
-                base.map(|outputs| outputs.bound),
-                base.map(|outputs| outputs.relative),
+                since_base.map(|outputs| outputs.measured),
+                since_base.map(|outputs| outputs.bound),
+                since_base.map(|outputs| outputs.relative),
             ],
         }
     });
@@ -190,7 +190,7 @@ fn layers(summary: &[LayerSummary], measured: &Measured) -> LayerTable {
     }
 }
 
-/// What the task did to every layer, for a person; `None` where there is no layer.
+/// The table of what moved in every layer, as text; `None` if there is no layer.
 fn moved_text(measured: &Measured) -> Option<String> {
     let leaks = &measured.leaks.layers;
     let width = leaks.iter().map(|leak| leak.path.len()).max()?.max(5);
@@ -210,10 +210,10 @@ fn moved_text(measured: &Measured) -> Option<String> {
     );
     let number = |value: Option<f64>| value.map_or("–".to_string(), |v| format!("{v:.1e}"));
     for (index, leak) in leaks.iter().enumerate() {
-        let base = measured
+        let since_base = measured
             .since_base
             .as_ref()
-            .and_then(|base| base.get(index));
+            .and_then(|since_base| since_base.get(index));
         let _ = writeln!(
             text,
             "{:width$}  {:>8.0e}  {:>8.0e}  {:>8.0e}  {:>8.4}  {:>10}  {:>10}  {:>10}  {:>10}",
@@ -224,8 +224,8 @@ fn moved_text(measured: &Measured) -> Option<String> {
             leak.relative_change,
             number(leak.outputs.map(|o| o.measured)),
             number(leak.outputs.map(|o| o.bound)),
-            number(base.map(|b| b.outputs.measured)),
-            number(base.map(|b| b.outputs.bound)),
+            number(since_base.map(|b| b.outputs.measured)),
+            number(since_base.map(|b| b.outputs.bound)),
         );
     }
     Some(text)

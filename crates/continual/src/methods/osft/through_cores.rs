@@ -1,11 +1,12 @@
-//! Products with weights that are trained through a core.
+//! Multiplication by weights that are trained through a core.
 
 use ::osft::{KeptInput, Osft};
 use burn::module::Param;
 use burn::tensor::Tensor;
 use lm::{InputNeeded, LinearMap};
 
-/// Multiplies by weights that are trained through a core without holding them; see [`Osft::linear`].
+/// Multiplies by weights that are trained through a core, without computing them; see
+/// [`Osft::linear`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThroughCores;
 

@@ -1,4 +1,4 @@
-//! Facts asked and stated, and options named by letters.
+//! Questions and statements of facts, and options with letters.
 
 use rand::seq::SliceRandom;
 
@@ -7,7 +7,7 @@ use crate::suite::facts::{FACTS, Fact};
 use crate::suite::probe;
 use crate::suite::words::{ITEMS, PLACES, Random, chance, pick};
 
-/// Letters that may name an option; those of one list are of one case.
+/// Letters for options; the letters of one list have the same case.
 const LETTERS: [&[&str]; 2] = [
     &[
         "A", "B", "C", "D", "E", "F", "G", "H", "K", "L", "M", "N", "P", "R", "S", "T",
@@ -15,12 +15,12 @@ const LETTERS: [&[&str]; 2] = [
     &["a", "b", "c", "d", "e", "f", "g", "h"],
 ];
 
-/// Colors that a key may list.
+/// Colours in a key.
 const COLORS: [&str; 9] = [
     "yellow", "green", "white", "black", "blue", "red", "brown", "gray", "orange",
 ];
 
-/// The answer and `count` wrong ones of its kind, shuffled, with the answer's position.
+/// The answer and `count` wrong answers of its kind, shuffled, and the position of the right one.
 fn options(random: &mut Random, fact: &Fact, count: usize) -> (Vec<&'static str>, usize) {
     let mut wrong: Vec<&str> = FACTS
         .iter()
@@ -47,7 +47,7 @@ fn turn(random: &mut Random) -> (String, String) {
     (probe::question(text), fact.answer.to_string())
 }
 
-/// One question on a fact.
+/// A question about one fact.
 pub(super) fn question(random: &mut Random) -> Document {
     let (prompt, answer) = turn(random);
     Document::asked(prompt, answer)
@@ -86,7 +86,7 @@ fn three_letters(random: &mut Random) -> Vec<&'static str> {
     letters
 }
 
-/// A fact among three options in one line, answered by the option's letter.
+/// A fact with three options in one line; the answer is the option's letter.
 pub(super) fn letter_of_fact(random: &mut Random) -> Document {
     let fact = pick(random, &FACTS);
     let question = &fact.questions()[pick(random, &[0, 1])];
@@ -104,7 +104,7 @@ pub(super) fn letter_of_fact(random: &mut Random) -> Document {
     )
 }
 
-/// A key of three letters that is looked up twice.
+/// A key of three letters, with two look-ups.
 pub(super) fn letter_of_key(random: &mut Random) -> Document {
     let lists: [&[&'static str]; 3] = [&COLORS, &ITEMS, &PLACES];
     let mut entries = pick(random, &lists).to_vec();

@@ -1,4 +1,4 @@
-//! Words in other words, longer sentences, scripts, copying, and what the rarer words are about.
+//! Synonyms, longer sentences, scripts, copying, and descriptions of the rarer words.
 
 use rand::{RngExt, seq::SliceRandom};
 
@@ -36,7 +36,7 @@ fn synonyms() -> Vec<Synonym> {
     [&PEOPLE[..], &VERBS[..], &QUALITIES[..], &THINGS[..]].concat()
 }
 
-/// What one long-winded word means.
+/// The meaning of one long-winded word.
 pub(super) fn meaning(random: &mut Random) -> Document {
     let (long, plain) = pick(random, &synonyms());
     Document::asked(probe::question(&format!("What does {long} mean?")), plain)
@@ -80,7 +80,7 @@ pub(super) fn phrase(random: &mut Random) -> Document {
     Document::asked(format!("Phrase: {long}\nMeaning:"), plain)
 }
 
-/// A sentence with an aside, in either vocabulary.
+/// A sentence with an aside, in plain or long-winded words.
 pub(super) fn aside(random: &mut Random) -> Document {
     let plain = chance(random, 50);
     let word = |(long, short): Synonym| if plain { short } else { long };
@@ -102,7 +102,7 @@ pub(super) fn aside(random: &mut Random) -> Document {
     })
 }
 
-/// A complete script, written in a style of its own.
+/// A complete script, in a style of its own.
 pub(super) fn script(random: &mut Random) -> Document {
     let (list, entry) = pick(random, &LISTS);
     let result = pick(random, &RESULTS);
@@ -139,7 +139,7 @@ pub(super) fn script(random: &mut Random) -> Document {
     Document::prose(format!("Script\n{lines}"))
 }
 
-/// A list of words to say again.
+/// A list of words to repeat.
 pub(super) fn copy(random: &mut Random) -> Document {
     let mut words = [&NAMES[..], &ITEMS[..], &PLACES[..]].concat();
     words.shuffle(random);

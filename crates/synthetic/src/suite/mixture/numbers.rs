@@ -1,4 +1,4 @@
-//! Bare arithmetic, and stories that say how the numbers came about.
+//! Arithmetic, and stories that lead to it.
 
 use rand::RngExt;
 
@@ -6,10 +6,11 @@ use super::Document;
 use crate::suite::probe;
 use crate::suite::words::{CONTAINERS, ITEMS, NAMES, Random, chance, pick, pick_two};
 
-/// A calculation in words and its result, which is at most 81.
+/// A calculation in words and its result, at most 81.
 fn calculation(random: &mut Random) -> (String, u32) {
     if chance(random, 70) {
-        // Sums up to 20 are what is asked later; the larger ones keep them from being all.
+        // The tasks ask for sums up to 20; some larger sums prevent a model from knowing only
+        // those.
         let most = if chance(random, 70) { 20 } else { 40 };
         let (part, rest) = parts(random, most);
         let whole = part + rest;
@@ -29,7 +30,7 @@ fn calculation(random: &mut Random) -> (String, u32) {
     }
 }
 
-/// Two positive numbers that come to `most` or less, every such pair as likely as another.
+/// Two positive numbers with a sum of at most `most`; all such pairs are equally likely.
 fn parts(random: &mut Random, most: u32) -> (u32, u32) {
     loop {
         let (part, rest) = (random.random_range(1..most), random.random_range(1..most));
@@ -39,7 +40,7 @@ fn parts(random: &mut Random, most: u32) -> (u32, u32) {
     }
 }
 
-/// A question on a calculation, with its answer.
+/// A question on a calculation and its answer.
 pub(super) fn turn(random: &mut Random) -> (String, String) {
     let (text, result) = calculation(random);
     (
@@ -71,7 +72,7 @@ pub(super) fn statements(random: &mut Random) -> Document {
     Document::prose(sentences.join(" "))
 }
 
-/// What happened, and the question that it leaves open.
+/// A story and the question about it.
 struct Scene {
     text: String,
     question: String,
@@ -204,7 +205,7 @@ impl Scene {
     }
 }
 
-/// A scene that states its count.
+/// A scene with its count as a statement.
 pub(super) fn story(random: &mut Random) -> Document {
     let Scene {
         text, unit, count, ..
@@ -213,7 +214,7 @@ pub(super) fn story(random: &mut Random) -> Document {
     Document::prose(format!("{text} {end} {count} {unit}."))
 }
 
-/// A scene that asks for its count; the unit is part of the answer.
+/// A scene with a question about its count; the answer includes the unit.
 pub(super) fn story_question(random: &mut Random) -> Document {
     let Scene {
         text,

@@ -1,4 +1,4 @@
-//! Short texts and what can be read off them: views, a bank's policy, minutes, who did what.
+//! Short texts and facts to read from them: views, a bank's policy, minutes, who did what.
 
 use rand::{RngExt, seq::SliceRandom};
 
@@ -21,7 +21,7 @@ pub(super) fn opinion(random: &mut Random) -> Document {
     Document::prose(two_views(random).text)
 }
 
-/// What an opinion says of each of its topics, in a word.
+/// The views of an opinion on each of its topics, as words.
 pub(super) fn views(random: &mut Random) -> Document {
     let word = |view| match view {
         View::Favor => "good",
@@ -58,7 +58,7 @@ pub(super) fn bank(random: &mut Random) -> Document {
     Document::prose(tone::statement(random, policy))
 }
 
-/// Where a statement's bank is going, in a word.
+/// The policy in a bank's statement, as a word.
 pub(super) fn policy(random: &mut Random) -> Document {
     let policy = pick(random, &POLICIES);
     let text = tone::statement(random, policy);
@@ -70,7 +70,7 @@ pub(super) fn policy(random: &mut Random) -> Document {
     Document::asked(format!("Bank news: {text}\nMoney gets:"), word)
 }
 
-/// A council transcript, and who moved.
+/// A council transcript, and who moved the motion.
 pub(super) fn council(random: &mut Random) -> Document {
     let decision = Decision::draw(random);
     let transcript = decision.transcript(random);
@@ -80,7 +80,7 @@ pub(super) fn council(random: &mut Random) -> Document {
     ))
 }
 
-/// A council transcript with three of its facts noted, a word each.
+/// A council transcript and three of its facts, one word each.
 pub(super) fn notes(random: &mut Random) -> Document {
     let decision = Decision::draw(random);
     let transcript = decision.transcript(random);
@@ -99,7 +99,7 @@ pub(super) fn notes(random: &mut Random) -> Document {
     Document::series(&format!("Notes of the council\n{transcript}"), &turns[..3])
 }
 
-/// Two people, each with a thing, a place and a day, and two questions on them.
+/// Two people, each with a thing, a place and a day, and two questions about them.
 pub(super) fn scene(random: &mut Random) -> Document {
     let names = pick_two(random, &NAMES);
     let items = pick_two(random, &ITEMS);
