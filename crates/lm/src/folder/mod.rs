@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use fingerprint::FolderFingerprint;
 pub use read::Loaded;
-pub use write::{ExportPrecision, UNFINISHED, write_whole};
+pub use write::ExportPrecision;
 
 use crate::error::LmError;
 use crate::families::Model;

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use atomic_write_file::AtomicWriteFile;
 use burn::store::{
     BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, SafetensorsStore,
 };
@@ -16,7 +17,7 @@ use crate::model::{FolderFormat, Pretrained};
 
 /// Prefix of the names of unfinished files and folders: they are being written, or the program ended before
 /// they were complete.
-pub const UNFINISHED: &str = ".writing-";
+const UNFINISHED: &str = ".writing-";
 
 /// Files beside the weights that other tools need to load and use a model.
 const COMPANIONS: [&str; 10] = [
@@ -143,29 +144,14 @@ fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
         path: path.to_path_buf(),
         reason: error.to_string(),
     })?;
-    write_whole(path, format!("{text}\n").as_bytes())
+    // Completely or not at all.
+    AtomicWriteFile::open(path)
+        .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.commit()))
+        .map_err(LmError::io("write", path))
 }
 
-/// Writes a file completely or not at all: through a temporary file that is synchronized and renamed.
-///
-/// # Errors
-///
-/// [`LmError::Io`] if its folder cannot be written; an existing file is then unchanged.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
-    let parent = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = scratch(0o666)
-        .tempfile_in(parent)
-        .map_err(LmError::io("write in", parent))?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(LmError::io("write", path))?;
-    file.persist(path)
-        .map_err(|error| LmError::io("write", path)(error.error))?;
-    Ok(())
-}
-
-/// A builder of temporary files and folders with ordinary permissions: by default they are private and would
-/// stay so after renaming.
+/// A builder of temporary folders with ordinary permissions: by default they are private and would stay so after
+/// renaming.
 fn scratch(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);

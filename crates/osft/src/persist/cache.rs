@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use atomic_write_file::AtomicWriteFile;
 use burn::module::ParamId;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -77,19 +78,9 @@ fn renew_identities(split: &mut Osft) {
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut unfinished = tempfile::Builder::new();
-    unfinished.prefix(".writing-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Reduced by the umask, as for any new file: other users may share the folder.
-        unfinished.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = unfinished.tempfile_in(folder)?;
+    let mut file = AtomicWriteFile::open(path)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    file.commit()
 }
 
 /// Hexadecimal SHA-256 of everything that a split depends on.
