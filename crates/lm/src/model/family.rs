@@ -10,7 +10,7 @@ use super::language_model::LanguageModel;
 use crate::error::LmError;
 
 /// A model family: models that share an implementation. A family has its own folder (or file) and one line in
-/// a list made by [`families!`](crate::families).
+/// a list made by [`families!`](macro@crate::families).
 pub trait Family: LanguageModel {
     /// Format of the family's model folders.
     const FORMAT: FolderFormat;

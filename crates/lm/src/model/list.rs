@@ -120,7 +120,7 @@ macro_rules! families {
     };
 }
 
-/// Burn's `Module` for an enum of [`families!`](crate::families), written by hand: the derived implementation
+/// Burn's `Module` for an enum of [`families!`](macro@crate::families), written by hand: the derived implementation
 /// would add the variant's name to every path.
 #[doc(hidden)]
 #[macro_export]
