@@ -128,7 +128,7 @@ fn text_to_text_cuts_the_ends_of_both_texts() {
 }
 
 #[test]
-fn a_plain_text_becomes_an_example_of_the_familys_framing() {
+fn a_plain_text_becomes_an_example_as_the_framing_says() {
     let row = tokenizer(true).text("3 4 5", 3, 0).unwrap();
     assert_eq!((row.prompt, row.answer), (vec![], vec![1, 3, 4]));
     // Without sentinels, the second half answers the first.
