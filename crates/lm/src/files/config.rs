@@ -45,6 +45,37 @@ fn refuse_quantized(json: &Value, path: &Path) -> Result<(), LmError> {
     })
 }
 
+/// The error about a key that asks for a computation that is not supported.
+pub(crate) fn unsupported<T>(
+    path: &Path,
+    field: &'static str,
+    found: &str,
+    supported: &str,
+) -> Result<T, LmError> {
+    Err(LmError::Unsupported {
+        path: path.to_path_buf(),
+        field,
+        found: format!("{found:?}"),
+        supported: supported.to_string(),
+    })
+}
+
+/// The error about a value from which no model can be built.
+pub(crate) fn invalid<T>(path: &Path, reason: String) -> Result<T, LmError> {
+    Err(LmError::InvalidConfig {
+        path: path.to_path_buf(),
+        reason,
+    })
+}
+
+/// Refuses a size of 0, given with its key.
+pub(crate) fn refuse_zeros(path: &Path, sizes: &[(&str, usize)]) -> Result<(), LmError> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((name, _)) => invalid(path, format!("{name} is 0; it must be at least 1")),
+        None => Ok(()),
+    }
+}
+
 /// Reads a token id or a list of them; `None` for anything else.
 pub(crate) fn token_ids(value: &Value) -> Option<Vec<u32>> {
     let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use config::parse_config;
-pub(crate) use config::token_ids;
+pub(crate) use config::{invalid, refuse_zeros, token_ids, unsupported};
 
 use crate::error::LmError;
 

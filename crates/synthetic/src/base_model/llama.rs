@@ -42,21 +42,13 @@ pub(super) fn source(
         "pad_token_id": 0,
         "torch_dtype": "float32"
     });
-    let tokenizer_config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": END_OF_TEXT,
-        "pad_token": END_OF_TEXT,
-        "clean_up_tokenization_spaces": false
-    });
     let generation = json!({"eos_token_id": 0, "pad_token_id": 0});
-    Ok(BaseModelSource {
-        files: vec![
-            ("config.json", config),
-            ("tokenizer_config.json", tokenizer_config),
-            ("generation_config.json", generation),
-        ],
+    Ok(BaseModelSource::new(
+        config,
+        generation,
         tokenizer,
-    })
+        [END_OF_TEXT; 2],
+    ))
 }
 
 /// Prompt and answer are tokenized apart, as those of tasks are.

@@ -4,7 +4,7 @@ mod llama;
 mod t5;
 
 use lm::{Example, TextTokenizer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
 use crate::error::SyntheticError;
@@ -50,6 +50,31 @@ pub struct BaseModelSource {
     pub files: Vec<(&'static str, Value)>,
     /// The trained vocabulary.
     pub tokenizer: Tokenizer,
+}
+
+impl BaseModelSource {
+    /// A source whose text ends with the token `end`, and whose rows are filled up with `padding`.
+    fn new(
+        config: Value,
+        generation: Value,
+        tokenizer: Tokenizer,
+        [end, padding]: [&str; 2],
+    ) -> Self {
+        let tokenizer_config = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": end,
+            "pad_token": padding,
+            "clean_up_tokenization_spaces": false
+        });
+        Self {
+            files: vec![
+                ("config.json", config),
+                ("tokenizer_config.json", tokenizer_config),
+                ("generation_config.json", generation),
+            ],
+            tokenizer,
+        }
+    }
 }
 
 impl BaseModelSettings {

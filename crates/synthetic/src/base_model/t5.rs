@@ -106,21 +106,13 @@ pub(super) fn source(
         "decoder_start_token_id": 0,
         "torch_dtype": "float32"
     });
-    let tokenizer_config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": END,
-        "pad_token": PADDING,
-        "clean_up_tokenization_spaces": false
-    });
     let generation = json!({"eos_token_id": 1, "pad_token_id": 0, "decoder_start_token_id": 0});
-    Ok(BaseModelSource {
-        files: vec![
-            ("config.json", config),
-            ("tokenizer_config.json", tokenizer_config),
-            ("generation_config.json", generation),
-        ],
+    Ok(BaseModelSource::new(
+        config,
+        generation,
         tokenizer,
-    })
+        [END, PADDING],
+    ))
 }
 
 /// What is asked as a prompt and its answer, prose with spans that are missing.

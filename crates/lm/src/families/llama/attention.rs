@@ -54,7 +54,7 @@ impl Attention {
         rope: &Rope,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let [batch, tokens, _] = x.dims();
         let heads = |x: Tensor<3>, count: usize| {
@@ -63,7 +63,7 @@ impl Attention {
         };
         let query_heads = self.key_value_heads * self.groups;
         let layers = [&self.q_proj, &self.k_proj, &self.v_proj];
-        let [query, key, value] = projector.project(layers, x);
+        let [query, key, value] = applier.project(layers, x);
         let query = heads(query, query_heads);
         let key = heads(key, self.key_value_heads);
         let value = heads(value, self.key_value_heads);
@@ -87,6 +87,6 @@ impl Attention {
             .reshape([batch, query_heads, tokens, self.head_width])
             .swap_dims(1, 2)
             .reshape([batch, tokens, query_heads * self.head_width]);
-        projector.project_alone(&self.o_proj, context)
+        applier.project_alone(&self.o_proj, context)
     }
 }

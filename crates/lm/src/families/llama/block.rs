@@ -32,9 +32,9 @@ impl Mlp {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
-        let [gate, up] = projector.project([&self.gate_proj, &self.up_proj], x);
-        let [output] = projector.project([&self.down_proj], silu_gate(gate, up));
+    fn forward(&self, x: Tensor<3>, applier: &mut LinearApplier<'_>) -> Tensor<3> {
+        let [gate, up] = applier.project([&self.gate_proj, &self.up_proj], x);
+        let [output] = applier.project([&self.down_proj], silu_gate(gate, up));
         output
     }
 }
@@ -70,12 +70,12 @@ impl Block {
         rope: &Rope,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let normed = rms_norm(&self.input_layernorm, x.clone());
-        let attended = self.self_attn.forward(normed, rope, mask, cache, projector);
+        let attended = self.self_attn.forward(normed, rope, mask, cache, applier);
         let x = x + attended;
         let normed = rms_norm(&self.post_attention_layernorm, x.clone());
-        x + self.mlp.forward(normed, projector)
+        x + self.mlp.forward(normed, applier)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::rope_config::{RopeScaling, Stretch};
 use crate::error::LmError;
-use crate::files::parse_config;
+use crate::files::{invalid, parse_config, refuse_zeros, unsupported};
 
 /// Supported values of `model_type`.
 pub(super) const MODEL_TYPES: &[&str] = &["llama", "mistral"];
@@ -131,34 +131,25 @@ impl LlamaConfig {
     }
 
     fn validate(&self, path: &Path) -> Result<(), LmError> {
-        let unsupported = |field, found: &str, supported: &str| {
-            Err(LmError::Unsupported {
-                path: path.to_path_buf(),
-                field,
-                found: format!("{found:?}"),
-                supported: supported.to_string(),
-            })
-        };
         if !MODEL_TYPES.contains(&self.model_type.as_str()) {
-            return unsupported("model_type", &self.model_type, &MODEL_TYPES.join(", "));
+            return unsupported(
+                path,
+                "model_type",
+                &self.model_type,
+                &MODEL_TYPES.join(", "),
+            );
         }
         if self.hidden_act != "silu" {
-            return unsupported("hidden_act", &self.hidden_act, "silu");
+            return unsupported(path, "hidden_act", &self.hidden_act, "silu");
         }
         for scaling in [&self.rope_scaling, &self.rope_parameters] {
             let kind = scaling.as_ref().and_then(|s| s.rope_type.as_deref());
             if let Some(kind) = kind
                 && !RopeScaling::KINDS.contains(&kind)
             {
-                return unsupported("rope_type", kind, &RopeScaling::KINDS.join(", "));
+                return unsupported(path, "rope_type", kind, &RopeScaling::KINDS.join(", "));
             }
         }
-        let invalid = |reason: String| {
-            Err(LmError::InvalidConfig {
-                path: path.to_path_buf(),
-                reason,
-            })
-        };
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -168,36 +159,43 @@ impl LlamaConfig {
             ("num_key_value_heads", self.key_value_heads()),
             ("head_dim", self.head_width()),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return invalid(format!("{name} is 0; it must be at least 1"));
-        }
+        refuse_zeros(path, &sizes)?;
         if !self
             .num_attention_heads
             .is_multiple_of(self.key_value_heads())
         {
-            return invalid(format!(
-                "num_attention_heads = {} is not a multiple of num_key_value_heads = {}",
-                self.num_attention_heads,
-                self.key_value_heads()
-            ));
+            return invalid(
+                path,
+                format!(
+                    "num_attention_heads = {} is not a multiple of num_key_value_heads = {}",
+                    self.num_attention_heads,
+                    self.key_value_heads()
+                ),
+            );
         }
         if !self.head_width().is_multiple_of(2) {
-            return invalid(format!(
-                "head_dim = {} is odd; rotary embeddings need pairs",
-                self.head_width()
-            ));
+            return invalid(
+                path,
+                format!(
+                    "head_dim = {} is odd; rotary embeddings need pairs",
+                    self.head_width()
+                ),
+            );
         }
         if self.sliding_window == Some(0) {
-            return invalid("sliding_window is 0; use null for no window".to_string());
+            return invalid(
+                path,
+                "sliding_window is 0; use null for no window".to_string(),
+            );
         }
         if let Err(reason) = self.rope() {
-            return invalid(reason);
+            return invalid(path, reason);
         }
         if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps.is_finite()) {
-            return invalid(format!(
-                "rms_norm_eps = {} must be above 0",
-                self.rms_norm_eps
-            ));
+            return invalid(
+                path,
+                format!("rms_norm_eps = {} must be above 0", self.rms_norm_eps),
+            );
         }
         Ok(())
     }

@@ -49,8 +49,8 @@ impl Llama {
                 true => backward.leaf(input),
                 false => backward.constant(input),
             };
-            let mut projector = LinearApplier::mapped(map);
-            let y = tables.apply(&self.layers[index], x.clone(), None, &mut projector);
+            let mut applier = LinearApplier::mapped(map);
+            let y = tables.apply(&self.layers[index], x.clone(), None, &mut applier);
             let mut gradients = backward.through(y, gradient);
             if !below {
                 return loss;

@@ -40,9 +40,9 @@ impl Tables {
         block: &Block,
         x: Tensor<3>,
         cache: Option<&mut LayerCache>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        block.forward(x, &self.rope, self.mask.as_ref(), cache, projector)
+        block.forward(x, &self.rope, self.mask.as_ref(), cache, applier)
     }
 }
 
@@ -114,11 +114,11 @@ impl Llama {
     pub(super) fn hidden_right_padded(
         &self,
         rows: &[Vec<u32>],
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let x = self.embed_right_padded(rows);
         let layout = Layout::right_padded(x.dims()[1]);
-        self.hidden_of(x, &layout, None, projector)
+        self.hidden_of(x, &layout, None, applier)
     }
 
     /// # Shapes
@@ -150,14 +150,14 @@ impl Llama {
         ids: Vec<u32>,
         layout: &Layout,
         cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let tokens = layout.positions()[0].len();
         let batch = ids.len() / tokens.max(1);
         let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
         let ids = TensorData::new(ids, [batch, tokens]);
         let ids = Tensor::<2, Int>::from_data(ids, &self.device());
-        self.hidden_of(self.embed_tokens.forward(ids), layout, cache, projector)
+        self.hidden_of(self.embed_tokens.forward(ids), layout, cache, applier)
     }
 
     fn hidden_of(
@@ -165,12 +165,12 @@ impl Llama {
         mut x: Tensor<3>,
         layout: &Layout,
         mut cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let tables = self.tables(layout);
         for (index, block) in self.layers.iter().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = tables.apply(block, x, cache, projector);
+            x = tables.apply(block, x, cache, applier);
         }
         self.norm.forward(x)
     }
@@ -245,8 +245,8 @@ impl LanguageModel for Llama {
         // Without autodiff, since there is no backward pass.
         let model = self.valid();
         let device = model.embed_tokens.weight.val().device();
-        let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
-        model.hidden_right_padded(&rows, &mut projector);
+        let mut applier = LinearApplier::observed(observer, &lengths, longest, &device);
+        model.hidden_right_padded(&rows, &mut applier);
     }
 }
 

@@ -70,15 +70,15 @@ impl Attention {
         x: Tensor<3>,
         bias: &Tensor<4>,
         cache: Option<&mut LayerCache>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        let [query, key, value] = projector.project([&self.q, &self.k, &self.v], x);
+        let [query, key, value] = applier.project([&self.q, &self.k, &self.v], x);
         let (key, value) = (self.split_heads(key), self.split_heads(value));
         let (key, value) = match cache {
             Some(cache) => cache.extend(key, value),
             None => (key, value),
         };
-        self.attend(query, key, value, Some(bias), projector)
+        self.attend(query, key, value, Some(bias), applier)
     }
 
     /// Attention from the decoder's tokens to the encoder's.
@@ -91,10 +91,10 @@ impl Attention {
         x: Tensor<3>,
         (key, value): &Memory,
         mask: Option<&Tensor<4>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        let [query] = projector.project([&self.q], x);
-        self.attend(query, key.clone(), value.clone(), mask, projector)
+        let [query] = applier.project([&self.q], x);
+        self.attend(query, key.clone(), value.clone(), mask, applier)
     }
 
     /// # Shapes
@@ -112,11 +112,11 @@ impl Attention {
         key: Tensor<4>,
         value: Tensor<4>,
         bias: Option<&Tensor<4>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let [batch, tokens, inner] = query.dims();
         let context = attend(self.split_heads(query), key, value, bias);
         let context = context.swap_dims(1, 2).reshape([batch, tokens, inner]);
-        projector.project_alone(&self.o, context)
+        applier.project_alone(&self.o, context)
     }
 }

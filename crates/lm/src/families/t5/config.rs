@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use crate::error::LmError;
-use crate::files::{parse_config, token_ids};
+use crate::files::{invalid, parse_config, refuse_zeros, token_ids, unsupported};
 
 /// The token that ends a text if no file names one.
 pub(super) const DEFAULT_END: u32 = 1;
@@ -142,27 +142,13 @@ impl T5Config {
     }
 
     fn validate(&self, path: &Path) -> Result<(), LmError> {
-        let unsupported = |field, found: &str, supported: &str| {
-            Err(LmError::Unsupported {
-                path: path.to_path_buf(),
-                field,
-                found: format!("{found:?}"),
-                supported: supported.to_string(),
-            })
-        };
         if self.model_type != MODEL_TYPE {
-            return unsupported("model_type", &self.model_type, MODEL_TYPE);
+            return unsupported(path, "model_type", &self.model_type, MODEL_TYPE);
         }
         if !matches!(self.feed_forward_proj.as_str(), "relu" | "gated-gelu") {
             let found = &self.feed_forward_proj;
-            return unsupported("feed_forward_proj", found, "relu, gated-gelu");
+            return unsupported(path, "feed_forward_proj", found, "relu, gated-gelu");
         }
-        let invalid = |reason: String| {
-            Err(LmError::InvalidConfig {
-                path: path.to_path_buf(),
-                reason,
-            })
-        };
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("d_model", self.d_model),
@@ -172,27 +158,34 @@ impl T5Config {
             ("num_decoder_layers", self.decoder_layers()),
             ("num_heads", self.num_heads),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return invalid(format!("{name} is 0; it must be at least 1"));
-        }
+        refuse_zeros(path, &sizes)?;
         let epsilon = self.layer_norm_epsilon;
         if !(epsilon > 0.0 && epsilon.is_finite()) {
-            return invalid(format!("layer_norm_epsilon = {epsilon} must be above 0"));
+            return invalid(
+                path,
+                format!("layer_norm_epsilon = {epsilon} must be above 0"),
+            );
         }
         let buckets = self.relative_attention_num_buckets;
         if buckets < 4 || !buckets.is_multiple_of(2) {
-            return invalid(format!(
-                "relative_attention_num_buckets = {buckets}; it must be even and at least 4"
-            ));
+            return invalid(
+                path,
+                format!(
+                    "relative_attention_num_buckets = {buckets}; it must be even and at least 4"
+                ),
+            );
         }
         // The decoder uses all buckets for one side: half of them hold one distance each.
         let exact = buckets / 2;
         if self.relative_attention_max_distance <= exact {
-            return invalid(format!(
-                "relative_attention_max_distance = {} must be above {exact}, the distances that \
+            return invalid(
+                path,
+                format!(
+                    "relative_attention_max_distance = {} must be above {exact}, the distances that \
                  have a bucket each",
-                self.relative_attention_max_distance
-            ));
+                    self.relative_attention_max_distance
+                ),
+            );
         }
         let ends = self.eos_token_id.iter().map(|&id| ("eos_token_id", id));
         let others = [
@@ -202,7 +195,10 @@ impl T5Config {
         for (name, token) in ends.chain(others) {
             if token as usize >= self.vocab_size {
                 let size = self.vocab_size;
-                return invalid(format!("{name} = {token} is not below vocab_size = {size}"));
+                return invalid(
+                    path,
+                    format!("{name} = {token} is not below vocab_size = {size}"),
+                );
             }
         }
         Ok(())

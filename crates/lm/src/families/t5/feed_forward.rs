@@ -45,19 +45,19 @@ impl FeedForward {
 
     /// # Shapes
     /// - `x` and output: `[batch, tokens, d_model]`
-    pub(super) fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>, applier: &mut LinearApplier<'_>) -> Tensor<3> {
         let inner = match (&self.wi, &self.wi_0, &self.wi_1) {
             (None, Some(gate), Some(up)) => {
-                let [gate, up] = projector.project([gate, up], x);
+                let [gate, up] = applier.project([gate, up], x);
                 activation::gelu_approximate(gate) * up
             }
             (Some(wi), ..) => {
-                let [inner] = projector.project([wi], x);
+                let [inner] = applier.project([wi], x);
                 activation::relu(inner)
             }
             _ => unreachable!("invariant: built with `wi`, or with `wi_0` and `wi_1`"),
         };
-        let [output] = projector.project([&self.wo], inner);
+        let [output] = applier.project([&self.wo], inner);
         output
     }
 }

@@ -38,7 +38,7 @@ impl T5 {
             decoder: (decoder_inputs, decoder_last),
             decoder_bias,
         } = self.valid().saved(rows);
-        let mut projector = LinearApplier::mapped(map);
+        let mut applier = LinearApplier::mapped(map);
 
         let x = backward.leaf(decoder_last);
         let chosen = targets.select(self.decoder.final_layer_norm.forward(x.clone()));
@@ -52,15 +52,8 @@ impl T5 {
         let mut bias_gradient = Sum::default();
         for (block, input) in self.decoder.block.iter().zip(decoder_inputs).rev() {
             let x = backward.leaf(input);
-            let memory = block.memory(states.clone(), &mut projector);
-            let y = block.forward(
-                x.clone(),
-                &bias,
-                &memory,
-                mask.as_ref(),
-                None,
-                &mut projector,
-            );
+            let memory = block.memory(states.clone(), &mut applier);
+            let y = block.forward(x.clone(), &bias, &memory, mask.as_ref(), None, &mut applier);
             let mut gradients = backward.through(y, gradient);
             gradient = gradient_of(&x, &mut gradients);
             states_gradient.add(gradient_of(&states, &mut gradients));
@@ -82,7 +75,7 @@ impl T5 {
         let mut bias_gradient = Sum::default();
         for (block, input) in self.encoder.block.iter().zip(encoder_inputs).rev() {
             let x = backward.leaf(input);
-            let y = block.forward(x.clone(), &bias, &mut projector);
+            let y = block.forward(x.clone(), &bias, &mut applier);
             let mut gradients = backward.through(y, gradient);
             gradient = gradient_of(&x, &mut gradients);
             bias_gradient.add(gradient_of(&bias, &mut gradients));
@@ -97,7 +90,7 @@ impl T5 {
 
     /// Runs the forward pass on a model without autodiff and saves the activations.
     fn saved(&self, rows: &Rows) -> Saved {
-        let mut projector = LinearApplier::default();
+        let mut applier = LinearApplier::default();
         let device = self.device();
         let mut x = self.embed(&rows.prompts);
         let mask = padding_of(&rows.prompts, &device);
@@ -105,7 +98,7 @@ impl T5 {
         let mut encoder = Vec::with_capacity(self.encoder.block.len());
         for block in &self.encoder.block {
             encoder.push(x.clone());
-            x = block.forward(x, &encoder_bias, &mut projector);
+            x = block.forward(x, &encoder_bias, &mut applier);
         }
         let states = self.encoder.final_layer_norm.forward(x.clone());
         let encoder = (encoder, x);
@@ -115,9 +108,9 @@ impl T5 {
         let mut decoder = Vec::with_capacity(self.decoder.block.len());
         for block in &self.decoder.block {
             decoder.push(x.clone());
-            let memory = block.memory(states.clone(), &mut projector);
+            let memory = block.memory(states.clone(), &mut applier);
             let mask = mask.as_ref();
-            x = block.forward(x, &decoder_bias, &memory, mask, None, &mut projector);
+            x = block.forward(x, &decoder_bias, &memory, mask, None, &mut applier);
         }
         Saved {
             encoder,

@@ -89,22 +89,18 @@ impl T5 {
     fn encoder_states_and_mask(
         &self,
         prompts: &[Vec<u32>],
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> (Tensor<3>, Option<Tensor<4>>) {
         let x = self.embed(prompts);
         let mask = padding_of(prompts, &x.device());
-        (self.encoder.forward(x, mask.as_ref(), projector), mask)
+        (self.encoder.forward(x, mask.as_ref(), applier), mask)
     }
 
     /// Encodes prompts.
-    pub(super) fn encode(
-        &self,
-        prompts: &[Vec<u32>],
-        projector: &mut LinearApplier<'_>,
-    ) -> Encoded {
-        let (states, mask) = self.encoder_states_and_mask(prompts, projector);
+    pub(super) fn encode(&self, prompts: &[Vec<u32>], applier: &mut LinearApplier<'_>) -> Encoded {
+        let (states, mask) = self.encoder_states_and_mask(prompts, applier);
         Encoded {
-            memories: self.decoder.memories(states, projector),
+            memories: self.decoder.memories(states, applier),
             mask,
         }
     }
@@ -119,12 +115,12 @@ impl T5 {
         past: usize,
         encoded: &Encoded,
         cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let Encoded { memories, mask } = encoded;
         let x = self.embed(rows);
         self.decoder
-            .forward(x, past, memories, mask.as_ref(), cache, projector)
+            .forward(x, past, memories, mask.as_ref(), cache, applier)
     }
 
     /// The output head, with the scale of the loss.
@@ -175,9 +171,9 @@ impl T5 {
     }
 
     /// Hidden states of the decoder for the answers.
-    fn answer_states(&self, rows: &Rows, projector: &mut LinearApplier<'_>) -> Tensor<3> {
-        let encoded = self.encode(&rows.prompts, projector);
-        self.decode(&rows.answers, 0, &encoded, None, projector)
+    fn answer_states(&self, rows: &Rows, applier: &mut LinearApplier<'_>) -> Tensor<3> {
+        let encoded = self.encode(&rows.prompts, applier);
+        self.decode(&rows.answers, 0, &encoded, None, applier)
     }
 
     /// Examples as encoder rows and decoder rows. The decoder reads each answer shifted right by one.
@@ -263,16 +259,16 @@ impl LanguageModel for T5 {
         }
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let mut projector = LinearApplier::observed(observer, &lengths, longest, &device);
-        let encoded = model.encode(&prompts, &mut projector);
+        let mut applier = LinearApplier::observed(observer, &lengths, longest, &device);
+        let encoded = model.encode(&prompts, &mut applier);
         // Without answers, the decoder sees no token that could be measured.
         if examples.iter().all(|example| example.answer.is_empty()) {
             return;
         }
         let lengths: Vec<usize> = examples.iter().map(|e| e.answer.len()).collect();
         let tokens = answers.iter().map(Vec::len).max().unwrap_or(0);
-        let mut projector = LinearApplier::observed(observer, &lengths, tokens, &device);
-        model.decode(&answers, 0, &encoded, None, &mut projector);
+        let mut applier = LinearApplier::observed(observer, &lengths, tokens, &device);
+        model.decode(&answers, 0, &encoded, None, &mut applier);
     }
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {

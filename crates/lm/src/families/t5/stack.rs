@@ -38,10 +38,10 @@ impl SelfAttentionLayer {
         x: Tensor<3>,
         bias: &Tensor<4>,
         cache: Option<&mut LayerCache>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let normed = rms_norm(&self.layer_norm, x.clone());
-        x + self.SelfAttention.within(normed, bias, cache, projector)
+        x + self.SelfAttention.within(normed, bias, cache, applier)
     }
 }
 
@@ -65,9 +65,9 @@ impl FeedForwardLayer {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, projector: &mut LinearApplier<'_>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, applier: &mut LinearApplier<'_>) -> Tensor<3> {
         let normed = rms_norm(&self.layer_norm, x.clone());
-        x + self.DenseReluDense.forward(normed, projector)
+        x + self.DenseReluDense.forward(normed, applier)
     }
 }
 
@@ -84,11 +84,11 @@ impl EncoderBlock {
         &self,
         x: Tensor<3>,
         bias: &Tensor<4>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let (attention, feed_forward) = &self.layer;
-        let x = attention.forward(x, bias, None, projector);
-        feed_forward.forward(x, projector)
+        let x = attention.forward(x, bias, None, applier);
+        feed_forward.forward(x, applier)
     }
 }
 
@@ -102,9 +102,9 @@ impl DecoderBlock {
     ///
     /// # Shapes
     /// - `encoded`: `[batch, encoder tokens, d_model]`
-    pub(super) fn memory(&self, encoded: Tensor<3>, projector: &mut LinearApplier<'_>) -> Memory {
+    pub(super) fn memory(&self, encoded: Tensor<3>, applier: &mut LinearApplier<'_>) -> Memory {
         let attention = &self.layer.1.EncDecAttention;
-        let [key, value] = projector.project([&attention.k, &attention.v], encoded);
+        let [key, value] = applier.project([&attention.k, &attention.v], encoded);
         (attention.split_heads(key), attention.split_heads(value))
     }
 
@@ -119,15 +119,13 @@ impl DecoderBlock {
         memory: &Memory,
         mask: Option<&Tensor<4>>,
         cache: Option<&mut LayerCache>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let (attention, cross, feed_forward) = &self.layer;
-        let x = attention.forward(x, bias, cache, projector);
+        let x = attention.forward(x, bias, cache, applier);
         let normed = rms_norm(&cross.layer_norm, x.clone());
-        let attended = cross
-            .EncDecAttention
-            .across(normed, memory, mask, projector);
-        feed_forward.forward(x + attended, projector)
+        let attended = cross.EncDecAttention.across(normed, memory, mask, applier);
+        feed_forward.forward(x + attended, applier)
     }
 }
 
@@ -172,11 +170,11 @@ impl Encoder {
         &self,
         mut x: Tensor<3>,
         mask: Option<&Tensor<4>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let bias = self.bias(x.dims()[1], mask);
         for block in &self.block {
-            x = block.forward(x, &bias, projector);
+            x = block.forward(x, &bias, applier);
         }
         self.final_layer_norm.forward(x)
     }
@@ -217,7 +215,7 @@ impl Decoder {
     pub(super) fn memories(
         &self,
         encoded: Tensor<3>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Vec<Memory> {
         let attentions = self
             .block
@@ -227,7 +225,7 @@ impl Decoder {
             .clone()
             .flat_map(|attention| [&attention.k, &attention.v])
             .collect();
-        let mut projected = projector.project_all(&layers, encoded).into_iter();
+        let mut projected = applier.project_all(&layers, encoded).into_iter();
         let memory = |attention: &Attention| {
             let key = projected.next()?;
             let value = projected.next()?;
@@ -258,12 +256,12 @@ impl Decoder {
         memories: &[Memory],
         mask: Option<&Tensor<4>>,
         mut cache: Option<&mut Vec<LayerCache>>,
-        projector: &mut LinearApplier<'_>,
+        applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let bias = self.bias(past, x.dims()[1], &x.device());
         for (index, (block, memory)) in self.block.iter().zip(memories).enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = block.forward(x, &bias, memory, mask, cache, projector);
+            x = block.forward(x, &bias, memory, mask, cache, applier);
         }
         self.final_layer_norm.forward(x)
     }
