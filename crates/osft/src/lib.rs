@@ -106,7 +106,7 @@ pub use config::{
     TargetShare, Targets,
 };
 pub use error::OsftError;
-pub use form::{CoreOptimizer, FreeCore, FreeFactors, KeptInput, StepCost};
+pub use form::{FreeCore, FreeFactors, KeptInput, StepCost};
 pub use importance_measure::ImportanceMeasure;
 pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;

@@ -9,7 +9,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use common::drawn::{Drawn, Everything, Plan};
 use common::{Mlp, backends};
-use osft::{Osft, OsftConfig, OsftError, Others, ShareRule, Targets};
+use osft::{Osft, OsftConfig, OsftError, Others, ShareRule, SplitContext, Targets};
 
 #[test]
 fn training_flags_and_frozen_parameters_do_not_change() {
@@ -150,5 +150,41 @@ fn a_shared_parameter_is_listed_once() {
         let osft = Osft::split(&module, &OsftConfig::new()).unwrap();
         assert_eq!(osft.layers().len(), 1);
         assert!(osft.warnings()[0].contains("0.weight is left as it is: it is also 2.weight"));
+    }
+}
+
+#[test]
+fn a_parameter_group_selects_its_rank_2_parameters() {
+    use burn::module::ParamGroup;
+    for (_, device) in backends() {
+        let device = device.autodiff();
+        let model = Mlp::new(38, &device);
+        // Weight and bias of a layer, by identity.
+        let of_middle = ParamGroup::ids_from_module(model.middle.clone());
+        let but_first = ParamGroup::all().exclude(ParamGroup::from_predicate("first"));
+        let cases = [
+            (of_middle.clone(), vec!["middle.weight"]),
+            (ParamGroup::from_path("last.weight"), vec!["last.weight"]),
+            (but_first.clone(), vec!["middle.weight", "last.weight"]),
+        ];
+        for (group, expected) in cases {
+            let config = OsftConfig::new().with_target_group(group.clone());
+            assert_eq!(config.targets, Targets::from(group));
+            let osft = Osft::split(&model, &config).unwrap();
+            let paths: Vec<&str> = osft.layers().iter().map(|l| l.path.as_str()).collect();
+            assert_eq!(paths, expected);
+            // Saved with the split, and read again.
+            let bytes = osft.to_bytes().unwrap();
+            let read = Osft::from_bytes(&bytes, &model, &SplitContext::new()).unwrap();
+            assert_eq!(read.config(), osft.config());
+            assert!(osft.prepare(model.clone()).is_ok());
+        }
+        assert_ne!(Targets::group(of_middle), Targets::group(but_first));
+        let nothing = Targets::group(ParamGroup::from_path("middle.bias"));
+        let error = nothing.selected(&model).unwrap_err();
+        assert!(
+            matches!(error, OsftError::NoTargetInGroup { ref available } if available.len() == 3),
+            "{error}"
+        );
     }
 }

@@ -5,6 +5,7 @@ mod targets;
 
 use std::sync::Arc;
 
+use burn::module::ParamGroup;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,12 @@ impl OsftConfig {
     /// to; see [`Targets::matching`].
     pub fn with_targets<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.targets = Targets::matching(patterns);
+        self
+    }
+
+    /// Splits the rank-2 parameters of one of Burn's parameter groups; see [`Targets::group`].
+    pub fn with_target_group(mut self, group: ParamGroup) -> Self {
+        self.targets = Targets::group(group);
         self
     }
 

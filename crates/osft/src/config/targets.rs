@@ -1,6 +1,7 @@
-//! Selection of the parameters that are split: by the kind of their layer, or by path.
+//! Selection of the parameters that are split: by the kind of their layer, by path, or by one of Burn's
+//! parameter groups.
 
-use burn::module::{Module, ParamId};
+use burn::module::{Module, ParamGroup, ParamId};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,22 @@ pub struct Targets(Chosen);
 enum Chosen {
     Kind(Kind),
     Patterns(Vec<String>),
+    Group(Group),
 }
+
+/// A parameter group, which Burn does not compare.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Group(ParamGroup);
+
+impl PartialEq for Group {
+    fn eq(&self, other: &Self) -> bool {
+        let written = |group: &Self| serde_json::to_value(&group.0).ok();
+        written(self).is_some_and(|own| Some(own) == written(other))
+    }
+}
+
+impl Eq for Group {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,11 +69,18 @@ impl Targets {
         ))
     }
 
-    /// The patterns as given; none for [`linear_layers`](Self::linear_layers).
+    /// The rank-2 parameters of one of Burn's parameter groups. Parameters of other ranks are ignored, so a
+    /// group may be a whole part of a module, such as `ParamGroup::ids_from_module(model.encoder.clone())`.
+    /// Embeddings and output heads in the group are split too, unless the group excludes them.
+    pub fn group(group: ParamGroup) -> Self {
+        Self(Chosen::Group(Group(group)))
+    }
+
+    /// The patterns as given; none if the targets were not chosen by [`matching`](Self::matching).
     pub fn patterns(&self) -> &[String] {
         match &self.0 {
             Chosen::Patterns(patterns) => patterns,
-            Chosen::Kind(_) => &[],
+            Chosen::Kind(_) | Chosen::Group(_) => &[],
         }
     }
 
@@ -67,9 +90,10 @@ impl Targets {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoLinearLayer`] if the module has
-    /// no linear layer to split, [`OsftError::InvalidPattern`] for a pattern that is not a regular
-    /// expression, [`OsftError::NoPattern`] for an empty list of patterns.
+    /// [`OsftError::NoTarget`] if a pattern selects nothing, [`OsftError::NoTargetInGroup`] if a group holds
+    /// no rank-2 parameter, [`OsftError::NoLinearLayer`] if the module has no linear layer to split,
+    /// [`OsftError::InvalidPattern`] for a pattern that is not a regular expression,
+    /// [`OsftError::NoPattern`] for an empty list of patterns.
     pub fn selected<M: Module>(&self, module: &M) -> Result<Vec<SelectedTarget>, OsftError> {
         let places = self.places(&Survey::of(module))?;
         Ok(places.into_iter().map(SelectedTarget::from).collect())
@@ -99,6 +123,19 @@ impl Targets {
                 };
                 matrices.filter(is_chosen).cloned().collect()
             }
+            Chosen::Group(Group(group)) => {
+                let holds = |place: &Place, path: &String| group.matches(&place.id, Some(path));
+                let is_chosen = |place: &&Place| {
+                    holds(place, &place.path) || place.also.iter().any(|also| holds(place, also))
+                };
+                let chosen: Vec<Place> = matrices.filter(is_chosen).cloned().collect();
+                if chosen.is_empty() {
+                    return Err(OsftError::NoTargetInGroup {
+                        available: available(),
+                    });
+                }
+                chosen
+            }
         };
         match chosen.is_empty() {
             true => Err(OsftError::NoLinearLayer {
@@ -111,9 +148,15 @@ impl Targets {
     /// Checks that there is a pattern and that every pattern is a regular expression.
     pub(crate) fn validate(&self) -> Result<(), OsftError> {
         match &self.0 {
-            Chosen::Kind(_) => Ok(()),
+            Chosen::Kind(_) | Chosen::Group(_) => Ok(()),
             Chosen::Patterns(patterns) => compiled(patterns).map(|_| ()),
         }
+    }
+}
+
+impl From<ParamGroup> for Targets {
+    fn from(group: ParamGroup) -> Self {
+        Self::group(group)
     }
 }
 

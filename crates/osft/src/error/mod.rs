@@ -22,6 +22,11 @@ pub enum OsftError {
         /// Paths of all rank-2 parameters of the module.
         available: Vec<String>,
     },
+    /// The parameter group of the targets holds no rank-2 parameter of the module.
+    NoTargetInGroup {
+        /// Paths of all rank-2 parameters of the module.
+        available: Vec<String>,
+    },
     /// A pattern in `target_shares` matches none of the targets.
     NoTargetOfShare {
         /// The pattern that selects nothing.

@@ -20,6 +20,13 @@ impl Display for OsftError {
                 available.len(),
                 abbreviate(available)
             ),
+            Self::NoTargetInGroup { available } => write!(
+                f,
+                "the parameter group of the targets holds none of the {} rank-2 parameters of the module; \
+                 they are: {}",
+                available.len(),
+                abbreviate(available)
+            ),
             Self::NoTargetOfShare { pattern, targets } => write!(
                 f,
                 "a share is given for {pattern:?}, which none of the {} targets matches; they are: {}",

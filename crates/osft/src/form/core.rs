@@ -191,7 +191,7 @@ fn shared(start: Tensor<2>, value: Tensor<2>) -> Tensor<2> {
 /// itself. With [`Decay::Weight`] the inner optimizer sees the coordinates of the whole weight, whose free
 /// part then decays. [`Osft::optimizer`](crate::Osft::optimizer) builds one `CoreOptimizer` per target.
 #[derive(Clone)]
-pub struct CoreOptimizer<O> {
+pub(crate) struct CoreOptimizer<O> {
     inner: O,
     constraint: Arc<Constraint>,
     /// Coordinates of the weight at the split, with [`Decay::Weight`].
@@ -200,7 +200,7 @@ pub struct CoreOptimizer<O> {
 
 impl<O: Optimizer> CoreOptimizer<O> {
     /// An optimizer for the core of one layer of a split.
-    pub fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
+    pub(crate) fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
         let origin = match decay {
             Decay::Change => None,
             Decay::Weight => {

@@ -6,9 +6,9 @@ mod factored;
 mod linear;
 mod optimizer;
 
+pub use self::core::FreeCore;
 use self::core::like;
-pub(crate) use self::core::{CoreForm, Unmoved, composed};
-pub use self::core::{CoreOptimizer, FreeCore};
+pub(crate) use self::core::{CoreForm, CoreOptimizer, Unmoved, composed};
 pub use factored::FreeFactors;
 use factored::trainable;
 pub(crate) use factored::{Axis, FactorOptimizer, FactoredForm, free_part};

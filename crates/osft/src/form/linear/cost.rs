@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::KeptInput;
-use super::ops::{Plan, Reduction};
+use super::plan::{Plan, Reduction};
 
 use crate::config::Removed;
 use crate::split::{Constraint, LayerSplit, Side};

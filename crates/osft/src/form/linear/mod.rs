@@ -1,20 +1,27 @@
 //! `x W` for a weight that trains through its core. `W` is not stored, and the whole gradient is not computed
 //! if the core gradient is cheaper.
 
+mod composed;
 mod cost;
+#[cfg(any(
+    feature = "flex",
+    feature = "ndarray",
+    feature = "wgpu",
+    feature = "cuda"
+))]
 mod ops;
+mod plan;
 
-use burn::backend::{Dispatch, DispatchDevice};
 use burn::module::Param;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 pub use cost::StepCost;
-use ops::{CoreLinearOps, Plan};
+use plan::Plan;
 
 use crate::config::Removed;
 use crate::form::FreeCore;
-use crate::module::{beside, computed};
-use crate::split::{Osft, Side};
+use crate::module::computed;
+use crate::split::Osft;
 
 /// What a product saves of its input for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,10 +51,10 @@ impl Osft {
     /// optimizer, multiply by `weight.val()`, which applies the constraint.
     ///
     /// Returns `None` if the layer must compute the product itself: if the weight has no core, is in the
-    /// `weight` form or is stored in two bytes; if inputs, weight and core differ in type; if nothing is
-    /// differentiated; or if this crate was built without the backend of `x` (features `flex`, `ndarray`,
-    /// `wgpu`, `cuda`).
-    ///
+    /// `weight` form or is stored in two bytes; if inputs, weight and core differ in type; or if nothing is
+    /// differentiated. It depends on the weight alone, not on how this crate was built: on a backend whose
+    /// feature (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more
+    /// memory.
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
@@ -78,43 +85,23 @@ impl Osft {
             || attached.rounds(base.dtype())
             || !one_type
             || !core.is_autodiff()
-            || !has_operation(&core.device().inner())
         {
             return None;
         }
         let [d_in, d_out] = base.dims();
         let tokens = x.dims().iter().product::<usize>() / d_in.max(1);
-        let (input, output) = (&constraint.input, &constraint.output);
-        let (input_basis, output_basis) = bases(input, output)?;
-        let like = |basis: &Tensor<2>| beside(basis.clone(), x).into_dispatch();
-        Some(Tensor::from_dispatch(Dispatch::core_linear(
-            x.clone().into_dispatch(),
-            core.into_dispatch(),
-            base.into_dispatch(),
-            like(input_basis),
-            like(output_basis),
-            Plan::new(constraint, [d_in, d_out], tokens, kept),
-        )))
-    }
-}
-
-/// The bases of both sides. A side without a basis gets the other's as a placeholder, which is never read.
-/// `None` if neither side has a basis.
-fn bases<'a>(input: &'a Side, output: &'a Side) -> Option<(&'a Tensor<2>, &'a Tensor<2>)> {
-    let (input, output) = (input.basis(), output.basis());
-    Some((input.or(output)?, output.or(input)?))
-}
-
-/// Whether the operation was built for the backend of a device; Burn panics otherwise.
-fn has_operation(device: &Device) -> bool {
-    match device.as_dispatch() {
-        #[cfg(feature = "flex")]
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "ndarray")]
-        DispatchDevice::NdArray(_) => true,
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        DispatchDevice::Cube(_) => true,
-        #[allow(unreachable_patterns)]
-        _ => false,
+        let plan = Plan::new(constraint, [d_in, d_out], tokens, kept);
+        // A split that protects nothing leaves an ordinary weight.
+        constraint.input.basis().or(constraint.output.basis())?;
+        #[cfg(any(
+            feature = "flex",
+            feature = "ndarray",
+            feature = "wgpu",
+            feature = "cuda"
+        ))]
+        if ops::are_built_for(&core.device().inner()) {
+            return ops::product(x, base, core, constraint, plan);
+        }
+        Some(composed::product(x, base, core, constraint, plan))
     }
 }

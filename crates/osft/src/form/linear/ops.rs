@@ -8,46 +8,53 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
-use burn::tensor::{DType, FloatDType, Shape};
+use burn::backend::{
+    Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor,
+};
+use burn::tensor::{DType, Device, FloatDType, Shape, Tensor};
 
-use crate::split::Side;
+use super::plan::{Plan, Reduction};
+use crate::module::beside;
+use crate::split::Constraint;
 
-/// How one side of a constraint reduces a gradient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduction {
-    /// Not at all.
-    None,
-    /// Its basis spans the free directions: the gradient is brought to coordinates.
-    ToFree,
-    /// Its basis spans the protected directions: their part is removed.
-    WithoutProtected,
+/// `x W` by the operation; `None` if neither side has a basis.
+///
+/// # Shapes
+/// - `x`: `[.., d_in]`
+/// - output: `[.., d_out]`
+pub(super) fn product<const D: usize>(
+    x: &Tensor<D>,
+    base: Tensor<2>,
+    core: Tensor<2>,
+    constraint: &Constraint,
+    plan: Plan,
+) -> Option<Tensor<D>> {
+    let (input, output) = (constraint.input.basis(), constraint.output.basis());
+    // The operation takes two bases; one that is missing is never read.
+    let bases = [input.or(output)?, output.or(input)?];
+    let [input, output] = bases.map(|basis| beside(basis.clone(), x).into_dispatch());
+    Some(Tensor::from_dispatch(Dispatch::core_linear(
+        x.clone().into_dispatch(),
+        core.into_dispatch(),
+        base.into_dispatch(),
+        input,
+        output,
+        plan,
+    )))
 }
 
-impl Reduction {
-    pub(super) fn of(side: &Side) -> Self {
-        match side {
-            Side::Free(_) => Self::ToFree,
-            Side::Protected(_) => Self::WithoutProtected,
-            Side::Open | Side::Closed => Self::None,
-        }
+/// Whether the operation was built for the backend of a device; Burn panics if it was not.
+pub(super) fn are_built_for(device: &Device) -> bool {
+    match device.as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        DispatchDevice::Cube(_) => true,
+        #[allow(unreachable_patterns)]
+        _ => false,
     }
-}
-
-/// How a product and its gradients are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Reduction on the input side.
-    pub input: Reduction,
-    /// Reduction on the output side.
-    pub output: Reduction,
-    /// Whether inputs and output gradients are brought to coordinates before they are multiplied, rather than
-    /// after.
-    pub narrow: bool,
-    /// Whether the weight is formed; otherwise `W₀` and the core are multiplied separately.
-    pub formed: bool,
-    /// Whether the inputs are saved in coordinates.
-    pub coordinates_kept: bool,
 }
 
 /// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`.
