@@ -71,16 +71,6 @@ pub fn calibrate<M: LanguageModel>(
     }
 }
 
-/// Takes `count` rows at even distances, or all if `count` is 0: files are often sorted.
-pub(crate) fn evenly_spaced(rows: Vec<Example>, count: usize) -> Vec<Example> {
-    let all = rows.len();
-    if count == 0 || count >= all {
-        return rows;
-    }
-    let chosen = (0..count).map(|index| index * all / count);
-    chosen.map(|index| rows[index].clone()).collect()
-}
-
 /// Generates examples with the model itself, each from a first token drawn uniformly from a
 /// vocabulary of `vocabulary` tokens.
 ///

@@ -1,25 +1,87 @@
-//! Reads the rows of a data set in order.
+//! Reads the rows of a data set, as few at a time as possible: a row may be made anew whenever it is read.
 
 use burn::data::dataset::Dataset;
 use lm::Example;
+use rayon::prelude::*;
 
 use crate::error::ContinualError;
 
-/// Reads all rows of a data set.
+/// The rows of a data set, of which only the lengths are held.
+pub(crate) struct Rows<'a> {
+    dataset: &'a dyn Dataset<Example>,
+    lengths: Vec<usize>,
+}
+
+impl<'a> Rows<'a> {
+    /// Reads every row once, for its length in tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::Row`] for the first row that cannot be read.
+    pub(crate) fn open(dataset: &'a dyn Dataset<Example>) -> Result<Self, ContinualError> {
+        let mut lengths = Vec::with_capacity(dataset.len());
+        each_row(dataset, |row| lengths.push(row.len()))?;
+        Ok(Self { dataset, lengths })
+    }
+
+    /// The lengths of all rows in tokens, in order.
+    pub(crate) fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Some of the rows.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::Row`] for the first row that cannot be read.
+    pub(crate) fn batch(&self, rows: &[usize]) -> Result<Vec<Example>, ContinualError> {
+        let rows = rows.iter();
+        rows.map(|&row| read_row(self.dataset, row)).collect()
+    }
+}
+
+/// Reads `count` rows at even distances, or all if `count` is 0: files are often sorted.
 ///
 /// # Errors
 ///
 /// [`ContinualError::Row`] for the first row that cannot be read.
-pub(crate) fn read_rows(rows: &dyn Dataset<Example>) -> Result<Vec<Example>, ContinualError> {
-    (0..rows.len()).map(|row| read_row(rows, row)).collect()
+pub(crate) fn evenly_spaced(
+    rows: &dyn Dataset<Example>,
+    count: usize,
+) -> Result<Vec<Example>, ContinualError> {
+    let all = rows.len();
+    let count = match count {
+        0 => all,
+        count => count.min(all),
+    };
+    let chosen = (0..count).map(|index| index * all / count);
+    chosen.map(|row| read_row(rows, row)).collect()
 }
 
-/// Reads one row of a data set.
+/// Shows every row of a data set once, in order. Rows are made on all cores, a few hundred at a time.
 ///
 /// # Errors
 ///
-/// [`ContinualError::Row`] if it cannot be read.
-pub(crate) fn read_row(rows: &dyn Dataset<Example>, row: usize) -> Result<Example, ContinualError> {
+/// [`ContinualError::Row`] for the first row that cannot be read.
+pub(crate) fn each_row(
+    rows: &dyn Dataset<Example>,
+    mut show: impl FnMut(&Example),
+) -> Result<(), ContinualError> {
+    const HELD: usize = 512;
+    for first in (0..rows.len()).step_by(HELD) {
+        let next = (first + HELD).min(rows.len());
+        let held: Vec<_> = (first..next)
+            .into_par_iter()
+            .map(|row| read_row(rows, row))
+            .collect();
+        for row in held {
+            show(&row?);
+        }
+    }
+    Ok(())
+}
+
+fn read_row(rows: &dyn Dataset<Example>, row: usize) -> Result<Example, ContinualError> {
     rows.get(row).map_err(|error| ContinualError::Row {
         row,
         reason: error.to_string(),

@@ -5,7 +5,7 @@ use lm::Example;
 use sha2::{Digest, Sha256};
 
 use crate::error::ContinualError;
-use crate::protocol::{EvaluationSet, Task, read_row};
+use crate::protocol::{EvaluationSet, Task, each_row};
 
 /// Hashes everything that a sequence reads: the name, epochs, rows and questions of every task in
 /// order, the maximum length of answers, and the questions that probe general knowledge.
@@ -59,15 +59,12 @@ impl RowsHash {
         }
     }
 
-    /// Hashes one row at a time, without a copy of all rows.
     fn rows(&mut self, rows: &dyn Dataset<Example>) -> Result<(), ContinualError> {
         self.number(rows.len());
-        for row in 0..rows.len() {
-            let example = read_row(rows, row)?;
-            self.tokens(&example.prompt);
-            self.tokens(&example.answer);
-        }
-        Ok(())
+        each_row(rows, |row| {
+            self.tokens(&row.prompt);
+            self.tokens(&row.answer);
+        })
     }
 
     fn questions(&mut self, set: &EvaluationSet) {

@@ -70,7 +70,7 @@ impl Sequence<'_> {
     ) -> Result<SequenceOutcome<M>, ContinualError> {
         self.check_rows()?;
         let protocol = method.protocol();
-        let stages = stages(protocol, self.tasks)?;
+        let stages = stages(protocol, self.tasks);
         let mut state = match checkpoint {
             Some(checkpoint) => State::read(model, self, method, checkpoint)?,
             None => State::new(model, self)?,

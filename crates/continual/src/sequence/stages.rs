@@ -2,48 +2,43 @@
 
 use std::sync::Arc;
 
-use burn::data::dataset::InMemDataset;
+use burn::data::dataset::Dataset;
+use burn::data::dataset::transform::ComposedDataset;
+use lm::Example;
 
-use crate::error::ContinualError;
-use crate::protocol::{Protocol, Task, read_rows};
+use crate::protocol::{Protocol, Task};
 
 /// Arranges the tasks in the stages of a protocol.
 ///
 /// The joint protocol has one stage. It contains every row once per epoch of the row's task, so
 /// training uses each row exactly as often as separate tasks would. The trainer's shuffle mixes all
 /// tasks in proportion to their rows (proportional mixing); no task is capped or repeated further.
-pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Result<Vec<Task>, ContinualError> {
+pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Vec<Task> {
     let (Protocol::Joint, [first, ..]) = (protocol, tasks) else {
-        return Ok(tasks.to_vec());
+        return tasks.to_vec();
     };
-    let (mut train, mut validation) = (Vec::new(), Vec::new());
-    for task in tasks {
-        let rows = read_rows(task.train.as_ref())?;
-        for _ in 0..task.epochs {
-            train.extend(rows.iter().cloned());
-        }
-        if let Some(rows) = &task.validation {
-            validation.extend(read_rows(rows.as_ref())?);
-        }
-    }
-    Ok(vec![Task {
+    let repeated = |task: &Task| vec![task.train.clone(); task.epochs];
+    let validation = tasks.iter().filter_map(|task| task.validation.clone());
+    let validation = joined(validation.collect());
+    vec![Task {
         name: "all tasks".to_string(),
-        train: Arc::new(InMemDataset::new(train)),
-        validation: match validation.is_empty() {
-            true => None,
-            false => Some(Arc::new(InMemDataset::new(validation))),
-        },
+        train: joined(tasks.iter().flat_map(repeated).collect()),
+        validation: (!validation.is_empty()).then_some(validation),
         // The tasks are scored separately; nothing asks these questions.
         evaluation: first.evaluation.clone(),
         epochs: 1,
-    }])
+    }]
+}
+
+/// The rows of several data sets, one after the other.
+fn joined(parts: Vec<Arc<dyn Dataset<Example>>>) -> Arc<dyn Dataset<Example>> {
+    Arc::new(ComposedDataset::new(parts))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use burn::data::dataset::Dataset;
-    use lm::Example;
+    use burn::data::dataset::InMemDataset;
 
     use super::*;
     use crate::protocol::{EvaluationSet, Unscored};
@@ -70,8 +65,8 @@ mod tests {
     #[test]
     fn the_joint_stage_mixes_all_rows_and_repeats_them_by_their_epochs() {
         let tasks = [task(1, 40, 1), task(2, 10, 6), task(3, 20, 3)];
-        let joint = stages(Protocol::Joint, &tasks).unwrap().remove(0);
-        let rows = read_rows(joint.train.as_ref()).unwrap();
+        let joint = stages(Protocol::Joint, &tasks).remove(0);
+        let rows: Vec<Example> = joint.train.iter().map(Result::unwrap).collect();
         assert_eq!((joint.epochs, rows.len()), (1, 40 + 60 + 60));
         for task in &tasks {
             for row in 0..task.train.len() {
@@ -99,10 +94,10 @@ mod tests {
     fn other_protocols_keep_the_tasks_unchanged() {
         let tasks = [task(1, 4, 1), task(2, 3, 6)];
         for protocol in [Protocol::Sequential, Protocol::Independent] {
-            let stages = stages(protocol, &tasks).unwrap();
+            let stages = stages(protocol, &tasks);
             let shape = |task: &Task| (task.name.clone(), task.train.len(), task.epochs);
             assert!(stages.iter().map(shape).eq(tasks.iter().map(shape)));
         }
-        assert!(stages(Protocol::Joint, &[]).unwrap().is_empty());
+        assert!(stages(Protocol::Joint, &[]).is_empty());
     }
 }

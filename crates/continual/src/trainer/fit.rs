@@ -9,7 +9,7 @@ use super::validation::{Best, mean_loss};
 use super::{TrainConfig, clip_by_global_norm, global_batches};
 use crate::error::ContinualError;
 use crate::method::Method;
-use crate::protocol::read_rows;
+use crate::protocol::Rows;
 
 /// The result of one optimizer step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,13 +109,13 @@ pub fn fit<M: LanguageModel>(
 ) -> Result<M, ContinualError> {
     let config = task_training.config;
     config.validate()?;
-    let rows = read_rows(task_training.rows)?;
-    let lengths: Vec<usize> = rows.iter().map(Example::len).collect();
+    let rows = Rows::open(task_training.rows)?;
     let validation = match task_training.validation {
-        Some(rows) if config.validation.every_epochs > 0 => read_rows(rows)?,
-        _ => Vec::new(),
+        Some(rows) if config.validation.every_epochs > 0 => Some(Rows::open(rows)?),
+        _ => None,
     };
-    let steps = step_count(rows.len(), task_training.epochs, config);
+    let validation = validation.filter(|rows| !rows.lengths().is_empty());
+    let steps = step_count(rows.lengths().len(), task_training.epochs, config);
     let mut schedule = scheduler(config, steps)?;
     let mut step = 0;
     'epochs: for epoch in 0..task_training.epochs {
@@ -123,7 +123,7 @@ pub fn fit<M: LanguageModel>(
             .seed
             .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             .wrapping_add(epoch as u64);
-        let batches = global_batches(&lengths, config.global_batch, epoch_seed);
+        let batches = global_batches(rows.lengths(), config.global_batch, epoch_seed);
         let last = batches.len();
         for (index, batch) in batches.into_iter().enumerate() {
             let patience = config.validation.patience;
@@ -135,7 +135,7 @@ pub fn fit<M: LanguageModel>(
             if step <= training.steps_done {
                 continue;
             }
-            let batch: Vec<&Example> = batch.iter().map(|&row| &rows[row]).collect();
+            let batch = rows.batch(&batch)?;
             let model = &training.model;
             let (loss, grads) = gradients(model, &batch, config, method);
             let mut grads = method.project(grads);
@@ -159,14 +159,14 @@ pub fn fit<M: LanguageModel>(
                 gradient_norm,
                 learning_rate,
                 rows: batch.len(),
-                tokens: batch.iter().map(|example| example.len()).sum(),
+                tokens: batch.iter().map(Example::len).sum(),
             }))?;
             let epoch_ends = index + 1 == last;
             if epoch_ends
-                && !validation.is_empty()
+                && let Some(rows) = &validation
                 && (epoch + 1).is_multiple_of(config.validation.every_epochs)
             {
-                let loss = mean_loss(&training.model, &validation, config.micro_batch);
+                let loss = mean_loss(&training.model, rows, config.micro_batch)?;
                 on_event(TrainEvent::Validated(loss))?;
                 training.record_validation_loss(loss, config.validation.keep_best);
             }
@@ -197,7 +197,7 @@ impl<M: Clone> Training<M> {
 /// part of the gradients but not of the loss.
 fn gradients<M: LanguageModel>(
     model: &M,
-    batch: &[&Example],
+    batch: &[Example],
     config: &TrainConfig,
     method: &dyn Method<M>,
 ) -> (f64, GradientsParams) {
@@ -206,7 +206,7 @@ fn gradients<M: LanguageModel>(
     let mut sum = 0.0;
     for micro in batch.chunks(config.micro_batch) {
         let with_answer = micro.iter().filter(|row| model.target_count(row) > 0);
-        let examples: Vec<Example> = with_answer.map(|&example| example.clone()).collect();
+        let examples: Vec<Example> = with_answer.cloned().collect();
         if examples.is_empty() {
             continue;
         }

@@ -1,6 +1,9 @@
 //! The validation loss.
 
-use lm::{Example, LanguageModel};
+use lm::LanguageModel;
+
+use crate::error::ContinualError;
+use crate::protocol::Rows;
 
 /// The lowest validation loss of a task so far.
 #[derive(Clone, Debug)]
@@ -15,17 +18,28 @@ pub struct Best<M> {
 
 /// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 if there is no answer
 /// token.
-pub(super) fn mean_loss<M: LanguageModel>(model: &M, rows: &[Example], batch: usize) -> f64 {
+///
+/// # Errors
+///
+/// [`ContinualError::Row`] for the first row that cannot be read.
+pub(super) fn mean_loss<M: LanguageModel>(
+    model: &M,
+    rows: &Rows<'_>,
+    batch: usize,
+) -> Result<f64, ContinualError> {
     let model = model.valid();
-    let has_answer = |row: &&Example| model.target_count(row) > 0;
-    let mut rows: Vec<&Example> = rows.iter().filter(has_answer).collect();
-    rows.sort_by_key(|row| row.len());
+    let mut order: Vec<usize> = (0..rows.lengths().len()).collect();
+    order.sort_by_key(|&row| rows.lengths()[row]);
     let (mut sum, mut count) = (0.0, 0);
-    for rows in rows.chunks(batch.max(1)) {
-        let rows: Vec<Example> = rows.iter().map(|&row| row.clone()).collect();
-        let (loss, tokens) = model.answer_loss(&rows);
+    for chosen in order.chunks(batch.max(1)) {
+        let mut examples = rows.batch(chosen)?;
+        examples.retain(|row| model.target_count(row) > 0);
+        if examples.is_empty() {
+            continue;
+        }
+        let (loss, tokens) = model.answer_loss(&examples);
         sum += f64::from(loss.into_scalar::<f32>());
         count += tokens;
     }
-    sum / count.max(1) as f64
+    Ok(sum / count.max(1) as f64)
 }

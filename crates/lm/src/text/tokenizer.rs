@@ -1,6 +1,7 @@
 //! Text to tokens and back.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokenizers::Tokenizer;
 
@@ -25,10 +26,10 @@ pub enum Framing {
 /// post-processor adds no begin-of-text token, there is none, whatever `add_bos_token` of
 /// `tokenizer_config.json` says.
 ///
-/// Several threads may use one tokenizer at the same time.
+/// Several threads may use one tokenizer at the same time, and clones share its vocabulary.
 #[derive(Clone)]
 pub struct TextTokenizer {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     /// Never empty: the first token ends an answer.
     stop_tokens: Vec<u32>,
     framing: Framing,
@@ -72,7 +73,7 @@ impl TextTokenizer {
             frame_of_parts.suffix.clear();
         }
         Ok(Self {
-            tokenizer,
+            tokenizer: Arc::new(tokenizer),
             stop_tokens,
             framing,
             frame,

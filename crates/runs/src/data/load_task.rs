@@ -1,18 +1,19 @@
 //! Loads one task of a run: reads, repairs, limits and tokenizes its rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use benchmarks::{Row, TaskRows, TaskSpec, load_task, repaired};
-use burn::data::dataset::InMemDataset;
+use burn::data::dataset::Dataset;
 use continual::{EvaluationSet, Task};
-use lm::TextTokenizer;
+use lm::{Example, TextTokenizer};
 
 use super::lengths::answer_limit;
+use super::limits::{LimitedRows, SplitRows};
 use super::prepare::{BenchmarkScore, ScoredRows};
-use super::rows::{BadRow, examples, questions};
+use super::rows::{BadRow, TokenizedRows, check_examples, questions};
 use crate::settings::{FlawsName, RunConfig};
 
 /// Loads the tasks of one order.
@@ -27,18 +28,11 @@ pub struct TaskLoader<'a> {
     pub folder: &'a Path,
 }
 
-/// Picks the rows of one split.
-type PickRows = fn(&TaskRows) -> &Vec<Row>;
-
 const TRAIN: usize = 0;
 const VALIDATION: usize = 1;
 const TEST: usize = 2;
 
-const SPLITS: [(&str, PickRows); 3] = [
-    ("training", |rows| &rows.train),
-    ("validation", |rows| &rows.validation),
-    ("test", |rows| &rows.test),
-];
+const SPLITS: [&str; 3] = ["training", "validation", "test"];
 
 impl TaskLoader<'_> {
     /// Loads a task. Also returns remarks about its rows, in sentences.
@@ -55,6 +49,7 @@ impl TaskLoader<'_> {
             spec.name
         );
         let (rows, mut remarks) = self.rows(spec)?;
+        let splits = [&rows.train, &rows.validation, &rows.test];
         let (max_length, tokenizer) = (self.config.max_length, self.tokenizer);
         let (limit, lowered) = answer_limit(spec.max_new_tokens, max_length, tokenizer.framing());
         remarks.extend(lowered);
@@ -66,24 +61,24 @@ impl TaskLoader<'_> {
         let complete = spec.score.reads_whole_answer();
         let (mut learned, mut scored) = ([None, None], None);
         for split in [TRAIN, VALIDATION] {
-            let (kind, pick) = SPLITS[split];
+            let (kind, rows) = (SPLITS[split], splits[split]);
             let is_read = split == TRAIN || self.is_watched();
-            match examples(pick(&rows), max_length, tokenizer) {
-                Ok((examples, cut)) => {
+            match check_examples(rows.as_ref(), max_length, tokenizer) {
+                Ok(cut) => {
                     remarks.extend(cut.sentence(kind, max_length));
-                    learned[split] = is_read.then_some(examples);
+                    learned[split] = is_read.then(|| self.tokenized(rows));
                 }
-                Err(bad) => remarks.push(self.bad_row(spec, split, pick(&rows), &bad, is_read)?),
+                Err(bad) => remarks.push(self.bad_row(spec, split, rows, &bad, is_read)?),
             }
         }
         for split in [VALIDATION, TEST] {
-            let (kind, pick) = SPLITS[split];
+            let (kind, rows) = (SPLITS[split], splits[split]);
             // Validation rows that are not scored are examples to learn from, and were counted as
             // such.
             if split == VALIDATION && split != scored_split {
                 continue;
             }
-            match questions(pick(&rows), max_length, limit, tokenizer) {
+            match questions(rows.as_ref(), max_length, limit, tokenizer) {
                 Ok((questions, cut)) => {
                     remarks.extend(cut.sentences(kind, max_length, limit, complete));
                     if split == scored_split {
@@ -91,13 +86,8 @@ impl TaskLoader<'_> {
                     }
                 }
                 Err(bad) => {
-                    remarks.push(self.bad_row(
-                        spec,
-                        split,
-                        pick(&rows),
-                        &bad,
-                        split == scored_split,
-                    )?);
+                    let is_read = split == scored_split;
+                    remarks.push(self.bad_row(spec, split, rows, &bad, is_read)?);
                 }
             }
         }
@@ -111,8 +101,8 @@ impl TaskLoader<'_> {
         Ok((
             Task {
                 name: spec.name.clone(),
-                train: Arc::new(InMemDataset::new(train)),
-                validation: validation.map(|rows| Arc::new(InMemDataset::new(rows)) as _),
+                train,
+                validation,
                 evaluation: EvaluationSet {
                     questions: scored,
                     scorer: Arc::new(BenchmarkScore(spec.score.clone())),
@@ -124,13 +114,22 @@ impl TaskLoader<'_> {
         ))
     }
 
+    /// Rows to learn from, tokenized where they are read.
+    fn tokenized(&self, rows: &SplitRows) -> Arc<dyn Dataset<Example>> {
+        Arc::new(TokenizedRows {
+            rows: rows.clone(),
+            tokenizer: self.tokenizer.clone(),
+            max_length: self.config.max_length,
+        })
+    }
+
     /// Whether training measures the validation loss.
     fn is_watched(&self) -> bool {
         self.config.train.validation.every_epochs > 0
     }
 
     /// Reads, repairs and limits the rows; also returns remarks about the repair.
-    fn rows(&self, spec: &TaskSpec) -> Result<(TaskRows, Vec<String>)> {
+    fn rows(&self, spec: &TaskSpec) -> Result<(LimitedRows, Vec<String>)> {
         let config = self.config;
         let mut rows = load_task(self.folder, spec)?;
         let mut changes = Vec::new();
@@ -139,13 +138,7 @@ impl TaskLoader<'_> {
             FlawsName::Repair => (rows, changes) = repaired(rows),
             FlawsName::Keep => self.check_choosing(spec, &rows)?,
         }
-        let limit = |rows: usize| if rows > 0 { rows } else { usize::MAX };
-        if !rows.labels.is_empty() {
-            limit_per_answer(&mut rows.train, limit(config.limit_per_class));
-        }
-        rows.train.truncate(limit(config.limit_train));
-        rows.validation.truncate(limit(config.limit_test));
-        rows.test.truncate(limit(config.limit_test));
+        let rows = LimitedRows::new(rows, config);
         let mut needed = vec![("training", &rows.train)];
         needed.push(match self.scored {
             ScoredRows::Validation => ("validation", &rows.validation),
@@ -214,16 +207,24 @@ impl TaskLoader<'_> {
         &self,
         spec: &TaskSpec,
         split: usize,
-        rows: &[Row],
+        rows: &SplitRows,
         bad: &BadRow,
         is_read: bool,
     ) -> Result<String> {
-        let (kind, pick) = SPLITS[split];
-        let all_rows = load_task(self.folder, spec);
-        let position = all_rows.ok().and_then(|all_rows| {
-            let mut split_rows = pick(&all_rows).iter();
-            split_rows.position(|row| *row == rows[bad.index])
-        });
+        let kind = SPLITS[split];
+        let of_split = |rows: TaskRows| {
+            [rows.train, rows.validation, rows.test]
+                .into_iter()
+                .nth(split)
+        };
+        let all_rows: Vec<Row> = load_task(self.folder, spec)
+            .ok()
+            .and_then(of_split)
+            .unwrap_or_default();
+        let bad_row = rows.get(bad.index).ok();
+        let position = all_rows
+            .iter()
+            .position(|row| Some(row) == bad_row.as_ref());
         let position = position.map_or(String::new(), |position| format!(" {position} (from 0)"));
         ensure!(
             !is_read,
@@ -236,14 +237,4 @@ impl TaskLoader<'_> {
             bad.reason
         ))
     }
-}
-
-/// Keeps the first `limit` rows of every answer.
-fn limit_per_answer(rows: &mut Vec<Row>, limit: usize) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    rows.retain(|row| {
-        let count = counts.entry(row.answer.clone()).or_default();
-        *count += 1;
-        *count <= limit
-    });
 }

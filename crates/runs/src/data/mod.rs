@@ -2,6 +2,7 @@
 
 pub mod builtin;
 mod lengths;
+mod limits;
 mod load_task;
 mod prepare;
 mod rows;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
+use burn::data::dataset::InMemDataset;
 use continual::method::OptimizerName;
 use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
@@ -261,7 +262,12 @@ fn general(
 ) -> Result<(EvaluationSet, Vec<String>)> {
     let rows = load_rows(path)?;
     let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length, tokenizer.framing());
-    let (questions, cut) = match questions(&rows, config.max_length, limit, tokenizer) {
+    let (questions, cut) = match questions(
+        &InMemDataset::new(rows),
+        config.max_length,
+        limit,
+        tokenizer,
+    ) {
         Ok(found) => found,
         Err(bad) => bail!(
             "{}, row {} (from 0): {}",

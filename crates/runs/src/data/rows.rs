@@ -1,9 +1,38 @@
-//! Tokenizes rows on all cores, and counts truncated rows.
+//! Tokenizes rows, and counts truncated rows.
 
 use benchmarks::Row;
+use burn::data::dataset::{Dataset, DatasetError};
 use continual::Question;
-use lm::{Example, Framing, TextTokenizer};
+use lm::{Example, Framing, LmError, TextTokenizer};
 use rayon::prelude::*;
+
+use super::limits::SplitRows;
+
+/// Rows to learn from, tokenized whenever they are read; each has at most `max_length` tokens.
+///
+/// Burn's `MapperDataset` does the same for what cannot fail; a text can.
+pub struct TokenizedRows {
+    /// The rows.
+    pub rows: SplitRows,
+    /// Tokens of the model.
+    pub tokenizer: TextTokenizer,
+    /// Maximum length in tokens.
+    pub max_length: usize,
+}
+
+impl Dataset<Example> for TokenizedRows {
+    fn get(&self, index: usize) -> Result<Example, DatasetError> {
+        let row = self.rows.get(index)?;
+        let example = self
+            .tokenizer
+            .example(&row.prompt, &row.answer, self.max_length);
+        example.map_err(|error: LmError| DatasetError::new(error))
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+}
 
 /// A row that cannot be used.
 pub struct BadRow {
@@ -47,21 +76,22 @@ pub struct QuestionCut {
     pub longest_answer: usize,
 }
 
-/// Tokenizes rows to learn from; each has at most `max_length` tokens.
+/// Checks rows to learn from, on all cores, and counts those that are longer than `max_length`
+/// tokens.
 ///
 /// # Errors
 ///
 /// The first row whose prompt or answer has no token.
-pub fn examples(
-    rows: &[Row],
+pub fn check_examples(
+    rows: &dyn Dataset<Row>,
     max_length: usize,
     tokenizer: &TextTokenizer,
-) -> Result<(Vec<Example>, Cut), BadRow> {
+) -> Result<Cut, BadRow> {
     let mut cut = Cut {
         rows: rows.len(),
         ..Cut::default()
     };
-    let tokenized = in_order(rows, |row| {
+    let checked = in_order(rows, |row| {
         let tokens = tokenizer.row(&row.prompt, &row.answer);
         let tokens = tokens.map_err(|error| error.to_string())?;
         for (what, text, tokens) in [
@@ -72,26 +102,23 @@ pub fn examples(
                 return Err(without_token(what, text));
             }
         }
-        Ok(tokenizer.fit(&tokens, max_length))
+        let (example, lost) = tokenizer.fit(&tokens, max_length);
+        let prompt = example.prompt.len() + lost.prompt;
+        let answer = example.answer.len() + lost.answer + usize::from(lost.end);
+        let length = match tokenizer.framing() {
+            Framing::Continuation => prompt + answer,
+            Framing::TextToText => prompt.max(answer),
+        };
+        Ok((lost, length))
     })?;
-    let mut examples = Vec::with_capacity(tokenized.len());
-    for (example, lost) in tokenized {
-        let tokens = lost.prompt + lost.answer + usize::from(lost.end);
-        cut.cut += usize::from(tokens > 0);
+    for (lost, length) in checked.into_iter().filter(|(lost, _)| lost.any()) {
+        cut.cut += 1;
         cut.prompt += usize::from(lost.prompt > 0);
         cut.answer += usize::from(lost.answer > 0);
         cut.end += usize::from(lost.end);
-        if tokens > 0 {
-            let prompt = example.prompt.len() + lost.prompt;
-            let answer = example.answer.len() + lost.answer + usize::from(lost.end);
-            cut.longest = cut.longest.max(match tokenizer.framing() {
-                Framing::Continuation => prompt + answer,
-                Framing::TextToText => prompt.max(answer),
-            });
-        }
-        examples.push(example);
+        cut.longest = cut.longest.max(length);
     }
-    Ok((examples, cut))
+    Ok(cut)
 }
 
 /// Tokenizes questions; each prompt has at most `max_length` tokens.
@@ -100,7 +127,7 @@ pub fn examples(
 ///
 /// The first row whose prompt has no token.
 pub fn questions(
-    rows: &[Row],
+    rows: &dyn Dataset<Row>,
     max_length: usize,
     max_new_tokens: usize,
     tokenizer: &TextTokenizer,
@@ -116,19 +143,20 @@ pub fn questions(
             return Err(without_token("prompt", &row.prompt));
         }
         let (prompt, lost) = tokenizer.fit_question(&tokens.prompt, max_length, max_new_tokens);
-        Ok((prompt, lost, tokens.answer_tokens))
+        let question = Question {
+            tokens: prompt,
+            prompt: row.prompt,
+            reference: row.answer,
+        };
+        Ok((question, lost, tokens.answer_tokens))
     })?;
     let mut questions = Vec::with_capacity(tokenized.len());
-    for (row, (tokens, lost, answer)) in rows.iter().zip(tokenized) {
+    for (question, lost, answer) in tokenized {
         cut.prompt += usize::from(lost > 0);
-        cut.longest = cut.longest.max(tokens.len() + lost);
+        cut.longest = cut.longest.max(question.tokens.len() + lost);
         cut.unanswerable += usize::from(answer > max_new_tokens);
         cut.longest_answer = cut.longest_answer.max(answer);
-        questions.push(Question {
-            tokens,
-            prompt: row.prompt.clone(),
-            reference: row.answer.clone(),
-        });
+        questions.push(question);
     }
     Ok((questions, cut))
 }
@@ -136,10 +164,14 @@ pub fn questions(
 /// Processes the rows in parallel and keeps their order. The error is that of the first bad row,
 /// however the threads share the work.
 fn in_order<T: Send>(
-    rows: &[Row],
-    work: impl Fn(&Row) -> Result<T, String> + Sync + Send,
+    rows: &dyn Dataset<Row>,
+    work: impl Fn(Row) -> Result<T, String> + Sync + Send,
 ) -> Result<Vec<T>, BadRow> {
-    let results: Vec<Result<T, String>> = rows.par_iter().map(work).collect();
+    let read = |index| rows.get(index).map_err(|error| error.to_string());
+    let results: Vec<Result<T, String>> = (0..rows.len())
+        .into_par_iter()
+        .map(|index| work(read(index)?))
+        .collect();
     results
         .into_iter()
         .enumerate()

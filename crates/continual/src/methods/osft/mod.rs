@@ -13,12 +13,12 @@ use ::osft::{
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
 use lm::{LanguageModel, LinearMap};
 
-use crate::calibration::{CalibrationData, calibrate, evenly_spaced};
+use crate::calibration::{CalibrationData, calibrate};
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
 use crate::method::{Method, TaskContext, TaskDiagnostics, WithOptimizer};
-use crate::protocol::read_rows;
+use crate::protocol::evenly_spaced;
 pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
 use report::Measured;
 pub use through_cores::ThroughCores;
@@ -256,8 +256,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
                 retained.since_base.measure(&model)
             })?);
             // Also measure the last task's inputs: a longer sequence may resume from here.
-            let rows = read_rows(context.task.train.as_ref())?;
-            let rows = evenly_spaced(rows, data.rows_per_task);
+            let rows = evenly_spaced(context.task.train.as_ref(), data.rows_per_task)?;
             clock.time(TimedPart::Calibration, || {
                 let calibrator = Calibrator::for_config(&model, &self.config)?;
                 let name = &context.task.name;
