@@ -23,6 +23,7 @@ use anyhow::Result;
 use clap::{ArgMatches, FromArgMatches};
 use runs::{Registries, interrupt};
 
+pub use cli::command;
 use cli::{Cli, Command, SequenceArgs};
 
 /// As [`run`] with the arguments of the process, for a program that does nothing else: on Linux it starts itself

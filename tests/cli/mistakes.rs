@@ -175,6 +175,16 @@ fn usage_errors_exit_with_2_and_help_teaches() {
     }
     let output = experiments(folder.path()).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
+    let nothing = experiments(folder.path()).output().unwrap();
+    let nothing = String::from_utf8(nothing.stderr).unwrap();
+    for line in [
+        "Start here:",
+        "  experiments trace\n",
+        "  experiments trace --model DIR --data DIR\n",
+        "  experiments t5 --preset paper ",
+    ] {
+        assert!(help.contains(line) && nothing.contains(line), "{line}");
+    }
     for line in [
         "trace        Learn the tasks of TRACE",
         "t5           Learn the tasks of the CL benchmark",

@@ -7,6 +7,9 @@ use continual::ContinualError;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
+/// Whether something is drawn on the terminal, which a line would disturb.
+static DRAWN_OVER: AtomicBool = AtomicBool::new(false);
+
 /// A process can have one handler only, however often it runs something.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
@@ -27,9 +30,21 @@ pub fn install() -> Result<()> {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(EXIT_CODE));
         }
-        eprintln!("\nstopping after this step, once it is saved; again to stop at once");
+        if !DRAWN_OVER.load(Ordering::SeqCst) {
+            eprintln!("\nstopping after this step, once it is saved; again to stop at once");
+        }
     })
     .context("cannot handle Ctrl-C")
+}
+
+/// Asks the run to save itself and stop.
+pub fn request() {
+    REQUESTED.store(true, Ordering::SeqCst);
+}
+
+/// Says whether something is drawn on the terminal: then a request to stop prints nothing.
+pub fn set_drawn_over(drawn_over: bool) {
+    DRAWN_OVER.store(drawn_over, Ordering::SeqCst);
 }
 
 /// Whether the run should stop.

@@ -15,6 +15,7 @@ pub mod interrupt;
 pub mod job;
 mod progress;
 mod registries;
+mod screen;
 pub mod sequence;
 pub mod settings;
 

@@ -1,9 +1,9 @@
 //! A progress line with the remaining time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Time between two progress lines, if there is no terminal to draw a bar on.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -14,6 +14,8 @@ pub struct Progress {
     printed: Cell<Instant>,
     /// Steps that an earlier process completed.
     skipped: Cell<u64>,
+    /// Lines to print later, where something else has the terminal.
+    held: Option<RefCell<Vec<String>>>,
 }
 
 impl Progress {
@@ -25,11 +27,33 @@ impl Progress {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar.enable_steady_tick(Duration::from_millis(500));
+        Self::counted_by(bar, None)
+    }
+
+    /// Progress that is only counted, because something else has the terminal; lines wait for
+    /// [`release`](Self::release).
+    pub fn held(steps: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::hidden());
+        Self::counted_by(bar, Some(RefCell::default()))
+    }
+
+    fn counted_by(bar: ProgressBar, held: Option<RefCell<Vec<String>>>) -> Self {
         Self {
             bar,
             printed: Cell::new(Instant::now()),
             skipped: Cell::new(0),
+            held,
         }
+    }
+
+    /// Number of steps done.
+    pub fn done(&self) -> u64 {
+        self.bar.position()
+    }
+
+    /// Number of all steps.
+    pub fn total(&self) -> u64 {
+        self.bar.length().unwrap_or(0)
     }
 
     /// Counts steps that were done before; they do not enter the speed.
@@ -43,9 +67,9 @@ impl Progress {
     pub fn advance(&self, steps: u64, message: &str) {
         self.bar.inc(steps);
         self.bar.set_message(message.to_string());
-        if self.bar.is_hidden() && self.printed.get().elapsed() >= INTERVAL {
+        if self.held.is_none() && self.bar.is_hidden() && self.printed.get().elapsed() >= INTERVAL {
             self.printed.set(Instant::now());
-            let (at, all) = (self.bar.position(), self.bar.length().unwrap_or(1).max(1));
+            let (at, all) = (self.done(), self.total().max(1));
             let done = at as f64 / all as f64;
             // A hidden bar gives no estimate, so estimate from the mean speed so far.
             let done_here = at.saturating_sub(self.skipped.get()).max(1) as f64;
@@ -61,13 +85,21 @@ impl Progress {
         }
     }
 
-    /// Prints a line above the progress.
+    /// Prints a line above the progress, or keeps it until [`release`](Self::release).
     pub fn line(&self, text: &str) {
-        // A hidden bar drops its `println`, so print directly.
-        if self.bar.is_hidden() {
-            eprintln!("{text}");
-        } else {
-            self.bar.println(text);
+        match &self.held {
+            Some(held) => held.borrow_mut().push(text.to_string()),
+            // A hidden bar drops its `println`, so print directly.
+            None if self.bar.is_hidden() => eprintln!("{text}"),
+            None => self.bar.println(text),
+        }
+    }
+
+    /// Prints the lines that were kept.
+    pub fn release(&self) {
+        let lines = self.held.as_ref().map(RefCell::take);
+        for line in lines.into_iter().flatten() {
+            eprintln!("{line}");
         }
     }
 

@@ -16,13 +16,25 @@ pub use registered::method_flags;
 pub use run::{SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
 
+/// What most people come for, above the list of all commands.
+const START: &str = "\
+{about-with-newline}
+Start here:
+  experiments trace
+      See what methods forget: a small built-in model learns eight small tasks, by plain fine-tuning,
+      by OSFT with the paper's split, and by OSFT with a split that sees the layers' inputs
+  experiments trace --model DIR --data DIR
+      The same with your model and your tasks (`validate` with the same arguments checks them first)
+  experiments t5 --preset paper --order 1,2,3 --model t5-large --data CL_Benchmark
+      The paper's benchmarks: this one on T5, TRACE by `trace --preset trace-paper`
+
+{usage-heading} {usage}
+
+{all-args}{after-help}";
+
 /// Continual learning of language models: learn tasks in sequence, measure what is forgotten.
-///
-/// `experiments trace` with no further argument teaches a small built-in model eight small tasks by
-/// plain fine-tuning, by OSFT with the paper's split and by OSFT with a split that sees the layers'
-/// inputs, and shows what each kept.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(version, propagate_version = true, arg_required_else_help = true, help_template = START)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

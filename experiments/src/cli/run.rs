@@ -44,6 +44,10 @@ pub struct SequenceArgs {
     /// same grid (`tune_grid`) for every method.
     #[arg(long, conflicts_with = "lr")]
     pub tune: bool,
+    /// Draw losses, scores, leak and progress on the terminal; q there stops the run, which goes on by
+    /// --resume.
+    #[arg(long)]
+    pub tui: bool,
 }
 
 /// Settings that a run is made of.

@@ -27,6 +27,7 @@ pub fn run(
         out: args.out.as_deref(),
         resume: args.resume.as_deref(),
         tuning,
+        tui: args.tui,
     };
     sequence::run(&config, &request)
 }

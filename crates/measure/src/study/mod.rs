@@ -118,6 +118,7 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
             seed,
             label: &label,
             progress: &progress,
+            on_screen: false,
         };
         match job::sequence(&job, None) {
             Ok(mut outcome) => {

@@ -17,6 +17,7 @@ use super::work::Work;
 use crate::base::BaseModel;
 use crate::data::PreparedTasks;
 use crate::progress::Progress;
+use crate::screen::Screen;
 use crate::settings::RunConfig;
 
 /// One method with one seed on the tasks of one order.
@@ -36,6 +37,8 @@ pub struct Job<'a> {
     pub label: &'a str,
     /// The progress of all jobs together.
     pub progress: &'a Progress,
+    /// Whether to draw it on the terminal, in burn-train's renderer.
+    pub on_screen: bool,
 }
 
 /// The outcome of a job.
@@ -79,6 +82,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         seed,
         label: name,
         progress,
+        on_screen,
     } = *job;
     let inputs = MethodInputs {
         seed,
@@ -112,6 +116,10 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         progress,
         rows: Cell::new(0),
     };
+    let mut screen = on_screen.then(|| {
+        let tasks = prepared.tasks.iter().map(|task| task.name.clone());
+        Screen::on_terminal(name, tasks.collect())
+    });
     let outcome = sequence.run_kept(
         base.model.clone(),
         implementation.as_mut(),
@@ -119,11 +127,17 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         policy,
         &mut |event| {
             shown.event(&event);
+            if let Some(screen) = &mut screen {
+                screen.event(&event, progress);
+            }
             if let Some(recorder) = recorder {
                 recorder.borrow_mut().event(&event);
             }
         },
     );
+    if screen.take().is_some() {
+        progress.release();
+    }
     // A logging failure ends the run like an interruption, so report its cause.
     if let Some(failure) = recorder.and_then(|recorder| recorder.borrow_mut().failure()) {
         return Err(failure);

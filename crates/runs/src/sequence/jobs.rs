@@ -93,7 +93,7 @@ pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
 /// Runs all jobs that are not complete.
 ///
 /// While learning rates are tuned, less is written, and a diverging rate is a result (`None`) that
-/// does not end the search.
+/// does not end the search. `on_screen` draws the jobs on the terminal, one after the other.
 ///
 /// # Errors
 ///
@@ -102,6 +102,7 @@ pub fn run_all(
     planned: &[PlannedJob<'_>],
     base: &BaseModel,
     started: &mut StartedRun,
+    on_screen: bool,
 ) -> Result<Vec<Option<RunResult>>> {
     interrupt::install()?;
     let work = |planned: &PlannedJob<'_>| {
@@ -109,7 +110,10 @@ pub fn run_all(
         Ok(work.total() as u64)
     };
     let all: u64 = planned.iter().map(work).sum::<Result<u64>>()?;
-    let progress = Progress::new(all);
+    let progress = match on_screen {
+        true => Progress::held(all),
+        false => Progress::new(all),
+    };
     let mut results = Vec::new();
     for run in planned {
         if let Some(result) = RunResult::read(&started.folder, &run.stem)? {
@@ -135,6 +139,7 @@ pub fn run_all(
             seed: run.seed,
             label: &run.label,
             progress: &progress,
+            on_screen,
         };
         let found = one(&job, run, started);
         results.push(match found {
@@ -146,6 +151,7 @@ pub fn run_all(
         });
     }
     progress.finish();
+    progress.release();
     remove_checkpoints(started.folder.path())?;
     Ok(results)
 }

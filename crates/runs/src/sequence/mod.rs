@@ -14,6 +14,7 @@ use report::record::RunResult;
 
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
+use crate::screen;
 use crate::settings::RunConfig;
 use identities::contents;
 pub use jobs::diverged;
@@ -30,6 +31,21 @@ pub struct SequenceRequest<'a> {
     pub resume: Option<&'a Path>,
     /// Whether learning rates are tuned on the validation rows.
     pub tuning: bool,
+    /// Whether to draw the run on the terminal, if there is one.
+    pub tui: bool,
+}
+
+impl SequenceRequest<'_> {
+    /// Whether the run is drawn; says so if it cannot be.
+    fn on_screen(&self) -> bool {
+        let on_screen = self.tui && screen::has_terminal();
+        if self.tui && !on_screen {
+            eprintln!(
+                "--tui draws on a terminal; the output is none, so that progress is printed in lines"
+            );
+        }
+        on_screen
+    }
 }
 
 /// Starts a run, resumes it, or tunes learning rates.
@@ -79,7 +95,7 @@ fn compare(
     }
     jobs::name_apart(&mut planned);
     let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
-    let outcome = run_all(&planned, base, &mut started);
+    let outcome = run_all(&planned, base, &mut started, request.on_screen());
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();
 

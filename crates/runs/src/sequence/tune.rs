@@ -52,7 +52,7 @@ pub fn run(
     }
     jobs::name_apart(&mut planned);
     let mut started = StartedRun::open(&config, base, orders, &contents, &planned, request)?;
-    let outcome = run_all(&planned, base, &mut started);
+    let outcome = run_all(&planned, base, &mut started, request.on_screen());
     let results = outcome.with_context(|| started.what_is_saved())?;
 
     let mut table = Table::new();

@@ -1,0 +1,18 @@
+//! The example with Burn's own training loop does what it says.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../examples/learner.rs"]
+#[allow(dead_code)]
+mod learner;
+
+#[test]
+fn the_first_task_survives_training_by_burns_learner() {
+    let [base, plain, protected] = learner::compared().unwrap();
+    let (strokes, figures) = (|of: [f32; 2]| of[0], |of: [f32; 2]| of[1]);
+    // Chance is 25 %. Both learn the figures; fine-tuning pays with half of the strokes.
+    assert!(strokes(base) > 95.0 && figures(base) < 40.0, "{base:?}");
+    assert!(figures(plain) > 70.0 && figures(protected) > 55.0);
+    assert!(strokes(plain) < 70.0, "{plain:?}");
+    assert!(strokes(protected) > 85.0, "{protected:?}");
+}
