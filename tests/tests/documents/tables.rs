@@ -1,20 +1,15 @@
-//! The README says the same as its sources: tables as the committed reports have them, bounds and
-//! counts as the tests have them.
-
-#![allow(clippy::unwrap_used)]
+//! Tables are those of the committed reports, bounds and counts those of the tests.
 
 use std::collections::BTreeMap;
 
 use integration_tests::repository;
 
+use super::pages::read;
+
 /// A Markdown table: its header and its rows, every cell without bold and white space around it.
 struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn tables(text: &str) -> Vec<Table> {
@@ -45,13 +40,13 @@ fn tables(text: &str) -> Vec<Table> {
     found
 }
 
-/// The one table of the README whose header holds all of some words.
-fn readme_table(words: &[&str]) -> Table {
+/// The one table of a page whose header holds all of some words.
+fn page_table(page: &str, words: &[&str]) -> Table {
     let holds = |table: &Table| {
         let mut words = words.iter();
         words.all(|word| table.header.iter().any(|cell| cell == word))
     };
-    let mut found = tables(&read("README.md")).into_iter().filter(holds);
+    let mut found = tables(&read(page)).into_iter().filter(holds);
     let table = found
         .next()
         .unwrap_or_else(|| panic!("no table with {words:?}"));
@@ -86,7 +81,7 @@ fn rows_of(path: &str, header: &str) -> BTreeMap<String, BTreeMap<String, String
         .collect()
 }
 
-/// Whether every row of a README's table stands in a source, cell by cell.
+/// Whether every row of a page's table stands in a source, cell by cell.
 fn same_as(table: &Table, path: &str, header: &str) {
     let source = rows_of(path, header);
     for row in &table.rows {
@@ -99,24 +94,24 @@ fn same_as(table: &Table, path: &str, header: &str) {
             *times += 1;
             let found = own.get(&key);
             let found = found.unwrap_or_else(|| panic!("{path} has no column {name:?}"));
-            assert_eq!(cell, found, "{}: {name}, README and {path}", row[0]);
+            assert_eq!(cell, found, "{}: {name}, {path}", row[0]);
         }
     }
 }
 
 #[test]
 fn the_tables_of_runs_are_those_of_their_reports() {
-    let first = readme_table(&["method", "trainable"]);
+    let first = page_table("README.md", &["method", "trainable"]);
     same_as(&first, "results/trace-builtin/report.md", "trainable");
-    let variants = readme_table(&["variant", "retained %"]);
+    let variants = page_table("docs/results.md", &["variant", "retained %"]);
     same_as(&variants, "results/splits/confirm/report.md", "retained %");
-    let orders = readme_table(&["method", "mean: AA"]);
+    let orders = page_table("docs/results.md", &["method", "mean: AA"]);
     same_as(&orders, "results/t5-builtin/report.md", "mean: AA");
 }
 
 #[test]
 fn the_table_of_steps_is_that_of_its_reports() {
-    let table = readme_table(&["shape, tokens", "step s"]);
+    let table = page_table("docs/performance.md", &["shape, tokens", "step s"]);
     let columns = [
         ("setup s", "setup s"),
         ("step s", "step s"),
@@ -200,9 +195,11 @@ fn constant(path: &str, name: &str) -> String {
 
 #[test]
 fn bounds_and_counts_are_those_of_the_tests() {
-    let readme = read("README.md");
-    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
-    let says = |words: String| assert!(readme.contains(&words), "README does not say {words:?}");
+    let says = |page: &str, words: &str| {
+        let text = read(page);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(words), "{page} does not say {words:?}");
+    };
     let exactness = "crates/osft/tests/exactness.rs";
     let leak = written(&constant(exactness, "LEAK_BOUND"));
     let steps = constant(exactness, "STEPS");
@@ -213,27 +210,37 @@ fn bounds_and_counts_are_those_of_the_tests() {
     }
     let tested = read(exactness).matches("_does_not_leak()").count();
     assert_eq!(tested, optimizers.len());
-    says(format!(
-        "at most {leak} of the change after {steps} steps at a learning rate of 10⁻³, with AdamW, SGD and \
-         Muon"
-    ));
+    let methods = "docs/methods.md";
+    says(
+        methods,
+        &format!(
+            "at most {leak} of the change after {steps} steps at a learning rate of 10⁻³, with AdamW, SGD and \
+             Muon"
+        ),
+    );
     let linear = written(&constant("crates/osft/tests/linear.rs", "ROUNDING"));
-    says(format!(
-        "`Osft::linear`: result, gradients of the input and of the core | the layer's own; random shapes | {linear} relative"
-    ));
+    says(
+        methods,
+        &format!(
+            "`Osft::linear`: result, gradients of the input and of the core | the layer's own; random shapes | {linear} relative"
+        ),
+    );
     let operations = written(&constant("crates/lm/src/ops/tests.rs", "ROUNDING"));
-    says(format!("also for the layers behind them | {operations}"));
+    says(
+        methods,
+        &format!("also for the layers behind them | {operations}"),
+    );
     let pieces = written(&constant("crates/lm/tests/backpropagation.rs", "ROUNDING"));
-    says(format!("the loss as a whole | {pieces}"));
+    says(methods, &format!("the loss as a whole | {pieces}"));
     // Killed by signal at so many moments, and stopped in every pause by another test.
     let killed = read("tests/cli/resume.rs");
     let moments = killed.split("let moments: [&[u32]; 5] = [").nth(1).unwrap();
     let moments = moments.split("];").next().unwrap().matches([',', ']']);
-    let moments = moments.count() - 5;
-    assert_eq!(moments, 20);
-    says("kill it at twenty moments and stop every method between any two steps".to_string());
+    assert_eq!(moments.count() - 5, 20);
+    let guide = "docs/guide.md";
+    says(
+        guide,
+        "kill it at twenty moments and stop every method between any two steps",
+    );
     assert!(read("crates/continual/tests/resume.rs").contains("for pauses in [(1, 1), (2, 1), "));
-    // The example is as long as it is said to be.
-    let lines = read("crates/osft/examples/mlp.rs").lines().count();
-    says(format!("The complete example, {lines} lines"));
 }
