@@ -1,7 +1,9 @@
 //! `--tui` on a pseudo-terminal, as a user sees it.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
@@ -13,15 +15,23 @@ const COLUMNS: u16 = 120;
 /// However busy the machine is.
 const LONGEST: Duration = Duration::from_secs(240);
 
+/// What a terminal shows.
+struct Shown {
+    parser: vt100::Parser,
+    /// The last screen on which everything was learned.
+    learned: String,
+}
+
 /// A run on a terminal of its own.
 struct Terminal {
-    screen: Arc<Mutex<vt100::Parser>>,
+    shown: Arc<Mutex<Shown>>,
+    reader: JoinHandle<()>,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
 }
 
 impl Terminal {
-    fn start(folder: &std::path::Path, arguments: &[&str]) -> Self {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
         let size = PtySize {
             rows: ROWS,
             cols: COLUMNS,
@@ -33,46 +43,45 @@ impl Terminal {
         command.cwd(folder);
         command.env("TERM", "xterm-256color");
         let child = pty.slave.spawn_command(command).unwrap();
-        let mut shown = pty.master.try_clone_reader().unwrap();
+        let mut bytes = pty.master.try_clone_reader().unwrap();
         let keys = pty.master.take_writer().unwrap();
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 1000)));
-        let drawn = screen.clone();
-        std::thread::spawn(move || {
+        let shown = Arc::new(Mutex::new(Shown {
+            parser: vt100::Parser::new(ROWS, COLUMNS, 1000),
+            learned: String::new(),
+        }));
+        let drawn = shown.clone();
+        let reader = std::thread::spawn(move || {
             // The terminal lives as long as somebody reads from it.
             let _master = pty.master;
-            let mut bytes = [0; 4096];
-            while let Ok(read @ 1..) = shown.read(&mut bytes) {
-                drawn.lock().unwrap().process(&bytes[..read]);
+            let mut piece = [0; 4096];
+            while let Ok(read @ 1..) = bytes.read(&mut piece) {
+                let mut drawn = drawn.lock().unwrap();
+                drawn.parser.process(&piece[..read]);
+                let contents = drawn.parser.screen().contents();
+                if contents.contains("Tasks learned : 2") {
+                    drawn.learned = contents;
+                }
             }
         });
         Self {
-            screen,
+            shown,
+            reader,
             keys,
             child,
         }
     }
 
-    fn contents(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
-    }
-
-    /// The first screen that satisfies a condition.
-    fn wait_for(&mut self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+    /// Waits for words on the screen.
+    fn wait_for(&mut self, words: &str) {
         let begun = Instant::now();
         loop {
-            let contents = self.contents();
-            if condition(&contents) {
-                return contents;
+            let contents = self.shown.lock().unwrap().parser.screen().contents();
+            if contents.contains(words) {
+                return;
             }
-            let late = begun.elapsed() > LONGEST;
             let ended = self.child.try_wait().unwrap();
-            if late || ended.is_some() {
-                // What it wrote last may not have been read yet.
-                std::thread::sleep(Duration::from_millis(300));
-                let contents = self.contents();
-                assert!(condition(&contents), "{what}: {ended:?}\n{contents}");
-                return contents;
-            }
+            assert!(ended.is_none(), "ended before {words:?}:\n{contents}");
+            assert!(begun.elapsed() < LONGEST, "no {words:?}:\n{contents}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -80,6 +89,16 @@ impl Terminal {
     fn press(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// The exit code, the last screen on which everything was learned, and the screen at the end.
+    fn finish(mut self) -> (u32, String, String) {
+        let ended = self.child.wait().unwrap();
+        // All that was written is read when the other end is closed.
+        self.reader.join().unwrap();
+        let shown = self.shown.lock().unwrap();
+        let contents = shown.parser.screen().contents();
+        (ended.exit_code(), shown.learned.clone(), contents)
     }
 }
 
@@ -103,6 +122,7 @@ const RUN: [&str; 14] = [
 /// The screen without what differs between two runs: numbers, curves and bars, and how wide they are.
 fn frame(screen: &str) -> String {
     let number = regex::Regex::new(r"\d[\d.]*(e-?\d+)?").unwrap();
+    let rule = regex::Regex::new("─+").unwrap();
     let left = regex::Regex::new(r"\((---|\d+ \w+)\)").unwrap();
     let drawn = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c) || ('▀'..='▟').contains(&c);
     let mut lines = Vec::new();
@@ -113,6 +133,7 @@ fn frame(screen: &str) -> String {
             .collect();
         let line = left.replace(&line, "(time left)");
         let line = number.replace_all(&line, "#");
+        let line = rule.replace_all(&line, "─");
         lines.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
     }
     lines.join("\n") + "\n"
@@ -121,43 +142,30 @@ fn frame(screen: &str) -> String {
 #[test]
 fn a_run_is_drawn_on_the_terminal() {
     let folder = scratch();
-    let mut terminal = Terminal::start(folder.path(), &RUN);
-    let drawn = terminal.wait_for("two tasks learned", |screen| {
-        screen.contains("Tasks learned : 2")
-    });
-    let expected = include_str!("tui.txt");
-    assert_eq!(frame(&drawn), expected, "{drawn}");
-    let ended = terminal.child.wait().unwrap();
+    let terminal = Terminal::start(folder.path(), &RUN);
+    let (code, drawn, after) = terminal.finish();
+    assert_eq!(code, 0, "{after}");
+    assert_eq!(frame(&drawn), include_str!("tui.txt"), "{drawn}");
     // The terminal is as it was before, with the table and the lines that waited.
-    let after = terminal.wait_for("the table", |screen| {
-        screen.contains("report: run/report.md")
-    });
-    assert!(ended.success());
     let learned = "osft inputs core energy 0.9: learned sums in ";
-    assert!(
-        after.lines().any(|line| line.starts_with(learned)),
-        "{after}"
-    );
+    let mut lines = after.lines();
+    assert!(lines.any(|line| line.starts_with(learned)), "{after}");
     assert!(after.contains("│ sums"), "{after}");
+    assert!(after.contains("report: run/report.md"), "{after}");
     assert!(!after.contains("Full History"), "{after}");
 }
 
 /// Presses q and then the key of an answer, in a run that is longer than the keys take to arrive.
-fn stopped_by(folder: &std::path::Path, answer: &str) -> (u32, String) {
+fn stopped_by(folder: &Path, answer: &str) -> (u32, String) {
     let mut run = RUN.to_vec();
     run[13] = "40";
     let mut terminal = Terminal::start(folder, &run);
-    terminal.wait_for("training", |screen| screen.contains("Train "));
+    terminal.wait_for("Train ");
     terminal.press("q");
-    terminal.wait_for("the question", |screen| {
-        screen.contains("Kill the program.")
-    });
+    terminal.wait_for("Kill the program.");
     terminal.press(answer);
-    let ended = terminal.child.wait().unwrap();
-    let after = terminal.wait_for("the terminal", |screen| {
-        !screen.contains("Kill the program.")
-    });
-    (ended.exit_code(), after)
+    let (code, _, after) = terminal.finish();
+    (code, after)
 }
 
 #[test]
@@ -185,7 +193,7 @@ fn without_a_terminal_lines_are_printed() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(
-        said.starts_with("--tui draws on a terminal; the output is none"),
+        said.starts_with("--tui draws on a terminal, and the output is not one"),
         "{said}"
     );
     assert!(said.contains("learned sums in"), "{said}");

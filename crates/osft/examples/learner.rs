@@ -17,9 +17,10 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::relu};
 use burn::train::metric::{AccuracyMetric, LossMetric};
+use burn::train::renderer::{MetricsRenderer, default_renderer};
 use burn::train::{
-    ClassificationOutput, ExecutionStrategy, InferenceStep, Learner, SupervisedTraining,
-    TrainOutput, TrainStep,
+    ClassificationOutput, ExecutionStrategy, InferenceStep, Interrupter, Learner,
+    SupervisedTraining, TrainOutput, TrainStep,
 };
 use osft::{Calibrator, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -159,12 +160,15 @@ impl InferenceStep for Network {
     }
 }
 
-/// Trains with Burn's training loop, which keeps its log in a temporary folder and draws on the terminal.
+/// Makes what shows the training.
+type Renderer = fn() -> Box<dyn MetricsRenderer>;
+
+/// Trains with Burn's training loop, which keeps its log in a temporary folder.
 fn train(
     model: Network,
     optimizer: ModuleOptimizer,
     shapes: [Shape; CLASSES],
-    device: &Device,
+    (device, renderer): (&Device, Renderer),
 ) -> Result<Network, Failure> {
     let log = tempfile::tempdir()?;
     let training = loader(pictures(shapes, 1), device);
@@ -173,6 +177,7 @@ fn train(
         .metrics((AccuracyMetric::new(), LossMetric::new()))
         .with_training_strategy(ExecutionStrategy::single(device.clone()).into())
         .with_application_logger(None)
+        .renderer(renderer())
         .num_epochs(EPOCHS)
         .launch(Learner::new(model, optimizer, LEARNING_RATE));
     match result.error {
@@ -201,20 +206,21 @@ fn split(model: &Network, device: &Device) -> Result<Osft, Failure> {
 
 /// Accuracy on strokes and on figures: after the strokes alone, after fine-tuning on the figures, and after OSFT
 /// on the figures.
-pub fn compared() -> Result<[[f32; 2]; 3], Failure> {
+pub fn compared(renderer: Renderer) -> Result<[[f32; 2]; 3], Failure> {
     let device = Device::flex().autodiff();
     device.seed(1);
+    let shown = (&device, renderer);
     let adamw = || AdamWConfig::new().with_weight_decay(0.0).build();
 
     let base = Network::new(&device);
-    let base = train(base, ModuleOptimizer::from(adamw()), STROKES, &device)?;
+    let base = train(base, ModuleOptimizer::from(adamw()), STROKES, shown)?;
 
     let optimizer = ModuleOptimizer::from(adamw());
-    let plain = train(base.clone(), optimizer, FIGURES, &device)?;
+    let plain = train(base.clone(), optimizer, FIGURES, shown)?;
 
     let osft = split(&base, &device)?;
     let prepared = osft.prepare(base.clone())?;
-    let protected = train(prepared, osft.optimizer(adamw())?, FIGURES, &device)?;
+    let protected = train(prepared, osft.optimizer(adamw())?, FIGURES, shown)?;
     let protected = osft.finish(protected)?;
 
     let of = |model: &Network, shapes| model.accuracy(pictures(shapes, 3), &device);
@@ -223,7 +229,9 @@ pub fn compared() -> Result<[[f32; 2]; 3], Failure> {
 
 fn main() -> Result<(), Failure> {
     let names = ["strokes learned", "then fine-tuned", "then OSFT"];
-    for (name, [strokes, figures]) in names.into_iter().zip(compared()?) {
+    // Draws on the terminal, if there is one.
+    let results = compared(|| default_renderer(Interrupter::new(), None))?;
+    for (name, [strokes, figures]) in names.into_iter().zip(results) {
         println!("{name:15} strokes {strokes:5.1} % · figures {figures:5.1} %");
     }
     Ok(())

@@ -54,7 +54,7 @@
 //! [`OsftConfig`] sets, independently of each other:
 //!
 //! - which parameters are split, [`Targets`]: the linear layers except output heads, or whatever patterns
-//!   match;
+//!   or a parameter group of Burn choose;
 //! - where the protected directions come from, [`SplitSource`]: the singular values of the weights (the
 //!   paper), or the second moment of the layers' inputs, which a [`Calibrator`] measures and a
 //!   [`SplitContext`] passes on;

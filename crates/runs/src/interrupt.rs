@@ -1,9 +1,12 @@
 //! Handles Ctrl-C: the run is saved before it stops.
 
+use std::io::stdout;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use continual::ContinualError;
+use crossterm::event::DisableMouseCapture;
+use crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -28,6 +31,9 @@ pub fn install() -> Result<()> {
     }
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::SeqCst) {
+            if DRAWN_OVER.load(Ordering::SeqCst) {
+                restore_terminal();
+            }
             std::process::exit(i32::from(EXIT_CODE));
         }
         if !DRAWN_OVER.load(Ordering::SeqCst) {
@@ -45,6 +51,12 @@ pub fn request() {
 /// Says whether something is drawn on the terminal: then a request to stop prints nothing.
 pub fn set_drawn_over(drawn_over: bool) {
     DRAWN_OVER.store(drawn_over, Ordering::SeqCst);
+}
+
+/// Gives the terminal back as it was, for a process that ends while something is drawn.
+fn restore_terminal() {
+    let _ = disable_raw_mode();
+    let _ = crossterm::execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen);
 }
 
 /// Whether the run should stop.

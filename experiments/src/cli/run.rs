@@ -44,8 +44,8 @@ pub struct SequenceArgs {
     /// same grid (`tune_grid`) for every method.
     #[arg(long, conflicts_with = "lr")]
     pub tune: bool,
-    /// Draw losses, scores, leak and progress on the terminal; q there stops the run, which goes on by
-    /// --resume.
+    /// Draw losses, scores, leak and progress on the terminal; q and then s stops the run once it is
+    /// saved, and --resume goes on with it.
     #[arg(long)]
     pub tui: bool,
 }

@@ -86,8 +86,9 @@ pub struct StudyReportArgs {
 /// Arguments of `portability`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  experiments portability
-  experiments portability --backends ndarray,flex,wgpu --strict --out portability")]
+  experiments portability --backends ndarray,flex
+  experiments portability --backends ndarray,flex,wgpu --strict --out portability
+Only flex is built in: --features ndarray, wgpu or cuda of cargo adds the others.")]
 pub struct PortabilityArgs {
     /// Backends to compare, separated by commas; the first one that runs is the reference
     /// [default: all].

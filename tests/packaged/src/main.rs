@@ -36,7 +36,10 @@ fn learn(model: Network, share: f64, first: usize, device: &Device) -> Result<Ne
     let x = Tensor::<2>::ones([3, 8], device);
     // What protects nothing is an ordinary weight.
     let has_product = Osft::linear(&model.hidden.weight, &x).is_some();
-    assert!(has_product || share == 0.0, "`Osft::linear` left a target to its layer");
+    assert!(
+        has_product || share == 0.0,
+        "`Osft::linear` left a target to its layer"
+    );
     for _ in 0..300 {
         let grads = model.loss(first, device).backward();
         let grads = GradientsParams::from_grads(grads, &model);
@@ -50,15 +53,29 @@ fn learn(model: Network, share: f64, first: usize, device: &Device) -> Result<Ne
 fn main() -> Result<(), OsftError> {
     let device = Device::flex().autodiff();
     device.seed(1);
-    let layer = |d_in, d_out| LinearConfig::new(d_in, d_out).with_bias(false).init(&device);
+    let layer = |d_in, d_out| {
+        LinearConfig::new(d_in, d_out)
+            .with_bias(false)
+            .init(&device)
+    };
     let (hidden, output) = (layer(8, 32), layer(32, 8));
     let base = learn(Network { hidden, output }, 0.0, 0, &device)?;
     let of = |model: &Network, first| model.loss(first, &device).into_scalar::<f32>();
     let plain = learn(base.clone(), 0.0, 4, &device)?;
     let protected = learn(base.clone(), 0.5, 4, &device)?;
     println!("first task: {:.4} learned", of(&base, 0));
-    println!("after the second: {:.4} unprotected, {:.4} protected", of(&plain, 0), of(&protected, 0));
-    assert!(of(&base, 4) > 2.0 * of(&protected, 4), "the second task was not learned");
-    assert!(of(&protected, 0) < of(&plain, 0), "the first task was not protected");
+    println!(
+        "after the second: {:.4} unprotected, {:.4} protected",
+        of(&plain, 0),
+        of(&protected, 0)
+    );
+    assert!(
+        of(&base, 4) > 2.0 * of(&protected, 4),
+        "the second task was not learned"
+    );
+    assert!(
+        of(&protected, 0) < of(&plain, 0),
+        "the first task was not protected"
+    );
     Ok(())
 }

@@ -75,10 +75,10 @@ fn values(path: &str) -> Vec<f64> {
         .collect()
 }
 
-/// Whether a number is one of those, rounded to its digits; its sign may be said in words.
+/// Whether a number is one of those, rounded to its digits.
 fn stands_in(shown: &Shown, values: &[f64]) -> bool {
     let near = |value: f64| (value - shown.value).abs() <= shown.half_digit * 1.000_001;
-    values.iter().any(|&value| near(value) || near(-value))
+    values.iter().any(|&value| near(value))
 }
 
 /// Files under `results` that a text links.

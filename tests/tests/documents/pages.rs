@@ -42,7 +42,7 @@ pub fn code_and_text(page: &str) -> (Vec<String>, Vec<String>) {
             continue;
         }
         match &fence {
-            Some(language) if language.is_empty() || language == "sh" => {
+            Some(language) if ["", "sh", "bash"].contains(&language.as_str()) => {
                 code.push(line.to_string())
             }
             Some(_) => (),
@@ -117,6 +117,18 @@ fn links_lead_somewhere() {
         }
     }
     assert!(checked > 100, "{checked}");
+}
+
+#[test]
+fn pages_are_complete() {
+    for page in pages() {
+        let text = read(&page);
+        assert!(!text.contains("@@"), "{page} has a gap");
+        // One mark too few would take text for code, and code for text, from there on.
+        let (_, lines) = code_and_text(&text);
+        let marks = lines.join("\n").matches('`').count();
+        assert!(marks.is_multiple_of(2), "{page} has {marks} backticks");
+    }
 }
 
 #[test]

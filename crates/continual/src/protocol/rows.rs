@@ -1,4 +1,4 @@
-//! Reads the rows of a data set, as few at a time as possible: a row may be made anew whenever it is read.
+//! Reads the rows of a data set a few at a time: a row may be made anew whenever it is read.
 
 use burn::data::dataset::Dataset;
 use lm::Example;
@@ -6,9 +6,10 @@ use rayon::prelude::*;
 
 use crate::error::ContinualError;
 
-/// The rows of a data set, of which only the lengths are held.
+/// The rows of a data set, of which only places and lengths are held.
 pub(crate) struct Rows<'a> {
     dataset: &'a dyn Dataset<Example>,
+    places: Vec<usize>,
     lengths: Vec<usize>,
 }
 
@@ -19,9 +20,28 @@ impl<'a> Rows<'a> {
     ///
     /// [`ContinualError::Row`] for the first row that cannot be read.
     pub(crate) fn open(dataset: &'a dyn Dataset<Example>) -> Result<Self, ContinualError> {
-        let mut lengths = Vec::with_capacity(dataset.len());
-        each_row(dataset, |row| lengths.push(row.len()))?;
-        Ok(Self { dataset, lengths })
+        Self::chosen(dataset, |_| true)
+    }
+
+    /// As [`open`](Self::open), for the rows that satisfy a condition.
+    pub(crate) fn chosen(
+        dataset: &'a dyn Dataset<Example>,
+        is_chosen: impl Fn(&Example) -> bool,
+    ) -> Result<Self, ContinualError> {
+        let mut rows = Self {
+            dataset,
+            places: Vec::new(),
+            lengths: Vec::new(),
+        };
+        let mut place = 0;
+        each_row(dataset, |row| {
+            if is_chosen(row) {
+                rows.places.push(place);
+                rows.lengths.push(row.len());
+            }
+            place += 1;
+        })?;
+        Ok(rows)
     }
 
     /// The lengths of all rows in tokens, in order.
@@ -35,8 +55,8 @@ impl<'a> Rows<'a> {
     ///
     /// [`ContinualError::Row`] for the first row that cannot be read.
     pub(crate) fn batch(&self, rows: &[usize]) -> Result<Vec<Example>, ContinualError> {
-        let rows = rows.iter();
-        rows.map(|&row| read_row(self.dataset, row)).collect()
+        let read = |&row: &usize| read_row(self.dataset, self.places[row]);
+        rows.par_iter().map(read).collect()
     }
 }
 

@@ -111,10 +111,12 @@ pub fn fit<M: LanguageModel>(
     config.validate()?;
     let rows = Rows::open(task_training.rows)?;
     let validation = match task_training.validation {
-        Some(rows) if config.validation.every_epochs > 0 => Some(Rows::open(rows)?),
+        Some(rows) if config.validation.every_epochs > 0 && !rows.is_empty() => {
+            let has_answer = |row: &Example| training.model.target_count(row) > 0;
+            Some(Rows::chosen(rows, has_answer)?)
+        }
         _ => None,
     };
-    let validation = validation.filter(|rows| !rows.lengths().is_empty());
     let steps = step_count(rows.lengths().len(), task_training.epochs, config);
     let mut schedule = scheduler(config, steps)?;
     let mut step = 0;

@@ -1,7 +1,7 @@
 //! The training loop of one task.
 //!
 //! It is not burn-train's `Learner`, which saves at epochs: a run must go on from any step, bit for bit. For the same
-//! reason patience is a count that is saved with the step, where burn-train's early stopping keeps its state to itself.
+//! reason patience is a count that is saved with the step: the state of burn-train's early stopping cannot be saved.
 
 mod batches;
 mod clip;

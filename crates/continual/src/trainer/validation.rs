@@ -16,8 +16,8 @@ pub struct Best<M> {
     pub model: Option<M>,
 }
 
-/// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 if there is no answer
-/// token.
+/// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 if there is no row. Every
+/// row must have an answer.
 ///
 /// # Errors
 ///
@@ -32,11 +32,7 @@ pub(super) fn mean_loss<M: LanguageModel>(
     order.sort_by_key(|&row| rows.lengths()[row]);
     let (mut sum, mut count) = (0.0, 0);
     for chosen in order.chunks(batch.max(1)) {
-        let mut examples = rows.batch(chosen)?;
-        examples.retain(|row| model.target_count(row) > 0);
-        if examples.is_empty() {
-            continue;
-        }
+        let examples = rows.batch(chosen)?;
         let (loss, tokens) = model.answer_loss(&examples);
         sum += f64::from(loss.into_scalar::<f32>());
         count += tokens;

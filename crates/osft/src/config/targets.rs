@@ -55,7 +55,7 @@ impl Targets {
     /// other module with the type name `Linear`, since Burn only reports the name of a layer's type.
     ///
     /// An output head is a layer with the name `head` or `classifier`, or a name that ends in `_head`.
-    /// Embeddings, output heads and other matrices are only split if a pattern matches them.
+    /// Embeddings, output heads and other matrices are only split if a pattern or a group chooses them.
     pub fn linear_layers() -> Self {
         Self(Chosen::Kind(Kind::LinearLayers))
     }
@@ -72,6 +72,10 @@ impl Targets {
     /// The rank-2 parameters of one of Burn's parameter groups. Parameters of other ranks are ignored, so a
     /// group may be a whole part of a module, such as `ParamGroup::ids_from_module(model.encoder.clone())`.
     /// Embeddings and output heads in the group are split too, unless the group excludes them.
+    ///
+    /// A group of identities fits the module that it was made from. In another process, where the module has
+    /// other identities, it selects nothing, and a [`SplitCache`](crate::SplitCache) finds none of its splits; use
+    /// a group of paths there.
     pub fn group(group: ParamGroup) -> Self {
         Self(Chosen::Group(Group(group)))
     }

@@ -1,4 +1,4 @@
-//! Loads one task of a run: reads, repairs, limits and tokenizes its rows.
+//! Loads one task of a run: reads, repairs, limits and checks its rows.
 
 use std::collections::HashSet;
 use std::path::Path;

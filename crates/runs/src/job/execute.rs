@@ -118,7 +118,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
     };
     let mut screen = on_screen.then(|| {
         let tasks = prepared.tasks.iter().map(|task| task.name.clone());
-        Screen::on_terminal(name, tasks.collect())
+        Screen::on_terminal(name, tasks.collect(), shown.work.stages(), progress)
     });
     let outcome = sequence.run_kept(
         base.model.clone(),
@@ -128,7 +128,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         &mut |event| {
             shown.event(&event);
             if let Some(screen) = &mut screen {
-                screen.event(&event, progress);
+                screen.event(&event);
             }
             if let Some(recorder) = recorder {
                 recorder.borrow_mut().event(&event);

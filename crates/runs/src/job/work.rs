@@ -123,6 +123,11 @@ impl Work {
         answers + probes * self.general
     }
 
+    /// Number of stages: the tasks, or all of them at once.
+    pub fn stages(&self) -> usize {
+        self.stages.len()
+    }
+
     /// Rows that a stage trains on, over all epochs.
     pub fn stage_rows(&self, stage: usize) -> usize {
         self.stages.get(stage).copied().unwrap_or(0)

@@ -41,7 +41,7 @@ impl SequenceRequest<'_> {
         let on_screen = self.tui && screen::has_terminal();
         if self.tui && !on_screen {
             eprintln!(
-                "--tui draws on a terminal; the output is none, so that progress is printed in lines"
+                "--tui draws on a terminal, and the output is not one: progress is printed in lines"
             );
         }
         on_screen

@@ -50,11 +50,10 @@ impl Osft {
     /// The core must satisfy its constraint, as it does with [`optimizer`](Self::optimizer). With another
     /// optimizer, multiply by `weight.val()`, which applies the constraint.
     ///
-    /// Returns `None` if the layer must compute the product itself: if the weight has no core, is in the
-    /// `weight` form or is stored in two bytes; if inputs, weight and core differ in type; or if nothing is
-    /// differentiated. It depends on the weight alone, not on how this crate was built: on a backend whose
-    /// feature (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more
-    /// memory.
+    /// Returns `None` if the layer must compute the product itself: if the weight has no core, protects
+    /// nothing, is in the `weight` form or is stored in two bytes; if inputs, weight and core differ in type; or
+    /// if nothing is differentiated. It does not depend on how this crate was built: on a backend whose feature
+    /// (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more memory.
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
