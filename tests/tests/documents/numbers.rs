@@ -26,6 +26,8 @@ const GIVEN: &[(&str, &str)] = &[
 /// Tables of bounds, which tests hold; the measured ones among them are compared in `tables`.
 const BOUNDS: (&str, &str) = ("docs/methods.md", "## What agrees with what");
 
+const NUMBER: &str = r"-?\d+(\.\d+)?(e-?\d+)?";
+
 /// A number as it is written, and how far its last digit reaches.
 struct Shown {
     text: String,
@@ -35,7 +37,7 @@ struct Shown {
 
 /// The numbers of a text, without names such as `T5` and powers such as 10⁻⁶, which other tests compare.
 fn numbers(text: &str) -> Vec<Shown> {
-    let number = Regex::new(r"-?\d+(\.\d+)?(e-?\d+)?").unwrap();
+    let number = Regex::new(NUMBER).unwrap();
     let mut found = Vec::new();
     for place in number.find_iter(text) {
         let before = text[..place.start()].chars().next_back();
@@ -67,7 +69,7 @@ fn numbers(text: &str) -> Vec<Shown> {
 
 /// All numbers of a file.
 fn values(path: &str) -> Vec<f64> {
-    let number = Regex::new(r"-?\d+(\.\d+)?(e-?\d+)?").unwrap();
+    let number = Regex::new(NUMBER).unwrap();
     let text = read(path);
     number
         .find_iter(&text)
@@ -81,19 +83,21 @@ fn stands_in(shown: &Shown, values: &[f64]) -> bool {
     values.iter().any(|&value| near(value))
 }
 
-/// Files under `results` that a text links.
-fn sources(page: &str, text: &str) -> Vec<String> {
+/// All numbers of the files under `results` that a text links.
+fn linked_values(page: &str, text: &str) -> Vec<f64> {
     let found = links(text)
         .into_iter()
         .filter_map(|link| local(page, &link));
     let found = found.filter(|path| path.starts_with("results/"));
     found
         .filter(|path| repository().join(path).is_file() && !path.ends_with(".svg"))
+        .flat_map(|path| values(&path))
         .collect()
 }
 
-/// A page's text in sections, each with its heading, without code and link targets.
-fn sections(page: &str) -> Vec<(String, Vec<String>)> {
+/// A page's text in sections, each with its heading, without code and link targets, and the numbers of the files
+/// that it links.
+fn sections(page: &str) -> Vec<(String, Vec<f64>)> {
     let (_, text) = code_and_text(&read(page));
     let mut sections: Vec<String> = vec![String::new()];
     for line in text {
@@ -105,18 +109,16 @@ fn sections(page: &str) -> Vec<(String, Vec<String>)> {
         section.push_str(item.strip_prefix(". ").unwrap_or(&line));
         section.push('\n');
     }
+    let read = |section: String| (bare(&section), linked_values(page, &section));
+    sections.into_iter().map(read).collect()
+}
+
+/// A text without code and link targets: a legend may name variants in code, a table's own cells never are.
+fn bare(text: &str) -> String {
     let target = Regex::new(r"\]\([^)]*\)").unwrap();
     let code = Regex::new(r"`[^`]*`").unwrap();
-    sections
-        .into_iter()
-        .map(|section| {
-            let sources = sources(page, &section);
-            let bare = target.replace_all(&section, "]");
-            // The legend of a table may name variants in code; a table's own cells never are.
-            let bare = code.replace_all(&bare, "");
-            (bare.into_owned(), sources)
-        })
-        .collect()
+    code.replace_all(&target.replace_all(text, "]"), "")
+        .into_owned()
 }
 
 #[test]
@@ -130,14 +132,13 @@ fn numbers_come_from_results() {
         if !is_checked {
             continue;
         }
-        for (mut text, sources) in sections(&page) {
+        for (mut text, values) in sections(&page) {
             for &(given_page, words) in GIVEN {
                 if given_page == page && text.contains(words) {
                     text = text.replace(words, "");
                     unused.remove(&(given_page, words));
                 }
             }
-            let values: Vec<f64> = sources.iter().flat_map(|path| values(path)).collect();
             let heading = text.lines().next().unwrap_or_default().to_string();
             if (page.as_str(), heading.as_str()) == BOUNDS {
                 continue;
@@ -162,8 +163,6 @@ fn numbers_come_from_results() {
 #[test]
 fn evidence_of_every_claim_stands_in_its_file() {
     let page = "REPRODUCIBILITY.md";
-    let code = Regex::new(r"`[^`]*`").unwrap();
-    let target = Regex::new(r"\]\([^)]*\)").unwrap();
     let mut compared = 0;
     let mut wrong = Vec::new();
     for line in read(page).lines().filter(|line| line.starts_with("| ")) {
@@ -171,16 +170,11 @@ fn evidence_of_every_claim_stands_in_its_file() {
         let [claim, .., evidence] = cells.as_slice() else {
             continue;
         };
-        let values: Vec<f64> = sources(page, evidence)
-            .iter()
-            .flat_map(|p| values(p))
-            .collect();
+        let values = linked_values(page, evidence);
         if values.is_empty() {
             continue;
         }
-        let bare = target.replace_all(evidence, "]");
-        let bare = code.replace_all(&bare, "");
-        for shown in numbers(&bare) {
+        for shown in numbers(&bare(evidence)) {
             match stands_in(&shown, &values) {
                 true => compared += 1,
                 false => wrong.push(format!("{claim}: {}", shown.text)),

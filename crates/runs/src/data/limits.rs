@@ -9,8 +9,11 @@ use burn::data::dataset::{Dataset, InMemDataset};
 
 use crate::settings::RunConfig;
 
+/// Rows of a split, chosen by their places.
+type ChosenRows = SelectionDataset<InMemDataset<Row>, Row>;
+
 /// The rows of a split that a run reads.
-pub type SplitRows = Arc<PartialDataset<SelectionDataset<InMemDataset<Row>, Row>, Row>>;
+pub type SplitRows = Arc<PartialDataset<ChosenRows, Row>>;
 
 /// The rows of a task that a run reads.
 pub struct LimitedRows {
@@ -27,25 +30,25 @@ pub struct LimitedRows {
 impl LimitedRows {
     /// Applies the limits of a configuration; 0 is no limit.
     pub fn new(rows: TaskRows, config: &RunConfig) -> Self {
-        let chosen = match (config.limit_per_class, rows.labels.is_empty()) {
-            (0, _) | (_, true) => (0..rows.train.len()).collect(),
-            (limit, false) => first_of_every_answer(&rows.train, limit),
+        let train = match (config.limit_per_class, rows.labels.is_empty()) {
+            (0, _) | (_, true) => all(rows.train),
+            (limit, false) => first_of_every_answer(rows.train, limit),
         };
-        let all = |rows: &[Row]| (0..rows.len()).collect();
-        let validation = all(&rows.validation);
-        let test = all(&rows.test);
         Self {
-            train: limited(rows.train, chosen, config.limit_train),
-            validation: limited(rows.validation, validation, config.limit_test),
-            test: limited(rows.test, test, config.limit_test),
+            train: limited(train, config.limit_train),
+            validation: limited(all(rows.validation), config.limit_test),
+            test: limited(all(rows.test), config.limit_test),
             labels: rows.labels,
         }
     }
 }
 
+fn all(rows: Vec<Row>) -> ChosenRows {
+    SelectionDataset::new_select_all(InMemDataset::new(rows))
+}
+
 /// The first `limit` of the chosen rows; all of them if `limit` is 0.
-fn limited(rows: Vec<Row>, chosen: Vec<usize>, limit: usize) -> SplitRows {
-    let rows = SelectionDataset::from_indices_checked(InMemDataset::new(rows), chosen);
+fn limited(rows: ChosenRows, limit: usize) -> SplitRows {
     let end = match limit {
         0 => rows.len(),
         limit => limit.min(rows.len()),
@@ -53,8 +56,8 @@ fn limited(rows: Vec<Row>, chosen: Vec<usize>, limit: usize) -> SplitRows {
     Arc::new(PartialDataset::new(rows, 0, end))
 }
 
-/// The places of the first `limit` rows of every answer.
-fn first_of_every_answer(rows: &[Row], limit: usize) -> Vec<usize> {
+/// The first `limit` rows of every answer.
+fn first_of_every_answer(rows: Vec<Row>, limit: usize) -> ChosenRows {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut places = Vec::new();
     for (place, row) in rows.iter().enumerate() {
@@ -64,5 +67,5 @@ fn first_of_every_answer(rows: &[Row], limit: usize) -> Vec<usize> {
             places.push(place);
         }
     }
-    places
+    SelectionDataset::from_indices_checked(InMemDataset::new(rows), places)
 }
