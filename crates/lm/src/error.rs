@@ -71,6 +71,20 @@ pub enum LmError {
         /// The contradiction.
         reason: String,
     },
+    /// A chat template has a mistake.
+    #[error("chat template {}: {reason}", path.display())]
+    ChatTemplate {
+        /// The file that contains it.
+        path: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// A conversation cannot be used.
+    #[error("{reason}")]
+    Conversation {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A weights file cannot be read.
     #[error("cannot read weights from {}: {reason}", path.display())]
     Weights {

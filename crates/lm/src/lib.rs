@@ -14,6 +14,7 @@
 //! of [`families!`]: add a line to [`Model`] here, or make your own list in another crate. [`HfFolder`] then
 //! reads, tokenizes and exports the model as its [`FolderFormat`] says.
 
+pub mod chat;
 mod error;
 mod families;
 mod files;
@@ -25,6 +26,7 @@ mod ops;
 mod text;
 mod training;
 
+pub use chat::{ChatTemplate, ChatTokens, Conversation};
 pub use error::LmError;
 pub use families::llama::{self, Llama, LlamaConfig};
 pub use families::t5::{self, T5, T5Config};

@@ -89,10 +89,7 @@ fn check<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
 }
 
 fn halves() -> Vec<Example> {
-    let half = |row: &Vec<u32>| Example {
-        prompt: row[..row.len() / 2].to_vec(),
-        answer: row[row.len() / 2..].to_vec(),
-    };
+    let half = |row: &Vec<u32>| Example::new(row[..row.len() / 2].to_vec(), row[row.len() / 2..].to_vec());
     let long_enough = |row: &&Vec<u32>| row.len() > 1;
     rows().iter().filter(long_enough).map(half).collect()
 }
@@ -154,9 +151,6 @@ fn only_a_few_rows_of_a_large_vocabulary_exist_at_a_time() {
     config["hidden_size"] = json!(6);
     let model = common::model(&config, 4, &device).unfreeze();
     // 120 rows of logits can exist at a time.
-    let examples = [Example {
-        prompt: vec![7],
-        answer: (0..260).map(|i| 100 * i).collect(),
-    }];
+    let examples = [Example::new(vec![7], (0..260).map(|i| 100 * i).collect())];
     check("large vocabulary", &model, &examples);
 }

@@ -66,10 +66,7 @@ fn examples() -> Vec<Example> {
         .into_iter()
         .map(|row| {
             let (prompt, answer) = row.split_at(row.len() / 2);
-            Example {
-                prompt: prompt.to_vec(),
-                answer: answer.to_vec(),
-            }
+            Example::new(prompt.to_vec(), answer.to_vec())
         })
         .collect()
 }

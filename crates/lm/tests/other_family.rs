@@ -204,10 +204,7 @@ fn a_custom_family_trains_and_generates_as_part_of_the_list() {
     let Mine::Toy(alone) = &model else {
         panic!("read as another family");
     };
-    let example = Example {
-        prompt: vec![1, 70, 71],
-        answer: vec![72, 2],
-    };
+    let example = Example::new(vec![1, 70, 71], vec![72, 2]);
     assert_eq!(model.target_count(&example), 2);
     let (expected, _) = alone.answer_loss(std::slice::from_ref(&example));
     let expected = f64::from(expected.into_scalar::<f32>());

@@ -158,10 +158,7 @@ fn every_linear_layer_is_observed_with_its_own_tokens_and_without_padding() {
 fn examples_without_answers_are_observed_in_the_encoder_only() {
     let model = model(&config(false), &Device::flex());
     let mut seen = Sums::default();
-    let question = Example {
-        prompt: vec![4, 5, 1],
-        answer: Vec::new(),
-    };
+    let question = Example::new(vec![4, 5, 1], Vec::new());
     model.observe(&[question], &mut seen);
     // Two encoder blocks with 6 matrices each, and 3 pairs of keys and values.
     assert_eq!(seen.0.len(), 2 * 6 + 3 * 2);

@@ -155,10 +155,7 @@ fn a_family_of_its_own_is_read_and_written() {
     let read = HfFolder::open_for::<Model>(&out).unwrap();
     let read = read.load::<Model>(&device).unwrap().model;
     assert_eq!(read.num_params(), model.num_params());
-    let example = Example {
-        prompt: vec![1, 2, 3],
-        answer: vec![4, 5],
-    };
+    let example = Example::new(vec![1, 2, 3], vec![4, 5]);
     let loss = |model: &Model| {
         let (loss, _) = model.answer_loss(std::slice::from_ref(&example));
         loss.into_scalar::<f32>()

@@ -1,5 +1,6 @@
 //! Agreement with reference implementations, on reference numbers read from fixtures.
 //!
+//! - `chat`: chat templates, from transformers.
 //! - `llama_family`: random weights of every shape of the family, from transformers.
 //! - `osf`: the factored form of OSFT, from PEFT.
 //! - `smollm2`: a real pretrained model, from transformers.
@@ -7,6 +8,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod chat;
 mod common;
 mod llama_family;
 mod osf;

@@ -76,10 +76,7 @@ fn parity_smollm2_logits_loss_gradients_and_text() {
     }
 
     for case in expected["loss"].as_array().unwrap() {
-        let example = Example {
-            prompt: vec![],
-            answer: ids(&case["ids"]),
-        };
+        let example = Example::new(vec![], ids(&case["ids"]));
         let (loss, count) = model.answer_loss(&[example]);
         let mean = f64::from(loss.into_scalar::<f32>()) / count as f64;
         let wanted = case["mean_nll"].as_f64().unwrap();
@@ -87,10 +84,7 @@ fn parity_smollm2_logits_loss_gradients_and_text() {
     }
 
     let case = &expected["gradient"];
-    let example = Example {
-        prompt: vec![],
-        answer: ids(&case["ids"]),
-    };
+    let example = Example::new(vec![], ids(&case["ids"]));
     let (loss, count) = model.answer_loss(&[example]);
     let grads = GradientsParams::from_grads((loss / count as f64).backward(), &model);
     let norms = gradient_norms(&model, &grads);

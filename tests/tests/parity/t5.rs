@@ -48,7 +48,7 @@ fn batch(folder: &Path) -> Vec<Example> {
     let answers = rows(&file["labels"], &|_, id| id >= 0.0);
     let pairs = prompts.into_iter().zip(answers);
     pairs
-        .map(|(prompt, answer)| Example { prompt, answer })
+        .map(|(prompt, answer)| Example::new(prompt, answer))
         .collect()
 }
 

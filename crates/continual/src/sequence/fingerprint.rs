@@ -64,6 +64,12 @@ impl RowsHash {
         each_row(rows, |row| {
             self.tokens(&row.prompt);
             self.tokens(&row.answer);
+            // Rows whose whole answer counts keep the hash that they had before there was a mask.
+            if !row.loss_mask.is_empty() {
+                self.number(row.loss_mask.len());
+                let mask: Vec<u8> = row.loss_mask.iter().map(|&counts| u8::from(counts)).collect();
+                self.0.update(mask);
+            }
         })
     }
 
@@ -100,10 +106,7 @@ mod tests {
     }
 
     fn example(prompt: &[u32], answer: &[u32]) -> Example {
-        Example {
-            prompt: prompt.to_vec(),
-            answer: answer.to_vec(),
-        }
+        Example::new(prompt.to_vec(), answer.to_vec())
     }
 
     fn set(prompt: &str) -> EvaluationSet {
@@ -141,12 +144,13 @@ mod tests {
             general: None,
         };
         type Change = fn(&mut RunData);
-        let changes: [Change; 13] = [
+        let changes: [Change; 14] = [
             |data| data.name.push('2'),
             |data| data.epochs = 3,
             |data| data.train.reverse(),
             |data| data.train[0] = example(&[1], &[2, 3]),
             |data| data.train[1].answer[0] = 7,
+            |data| data.train[1].loss_mask = vec![true, false],
             |data| data.validation = Some(vec![example(&[1, 2], &[3])]),
             |data| data.questions.max_new_tokens = 7,
             |data| data.questions.questions[0].prompt.push(' '),

@@ -45,10 +45,7 @@ mod tests {
     use crate::trainer::global_batches;
 
     fn task(word: u32, rows: usize, epochs: usize) -> Task {
-        let examples = (0..rows).map(|row| Example {
-            prompt: vec![word, row as u32],
-            answer: vec![0],
-        });
+        let examples = (0..rows).map(|row| Example::new(vec![word, row as u32], vec![0]));
         Task {
             name: word.to_string(),
             train: Arc::new(InMemDataset::new(examples.collect())),

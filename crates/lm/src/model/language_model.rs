@@ -10,8 +10,8 @@ use crate::training::{Backpropagation, GradientSink};
 
 /// A language model that learns to answer prompts.
 pub trait LanguageModel: Module {
-    /// Number of an example's answer tokens that can be predicted: all of them, or all but the first one if
-    /// nothing precedes it.
+    /// Number of an example's answer tokens that can be predicted: those that count in the loss, without the
+    /// first one if nothing precedes it.
     fn target_count(&self, example: &Example) -> usize;
 
     /// Summed negative log-likelihood of the answers given their prompts, in nats, and the number of answer

@@ -82,7 +82,7 @@ impl TextTokenizer {
                 // A text that is cut to any length above 0 keeps the last token of its suffix.
                 end: max_length == 0 && !frame.suffix.is_empty(),
             };
-            return (Example { prompt, answer }, lost);
+            return (Example::new(prompt, answer), lost);
         }
         let mut answer = row.answer.clone();
         answer.truncate(max_length.max(1));
@@ -98,7 +98,7 @@ impl TextTokenizer {
             answer: row.answer_tokens - kept,
             end: !ends,
         };
-        (Example { prompt, answer }, lost)
+        (Example::new(prompt, answer), lost)
     }
 
     /// A training row of at most `max_length` tokens: [`row`](Self::row) and [`fit`](Self::fit) in one,

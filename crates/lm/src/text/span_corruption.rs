@@ -48,7 +48,7 @@ pub(crate) fn span_corruption(ids: &[u32], sentinels: &[u32], seed: u64) -> Exam
         answer.extend_from_slice(span);
         rest = after;
     }
-    Example { prompt, answer }
+    Example::new(prompt, answer)
 }
 
 /// A random partition of `total` into `parts` numbers, each at least 1 if `total` suffices. All such

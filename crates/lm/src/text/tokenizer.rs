@@ -1,5 +1,6 @@
 //! Text to tokens and back.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -138,6 +139,27 @@ impl TextTokenizer {
         }
     }
 
+    /// Token ids of a text without a frame, each with the characters that it stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::Tokenizer`] if the text cannot be encoded.
+    pub(crate) fn encode_with_spans(
+        &self,
+        text: &str,
+    ) -> Result<(Vec<u32>, Vec<Range<usize>>), LmError> {
+        match self.tokenizer.encode_char_offsets(text, false) {
+            Ok(encoding) => {
+                let spans = encoding.get_offsets().iter();
+                let spans = spans.map(|&(start, end)| start..end);
+                Ok((encoding.get_ids().to_vec(), spans.collect()))
+            }
+            Err(error) => Err(LmError::Tokenizer {
+                reason: error.to_string(),
+            }),
+        }
+    }
+
     /// Decodes tokens to text, without special tokens if `skip_special`.
     ///
     /// # Errors
@@ -166,25 +188,19 @@ impl TextTokenizer {
             let mut answer = self.encode(text, true)?;
             answer.truncate(max_length);
             let prompt = Vec::new();
-            return Ok(Example { prompt, answer });
+            return Ok(Example::new(prompt, answer));
         }
         let mut ids = self.encode(text, false)?;
         ids.truncate(max_length.saturating_sub(self.frame.len()).max(1));
         let sentinels = self.sentinels();
-        let Example { prompt, answer } = match sentinels.is_empty() {
+        let Example { prompt, answer, .. } = match sentinels.is_empty() {
             false => span_corruption(&ids, &sentinels, seed),
             true => {
                 let answer = ids.split_off(ids.len() / 2);
-                Example {
-                    prompt: ids,
-                    answer,
-                }
+                Example::new(ids, answer)
             }
         };
-        Ok(Example {
-            prompt: self.frame.around(&prompt),
-            answer: self.frame.around(&answer),
-        })
+        Ok(Example::new(self.frame.around(&prompt), self.frame.around(&answer)))
     }
 
     /// Ids of the sentinels, which replace spans, in order.

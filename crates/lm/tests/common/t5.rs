@@ -45,9 +45,6 @@ pub fn examples() -> Vec<Example> {
             .collect()
     };
     [(13, 4), (1, 7), (5, 1), (0, 3)]
-        .map(|(prompt, answer)| Example {
-            prompt: row(prompt),
-            answer: row(answer),
-        })
+        .map(|(prompt, answer)| Example::new(row(prompt), row(answer)))
         .to_vec()
 }

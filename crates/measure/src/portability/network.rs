@@ -61,10 +61,7 @@ pub fn examples(seed: u64, rows: usize) -> Vec<Example> {
             .collect()
     };
     (0..rows)
-        .map(|row| Example {
-            prompt: tokens(3 + row % 5),
-            answer: tokens(2 + row % 3),
-        })
+        .map(|row| Example::new(tokens(3 + row % 5), tokens(2 + row % 3)))
         .collect()
 }
 

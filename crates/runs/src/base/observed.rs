@@ -24,10 +24,7 @@ impl Observed {
     /// before training starts, and not hours later during calibration.
     pub fn of(model: &Model) -> Self {
         let mut observed = Self::default();
-        let example = Example {
-            prompt: vec![0],
-            answer: vec![0],
-        };
+        let example = Example::new(vec![0], vec![0]);
         model.observe(&[example], &mut observed);
         observed
     }

@@ -60,10 +60,7 @@ pub(super) fn rows(
         .iter()
         .map(|document| {
             let row = tokenizer.example(&document.prompt, &document.answer, MAX_LENGTH)?;
-            Ok(Example {
-                prompt: Vec::new(),
-                answer: [row.prompt, row.answer].concat(),
-            })
+            Ok(Example::new(Vec::new(), [row.prompt, row.answer].concat()))
         })
         .collect()
 }

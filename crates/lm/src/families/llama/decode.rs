@@ -86,10 +86,7 @@ pub(super) fn own_examples(model: &Llama, first: &[u32], tokens: usize, seed: u6
     };
     let rest = tokens.saturating_sub(GREEDY_TOKENS + 1);
     let texts = extended(model, &start, rest, sampled).into_iter();
-    let example = |answer| Example {
-        prompt: Vec::new(),
-        answer,
-    };
+    let example = |answer| Example::new(Vec::new(), answer);
     texts.map(example).collect()
 }
 

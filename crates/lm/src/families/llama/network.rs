@@ -201,7 +201,10 @@ impl Llama {
 
 impl LanguageModel for Llama {
     fn target_count(&self, example: &Example) -> usize {
-        example.len() - example.prompt.len().max(1).min(example.len())
+        // Nothing precedes the first token of a row.
+        let begins = example.prompt.is_empty();
+        let predicted = example.counted();
+        predicted.filter(|&(offset, _)| offset > 0 || !begins).count()
     }
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
@@ -250,11 +253,11 @@ impl LanguageModel for Llama {
     }
 }
 
-/// All answer tokens as targets.
+/// All answer tokens that count in the loss, as targets.
 fn targets(examples: &[Example]) -> Targets {
     let mut chosen = Vec::new();
     for (row, example) in examples.iter().enumerate() {
-        for (offset, &token) in example.answer.iter().enumerate() {
+        for (offset, token) in example.counted() {
             let place = example.prompt.len() + offset;
             if place > 0 {
                 chosen.push((row, place - 1, token));

@@ -79,9 +79,6 @@ pub(super) fn own_examples(
     let answers = generate(model, &prompts, &sampled(seed ^ 1 << 63));
     let pairs = prompts.into_iter().zip(answers);
     pairs
-        .map(|(prompt, answer)| Example {
-            prompt,
-            answer: ended(&answer),
-        })
+        .map(|(prompt, answer)| Example::new(prompt, ended(&answer)))
         .collect()
 }

@@ -197,12 +197,12 @@ pub(super) struct Rows {
     pub answers: Vec<Vec<u32>>,
 }
 
-/// All answer tokens as targets.
+/// All answer tokens that count in the loss, as targets.
 fn targets(examples: &[Example]) -> Targets {
     let mut chosen = Vec::new();
     for (row, example) in examples.iter().enumerate() {
-        let answer = example.answer.iter().enumerate();
-        chosen.extend(answer.map(|(position, &token)| (row, position, token)));
+        let answer = example.counted();
+        chosen.extend(answer.map(|(position, token)| (row, position, token)));
     }
     assert!(!chosen.is_empty(), "no example has a token to predict");
     Targets(chosen)
@@ -217,7 +217,7 @@ pub(super) fn padding_of(rows: &[Vec<u32>], device: &Device) -> Option<Tensor<4>
 
 impl LanguageModel for T5 {
     fn target_count(&self, example: &Example) -> usize {
-        example.answer.len()
+        example.counted().count()
     }
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
