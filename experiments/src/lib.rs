@@ -11,8 +11,6 @@
 #[macro_use(print, println, eprintln)]
 extern crate report;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod allocator;
 mod cli;
 mod commands;
 
@@ -32,7 +30,7 @@ pub fn main(registries: &Registries) -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         let matches = cli::command(registries).get_matches();
-        allocator::settle(cli::data_of(&matches).as_deref());
+        runs::allocator::settle(cli::data_of(&matches).as_deref());
     }
     run(registries, std::env::args_os())
 }

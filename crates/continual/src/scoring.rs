@@ -28,6 +28,8 @@ pub enum Scoring {
     Final,
     /// Every task after every task.
     Full,
+    /// No scores: tasks need no questions.
+    Nothing,
 }
 
 impl Scoring {
@@ -36,6 +38,9 @@ impl Scoring {
     /// Scores that have no meaning in the protocol are not measured: an independent model is scored
     /// on its own task only, and a joint model only after it has learned all tasks.
     pub fn measures(self, protocol: Protocol, learned: usize, task: usize, tasks: usize) -> bool {
+        if self == Self::Nothing {
+            return false;
+        }
         if learned == 0 {
             return self != Self::Final;
         }
@@ -46,6 +51,7 @@ impl Scoring {
                 Self::Needed => task <= learned,
                 Self::Final => learned == tasks || task + 1 == learned,
                 Self::Full => true,
+                Self::Nothing => false,
             },
         }
     }

@@ -89,7 +89,8 @@ fn check<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
 }
 
 fn halves() -> Vec<Example> {
-    let half = |row: &Vec<u32>| Example::new(row[..row.len() / 2].to_vec(), row[row.len() / 2..].to_vec());
+    let half =
+        |row: &Vec<u32>| Example::new(row[..row.len() / 2].to_vec(), row[row.len() / 2..].to_vec());
     let long_enough = |row: &&Vec<u32>| row.len() > 1;
     rows().iter().filter(long_enough).map(half).collect()
 }

@@ -86,7 +86,9 @@ fn padding_and_prompt_tokens_do_not_count_in_the_loss() {
             let examples: Vec<Example> = rows()
                 .iter()
                 .filter(|row| row.len() > 1)
-                .map(|row| Example::new(row[..row.len() / 2].to_vec(), row[row.len() / 2..].to_vec()))
+                .map(|row| {
+                    Example::new(row[..row.len() / 2].to_vec(), row[row.len() / 2..].to_vec())
+                })
                 .collect();
             let (together, count) = model.answer_loss(&examples);
             let alone: f64 = examples

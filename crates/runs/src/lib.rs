@@ -8,6 +8,8 @@
 #[macro_use(println, eprintln)]
 extern crate report;
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub mod allocator;
 mod backend;
 pub mod base;
 pub mod data;

@@ -44,6 +44,10 @@ pub struct SequenceArgs {
     /// same grid (`tune_grid`) for every method.
     #[arg(long, conflicts_with = "lr")]
     pub tune: bool,
+    /// Keep the trained models: a Hugging Face folder for every method and seed, in `models` of the run's
+    /// folder.
+    #[arg(long, conflicts_with = "tune")]
+    pub save_model: bool,
     /// Draw losses, scores, leak and progress on the terminal; q and then s stops the run once it is
     /// saved, and --resume goes on with it.
     #[arg(long)]

@@ -28,6 +28,8 @@ pub fn run(
         resume: args.resume.as_deref(),
         tuning,
         tui: args.tui,
+        save_models: args.save_model,
+        continue_with: None,
     };
     sequence::run(&config, &request)
 }

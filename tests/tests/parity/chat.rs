@@ -35,8 +35,7 @@ fn parity_of_chat_templates() {
         let name = case["template"].as_str().unwrap();
         let what = format!("{name}, {}", case["name"]);
         let source = templates[name].as_str().unwrap();
-        let template =
-            ChatTemplate::new(source, Path::new(name), specials.clone(), day).unwrap();
+        let template = ChatTemplate::new(source, Path::new(name), specials.clone(), day).unwrap();
         let conversation = Conversation::new(&case["messages"], case.get("tools")).unwrap();
         let tokens = template.tokens(&conversation, &tokenizer, Mask::Assistant);
         if let Some(error) = case["error"].as_str() {

@@ -79,6 +79,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// A folder with parts that were written one by one, such as those that a method
+    /// [`carried`](crate::Method::carried).
+    pub fn of_parts(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            path: folder.into(),
+        }
+    }
+
     /// Its folder.
     pub fn path(&self) -> &Path {
         &self.path

@@ -112,6 +112,22 @@ pub trait Method<M: Module> {
         Ok(())
     }
 
+    /// What later tasks need in another sequence, which starts from the model after the last task:
+    /// by default, the state between tasks.
+    fn carried(&self) -> Vec<StatePart<'_>> {
+        self.state()
+    }
+
+    /// Takes over what an earlier sequence [`carried`](Self::carried); `model` is its model after the
+    /// last task.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is of a model with other targets.
+    fn take_over(&mut self, model: &M, carried: &Checkpoint) -> Result<(), ContinualError> {
+        self.restore(model, carried)
+    }
+
     /// Detaches what was attached for the task, and reports on the task. By default nothing is
     /// attached, and all parameters train.
     ///

@@ -67,7 +67,11 @@ impl RowsHash {
             // Rows whose whole answer counts keep the hash that they had before there was a mask.
             if !row.loss_mask.is_empty() {
                 self.number(row.loss_mask.len());
-                let mask: Vec<u8> = row.loss_mask.iter().map(|&counts| u8::from(counts)).collect();
+                let mask: Vec<u8> = row
+                    .loss_mask
+                    .iter()
+                    .map(|&counts| u8::from(counts))
+                    .collect();
                 self.0.update(mask);
             }
         })

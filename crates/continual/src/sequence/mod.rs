@@ -13,7 +13,7 @@ use crate::clock::{Clock, Spent, TimedPart, synchronize};
 use crate::error::ContinualError;
 use crate::evaluate::evaluate;
 use crate::method::{Method, TaskContext};
-use crate::protocol::{EvaluationSet, Protocol, Task};
+use crate::protocol::{EvaluationSet, Protocol, Scoring, Task};
 use crate::trainer::{TaskTraining, TrainEvent, Training, fit};
 
 pub use event::Event;
@@ -137,7 +137,7 @@ impl Sequence<'_> {
         for task in self.tasks {
             let what = match (task.train.is_empty(), task.evaluation.questions.is_empty()) {
                 (true, _) => "training",
-                (_, true) => "evaluation",
+                (_, true) if self.config.scoring != Scoring::Nothing => "evaluation",
                 _ => continue,
             };
             return Err(ContinualError::NoRows {
@@ -229,9 +229,10 @@ impl Sequence<'_> {
             None => Clock::start(),
         };
         let optimizer = self.config.train.optimizer();
+        let before = self.config.learned_before;
         let context = TaskContext {
-            index,
-            count,
+            index: before + index,
+            count: before + count,
             task,
             clock: &clock,
             optimizer: &optimizer,
@@ -253,7 +254,7 @@ impl Sequence<'_> {
             rows: task.train.as_ref(),
             validation: task.validation.as_deref(),
             epochs: task.epochs,
-            seed: task_seed(self.config.seed, index),
+            seed: task_seed(self.config.seed, before + index),
         };
         let mut steps_done = training.steps_done;
         let trained = fit(training, task_training, method, &mut |event| match event {

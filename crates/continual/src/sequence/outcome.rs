@@ -20,6 +20,9 @@ pub struct SequenceConfig {
     pub decoding: Decoding,
     /// Seed of the order of the rows.
     pub seed: u64,
+    /// Number of tasks that were learned in an earlier sequence, whose state the method took over
+    /// ([`Method::take_over`](crate::Method::take_over)): the first task counts on from there.
+    pub learned_before: usize,
 }
 
 /// Result of a sequence.

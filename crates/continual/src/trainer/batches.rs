@@ -1,5 +1,7 @@
 //! The rows of every optimizer step.
 
+use std::ops::Range;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -28,6 +30,30 @@ pub fn global_batches(lengths: &[usize], global_batch: usize, seed: u64) -> Vec<
     steps
 }
 
+/// Divides the rows of a step into micro-batches of at most `rows` rows and, unless it is 0, at most
+/// `max_tokens` tokens with padding. A row that is longer has a micro-batch of its own.
+pub(super) fn micro_batches(
+    lengths: &[usize],
+    rows: usize,
+    max_tokens: usize,
+) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    let (mut first, mut longest) = (0, 0);
+    for (row, &length) in lengths.iter().enumerate() {
+        let count = row + 1 - first;
+        let is_over = max_tokens > 0 && count * longest.max(length) > max_tokens;
+        if row > first && (count > rows || is_over) {
+            batches.push(first..row);
+            (first, longest) = (row, 0);
+        }
+        longest = longest.max(length);
+    }
+    if first < lengths.len() {
+        batches.push(first..lengths.len());
+    }
+    batches
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +68,26 @@ mod tests {
         assert_eq!(steps.len(), 19);
         assert_eq!(steps, global_batches(&lengths, 16, 3));
         assert_ne!(steps, global_batches(&lengths, 16, 4));
+    }
+
+    #[test]
+    fn micro_batches_keep_both_limits_and_every_row() {
+        let lengths: Vec<usize> = (0..40).map(|i| 1 + (i * 13) % 29).collect();
+        for (rows, tokens) in [(4, 0), (40, 64), (3, 40), (1, 0), (40, 1)] {
+            let batches = micro_batches(&lengths, rows, tokens);
+            let all: Vec<usize> = batches.iter().cloned().flatten().collect();
+            assert_eq!(all, (0..40).collect::<Vec<_>>(), "{rows} {tokens}");
+            for batch in batches {
+                let longest = lengths[batch.clone()].iter().max().copied().unwrap_or(0);
+                let fits = tokens == 0 || batch.len() * longest <= tokens;
+                assert!(
+                    batch.len() <= rows && (fits || batch.len() == 1),
+                    "{batch:?}"
+                );
+            }
+        }
+        assert_eq!(micro_batches(&[5, 5, 5], 2, 0), [0..2, 2..3]);
+        assert!(micro_batches(&[], 2, 8).is_empty());
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub struct TrainConfig {
     /// Rows per forward and backward pass, at least 1; a step accumulates the gradients of its
     /// passes.
     pub micro_batch: usize,
+    /// Tokens per forward and backward pass, padding included; 0 limits the rows only. A longer row has a
+    /// pass of its own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub max_tokens: usize,
     /// Activation checkpointing: the forward pass keeps only the inputs of the model's blocks, and
     /// the backward pass recomputes the rest. A step takes a quarter more time; the memory that
     /// grows with the tokens falls to a tenth.
@@ -67,6 +71,11 @@ pub struct ValidationConfig {
     pub keep_best: bool,
 }
 
+/// A setting that was added later is not written at its default: results keep their identity.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
@@ -75,6 +84,7 @@ impl Default for TrainConfig {
             warmup_share: 0.05,
             global_batch: 16,
             micro_batch: 16,
+            max_tokens: 0,
             activation_checkpointing: false,
             max_gradient_norm: 1.0,
             optimizer: OptimizerName::default(),

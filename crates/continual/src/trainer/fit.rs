@@ -6,7 +6,7 @@ use lm::{Backpropagation, Example, LanguageModel};
 
 use super::schedule::scheduler;
 use super::validation::{Best, mean_loss};
-use super::{TrainConfig, clip_by_global_norm, global_batches};
+use super::{TrainConfig, clip_by_global_norm, global_batches, micro_batches};
 use crate::error::ContinualError;
 use crate::method::Method;
 use crate::protocol::Rows;
@@ -206,9 +206,13 @@ fn gradients<M: LanguageModel>(
     let mut accumulator = GradientsAccumulator::new();
     let total: usize = batch.iter().map(|row| model.target_count(row)).sum();
     let mut sum = 0.0;
-    for micro in batch.chunks(config.micro_batch) {
-        let with_answer = micro.iter().filter(|row| model.target_count(row) > 0);
-        let examples: Vec<Example> = with_answer.cloned().collect();
+    let with_answer = |rows: &[Example]| -> Vec<Example> {
+        let rows = rows.iter().filter(|row| model.target_count(row) > 0);
+        rows.cloned().collect()
+    };
+    let lengths: Vec<usize> = batch.iter().map(Example::len).collect();
+    for micro in micro_batches(&lengths, config.micro_batch, config.max_tokens) {
+        let examples = with_answer(&batch[micro]);
         if examples.is_empty() {
             continue;
         }

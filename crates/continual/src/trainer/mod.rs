@@ -11,6 +11,7 @@ mod schedule;
 mod validation;
 
 pub use batches::global_batches;
+use batches::micro_batches;
 pub use clip::{clip_by_global_norm, global_norm};
 pub use config::{Schedule, TrainConfig, ValidationConfig};
 pub use fit::{Step, TaskTraining, TrainEvent, Training, fit, step_count};

@@ -125,6 +125,7 @@ pub fn tasks(tokenizer: &TextTokenizer) -> Vec<Task> {
 
 pub fn config(train: TrainConfig) -> SequenceConfig {
     SequenceConfig {
+        learned_before: 0,
         train: TrainConfig {
             learning_rate: 1e-2,
             global_batch: 8,

@@ -38,7 +38,11 @@ pub(super) fn rewritten(source: &str) -> (String, bool) {
             Some(replacement) => {
                 marks = true;
                 let open = if opening { &inner[..1] } else { "" };
-                let close = if closing { &inner[inner.len() - 1..] } else { "" };
+                let close = if closing {
+                    &inner[inner.len() - 1..]
+                } else {
+                    ""
+                };
                 text.push_str(&format!("{{%{open} {replacement} {close}%}}"));
             }
             None => text.push_str(tag),

@@ -113,9 +113,13 @@ impl ChatTemplate {
                 _ => render(&messages[..turn], answers)?.text,
             };
             let after = render(&messages[..=turn], false)?.text;
-            match text.starts_with(&before) && text.starts_with(&after) && after.len() >= before.len()
+            match text.starts_with(&before)
+                && text.starts_with(&after)
+                && after.len() >= before.len()
             {
-                true => turns.ranges.push(before.chars().count()..after.chars().count()),
+                true => turns
+                    .ranges
+                    .push(before.chars().count()..after.chars().count()),
                 false => turns.rewritten += 1,
             }
         }

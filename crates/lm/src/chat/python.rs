@@ -56,7 +56,11 @@ fn repr(value: &Value) -> Result<String, Error> {
         ValueKind::Map => {
             let mut items = Vec::new();
             for key in value.try_iter()? {
-                items.push(format!("{}: {}", repr(&key)?, repr(&value.get_item(&key)?)?));
+                items.push(format!(
+                    "{}: {}",
+                    repr(&key)?,
+                    repr(&value.get_item(&key)?)?
+                ));
             }
             format!("{{{}}}", items.join(", "))
         }

@@ -132,7 +132,11 @@ impl ChatTemplate {
         with_generation_prompt: bool,
     ) -> Result<String, LmError> {
         Ok(self
-            .rendered(conversation.messages(), conversation, with_generation_prompt)?
+            .rendered(
+                conversation.messages(),
+                conversation,
+                with_generation_prompt,
+            )?
             .text)
     }
 

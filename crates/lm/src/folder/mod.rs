@@ -8,6 +8,7 @@ mod read;
 mod shards;
 mod tied;
 mod tokens;
+mod weights_out;
 mod write;
 
 use std::path::{Path, PathBuf};

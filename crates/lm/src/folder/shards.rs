@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::error::LmError;
 use crate::files::read_json;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(super) const SINGLE: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 
 /// The weight files of a folder.
 pub(super) struct WeightFiles {

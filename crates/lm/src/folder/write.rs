@@ -4,14 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
-use burn::store::{
-    BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, SafetensorsStore,
-};
 use burn::tensor::DType;
 use serde_json::Value;
 
 use super::HfFolder;
+use super::checkpoint::Checkpoint;
 use super::parameters::expected;
+use super::weights_out::{self, SHARD_BYTES};
 use crate::error::LmError;
 use crate::model::{FolderFormat, Pretrained};
 
@@ -43,14 +42,28 @@ pub enum ExportPrecision {
     Bf16,
     /// Half the size; rounding may remove small changes of a weight.
     F16,
+    /// Every tensor in the type that the folder has it in.
+    Stored,
 }
 
 impl ExportPrecision {
-    fn dtype(self) -> (DType, &'static str) {
+    /// The type of all tensors; `None` if each has its own.
+    fn dtype(self) -> Option<DType> {
         match self {
-            Self::F32 => (DType::F32, "float32"),
-            Self::Bf16 => (DType::BF16, "bfloat16"),
-            Self::F16 => (DType::F16, "float16"),
+            Self::F32 => Some(DType::F32),
+            Self::Bf16 => Some(DType::BF16),
+            Self::F16 => Some(DType::F16),
+            Self::Stored => None,
+        }
+    }
+
+    /// Its name in `config.json`.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::F32 => Some("float32"),
+            Self::Bf16 => Some("bfloat16"),
+            Self::F16 => Some("float16"),
+            Self::Stored => None,
         }
     }
 }
@@ -62,7 +75,8 @@ impl HfFolder {
     ///
     /// If something is attached to the weights (adapters, cores), only the merged weights are written.
     ///
-    /// The folder is written completely or not at all.
+    /// Weights of more than 5 GB are divided into several files with an index. The folder is written completely or
+    /// not at all.
     ///
     /// # Errors
     ///
@@ -87,7 +101,6 @@ impl HfFolder {
         let scratch = scratch(0o777)
             .tempdir_in(&parent)
             .map_err(LmError::io("create a folder in", &parent))?;
-        let (dtype, name) = precision.dtype();
 
         let source = self.path.join("config.json");
         let format = FolderFormat::of_config(M::FAMILIES, &self.config, &source)?;
@@ -96,7 +109,7 @@ impl HfFolder {
         let mut config = self.config.clone();
         format.retie(&mut config, !own_head);
         for key in ["torch_dtype", "dtype"] {
-            if config.get(key).is_some() {
+            if let (Some(name), true) = (precision.name(), config.get(key).is_some()) {
                 config[key] = Value::from(name);
             }
         }
@@ -108,17 +121,24 @@ impl HfFolder {
                 std::fs::copy(&source, &target).map_err(LmError::io("copy", &source))?;
             }
         }
-        let weights = scratch.path().join("model.safetensors");
-        let mut store = prefixed(SafetensorsStore::from_file(&weights), format)
-            .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)))
-            // Other tools need this key to recognize a file of torch tensors.
-            .metadata("format", "pt");
-        module
-            .save_into(&mut store)
-            .map_err(|error| LmError::Weights {
-                path: weights.clone(),
-                reason: error.to_string(),
-            })?;
+        // The names and types of the folder that the model was read from.
+        let stored = Checkpoint::open(&self.path, format.prefix)?;
+        let place = |name: &str| {
+            let found = stored.stored(name);
+            let own = found.as_ref().and_then(|found| {
+                let dtype = stored.tensors[found].float(found).ok()?;
+                Some(dtype)
+            });
+            let dtype = precision.dtype().or(own).unwrap_or(DType::F32);
+            let prefix = if name == format.head {
+                ""
+            } else {
+                format.prefix
+            };
+            (found.unwrap_or_else(|| format!("{prefix}{name}")), dtype)
+        };
+        let tensors = weights_out::tensors(&module, place);
+        weights_out::write(&tensors, scratch.path(), SHARD_BYTES)?;
         sync_all(scratch.path())?;
         std::fs::rename(scratch.path(), out).map_err(LmError::io("write", out))?;
         // After renaming, there is nothing left to clean up.
@@ -127,19 +147,7 @@ impl HfFolder {
     }
 }
 
-/// A store that adds the format's prefix to all names except the output head's.
-fn prefixed(store: SafetensorsStore, format: &FolderFormat) -> SafetensorsStore {
-    if format.prefix.is_empty() {
-        return store;
-    }
-    let head = format.head.strip_suffix("weight").unwrap_or(format.head);
-    let prefixed_head = format!("{}{head}", format.prefix).replace('.', r"\.");
-    store
-        .with_key_remapping("^", format.prefix)
-        .with_key_remapping(format!("^{prefixed_head}"), head)
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
+pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| LmError::Json {
         path: path.to_path_buf(),
         reason: error.to_string(),

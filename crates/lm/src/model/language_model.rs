@@ -29,6 +29,17 @@ pub trait LanguageModel: Module {
     /// If no example has an answer token to predict.
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize);
 
+    /// Logarithms of the probabilities with which every token could stand in place of each answer token, in nats.
+    /// The answer tokens are those of [`answer_loss`](Self::answer_loss), row after row.
+    ///
+    /// # Shapes
+    /// - output: `[answer tokens, vocabulary]`
+    ///
+    /// # Panics
+    ///
+    /// If no example has an answer token to predict.
+    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2>;
+
     /// Runs the forward and the backward pass of [`answer_loss`](Self::answer_loss), scaled by
     /// [`Backpropagation::scale`]. Returns the scaled loss and passes gradients to the sink as they become
     /// available.

@@ -72,6 +72,15 @@ macro_rules! families {
                 }
             }
 
+            fn answer_log_probabilities(
+                &self,
+                examples: &[$crate::Example],
+            ) -> $crate::__private::burn::tensor::Tensor<2> {
+                match self {
+                    $(Self::$variant(model) => model.answer_log_probabilities(examples)),+
+                }
+            }
+
             fn answer_gradients(
                 &self,
                 examples: &[$crate::Example],

@@ -200,7 +200,10 @@ impl TextTokenizer {
                 Example::new(ids, answer)
             }
         };
-        Ok(Example::new(self.frame.around(&prompt), self.frame.around(&answer)))
+        Ok(Example::new(
+            self.frame.around(&prompt),
+            self.frame.around(&answer),
+        ))
     }
 
     /// Ids of the sentinels, which replace spans, in order.

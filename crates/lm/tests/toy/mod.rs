@@ -89,6 +89,10 @@ impl LanguageModel for Toy {
         self.decoder.answer_loss(examples)
     }
 
+    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
+        self.decoder.answer_log_probabilities(examples)
+    }
+
     fn answer_gradients(
         &self,
         examples: &[Example],

@@ -94,7 +94,9 @@ pub fn rows(shape: Shape, tokens: usize, seed: u64) -> Vec<Example> {
     (0..tokens.div_ceil(LENGTH))
         .map(|_| match shape {
             Shape::T5Small => Example::new(draw(LENGTH), draw(ANSWER)),
-            Shape::LlamaS | Shape::LlamaM | Shape::Llama { .. } => Example::new(Vec::new(), draw(LENGTH)),
+            Shape::LlamaS | Shape::LlamaM | Shape::Llama { .. } => {
+                Example::new(Vec::new(), draw(LENGTH))
+            }
         })
         .collect()
 }

@@ -62,11 +62,12 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a run that this process starts.
     pub fn new(title: String, backend: &str) -> Self {
+        let mut command: Vec<String> = std::env::args().collect();
         // The program's name without its path.
-        let arguments = std::env::args().skip(1);
-        let command = std::iter::once("experiments".to_string())
-            .chain(arguments)
-            .collect();
+        if let Some(program) = command.first_mut() {
+            let name = Path::new(program.as_str()).file_stem();
+            *program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        }
         Self {
             title,
             command,

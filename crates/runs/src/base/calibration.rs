@@ -53,6 +53,18 @@ pub fn data<M: LanguageModel>(
     }))
 }
 
+/// The calibration data of a run that goes on from an earlier sequence, which measured what the base model
+/// knows; `None` if no method needs it.
+pub fn of_tasks(config: &RunConfig) -> Option<CalibrationData> {
+    config.reads_calibration().then(|| CalibrationData {
+        base_name: "carried".to_string(),
+        base: Vec::new(),
+        base_weight: config.calibration.base_weight,
+        rows_per_task: config.calibration.rows_per_task,
+        batch: config.evaluation_batch,
+    })
+}
+
 /// Generates text with the model, with a progress line.
 pub fn generate<M: LanguageModel>(
     model: &M,

@@ -4,6 +4,7 @@ pub mod calibration;
 mod observed;
 
 use std::cell::OnceCell;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -14,8 +15,21 @@ use crate::data::builtin;
 use crate::settings::RunConfig;
 use observed::Observed;
 
+/// What a method knows of tasks that the base model learned in an earlier sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The folder with the parts of the method's state.
+    pub parts: PathBuf,
+    /// Number of tasks learned so far.
+    pub tasks: usize,
+}
+
 /// The model from which every run of a comparison starts.
 pub struct BaseModel {
+    /// Where it was read.
+    pub folder: HfFolder,
+    /// Tasks of an earlier sequence, which the methods are to protect too.
+    pub carried: Option<Carried>,
     /// The model as it was read.
     pub model: Model,
     /// Its tokenizer.
@@ -46,8 +60,10 @@ impl BaseModel {
         let loaded = folder.load::<Model>(device)?;
         let warnings = tokenizer.warnings().iter().chain(&loaded.warnings);
         let base = Self {
+            carried: None,
             warnings: warnings.cloned().collect(),
             fingerprint: folder.fingerprint(tokenizer.stop_tokens())?,
+            folder,
             tokenizer,
             model: loaded.model,
             calibration: None,
@@ -86,7 +102,11 @@ impl BaseModel {
     ///
     /// If the calibration text cannot be read.
     pub fn calibrate(&mut self, config: &RunConfig) -> Result<()> {
-        self.calibration = calibration::data(config, &self.model, &self.tokenizer)?;
+        self.calibration = match &self.carried {
+            // What the base model knows was measured in the earlier sequence.
+            Some(_) => calibration::of_tasks(config),
+            None => calibration::data(config, &self.model, &self.tokenizer)?,
+        };
         Ok(())
     }
 }

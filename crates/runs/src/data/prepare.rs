@@ -126,6 +126,20 @@ impl PreparedTasks {
         })
     }
 
+    /// Tasks of one's own, which no suite describes and which are not scored.
+    pub fn unscored(tasks: Vec<Task>, remarks: Vec<String>) -> Self {
+        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        let order = names.join(",");
+        Self {
+            suite: "own rows".to_string(),
+            scores: vec![Score::exact_match(); tasks.len()],
+            order,
+            remarks,
+            tasks,
+            general: None,
+        }
+    }
+
     /// Hashes everything that a run reads, and how it is scored: all of it in its order, every task
     /// alone, and the probe.
     ///

@@ -1,9 +1,10 @@
 //! Runs one method on one sequence, with progress.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use continual::checkpoint::StatePart;
+use continual::checkpoint::{Checkpoint, StatePart};
 use continual::method::ShownTask;
 use continual::{
     CheckpointPolicy, Event, Method, MethodInputs, NoCheckpoints, Sequence, SequenceConfig,
@@ -49,11 +50,28 @@ pub struct Outcome {
     pub texts: Vec<(String, String)>,
     /// The report on every task, layer by layer, as CSV.
     pub layers_csv: String,
+    /// The method's report on every task.
+    pub diagnostics: Vec<TaskDiagnostics>,
+    /// The trained model.
+    pub model: Model,
     /// The method after the last task.
     implementation: Box<dyn Method<Model>>,
 }
 
 impl Outcome {
+    /// Writes what the method needs to protect the tasks of this sequence in a later one.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn write_carried(&self, folder: &Path) -> Result<()> {
+        for part in self.implementation.carried() {
+            let path = folder.join(part.name());
+            part.write_to(&path)?;
+        }
+        Ok(())
+    }
+
     /// Writes the method's state between tasks, without the weights.
     ///
     /// # Errors
@@ -90,7 +108,14 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         cache: config.split_cache.as_deref(),
     };
     let mut implementation = config.kind(method)?.build(config.method(method), inputs)?;
+    let latest = recorder.and_then(|recorder| recorder.borrow().latest());
+    // A checkpoint contains what the method took over.
+    if let (Some(carried), None) = (&base.carried, &latest) {
+        let parts = Checkpoint::of_parts(&carried.parts);
+        implementation.take_over(&base.model, &parts)?;
+    }
     let settings = SequenceConfig {
+        learned_before: base.carried.as_ref().map_or(0, |carried| carried.tasks),
         train: config.train_config(method),
         scoring: config.scoring.into(),
         evaluation_batch: config.evaluation_batch,
@@ -103,7 +128,6 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         general: prepared.general.as_ref(),
         config: &settings,
     };
-    let latest = recorder.and_then(|recorder| recorder.borrow().latest());
     let mut keeping = recorder.map(RecorderPolicy);
     let policy: &mut dyn CheckpointPolicy = match &mut keeping {
         Some(keeping) => keeping,
@@ -155,6 +179,8 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         },
         texts: texts(&outcome.diagnostics),
         layers_csv: layers_csv(outcome.matrix.tasks(), &outcome.diagnostics)?,
+        diagnostics: outcome.diagnostics,
+        model: outcome.model,
         implementation,
     })
 }

@@ -63,6 +63,9 @@ impl<'a> PlannedJob<'a> {
     }
 }
 
+/// Receives the outcome of every job, before its result is written: a job with a result is complete.
+pub type OnOutcome<'a> = dyn FnMut(&PlannedJob<'_>, &Outcome) -> Result<()> + 'a;
+
 /// Distinguishes jobs of the same name by the settings in which they differ.
 pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
     let tasks: Vec<Vec<String>> = planned
@@ -103,6 +106,7 @@ pub fn run_all(
     base: &BaseModel,
     started: &mut StartedRun,
     on_screen: bool,
+    on_outcome: &mut OnOutcome<'_>,
 ) -> Result<Vec<Option<RunResult>>> {
     interrupt::install()?;
     let work = |planned: &PlannedJob<'_>| {
@@ -141,7 +145,7 @@ pub fn run_all(
             progress: &progress,
             on_screen,
         };
-        let found = one(&job, run, started);
+        let found = one(&job, run, started, on_outcome);
         results.push(match found {
             Err(error) if started.tuning && diverged(&error) => {
                 progress.line(&format!("{}: {error:#}", run.stem));
@@ -156,7 +160,12 @@ pub fn run_all(
     Ok(results)
 }
 
-fn one(job: &Job<'_>, run: &PlannedJob<'_>, started: &mut StartedRun) -> Result<RunResult> {
+fn one(
+    job: &Job<'_>,
+    run: &PlannedJob<'_>,
+    started: &mut StartedRun,
+    on_outcome: &mut OnOutcome<'_>,
+) -> Result<RunResult> {
     let (folder, stem) = (&started.folder, run.stem.as_str());
     let order = &job.prepared.order;
     let recorder = Recorder::new(&mut started.log, &run.label, order, job.seed)
@@ -173,6 +182,7 @@ fn one(job: &Job<'_>, run: &PlannedJob<'_>, started: &mut StartedRun) -> Result<
     if !started.tuning {
         write_details(&outcome, folder, run, job.config.calibration.save)?;
     }
+    on_outcome(run, &outcome)?;
     // Write the result last: a job with a result is complete.
     outcome.result.write(folder, stem)?;
     recorder.finish()?;

@@ -9,11 +9,13 @@ mod tune;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use lm::ExportPrecision;
 use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
-use report::record::RunResult;
+use report::record::{Manifest, RunFolder, RunResult};
 
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
+use crate::job::Outcome;
 use crate::screen;
 use crate::settings::RunConfig;
 use identities::contents;
@@ -21,6 +23,9 @@ pub use jobs::diverged;
 use jobs::{PlannedJob, run_all};
 use start::StartedRun;
 pub use start::resumed;
+
+/// The folder of the exported models, in the folder of a run.
+pub const MODELS: &str = "models";
 
 /// What to run, and where the results go.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +38,10 @@ pub struct SequenceRequest<'a> {
     pub tuning: bool,
     /// Whether to draw the run on the terminal, if there is one.
     pub tui: bool,
+    /// Whether to export every trained model to `models` in the run's folder.
+    pub save_models: bool,
+    /// The command that continues the run, if it is not `experiments BENCHMARK --resume FOLDER`.
+    pub continue_with: Option<&'a str>,
 }
 
 impl SequenceRequest<'_> {
@@ -95,7 +104,20 @@ fn compare(
     }
     jobs::name_apart(&mut planned);
     let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
-    let outcome = run_all(&planned, base, &mut started, request.on_screen());
+    let models = started.folder.path().join(MODELS);
+    let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
+        if request.save_models {
+            save_model(base, outcome, &models.join(&planned.stem))?;
+        }
+        Ok(())
+    };
+    let outcome = run_all(
+        &planned,
+        base,
+        &mut started,
+        request.on_screen(),
+        &mut export,
+    );
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();
 
@@ -125,6 +147,62 @@ fn compare(
     let report = started.folder.path().join("report.md");
     println!("\nreport: {}", report.display());
     Ok(())
+}
+
+/// Exports a trained model to a folder, in place of what an interrupted process left there.
+fn save_model(base: &BaseModel, outcome: &Outcome, folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot replace {}", folder.display()))?;
+    }
+    base.folder
+        .export(&outcome.model, folder, ExportPrecision::default())?;
+    Ok(())
+}
+
+/// Runs one method with one seed on tasks that are already prepared, in a folder of its own, without a report.
+/// `on_outcome` receives what it ends with, unless the folder already has its result.
+///
+/// # Errors
+///
+/// The first error of the job or of `on_outcome`.
+pub fn run_prepared(
+    config: &RunConfig,
+    base: &BaseModel,
+    prepared: &PreparedTasks,
+    request: &SequenceRequest<'_>,
+    on_outcome: &mut dyn FnMut(&Manifest, &Outcome) -> Result<()>,
+) -> Result<RunFolder> {
+    let orders = std::slice::from_ref(prepared);
+    let contents = contents(config, base, orders)?;
+    let mut planned = Vec::new();
+    for method in &config.compare {
+        for &seed in &config.seeds {
+            let label = config.label(method)?;
+            let settings = (config, config.clone());
+            let tasks = (prepared, orders);
+            planned.push(PlannedJob::new(
+                settings,
+                tasks,
+                &contents[0],
+                method,
+                seed,
+                label,
+            )?);
+        }
+    }
+    let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
+    let manifest = started.manifest.clone();
+    let mut report = |_: &PlannedJob<'_>, outcome: &Outcome| on_outcome(&manifest, outcome);
+    let outcome = run_all(
+        &planned,
+        base,
+        &mut started,
+        request.on_screen(),
+        &mut report,
+    );
+    outcome.with_context(|| started.what_is_saved())?;
+    Ok(started.folder)
 }
 
 /// The file with a job's tables, layer by layer, until the report includes them.

@@ -33,7 +33,7 @@ pub struct StartedRun {
     /// Whether the run tunes learning rates.
     pub tuning: bool,
     /// The command that resumes it.
-    command: String,
+    continue_with: String,
 }
 
 /// Reads the settings of a run to resume, and whether it tunes learning rates.
@@ -160,12 +160,20 @@ impl StartedRun {
         };
         let json = serde_json::to_string_pretty(&manifest)?;
         folder.write(MANIFEST, json.as_bytes())?;
+        let continue_with = match request.continue_with {
+            Some(command) => command.to_string(),
+            None => format!(
+                "experiments {} --resume {}",
+                config.benchmark,
+                folder.path().display()
+            ),
+        };
         Ok(Self {
             log,
+            continue_with,
             folder,
             manifest,
             tuning,
-            command: config.benchmark.clone(),
         })
     }
 
@@ -219,10 +227,9 @@ impl StartedRun {
             std::fs::read_dir(&saved).is_ok_and(|mut entries| entries.next().is_some());
         match has_checkpoints {
             true => format!(
-                "the run ended early; what was saved last is in {}, continue with: experiments {} \
-                 --resume {path}",
+                "the run ended early; what was saved last is in {}, continue with: {}",
                 saved.display(),
-                self.command
+                self.continue_with
             ),
             false => format!("the run in {path} ended early"),
         }

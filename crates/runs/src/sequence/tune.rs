@@ -13,6 +13,7 @@ use super::jobs::{self, PlannedJob, run_all};
 use super::start::StartedRun;
 use crate::base::BaseModel;
 use crate::data::PreparedTasks;
+use crate::job::Outcome;
 use crate::settings::{RunConfig, ScoringName};
 
 /// Tries every learning rate of the grid with every method, and chooses the rate with the highest
@@ -52,7 +53,14 @@ pub fn run(
     }
     jobs::name_apart(&mut planned);
     let mut started = StartedRun::open(&config, base, orders, &contents, &planned, request)?;
-    let outcome = run_all(&planned, base, &mut started, request.on_screen());
+    let mut ignore = |_: &PlannedJob<'_>, _: &Outcome| Ok(());
+    let outcome = run_all(
+        &planned,
+        base,
+        &mut started,
+        request.on_screen(),
+        &mut ignore,
+    );
     let results = outcome.with_context(|| started.what_is_saved())?;
 
     let mut table = Table::new();

@@ -10,7 +10,7 @@ use super::RunConfig;
 ///
 /// Every setting that is missing here distinguishes results, including settings that are added
 /// later.
-const NOT_IN_KEY: [(&str, &str); 15] = [
+const NOT_IN_KEY: [(&str, &str); 16] = [
     ("benchmark", "names the command and its defaults"),
     ("model", "hashed by its files"),
     ("data", "hashed by its rows"),
@@ -18,6 +18,10 @@ const NOT_IN_KEY: [(&str, &str); 15] = [
     (
         "calibration.save",
         "whether what was measured is kept changes nothing of it",
+    ),
+    (
+        "rows",
+        "hashed as rows; the rest is measured beside the run",
     ),
     ("order", "hashed by the tasks in their order"),
     ("by_order", "is applied before"),

@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use moved::translated;
-pub use parts::{CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, ScoringName};
+pub use parts::{
+    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, RowsConfig, ScoringName,
+};
 use table::set;
 pub use table::{differences, merge, read_toml};
 
@@ -97,6 +99,9 @@ pub struct RunConfig {
     /// Settings of every method, by its name.
     #[serde(default)]
     pub methods: BTreeMap<String, Table>,
+    /// The rows of `osft finetune`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsConfig>,
     /// The available methods and benchmarks.
     #[serde(skip)]
     pub registries: Registries,

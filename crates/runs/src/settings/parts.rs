@@ -17,6 +17,9 @@ pub enum ScoringName {
     Final,
     /// Every task after every task.
     Full,
+    /// None: for tasks of one's own, which are measured in another way.
+    #[value(skip)]
+    Nothing,
 }
 
 impl From<ScoringName> for Scoring {
@@ -25,6 +28,7 @@ impl From<ScoringName> for Scoring {
             ScoringName::Needed => Self::Needed,
             ScoringName::Final => Self::Final,
             ScoringName::Full => Self::Full,
+            ScoringName::Nothing => Self::Nothing,
         }
     }
 }
@@ -94,4 +98,31 @@ pub struct CalibrationConfig {
     pub rows_per_task: usize,
     /// Whether the measured moments are saved with the run; every layer needs `8 d_in²` bytes.
     pub save: bool,
+}
+
+/// The rows of a task of one's own, as `osft finetune` reads them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RowsConfig {
+    /// Name of the task.
+    pub task: String,
+    /// Files, each with its weight after a colon if it has one.
+    pub files: Vec<String>,
+    /// A file of validation rows, or the share of the rows that is held out.
+    pub valid: String,
+    /// Number of validation rows whose answers are generated before and after; the first are taken.
+    pub questions: usize,
+    /// Longest answer that is generated, in tokens.
+    pub max_new_tokens: usize,
+    /// Text after which the result of an answer stands; empty if the whole answer counts.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer_after: String,
+    /// Text files whose loss is measured before and after.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<PathBuf>,
+    /// The day that chat templates write, as YEAR-MONTH-DAY.
+    pub today: String,
+    /// Precision of the exported weights; that of the model if empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub dtype: String,
 }

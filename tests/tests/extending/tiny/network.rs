@@ -50,6 +50,10 @@ impl LanguageModel for Tiny {
         self.decoder.answer_loss(examples)
     }
 
+    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
+        self.decoder.answer_log_probabilities(examples)
+    }
+
     fn answer_gradients(
         &self,
         examples: &[Example],

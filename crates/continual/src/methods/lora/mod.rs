@@ -184,7 +184,8 @@ impl<M: Module> Method<M> for LoraMethod {
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
         let targets = self.config.targets.selected(base)?;
         let targets = targets.iter().map(|target| (target.id, target.shape));
-        if let Some((version, layers)) = state::restored(saved, targets)? {
+        if let Some((version, layers)) = state::restored(saved, self.config.adapter_rank, targets)?
+        {
             self.version = version;
             self.layers = layers;
         }

@@ -48,6 +48,7 @@ pub(super) fn part(version: usize, layers: &[Layer]) -> StatePart<'_> {
 /// checkpoint has none.
 pub(super) fn restored(
     saved: &Checkpoint,
+    adapter_rank: usize,
     targets: impl Iterator<Item = (ParamId, [usize; 2])>,
 ) -> Result<Option<(usize, Vec<Layer>)>, ContinualError> {
     let Some(name) = saved.find(NAME) else {
@@ -78,6 +79,13 @@ pub(super) fn restored(
             };
             if a.shape()[0] != d_in || b.shape()[1] != d_out {
                 return Err(saved.broken(&name, &"it is of a model with other targets"));
+            }
+            if a.shape()[1] != adapter_rank {
+                let reason = format!(
+                    "its adapters have rank {}, the settings say {adapter_rank}",
+                    a.shape()[1]
+                );
+                return Err(saved.broken(&name, &reason));
             }
             current = Some(Adapter {
                 ids: [ParamId::from(id_a), ParamId::from(id_b)],

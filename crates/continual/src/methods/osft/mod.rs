@@ -197,6 +197,40 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         parts
     }
 
+    fn carried(&self) -> Vec<StatePart<'_>> {
+        let Some(retained) = &self.retained else {
+            return Vec::new();
+        };
+        let base = retained.since_base.base();
+        vec![
+            StatePart::bytes(format!("{}.safetensors", part::BASE), || {
+                Ok(base.to_bytes()?)
+            }),
+            StatePart::bytes(
+                format!("{}{}.safetensors", part::RETAINED, retained.tasks),
+                || Ok(retained.calibration.to_bytes()?),
+            ),
+        ]
+    }
+
+    /// The change since the base is measured from `model` on: the weights of the model that the first
+    /// sequence started from are not carried.
+    fn take_over(&mut self, model: &M, carried: &Checkpoint) -> Result<(), ContinualError> {
+        let (Some(first), Some(retained)) =
+            (carried.find(part::BASE), carried.find(part::RETAINED))
+        else {
+            return Ok(());
+        };
+        let first = Calibration::from_bytes(&carried.read(&first)?)?;
+        let calibration = Calibration::from_bytes(&carried.read(&retained)?)?;
+        self.retained = Some(Retained {
+            since_base: SinceBase::new(model, &self.config.targets, &first)?,
+            tasks: calibration.sources().len() - first.sources().len(),
+            calibration,
+        });
+        Ok(())
+    }
+
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
         if let (Some(first), Some(retained), Some(bounds)) = (
             saved.find(part::BASE),

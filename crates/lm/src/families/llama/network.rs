@@ -2,6 +2,7 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::LlamaConfig;
@@ -204,12 +205,19 @@ impl LanguageModel for Llama {
         // Nothing precedes the first token of a row.
         let begins = example.prompt.is_empty();
         let predicted = example.counted();
-        predicted.filter(|&(offset, _)| offset > 0 || !begins).count()
+        predicted
+            .filter(|&(offset, _)| offset > 0 || !begins)
+            .count()
     }
 
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
         (self.loss_of(&joined(examples), &targets), targets.0.len())
+    }
+
+    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
+        let hidden = self.hidden_right_padded(&joined(examples), &mut LinearApplier::default());
+        log_softmax(self.head(targets(examples).select(hidden)), 1)
     }
 
     fn answer_gradients(

@@ -2,6 +2,7 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig, Linear};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 
 use super::T5Config;
@@ -229,6 +230,11 @@ impl LanguageModel for T5 {
             head.loss(&targets.select(hidden), &targets),
             targets.0.len(),
         )
+    }
+
+    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
+        let hidden = self.answer_states(&self.rows(examples), &mut LinearApplier::default());
+        log_softmax(self.head(targets(examples).select(hidden)), 1)
     }
 
     fn answer_gradients(

@@ -24,7 +24,7 @@ const ARENAS: &str = "MALLOC_ARENA_MAX";
 const MUCH_TEXT: u64 = 16 << 20;
 
 /// Starts this program anew, in the same process, with glibc's settings for large tensors; once, and not
-/// where any of them is set already. `data` is the folder of the rows that will be read, if one is named.
+/// where any of them is set already. `data` is the folder or file of the rows that will be read, if one is named.
 pub fn settle(data: Option<&Path>) {
     let is_set = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
     if SETTINGS.iter().any(is_set) {
@@ -49,10 +49,10 @@ pub fn settle(data: Option<&Path>) {
         .exec();
 }
 
-/// Size of all files in a folder and the folders in it, so many levels deep.
+/// Size of a file, or of all files in a folder and the folders in it, so many levels deep.
 fn bytes_below(folder: &Path, levels: usize) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
+        return std::fs::metadata(folder).map_or(0, |file| file.len());
     };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
         Ok(metadata) if metadata.is_file() => metadata.len(),
@@ -77,6 +77,7 @@ mod tests {
         }
         assert_eq!(bytes_below(folder.path(), 3), 321);
         assert_eq!(bytes_below(&deep, 3), 4000);
+        assert_eq!(bytes_below(&deep.join("x"), 3), 4000);
         assert_eq!(bytes_below(Path::new("/nowhere"), 3), 0);
     }
 }

@@ -1,0 +1,55 @@
+//! What can be typed.
+
+mod finetune;
+mod generate;
+
+use std::path::Path;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use finetune::{FinetuneArgs, RowsArgs};
+pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
+
+/// Teach a language model something new without forgetting, and know what it lost.
+#[derive(Debug, Parser)]
+#[command(name = "osft", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Teach a model the rows of a file; a second task goes on from the output of the first.
+    Finetune(FinetuneArgs),
+    /// Show what is in a file of rows: lengths, what will be cut, flaws, and what is learned of the first row.
+    Check(RowsArgs),
+    /// Answer one prompt, or those of a file.
+    Generate(GenerateArgs),
+    /// Talk to a model.
+    Chat(ChatArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: Shell,
+}
+
+impl Cli {
+    /// The first file of rows, if one is named.
+    pub fn data(&self) -> Option<&Path> {
+        let rows = match &self.command {
+            Command::Finetune(args) => &args.rows,
+            Command::Check(args) => args,
+            _ => return None,
+        };
+        rows.data.first().map(Path::new)
+    }
+}

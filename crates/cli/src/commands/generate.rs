@@ -1,0 +1,144 @@
+//! `osft generate`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use lm::{
+    ChatTemplate, Conversation, GenerationOptions, HfFolder, LanguageModel, Model, TextTokenizer,
+};
+use rows::{Encoder, Limits, RowSet};
+use serde_json::json;
+
+use crate::args::{GenerateArgs, SamplingArgs};
+
+/// Prompts per batch.
+const BATCH: usize = 8;
+
+/// A model that answers.
+pub struct Answering {
+    model: Model,
+    tokenizer: TextTokenizer,
+    template: Option<ChatTemplate>,
+    options: GenerationOptions,
+    /// Most tokens that the model reads and writes together.
+    positions: usize,
+}
+
+impl Answering {
+    /// Loads a model.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be loaded, or a setting is out of its range.
+    pub fn open(path: &Path, sampling: &SamplingArgs) -> Result<Self> {
+        let decoding = sampling.decoding()?;
+        let folder = HfFolder::open(path)?;
+        let tokenizer = folder.tokenizer()?;
+        let today = chrono::Local::now().date_naive();
+        let loaded = folder.load::<Model>(&sampling.backend.device()?)?;
+        for warning in tokenizer.warnings().iter().chain(&loaded.warnings) {
+            eprintln!("warning: {warning}");
+        }
+        let stop_tokens = tokenizer.stop_tokens().to_vec();
+        let positions = folder.config()["max_position_embeddings"].as_u64();
+        Ok(Self {
+            options: GenerationOptions {
+                decoding,
+                ..GenerationOptions::greedy(sampling.max_new_tokens, stop_tokens)
+            },
+            template: folder.chat_template(today)?,
+            model: loaded.model,
+            tokenizer,
+            positions: positions.map_or(usize::MAX, |positions| positions as usize),
+        })
+    }
+
+    /// Answers the last message of a conversation.
+    ///
+    /// # Errors
+    ///
+    /// If the model has no chat template, or the conversation is too long for it.
+    pub fn turn(&self, conversation: &Conversation) -> Result<String> {
+        let template = self.template.as_ref();
+        let template = template.context("the model has no chat template")?;
+        self.answer(template.question(conversation, &self.tokenizer)?)
+    }
+
+    /// Continues tokens.
+    ///
+    /// # Errors
+    ///
+    /// If there are none, or too many for the model.
+    fn answer(&self, tokens: Vec<u32>) -> Result<String> {
+        if tokens.is_empty() {
+            bail!("the tokenizer finds no token in the prompt");
+        }
+        let all = tokens.len() + self.options.max_new_tokens;
+        if all > self.positions {
+            bail!(
+                "the prompt has {} tokens, and with {} new ones they are more than the {} that the model was made \
+                 for; shorten it, or give a smaller --max-new-tokens",
+                tokens.len(),
+                self.options.max_new_tokens,
+                self.positions
+            );
+        }
+        let answers = self.model.generate(&[tokens], &self.options);
+        let answer = answers.into_iter().next().unwrap_or_default();
+        Ok(self.tokenizer.decode(&answer, true)?)
+    }
+}
+
+/// Answers one prompt, or those of a file.
+pub fn run(args: &GenerateArgs) -> Result<()> {
+    let answering = Answering::open(&args.model, &args.sampling)?;
+    if let Some(file) = &args.data {
+        return file_of_rows(&answering, file);
+    }
+    let prompt = args.prompt.as_deref().unwrap_or_default();
+    let answer = match (&answering.template, args.raw) {
+        (Some(_), false) => {
+            let message = json!([{"role": "user", "content": prompt}]);
+            answering.turn(&Conversation::new(&message, None)?)?
+        }
+        _ => answering.answer(answering.tokenizer.question(prompt)?)?,
+    };
+    println!("{}", answer.trim());
+    Ok(())
+}
+
+fn file_of_rows(answering: &Answering, file: &str) -> Result<()> {
+    let set = RowSet::read(&[file.parse()?])?;
+    let encoder = Encoder {
+        tokenizer: &answering.tokenizer,
+        template: answering.template.as_ref(),
+        limits: Limits {
+            max_length: answering.positions,
+            max_new_tokens: answering.options.max_new_tokens,
+            embeddings: usize::MAX,
+        },
+    };
+    let mut questions = Vec::new();
+    for row in &set.rows {
+        let question = encoder.question(row)?;
+        questions
+            .push(question.with_context(|| format!("{}: it has no prompt to answer", row.place))?);
+    }
+    let progress = runs::Progress::new(questions.len() as u64);
+    for batch in questions.chunks(BATCH) {
+        let prompts: Vec<Vec<u32>> = batch.iter().map(|q| q.tokens.clone()).collect();
+        let answers = answering.model.generate(&prompts, &answering.options);
+        for (question, answer) in batch.iter().zip(answers) {
+            let answer = answering.tokenizer.decode(&answer, true)?;
+            let line = json!({
+                "prompt": question.prompt,
+                "answer": answer.trim(),
+                "expected": question.reference,
+            });
+            println!("{line}");
+        }
+        progress.advance(batch.len() as u64, "answering");
+    }
+    progress.finish();
+    Ok(())
+}

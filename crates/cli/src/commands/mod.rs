@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub mod chat;
+pub mod check;
+pub mod completions;
+pub mod finetune;
+pub mod generate;

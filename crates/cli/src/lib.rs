@@ -1,0 +1,67 @@
+//! The command line `osft`, for a model and rows of one's own: each command in a file of its own, over the same
+//! libraries as `experiments`.
+
+#[macro_use(print, println, eprintln)]
+extern crate report;
+
+mod args;
+mod commands;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser};
+use finetune::settings::OwnRows;
+use runs::{Registries, interrupt};
+
+pub use args::{Cli, Command};
+
+/// As [`run`] with the arguments of the process. On Linux, the program starts itself anew first, with settings of the
+/// allocator that large tensors need.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    runs::allocator::settle(cli.data());
+    run(&cli)
+}
+
+/// The parser, for completions and tests.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Parses arguments, the first of which is the name of the program, and does what they say.
+pub fn run_arguments(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run(&Cli::parse_from(arguments))
+}
+
+/// Does what the arguments say, and prints what there is to say.
+fn run(cli: &Cli) -> ExitCode {
+    let result = dispatch(&cli.command);
+    match result.and_then(|()| report::out::finish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interrupt::is_interruption(&error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<()> {
+    let registries = Registries::builtin().with_benchmark(OwnRows);
+    match command {
+        Command::Finetune(args) => commands::finetune::run(&registries, args),
+        Command::Check(args) => commands::check::run(&registries, args),
+        Command::Generate(args) => commands::generate::run(args),
+        Command::Chat(args) => commands::chat::run(args),
+        Command::Completions(args) => {
+            commands::completions::run(args);
+            Ok(())
+        }
+    }
+}

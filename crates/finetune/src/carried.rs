@@ -1,0 +1,155 @@
+//! The folder `osft` of a trained model: what the next task needs so that the earlier ones stay protected.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `state.json` | format version, method, and every task learned so far ([`State`]) |
+//! | `method/` | the method's own state: for OSFT the moments of the layers' inputs |
+//! | `held-out/N.jsonl` | the rows that task `N` (from 1) was not learned from |
+//! | `config.toml`, `run.json`, `metrics.jsonl`, `layers.csv` | settings, origin and log of the last task |
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use runs::base::Carried;
+use serde::{Deserialize, Serialize};
+
+use crate::measure::SetChange;
+
+/// Version of the folder's format; another one is refused.
+pub const FORMAT_VERSION: u32 = 1;
+/// Name of the folder.
+pub const FOLDER: &str = "osft";
+const STATE: &str = "state.json";
+const METHOD: &str = "method";
+const HELD_OUT: &str = "held-out";
+
+/// `state.json`: the tasks that a model has learned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The method that learned the tasks.
+    pub method: String,
+    /// Hash of the weights that the folder was written with.
+    pub weights: String,
+    /// The tasks in the order in which they were learned.
+    pub tasks: Vec<LearnedTask>,
+}
+
+/// A task that a model has learned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LearnedTask {
+    /// Its name.
+    pub name: String,
+    /// The method with the settings that distinguish it.
+    pub label: String,
+    /// Number of rows that it was learned from.
+    pub rows: usize,
+    /// Hash of these rows as tokens.
+    pub rows_sha256: String,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Epochs.
+    pub epochs: usize,
+    /// Seed of the order of the rows.
+    pub seed: u64,
+    /// The measurements on its held-out rows, right before and after it was learned.
+    pub learned: Option<SetChange>,
+}
+
+impl State {
+    /// Reads the state of a model folder; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or has another format version.
+    pub fn read(model: &Path) -> Result<Option<Self>> {
+        let folder = model.join(FOLDER);
+        let path = folder.join(STATE);
+        if !path.is_file() {
+            ensure!(
+                !folder.is_dir(),
+                "{} has no {STATE}: it was damaged; restore it, or remove the folder to start a new sequence that \
+                 protects no earlier task",
+                folder.display()
+            );
+            return Ok(None);
+        }
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is not JSON", path.display()))?;
+        let version = value
+            .get("format_version")
+            .and_then(serde_json::Value::as_u64);
+        ensure!(
+            version == Some(u64::from(FORMAT_VERSION)),
+            "{} has format version {}, this program reads {FORMAT_VERSION}",
+            path.display(),
+            version.map_or("none".to_string(), |version| version.to_string())
+        );
+        let state = serde_json::from_value(value);
+        Ok(Some(
+            state.with_context(|| format!("in {}", path.display()))?,
+        ))
+    }
+
+    /// What a run takes over from a model folder with this state.
+    ///
+    /// # Errors
+    ///
+    /// If another method learned the tasks.
+    pub fn carried(&self, model: &Path, method: &str) -> Result<Carried> {
+        if self.method != method {
+            bail!(
+                "{} was trained by {}, which {method} cannot go on from: what protects its {} would be lost. Use \
+                 --method {}, or remove the folder {FOLDER} in it to start a new sequence",
+                model.display(),
+                self.method,
+                match self.tasks.len() {
+                    1 => "task".to_string(),
+                    tasks => format!("{tasks} tasks"),
+                },
+                self.method
+            );
+        }
+        Ok(Carried {
+            parts: method_folder(model),
+            tasks: self.tasks.len(),
+        })
+    }
+
+    /// A name for the next task that no earlier one has.
+    pub fn free_name(&self, wanted: &str) -> String {
+        let taken = |name: &str| self.tasks.iter().any(|task| task.name == name);
+        if !taken(wanted) {
+            return wanted.to_string();
+        }
+        let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+        let free = numbered.into_iter().find(|name| !taken(name));
+        free.unwrap_or_else(|| wanted.to_string())
+    }
+
+    /// Writes the state into a model folder, whose folder `osft` exists.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, model: &Path) -> Result<()> {
+        let path = model.join(FOLDER).join(STATE);
+        let mut json = serde_json::to_string_pretty(self)?;
+        json.push('\n');
+        std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// The folder of the method's state in a model folder.
+pub fn method_folder(model: &Path) -> PathBuf {
+    model.join(FOLDER).join(METHOD)
+}
+
+/// The file with the held-out rows of a task, counted from 0.
+pub fn held_out_file(model: &Path, task: usize) -> PathBuf {
+    let file = format!("{}.jsonl", task + 1);
+    model.join(FOLDER).join(HELD_OUT).join(file)
+}

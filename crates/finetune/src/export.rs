@@ -1,0 +1,127 @@
+//! The folder of a trained model: weights, tokenizer, card, and what the next task needs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use lm::{ExportPrecision, HfFolder};
+use report::record::RunFolder;
+use runs::base::BaseModel;
+use runs::job::Outcome;
+
+use crate::card::Card;
+use crate::carried::{FOLDER, State, held_out_file, method_folder};
+
+/// The complete model in the run's folder, before it is moved to its place.
+const EXPORT: &str = "export";
+/// The same while it is written.
+const UNFINISHED: &str = ".writing-export";
+/// Files of a run that go with the model, if they are there.
+const OF_RUN: [&str; 3] = ["config.toml", "run.json", "metrics.jsonl"];
+
+/// What a model folder is made of.
+pub struct Export<'a> {
+    /// The model that the task started from.
+    pub base: &'a BaseModel,
+    /// The trained model and the method.
+    pub outcome: &'a Outcome,
+    /// Precision of the weights.
+    pub precision: ExportPrecision,
+    /// The tasks learned so far.
+    pub state: State,
+    /// The held-out rows of every task, as lines of JSON.
+    pub held_out: &'a [&'a [String]],
+    /// The card.
+    pub card: &'a Card,
+    /// The run's folder.
+    pub running: &'a Path,
+}
+
+/// The precision of a name: of the model's own tensors if empty.
+///
+/// # Errors
+///
+/// If there is no such precision.
+pub fn precision(name: &str) -> Result<ExportPrecision> {
+    Ok(match name {
+        "" | "auto" => ExportPrecision::Stored,
+        "f32" | "float32" => ExportPrecision::F32,
+        "bf16" | "bfloat16" => ExportPrecision::Bf16,
+        "f16" | "float16" => ExportPrecision::F16,
+        other => bail!("dtype = {other:?}: expected auto, f32, bf16 or f16"),
+    })
+}
+
+/// Writes the model folder into the run's folder, in place of an unfinished one.
+///
+/// # Errors
+///
+/// If it cannot be written; the run's folder then has no complete model.
+pub fn export(parts: &Export<'_>) -> Result<()> {
+    let unfinished = parts.running.join(UNFINISHED);
+    let complete = parts.running.join(EXPORT);
+    for folder in [&unfinished, &complete] {
+        if folder.is_dir() {
+            std::fs::remove_dir_all(folder)
+                .with_context(|| format!("cannot replace {}", folder.display()))?;
+        }
+    }
+    let Export { base, outcome, .. } = parts;
+    base.folder
+        .export(&outcome.model, &unfinished, parts.precision)?;
+    let create = |folder: PathBuf| {
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        anyhow::Ok(folder)
+    };
+    outcome.write_carried(&create(method_folder(&unfinished))?)?;
+    for (task, lines) in parts.held_out.iter().enumerate() {
+        if lines.is_empty() {
+            continue;
+        }
+        let file = held_out_file(&unfinished, task);
+        create(file.parent().unwrap_or(&unfinished).to_path_buf())?;
+        write(&file, &(lines.join("\n") + "\n"))?;
+    }
+    write(
+        &unfinished.join(FOLDER).join("layers.csv"),
+        &outcome.layers_csv,
+    )?;
+    write(&unfinished.join("README.md"), &parts.card.markdown())?;
+    let exported = HfFolder::open(&unfinished)?;
+    let mut state = parts.state.clone();
+    let stop_tokens = base.tokenizer.stop_tokens();
+    state.weights = exported.fingerprint(stop_tokens)?.weights;
+    state.write(&unfinished)?;
+    std::fs::rename(&unfinished, &complete)
+        .with_context(|| format!("cannot write {}", complete.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Adds the files of the run to its model, moves the model to its place, and removes the run's folder.
+///
+/// # Errors
+///
+/// If a file cannot be copied or moved; the model then stays in the run's folder.
+pub fn complete(folder: &RunFolder, out: &Path) -> Result<()> {
+    let model = folder.path().join(EXPORT);
+    anyhow::ensure!(
+        model.is_dir(),
+        "{} has a result, but no model: remove it and run again",
+        folder.path().display()
+    );
+    for file in OF_RUN {
+        let source = folder.path().join(file);
+        let target = model.join(FOLDER).join(file);
+        if source.is_file() {
+            std::fs::copy(&source, &target)
+                .with_context(|| format!("cannot copy {}", source.display()))?;
+        }
+    }
+    std::fs::rename(&model, out)
+        .with_context(|| format!("cannot move {} to {}", model.display(), out.display()))?;
+    std::fs::remove_dir_all(folder.path())
+        .with_context(|| format!("cannot remove {}", folder.path().display()))
+}

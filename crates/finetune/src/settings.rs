@@ -1,0 +1,78 @@
+//! The settings of `osft finetune`: those of a benchmark's runs, with its own defaults.
+
+use anyhow::{Context, Result};
+use benchmarks::{Benchmark, Suite};
+use runs::settings::{RowsConfig, RunConfig};
+
+/// Name under which the settings are known.
+pub const COMMAND: &str = "finetune";
+
+/// Peak learning rates by the number of a model's parameters (up to so many), for methods that train whole weights. A
+/// method that protects directions takes three times as much: it moves less of a weight. Found for the built-in model
+/// and for SmolLM2-135M, published for models of 7 billion, and put on a line between; none of them is tuned to a
+/// user's rows.
+const RATES: [(usize, f64); 4] = [
+    (20_000_000, 3e-4),
+    (400_000_000, 1e-4),
+    (2_000_000_000, 3e-5),
+    (usize::MAX, 1e-5),
+];
+
+/// The settings as an entry of the registry of benchmarks, which gives them their defaults.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnRows;
+
+impl Benchmark for OwnRows {
+    fn command(&self) -> &'static str {
+        COMMAND
+    }
+
+    fn help(&self) -> &'static str {
+        "Teach a model the rows of a file, and report what it gained and what it lost"
+    }
+
+    fn suite(&self) -> Suite {
+        Suite {
+            name: "own rows".to_string(),
+            tasks: Vec::new(),
+            orders: Vec::new(),
+            general: None,
+        }
+    }
+
+    fn given_settings(&self) -> &'static str {
+        include_str!("../settings/finetune.toml")
+    }
+}
+
+/// The peak learning rate of a method for a model of so many parameters.
+pub fn learning_rate(method: &str, parameters: usize) -> f64 {
+    let rate = RATES.iter().find(|(most, _)| parameters <= *most);
+    let rate = rate.map_or(1e-5, |(_, rate)| *rate);
+    match method {
+        "osft" | "osft-paper" => 3.0 * rate,
+        // Adapters start at zero and are scaled down.
+        "lora" | "o-lora" => 10.0 * rate,
+        _ => rate,
+    }
+}
+
+/// The rows of a configuration.
+///
+/// # Errors
+///
+/// If the configuration is not of `osft finetune`.
+pub fn rows(config: &RunConfig) -> Result<&RowsConfig> {
+    let rows = config.rows.as_ref();
+    rows.context("these settings have no rows: they are not of `osft finetune`")
+}
+
+/// The only method of a configuration.
+///
+/// # Errors
+///
+/// If it names none.
+pub fn method(config: &RunConfig) -> Result<&str> {
+    let method = config.compare.first();
+    Ok(method.context("compare is empty: name one method")?)
+}

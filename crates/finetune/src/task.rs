@@ -1,0 +1,241 @@
+//! From the files of rows to a task, and to the rows that are held out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use burn::data::dataset::InMemDataset;
+use chrono::NaiveDate;
+use continual::{EvaluationSet, Scorer, Task};
+use lm::{ChatTemplate, Example, HfFolder, TextTokenizer};
+use rows::{Encoded, Encoder, Limits, LostTokens, Question, Row, RowSet, Source};
+use runs::data::PreparedTasks;
+use runs::settings::{RowsConfig, RunConfig};
+
+use crate::settings;
+
+/// What a model folder needs to turn rows into tokens.
+pub struct TaskReader {
+    tokenizer: TextTokenizer,
+    template: Option<ChatTemplate>,
+    limits: Limits,
+}
+
+/// A task with the rows that are held out from it.
+pub struct OwnTask {
+    /// The task, as a sequence learns it.
+    pub prepared: PreparedTasks,
+    /// Rows that are not learned from.
+    pub held_out: HeldOut,
+    /// The rows to learn from, by name of their format.
+    pub format: &'static str,
+    /// Number of rows to learn from.
+    pub rows: usize,
+}
+
+/// Rows that a task was not learned from.
+#[derive(Clone, Debug, Default)]
+pub struct HeldOut {
+    /// Name of the task.
+    pub task: String,
+    /// The rows as JSON, one per line.
+    pub lines: Vec<String>,
+    /// Their tokens.
+    pub examples: Vec<Example>,
+    /// Their prompts with the expected answers; empty for texts.
+    pub questions: Vec<Question>,
+}
+
+impl TaskReader {
+    /// Opens the tokenizer and the chat template of a model folder.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub fn open(folder: &HfFolder, config: &RunConfig) -> Result<Self> {
+        let rows = settings::rows(config)?;
+        let tokenizer = folder.tokenizer()?;
+        let embeddings = folder.config()["vocab_size"].as_u64();
+        Ok(Self {
+            limits: Limits {
+                max_length: config.max_length,
+                max_new_tokens: rows.max_new_tokens.min(config.max_length / 2).max(1),
+                embeddings: embeddings.map_or(tokenizer.vocabulary_size(), |n| n as usize),
+            },
+            template: folder.chat_template(day(&rows.today)?)?,
+            tokenizer,
+        })
+    }
+
+    /// Turns rows into tokens.
+    pub fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            tokenizer: &self.tokenizer,
+            template: self.template.as_ref(),
+            limits: self.limits,
+        }
+    }
+
+    /// Reads the rows of a task, and those that are held out.
+    ///
+    /// # Errors
+    ///
+    /// If a file or a row cannot be used; the message names it.
+    pub fn task(&self, config: &RunConfig) -> Result<OwnTask> {
+        let own = settings::rows(config)?;
+        let (set, valid) = read(own)?;
+        let encoder = self.encoder();
+        let encoded = encoder.rows(&set.rows)?;
+        let held_out = self.held_out(&own.task, &valid, own.questions)?;
+        let remarks = remarks(&encoded, config.max_length, "training");
+        let mut examples = Vec::new();
+        for (row, encoded) in set.rows.iter().zip(encoded) {
+            for _ in 1..row.repeats {
+                examples.extend(encoded.examples.iter().cloned());
+            }
+            examples.extend(encoded.examples);
+        }
+        if examples.is_empty() {
+            bail!("no training row is left; see what is cut above, or give a larger --max-length");
+        }
+        let task = Task {
+            name: own.task.clone(),
+            train: Arc::new(InMemDataset::new(examples)),
+            validation: match held_out.examples.is_empty() {
+                true => None,
+                false => Some(Arc::new(InMemDataset::new(held_out.examples.clone()))),
+            },
+            evaluation: EvaluationSet {
+                questions: Vec::new(),
+                scorer: Arc::new(Unscored),
+                max_new_tokens: self.limits.max_new_tokens,
+            },
+            epochs: config.epochs.max(1),
+        };
+        Ok(OwnTask {
+            rows: set.rows.len(),
+            format: set.format.name(),
+            prepared: PreparedTasks::unscored(vec![task], remarks),
+            held_out,
+        })
+    }
+
+    /// Rows that are not learned from, as tokens and questions.
+    ///
+    /// # Errors
+    ///
+    /// If a row cannot be used.
+    pub fn held_out(&self, task: &str, rows: &[Row], questions: usize) -> Result<HeldOut> {
+        let encoder = self.encoder();
+        let encoded = encoder.rows(rows)?;
+        let asked = rows.iter().take(questions).map(|row| encoder.question(row));
+        let asked: Vec<Option<Question>> = asked.collect::<Result<_, _>>()?;
+        Ok(HeldOut {
+            task: task.to_string(),
+            lines: rows.iter().map(|row| row.source.clone()).collect(),
+            examples: encoded.into_iter().flat_map(|row| row.examples).collect(),
+            questions: asked.into_iter().flatten().collect(),
+        })
+    }
+
+    /// The paragraphs of a text file, as tokens.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or has no text.
+    pub fn text(&self, path: &Path) -> Result<Vec<Example>> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the text {}", path.display()))?;
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let mut examples = Vec::new();
+        for line in lines {
+            let example = self.tokenizer.text(line, self.limits.max_length, 0)?;
+            // Nothing precedes the first token, so that one alone says nothing.
+            if example.len() > 1 {
+                examples.push(example);
+            }
+        }
+        anyhow::ensure!(
+            !examples.is_empty(),
+            "the text {} has no line with text",
+            path.display()
+        );
+        Ok(examples)
+    }
+}
+
+/// The rows to learn from and those that are held out.
+///
+/// # Errors
+///
+/// If a file or row cannot be used.
+pub fn read(own: &RowsConfig) -> Result<(RowSet, Vec<Row>)> {
+    let sources = sources(&own.files)?;
+    let mut set = RowSet::read(&sources)?;
+    let valid = match own.valid.as_str() {
+        "none" => Vec::new(),
+        share if share.parse::<f64>().is_ok() => set
+            .hold_out(share.parse().unwrap_or_default(), 0)
+            .context("--valid")?,
+        file => RowSet::read(&sources_of(file)?).context("--valid")?.rows,
+    };
+    Ok((set, valid))
+}
+
+fn sources(files: &[String]) -> Result<Vec<Source>> {
+    let parsed = files.iter().map(|file| file.parse::<Source>());
+    Ok(parsed.collect::<Result<_, _>>()?)
+}
+
+fn sources_of(file: &str) -> Result<Vec<Source>> {
+    sources(&[file.to_string()])
+}
+
+/// Sentences about what rows lost.
+pub fn remarks(encoded: &[Encoded], max_length: usize, kind: &str) -> Vec<String> {
+    let all = encoded.len();
+    let longest = encoded.iter().map(|row| row.tokens).max().unwrap_or(0);
+    let count = |is: fn(&Encoded) -> bool| encoded.iter().filter(|row| is(row)).count();
+    let lost = |is: fn(&LostTokens) -> bool| encoded.iter().filter(|row| is(&row.lost)).count();
+    let mut remarks = Vec::new();
+    let cut = lost(|lost| lost.any());
+    if cut > 0 {
+        remarks.push(format!(
+            "{cut} of {all} {kind} rows are longer than max_length = {max_length} (the longest has {longest} \
+             tokens): {} lose tokens that are read, {} lose tokens to learn, {} lose the token that ends the answer",
+            lost(|lost| lost.read > 0),
+            lost(|lost| lost.learned > 0),
+            lost(|lost| lost.end),
+        ));
+    }
+    let unusable = count(|row| row.examples.is_empty());
+    if unusable > 0 {
+        remarks.push(format!(
+            "{unusable} of {all} {kind} rows are left out: within max_length = {max_length} nothing to learn is left \
+             of them"
+        ));
+    }
+    let rewritten: usize = encoded.iter().map(|row| row.rewritten_turns).sum();
+    if rewritten > 0 {
+        remarks.push(format!(
+            "{rewritten} turns of {kind} rows are read and not learned: the chat template writes them in another way \
+             once other turns follow"
+        ));
+    }
+    remarks
+}
+
+/// The day that chat templates write.
+fn day(text: &str) -> Result<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .with_context(|| format!("rows.today = {text:?}: expected YEAR-MONTH-DAY"))
+}
+
+/// Own tasks are measured before and after a run, not scored within it.
+struct Unscored;
+
+impl Scorer for Unscored {
+    fn score(&self, _: &[&str], _: &[&str], _: &[&str]) -> f64 {
+        0.0
+    }
+}

@@ -1,0 +1,101 @@
+//! The formats of rows, told by their keys.
+
+use serde_json::{Map, Value};
+
+/// How a row says what is to be learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `messages`, and optionally `tools` and `unmask`.
+    Messages,
+    /// `input_ids`, and optionally `labels`.
+    Tokens,
+    /// `prompt` and `completion`.
+    Completion,
+    /// `prompt` and `answer`.
+    Answer,
+    /// `instruction`, optionally `input`, and `output`.
+    Instruction,
+    /// `text`.
+    Text,
+}
+
+/// Every format with the keys that it needs; the first that fits is taken.
+const KEYS: [(Format, &[&str]); 6] = [
+    (Format::Messages, &["messages"]),
+    (Format::Tokens, &["input_ids"]),
+    (Format::Completion, &["prompt", "completion"]),
+    (Format::Answer, &["prompt", "answer"]),
+    (Format::Instruction, &["instruction", "output"]),
+    (Format::Text, &["text"]),
+];
+
+impl Format {
+    /// The format of a row.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about what is missing.
+    pub(crate) fn of(row: &Map<String, Value>) -> Result<Self, String> {
+        let has = |keys: &&[&str]| keys.iter().all(|key| row.contains_key(*key));
+        if let Some((format, _)) = KEYS.iter().find(|(_, keys)| has(keys)) {
+            return Ok(*format);
+        }
+        let begun = KEYS.iter().find_map(|(_, keys)| {
+            let found = keys.iter().find(|key| row.contains_key(**key))?;
+            let missing: Vec<&str> = KEYS
+                .iter()
+                .filter(|(_, keys)| keys.contains(found))
+                .flat_map(|(_, keys)| keys.iter().copied().filter(|key| key != found))
+                .collect();
+            Some(format!("it has {found}, but no {}", missing.join(" or ")))
+        });
+        Err(begun.unwrap_or_else(|| {
+            let keys: Vec<&str> = row.keys().map(String::as_str).take(8).collect();
+            let found = match keys.is_empty() {
+                true => "it has no keys".to_string(),
+                false => format!("its keys are {}", keys.join(", ")),
+            };
+            format!(
+                "{found}; expected messages, prompt and completion, prompt and answer, instruction and \
+                 output, text, or input_ids"
+            )
+        }))
+    }
+
+    /// Its keys, as errors and summaries show them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Tokens => "input_ids",
+            Self::Completion => "prompt and completion",
+            Self::Answer => "prompt and answer",
+            Self::Instruction => "instruction and output",
+            Self::Text => "text",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_their_keys_and_missing_keys_are_named() {
+        let of = |row: Value| Format::of(row.as_object().unwrap_or(&Map::new()));
+        assert_eq!(of(json!({"prompt": 1, "answer": 2})), Ok(Format::Answer));
+        assert_eq!(of(json!({"text": "a", "id": 3})), Ok(Format::Text));
+        let error = |row| of(row).err().unwrap_or_default();
+        assert_eq!(
+            error(json!({"prompt": "a"})),
+            "it has prompt, but no completion or answer"
+        );
+        assert_eq!(
+            error(json!({"output": "a"})),
+            "it has output, but no instruction"
+        );
+        assert!(error(json!({"question": "a"})).starts_with("its keys are question; expected"));
+        assert!(error(json!({})).starts_with("it has no keys"));
+    }
+}
