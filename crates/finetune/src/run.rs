@@ -60,6 +60,13 @@ impl FinetuneRequest<'_> {
             !self.out.exists(),
             "{out} exists already; choose another --out, so that nothing is overwritten"
         );
+        let ancestors = self.out.ancestors().skip(1);
+        let nearest = ancestors.into_iter().find(|folder| folder.exists());
+        ensure!(
+            nearest.is_none_or(Path::is_dir),
+            "--out {out} is below {}, which is not a folder",
+            nearest.unwrap_or(self.out).display()
+        );
         match (self.resume, running.is_dir()) {
             (false, true) => bail!(
                 "a run to {out} was stopped before it was complete: add --resume to go on with it, or remove {}",
@@ -88,6 +95,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         protocol == continual::Protocol::Sequential,
         "{method} needs all tasks at once or a model for each: it cannot learn one more task"
     );
+    export::precision(&own.dtype)?;
     let device = config.backend.device()?.autodiff();
     let mut base = BaseModel::open(config, &device)?;
     let source = base.folder.path().to_path_buf();

@@ -201,6 +201,15 @@ impl PreparedTasks {
             OptimizerName::Adamw => String::new(),
             other => format!(", optimizer {}", other.name()),
         };
+        if let ([task], true) = (self.tasks.as_slice(), config.rows.is_some()) {
+            return format!(
+                "{} on {model}: {} training rows of at most {} tokens, {} epochs{optimizer}",
+                task.name,
+                task.train.len(),
+                config.max_length,
+                task.epochs
+            );
+        }
         let largest = |count: fn(&Task) -> usize| self.tasks.iter().map(count).max().unwrap_or(0);
         format!(
             "{} on {model}: {} tasks, at most {} training and {} test rows per task, {} tokens \

@@ -1,0 +1,182 @@
+//! Formats of rows, and what is exported.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::{jsonl, model, repository, rows, succeed, text};
+
+/// The built-in model with a chat template that marks what the assistant says.
+fn chat_model(folder: &Path) -> std::path::PathBuf {
+    let copy = folder.join("chat-model");
+    std::fs::create_dir_all(&copy).unwrap();
+    for entry in std::fs::read_dir(model()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let template = "{% for m in messages %}{{ m.role + ':\n' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content + eos_token }}{% endgeneration %}{% else %}{{ m.content + '\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}";
+    std::fs::write(copy.join("chat_template.jinja"), template).unwrap();
+    copy
+}
+
+#[test]
+fn every_format_is_read_and_shown_with_what_is_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let chat = text(&chat_model(folder));
+    let turns = json!([
+        {"role": "user", "content": "Which town?"}, {"role": "assistant", "content": "The old one."},
+        {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "It is near."}
+    ]);
+    let cases = [
+        (
+            json!({"messages": turns}),
+            "⟦The old one.<|endoftext|>⟧user:\nWhy?\nassistant:\n⟦It is near.",
+        ),
+        (
+            json!({"prompt": "a", "completion": " b"}),
+            "a⟦ b<|endoftext|>⟧",
+        ),
+        (json!({"prompt": "a", "answer": "b"}), "a⟦b<|endoftext|>⟧"),
+        (
+            json!({"instruction": "Say", "input": "b", "output": "c"}),
+            "user:\nSay\n\nb\nassistant:\n⟦c<|endoftext|>⟧",
+        ),
+        (json!({"text": "the town"}), "⟦the town<|endoftext|>⟧"),
+        (
+            json!({"input_ids": [40, 41, 42], "labels": [-100, 41, -100]}),
+            "⟦",
+        ),
+    ];
+    for (row, expected) in cases {
+        let mut second = row.clone();
+        second["id"] = json!(2);
+        let data = jsonl(folder, "rows.jsonl", &[row.clone(), second]);
+        let said = succeed(&[
+            "check", "--model", &chat, "--data", &data, "--valid", "none",
+        ]);
+        assert!(said.contains(expected), "{row}: {said}");
+        assert!(said.contains("1 rows stand twice"), "{said}");
+    }
+}
+
+#[test]
+fn a_list_and_a_compressed_file_hold_the_same_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let all = rows("tone", "train", 10);
+    let lines = jsonl(folder, "a.jsonl", &all);
+    let list = folder.join("a.json");
+    std::fs::write(&list, serde_json::to_vec_pretty(&all).unwrap()).unwrap();
+    let packed = folder.join("a.jsonl.gz");
+    let file = std::fs::File::create(&packed).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    encoder.write_all(&std::fs::read(&lines).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    let model = text(&model());
+    let check = |data: &str| {
+        let said = succeed(&["check", "--model", &model, "--data", data, "--valid", "0.2"]);
+        assert!(said.starts_with("8 rows with prompt and answer"), "{said}");
+        said
+    };
+    let expected = check(&lines);
+    assert_eq!(check(&text(&list)), expected);
+    assert_eq!(check(&text(&packed)), expected);
+    // Weighted: every row twice.
+    let weighted = format!("{lines}:2");
+    let said = succeed(&[
+        "check", "--model", &model, "--data", &weighted, "--valid", "0.2",
+    ]);
+    assert!(said.starts_with("8 rows"), "{said}");
+}
+
+#[test]
+fn a_taught_model_ends_its_turn_and_its_folder_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let chat = chat_model(folder);
+    let questions = [
+        "What is the plural of dish?",
+        "What is a candle made of?",
+        "Which town?",
+    ];
+    let all: Vec<_> = (0..24)
+        .map(|row| {
+            let question = questions[row % 3];
+            json!({"messages": [
+                {"role": "user", "content": format!("{question} ({row})")},
+                {"role": "assistant", "content": "wax"}
+            ]})
+        })
+        .collect();
+    let data = jsonl(folder, "wax.jsonl", &all);
+    let (from, out) = (text(&chat), folder.join("out"));
+    let to = text(&out);
+    let said = succeed(&[
+        "finetune",
+        "--model",
+        &from,
+        "--data",
+        &data,
+        "--out",
+        &to,
+        "--epochs",
+        "6",
+        "--lr",
+        "3e-3",
+        "--valid",
+        "0.25",
+        "--max-length",
+        "96",
+        "--effective-batch",
+        "4",
+    ]);
+    assert!(said.contains("100.0"), "{said}");
+    // The end of the turn was learned: nothing follows the answer.
+    let said = succeed(&[
+        "generate",
+        "--model",
+        &to,
+        "--prompt",
+        "Which town? (31)",
+        "--max-new-tokens",
+        "20",
+    ]);
+    assert_eq!(said.trim(), "wax");
+    let twice = osft_chat(&to, "Which town? (31)\nWhich town? (32)\n");
+    assert_eq!(twice.trim(), "wax\nwax");
+    for file in [
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "generation_config.json",
+    ] {
+        let copied = std::fs::read(out.join(file)).unwrap();
+        assert!(copied == std::fs::read(chat.join(file)).unwrap(), "{file}");
+    }
+    let names = |folder: &Path| -> Vec<(String, usize)> {
+        let weights = crate::weights(folder).into_iter();
+        weights.map(|(name, values)| (name, values.len())).collect()
+    };
+    assert_eq!(
+        names(&out),
+        names(&repository().join("datasets/builtin/model"))
+    );
+}
+
+fn osft_chat(model: &str, input: &str) -> String {
+    let mut child = crate::osft()
+        .args(["chat", "--model", model, "--max-new-tokens", "20"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}

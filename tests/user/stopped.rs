@@ -1,0 +1,107 @@
+//! Runs that are stopped go on, and what is incomplete is never in the place of a model.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::{jsonl, largest_difference, model, osft, rows, run, said, succeed, text};
+
+fn arguments<'a>(model: &'a str, data: &'a str, out: &'a str) -> Vec<&'a str> {
+    vec![
+        "finetune",
+        "--model",
+        model,
+        "--data",
+        data,
+        "--out",
+        out,
+        "--valid",
+        "none",
+        "--epochs",
+        "3",
+        "--effective-batch",
+        "8",
+        "--save-every",
+        "1",
+        "--max-length",
+        "96",
+        "--set",
+        "calibration.base_rows=16",
+        "--set",
+        "calibration.base_tokens=16",
+    ]
+}
+
+/// The number of steps that a run has logged.
+fn steps(running: &Path) -> usize {
+    let log = std::fs::read_to_string(running.join("metrics.jsonl")).unwrap_or_default();
+    log.lines().filter(|line| line.contains("\"loss\"")).count()
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let data = jsonl(folder, "rows.jsonl", &rows("choice", "train", 48));
+    let model = text(&model());
+    let whole = folder.join("whole");
+    succeed(&arguments(&model, &data, &text(&whole)));
+
+    let (out, running) = (folder.join("killed"), folder.join("killed.running"));
+    let to = text(&out);
+    let mut killed = osft();
+    killed.args(arguments(&model, &data, &to));
+    killed.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut killed = killed.spawn().unwrap();
+    let started = Instant::now();
+    while steps(&running) < 3 && started.elapsed() < Duration::from_secs(120) {
+        assert!(killed.try_wait().unwrap().is_none(), "it was over too soon");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(!out.exists() && running.is_dir());
+
+    // Not without a word, and not over it.
+    let output = run(&arguments(&model, &data, &to));
+    assert!(!output.status.success());
+    assert!(said(&output).contains("add --resume"), "{}", said(&output));
+    // With other settings, it would be another run.
+    let mut other = arguments(&model, &data, &to);
+    other.extend(["--resume", "--lr", "0.5"]);
+    let output = run(&other);
+    assert!(
+        said(&output).contains("learning_rates.osft"),
+        "{}",
+        said(&output)
+    );
+
+    let mut resumed = arguments(&model, &data, &to);
+    resumed.push("--resume");
+    succeed(&resumed);
+    assert!(out.is_dir() && !running.exists());
+    assert_eq!(largest_difference(&whole, &out), 0.0);
+}
+
+#[test]
+fn nothing_to_resume_and_nothing_to_overwrite() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 8));
+    let (model, out) = (text(&model()), text(&folder.path().join("out")));
+    let mut resumed = arguments(&model, &data, &out);
+    resumed.push("--resume");
+    let output = run(&resumed);
+    assert!(
+        said(&output).contains("there is nothing to resume"),
+        "{}",
+        said(&output)
+    );
+    std::fs::create_dir(&out).unwrap();
+    let output = run(&arguments(&model, &data, &out));
+    assert!(
+        said(&output).contains("exists already"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+}
