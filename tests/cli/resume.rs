@@ -58,7 +58,7 @@ pub fn findings(run: &Path) -> Vec<(String, String)> {
         }
         let text = match name.as_str() {
             // Command, revision and the number of processes.
-            "run.json" | "report.md" => continue,
+            "run.json" | "report.md" | "report.html" => continue,
             _ => match fs::read_to_string(&path) {
                 Ok(text) => without_seconds(&text),
                 Err(_) => fs::read(&path).unwrap().len().to_string(),

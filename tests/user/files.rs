@@ -163,6 +163,33 @@ fn a_taught_model_ends_its_turn_and_its_folder_is_complete() {
         names(&out),
         names(&repository().join("datasets/builtin/model"))
     );
+
+    // The same rows once more are another task.
+    let again = text(&folder.join("again"));
+    succeed(&[
+        "finetune",
+        "--model",
+        &to,
+        "--data",
+        &data,
+        "--out",
+        &again,
+        "--epochs",
+        "1",
+        "--valid",
+        "none",
+        "--max-length",
+        "96",
+    ]);
+    let state = std::fs::read(Path::new(&again).join("osft/state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let names: Vec<_> = state["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].clone())
+        .collect();
+    assert_eq!(names, ["wax", "wax-2"]);
 }
 
 fn osft_chat(model: &str, input: &str) -> String {

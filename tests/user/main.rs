@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bad_rows;
 mod files;
 mod mistakes;
+mod page;
 mod sequence;
 mod stopped;
 

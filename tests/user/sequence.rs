@@ -63,7 +63,7 @@ fn by_finetune(folder: &Path, train: &[Vec<Value>], more: &[&str]) -> std::path:
         let (model, to) = (text(&from), text(&out));
         let mut arguments = with_settings(&["finetune", "--model", &model, "--data", &data]);
         arguments.extend(["--valid", &valid, "--out", &to].map(str::to_string));
-        arguments.extend(["--max-new-tokens", "6"].map(str::to_string));
+        arguments.extend(["--max-new-tokens", "6", "--no-packing"].map(str::to_string));
         arguments.extend(more.iter().map(ToString::to_string));
         succeed(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         from = out;

@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
     run(&cli)
 }
 
-/// The parser, for completions and tests.
+/// The parser.
 pub fn command() -> clap::Command {
     Cli::command()
 }
@@ -57,6 +57,7 @@ fn dispatch(command: &Command) -> Result<()> {
     match command {
         Command::Finetune(args) => commands::finetune::run(&registries, args),
         Command::Check(args) => commands::check::run(&registries, args),
+        Command::Inspect(args) => commands::inspect::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Chat(args) => commands::chat::run(args),
         Command::Completions(args) => {

@@ -3,8 +3,11 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use anyhow::Result;
 use comfy_table::{Table, presets};
 use continual::Figure;
+use report::page::html_page;
+use report::picture::{Curve, CurvesPicture, curves};
 use report::record::Manifest;
 
 use crate::carried::LearnedTask;
@@ -12,6 +15,11 @@ use crate::measure::{SetChange, SetMeasure, WeightChange};
 
 /// Longest text of a prompt or an answer in a card, in characters.
 const LONGEST: usize = 300;
+
+/// Heading of the section about the change of the weights.
+const MOVEMENT: &str = "## How far the model moved";
+/// Most points of the picture of the losses.
+const POINTS: usize = 60;
 
 /// An answer that changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +64,8 @@ pub struct Card {
     pub layers: Vec<(String, String)>,
     /// Answers that changed.
     pub changed: Vec<Changed>,
+    /// Loss of every step.
+    pub losses: Vec<f64>,
     /// Origin of the run.
     pub manifest: Manifest,
 }
@@ -101,19 +111,75 @@ pub fn table(card: &Card) -> String {
 }
 
 impl Card {
-    /// The card as Markdown.
+    /// The card with the front matter that Hugging Face reads.
     pub fn markdown(&self) -> String {
+        let base = self.base_model.file_name().unwrap_or_default();
+        let base = serde_json::Value::from(base.to_string_lossy());
+        format!(
+            "---\nbase_model: {base}\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n\
+             - continual-learning\n- osft\n---\n\n{}",
+            self.text()
+        )
+    }
+
+    /// The card as one HTML file, with a picture of the losses.
+    ///
+    /// # Errors
+    ///
+    /// If the picture cannot be drawn.
+    pub fn html(&self) -> Result<String> {
+        let (before, after) = self.text().split_once(MOVEMENT).map_or_else(
+            || (self.text(), String::new()),
+            |(before, after)| (before.to_string(), format!("{MOVEMENT}{after}")),
+        );
+        let markdown = format!("{before}![Loss of the steps](loss.svg)\n\n{after}");
+        let picture = self.picture()?;
+        Ok(html_page(&self.title, &markdown, &|_| picture.clone()))
+    }
+
+    /// The losses of the steps as SVG; `None` if there are too few.
+    fn picture(&self) -> Result<Option<String>> {
+        let finite: Vec<f64> = self
+            .losses
+            .iter()
+            .copied()
+            .filter(|l| l.is_finite())
+            .collect();
+        if finite.len() < 2 {
+            return Ok(None);
+        }
+        // Means of neighbouring steps, as many as a narrow screen can tell apart.
+        let size = finite.len().div_ceil(POINTS);
+        let points = finite.chunks(size).enumerate().map(|(index, losses)| {
+            let step = index * size + losses.len().div_ceil(2);
+            (
+                step as f64,
+                losses.iter().sum::<f64>() / losses.len() as f64,
+            )
+        });
+        let highest = finite.iter().copied().fold(0.0, f64::max);
+        let svg = curves(&CurvesPicture {
+            title: "Loss of the steps",
+            x_label: "optimizer step",
+            y_label: "nats per answer token",
+            x_ticks: &[],
+            y_range: (0.0, highest.max(f64::MIN_POSITIVE)),
+            curves: &[Curve {
+                label: &self.task.name,
+                points: points.collect(),
+                spread: Vec::new(),
+            }],
+        })?;
+        Ok(Some(svg))
+    }
+
+    /// The card without front matter.
+    fn text(&self) -> String {
         let mut text = String::new();
         let base = self.base_model.file_name().unwrap_or_default();
         let base = base.to_string_lossy();
         let task = &self.task;
-        let _ = write!(
-            text,
-            "---\nbase_model: {}\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n\
-             - continual-learning\n- osft\n---\n\n# {}\n\n",
-            serde_json::Value::from(base.as_ref()),
-            self.title
-        );
+        let _ = write!(text, "# {}\n\n", self.title);
         let _ = write!(
             text,
             "`{base}` after it learned the task `{}` from {} rows ({}) by {}: {} epochs, peak learning rate {:e}, seed \
@@ -187,7 +253,7 @@ impl Card {
     fn write_movement(&self, text: &mut String) {
         let _ = write!(
             text,
-            "## How far the model moved\n\n- weights: ‖ΔW‖ {:.3}, {:.2e} of ‖W‖\n",
+            "{MOVEMENT}\n\n- weights: ‖ΔW‖ {:.3}, {:.2e} of ‖W‖\n",
             self.weights.norm, self.weights.relative
         );
         if self.learned.before.tokens > 0 {

@@ -87,6 +87,10 @@ pub fn export(parts: &Export<'_>) -> Result<()> {
         &outcome.layers_csv,
     )?;
     write(&unfinished.join("README.md"), &parts.card.markdown())?;
+    write(
+        &unfinished.join(FOLDER).join("report.html"),
+        &parts.card.html()?,
+    )?;
     let exported = HfFolder::open(&unfinished)?;
     let mut state = parts.state.clone();
     let stop_tokens = base.tokenizer.stop_tokens();

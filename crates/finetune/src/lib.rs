@@ -12,6 +12,7 @@ pub mod carried;
 pub mod check;
 mod export;
 pub mod measure;
+mod measured;
 mod run;
 pub mod settings;
 mod task;

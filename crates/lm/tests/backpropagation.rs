@@ -47,12 +47,14 @@ fn in_pieces<M: LanguageModel>(
     model: &M,
     examples: &[Example],
     activation_checkpointing: bool,
+    packing: bool,
 ) -> (f64, GradientsParams) {
     let mut accumulator = GradientsAccumulator::new();
     let how = Backpropagation {
         scale: 0.1,
         map: &Unmapped,
         activation_checkpointing,
+        packing,
     };
     let loss = model.answer_gradients(examples, how, &mut |grads| {
         accumulator.accumulate(model, grads);
@@ -60,16 +62,18 @@ fn in_pieces<M: LanguageModel>(
     (loss, accumulator.grads())
 }
 
-/// Compares both backward passes, with and without activation checkpointing, with the loss as a whole.
+/// Compares both backward passes, with and without activation checkpointing and packing, with the loss as a whole.
 fn check<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
     let loss = model.answer_loss(examples).0 * 0.1;
     let expected_loss = values(loss.clone())[0];
     let expected = GradientsParams::from_grads(loss.backward(), model);
     let expected = by_path(model, &expected);
     assert!(!expected.is_empty(), "{what}: nothing has a gradient");
-    for activation_checkpointing in [false, true] {
-        let what = format!("{what}, checkpointing {activation_checkpointing}");
-        let (loss, found) = in_pieces(model, examples, activation_checkpointing);
+    for (activation_checkpointing, packing) in
+        [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let what = format!("{what}, checkpointing {activation_checkpointing}, packing {packing}");
+        let (loss, found) = in_pieces(model, examples, activation_checkpointing, packing);
         let found = by_path(model, &found);
         assert!(
             (loss - expected_loss).abs() < ROUNDING * expected_loss.abs(),
@@ -92,7 +96,13 @@ fn halves() -> Vec<Example> {
     let half =
         |row: &Vec<u32>| Example::new(row[..row.len() / 2].to_vec(), row[row.len() / 2..].to_vec());
     let long_enough = |row: &&Vec<u32>| row.len() > 1;
-    rows().iter().filter(long_enough).map(half).collect()
+    let mut halves: Vec<Example> = rows().iter().filter(long_enough).map(half).collect();
+    // A conversation: what stands between two answers does not count.
+    if let Some(longest) = halves.iter_mut().max_by_key(|example| example.answer.len()) {
+        let counts = |position| position % 3 != 1;
+        longest.loss_mask = (0..longest.answer.len()).map(counts).collect();
+    }
+    halves
 }
 
 /// Freezes the model except for parameters whose path contains `part`.

@@ -213,6 +213,7 @@ fn a_custom_family_trains_and_generates_as_part_of_the_list() {
         scale: 1.0,
         map: &Unmapped,
         activation_checkpointing: true,
+        packing: false,
     };
     let sink = &mut |gradients: burn::optim::GradientsParams| trained += gradients.len();
     let loss = model.answer_gradients(std::slice::from_ref(&example), how, sink);

@@ -49,24 +49,38 @@ fn inline(page: &str) -> Vec<String> {
     parts.map(on_one_line).collect()
 }
 
-/// Arguments of the program in a command, if it is one of the program.
-fn arguments(words: &[String]) -> Option<&[String]> {
+/// The parsers of both programs, by name.
+fn programs() -> [(&'static str, clap::Command); 2] {
+    [
+        ("experiments", experiments::command(&Registries::builtin())),
+        ("osft", cli::command()),
+    ]
+}
+
+/// Name and arguments of a program in a command, if it is one of ours.
+fn arguments(words: &[String]) -> Option<(&str, &[String])> {
     let (first, rest) = words.split_first()?;
     match first.as_str() {
-        "experiments" => Some(rest),
+        program @ ("experiments" | "osft") => Some((program, rest)),
         "cargo" => {
             let mut pairs = rest.windows(2);
-            let runs = pairs.any(|pair| pair == ["-p", "experiments"]);
+            let package = pairs.find(|pair| pair[0] == "-p")?[1].as_str();
+            let program = match package {
+                "experiments" => package,
+                "cli" => "osft",
+                _ => return None,
+            };
             let place = rest.iter().position(|word| word == "--")?;
-            runs.then(|| &rest[place + 1..])
+            Some((program, &rest[place + 1..]))
         }
         _ => None,
     }
 }
 
-fn parse(arguments: &[String]) -> Result<(), clap::Error> {
-    let command = experiments::command(&Registries::builtin());
-    let program = ["experiments".to_string()];
+fn parse(program: &str, arguments: &[String]) -> Result<(), clap::Error> {
+    let mut programs = programs().into_iter();
+    let command = programs.find(|(name, _)| *name == program).unwrap().1;
+    let program = [program.to_string()];
     let parsed = command.try_get_matches_from(program.iter().chain(arguments));
     match parsed {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(()),
@@ -79,21 +93,26 @@ fn shown_commands_are_accepted() {
     let mut accepted = 0;
     for page in pages() {
         for words in shown(&page) {
-            let Some(arguments) = arguments(&words) else {
+            let Some((program, arguments)) = arguments(&words) else {
                 continue;
             };
-            if let Err(error) = parse(arguments) {
+            if let Err(error) = parse(program, arguments) {
                 panic!("{page}: {words:?}\n{error}");
             }
             accepted += 1;
         }
         for code in inline(&page) {
-            if !code.starts_with("experiments ") {
+            if !code.starts_with("experiments ") && !code.starts_with("osft ") {
                 continue;
             }
-            let words = shlex::split(&code).unwrap().into_iter().skip(1);
-            let arguments: Vec<String> = words.filter(|word| word != "…").collect();
-            match parse(&arguments) {
+            let words = shlex::split(&code).unwrap();
+            // The names of the method's variants begin with its name too.
+            if code.starts_with("osft ") && cli::command().find_subcommand(&words[1]).is_none() {
+                continue;
+            }
+            let arguments = words.iter().skip(1).filter(|word| *word != "…");
+            let arguments: Vec<String> = arguments.cloned().collect();
+            match parse(&words[0], &arguments) {
                 Ok(()) => accepted += 1,
                 // A command is named, not shown.
                 Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => (),
@@ -108,7 +127,7 @@ fn shown_commands_are_accepted() {
 #[test]
 fn named_flags_exist() {
     let mut known: BTreeSet<String> = BTreeSet::new();
-    let mut commands = vec![experiments::command(&Registries::builtin())];
+    let mut commands: Vec<clap::Command> = programs().map(|(_, command)| command).into();
     while let Some(command) = commands.pop() {
         let flags = command.get_arguments().filter_map(|flag| flag.get_long());
         known.extend(flags.map(str::to_string));

@@ -18,6 +18,14 @@ const GIVEN: &[(&str, &str)] = &[
     ("crates/osft/README.md", "ICLR 2026"),
     ("crates/osft/README.md", "equation 4"),
     ("docs/backends.md", "DirectX 12"),
+    // Defaults of options, which their help says too.
+    ("docs/finetune.md", "is not -100"),
+    ("docs/finetune.md", "(0.05 by default)"),
+    ("docs/finetune.md", "energy | 0.9 |"),
+    ("docs/finetune.md", "| 3, 16, 0 |"),
+    ("docs/finetune.md", "| 1024 |"),
+    ("docs/finetune.md", "| 2048 |"),
+    ("docs/finetune.md", "version (1)"),
     ("docs/methods.md", "equation 4"),
     // Compared with the constants of the tests, in `tables`.
     ("docs/methods.md", "after 200 steps"),

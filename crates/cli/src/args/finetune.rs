@@ -1,23 +1,9 @@
-//! Arguments of `osft finetune` and `osft check`, and the settings that they stand for.
+//! Arguments of `osft finetune` and `osft check`.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
 use clap::Args;
-use finetune::settings::{COMMAND, learning_rate};
-use lm::{HfFolder, Model, Pretrained};
-use osft::ShareRule;
-use runs::sequence::resumed;
-use runs::settings::{Overrides, RunConfig, read_toml};
-use runs::{Backend, Registries};
-use toml::{Table, Value};
-
-/// Share of the rows that is held out if nothing is said.
-const HELD_OUT: &str = "0.05";
-/// Held-out prompts that are answered before and after.
-const QUESTIONS: i64 = 32;
-/// Longest answer to them, in tokens.
-const NEW_TOKENS: i64 = 128;
+use runs::Backend;
 
 /// The rows, and the model that is to read them.
 #[derive(Debug, Args)]
@@ -106,6 +92,12 @@ pub struct FinetuneArgs {
     /// Save the run every so many steps, beside every five minutes.
     #[arg(long, value_name = "STEPS")]
     pub save_every: Option<usize>,
+    /// Number of saved states that are kept; --resume goes on from the latest [default: 1].
+    #[arg(long, value_name = "COUNT")]
+    pub keep: Option<usize>,
+    /// Pad rows to one length instead of packing them one after the other. No row sees another either way.
+    #[arg(long)]
+    pub no_packing: bool,
     /// Go on with the run to this --out, which was stopped.
     #[arg(long)]
     pub resume: bool,
@@ -121,236 +113,4 @@ pub struct FinetuneArgs {
     /// One setting, over the file, for instance `train.schedule=\"linear\"`; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-}
-
-impl RowsArgs {
-    /// The settings of a check.
-    ///
-    /// # Errors
-    ///
-    /// As [`RunConfig::resolve`].
-    pub fn config(&self, registries: &Registries) -> Result<RunConfig> {
-        let mut flags = Table::new();
-        self.put(&mut flags);
-        put_missing_rows(&mut flags, "check");
-        let overrides = Overrides {
-            flags,
-            ..Overrides::default()
-        };
-        RunConfig::resolve(registries, COMMAND, true, &overrides)
-    }
-
-    fn put(&self, flags: &mut Table) {
-        let model = self.model.to_string_lossy().into_owned();
-        flags.insert("model".to_string(), Value::from(model));
-        if let Some(length) = self.max_length {
-            flags.insert("max_length".to_string(), Value::from(length as i64));
-        }
-        let files = self.data.iter().map(|file| Value::from(file.as_str()));
-        let rows = table_in(flags, "rows");
-        rows.insert("files".to_string(), Value::Array(files.collect()));
-        if let Some(valid) = &self.valid {
-            rows.insert("valid".to_string(), Value::from(valid.as_str()));
-        }
-    }
-}
-
-impl FinetuneArgs {
-    /// The settings of a new run, or of the run in a folder to resume.
-    ///
-    /// # Errors
-    ///
-    /// As [`RunConfig::resolve`], and if what was typed has no effect.
-    pub fn config(
-        &self,
-        registries: &Registries,
-        running: Option<&std::path::Path>,
-    ) -> Result<RunConfig> {
-        let method = self.method.as_deref();
-        let mut overrides = Overrides {
-            file: self.config.as_deref(),
-            set: &self.set,
-            flags: self.flags(method)?,
-            ..Overrides::default()
-        };
-        if let Some(running) = running {
-            let (config, _) = resumed(registries, COMMAND, running, &overrides)?;
-            return Ok(config);
-        }
-        let name = self.task_name()?;
-        put_missing_rows(&mut overrides.flags, &name);
-        let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
-        ensure!(
-            config.compare.len() == 1 && config.seeds.len() == 1,
-            "`osft finetune` learns with one method and one seed; `experiments trace` compares several"
-        );
-        if self.lr.is_some() || self.sets_rates()? {
-            return Ok(config);
-        }
-        let method = config.compare[0].clone();
-        let rate = learning_rate(&method, parameters(&self.rows.model)?);
-        table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
-        RunConfig::resolve(registries, COMMAND, true, &overrides)
-    }
-
-    /// Whether a file or a pair sets learning rates.
-    fn sets_rates(&self) -> Result<bool> {
-        let file: Option<Table> = self.config.as_deref().map(read_toml).transpose()?;
-        let in_file = file.is_some_and(|file| file.contains_key("learning_rates"));
-        Ok(in_file
-            || self
-                .set
-                .iter()
-                .any(|pair| pair.trim_start().starts_with("learning_rates")))
-    }
-
-    /// The task's name: that of the first file without its endings.
-    fn task_name(&self) -> Result<String> {
-        if let Some(task) = &self.task {
-            ensure!(!task.trim().is_empty(), "--task is empty");
-            return Ok(task.clone());
-        }
-        let source: rows::Source = self.rows.data[0].parse()?;
-        let name = source.path.file_name().unwrap_or_default();
-        let name = name.to_string_lossy();
-        Ok(name
-            .split('.')
-            .find(|part| !part.is_empty())
-            .unwrap_or("task")
-            .to_string())
-    }
-
-    /// What was typed, under the names of the settings.
-    fn flags(&self, method: Option<&str>) -> Result<Table> {
-        let mut flags = Table::new();
-        self.rows.put(&mut flags);
-        let count = |count: usize| Value::from(count as i64);
-        let path = |path: &PathBuf| Value::from(path.to_string_lossy().into_owned());
-        let mut put = |table: Option<&str>, key: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                let target = match table {
-                    Some(table) => table_in(&mut flags, table),
-                    None => &mut flags,
-                };
-                target.insert(key.to_string(), value);
-            }
-        };
-        put(
-            None,
-            "compare",
-            method.map(|name| Value::Array(vec![Value::from(name)])),
-        );
-        put(None, "epochs", self.epochs.map(count));
-        put(
-            None,
-            "seeds",
-            self.seed
-                .map(|seed| Value::Array(vec![Value::from(seed as i64)])),
-        );
-        put(
-            None,
-            "backend",
-            self.backend.map(|backend| Value::from(backend.name())),
-        );
-        put(
-            Some("train"),
-            "global_batch",
-            self.effective_batch.map(count),
-        );
-        put(Some("train"), "max_tokens", self.max_tokens.map(count));
-        put(
-            Some("checkpoints"),
-            "every_steps",
-            self.save_every.map(count),
-        );
-        put(
-            Some("calibration"),
-            "text",
-            self.calibration_text.as_ref().map(path),
-        );
-        put(Some("rows"), "task", self.task.clone().map(Value::from));
-        put(Some("rows"), "dtype", self.dtype.clone().map(Value::from));
-        put(Some("rows"), "questions", self.questions.map(count));
-        put(
-            Some("rows"),
-            "max_new_tokens",
-            self.max_new_tokens.map(count),
-        );
-        put(
-            Some("rows"),
-            "answer_after",
-            self.answer_after.clone().map(Value::from),
-        );
-        let texts: Vec<Value> = self.text.iter().map(path).collect();
-        put(
-            Some("rows"),
-            "texts",
-            (!texts.is_empty()).then_some(Value::Array(texts)),
-        );
-        let method = method.unwrap_or("osft");
-        put(Some("learning_rates"), method, self.lr.map(Value::from));
-        let rule = match (self.unfreeze_ratio, self.energy) {
-            (Some(ratio), _) => {
-                ensure!(
-                    (0.0..=1.0).contains(&ratio),
-                    "--unfreeze-ratio {ratio}: expected a share from 0 (nothing trains) to 1 (everything)"
-                );
-                Some(ShareRule::fixed(1.0 - ratio))
-            }
-            (None, energy) => energy.map(ShareRule::energy),
-        };
-        if let Some(rule) = rule {
-            ensure!(
-                ["osft", "osft-paper"].contains(&method),
-                "--unfreeze-ratio and --energy are settings of osft and osft-paper; {method} protects no directions"
-            );
-            let own = table_in(table_in(&mut flags, "methods"), method);
-            own.insert("protected_share".to_string(), Value::try_from(rule)?);
-        }
-        Ok(flags)
-    }
-}
-
-/// Completes the settings of the rows with their defaults.
-fn put_missing_rows(flags: &mut Table, task: &str) {
-    let today = chrono::Local::now()
-        .date_naive()
-        .format("%Y-%m-%d")
-        .to_string();
-    let defaults = [
-        ("task", Value::from(task)),
-        ("valid", Value::from(HELD_OUT)),
-        ("questions", Value::from(QUESTIONS)),
-        ("max_new_tokens", Value::from(NEW_TOKENS)),
-        ("today", Value::from(today)),
-    ];
-    let rows = table_in(flags, "rows");
-    for (key, value) in defaults {
-        rows.entry(key).or_insert(value);
-    }
-}
-
-/// A table in a table, which is made if it is not there.
-fn table_in<'a>(table: &'a mut Table, key: &str) -> &'a mut Table {
-    let entry = table
-        .entry(key)
-        .or_insert_with(|| Value::Table(Table::new()));
-    if !entry.is_table() {
-        *entry = Value::Table(Table::new());
-    }
-    match entry {
-        Value::Table(table) => table,
-        _ => unreachable!("invariant: it was made a table"),
-    }
-}
-
-/// Number of parameters of the model in a folder, from its configuration alone.
-fn parameters(folder: &std::path::Path) -> Result<usize> {
-    use burn::module::Module;
-    let folder = HfFolder::open(folder)?;
-    let path = folder.path().join("config.json");
-    let device = burn::tensor::Device::default();
-    let model = Model::from_config(folder.config(), &path, &device);
-    let model = model.context("the model cannot be built")?;
-    Ok(model.num_params())
 }

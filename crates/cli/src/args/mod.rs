@@ -2,6 +2,8 @@
 
 mod finetune;
 mod generate;
+mod inspect;
+mod settings;
 
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use clap_complete::Shell;
 
 pub use finetune::{FinetuneArgs, RowsArgs};
 pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
+pub use inspect::InspectArgs;
 
 /// Teach a language model something new without forgetting, and know what it lost.
 #[derive(Debug, Parser)]
@@ -27,6 +30,8 @@ pub enum Command {
     Finetune(FinetuneArgs),
     /// Show what is in a file of rows: lengths, what will be cut, flaws, and what is learned of the first row.
     Check(RowsArgs),
+    /// Show what a split would protect in a model, layer by layer.
+    Inspect(InspectArgs),
     /// Answer one prompt, or those of a file.
     Generate(GenerateArgs),
     /// Talk to a model.

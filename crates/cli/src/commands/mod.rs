@@ -5,3 +5,4 @@ pub mod check;
 pub mod completions;
 pub mod finetune;
 pub mod generate;
+pub mod inspect;

@@ -12,11 +12,15 @@ use crate::error::ContinualError;
 const UNFINISHED: &str = ".writing-";
 const FINISHED: &str = "checkpoint-";
 
-/// The checkpoints of one run. A new checkpoint replaces the previous one once it is on disk.
+/// The checkpoints of one run. A new checkpoint replaces the oldest one that is kept, once it is on disk.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
     latest: Option<(u64, Checkpoint)>,
+    /// Complete checkpoints before the latest, the oldest first.
+    earlier: Vec<Checkpoint>,
+    /// Number of checkpoints that are kept, at least 1.
+    kept: usize,
     /// Larger than the number of every existing name of a checkpoint, complete or not.
     next: u64,
 }
@@ -34,7 +38,7 @@ impl Checkpoints {
     /// [`ContinualError::Io`].
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, ContinualError> {
         let folder = folder.into();
-        let mut latest: Option<(u64, Checkpoint)> = None;
+        let mut complete: Vec<(u64, Checkpoint)> = Vec::new();
         let mut next = 0;
         if folder.is_dir() {
             let entries = fs::read_dir(&folder).map_err(ContinualError::io("read", &folder))?;
@@ -49,17 +53,28 @@ impl Checkpoints {
                     continue;
                 };
                 next = next.max(number + 1);
-                let newer = latest.as_ref().is_none_or(|(other, _)| number > *other);
-                if newer && entry.path().join(SEQUENCE_FILE).is_file() {
-                    latest = Some((number, Checkpoint { path: entry.path() }));
+                if entry.path().join(SEQUENCE_FILE).is_file() {
+                    complete.push((number, Checkpoint { path: entry.path() }));
                 }
             }
         }
+        complete.sort_by_key(|&(number, _)| number);
         Ok(Self {
             folder,
-            latest,
+            latest: complete.pop(),
+            earlier: complete.into_iter().map(|(_, earlier)| earlier).collect(),
+            kept: 1,
             next,
         })
+    }
+
+    /// Keeps so many checkpoints, at least one, instead of the latest alone.
+    #[must_use]
+    pub fn keeping(self, kept: usize) -> Self {
+        Self {
+            kept: kept.max(1),
+            ..self
+        }
     }
 
     /// The latest checkpoint.
@@ -67,7 +82,7 @@ impl Checkpoints {
         self.latest.as_ref().map(|(_, checkpoint)| checkpoint)
     }
 
-    /// Saves a checkpoint and removes the previous one.
+    /// Saves a checkpoint and removes the oldest ones that are not kept.
     ///
     /// `sequence` becomes the checkpoint's [`SEQUENCE_FILE`]. Parts that the previous checkpoint
     /// already has are not written again.
@@ -108,10 +123,11 @@ impl Checkpoints {
         synchronize(&self.folder)?;
         self.next = number + 1;
         let before = self.latest.replace((number, Checkpoint { path }));
-        match before {
-            Some((_, before)) => remove(before.path()),
-            None => Ok(()),
+        self.earlier.extend(before.map(|(_, before)| before));
+        while self.earlier.len() >= self.kept {
+            remove(self.earlier.remove(0).path())?;
         }
+        Ok(())
     }
 
     /// Removes all checkpoints, once the run is complete.
@@ -121,6 +137,7 @@ impl Checkpoints {
     /// [`ContinualError::Io`].
     pub fn clear(&mut self) -> Result<(), ContinualError> {
         (self.latest, self.next) = (None, 0);
+        self.earlier.clear();
         match self.folder.is_dir() {
             true => remove(&self.folder),
             false => Ok(()),
@@ -193,6 +210,28 @@ mod tests {
         assert_eq!(latest.read("b-1").unwrap(), [7; 5]);
         checkpoints.clear().unwrap();
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn so_many_checkpoints_are_kept_over_processes() {
+        let parent = tempfile::tempdir().unwrap();
+        let numbers = || {
+            let entries = fs::read_dir(parent.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        for number in 0..5 {
+            let mut checkpoints = Checkpoints::open(parent.path()).unwrap().keeping(3);
+            checkpoints.save(&number, vec![]).unwrap();
+            assert_eq!(numbers().len(), 3.min(number + 1));
+        }
+        assert_eq!(numbers()[2], "checkpoint-000004");
+        Checkpoints::open(parent.path())
+            .unwrap()
+            .save(&5, vec![])
+            .unwrap();
+        assert_eq!(numbers(), ["checkpoint-000005"]);
     }
 
     #[test]

@@ -31,21 +31,27 @@ pub fn global_batches(lengths: &[usize], global_batch: usize, seed: u64) -> Vec<
 }
 
 /// Divides the rows of a step into micro-batches of at most `rows` rows and, unless it is 0, at most
-/// `max_tokens` tokens with padding. A row that is longer has a micro-batch of its own.
+/// `max_tokens` tokens, with padding unless they are packed. A row that is longer has a micro-batch of its own.
 pub(super) fn micro_batches(
     lengths: &[usize],
     rows: usize,
     max_tokens: usize,
+    packed: bool,
 ) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
-    let (mut first, mut longest) = (0, 0);
+    let (mut first, mut longest, mut sum) = (0, 0, 0);
     for (row, &length) in lengths.iter().enumerate() {
         let count = row + 1 - first;
-        let is_over = max_tokens > 0 && count * longest.max(length) > max_tokens;
+        let tokens = match packed {
+            true => sum + length,
+            false => count * longest.max(length),
+        };
+        let is_over = max_tokens > 0 && tokens > max_tokens;
         if row > first && (count > rows || is_over) {
             batches.push(first..row);
-            (first, longest) = (row, 0);
+            (first, longest, sum) = (row, 0, 0);
         }
+        sum += length;
         longest = longest.max(length);
     }
     if first < lengths.len() {
@@ -73,21 +79,29 @@ mod tests {
     #[test]
     fn micro_batches_keep_both_limits_and_every_row() {
         let lengths: Vec<usize> = (0..40).map(|i| 1 + (i * 13) % 29).collect();
-        for (rows, tokens) in [(4, 0), (40, 64), (3, 40), (1, 0), (40, 1)] {
-            let batches = micro_batches(&lengths, rows, tokens);
+        let limits = [(4, 0), (40, 64), (3, 40), (1, 0), (40, 1)];
+        for (rows, tokens, packed) in limits
+            .into_iter()
+            .flat_map(|(rows, tokens)| [(rows, tokens, false), (rows, tokens, true)])
+        {
+            let batches = micro_batches(&lengths, rows, tokens, packed);
             let all: Vec<usize> = batches.iter().cloned().flatten().collect();
             assert_eq!(all, (0..40).collect::<Vec<_>>(), "{rows} {tokens}");
             for batch in batches {
                 let longest = lengths[batch.clone()].iter().max().copied().unwrap_or(0);
-                let fits = tokens == 0 || batch.len() * longest <= tokens;
+                let held = match packed {
+                    true => lengths[batch.clone()].iter().sum(),
+                    false => batch.len() * longest,
+                };
+                let fits = tokens == 0 || held <= tokens;
                 assert!(
                     batch.len() <= rows && (fits || batch.len() == 1),
                     "{batch:?}"
                 );
             }
         }
-        assert_eq!(micro_batches(&[5, 5, 5], 2, 0), [0..2, 2..3]);
-        assert!(micro_batches(&[], 2, 8).is_empty());
+        assert_eq!(micro_batches(&[5, 5, 5], 2, 0, false), [0..2, 2..3]);
+        assert!(micro_batches(&[], 2, 8, true).is_empty());
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct TrainConfig {
     /// pass of its own.
     #[serde(skip_serializing_if = "is_zero")]
     pub max_tokens: usize,
+    /// Packing: the rows of a pass follow each other without padding, and none sees another. For decoder-only models.
+    #[serde(skip_serializing_if = "is_false")]
+    pub packing: bool,
     /// Activation checkpointing: the forward pass keeps only the inputs of the model's blocks, and
     /// the backward pass recomputes the rest. A step takes a quarter more time; the memory that
     /// grows with the tokens falls to a tenth.
@@ -76,6 +79,11 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+/// As [`is_zero`].
+fn is_false(setting: &bool) -> bool {
+    !setting
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
@@ -85,6 +93,7 @@ impl Default for TrainConfig {
             global_batch: 16,
             micro_batch: 16,
             max_tokens: 0,
+            packing: false,
             activation_checkpointing: false,
             max_gradient_norm: 1.0,
             optimizer: OptimizerName::default(),

@@ -109,6 +109,13 @@ pub fn fit<M: LanguageModel>(
 ) -> Result<M, ContinualError> {
     let config = task_training.config;
     config.validate()?;
+    if config.packing && !training.model.can_pack() {
+        return Err(ContinualError::InvalidSetting {
+            name: "packing",
+            found: "true".to_string(),
+            expected: "false for this model: only decoder-only models can pack rows",
+        });
+    }
     let rows = Rows::open(task_training.rows)?;
     let validation = match task_training.validation {
         Some(rows) if config.validation.every_epochs > 0 && !rows.is_empty() => {
@@ -211,7 +218,12 @@ fn gradients<M: LanguageModel>(
         rows.cloned().collect()
     };
     let lengths: Vec<usize> = batch.iter().map(Example::len).collect();
-    for micro in micro_batches(&lengths, config.micro_batch, config.max_tokens) {
+    for micro in micro_batches(
+        &lengths,
+        config.micro_batch,
+        config.max_tokens,
+        config.packing,
+    ) {
         let examples = with_answer(&batch[micro]);
         if examples.is_empty() {
             continue;
@@ -220,6 +232,7 @@ fn gradients<M: LanguageModel>(
             scale: 1.0 / total as f64,
             map: method.linear_map(),
             activation_checkpointing: config.activation_checkpointing,
+            packing: config.packing,
         };
         sum += model.answer_gradients(&examples, backpropagation, &mut |grads| {
             accumulator.accumulate(model, grads);

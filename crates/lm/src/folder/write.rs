@@ -122,13 +122,16 @@ impl HfFolder {
             }
         }
         // The names and types of the folder that the model was read from.
-        let stored = Checkpoint::open(&self.path, format.prefix)?;
+        let stored = match Checkpoint::open(&self.path, format.prefix) {
+            Ok(stored) => Some(stored),
+            // A new model, whose folder has no weights yet.
+            Err(LmError::MissingFile { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let place = |name: &str| {
-            let found = stored.stored(name);
-            let own = found.as_ref().and_then(|found| {
-                let dtype = stored.tensors[found].float(found).ok()?;
-                Some(dtype)
-            });
+            let found = stored.as_ref().and_then(|stored| stored.stored(name));
+            let own = found.as_ref().zip(stored.as_ref());
+            let own = own.and_then(|(name, stored)| stored.tensors[name].float(name).ok());
             let dtype = precision.dtype().or(own).unwrap_or(DType::F32);
             let prefix = if name == format.head {
                 ""

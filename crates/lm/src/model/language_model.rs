@@ -14,6 +14,11 @@ pub trait LanguageModel: Module {
     /// first one if nothing precedes it.
     fn target_count(&self, example: &Example) -> usize;
 
+    /// Whether [`answer_gradients`](Self::answer_gradients) can pack rows.
+    fn can_pack(&self) -> bool {
+        false
+    }
+
     /// Summed negative log-likelihood of the answers given their prompts, in nats, and the number of answer
     /// tokens in the sum.
     ///

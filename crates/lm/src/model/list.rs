@@ -63,6 +63,12 @@ macro_rules! families {
                 }
             }
 
+            fn can_pack(&self) -> bool {
+                match self {
+                    $(Self::$variant(model) => model.can_pack()),+
+                }
+            }
+
             fn answer_loss(
                 &self,
                 examples: &[$crate::Example],

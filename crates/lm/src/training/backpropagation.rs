@@ -18,6 +18,9 @@ pub struct Backpropagation<'a> {
     /// backward pass recomputes the rest. This takes a quarter more time and a tenth of the memory that grows
     /// with the number of tokens.
     pub activation_checkpointing: bool,
+    /// Whether the rows follow each other in one row without padding. No row sees another: the result is that of
+    /// padded rows beyond rounding. Only for models that [`can_pack`](crate::LanguageModel::can_pack); others pad.
+    pub packing: bool,
 }
 
 /// Receives gradients as they become available. A parameter may occur more than once: its gradients are to be

@@ -282,6 +282,7 @@ fn train(
             scale: 1.0 / count as f64,
             map: &ThroughCores,
             activation_checkpointing: step % 2 == 1,
+            packing: false,
         };
         losses.push(model.answer_gradients(&examples, how, &mut |grads| {
             accumulator.accumulate(&model, grads);

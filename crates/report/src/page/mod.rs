@@ -1,11 +1,13 @@
 //! Tables, and the page of a run with tables and pictures.
 
+mod html;
 mod orders;
 mod published;
 mod summary;
 mod table;
 mod write;
 
+pub use html::html_page;
 pub use orders::orders_table;
 pub use published::published_section;
 pub use summary::{Summary, matrix_table, several_revisions, summarize, summary_table};

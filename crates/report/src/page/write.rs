@@ -6,7 +6,7 @@ use anyhow::Result;
 use benchmarks::Published;
 use continual::Protocol;
 
-use super::{Summary, orders_table, published_section, summary_table};
+use super::{Summary, html_page, orders_table, published_section, summary_table};
 use crate::picture::{Curve, CurvesPicture, MatrixPicture, curves, heat_map};
 use crate::record::{Manifest, RunFolder};
 
@@ -22,7 +22,7 @@ measuring leaks, saving, and text that the model generates once for all methods 
 learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard \
 deviation over seeds.";
 
-/// Writes `report.md`, `matrix.svg` and, if tasks are learned in sequence, `curves.svg`.
+/// Writes `report.md`, the same as one HTML file (`report.html`), `matrix.svg` and, if tasks are learned in sequence, `curves.svg`.
 ///
 /// # Errors
 ///
@@ -76,6 +76,10 @@ pub fn write_report(
             false => "Settings, steps and scores are in the folders of the runs.",
         }
     )?;
+    let html = html_page(&manifest.title, &page, &|name| {
+        std::fs::read_to_string(folder.path().join(name)).ok()
+    });
+    folder.write("report.html", html.as_bytes())?;
     folder.write("report.md", page.as_bytes())
 }
 

@@ -89,6 +89,7 @@ impl<'a> Recorder<'a> {
         config: &CheckpointConfig,
     ) -> Result<Self> {
         let checkpoints = Checkpoints::open(folder.path().join(CHECKPOINTS).join(stem))?;
+        let checkpoints = checkpoints.keeping(config.keep);
         if let Some(latest) = checkpoints.latest() {
             let state: Value = latest.json(SEQUENCE_FILE)?;
             let saved = state.get(KEY).and_then(Value::as_str);

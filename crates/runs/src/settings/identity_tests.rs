@@ -16,11 +16,12 @@ fn resolved(overrides: &Overrides<'_>) -> RunConfig {
 
 /// Settings that do not distinguish results, with the reason. This repeats the list in the code on
 /// purpose: a change there requires a change here.
-const TELL_NOTHING: [&str; 11] = [
+const TELL_NOTHING: [&str; 12] = [
     "benchmark",
     "calibration.save",
     "checkpoints.every_minutes",
     "checkpoints.every_steps",
+    "checkpoints.keep",
     "compare",
     "order",
     "seeds",
@@ -37,6 +38,12 @@ fn table() -> Table {
     table.insert("limit_per_class".to_string(), Value::from(0));
     let epochs = Table::from_iter([("sums".to_string(), Value::from(2))]);
     table.insert("task_epochs".to_string(), Value::Table(epochs));
+    let train = table
+        .get_mut("train")
+        .and_then(Value::as_table_mut)
+        .unwrap();
+    train.insert("max_tokens".to_string(), Value::from(512));
+    train.insert("packing".to_string(), Value::from(true));
     table
 }
 

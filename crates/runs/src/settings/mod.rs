@@ -5,13 +5,14 @@ mod benchmark;
 mod identity;
 mod key;
 mod moved;
+mod overrides;
 mod parts;
 mod table;
 mod tuned;
 mod validate;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use moved::translated;
+pub use overrides::Overrides;
 pub use parts::{
     CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, RowsConfig, ScoringName,
 };
@@ -110,32 +112,6 @@ pub struct RunConfig {
 /// The benchmark of settings from the time when there was only one.
 fn first_benchmark() -> String {
     "trace".to_string()
-}
-
-/// Values that override the defaults.
-#[derive(Debug, Default)]
-pub struct Overrides<'a> {
-    /// Name of a preset.
-    pub preset: Option<&'a str>,
-    /// A TOML file.
-    pub file: Option<&'a Path>,
-    /// `key=value` pairs with dotted keys.
-    pub set: &'a [String],
-    /// Flags, as a table of settings.
-    pub flags: Table,
-}
-
-impl Overrides<'_> {
-    /// Whether a file or a pair sets a model or data; the defaults depend on it.
-    fn give_model_or_data(&self) -> Result<bool> {
-        let names = |table: &Table| table.contains_key("model") || table.contains_key("data");
-        let file: Option<Table> = self.file.map(read_toml).transpose()?;
-        let mut given = names(&self.flags) || file.is_some_and(|file| names(&file));
-        for pair in self.set {
-            given |= names(&set(pair)?);
-        }
-        Ok(given)
-    }
 }
 
 impl RunConfig {

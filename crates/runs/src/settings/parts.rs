@@ -78,6 +78,13 @@ pub struct CheckpointConfig {
     pub every_minutes: f64,
     /// Steps between two checkpoints within a task; 0 uses the minutes only.
     pub every_steps: usize,
+    /// Number of checkpoints that are kept, at least 1; a run goes on from the latest.
+    #[serde(default = "one")]
+    pub keep: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The rows that OSFT calibrates on; test rows never belong to them.

@@ -101,6 +101,10 @@ impl RunConfig {
             "checkpoints.every_minutes = {minutes} must be from 0 to {MOST_MINUTES}, a year"
         );
         ensure!(
+            self.checkpoints.keep > 0,
+            "checkpoints.keep must be at least 1: a run goes on from the latest"
+        );
+        ensure!(
             self.calibration.base_tokens > 0,
             "calibration.base_tokens must be at least 1"
         );

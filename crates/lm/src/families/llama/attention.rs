@@ -5,6 +5,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::LlamaConfig;
+use super::layout::Visible;
 use super::rope::Rope;
 use crate::layers::{LayerCache, LinearApplier};
 use crate::ops::attend;
@@ -47,12 +48,11 @@ impl Attention {
 
     /// # Shapes
     /// - `x` and output: `[batch, tokens, hidden]`
-    /// - `mask`: see [`Layout::mask`](super::layout::Layout::mask)
     pub(crate) fn forward(
         &self,
         x: Tensor<3>,
         rope: &Rope,
-        mask: Option<&Tensor<4>>,
+        visible: &Visible,
         cache: Option<&mut LayerCache>,
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
@@ -75,18 +75,33 @@ impl Attention {
 
         // The queries of one group become additional rows of their key head, so that keys and values need no
         // copies.
-        let rows = [
-            batch,
-            self.key_value_heads,
-            self.groups * tokens,
-            self.head_width,
-        ];
+        let attended = |query: Tensor<4>, key, value, mask: &Option<Tensor<4>>| {
+            let tokens = query.dims()[2];
+            let rows = [
+                batch,
+                self.key_value_heads,
+                self.groups * tokens,
+                self.head_width,
+            ];
+            let context = attend(query.reshape(rows), key, value, mask.as_ref());
+            context.reshape([batch, query_heads, tokens, self.head_width])
+        };
         let scale = (self.head_width as f64).powf(-0.5);
-        let query = (rope.rotate(query) * scale).reshape(rows);
-        let context = attend(query, key, value, mask)
-            .reshape([batch, query_heads, tokens, self.head_width])
-            .swap_dims(1, 2)
-            .reshape([batch, tokens, query_heads * self.head_width]);
+        let query = rope.rotate(query) * scale;
+        let context = match visible {
+            Visible::Masked(mask) => attended(query, key, value, mask),
+            Visible::Ranges(ranges) => {
+                let parts = ranges.iter().map(|(range, mask)| {
+                    let part = |x: &Tensor<4>| x.clone().narrow(2, range.start, range.len());
+                    attended(part(&query), part(&key), part(&value), mask)
+                });
+                Tensor::cat(parts.collect(), 2)
+            }
+        };
+        let context =
+            context
+                .swap_dims(1, 2)
+                .reshape([batch, tokens, query_heads * self.head_width]);
         applier.project_alone(&self.o_proj, context)
     }
 }

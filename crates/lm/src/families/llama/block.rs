@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::LlamaConfig;
 use super::attention::Attention;
+use super::layout::Visible;
 use super::rope::Rope;
 use crate::layers::{LayerCache, LinearApplier};
 use crate::ops::{rms_norm, silu_gate};
@@ -68,12 +69,14 @@ impl Block {
         &self,
         x: Tensor<3>,
         rope: &Rope,
-        mask: Option<&Tensor<4>>,
+        visible: &Visible,
         cache: Option<&mut LayerCache>,
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let normed = rms_norm(&self.input_layernorm, x.clone());
-        let attended = self.self_attn.forward(normed, rope, mask, cache, applier);
+        let attended = self
+            .self_attn
+            .forward(normed, rope, visible, cache, applier);
         let x = x + attended;
         let normed = rms_norm(&self.post_attention_layernorm, x.clone());
         x + self.mlp.forward(normed, applier)

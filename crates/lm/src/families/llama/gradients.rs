@@ -3,28 +3,30 @@
 use burn::module::Module;
 
 use super::Llama;
-use super::layout::Layout;
+use super::network::Batch;
 use crate::layers::{LinearApplier, LinearMap};
-use crate::training::{BackwardPass, Head, Targets, gradient_of, trains};
+use crate::training::{BackwardPass, Head, gradient_of, trains};
 
 impl Llama {
     /// Runs the forward and the backward pass and returns the scaled loss. Only the input of each block is
     /// saved.
     pub(super) fn gradients_by_block(
         &self,
-        rows: &[Vec<u32>],
-        targets: &Targets,
+        batch: &Batch,
         head: &Head<'_>,
         map: &dyn LinearMap,
         mut backward: BackwardPass<'_, Self>,
     ) -> f64 {
-        let tokens = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let layout = Layout::right_padded(tokens);
+        let Batch {
+            rows,
+            layout,
+            targets,
+        } = batch;
 
         // The forward pass has no graph.
         let mut inputs = Vec::with_capacity(self.layers.len());
         let plain = self.valid();
-        let tables = plain.tables(&layout);
+        let tables = plain.tables(layout);
         let mut x = plain.embed_right_padded(rows);
         for block in &plain.layers {
             inputs.push(x.clone());
@@ -37,7 +39,7 @@ impl Llama {
         let chosen = targets.select(self.norm.forward(x.clone()));
         let (loss, gradient) = backward.through_head(&chosen, targets, head);
         let mut gradient = gradient_of(&x, &mut backward.through(chosen, gradient));
-        let tables = self.tables(&layout);
+        let tables = self.tables(layout);
         let embeds = trains(&self.embed_tokens);
         let bottom = self.layers.iter().position(trains);
         for (index, input) in inputs.into_iter().enumerate().rev() {

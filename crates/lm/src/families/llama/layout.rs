@@ -1,5 +1,8 @@
 //! Token positions and attention masks of padded batches.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Added to the score of a masked key. Finite, so that a row of padding, which sees no key, gives unused
@@ -9,7 +12,8 @@ const HIDDEN: f32 = -1e30;
 /// Positions of the tokens of one forward pass.
 ///
 /// Training rows are padded on the right, where the causal mask alone hides the padding from every real
-/// token. Prompts are padded on the left, so that all rows continue at the same position.
+/// token; or they follow each other in one row without padding (packing). Prompts are padded on the left, so that all
+/// rows continue at the same position.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     /// Padding in front of each row; empty if no row has any.
@@ -18,6 +22,17 @@ pub(crate) struct Layout {
     past: usize,
     /// Tokens of this pass.
     tokens: usize,
+    /// Lengths of the rows that follow each other in one row, without padding; empty if every row is its own.
+    packed: Vec<usize>,
+}
+
+/// Which keys every query sees.
+pub(crate) enum Visible {
+    /// The mask of all tokens, added to the attention scores; `None` if every key is visible.
+    Masked(Option<Tensor<4>>),
+    /// Tokens that see each other, in ranges that follow each other, each with its mask. Different ranges do not see
+    /// each other: their scores are never computed.
+    Ranges(Vec<(Range<usize>, Option<Tensor<4>>)>),
 }
 
 impl Layout {
@@ -27,6 +42,17 @@ impl Layout {
             left_padding: Vec::new(),
             past: 0,
             tokens,
+            packed: Vec::new(),
+        }
+    }
+
+    /// Rows that follow each other in one, each from position 0.
+    pub(crate) fn packed(lengths: &[usize]) -> Self {
+        Self {
+            left_padding: Vec::new(),
+            past: 0,
+            tokens: lengths.iter().sum(),
+            packed: lengths.to_vec(),
         }
     }
 
@@ -41,6 +67,7 @@ impl Layout {
             },
             past,
             tokens,
+            packed: Vec::new(),
         }
     }
 
@@ -50,10 +77,32 @@ impl Layout {
             let absolute = self.past..self.past + self.tokens;
             absolute.map(|i| i.saturating_sub(padding)).collect()
         };
+        if !self.packed.is_empty() {
+            return vec![self.packed.iter().flat_map(|&length| 0..length).collect()];
+        }
         match self.left_padding.as_slice() {
             [] => vec![row(0)],
             paddings => paddings.iter().map(|&n| row(n)).collect(),
         }
+    }
+
+    /// Which keys every query sees.
+    pub(crate) fn visible(&self, window: Option<usize>, groups: usize, device: &Device) -> Visible {
+        if self.packed.is_empty() {
+            return Visible::Masked(self.mask(window, groups, device));
+        }
+        // Rows of one length share a mask.
+        let mut masks: HashMap<usize, Option<Tensor<4>>> = HashMap::new();
+        let mut start = 0;
+        let ranges = self.packed.iter().map(|&length| {
+            let mask = masks
+                .entry(length)
+                .or_insert_with(|| Self::right_padded(length).mask(window, groups, device));
+            let range = start..start + length;
+            start = range.end;
+            (range, mask.clone())
+        });
+        Visible::Ranges(ranges.collect())
     }
 
     /// The mask, added to the attention scores; `None` if every key is visible.
@@ -63,12 +112,7 @@ impl Layout {
     ///
     /// # Shapes
     /// - output: `[batch or 1, 1, groups · tokens, past + tokens]`
-    pub(crate) fn mask(
-        &self,
-        window: Option<usize>,
-        groups: usize,
-        device: &Device,
-    ) -> Option<Tensor<4>> {
+    fn mask(&self, window: Option<usize>, groups: usize, device: &Device) -> Option<Tensor<4>> {
         let keys = self.past + self.tokens;
         let window = window.unwrap_or(keys);
         if self.tokens == 1 && self.left_padding.is_empty() && keys <= window {

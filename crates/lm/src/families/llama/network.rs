@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::LlamaConfig;
 use super::block::Block;
-use super::layout::Layout;
+use super::layout::{Layout, Visible};
 use super::rope::Rope;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, Observer, padded};
@@ -27,10 +27,10 @@ pub struct Llama {
     pub(super) config: LlamaConfig,
 }
 
-/// Rotary tables and mask, which all blocks of one forward pass share.
+/// Rotary tables and what sees what, which all blocks of one forward pass share.
 pub(super) struct Tables {
     rope: Rope,
-    mask: Option<Tensor<4>>,
+    visible: Visible,
 }
 
 impl Tables {
@@ -43,7 +43,7 @@ impl Tables {
         cache: Option<&mut LayerCache>,
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        block.forward(x, &self.rope, self.mask.as_ref(), cache, applier)
+        block.forward(x, &self.rope, &self.visible, cache, applier)
     }
 }
 
@@ -138,7 +138,7 @@ impl Llama {
         let groups = self.config.num_attention_heads / self.config.key_value_heads();
         Tables {
             rope: Rope::new(&self.config, &layout.positions(), &device),
-            mask: layout.mask(self.config.sliding_window, groups, &device),
+            visible: layout.visible(self.config.sliding_window, groups, &device),
         }
     }
 
@@ -210,6 +210,10 @@ impl LanguageModel for Llama {
             .count()
     }
 
+    fn can_pack(&self) -> bool {
+        true
+    }
+
     fn answer_loss(&self, examples: &[Example]) -> (Tensor<1>, usize) {
         let targets = targets(examples);
         (self.loss_of(&joined(examples), &targets), targets.0.len())
@@ -226,16 +230,20 @@ impl LanguageModel for Llama {
         how: Backpropagation<'_>,
         sink: &mut GradientSink<'_>,
     ) -> f64 {
-        let targets = targets(examples);
-        let rows = joined(examples);
+        let batch = match how.packing {
+            true => Batch::packed(examples),
+            false => Batch::padded(examples),
+        };
         let backward = BackwardPass::new(self, self.device(), sink);
         let apply = |hidden| self.head(hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
-            return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
+            return self.gradients_by_block(&batch, &head, how.map, backward);
         }
-        let hidden = self.hidden_right_padded(&rows, &mut LinearApplier::mapped(how.map));
-        backward.whole(hidden, &targets, &head)
+        let x = self.embed_right_padded(&batch.rows);
+        let mut applier = LinearApplier::mapped(how.map);
+        let hidden = self.hidden_of(x, &batch.layout, None, &mut applier);
+        backward.whole(hidden, &batch.targets, &head)
     }
 
     fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
@@ -258,6 +266,47 @@ impl LanguageModel for Llama {
         let device = model.embed_tokens.weight.val().device();
         let mut applier = LinearApplier::observed(observer, &lengths, longest, &device);
         model.hidden_right_padded(&rows, &mut applier);
+    }
+}
+
+/// The rows of a forward pass, with what they are to predict.
+pub(super) struct Batch {
+    pub rows: Vec<Vec<u32>>,
+    pub layout: Layout,
+    pub targets: Targets,
+}
+
+impl Batch {
+    /// Every example is a row, padded to the longest.
+    fn padded(examples: &[Example]) -> Self {
+        let rows = joined(examples);
+        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+        Self {
+            rows,
+            layout: Layout::right_padded(longest),
+            targets: targets(examples),
+        }
+    }
+
+    /// All examples in one row, without padding.
+    fn packed(examples: &[Example]) -> Self {
+        let rows = joined(examples);
+        let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+        let starts: Vec<usize> = lengths
+            .iter()
+            .scan(0, |start, length| {
+                *start += length;
+                Some(*start - length)
+            })
+            .collect();
+        let Targets(targets) = targets(examples);
+        let moved = targets.into_iter();
+        let moved = moved.map(|(row, position, token)| (0, starts[row] + position, token));
+        Self {
+            rows: vec![rows.concat()],
+            layout: Layout::packed(&lengths),
+            targets: Targets(moved.collect()),
+        }
     }
 }
 

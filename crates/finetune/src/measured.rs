@@ -1,0 +1,198 @@
+//! What a finished run is measured by, and what is made of it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::module::Module;
+use lm::Model;
+use report::record::Manifest;
+use runs::Progress;
+use runs::base::BaseModel;
+use runs::job::Outcome;
+use runs::settings::RunConfig;
+
+use crate::card::{self, Card, Changed};
+use crate::carried::{LearnedTask, State};
+use crate::export::{self, Export};
+use crate::measure::{
+    Asking, SetChange, SetMeasure, answers, kl_divergence, token_loss, weight_change,
+};
+use crate::settings;
+use crate::task::{HeldOut, OwnTask};
+
+/// Number of changed answers that a card shows.
+const SHOWN_ANSWERS: usize = 8;
+
+/// Everything that a finished run is measured by.
+pub struct Measured<'a> {
+    /// Settings of the run.
+    pub config: &'a RunConfig,
+    /// The model that the task starts from.
+    pub base: &'a BaseModel,
+    /// The task.
+    pub task: &'a OwnTask,
+    /// Held-out rows of the earlier tasks.
+    pub earlier: &'a [HeldOut],
+    /// Texts whose loss is measured, by name.
+    pub texts: &'a [(String, Vec<lm::Example>)],
+    /// The tasks learned before, if there are any.
+    pub state: Option<&'a State>,
+}
+
+impl Measured<'_> {
+    /// Measures a trained model and exports it into the run's folder.
+    ///
+    /// # Errors
+    ///
+    /// If an answer cannot be decoded, or the model cannot be written.
+    pub fn export(&self, manifest: &Manifest, outcome: &Outcome, running: &Path) -> Result<()> {
+        let own = settings::rows(self.config)?;
+        let method = settings::method(self.config)?;
+        let (before, after) = (self.base.model.valid(), outcome.model.valid());
+        let sets = self.earlier.iter().chain([&self.task.held_out]);
+        let rows: usize = sets
+            .clone()
+            .map(|set| 2 * (set.examples.len() + set.questions.len()))
+            .sum();
+        let texts: usize = self.texts.iter().map(|(_, rows)| 2 * rows.len()).sum();
+        let progress = Progress::new((rows + texts + self.task.held_out.examples.len()) as u64);
+        let mut changes = Vec::new();
+        let mut changed = Vec::new();
+        for set in sets {
+            let (change, answers) = self.set(set, &before, &after, &progress)?;
+            if set.task == own.task {
+                changed = answers;
+            }
+            changes.push(change);
+        }
+        let most = self.config.train.max_tokens.max(1);
+        let texts: Vec<SetChange> = (self.texts.iter())
+            .map(|(name, rows)| SetChange {
+                name: name.clone(),
+                before: of_loss(&before, rows, most, &progress),
+                after: of_loss(&after, rows, most, &progress),
+            })
+            .collect();
+        let divergence = kl_divergence(&before, &after, &self.task.held_out.examples, &progress);
+        progress.finish();
+        let learned = changes.pop().unwrap_or_default();
+        let mut state = self.state.cloned().unwrap_or_else(|| State {
+            format_version: crate::carried::FORMAT_VERSION,
+            method: method.to_string(),
+            weights: String::new(),
+            tasks: Vec::new(),
+        });
+        state.tasks.push(LearnedTask {
+            name: own.task.clone(),
+            label: self.config.label(method)?,
+            rows: self.task.rows,
+            rows_sha256: self.task.prepared.rows()?.all,
+            learning_rate: self.config.learning_rate(method),
+            epochs: self.config.epochs,
+            seed: self.config.seeds.first().copied().unwrap_or_default(),
+            learned: (learned.before.tokens > 0).then(|| learned.clone()),
+        });
+        let card = Card {
+            title: own.task.clone(),
+            base_model: self.base.folder.path().to_path_buf(),
+            task: state.tasks.last().cloned().context("a task was learned")?,
+            format: self.task.format,
+            learned,
+            earlier: changes,
+            texts,
+            weights: weight_change(&before, &after),
+            divergence,
+            trained: outcome.result.trainable_parameters,
+            figures: outcome.result.figures.clone(),
+            seconds: outcome.result.training_seconds,
+            layers: outcome.texts.clone(),
+            changed,
+            losses: losses(&running.join("metrics.jsonl")),
+            manifest: manifest.clone(),
+        };
+        println!("{}", card::table(&card));
+        let held_out: Vec<&[String]> = (self.earlier.iter())
+            .chain([&self.task.held_out])
+            .map(|set| set.lines.as_slice())
+            .collect();
+        export::export(&Export {
+            base: self.base,
+            outcome,
+            precision: export::precision(&own.dtype)?,
+            state,
+            held_out: &held_out,
+            card: &card,
+            running,
+        })
+    }
+
+    /// Measures both models on a set of rows, and finds answers that changed.
+    fn set(
+        &self,
+        set: &HeldOut,
+        before: &Model,
+        after: &Model,
+        progress: &Progress,
+    ) -> Result<(SetChange, Vec<Changed>)> {
+        let own = settings::rows(self.config)?;
+        let asking = Asking {
+            max_new_tokens: own.max_new_tokens,
+            batch: self.config.evaluation_batch,
+            answer_after: &own.answer_after,
+        };
+        let most = self.config.train.max_tokens.max(1);
+        let measure = |model: &Model| {
+            let answered = answers(
+                model,
+                &self.base.tokenizer,
+                &set.questions,
+                asking,
+                progress,
+            )?;
+            let asked = !set.questions.is_empty();
+            let measure = SetMeasure {
+                exact: asked.then_some(answered.exact),
+                rouge_l: asked.then_some(answered.rouge_l),
+                questions: set.questions.len(),
+                ..of_loss(model, &set.examples, most, progress)
+            };
+            anyhow::Ok((measure, answered.answers))
+        };
+        let (measure_before, answers_before) = measure(before)?;
+        let (measure_after, answers_after) = measure(after)?;
+        let pairs = answers_before.into_iter().zip(answers_after);
+        let changed = set.questions.iter().zip(pairs);
+        let changed = changed.filter(|(_, (before, after))| before.trim() != after.trim());
+        let changed = changed.map(|(question, (before, after))| Changed {
+            prompt: question.prompt.clone(),
+            reference: question.reference.clone(),
+            before,
+            after,
+        });
+        let change = SetChange {
+            name: set.task.clone(),
+            before: measure_before,
+            after: measure_after,
+        };
+        Ok((change, changed.take(SHOWN_ANSWERS).collect()))
+    }
+}
+
+/// The losses of all steps in a log; what cannot be read is left out.
+fn losses(log: &Path) -> Vec<f64> {
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let step = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        (line["event"] == "step").then(|| line["loss"].as_f64())?
+    };
+    log.lines().filter_map(step).collect()
+}
+
+fn of_loss(model: &Model, rows: &[lm::Example], most: usize, progress: &Progress) -> SetMeasure {
+    let loss = token_loss(model, rows, most, progress);
+    SetMeasure {
+        loss: loss.loss,
+        tokens: loss.tokens,
+        ..SetMeasure::default()
+    }
+}
