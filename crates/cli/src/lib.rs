@@ -7,7 +7,6 @@ extern crate report;
 mod args;
 mod commands;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -17,7 +16,7 @@ use runs::{Registries, interrupt};
 
 pub use args::{Cli, Command};
 
-/// As [`run`] with the arguments of the process. On Linux, the program starts itself anew first, with settings of the
+/// Does what the arguments of the process say. On Linux, the program starts itself anew first, with settings of the
 /// allocator that large tensors need.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,11 +28,6 @@ pub fn main() -> ExitCode {
 /// The parser.
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// Parses arguments, the first of which is the name of the program, and does what they say.
-pub fn run_arguments(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    run(&Cli::parse_from(arguments))
 }
 
 /// Does what the arguments say, and prints what there is to say.

@@ -27,7 +27,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Teach a model the rows of a file; a second task goes on from the output of the first.
-    Finetune(FinetuneArgs),
+    Finetune(Box<FinetuneArgs>),
     /// Show what is in a file of rows: lengths, what will be cut, flaws, and what is learned of the first row.
     Check(RowsArgs),
     /// Show what a split would protect in a model, layer by layer.

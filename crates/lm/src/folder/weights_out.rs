@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, bridge, burn_pack};
 use burn::tensor::DType;
@@ -111,12 +111,12 @@ pub(super) fn write(tensors: &[Out], folder: &Path, most: usize) -> Result<(), L
     super::write::write_json(&folder.join(INDEX), &index)
 }
 
-fn write_file(tensors: &[&Out], path: &PathBuf) -> Result<(), LmError> {
+fn write_file(tensors: &[&Out], path: &Path) -> Result<(), LmError> {
     // Other tools need this key to recognize a file of torch tensors.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let named = tensors.iter().map(|&tensor| (tensor.name.as_str(), tensor));
     serialize_to_file(named, Some(metadata), path).map_err(|error| LmError::Weights {
-        path: path.clone(),
+        path: path.to_path_buf(),
         reason: format!("cannot write it: {error}"),
     })
 }

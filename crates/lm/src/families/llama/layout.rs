@@ -29,7 +29,7 @@ pub(crate) struct Layout {
 /// Which keys every query sees.
 pub(crate) enum Visible {
     /// The mask of all tokens, added to the attention scores; `None` if every key is visible.
-    Masked(Option<Tensor<4>>),
+    Masked(Box<Option<Tensor<4>>>),
     /// Tokens that see each other, in ranges that follow each other, each with its mask. Different ranges do not see
     /// each other: their scores are never computed.
     Ranges(Vec<(Range<usize>, Option<Tensor<4>>)>),
@@ -89,7 +89,7 @@ impl Layout {
     /// Which keys every query sees.
     pub(crate) fn visible(&self, window: Option<usize>, groups: usize, device: &Device) -> Visible {
         if self.packed.is_empty() {
-            return Visible::Masked(self.mask(window, groups, device));
+            return Visible::Masked(Box::new(self.mask(window, groups, device)));
         }
         // Rows of one length share a mask.
         let mut masks: HashMap<usize, Option<Tensor<4>>> = HashMap::new();
