@@ -160,3 +160,24 @@ fn errors_describe_what_is_wrong_with_a_folder() {
         );
     }
 }
+
+#[test]
+fn an_export_keeps_the_types_and_names_that_the_folder_has() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    let (_, config) = &configs()[0];
+    let whole = folder(config, &model(config, 5, &device), scratch.path());
+    let half = scratch.path().join("half");
+    let loaded = whole.load::<Llama>(&device).unwrap().model;
+    whole.export(&loaded, &half, ExportPrecision::Bf16).unwrap();
+    let half = HfFolder::open(&half).unwrap();
+    let loaded = half.load::<Llama>(&device).unwrap().model;
+    let again = scratch.path().join("again");
+    half.export(&loaded, &again, ExportPrecision::Stored)
+        .unwrap();
+    // Nothing was trained: the same bytes.
+    for file in ["model.safetensors", "config.json"] {
+        let bytes = |path: &std::path::Path| fs::read(path.join(file)).unwrap();
+        assert!(bytes(half.path()) == bytes(&again), "{file}");
+    }
+}

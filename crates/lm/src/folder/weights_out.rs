@@ -120,3 +120,58 @@ fn write_file(tensors: &[&Out], path: &Path) -> Result<(), LmError> {
         reason: format!("cannot write it: {error}"),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::module::Module;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+    use safetensors::SafeTensors;
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct Three {
+        a: Linear,
+        b: Linear,
+        c: Linear,
+    }
+
+    #[test]
+    fn large_weights_are_divided_and_the_index_names_every_tensor() {
+        let device = Device::flex();
+        let layer = |width| LinearConfig::new(8, width).with_bias(false).init(&device);
+        let three = Three {
+            a: layer(4),
+            b: layer(4),
+            c: layer(32),
+        };
+        let tensors = tensors(&three, |name| (format!("m.{name}"), DType::F16));
+        // Two small tensors of 64 bytes fit together, the large one of 512 has a file of its own.
+        for (most, expected) in [(128, vec![2, 1]), (64, vec![1, 1, 1]), (1 << 20, vec![3])] {
+            let folder = tempfile::tempdir().unwrap();
+            write(&tensors, folder.path(), most).unwrap();
+            let files = match expected.len() {
+                1 => vec![SINGLE.to_string()],
+                count => (1..=count)
+                    .map(|n| format!("model-{n:05}-of-{count:05}.safetensors"))
+                    .collect(),
+            };
+            for (file, count) in files.iter().zip(&expected) {
+                let bytes = std::fs::read(folder.path().join(file)).unwrap();
+                let read = SafeTensors::deserialize(&bytes).unwrap();
+                assert_eq!(read.len(), *count, "{most}");
+                assert!(read.iter().all(|(_, tensor)| tensor.dtype() == Dtype::F16));
+            }
+            let index = std::fs::read(folder.path().join(INDEX));
+            assert_eq!(index.is_ok(), expected.len() > 1);
+            if let Ok(index) = index {
+                let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+                assert_eq!(index["metadata"]["total_size"], 640);
+                let last = format!("model-{0:05}-of-{0:05}.safetensors", expected.len());
+                assert_eq!(index["weight_map"]["m.c.weight"], last);
+            }
+        }
+    }
+}
