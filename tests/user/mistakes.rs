@@ -237,6 +237,21 @@ fn damaged_models_and_places_are_refused_in_one_line() {
             "the weight after the colon",
         ),
         ("a short length", ["--max-length", "4"], "max_length = 4"),
+        (
+            "a long length",
+            ["--max-length", "100000"],
+            "the model was made for",
+        ),
+        (
+            "no new tokens",
+            ["--max-new-tokens", "0"],
+            "--max-new-tokens must be at least 1",
+        ),
+        (
+            "a task with a pipe",
+            ["--task", "a|b"],
+            "expected a name of letters",
+        ),
         ("no such text", ["--text", "none.txt"], "none.txt"),
     ] {
         let mut arguments = vec![

@@ -105,3 +105,35 @@ fn nothing_to_resume_and_nothing_to_overwrite() {
     );
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
 }
+
+#[test]
+fn what_protects_the_earlier_tasks_must_be_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let data = jsonl(folder, "rows.jsonl", &rows("tone", "train", 16));
+    let taught = folder.join("taught");
+    succeed(&arguments(&text(&model()), &data, &text(&taught)));
+    let method = taught.join("osft/method");
+    let (base, tasks) = (
+        method.join("base-calibration.safetensors"),
+        method.join("calibration-1.safetensors"),
+    );
+    let whole = std::fs::read(&tasks).unwrap();
+    let other = std::fs::read(&base).unwrap();
+    let out = text(&folder.join("out"));
+    let taught = text(&taught);
+    for damaged in [Some(other), Some(whole[..5000].to_vec()), None] {
+        match damaged {
+            Some(bytes) => std::fs::write(&tasks, bytes).unwrap(),
+            None => std::fs::remove_file(&tasks).unwrap(),
+        }
+        let output = run(&arguments(&taught, &data, &out));
+        let said = said(&output);
+        assert!(said.contains("calibration-1.safetensors"), "{said}");
+        assert!(
+            said.contains("Restore it") && said.lines().count() == 1,
+            "{said}"
+        );
+        assert!(!folder.join("out.running").exists());
+    }
+}

@@ -7,9 +7,11 @@
 //! | `held-out/N.jsonl` | the rows that task `N` (from 1) was not learned from |
 //! | `config.toml`, `run.json`, `metrics.jsonl`, `layers.csv` | settings, origin and log of the last task |
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use report::hash::sha256;
 use runs::base::Carried;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,8 @@ pub struct State {
     pub method: String,
     /// Hash of the weights that the folder was written with.
     pub weights: String,
+    /// SHA-256 of every file of the method's state, by name.
+    pub method_files: BTreeMap<String, String>,
     /// The tasks in the order in which they were learned.
     pub tasks: Vec<LearnedTask>,
 }
@@ -113,6 +117,21 @@ impl State {
                 self.method
             );
         }
+        let folder = method_folder(model);
+        for (name, expected) in &self.method_files {
+            let path = folder.join(name);
+            let found = std::fs::read(&path).map(|bytes| sha256(&bytes));
+            let what = match &found {
+                Err(_) => "cannot be read",
+                Ok(found) if found != expected => "is not as it was written",
+                Ok(_) => continue,
+            };
+            bail!(
+                "{} {what}: it protects the tasks that the model learned before. Restore it, or remove the folder \
+                 {FOLDER} of the model to start a new sequence that protects none of them",
+                path.display()
+            );
+        }
         Ok(Carried {
             parts: method_folder(model),
             tasks: self.tasks.len(),
@@ -128,6 +147,23 @@ impl State {
         let numbered = (2..).map(|number| format!("{wanted}-{number}"));
         let free = numbered.into_iter().find(|name| !taken(name));
         free.unwrap_or_else(|| wanted.to_string())
+    }
+
+    /// Records the files of the method's state in a model folder.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub fn record_method(&mut self, model: &Path) -> Result<()> {
+        let folder = method_folder(model);
+        let cannot = || format!("cannot read {}", folder.display());
+        for entry in std::fs::read_dir(&folder).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            let bytes = std::fs::read(entry.path()).with_context(cannot)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            self.method_files.insert(name, sha256(&bytes));
+        }
+        Ok(())
     }
 
     /// Writes the state into a model folder, whose folder `osft` exists.

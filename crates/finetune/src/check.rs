@@ -44,6 +44,10 @@ pub fn run(folder: &HfFolder, config: &RunConfig) -> Result<()> {
         tokens(&encoded),
         learned(&encoded)
     );
+    let used: usize = set.rows.iter().map(|row| row.repeats).sum();
+    if used != set.rows.len() {
+        println!("with their weights, an epoch has {used} rows");
+    }
     if !valid.is_empty() {
         println!(
             "{} rows held out: {} tokens",
@@ -132,8 +136,20 @@ fn shown(folder: &HfFolder, example: &Example) -> Result<String> {
             _ => end,
         };
         let open = if is_learned { learned } else { read };
-        text.push_str(&format!("{open}{part}{close}"));
+        text.push_str(&format!("{open}{}{close}", visible(&part)));
         start += length;
     }
     Ok(text)
+}
+
+/// A text whose control characters are written out: they would steer the terminal.
+fn visible(text: &str) -> String {
+    let shown = text.chars().map(|c| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) => {
+            c.escape_unicode().to_string()
+        }
+        c => c.to_string(),
+    });
+    shown.collect()
 }

@@ -24,8 +24,6 @@ pub struct Export<'a> {
     pub base: &'a BaseModel,
     /// The trained model and the method.
     pub outcome: &'a Outcome,
-    /// Precision of the weights.
-    pub precision: ExportPrecision,
     /// The tasks learned so far.
     pub state: State,
     /// The held-out rows of every task, as lines of JSON.
@@ -51,7 +49,30 @@ pub fn precision(name: &str) -> Result<ExportPrecision> {
     })
 }
 
-/// Writes the model folder into the run's folder, in place of an unfinished one.
+/// Writes weights, tokenizer and configuration into the run's folder, in place of unfinished ones, and returns where.
+///
+/// # Errors
+///
+/// If they cannot be written.
+pub fn weights(
+    base: &BaseModel,
+    outcome: &Outcome,
+    precision: ExportPrecision,
+    running: &Path,
+) -> Result<PathBuf> {
+    let unfinished = running.join(UNFINISHED);
+    let complete = running.join(EXPORT);
+    for folder in [&unfinished, &complete] {
+        if folder.is_dir() {
+            std::fs::remove_dir_all(folder)
+                .with_context(|| format!("cannot replace {}", folder.display()))?;
+        }
+    }
+    base.folder.export(&outcome.model, &unfinished, precision)?;
+    Ok(unfinished)
+}
+
+/// Completes the model folder in the run's folder, after its [`weights`] are written.
 ///
 /// # Errors
 ///
@@ -59,15 +80,7 @@ pub fn precision(name: &str) -> Result<ExportPrecision> {
 pub fn export(parts: &Export<'_>) -> Result<()> {
     let unfinished = parts.running.join(UNFINISHED);
     let complete = parts.running.join(EXPORT);
-    for folder in [&unfinished, &complete] {
-        if folder.is_dir() {
-            std::fs::remove_dir_all(folder)
-                .with_context(|| format!("cannot replace {}", folder.display()))?;
-        }
-    }
     let Export { base, outcome, .. } = parts;
-    base.folder
-        .export(&outcome.model, &unfinished, parts.precision)?;
     let create = |folder: PathBuf| {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -95,6 +108,7 @@ pub fn export(parts: &Export<'_>) -> Result<()> {
     let mut state = parts.state.clone();
     let stop_tokens = base.tokenizer.stop_tokens();
     state.weights = exported.fingerprint(stop_tokens)?.weights;
+    state.record_method(&unfinished)?;
     state.write(&unfinished)?;
     std::fs::rename(&unfinished, &complete)
         .with_context(|| format!("cannot write {}", complete.display()))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::module::Module;
-use lm::Model;
+use lm::{HfFolder, Model};
 use report::record::Manifest;
 use runs::Progress;
 use runs::base::BaseModel;
@@ -48,7 +48,11 @@ impl Measured<'_> {
     pub fn export(&self, manifest: &Manifest, outcome: &Outcome, running: &Path) -> Result<()> {
         let own = settings::rows(self.config)?;
         let method = settings::method(self.config)?;
-        let (before, after) = (self.base.model.valid(), outcome.model.valid());
+        // What is measured is what was written, rounded as it is there.
+        let written = export::weights(self.base, outcome, export::precision(&own.dtype)?, running)?;
+        let device = self.config.backend.device()?;
+        let before = self.base.model.valid();
+        let after = HfFolder::open(&written)?.load::<Model>(&device)?.model;
         let sets = self.earlier.iter().chain([&self.task.held_out]);
         let rows: usize = sets
             .clone()
@@ -80,6 +84,7 @@ impl Measured<'_> {
             format_version: crate::carried::FORMAT_VERSION,
             method: method.to_string(),
             weights: String::new(),
+            method_files: Default::default(),
             tasks: Vec::new(),
         });
         state.tasks.push(LearnedTask {
@@ -118,7 +123,6 @@ impl Measured<'_> {
         export::export(&Export {
             base: self.base,
             outcome,
-            precision: export::precision(&own.dtype)?,
             state,
             held_out: &held_out,
             card: &card,

@@ -48,7 +48,7 @@ impl FinetuneRequest<'_> {
             "--out {out}: expected the name of a new folder"
         );
         ensure!(
-            !self.out.exists(),
+            self.out.symlink_metadata().is_err(),
             "{out} exists already; choose another --out, so that nothing is overwritten"
         );
         let ancestors = self.out.ancestors().skip(1);
@@ -87,6 +87,14 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         "{method} needs all tasks at once or a model for each: it cannot learn one more task"
     );
     export::precision(&own.dtype)?;
+    ensure!(
+        own.max_new_tokens > 0,
+        "--max-new-tokens must be at least 1; --questions 0 generates no answers"
+    );
+    ensure!(
+        config.calibration.text.is_none() || config.reads_calibration(),
+        "--calibration-text: {method} does not read it"
+    );
     let device = config.backend.device()?.autodiff();
     let mut base = BaseModel::open(config, &device)?;
     let source = base.folder.path().to_path_buf();

@@ -176,7 +176,7 @@ pub fn read(own: &RowsConfig) -> Result<(RowSet, Vec<Row>)> {
         "none" => Vec::new(),
         share if share.parse::<f64>().is_ok() => set
             .hold_out(share.parse().unwrap_or_default(), 0)
-            .context("--valid")?,
+            .context("rows to hold out (--valid; `--valid none` holds out none)")?,
         file => RowSet::read(&sources_of(file)?).context("--valid")?.rows,
     };
     Ok((set, valid))

@@ -77,5 +77,8 @@ fn damaged_files_are_read_or_refused() {
         }
         fs::write(path.join(file), original).unwrap();
     }
-    assert!(read > 100 && refused > 3000, "{read} read, {refused} refused");
+    assert!(
+        read > 100 && refused > 3000,
+        "{read} read, {refused} refused"
+    );
 }

@@ -28,12 +28,12 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub enum RowsError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// Reason given by the operating system.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file is not what its rows are read from.
     #[error("{}: {reason}", path.display())]

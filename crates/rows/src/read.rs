@@ -40,9 +40,9 @@ pub(crate) struct RawRow {
 
 /// Reads all rows of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<RawRow>, RowsError> {
-    let io = |source| RowsError::Io {
+    let io = |error| RowsError::Io {
         path: path.to_path_buf(),
-        source,
+        error,
     };
     let file = |reason: String| RowsError::File {
         path: path.to_path_buf(),
@@ -93,9 +93,9 @@ fn lines(mut reader: Box<dyn BufRead>, path: &Path) -> Result<Vec<RawRow>, RowsE
         };
         let mut limited = reader.by_ref().take(LONGEST_LINE as u64 + 1);
         let read = limited.read_until(b'\n', &mut line);
-        let read = read.map_err(|source| RowsError::Io {
+        let read = read.map_err(|error| RowsError::Io {
             path: path.to_path_buf(),
-            source,
+            error,
         })?;
         if read == 0 {
             break;
@@ -150,9 +150,9 @@ fn list(reader: Box<dyn BufRead>, path: &Path) -> Result<Vec<RawRow>, RowsError>
         reason,
     };
     let read = reader.take(LARGEST_LIST + 1).read_to_end(&mut bytes);
-    read.map_err(|source| RowsError::Io {
+    read.map_err(|error| RowsError::Io {
         path: path.to_path_buf(),
-        source,
+        error,
     })?;
     if bytes.len() as u64 > LARGEST_LIST {
         return Err(file(format!(

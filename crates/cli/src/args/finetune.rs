@@ -23,7 +23,8 @@ pub struct RowsArgs {
     /// `none` [default: 0.05].
     #[arg(long, value_name = "FILE|SHARE")]
     pub valid: Option<String>,
-    /// Longest row in tokens; what is cut is counted and said [default: 1024].
+    /// Longest row in tokens; what is cut is counted and said [default: 1024, or as many as the model was made
+    /// for].
     #[arg(long, value_name = "TOKENS")]
     pub max_length: Option<usize>,
 }

@@ -31,11 +31,34 @@ impl RowsArgs {
         let mut flags = Table::new();
         self.put(&mut flags);
         put_missing_rows(&mut flags, "check");
-        let overrides = Overrides {
+        let mut overrides = Overrides {
             flags,
             ..Overrides::default()
         };
+        let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
+        let model = Described::open(&self.model)?;
+        self.fit_length(&config, &model, &mut overrides.flags)?;
         RunConfig::resolve(registries, COMMAND, true, &overrides)
+    }
+
+    /// Lowers the default length to what the model was made for.
+    ///
+    /// # Errors
+    ///
+    /// If a larger length was typed.
+    fn fit_length(&self, config: &RunConfig, model: &Described, flags: &mut Table) -> Result<()> {
+        if config.max_length <= model.positions {
+            return Ok(());
+        }
+        ensure!(
+            self.max_length.is_none(),
+            "--max-length {}: the model was made for {} positions",
+            config.max_length,
+            model.positions
+        );
+        let positions = Value::from(model.positions as i64);
+        flags.insert("max_length".to_string(), positions);
+        Ok(())
     }
 
     fn put(&self, flags: &mut Table) {
@@ -83,6 +106,8 @@ impl FinetuneArgs {
             "`osft finetune` learns with one method and one seed; `experiments trace` compares several"
         );
         let model = Described::open(&self.rows.model)?;
+        self.rows
+            .fit_length(&config, &model, &mut overrides.flags)?;
         if self.lr.is_none() && !self.sets("learning_rates")? {
             let method = config.compare[0].clone();
             let rate = learning_rate(&method, model.parameters);
@@ -114,17 +139,28 @@ impl FinetuneArgs {
     /// The task's name: that of the first file without its endings.
     fn task_name(&self) -> Result<String> {
         if let Some(task) = &self.task {
-            ensure!(!task.trim().is_empty(), "--task is empty");
+            let is_plain = |c: char| c.is_alphanumeric() || " -_.".contains(c);
+            ensure!(
+                !task.trim().is_empty() && task.chars().all(is_plain),
+                "--task {task:?}: expected a name of letters, digits, blanks, -, _ and ."
+            );
             return Ok(task.clone());
         }
         let source: rows::Source = self.rows.data[0].parse()?;
         let name = source.path.file_name().unwrap_or_default();
         let name = name.to_string_lossy();
-        Ok(name
+        let name = name
             .split('.')
             .find(|part| !part.is_empty())
-            .unwrap_or("task")
-            .to_string())
+            .unwrap_or("task");
+        let plain = |c: char| {
+            if c.is_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        };
+        Ok(name.chars().map(plain).collect())
     }
 
     /// What was typed, under the names of the settings.
@@ -252,6 +288,8 @@ fn table_in<'a>(table: &'a mut Table, key: &str) -> &'a mut Table {
 struct Described {
     parameters: usize,
     can_pack: bool,
+    /// Most tokens that it was made for.
+    positions: usize,
 }
 
 impl Described {
@@ -263,6 +301,9 @@ impl Described {
         Ok(Self {
             parameters: model.num_params(),
             can_pack: model.can_pack(),
+            positions: folder.config()["max_position_embeddings"]
+                .as_u64()
+                .map_or(usize::MAX, |positions| positions as usize),
         })
     }
 }

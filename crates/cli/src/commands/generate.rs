@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::args::{GenerateArgs, SamplingArgs};
 
+const NO_TEMPLATE: &str = "the model has no chat template: add a file chat_template.jinja to its folder, or use \
+                           `osft generate --raw`";
 /// Prompts per batch.
 const BATCH: usize = 8;
 
@@ -53,6 +55,15 @@ impl Answering {
         })
     }
 
+    /// Checks that the model can hold a conversation.
+    ///
+    /// # Errors
+    ///
+    /// If it has no chat template.
+    pub fn check_chat(&self) -> Result<()> {
+        self.template.as_ref().context(NO_TEMPLATE).map(|_| ())
+    }
+
     /// Answers the last message of a conversation.
     ///
     /// # Errors
@@ -60,7 +71,7 @@ impl Answering {
     /// If the model has no chat template, or the conversation is too long for it.
     pub fn turn(&self, conversation: &Conversation) -> Result<String> {
         let template = self.template.as_ref();
-        let template = template.context("the model has no chat template")?;
+        let template = template.context(NO_TEMPLATE)?;
         self.answer(template.question(conversation, &self.tokenizer)?)
     }
 

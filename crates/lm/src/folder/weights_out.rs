@@ -115,10 +115,14 @@ fn write_file(tensors: &[&Out], path: &Path) -> Result<(), LmError> {
     // Other tools need this key to recognize a file of torch tensors.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let named = tensors.iter().map(|&tensor| (tensor.name.as_str(), tensor));
+    // With the permissions of a new file: the library's own are for its owner alone.
+    let new = std::fs::File::create(path).and_then(|file| file.metadata());
+    let permissions = new.map_err(LmError::io("write", path))?.permissions();
     serialize_to_file(named, Some(metadata), path).map_err(|error| LmError::Weights {
         path: path.to_path_buf(),
         reason: format!("cannot write it: {error}"),
-    })
+    })?;
+    std::fs::set_permissions(path, permissions).map_err(LmError::io("write", path))
 }
 
 #[cfg(test)]
