@@ -40,18 +40,7 @@ pub fn main(registries: &Registries) -> ExitCode {
 /// Help and wrong arguments end the process.
 pub fn run(registries: &Registries, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = cli::command(registries).get_matches_from(arguments);
-    let result = dispatch(registries, &matches);
-    match result.and_then(|()| report::out::finish()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if interrupt::is_interruption(&error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(interrupt::EXIT_CODE)
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    interrupt::exit_code(dispatch(registries, &matches))
 }
 
 fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {

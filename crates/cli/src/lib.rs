@@ -32,18 +32,7 @@ pub fn command() -> clap::Command {
 
 /// Does what the arguments say, and prints what there is to say.
 fn run(cli: &Cli) -> ExitCode {
-    let result = dispatch(&cli.command);
-    match result.and_then(|()| report::out::finish()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if interrupt::is_interruption(&error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(interrupt::EXIT_CODE)
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    interrupt::exit_code(dispatch(&cli.command))
 }
 
 fn dispatch(command: &Command) -> Result<()> {

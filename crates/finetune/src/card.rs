@@ -16,8 +16,6 @@ use crate::measure::{SetChange, SetMeasure, WeightChange};
 /// Longest text of a prompt or an answer in a card, in characters.
 const LONGEST: usize = 300;
 
-/// Heading of the section about the change of the weights.
-const MOVEMENT: &str = "## How far the model moved";
 /// Most points of the picture of the losses.
 const POINTS: usize = 60;
 
@@ -36,8 +34,6 @@ pub struct Changed {
 
 /// Everything that a card says.
 pub struct Card {
-    /// Its title.
-    pub title: String,
     /// The model that the task started from.
     pub base_model: PathBuf,
     /// The task.
@@ -118,7 +114,7 @@ impl Card {
         format!(
             "---\nbase_model: {base}\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n\
              - continual-learning\n- osft\n---\n\n{}",
-            self.text()
+            self.text("")
         )
     }
 
@@ -128,13 +124,9 @@ impl Card {
     ///
     /// If the picture cannot be drawn.
     pub fn html(&self) -> Result<String> {
-        let (before, after) = self.text().split_once(MOVEMENT).map_or_else(
-            || (self.text(), String::new()),
-            |(before, after)| (before.to_string(), format!("{MOVEMENT}{after}")),
-        );
-        let markdown = format!("{before}![Loss of the steps](loss.svg)\n\n{after}");
         let picture = self.picture()?;
-        Ok(html_page(&self.title, &markdown, &|_| picture.clone()))
+        let markdown = self.text("![Loss of the steps](loss.svg)\n\n");
+        Ok(html_page(&self.task.name, &markdown, &|_| picture.clone()))
     }
 
     /// The losses of the steps as SVG; `None` if there are too few.
@@ -173,13 +165,13 @@ impl Card {
         Ok(Some(svg))
     }
 
-    /// The card without front matter.
-    fn text(&self) -> String {
+    /// The card without front matter; `picture` stands after what was gained and lost.
+    fn text(&self, picture: &str) -> String {
         let mut text = String::new();
         let base = self.base_model.file_name().unwrap_or_default();
         let base = base.to_string_lossy();
         let task = &self.task;
-        let _ = write!(text, "# {}\n\n", self.title);
+        let _ = write!(text, "# {}\n\n", task.name);
         let _ = write!(
             text,
             "`{base}` after it learned the task `{}` from {} rows ({}) by {}: {} epochs, peak learning rate {:e}, seed \
@@ -196,7 +188,7 @@ impl Card {
         );
         let _ = write!(
             text,
-            "## What was gained and what was lost\n\n{}\n\n{}\n\n",
+            "## What was gained and what was lost\n\n{}\n\n{}\n\n{picture}",
             table(self),
             self.legend()
         );
@@ -253,7 +245,7 @@ impl Card {
     fn write_movement(&self, text: &mut String) {
         let _ = write!(
             text,
-            "{MOVEMENT}\n\n- weights: ‖ΔW‖ {:.3}, {:.2e} of ‖W‖\n",
+            "## How far the model moved\n\n- weights: ‖ΔW‖ {:.3}, {:.2e} of ‖W‖\n",
             self.weights.norm, self.weights.relative
         );
         if self.learned.before.tokens > 0 {

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use benchmarks::Score;
 use burn::module::Module;
-use lm::{HfFolder, Model};
+use continual::evaluate;
+use lm::{Decoding, HfFolder, Model};
 use report::record::Manifest;
 use runs::Progress;
 use runs::base::BaseModel;
@@ -14,9 +16,7 @@ use runs::settings::RunConfig;
 use crate::card::{self, Card, Changed};
 use crate::carried::{LearnedTask, State};
 use crate::export::{self, Export};
-use crate::measure::{
-    Asking, SetChange, SetMeasure, answers, kl_divergence, token_loss, weight_change,
-};
+use crate::measure::{SetChange, SetMeasure, kl_divergence, token_loss, weight_change};
 use crate::settings;
 use crate::task::{HeldOut, OwnTask};
 
@@ -56,7 +56,7 @@ impl Measured<'_> {
         let sets = self.earlier.iter().chain([&self.task.held_out]);
         let rows: usize = sets
             .clone()
-            .map(|set| 2 * (set.examples.len() + set.questions.len()))
+            .map(|set| 2 * (set.examples.len() + set.evaluation.questions.len()))
             .sum();
         let texts: usize = self.texts.iter().map(|(_, rows)| 2 * rows.len()).sum();
         let progress = Progress::new((rows + texts + self.task.held_out.examples.len()) as u64);
@@ -73,8 +73,8 @@ impl Measured<'_> {
         let texts: Vec<SetChange> = (self.texts.iter())
             .map(|(name, rows)| SetChange {
                 name: name.clone(),
-                before: of_loss(&before, rows, most, &progress),
-                after: of_loss(&after, rows, most, &progress),
+                before: token_loss(&before, rows, most, &progress),
+                after: token_loss(&after, rows, most, &progress),
             })
             .collect();
         let divergence = kl_divergence(&before, &after, &self.task.held_out.examples, &progress);
@@ -98,7 +98,6 @@ impl Measured<'_> {
             learned: (learned.before.tokens > 0).then(|| learned.clone()),
         });
         let card = Card {
-            title: own.task.clone(),
             base_model: self.base.folder.path().to_path_buf(),
             task: state.tasks.last().cloned().context("a task was learned")?,
             format: self.task.format,
@@ -138,34 +137,45 @@ impl Measured<'_> {
         after: &Model,
         progress: &Progress,
     ) -> Result<(SetChange, Vec<Changed>)> {
-        let own = settings::rows(self.config)?;
-        let asking = Asking {
-            max_new_tokens: own.max_new_tokens,
-            batch: self.config.evaluation_batch,
-            answer_after: &own.answer_after,
-        };
         let most = self.config.train.max_tokens.max(1);
+        let questions = &set.evaluation.questions;
+        let texts: Vec<(&str, &str)> = questions
+            .iter()
+            .map(|question| (question.prompt.as_str(), question.reference.as_str()))
+            .collect();
+        let (prompts, references): (Vec<&str>, Vec<&str>) = texts.into_iter().unzip();
         let measure = |model: &Model| {
-            let answered = answers(
+            let losses = token_loss(model, &set.examples, most, progress);
+            if questions.is_empty() {
+                return anyhow::Ok((losses, Vec::new()));
+            }
+            let tokenizer = &self.base.tokenizer;
+            let batch = self.config.evaluation_batch;
+            let evaluation = evaluate(
                 model,
-                &self.base.tokenizer,
-                &set.questions,
-                asking,
-                progress,
+                tokenizer,
+                &set.evaluation,
+                batch,
+                Decoding::Greedy,
+                &mut |count| {
+                    progress.advance(count as u64, "answering held-out questions");
+                    Ok(())
+                },
             )?;
-            let asked = !set.questions.is_empty();
+            let answers: Vec<&str> = evaluation.answers.iter().map(String::as_str).collect();
+            let rouge_l = Score::rouge_l().task_score(&prompts, &answers, &references);
             let measure = SetMeasure {
-                exact: asked.then_some(answered.exact),
-                rouge_l: asked.then_some(answered.rouge_l),
-                questions: set.questions.len(),
-                ..of_loss(model, &set.examples, most, progress)
+                exact: Some(evaluation.score),
+                rouge_l: Some(rouge_l),
+                questions: questions.len(),
+                ..losses
             };
-            anyhow::Ok((measure, answered.answers))
+            Ok((measure, evaluation.answers))
         };
         let (measure_before, answers_before) = measure(before)?;
         let (measure_after, answers_after) = measure(after)?;
         let pairs = answers_before.into_iter().zip(answers_after);
-        let changed = set.questions.iter().zip(pairs);
+        let changed = questions.iter().zip(pairs);
         let changed = changed.filter(|(_, (before, after))| before.trim() != after.trim());
         let changed = changed.map(|(question, (before, after))| Changed {
             prompt: question.prompt.clone(),
@@ -190,13 +200,4 @@ fn losses(log: &Path) -> Vec<f64> {
         (line["event"] == "step").then(|| line["loss"].as_f64())?
     };
     log.lines().filter_map(step).collect()
-}
-
-fn of_loss(model: &Model, rows: &[lm::Example], most: usize, progress: &Progress) -> SetMeasure {
-    let loss = token_loss(model, rows, most, progress);
-    SetMeasure {
-        loss: loss.loss,
-        tokens: loss.tokens,
-        ..SetMeasure::default()
-    }
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use report::record::RunFolder;
 use runs::base::BaseModel;
 use runs::sequence::{SequenceRequest, run_prepared};
-use runs::settings::RunConfig;
+use runs::settings::{RowsConfig, RunConfig};
 
 use crate::carried::{State, held_out_file};
 use crate::export;
@@ -118,7 +118,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     let own = settings::rows(config)?;
     let reader = TaskReader::open(&base.folder, config)?;
     let task = reader.task(config)?;
-    let earlier = earlier(&reader, state.as_ref(), &source, own.questions)?;
+    let earlier = earlier(&reader, state.as_ref(), &source, own)?;
     let texts = own.texts.iter().map(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok((name.into_owned(), reader.text(path)?))
@@ -160,7 +160,7 @@ fn earlier(
     reader: &TaskReader,
     state: Option<&State>,
     model: &Path,
-    questions: usize,
+    own: &RowsConfig,
 ) -> Result<Vec<HeldOut>> {
     let mut found = Vec::new();
     for (index, task) in state.iter().flat_map(|state| &state.tasks).enumerate() {
@@ -175,7 +175,7 @@ fn earlier(
             }
             false => Vec::new(),
         };
-        found.push(reader.held_out(&task.name, &rows, questions)?);
+        found.push(reader.held_out(&task.name, &rows, own)?);
     }
     Ok(found)
 }

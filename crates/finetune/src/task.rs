@@ -6,12 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use burn::data::dataset::InMemDataset;
 use chrono::NaiveDate;
-use continual::{EvaluationSet, Scorer, Task};
+use continual::{EvaluationSet, Question, Task};
 use lm::{ChatTemplate, Example, HfFolder, TextTokenizer};
-use rows::{Encoded, Encoder, Limits, LostTokens, Question, Row, RowSet, Source};
+use rows::{Encoded, Encoder, Limits, LostTokens, Row, RowSet, Source};
 use runs::data::PreparedTasks;
 use runs::settings::{RowsConfig, RunConfig};
 
+use crate::measure::ExactResult;
 use crate::settings;
 
 /// What a model folder needs to turn rows into tokens.
@@ -34,7 +35,7 @@ pub struct OwnTask {
 }
 
 /// Rows that a task was not learned from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct HeldOut {
     /// Name of the task.
     pub task: String,
@@ -42,8 +43,8 @@ pub struct HeldOut {
     pub lines: Vec<String>,
     /// Their tokens.
     pub examples: Vec<Example>,
-    /// Their prompts with the expected answers; empty for texts.
-    pub questions: Vec<Question>,
+    /// Their prompts with the expected answers; without questions for texts.
+    pub evaluation: EvaluationSet,
 }
 
 impl TaskReader {
@@ -86,7 +87,7 @@ impl TaskReader {
         let (set, valid) = read(own)?;
         let encoder = self.encoder();
         let encoded = encoder.rows(&set.rows)?;
-        let held_out = self.held_out(&own.task, &valid, own.questions)?;
+        let held_out = self.held_out(&own.task, &valid, own)?;
         let remarks = remarks(&encoded, config.max_length, "training");
         let mut examples = Vec::new();
         for (row, encoded) in set.rows.iter().zip(encoded) {
@@ -105,10 +106,11 @@ impl TaskReader {
                 true => None,
                 false => Some(Arc::new(InMemDataset::new(held_out.examples.clone()))),
             },
+            // Measured before and after the run, not scored within it.
             evaluation: EvaluationSet {
                 questions: Vec::new(),
-                scorer: Arc::new(Unscored),
                 max_new_tokens: self.limits.max_new_tokens,
+                ..held_out.evaluation.clone()
             },
             epochs: config.epochs.max(1),
         };
@@ -125,16 +127,30 @@ impl TaskReader {
     /// # Errors
     ///
     /// If a row cannot be used.
-    pub fn held_out(&self, task: &str, rows: &[Row], questions: usize) -> Result<HeldOut> {
+    pub fn held_out(&self, task: &str, rows: &[Row], own: &RowsConfig) -> Result<HeldOut> {
         let encoder = self.encoder();
         let encoded = encoder.rows(rows)?;
-        let asked = rows.iter().take(questions).map(|row| encoder.question(row));
-        let asked: Vec<Option<Question>> = asked.collect::<Result<_, _>>()?;
+        let asked = rows.iter().take(own.questions);
+        let asked = asked.filter_map(|row| encoder.question(row).transpose());
+        let questions = asked.map(|question| {
+            let question = question?;
+            anyhow::Ok(Question {
+                prompt: question.prompt,
+                tokens: question.tokens,
+                reference: question.reference,
+            })
+        });
         Ok(HeldOut {
             task: task.to_string(),
             lines: rows.iter().map(|row| row.source.clone()).collect(),
             examples: encoded.into_iter().flat_map(|row| row.examples).collect(),
-            questions: asked.into_iter().flatten().collect(),
+            evaluation: EvaluationSet {
+                questions: questions.collect::<Result<_>>()?,
+                scorer: Arc::new(ExactResult {
+                    answer_after: own.answer_after.clone(),
+                }),
+                max_new_tokens: own.max_new_tokens,
+            },
         })
     }
 
@@ -229,13 +245,4 @@ pub fn remarks(encoded: &[Encoded], max_length: usize, kind: &str) -> Vec<String
 fn day(text: &str) -> Result<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .with_context(|| format!("rows.today = {text:?}: expected YEAR-MONTH-DAY"))
-}
-
-/// Own tasks are measured before and after a run, not scored within it.
-struct Unscored;
-
-impl Scorer for Unscored {
-    fn score(&self, _: &[&str], _: &[&str], _: &[&str]) -> f64 {
-        0.0
-    }
 }

@@ -168,9 +168,10 @@ fn list(reader: Box<dyn BufRead>, path: &Path) -> Result<Vec<RawRow>, RowsError>
             number: index + 1,
             in_list: true,
         };
+        let source = item.to_string();
         match item {
             Value::Object(fields) => Ok(RawRow {
-                source: Value::Object(fields.clone()).to_string(),
+                source,
                 fields,
                 place,
             }),

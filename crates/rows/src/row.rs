@@ -95,10 +95,13 @@ impl RowSet {
                     });
                 }
             }
+            let Some((format, _)) = first else {
+                continue;
+            };
             let parsed: Vec<Result<Row, RowsError>> = raw
                 .into_par_iter()
                 .enumerate()
-                .map(|(index, row)| parsed(row, source.repeats(index)))
+                .map(|(index, row)| parsed(format, row, source.repeats(index)))
                 .collect();
             for row in parsed {
                 rows.push(row?);
@@ -116,10 +119,8 @@ impl RowSet {
     }
 }
 
-fn parsed(row: RawRow, repeats: usize) -> Result<Row, RowsError> {
-    let format = Format::of(&row.fields);
-    let content = format.and_then(|format| content(format, &row.fields));
-    match content {
+fn parsed(format: Format, row: RawRow, repeats: usize) -> Result<Row, RowsError> {
+    match content(format, &row.fields) {
         Ok(content) => Ok(Row {
             place: row.place,
             source: row.source,

@@ -1,6 +1,7 @@
 //! Handles Ctrl-C: the run is saved before it stops.
 
 use std::io::stdout;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
@@ -65,7 +66,22 @@ pub fn requested() -> bool {
 }
 
 /// Whether an error means that the run was interrupted.
-pub fn is_interruption(error: &anyhow::Error) -> bool {
+fn is_interruption(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| matches!(cause.downcast_ref(), Some(ContinualError::Interrupted)))
+}
+
+/// The exit status of a program whose command ended with `result`; prints its error in one line.
+pub fn exit_code(result: Result<()>) -> ExitCode {
+    match result.and_then(|()| report::out::finish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_interruption(&error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(EXIT_CODE)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

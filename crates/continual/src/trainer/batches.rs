@@ -32,7 +32,7 @@ pub fn global_batches(lengths: &[usize], global_batch: usize, seed: u64) -> Vec<
 
 /// Divides the rows of a step into micro-batches of at most `rows` rows and, unless it is 0, at most
 /// `max_tokens` tokens, with padding unless they are packed. A row that is longer has a micro-batch of its own.
-pub(super) fn micro_batches(
+pub fn micro_batches(
     lengths: &[usize],
     rows: usize,
     max_tokens: usize,

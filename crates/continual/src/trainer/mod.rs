@@ -10,8 +10,7 @@ mod fit;
 mod schedule;
 mod validation;
 
-pub use batches::global_batches;
-use batches::micro_batches;
+pub use batches::{global_batches, micro_batches};
 pub use clip::{clip_by_global_norm, global_norm};
 pub use config::{Schedule, TrainConfig, ValidationConfig};
 pub use fit::{Step, TaskTraining, TrainEvent, Training, fit, step_count};

@@ -6,9 +6,9 @@ mod loss;
 
 use serde::{Deserialize, Serialize};
 
-pub use answers::{Answered, Asking, answers};
+pub use answers::ExactResult;
 pub use change::{WeightChange, kl_divergence, weight_change};
-pub use loss::{TokenLoss, token_loss};
+pub use loss::token_loss;
 
 /// The measurements of one model on one set of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use lm::ExportPrecision;
 use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
-use report::record::{Manifest, RunFolder, RunResult};
+use report::record::{Contents, Manifest, RunFolder, RunResult};
 
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
@@ -81,16 +81,14 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
     compare(config, &base, &orders, request)
 }
 
-/// Runs every method with every seed on every order, and reports on all of them.
-fn compare(
+/// Every method with every seed on every order.
+fn plan<'a>(
     config: &RunConfig,
-    base: &BaseModel,
-    orders: &[PreparedTasks],
-    request: &SequenceRequest<'_>,
-) -> Result<()> {
-    let contents = contents(config, base, orders)?;
+    orders: &'a [PreparedTasks],
+    contents: &[Contents],
+) -> Result<Vec<PlannedJob<'a>>> {
     let mut planned = Vec::new();
-    for (prepared, contents) in orders.iter().zip(&contents) {
+    for (prepared, contents) in orders.iter().zip(contents) {
         for &seed in &config.seeds {
             for method in &config.compare {
                 let ordered = config.with_order(&prepared.order)?;
@@ -102,6 +100,18 @@ fn compare(
             }
         }
     }
+    Ok(planned)
+}
+
+/// Runs every method with every seed on every order, and reports on all of them.
+fn compare(
+    config: &RunConfig,
+    base: &BaseModel,
+    orders: &[PreparedTasks],
+    request: &SequenceRequest<'_>,
+) -> Result<()> {
+    let contents = contents(config, base, orders)?;
+    let mut planned = plan(config, orders, &contents)?;
     jobs::name_apart(&mut planned);
     let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
     let models = started.folder.path().join(MODELS);
@@ -175,22 +185,7 @@ pub fn run_prepared(
 ) -> Result<RunFolder> {
     let orders = std::slice::from_ref(prepared);
     let contents = contents(config, base, orders)?;
-    let mut planned = Vec::new();
-    for method in &config.compare {
-        for &seed in &config.seeds {
-            let label = config.label(method)?;
-            let settings = (config, config.clone());
-            let tasks = (prepared, orders);
-            planned.push(PlannedJob::new(
-                settings,
-                tasks,
-                &contents[0],
-                method,
-                seed,
-                label,
-            )?);
-        }
-    }
+    let planned = plan(config, orders, &contents)?;
     let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
     let manifest = started.manifest.clone();
     let mut report = |_: &PlannedJob<'_>, outcome: &Outcome| on_outcome(&manifest, outcome);
