@@ -6,8 +6,10 @@
         --peer "peft 0.5=python3 results/bench/peers.py osf 0.5"
 
 Methods: `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
-is PEFT's OSFConfig with a share K kept. Shapes, rows and what is timed are those of the bench's own
-workers: forward, backward, clipping by global norm, optimizer step.
+is PEFT's OSFConfig with a share K kept. With `--dtype bf16` weights, gradients and moments are bf16; without,
+f32. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
+device and what is timed are those of the bench's own workers: forward, backward, clipping by global norm,
+optimizer step. On a card, memory is what PyTorch's allocator reserved.
 """
 
 import json
@@ -62,7 +64,9 @@ def batch(shape, vocabulary, tokens, seed):
     return dict(input_ids=ids, labels=torch.randint(2, vocabulary, (rows, ANSWER), generator=random))
 
 
-def peak_mebibytes():
+def peak_mebibytes(device):
+    if device == "cuda":
+        return torch.cuda.max_memory_reserved() / 2**20
     with open("/proc/self/status") as status:
         for line in status:
             if line.startswith("VmHWM:"):
@@ -70,9 +74,17 @@ def peak_mebibytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def reset_peak():
+def reset_peak(device):
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     with open("/proc/self/clear_refs", "w") as handle:
         handle.write("5")
+
+
+def sync(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def say(**what):
@@ -83,8 +95,15 @@ def main():
     method = sys.argv[1]
     spec = json.loads(sys.argv[sys.argv.index("--worker") + 1])
     shape, tokens = spec["shape"], spec["tokens"]
+    device = "cuda" if spec["backend"] == "cuda" else "cpu"
     torch.set_num_threads(os.cpu_count())
+    if "--tf32" in sys.argv:
+        torch.set_float32_matmul_precision("high")
     model, targets = build(shape)
+    if "--dtype" in sys.argv:
+        kinds = {"bf16": torch.bfloat16, "f32": torch.float32}
+        model.to(kinds[sys.argv[sys.argv.index("--dtype") + 1]])
+    model.to(device)
     vocabulary = model.config.vocab_size
     parameters = sum(p.numel() for p in model.parameters())
     begun = time.perf_counter()
@@ -93,14 +112,15 @@ def main():
 
         config = peft.OSFConfig(effective_rank=float(sys.argv[2]), target_modules=targets)
         model = peft.get_peft_model(model, config)
+    sync(device)
     setup = time.perf_counter() - begun
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=method == "full-fused" or None)
-    say(setup_seconds=setup, setup_mebibytes=peak_mebibytes(), parameters=parameters, multiplications=None)
-    reset_peak()
+    say(setup_seconds=setup, setup_mebibytes=peak_mebibytes(device), parameters=parameters, multiplications=None)
+    reset_peak(device)
     for seed, _ in enumerate(sys.stdin):
-        rows = batch(shape, vocabulary, tokens, seed)
+        rows = {name: ids.to(device) for name, ids in batch(shape, vocabulary, tokens, seed).items()}
         begun = time.perf_counter()
         with torch.no_grad():
             model(**rows).loss.item()
@@ -111,8 +131,9 @@ def main():
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        sync(device)
         step = time.perf_counter() - begun
-        say(forward_seconds=forward, step_seconds=step, mebibytes=peak_mebibytes(), loss=loss.item())
+        say(forward_seconds=forward, step_seconds=step, mebibytes=peak_mebibytes(device), loss=loss.item())
 
 
 main()

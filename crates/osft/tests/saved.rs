@@ -45,7 +45,7 @@ const SPLITS: [[Golden; 4]; 2] = [
 ];
 
 /// For each file: whether the inputs are sketched, which importance was measured, and its name.
-const CALIBRATIONS: [(bool, &[ImportanceMeasure], &[u8]); 6] = {
+const CALIBRATIONS: [(bool, &[ImportanceMeasure], &[u8]); 8] = {
     const BOTH: &[ImportanceMeasure] = &[ImportanceMeasure::Cosine, ImportanceMeasure::LinearCka];
     const COSINE: &[ImportanceMeasure] = &[ImportanceMeasure::Cosine];
     [
@@ -55,6 +55,8 @@ const CALIBRATIONS: [(bool, &[ImportanceMeasure], &[u8]); 6] = {
         (true, COSINE, saved!("calibration-2-sketch")),
         (false, COSINE, saved!("calibration-3")),
         (true, COSINE, saved!("calibration-3-sketch")),
+        (false, COSINE, saved!("calibration-4")),
+        (true, COSINE, saved!("calibration-4-sketch")),
     ]
 };
 

@@ -75,6 +75,15 @@ impl Backend {
         }
     }
 
+    /// The backend's name, with the graphics card's where it computes on one: a figure holds for
+    /// one card.
+    pub fn describe(self, device: &Device) -> String {
+        match card(device) {
+            Some(card) => format!("{} on {card}", self.name()),
+            None => self.name().to_string(),
+        }
+    }
+
     fn compiled_device(self) -> Device {
         match self {
             #[cfg(feature = "flex")]
@@ -97,9 +106,22 @@ impl Backend {
                 "install a Vulkan driver (in software: mesa-vulkan-drivers), \
                  or use --backend flex"
             }
-            Self::Cuda => "install an NVIDIA driver, or use --backend flex",
+            Self::Cuda => {
+                "install an NVIDIA driver and a CUDA toolkit with NVRTC (docs/backends.md), \
+                 or use --backend flex"
+            }
         }
     }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn card(device: &Device) -> Option<String> {
+    device.identity().map(|identity| identity.name)
+}
+
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+fn card(_: &Device) -> Option<String> {
+    None
 }
 
 /// Burn 0.22 announces the removal of this backend, and the project's tests must run on it. To

@@ -36,14 +36,20 @@ pub enum CalibrationUse {
     Needed,
 }
 
-/// The memory that a method needs while it trains, without activations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The memory that a method needs while it trains, in bytes, without activations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeeds {
-    /// Number of trained scalars; `None` if it depends on the model's values.
+    /// Number of trained scalars; `None` if it depends on the model's values. The bytes are an
+    /// estimate then.
     pub trainable: Option<usize>,
-    /// Bytes of the weights, of the parts attached to them, and of a gradient and two moments per
-    /// trained scalar; an upper bound if `trainable` is `None`.
-    pub bytes: usize,
+    /// Weights of the model.
+    pub weights: usize,
+    /// Bases, cores, adapters and copies beside the weights.
+    pub attached: usize,
+    /// A gradient per trained scalar.
+    pub gradients: usize,
+    /// Two moments per trained scalar.
+    pub moments: usize,
 }
 
 impl MemoryNeeds {
@@ -51,16 +57,24 @@ impl MemoryNeeds {
     pub fn of_weights(parameters: usize, trainable: usize) -> Self {
         Self {
             trainable: Some(trainable),
-            bytes: (parameters + 3 * trainable) * 4,
+            weights: 4 * parameters,
+            attached: 0,
+            gradients: 4 * trainable,
+            moments: 8 * trainable,
         }
     }
 
     /// A method that trains `adapters` scalars beside `parameters` frozen scalars, in f32.
     pub fn of_adapters(parameters: usize, adapters: usize) -> Self {
         Self {
-            trainable: Some(adapters),
-            bytes: (parameters + 4 * adapters) * 4,
+            attached: 4 * adapters,
+            ..Self::of_weights(parameters, adapters)
         }
+    }
+
+    /// Everything.
+    pub fn bytes(&self) -> usize {
+        self.weights + self.attached + self.gradients + self.moments
     }
 }
 

@@ -52,7 +52,7 @@ pub fn run(registries: &Registries, args: &BenchSettings) -> Result<()> {
         args.peers.is_empty() || args.tasks == [1],
         "--peer takes its turns in the first task alone: leave --tasks out"
     );
-    args.backend.device()?;
+    let computed_by = args.backend.describe(&args.backend.device()?);
     let folder = match &args.out {
         Some(out) => Some(RunFolder::create(Some(out), "bench")?),
         None => None,
@@ -67,7 +67,7 @@ pub fn run(registries: &Registries, args: &BenchSettings) -> Result<()> {
         }
     }
     if let Some(folder) = folder {
-        page::write(&folder, &cases, args.backend.name())?;
+        page::write(&folder, &cases, &computed_by)?;
         println!("report: {}", folder.path().join("report.md").display());
     }
     Ok(())

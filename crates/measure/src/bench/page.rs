@@ -16,8 +16,8 @@ Every variant is a process of its own; in each round each does one step, so that
 neighbours in time. `plain` trains the tensors that OSFT trains, everything else frozen. Step: median \
 seconds of forward, backward, projection, clipping and AdamW; ×plain: median over the rounds of the \
 ratio to `plain`, with the quartiles. Counted: multiplications in the targets against `plain`'s, what \
-the ratio would be if nothing else took time. Memory: the most that was resident while training; ×plain, \
-the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
+the ratio would be if nothing else took time. Memory: the most that was resident while training (on a graphics card: what \
+the program's allocator took there, PyTorch's in the rows of PyTorch); ×plain, the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
 `recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \
 in the backward pass; those rows are compared with `plain` of their kind. Setup: seconds to split, or to find the split, \
 and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. Weights \

@@ -86,17 +86,17 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
         (model, _) = method.end_task(learned, context(index))?;
     }
     sync(&device);
-    reset_peak();
+    reset_peak(&device);
     let start = Instant::now();
     let (model, optimizer) = method.begin_task(model, context(count - 1))?;
     sync(&device);
     report(&Ready {
         setup_seconds: start.elapsed().as_secs_f64(),
-        setup_mebibytes: peak_mebibytes(),
+        setup_mebibytes: peak_mebibytes(&device),
         parameters,
         multiplications: multiplications(&spec, method.as_ref(), &model)?,
     })?;
-    reset_peak();
+    reset_peak(&device);
 
     let mut requests = std::io::stdin().lock().lines();
     if requests.next().is_none() {
@@ -118,7 +118,7 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
                     let timed = Timed {
                         forward_seconds,
                         step_seconds: begun.elapsed().as_secs_f64(),
-                        mebibytes: peak_mebibytes(),
+                        mebibytes: peak_mebibytes(&device),
                         loss,
                     };
                     // The requesting process has ended or has no more requests.

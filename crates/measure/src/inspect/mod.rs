@@ -192,7 +192,8 @@ fn write(
         table,
         probe,
     } = shown;
-    let manifest = Manifest::new(title.to_string(), args.backend.name());
+    let computed_by = args.backend.describe(&args.backend.device()?);
+    let manifest = Manifest::new(title.to_string(), &computed_by);
     let mut page = String::new();
     writeln!(page, "# {title}\n\n```text\n{split}\n```\n")?;
     writeln!(page, "## Spectra\n")?;

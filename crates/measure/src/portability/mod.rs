@@ -42,9 +42,10 @@ pub fn run(backends: &[Backend], strict: bool, out: Option<&Path>) -> Result<()>
         Some(out) => Some(RunFolder::create(Some(out), "portability")?),
         None => None,
     };
+    let mut computed_by = Vec::new();
     let results: Vec<(Backend, Status)> = backends
         .into_iter()
-        .map(|backend| (backend, attempt(backend)))
+        .map(|backend| (backend, attempt(backend, &mut computed_by)))
         .collect();
     let comparison = compare(&results);
     println!("{}", page::table(&comparison, false));
@@ -52,13 +53,13 @@ pub fn run(backends: &[Backend], strict: bool, out: Option<&Path>) -> Result<()>
         println!("{line}");
     }
     if let Some(folder) = folder {
-        page::write(&folder, &comparison, &results)?;
+        page::write(&folder, &comparison, &results, &computed_by.join(", "))?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     verdict(&comparison, &results, strict)
 }
 
-fn attempt(backend: Backend) -> Status {
+fn attempt(backend: Backend, computed_by: &mut Vec<String>) -> Status {
     let name = backend.name();
     let device = match backend.device() {
         Ok(device) => device,
@@ -67,6 +68,7 @@ fn attempt(backend: Backend) -> Status {
             return Status::NotRun(format!("{error:#}"));
         }
     };
+    computed_by.push(backend.describe(&device));
     eprintln!("{name}: running");
     // A kernel that a driver refuses panics; the other backends are compared nevertheless.
     match catch_unwind(AssertUnwindSafe(|| job::run(&device))) {

@@ -68,12 +68,13 @@ pub fn write(
     folder: &RunFolder,
     comparison: &Comparison,
     results: &[(Backend, Status)],
+    computed_by: &str,
 ) -> Result<()> {
     let title = match comparison.failures() {
         0 => "Portability: all figures within their limits".to_string(),
         failures => format!("Portability: {failures} figures beyond their limits"),
     };
-    let manifest = Manifest::new(title.clone(), &comparison.backends.join(", "));
+    let manifest = Manifest::new(title.clone(), computed_by);
     let mut page = String::new();
     writeln!(page, "# {title}\n\n{}\n", table(comparison, true))?;
     for line in remarks(results) {

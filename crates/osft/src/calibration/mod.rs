@@ -5,6 +5,7 @@ mod importance;
 mod moment;
 mod sketch;
 mod sums;
+mod symmetric;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub(crate) use calibrator::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
 pub use moment::Moment;
 pub(crate) use moment::{Second, Spectrum};
 pub(crate) use sketch::Sketch;
+pub(crate) use symmetric::Symmetric;
 
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
@@ -106,27 +108,30 @@ impl Calibration {
             }
             (layer.cosine, layer.linear_cka) = (newer_layer.cosine, newer_layer.linear_cka);
         }
+        for layer in &self.layers {
+            let (own, new) = (layer.moment, moment_of[&layer.moment]);
+            let (own, new) = (&self.moments[own], &newer.moments[new]);
+            if own.dimension() != new.dimension() {
+                return Err(mismatch(&layer.path));
+            }
+            if !own.mixes_with(new) {
+                let layer = layer.path.clone();
+                return Err(OsftError::OtherSketch { layer });
+            }
+        }
         let total = self.weight() + newer.weight();
         let (old, new) = (self.weight() / total, newer.weight() / total);
-        let mut moments = self.moments.clone();
-        for layer in &self.layers {
-            let (index, newer_index) = (layer.moment, moment_of[&layer.moment]);
-            // A moment that several layers share is mixed once.
-            if !Arc::ptr_eq(&moments[index], &self.moments[index]) {
-                continue;
-            }
-            let mixed = Moment::clone(&moments[index]).mixed(old, &newer.moments[newer_index], new);
-            let mixed = mixed.ok_or_else(|| {
-                let same = moments[index].dimension() == newer.moments[newer_index].dimension();
-                let layer = layer.path.clone();
-                match same {
-                    true => OsftError::OtherSketch { layer },
-                    false => OsftError::OtherCalibration { layer },
+        // One moment at a time, in place where no one else holds it: all of them twice would be much.
+        let own = std::mem::take(&mut self.moments).into_iter().enumerate();
+        self.moments = own
+            .map(|(index, moment)| match moment_of.get(&index) {
+                Some(&newer_index) => {
+                    let moment = Arc::unwrap_or_clone(moment);
+                    Arc::new(moment.mixed(old, &newer.moments[newer_index], new))
                 }
-            })?;
-            moments[index] = Arc::new(mixed);
-        }
-        self.moments = moments;
+                None => moment,
+            })
+            .collect();
         self.sources.extend(newer.sources.iter().cloned());
         self.layers = layers;
         Ok(())

@@ -1,10 +1,11 @@
 //! The second moment of a layer's inputs.
 
 use burn::tensor::TensorData;
-use faer::{Mat, Scale};
+use faer::Mat;
 use sha2::{Digest, Sha256};
 
 use super::sketch::Sketch;
+use super::symmetric::Symmetric;
 
 use crate::linalg::{Vectors, decompose, eigen, hexadecimal, matrix_data, vector_data};
 
@@ -21,8 +22,7 @@ pub struct Moment {
 /// Representation of `Σ`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Second {
-    /// `[d, d]`
-    Dense(Mat<f64>),
+    Dense(Symmetric),
     Sketched(Sketch),
 }
 
@@ -57,7 +57,7 @@ impl Moment {
     /// sketch.
     pub(crate) fn parts(&self) -> [TensorData; 3] {
         let second = match &self.second {
-            Second::Dense(moment) => matrix_data(moment),
+            Second::Dense(moment) => moment.data(),
             Second::Sketched(sketch) => matrix_data(&sketch.matrix()),
         };
         let numbers = [self.trace, self.sketch_error()];
@@ -82,7 +82,7 @@ impl Moment {
     pub(crate) fn energy_of(&self, a: &Mat<f64>) -> f64 {
         match &self.second {
             Second::Dense(moment) => {
-                let product = moment * a;
+                let product = moment.full() * a;
                 let columns = 0..a.ncols();
                 columns
                     .flat_map(|j| (0..a.nrows()).map(move |i| (i, j)))
@@ -98,7 +98,7 @@ impl Moment {
     pub(crate) fn spectrum(&self) -> Option<Spectrum> {
         match &self.second {
             Second::Dense(moment) => {
-                let (values, vectors) = eigen(moment)?;
+                let (values, vectors) = eigen(&moment.full())?;
                 Some(Spectrum { values, vectors })
             }
             Second::Sketched(sketch) => {
@@ -114,7 +114,7 @@ impl Moment {
     /// `Σ - μᵀ μ`, `[d, d]`.
     pub(crate) fn covariance(&self) -> Mat<f64> {
         let moment = match &self.second {
-            Second::Dense(moment) => moment.clone(),
+            Second::Dense(moment) => moment.full(),
             Second::Sketched(sketch) => {
                 let rows = sketch.matrix();
                 rows.transpose() * &rows
@@ -129,31 +129,34 @@ impl Moment {
         self.trace.is_finite() && self.mean.iter().all(|value| value.is_finite())
     }
 
-    /// `own_factor · self + newer_factor · newer`; `None` if dimensions or representations differ.
-    pub(crate) fn mixed(
-        mut self,
-        own_factor: f64,
-        newer: &Self,
-        newer_factor: f64,
-    ) -> Option<Self> {
-        if self.dimension() != newer.dimension() {
-            return None;
-        }
+    /// Whether [`mixed`](Self::mixed) can join this moment with another one.
+    pub(crate) fn mixes_with(&self, newer: &Self) -> bool {
+        let same = matches!(
+            (&self.second, &newer.second),
+            (Second::Dense(_), Second::Dense(_)) | (Second::Sketched(_), Second::Sketched(_))
+        );
+        same && self.dimension() == newer.dimension()
+    }
+
+    /// `own_factor · self + newer_factor · newer`, for two moments of the same dimension and
+    /// representation.
+    pub(crate) fn mixed(mut self, own_factor: f64, newer: &Self, newer_factor: f64) -> Self {
         for (value, new) in self.mean.iter_mut().zip(&newer.mean) {
             *value = *value * own_factor + new * newer_factor;
         }
         self.trace = self.trace * own_factor + newer.trace * newer_factor;
-        match (&mut self.second, &newer.second) {
-            (Second::Dense(own_moment), Second::Dense(new_moment)) => {
-                *own_moment = Scale(own_factor) * &*own_moment + Scale(newer_factor) * new_moment;
+        self.second = match (self.second, &newer.second) {
+            (Second::Dense(own), Second::Dense(new)) => {
+                Second::Dense(own.mixed(own_factor, new, newer_factor))
             }
-            (Second::Sketched(own_sketch), Second::Sketched(new_sketch)) => {
-                own_sketch.scale(own_factor);
-                own_sketch.absorb(new_sketch, newer_factor);
-                own_sketch.shrink();
+            (Second::Sketched(mut own), Second::Sketched(new)) => {
+                own.scale(own_factor);
+                own.absorb(new, newer_factor);
+                own.shrink();
+                Second::Sketched(own)
             }
-            _ => return None,
-        }
-        Some(self)
+            (own, _) => own,
+        };
+        self
     }
 }

@@ -1,10 +1,10 @@
 //! Running sums over the inputs of layers that share an input.
 
-use burn::tensor::Tensor;
-use faer::Mat;
+use burn::tensor::{DType, Tensor};
 
 use super::moment::{Moment, Second};
 use super::sketch::Sketch;
+use super::symmetric::{SINGLE_FROM, Symmetric};
 
 /// Running sums over the inputs of layers that share an input.
 #[derive(Debug)]
@@ -13,13 +13,15 @@ pub(crate) struct Sums {
     sum: Vec<f64>,
     squares: f64,
     second: Second,
+    /// Whether any input was f64.
+    double: bool,
 }
 
 impl Sums {
     /// Empty sums for inputs of this dimension, with a sketch if it exceeds `max_dense_dimension`.
     pub(crate) fn new(max_dense_dimension: usize, sketch_rows: usize, dimension: usize) -> Self {
         let second = if dimension <= max_dense_dimension {
-            Second::Dense(Mat::zeros(dimension, dimension))
+            Second::Dense(Symmetric::zeros(dimension))
         } else {
             Second::Sketched(Sketch::new(sketch_rows, dimension))
         };
@@ -28,6 +30,7 @@ impl Sums {
             sum: vec![0.0; dimension],
             squares: 0.0,
             second,
+            double: false,
         }
     }
 
@@ -39,6 +42,7 @@ impl Sums {
     pub(crate) fn add(&mut self, input: Tensor<2>) {
         let [rows, dimension] = input.dims();
         self.rows += rows;
+        self.double |= input.dtype() == DType::F64;
         let host: Vec<f64> = input.clone().into_data().iter::<f64>().collect();
         let scale = exact_scale(&host);
         let product = match &self.second {
@@ -56,10 +60,9 @@ impl Sums {
         }
         match &mut self.second {
             Second::Dense(moment) => {
-                let product = product.map(Tensor::into_data);
-                let values = product.iter().flat_map(|data| data.iter::<f64>());
-                for (index, value) in values.enumerate() {
-                    moment[(index / dimension, index % dimension)] += value / scale / scale;
+                if let Some(product) = product {
+                    let values: Vec<f64> = product.into_data().iter::<f64>().collect();
+                    moment.add(&values, 1.0 / scale / scale);
                 }
             }
             Second::Sketched(sketch) => {
@@ -71,26 +74,29 @@ impl Sums {
     /// The moment: all sums divided by the number of inputs.
     pub(crate) fn normalized(mut self) -> Moment {
         let factor = 1.0 / self.rows.max(1) as f64;
-        match &mut self.second {
-            // Averaged with its transpose: a product is symmetric only up to rounding.
-            Second::Dense(moment) => {
-                *moment = Mat::from_fn(moment.nrows(), moment.ncols(), |i, j| {
-                    (moment[(i, j)] + moment[(j, i)]) * 0.5 * factor
-                });
+        let (second, trace) = match self.second {
+            Second::Dense(mut moment) => {
+                moment.scale(factor);
+                if !self.double && moment.dimension() >= SINGLE_FROM {
+                    moment = moment.into_single();
+                }
+                // Of the stored numbers: what is protected and what is not must add up.
+                let trace = moment.trace();
+                (Second::Dense(moment), trace)
             }
-            Second::Sketched(sketch) => {
+            Second::Sketched(mut sketch) => {
                 sketch.shrink();
                 sketch.scale(factor);
+                (Second::Sketched(sketch), self.squares * factor)
             }
-        }
-        let trace = match &self.second {
-            Second::Dense(moment) => (0..moment.nrows()).map(|i| moment[(i, i)]).sum(),
-            Second::Sketched(_) => self.squares * factor,
         };
+        for value in &mut self.sum {
+            *value *= factor;
+        }
         Moment {
-            mean: self.sum.iter().map(|value| value * factor).collect(),
+            mean: self.sum,
             trace,
-            second: self.second,
+            second,
         }
     }
 }

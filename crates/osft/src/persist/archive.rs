@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use faer::Mat;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -95,16 +94,6 @@ impl Stored {
 
     pub(crate) fn broken(&self, reason: String) -> OsftError {
         broken(self.format, reason)
-    }
-
-    /// A tensor of two dimensions as a matrix.
-    pub(crate) fn take_matrix(&mut self, name: &str) -> Result<Mat<f64>, OsftError> {
-        let data = self.take(name)?;
-        let [rows, columns] = data.shape()[..] else {
-            return Err(broken(self.format, format!("{name:?} is not a matrix")));
-        };
-        let values: Vec<f64> = data.iter::<f64>().collect();
-        Ok(Mat::from_fn(rows, columns, |i, j| values[i * columns + j]))
     }
 
     /// Exactly `N` numbers.

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use burn::tensor::TensorData;
+use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::{Calibration, LayerCalibration, Moment, Second, Sketch, Source};
+use crate::calibration::{
+    Calibration, LayerCalibration, Moment, Second, Sketch, Source, Symmetric,
+};
 use crate::error::OsftError;
 use crate::linalg::vector_data;
 use crate::persist::{Format, Tensors, pack, unpack};
 
 /// Since version 2, importance is optional; version 1 always contains both measures. Version 3 added the
-/// checksum.
+/// checksum. Since version 4, an exact moment is its upper triangle, in f32 if it is large.
 const FORMAT: Format = Format {
     kind: "calibration",
-    version: 3,
+    version: 4,
     oldest: 1,
     checked_since: 3,
 };
@@ -103,16 +107,26 @@ impl Calibration {
         };
         let mut moments = Vec::new();
         for (index, sketch_rows) in header.sketch_rows.iter().enumerate() {
-            let matrix = tensors.take_matrix(&format!("{index}.moment"))?;
+            let second = tensors.take(&format!("{index}.moment"))?;
             let mean = tensors.take_vector(&format!("{index}.mean"))?;
             let [trace, shrinkage] = tensors.take_numbers(&format!("{index}.numbers"))?;
-            if matrix.ncols() != mean.len() {
-                return Err(broken("a moment has not the dimension of its mean"));
-            }
-            let second = match sketch_rows {
-                Some(rows) => Second::Sketched(Sketch::from_parts(&matrix, *rows, shrinkage)),
-                None if matrix.nrows() == mean.len() => Second::Dense(matrix),
-                None => return Err(broken("a moment is not square")),
+            let unfit = || broken("a moment has not the dimension of its mean");
+            let second = match (sketch_rows, second.shape().len()) {
+                // Up to version 3: all entries.
+                (None, 2) => {
+                    let matrix = matrix_of(&second, mean.len()).ok_or_else(unfit)?;
+                    if matrix.nrows() != matrix.ncols() {
+                        return Err(broken("a moment is not square"));
+                    }
+                    Second::Dense(Symmetric::of(&matrix))
+                }
+                (None, _) => {
+                    Second::Dense(Symmetric::from_data(mean.len(), &second).ok_or_else(unfit)?)
+                }
+                (Some(rows), _) => {
+                    let matrix = matrix_of(&second, mean.len()).ok_or_else(unfit)?;
+                    Second::Sketched(Sketch::from_parts(&matrix, *rows, shrinkage))
+                }
             };
             moments.push(Arc::new(Moment {
                 mean,
@@ -158,5 +172,16 @@ impl Calibration {
                 })
                 .collect(),
         })
+    }
+}
+
+/// A matrix with so many columns; `None` for another shape.
+fn matrix_of(data: &TensorData, columns: usize) -> Option<Mat<f64>> {
+    match data.shape()[..] {
+        [rows, found] if found == columns => {
+            let values: Vec<f64> = data.iter::<f64>().collect();
+            Some(Mat::from_fn(rows, columns, |i, j| values[i * columns + j]))
+        }
+        _ => None,
     }
 }

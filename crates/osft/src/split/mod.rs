@@ -11,6 +11,7 @@ mod per_target;
 mod rounding;
 mod side;
 mod source;
+mod spectra;
 mod table;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use rounding::{round_bases, round_parameters};
 pub use side::Side;
 pub(crate) use side::keeps_free_basis;
 use source::Layer;
+use spectra::Spectra;
 
 use crate::config::OsftConfig;
 use crate::error::OsftError;
@@ -70,26 +72,31 @@ impl Osft {
         context: &SplitContext<'_>,
     ) -> Result<Self, OsftError> {
         let per_target = PerTarget::new(targets, config, context)?;
-        let split = |&(index, target): &(usize, &Weight)| {
+        let split = |&(index, target): &(usize, &Weight), spectra: &Spectra| {
             let weight = target.to_host()?;
             let moment = per_target.moments.get(index);
             let layer = Layer {
                 weight: &weight,
-                inputs: moment
-                    .zip(per_target.spectra.get(index))
-                    .map(|(moment, spectrum)| (moment.as_ref(), spectrum.as_ref())),
+                inputs: moment.and_then(|moment| Some((moment.as_ref(), spectra.of(moment)?))),
                 rule: per_target.rules[index].clone(),
                 importance: per_target.importance[index],
                 progress: context.progress(),
             };
             LayerSplit::new(target, &layer, moment.cloned(), config)
         };
+        let needed = match config.split.needs_calibration() {
+            true => per_target.moments.as_slice(),
+            false => &[],
+        };
+        let mut spectra = Spectra::default();
         // The temporary memory of decompositions lies between the bases that stay. Copying the bases after
         // every few layers leaves large free blocks, for the next layers and at last for training.
         let mut layers = Vec::with_capacity(targets.len());
         let batch_size = LAYERS_PER_THREAD * rayon::current_num_threads();
         let indexed: Vec<_> = targets.iter().enumerate().collect();
         for batch in indexed.chunks(batch_size) {
+            spectra = spectra.for_batch(batch, needed)?;
+            let split = |target| split(target, &spectra);
             let batch: Result<Vec<_>, _> = batch.par_iter().map(split).collect();
             layers.extend(batch?.into_iter().map(LayerSplit::with_copied_bases));
         }

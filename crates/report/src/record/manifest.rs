@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::Contents;
+use super::{Contents, processor};
 
 /// Revision of the source that this program was built from, `-dirty` with uncommitted changes;
 /// `unknown` outside a repository.
@@ -30,6 +30,9 @@ pub struct Manifest {
     pub backend: String,
     /// Number of processor cores.
     pub cores: usize,
+    /// Model of the processor; empty if not recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub processor: String,
     /// Name of the suite; empty if not recorded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub suite: String,
@@ -76,6 +79,7 @@ impl Manifest {
             revision: REVISION.to_string(),
             backend: backend.to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processor: processor(),
             suite: String::new(),
             tuning: false,
             resumed: 0,
@@ -149,9 +153,13 @@ impl Manifest {
                 self.resumed_by.join("`, `")
             ),
         };
+        let processor = match self.processor.is_empty() {
+            true => String::new(),
+            false => format!(" of {}", self.processor),
+        };
         format!(
             "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
-             cores.{resumed}{others}",
+             cores{processor}.{resumed}{others}",
             self.command_line(),
             self.version,
             self.burn,

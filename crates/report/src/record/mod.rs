@@ -6,6 +6,7 @@ mod identity;
 mod layers;
 mod log;
 mod manifest;
+mod processor;
 mod result;
 mod tell_apart;
 #[cfg(feature = "tensorboard")]
@@ -16,6 +17,7 @@ pub use identity::{Contents, Identity};
 pub use layers::layers_csv;
 pub use log::MetricsLog;
 pub use manifest::{Manifest, REVISION};
+pub use processor::processor;
 pub use result::{RunResult, stem};
 pub use tell_apart::{NamedResult, tell_apart};
 #[cfg(feature = "tensorboard")]

@@ -145,7 +145,8 @@ impl StartedRun {
                     false => &config.benchmark,
                 };
                 let folder = RunFolder::create(request.out, name)?;
-                let mut manifest = Manifest::new(title, config.backend.name());
+                let computed_by = config.backend.describe(&config.backend.device()?);
+                let mut manifest = Manifest::new(title, &computed_by);
                 manifest.suite.clone_from(&orders[0].suite);
                 manifest.data = remarks;
                 manifest.model.clone_from(&base.warnings);

@@ -62,7 +62,7 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
         let needs = config.kind(method)?.memory(config.method(method), model)?;
         println!(
             "  {method:10} {:6.1} GB, {}, learning rate {:e}",
-            needs.bytes as f64 / 1e9,
+            needs.bytes() as f64 / 1e9,
             trainable(&needs),
             config.learning_rate(method)
         );

@@ -112,10 +112,10 @@ pub fn run(
 
 /// The memory, in words.
 fn memory(needs: &MemoryNeeds) -> String {
-    let megabytes = needs.bytes / 1_000_000;
+    let megabytes = needs.bytes() / 1_000_000;
     match needs.trainable {
         Some(_) => format!("at least {megabytes} MB"),
-        None => format!("{megabytes} MB if all of the targets trained"),
+        None => format!("about {megabytes} MB, by a share that the values will decide"),
     }
 }
 

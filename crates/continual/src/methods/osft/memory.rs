@@ -1,10 +1,14 @@
 //! The memory that OSFT needs while it trains.
 
-use ::osft::{BasePrecision, HeldNumbers, Osft, OsftConfig, Others};
+use ::osft::{HeldNumbers, Osft, OsftConfig, Others, ShareRule, SplitSource};
 use burn::module::Module;
 
 use crate::error::ContinualError;
 use crate::method::MemoryNeeds;
+
+/// Share of the directions that is assumed to be protected where the values decide it. Up to a half, what
+/// trains is as large as the weight, so that the share changes the size of the bases alone.
+const ASSUMED_SHARE: f64 = 0.25;
 
 /// Counts the memory without reading values.
 pub(super) fn needs<M: Module>(
@@ -23,18 +27,30 @@ pub(super) fn needs<M: Module>(
         trained: others_trained,
         ..HeldNumbers::default()
     };
-    // Counting needs no split, unless the share depends on the decomposed values.
-    let bf16 = config.base_precision == BasePrecision::Bf16;
-    let all_targets = HeldNumbers {
-        weights: if bf16 { 0 } else { targets },
-        bf16_weights: if bf16 { targets } else { 0 },
-        trained: targets,
-        ..HeldNumbers::default()
-    };
-    let numbers = Osft::held_numbers_of(model, config)?.unwrap_or(all_targets);
+    let known = Osft::held_numbers_of(model, config)?;
+    let numbers = match known {
+        Some(numbers) => numbers,
+        None => assumed(config, model)?.unwrap_or_default(),
+    } + others;
     let free = Osft::free_parameters_of(model, config)?;
     Ok(MemoryNeeds {
         trainable: free.map(|free| free + others_trained),
-        bytes: (numbers + others).bytes(),
+        weights: 4 * numbers.weights + 2 * numbers.bf16_weights,
+        attached: 4 * (numbers.starts + numbers.bases + numbers.attached),
+        gradients: 4 * numbers.trained,
+        moments: 8 * numbers.trained,
     })
+}
+
+/// The numbers if a rule that reads values protected [`ASSUMED_SHARE`] of the directions of every input.
+fn assumed<M: Module>(
+    config: &OsftConfig,
+    model: &M,
+) -> Result<Option<HeldNumbers>, ContinualError> {
+    let mut config = config
+        .clone()
+        .with_split(SplitSource::Inputs)
+        .with_share_rule(ShareRule::fixed(ASSUMED_SHARE));
+    config.target_shares.clear();
+    Ok(Osft::held_numbers_of(model, &config)?)
 }

@@ -282,13 +282,23 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             BasePrecision::Bf16 => Some(measure_leaks(&model)?),
         };
         let mut since_base = None;
-        if let (Some(retained), Some(data)) = (&mut self.retained, &self.data) {
+        if let (Some(retained), Some(_)) = (&mut self.retained, &self.data) {
             let weight = retained.calibration.weight();
             let made = stored_leaks.as_ref().unwrap_or(&leaks);
             since_base = Some(clock.time(TimedPart::Uncounted, || {
                 retained.since_base.record(made, weight)?;
                 retained.since_base.measure(&model)
             })?);
+        }
+        let measured = Measured {
+            leaks,
+            stored_leaks,
+            since_base,
+        };
+        let diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
+        // Its moments are about to be replaced; held here, they would exist twice.
+        drop(split);
+        if let (Some(retained), Some(data)) = (&mut self.retained, &self.data) {
             // Also measure the last task's inputs: a longer sequence may resume from here.
             let rows = evenly_spaced(context.task.train.as_ref(), data.rows_per_task)?;
             clock.time(TimedPart::Calibration, || {
@@ -299,12 +309,6 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             })?;
             retained.tasks += 1;
         }
-        let measured = Measured {
-            leaks,
-            stored_leaks,
-            since_base,
-        };
-        let diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
         Ok((model, diagnostics))
     }
 }
