@@ -80,7 +80,7 @@ fn a_moment_in_f32_protects_and_bounds_like_one_in_f64() {
         let osft = Osft::split_in(&layer, &config, &context).unwrap();
         let summary = osft.summary();
         let protected = summary[0].protected_input_energy.unwrap();
-        assert!(protected >= 0.9 && protected < 0.91, "{protected}");
+        assert!((0.9..0.91).contains(&protected), "{protected}");
 
         // A change of the free directions alone moves the outputs by no more than the bound.
         let change = noise(4, [600, 3]) * 0.1;
