@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adapter;
 mod bad_rows;
 mod files;
 mod mistakes;

@@ -43,6 +43,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Chat(args) => commands::chat::run(args),
+        Command::Merge(args) => commands::merge::run(args),
         Command::Completions(args) => {
             commands::completions::run(args);
             Ok(())

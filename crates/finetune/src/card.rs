@@ -107,12 +107,12 @@ pub fn table(card: &Card) -> String {
 }
 
 impl Card {
-    /// The card with the front matter that Hugging Face reads.
-    pub fn markdown(&self) -> String {
+    /// The card with the front matter that Hugging Face reads; `library` is the one that loads the folder.
+    pub fn markdown(&self, library: &str) -> String {
         let base = self.base_model.file_name().unwrap_or_default();
         let base = serde_json::Value::from(base.to_string_lossy());
         format!(
-            "---\nbase_model: {base}\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n\
+            "---\nbase_model: {base}\nlibrary_name: {library}\npipeline_tag: text-generation\ntags:\n\
              - continual-learning\n- osft\n---\n\n{}",
             self.text("")
         )

@@ -28,6 +28,8 @@ pub struct Export<'a> {
     pub state: State,
     /// The held-out rows of every task, as lines of JSON.
     pub held_out: &'a [&'a [String]],
+    /// What is exported.
+    pub format: ExportFormat,
     /// The card.
     pub card: &'a Card,
     /// The run's folder.
@@ -72,6 +74,51 @@ pub fn weights(
     Ok(unfinished)
 }
 
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// A model.
+    Model,
+    /// The change alone, as an adapter in PEFT's layout.
+    Adapter,
+}
+
+impl ExportFormat {
+    /// The format of a name; a model if empty.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such format.
+    pub fn named(name: &str) -> Result<Self> {
+        Ok(match name {
+            "" | "model" => Self::Model,
+            "adapter" => Self::Adapter,
+            other => bail!("format = {other:?}: expected model or adapter"),
+        })
+    }
+}
+
+/// Replaces the weights of a folder by the adapter that was learned.
+fn replace_by_adapter(parts: &Export<'_>, folder: &Path) -> Result<()> {
+    let Export { base, outcome, .. } = parts;
+    let adapter = outcome.adapter();
+    let adapter = adapter.context("this method learns no adapter that is still apart")?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What a model needs beside its tokenizer and its chat template.
+        let of_model = ["config.json", "generation_config.json"].contains(&&*name)
+            || (name.starts_with("model") && name.contains(".safetensors"));
+        if of_model {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("cannot replace {}", path.display()))?;
+        }
+    }
+    Ok(adapter.write(folder, &base.folder, &outcome.model)?)
+}
+
 /// Completes the model folder in the run's folder, after its [`weights`] are written.
 ///
 /// # Errors
@@ -99,7 +146,11 @@ pub fn export(parts: &Export<'_>) -> Result<()> {
         &unfinished.join(FOLDER).join("layers.csv"),
         &outcome.layers_csv,
     )?;
-    write(&unfinished.join("README.md"), &parts.card.markdown())?;
+    let library = match parts.format {
+        ExportFormat::Model => "transformers",
+        ExportFormat::Adapter => "peft",
+    };
+    write(&unfinished.join("README.md"), &parts.card.markdown(library))?;
     write(
         &unfinished.join(FOLDER).join("report.html"),
         &parts.card.html()?,
@@ -110,6 +161,9 @@ pub fn export(parts: &Export<'_>) -> Result<()> {
     state.weights = exported.fingerprint(stop_tokens)?.weights;
     state.record_method(&unfinished)?;
     state.write(&unfinished)?;
+    if parts.format == ExportFormat::Adapter {
+        replace_by_adapter(parts, &unfinished)?;
+    }
     std::fs::rename(&unfinished, &complete)
         .with_context(|| format!("cannot write {}", complete.display()))
 }

@@ -13,9 +13,11 @@ pub mod check;
 mod export;
 pub mod measure;
 mod measured;
+mod merge;
 mod run;
 pub mod settings;
 mod task;
 
+pub use merge::{MergeRequest, merge};
 pub use run::{FinetuneRequest, run};
 pub use task::{OwnTask, TaskReader};

@@ -123,6 +123,7 @@ impl Measured<'_> {
             base: self.base,
             outcome,
             state,
+            format: export::ExportFormat::named(&own.format)?,
             held_out: &held_out,
             card: &card,
             running,

@@ -42,22 +42,8 @@ impl FinetuneRequest<'_> {
     ///
     /// If the output exists, or the run's folder does not fit `resume`.
     pub fn check(&self) -> Result<()> {
+        refuse_existing(self.out)?;
         let (out, running) = (self.out.display(), self.running());
-        ensure!(
-            self.out.file_name().is_some(),
-            "--out {out}: expected the name of a new folder"
-        );
-        ensure!(
-            self.out.symlink_metadata().is_err(),
-            "{out} exists already; choose another --out, so that nothing is overwritten"
-        );
-        let ancestors = self.out.ancestors().skip(1);
-        let nearest = ancestors.into_iter().find(|folder| folder.exists());
-        ensure!(
-            nearest.is_none_or(Path::is_dir),
-            "--out {out} is below {}, which is not a folder",
-            nearest.unwrap_or(self.out).display()
-        );
         match (self.resume, running.is_dir()) {
             (false, true) => bail!(
                 "a run to {out} was stopped before it was complete: add --resume to go on with it, or remove {}",
@@ -70,6 +56,31 @@ impl FinetuneRequest<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Checks that an output is a new folder, below folders.
+///
+/// # Errors
+///
+/// If it is not.
+pub(crate) fn refuse_existing(path: &Path) -> Result<()> {
+    let out = path.display();
+    ensure!(
+        path.file_name().is_some(),
+        "--out {out}: expected the name of a new folder"
+    );
+    ensure!(
+        path.symlink_metadata().is_err(),
+        "{out} exists already; choose another --out, so that nothing is overwritten"
+    );
+    let ancestors = path.ancestors().skip(1);
+    let nearest = ancestors.into_iter().find(|folder| folder.exists());
+    ensure!(
+        nearest.is_none_or(Path::is_dir),
+        "--out {out} is below {}, which is not a folder",
+        nearest.unwrap_or(path).display()
+    );
+    Ok(())
 }
 
 /// Learns one task, and writes the trained model with its card.
@@ -87,6 +98,11 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         "{method} needs all tasks at once or a model for each: it cannot learn one more task"
     );
     export::precision(&own.dtype)?;
+    let format = export::ExportFormat::named(&own.format)?;
+    ensure!(
+        format == export::ExportFormat::Model || method == "lora",
+        "--format adapter: {method} learns no adapter that stays apart; lora does"
+    );
     ensure!(
         own.max_new_tokens > 0,
         "--max-new-tokens must be at least 1; --questions 0 generates no answers"
@@ -99,6 +115,11 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     let mut base = BaseModel::open(config, &device)?;
     let source = base.folder.path().to_path_buf();
     let state = State::read(&source)?;
+    ensure!(
+        format == export::ExportFormat::Model || state.is_none(),
+        "--format adapter: {} was learned by `osft finetune`, and its adapter goes on; write the model instead",
+        source.display()
+    );
     if let Some(state) = &state {
         base.carried = Some(state.carried(&source, &method)?);
         if state.weights != base.fingerprint.weights {

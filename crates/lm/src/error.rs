@@ -30,6 +30,25 @@ pub enum LmError {
         /// The missing file.
         expected: String,
     },
+    /// A folder has no adapter.
+    #[error(
+        "{} has no adapter: expected adapter_config.json and adapter_model.safetensors",
+        folder.display()
+    )]
+    NoAdapter {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder has an adapter where a model is expected.
+    #[error(
+        "{} has an adapter (adapter_config.json) and no model: merge it into its model first, with \
+         `osft merge`",
+        folder.display()
+    )]
+    AdapterAlone {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A JSON file cannot be parsed or has the wrong content.
     #[error("{}: {reason}", path.display())]
     Json {

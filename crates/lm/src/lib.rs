@@ -14,6 +14,7 @@
 //! of [`families!`]: add a line to [`Model`] here, or make your own list in another crate. [`HfFolder`] then
 //! reads, tokenizes and exports the model as its [`FolderFormat`] says.
 
+mod adapter;
 pub mod chat;
 mod error;
 mod families;
@@ -26,6 +27,7 @@ mod ops;
 mod text;
 mod training;
 
+pub use adapter::{Adapter, AdapterLayer};
 pub use chat::{ChatTemplate, ChatTokens, Conversation};
 pub use error::LmError;
 pub use families::llama::{self, Llama, LlamaConfig};
@@ -35,7 +37,9 @@ pub use files::parse_config;
 pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded};
 pub use generate::{Decoding, GenerationOptions};
 pub use layers::{InputNeeded, LinearMap, Observer, Unmapped};
-pub use model::{Family, FolderFormat, LanguageModel, Pretrained, Size, sizes_of};
+pub use model::{
+    Family, FolderFormat, LanguageModel, PassNumbers, Pretrained, Size, TokenNumbers, sizes_of,
+};
 pub use text::{Example, Framing, Lost, TextTokenizer, TokenRow};
 pub use training::{Backpropagation, GradientSink, negative_log_likelihood};
 

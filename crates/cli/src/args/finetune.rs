@@ -75,6 +75,9 @@ pub struct FinetuneArgs {
     /// Precision of the written weights: auto (that of the model), f32, bf16 or f16 [default: auto].
     #[arg(long)]
     pub dtype: Option<String>,
+    /// What is written: model, or adapter for the change alone in PEFT's layout (with --method lora) [default: model].
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
     /// Text file whose loss is measured before and after, one paragraph per line; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub text: Vec<PathBuf>,

@@ -3,6 +3,7 @@
 mod finetune;
 mod generate;
 mod inspect;
+mod merge;
 mod settings;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 pub use finetune::{FinetuneArgs, RowsArgs};
 pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
 pub use inspect::InspectArgs;
+pub use merge::MergeArgs;
 
 /// Teach a language model something new without forgetting, and know what it lost.
 #[derive(Debug, Parser)]
@@ -36,6 +38,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Talk to a model.
     Chat(ChatArgs),
+    /// Put a LoRA adapter into the weights of its model.
+    Merge(MergeArgs),
     /// Print completions for a shell.
     Completions(CompletionsArgs),
 }

@@ -219,6 +219,7 @@ impl FinetuneArgs {
         );
         put(Some("rows"), "task", self.task.clone().map(Value::from));
         put(Some("rows"), "dtype", self.dtype.clone().map(Value::from));
+        put(Some("rows"), "format", self.format.clone().map(Value::from));
         put(Some("rows"), "questions", self.questions.map(count));
         put(
             Some("rows"),

@@ -6,3 +6,4 @@ pub mod completions;
 pub mod finetune;
 pub mod generate;
 pub mod inspect;
+pub mod merge;

@@ -103,6 +103,12 @@ pub trait Method<M: Module> {
         Vec::new()
     }
 
+    /// What was learned as low-rank changes of the weights that the sequence started from; `None` if the
+    /// method learns no such changes, or has merged them.
+    fn adapter(&self) -> Option<lm::Adapter> {
+        None
+    }
+
     /// Restores a saved state; `base` is the model that the sequence started from.
     ///
     /// # Errors

@@ -16,13 +16,16 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use fingerprint::FolderFingerprint;
+pub(crate) use parameters::linear_layers;
 pub use read::Loaded;
 pub use write::ExportPrecision;
 
+use crate::adapter::CONFIG as ADAPTER;
 use crate::error::LmError;
 use crate::families::Model;
 use crate::files::read_json;
-use crate::model::{FolderFormat, Pretrained};
+use crate::model::{FolderFormat, PassNumbers, Pretrained};
+use crate::text::Framing;
 
 /// A model folder with `config.json`, weights and a tokenizer, in the layout of Hugging Face.
 #[derive(Clone, Debug)]
@@ -50,9 +53,12 @@ impl HfFolder {
     /// # Errors
     ///
     /// [`LmError::MissingFile`], [`LmError::GitLfsPointer`] or [`LmError::Json`] if the folder has no
-    /// readable `config.json`.
+    /// readable `config.json`, [`LmError::AdapterAlone`] if it has an adapter in place of a model.
     pub fn open_for<M: Pretrained>(path: impl Into<PathBuf>) -> Result<Self, LmError> {
         let path = path.into();
+        if !path.join("config.json").is_file() && path.join(ADAPTER).is_file() {
+            return Err(LmError::AdapterAlone { folder: path });
+        }
         let config = read_json(&path, "config.json")?;
         Ok(Self {
             path,
@@ -69,6 +75,17 @@ impl HfFolder {
     /// The parsed `config.json`.
     pub fn config(&self) -> &Value {
         &self.config
+    }
+
+    /// How the model's family makes an example of a prompt and an answer.
+    pub(crate) fn framing(&self) -> Framing {
+        self.format()
+            .map_or(Framing::Continuation, |format| format.framing)
+    }
+
+    /// What a pass over the model stores beside its weights; `None` if its family does not count that.
+    pub fn pass_numbers(&self) -> Option<PassNumbers> {
+        (self.format()?.pass_numbers)(&self.config)
     }
 
     /// The format of the model's family, if the folder was opened for it.

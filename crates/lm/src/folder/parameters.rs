@@ -3,6 +3,8 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use super::HfFolder;
+
 /// A parameter with its name and shape in weight files.
 pub(super) struct Expected {
     /// Path in the module, under which a tensor is applied.
@@ -11,8 +13,43 @@ pub(super) struct Expected {
     pub name: String,
     /// Shape in a file.
     pub shape: Vec<usize>,
+    /// Whether it belongs to a linear layer.
+    pub is_linear: bool,
     /// Whether it is the bias of a linear layer, which a file may lack.
     pub is_bias: bool,
+}
+
+/// A linear layer, as adapters name it.
+pub(crate) struct LinearLayer {
+    /// Path of its weight in the module.
+    pub path: String,
+    /// Name of the layer in the folder's files, with the family's prefix.
+    pub name: String,
+    /// `[d_in, d_out]`
+    pub shape: [usize; 2],
+}
+
+/// The linear layers of a module, which was built from `folder`.
+pub(crate) fn linear_layers<M: Module>(folder: &HfFolder, module: &M) -> Vec<LinearLayer> {
+    let format = folder.format();
+    let prefix = format.map_or("", |format| format.prefix);
+    let layer = |parameter: Expected| {
+        let [d_out, d_in] = parameter.shape[..] else {
+            return None;
+        };
+        let name = parameter.name.strip_suffix(".weight")?;
+        let is_head = format.is_some_and(|format| format.head == parameter.name);
+        (parameter.is_linear).then(|| LinearLayer {
+            // The head stands outside of what the prefix names.
+            name: match is_head {
+                true => name.to_string(),
+                false => format!("{prefix}{name}"),
+            },
+            path: parameter.path.clone(),
+            shape: [d_in, d_out],
+        })
+    };
+    expected(module).into_iter().filter_map(layer).collect()
 }
 
 /// The parameters of a module, in the module's order. Does not initialize them.
@@ -54,6 +91,7 @@ impl ModuleVisitor for Visitor {
             _ => path.clone(),
         };
         self.found.push(Expected {
+            is_linear,
             is_bias: is_linear && name.ends_with(".bias"),
             path,
             name,

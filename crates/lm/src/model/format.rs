@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::pass_numbers::PassNumbers;
 use super::size::Size;
 use crate::error::LmError;
 use crate::text::Framing;
@@ -46,6 +47,9 @@ pub struct FolderFormat {
     pub framing: Framing,
     /// Published shapes of the family.
     pub sizes: fn() -> &'static [Size],
+    /// What a pass over the model of a `config.json` stores; `None` if the family does not count it, or if
+    /// the configuration does not describe a model.
+    pub pass_numbers: fn(config: &Value) -> Option<PassNumbers>,
 }
 
 impl FolderFormat {
@@ -63,6 +67,7 @@ impl FolderFormat {
         default_end_token: None,
         framing: Framing::Continuation,
         sizes: || &[],
+        pass_numbers: |_| None,
     };
 
     /// The first format of a list that supports the parsed `config.json` at `path`.

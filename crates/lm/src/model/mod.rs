@@ -4,9 +4,11 @@ mod family;
 mod format;
 mod language_model;
 mod list;
+mod pass_numbers;
 mod size;
 
 pub use family::{Family, Pretrained};
 pub use format::FolderFormat;
 pub use language_model::LanguageModel;
+pub use pass_numbers::{PassNumbers, TokenNumbers};
 pub use size::{Size, sizes_of};

@@ -72,6 +72,11 @@ impl Outcome {
         Ok(())
     }
 
+    /// What was learned as an adapter, if the method learns one.
+    pub fn adapter(&self) -> Option<lm::Adapter> {
+        self.implementation.adapter()
+    }
+
     /// Writes the method's state between tasks, without the weights.
     ///
     /// # Errors

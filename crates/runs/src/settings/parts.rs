@@ -132,4 +132,7 @@ pub struct RowsConfig {
     /// Precision of the exported weights; that of the model if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub dtype: String,
+    /// What is exported: `model`, or `adapter` for the change alone; a model if empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub format: String,
 }

@@ -11,6 +11,7 @@ use ::osft::Trainability;
 use burn::module::{Module, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Tensor, TensorData};
+use lm::AdapterLayer;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -54,6 +55,8 @@ pub struct LoraMethod {
 #[derive(Clone, Debug)]
 struct Layer {
     target: ParamId,
+    /// Path of the target in the model.
+    path: String,
     /// During a task, its adapter as it was when the task began. Between two tasks, the sequential
     /// adapter to continue with.
     current: Option<Adapter>,
@@ -121,6 +124,7 @@ impl LoraMethod {
         if self.layers.is_empty() {
             let layers = targets.iter().map(|target| Layer {
                 target: target.id,
+                path: target.path.clone(),
                 current: None,
                 earlier: Vec::new(),
             });
@@ -174,6 +178,25 @@ impl<M: Module> Method<M> for LoraMethod {
         }
     }
 
+    /// The adapter of all tasks so far. One that was merged at the end of its task is gone.
+    fn adapter(&self) -> Option<lm::Adapter> {
+        let layers = self.layers.iter().map(|layer| {
+            let adapter = layer.current.as_ref()?;
+            Some(AdapterLayer {
+                path: layer.path.clone(),
+                a: adapter.a.clone(),
+                b: adapter.b.clone(),
+                scale: self.scale(),
+            })
+        });
+        let layers: Vec<AdapterLayer> = layers.collect::<Option<_>>()?;
+        (!layers.is_empty()).then_some(lm::Adapter {
+            layers,
+            adapter_rank: self.config.adapter_rank,
+            alpha: self.config.alpha,
+        })
+    }
+
     fn state(&self) -> Vec<StatePart<'_>> {
         match self.layers.is_empty() {
             true => Vec::new(),
@@ -183,8 +206,7 @@ impl<M: Module> Method<M> for LoraMethod {
 
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
         let targets = self.config.targets.selected(base)?;
-        let targets = targets.iter().map(|target| (target.id, target.shape));
-        if let Some((version, layers)) = state::restored(saved, self.config.adapter_rank, targets)?
+        if let Some((version, layers)) = state::restored(saved, self.config.adapter_rank, &targets)?
         {
             self.version = version;
             self.layers = layers;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ::osft::SelectedTarget;
 use burn::module::ParamId;
 use burn::tensor::TensorData;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -49,7 +50,7 @@ pub(super) fn part(version: usize, layers: &[Layer]) -> StatePart<'_> {
 pub(super) fn restored(
     saved: &Checkpoint,
     adapter_rank: usize,
-    targets: impl Iterator<Item = (ParamId, [usize; 2])>,
+    targets: &[SelectedTarget],
 ) -> Result<Option<(usize, Vec<Layer>)>, ContinualError> {
     let Some(name) = saved.find(NAME) else {
         return Ok(None);
@@ -69,7 +70,8 @@ pub(super) fn restored(
         Some(TensorData::new(values, view.shape()))
     };
     let mut layers = Vec::new();
-    for (index, (target, [d_in, d_out])) in targets.enumerate() {
+    for (index, target) in targets.iter().enumerate() {
+        let [d_in, d_out] = target.shape;
         let mut current = None;
         if let Some(ids) = metadata.get(&index.to_string()) {
             let ids: Vec<u64> = ids.split(' ').filter_map(|id| id.parse().ok()).collect();
@@ -95,7 +97,8 @@ pub(super) fn restored(
         }
         let earlier = (0..).map_while(|task| tensor(format!("{index}.earlier.{task}")));
         layers.push(Layer {
-            target,
+            target: target.id,
+            path: target.path.clone(),
             current,
             earlier: earlier.collect(),
         });

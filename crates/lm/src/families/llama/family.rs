@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::config::{MODEL_TYPES, ignored_keys};
+use super::pass_numbers::pass_numbers;
 use super::sizes::sizes;
 use super::{Llama, LlamaConfig};
 use crate::error::LmError;
@@ -21,6 +22,7 @@ impl Family for Llama {
         ignored_keys,
         default_end_token: Some(2),
         sizes,
+        pass_numbers,
         ..FolderFormat::PLAIN
     };
 

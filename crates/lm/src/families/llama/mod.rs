@@ -17,6 +17,7 @@ mod family;
 mod gradients;
 mod layout;
 mod network;
+mod pass_numbers;
 mod rope;
 mod rope_config;
 mod sizes;

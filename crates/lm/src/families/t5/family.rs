@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use serde_json::Value;
 
 use super::config::{DEFAULT_END, MODEL_TYPE};
+use super::pass_numbers::pass_numbers;
 use super::sizes::sizes;
 use super::{T5, T5Config};
 use crate::error::LmError;
@@ -35,6 +36,7 @@ impl Family for T5 {
         default_end_token: Some(DEFAULT_END),
         framing: Framing::TextToText,
         sizes,
+        pass_numbers,
         ..FolderFormat::PLAIN
     };
 

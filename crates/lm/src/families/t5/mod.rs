@@ -12,6 +12,7 @@ mod family;
 mod feed_forward;
 mod gradients;
 mod network;
+mod pass_numbers;
 mod position;
 mod sizes;
 mod stack;

@@ -1,0 +1,119 @@
+//! `adapter_config.json`: what an adapter is, and what of it can be read.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::CONFIG;
+use crate::error::LmError;
+use crate::files::{parse_config, read_if_there};
+
+/// The keys that are read or written, in PEFT's names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct AdapterConfig {
+    pub peft_type: String,
+    #[serde(default)]
+    pub base_model_name_or_path: Option<String>,
+    #[serde(default)]
+    pub task_type: Option<String>,
+    pub r: usize,
+    pub lora_alpha: f64,
+    #[serde(default)]
+    pub target_modules: Value,
+    #[serde(default)]
+    pub lora_dropout: f64,
+    #[serde(default = "no_bias")]
+    pub bias: String,
+    #[serde(default)]
+    pub fan_in_fan_out: bool,
+    #[serde(default)]
+    pub use_rslora: bool,
+    #[serde(default)]
+    pub use_dora: bool,
+    #[serde(default)]
+    pub lora_bias: bool,
+    #[serde(default)]
+    pub modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    pub rank_pattern: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub alpha_pattern: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub inference_mode: bool,
+}
+
+fn no_bias() -> String {
+    "none".to_string()
+}
+
+impl AdapterConfig {
+    /// Reads the configuration of an adapter whose change is `scale · A B` and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`LmError::MissingFile`] if the folder has none, [`LmError::Json`] if it cannot be read,
+    /// [`LmError::Unsupported`] if the adapter is of another kind.
+    pub(super) fn read(folder: &Path) -> Result<Self, LmError> {
+        let Some(json) = read_if_there(folder, CONFIG)? else {
+            return Err(LmError::NoAdapter {
+                folder: folder.to_path_buf(),
+            });
+        };
+        let path = folder.join(CONFIG);
+        let config: Self = parse_config(&json, &path)?;
+        let unsupported = |field: &'static str, found: String, supported: &str| {
+            Err(LmError::Unsupported {
+                path: path.clone(),
+                field,
+                found,
+                supported: supported.to_string(),
+            })
+        };
+        if config.peft_type != "LORA" {
+            return unsupported("peft_type", config.peft_type, "LORA");
+        }
+        if config.bias != "none" {
+            return unsupported("bias", config.bias, "none");
+        }
+        for (field, set) in [
+            ("use_dora", config.use_dora),
+            ("lora_bias", config.lora_bias),
+            ("fan_in_fan_out", config.fan_in_fan_out),
+        ] {
+            if set {
+                return unsupported(field, "true".to_string(), "false");
+            }
+        }
+        if let Some(saved) = config
+            .modules_to_save
+            .as_ref()
+            .filter(|list| !list.is_empty())
+        {
+            return unsupported("modules_to_save", saved.join(", "), "none");
+        }
+        if let Some(pattern) = config.alpha_pattern.as_ref().filter(|map| !map.is_empty()) {
+            let keys: Vec<&str> = pattern.keys().map(String::as_str).collect();
+            return unsupported("alpha_pattern", keys.join(", "), "one alpha for all layers");
+        }
+        if config.r == 0 || !config.lora_alpha.is_finite() {
+            return Err(LmError::InvalidConfig {
+                path,
+                reason: format!(
+                    "r = {} and lora_alpha = {}: expected r of at least 1 and a finite lora_alpha",
+                    config.r, config.lora_alpha
+                ),
+            });
+        }
+        Ok(config)
+    }
+
+    /// The scale of a layer whose factors have this inner dimension.
+    pub(super) fn scale(&self, adapter_rank: usize) -> f64 {
+        let rank = adapter_rank.max(1) as f64;
+        match self.use_rslora {
+            true => self.lora_alpha / rank.sqrt(),
+            false => self.lora_alpha / rank,
+        }
+    }
+}
