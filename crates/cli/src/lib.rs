@@ -40,6 +40,7 @@ fn dispatch(command: &Command) -> Result<()> {
     match command {
         Command::Finetune(args) => commands::finetune::run(&registries, args),
         Command::Check(args) => commands::check::run(&registries, args),
+        Command::Plan(args) => commands::plan::run(&registries, args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Chat(args) => commands::chat::run(args),

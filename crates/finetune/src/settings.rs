@@ -76,3 +76,13 @@ pub fn method(config: &RunConfig) -> Result<&str> {
     let method = config.compare.first();
     Ok(method.context("compare is empty: name one method")?)
 }
+
+/// The model's folder of a configuration.
+///
+/// # Errors
+///
+/// If it names none.
+pub fn model(config: &RunConfig) -> Result<&std::path::Path> {
+    let model = config.model.as_deref();
+    model.context("these settings name no model")
+}

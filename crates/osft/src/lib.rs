@@ -100,7 +100,7 @@ mod persist;
 mod rule;
 mod split;
 
-pub use calibration::{Calibration, Calibrator, Moment, Source};
+pub use calibration::{Calibration, Calibrator, Moment, Source, moment_bytes};
 pub use config::{
     BasePrecision, Decay, Form, OsftConfig, Others, Removed, SelectedTarget, SplitSource,
     TargetShare, Targets,

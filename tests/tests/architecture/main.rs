@@ -27,7 +27,15 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("rows", &["lm"]),
     (
         "finetune",
-        &["lm", "benchmarks", "continual", "report", "rows", "runs"],
+        &[
+            "osft",
+            "lm",
+            "benchmarks",
+            "continual",
+            "report",
+            "rows",
+            "runs",
+        ],
     ),
     (
         "cli",

@@ -40,9 +40,40 @@ pub struct FinetuneArgs {
     /// The rows and the model.
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// How it learns, and what is written.
+    #[command(flatten)]
+    pub learning: LearningArgs,
     /// Folder of the trained model; must not exist.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Go on with the run to this --out, which was stopped.
+    #[arg(long)]
+    pub resume: bool,
+    /// Draw losses and progress on the terminal; q and then s stops the run once it is saved.
+    #[arg(long)]
+    pub tui: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  osft plan --model SmolLM2-135M-Instruct --data rows.jsonl
+  osft plan --model Llama-2-7b-chat-hf --data rows.jsonl --unfreeze-ratio 0.2 --no-probe")]
+pub struct PlanArgs {
+    /// The rows and the model.
+    #[command(flatten)]
+    pub rows: RowsArgs,
+    /// How it would learn.
+    #[command(flatten)]
+    pub learning: LearningArgs,
+    /// Count memory and disk alone: load no weights, and time nothing.
+    #[arg(long)]
+    pub no_probe: bool,
+}
+
+/// How a model learns its rows, and what is written.
+#[derive(Debug, Args)]
+pub struct LearningArgs {
     /// Name of the task [default: that of the file].
     #[arg(long)]
     pub task: Option<String>,
@@ -102,12 +133,6 @@ pub struct FinetuneArgs {
     /// Pad rows to one length instead of packing them one after the other. No row sees another either way.
     #[arg(long)]
     pub no_packing: bool,
-    /// Go on with the run to this --out, which was stopped.
-    #[arg(long)]
-    pub resume: bool,
-    /// Draw losses and progress on the terminal; q and then s stops the run once it is saved.
-    #[arg(long)]
-    pub tui: bool,
     /// Where to compute [default: flex].
     #[arg(long, value_enum)]
     pub backend: Option<Backend>,

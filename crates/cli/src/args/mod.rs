@@ -11,7 +11,7 @@ use std::path::Path;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use finetune::{FinetuneArgs, RowsArgs};
+pub use finetune::{FinetuneArgs, PlanArgs, RowsArgs};
 pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
 pub use inspect::InspectArgs;
 pub use merge::MergeArgs;
@@ -32,6 +32,8 @@ pub enum Command {
     Finetune(Box<FinetuneArgs>),
     /// Show what is in a file of rows: lengths, what will be cut, flaws, and what is learned of the first row.
     Check(RowsArgs),
+    /// Say what memory, disk and time a run will need, and what would need less.
+    Plan(Box<PlanArgs>),
     /// Show what a split would protect in a model, layer by layer.
     Inspect(InspectArgs),
     /// Answer one prompt, or those of a file.
@@ -57,6 +59,7 @@ impl Cli {
         let rows = match &self.command {
             Command::Finetune(args) => &args.rows,
             Command::Check(args) => args,
+            Command::Plan(args) => &args.rows,
             _ => return None,
         };
         rows.data.first().map(Path::new)

@@ -11,7 +11,7 @@ use runs::sequence::resumed;
 use runs::settings::{Overrides, RunConfig, read_toml};
 use toml::{Table, Value};
 
-use super::finetune::{FinetuneArgs, RowsArgs};
+use super::finetune::{LearningArgs, RowsArgs};
 use super::inspect::share_rule;
 
 /// Share of the rows that is held out if nothing is said.
@@ -76,7 +76,7 @@ impl RowsArgs {
     }
 }
 
-impl FinetuneArgs {
+impl LearningArgs {
     /// The settings of a new run, or of the run in a folder to resume.
     ///
     /// # Errors
@@ -84,6 +84,7 @@ impl FinetuneArgs {
     /// As [`RunConfig::resolve`], and if what was typed has no effect.
     pub fn config(
         &self,
+        rows: &RowsArgs,
         registries: &Registries,
         running: Option<&std::path::Path>,
     ) -> Result<RunConfig> {
@@ -91,23 +92,22 @@ impl FinetuneArgs {
         let mut overrides = Overrides {
             file: self.config.as_deref(),
             set: &self.set,
-            flags: self.flags(method)?,
+            flags: self.flags(rows, method)?,
             ..Overrides::default()
         };
         if let Some(running) = running {
             let (config, _) = resumed(registries, COMMAND, running, &overrides)?;
             return Ok(config);
         }
-        let name = self.task_name()?;
+        let name = self.task_name(rows)?;
         put_missing_rows(&mut overrides.flags, &name);
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
         ensure!(
             config.compare.len() == 1 && config.seeds.len() == 1,
             "`osft finetune` learns with one method and one seed; `experiments trace` compares several"
         );
-        let model = Described::open(&self.rows.model)?;
-        self.rows
-            .fit_length(&config, &model, &mut overrides.flags)?;
+        let model = Described::open(&rows.model)?;
+        rows.fit_length(&config, &model, &mut overrides.flags)?;
         if self.lr.is_none() && !self.sets("learning_rates")? {
             let method = config.compare[0].clone();
             let rate = learning_rate(&method, model.parameters);
@@ -137,7 +137,7 @@ impl FinetuneArgs {
     }
 
     /// The task's name: that of the first file without its endings.
-    fn task_name(&self) -> Result<String> {
+    fn task_name(&self, rows: &RowsArgs) -> Result<String> {
         if let Some(task) = &self.task {
             let is_plain = |c: char| c.is_alphanumeric() || " -_.".contains(c);
             ensure!(
@@ -146,7 +146,7 @@ impl FinetuneArgs {
             );
             return Ok(task.clone());
         }
-        let source: rows::Source = self.rows.data[0].parse()?;
+        let source: rows::Source = rows.data[0].parse()?;
         let name = source.path.file_name().unwrap_or_default();
         let name = name.to_string_lossy();
         let name = name
@@ -164,9 +164,9 @@ impl FinetuneArgs {
     }
 
     /// What was typed, under the names of the settings.
-    fn flags(&self, method: Option<&str>) -> Result<Table> {
+    fn flags(&self, rows: &RowsArgs, method: Option<&str>) -> Result<Table> {
         let mut flags = Table::new();
-        self.rows.put(&mut flags);
+        rows.put(&mut flags);
         let count = |count: usize| Value::from(count as i64);
         let path = |path: &PathBuf| Value::from(path.to_string_lossy().into_owned());
         let mut put = |table: Option<&str>, key: &str, value: Option<Value>| {

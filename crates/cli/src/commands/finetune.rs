@@ -15,6 +15,7 @@ pub fn run(registries: &Registries, args: &FinetuneArgs) -> Result<()> {
     };
     request.check()?;
     let running = request.running();
-    let config = args.config(registries, args.resume.then_some(running.as_path()))?;
+    let resumed = args.resume.then_some(running.as_path());
+    let config = args.learning.config(&args.rows, registries, resumed)?;
     finetune::run(&config, &request)
 }

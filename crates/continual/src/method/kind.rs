@@ -44,6 +44,8 @@ pub struct MemoryNeeds {
     pub trainable: Option<usize>,
     /// Weights of the model.
     pub weights: usize,
+    /// Part of the weights that the model shares with the one that it started from, as long as both exist.
+    pub shared: usize,
     /// Bases, cores, adapters and copies beside the weights.
     pub attached: usize,
     /// A gradient per trained scalar.
@@ -58,16 +60,19 @@ impl MemoryNeeds {
         Self {
             trainable: Some(trainable),
             weights: 4 * parameters,
+            shared: 4 * (parameters - trainable),
             attached: 0,
             gradients: 4 * trainable,
             moments: 8 * trainable,
         }
     }
 
-    /// A method that trains `adapters` scalars beside `parameters` frozen scalars, in f32.
-    pub fn of_adapters(parameters: usize, adapters: usize) -> Self {
+    /// A method that trains `adapters` scalars beside `parameters` frozen scalars, in f32; `targets` of them
+    /// are copied.
+    pub fn of_adapters(parameters: usize, targets: usize, adapters: usize) -> Self {
         Self {
             attached: 4 * adapters,
+            shared: 4 * (parameters - targets),
             ..Self::of_weights(parameters, adapters)
         }
     }

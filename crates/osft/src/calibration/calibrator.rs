@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use super::importance::linear_cka;
 use super::moment::Moment;
 use super::sums::Sums;
+use super::symmetric::SINGLE_FROM;
 use super::{Calibration, LayerCalibration, Source};
 use crate::config::{OsftConfig, Targets};
 use crate::error::OsftError;
@@ -19,6 +20,21 @@ use crate::module::{Place, Survey, weights, widened};
 pub(crate) const MAX_DENSE_DIMENSION: usize = 4096;
 /// Rows of the sketch, by default, that replaces the exact moment above [`MAX_DENSE_DIMENSION`].
 pub(crate) const SKETCH_ROWS: usize = 512;
+
+/// Bytes of the second moment of inputs in f32 of this dimension, as a [`Calibrator`] without
+/// [`with_sketch`](Calibrator::with_sketch) stores it: while it observes, and once it is finished.
+pub fn moment_bytes(dimension: usize) -> [usize; 2] {
+    let entries = dimension * (dimension + 1) / 2;
+    if dimension > MAX_DENSE_DIMENSION {
+        let rows = SKETCH_ROWS * dimension * 8;
+        // Up to twice as many rows before they are reduced.
+        [2 * rows, rows]
+    } else if dimension >= SINGLE_FROM {
+        [8 * entries, 4 * entries]
+    } else {
+        [8 * entries, 8 * entries]
+    }
+}
 
 /// Accumulates the input statistics of a module's targets.
 ///

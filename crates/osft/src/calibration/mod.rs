@@ -10,7 +10,7 @@ mod symmetric;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use calibrator::Calibrator;
+pub use calibrator::{Calibrator, moment_bytes};
 pub(crate) use calibrator::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
 pub use moment::Moment;
 pub(crate) use moment::{Second, Spectrum};

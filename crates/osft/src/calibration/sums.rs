@@ -61,8 +61,11 @@ impl Sums {
         match &mut self.second {
             Second::Dense(moment) => {
                 if let Some(product) = product {
-                    let values: Vec<f64> = product.into_data().iter::<f64>().collect();
-                    moment.add(&values, 1.0 / scale / scale);
+                    let (data, factor) = (product.into_data(), 1.0 / scale / scale);
+                    match data.as_slice::<f32>() {
+                        Ok(values) => moment.add(values, factor),
+                        Err(_) => moment.add(&data.iter::<f64>().collect::<Vec<f64>>(), factor),
+                    }
                 }
             }
             Second::Sketched(sketch) => {

@@ -34,9 +34,13 @@ impl Symmetric {
 
     /// The mean of a square matrix and its transpose.
     pub(crate) fn of(matrix: &Mat<f64>) -> Self {
-        let mut sums = Self::zeros(matrix.nrows());
-        sums.for_each(|i, j, value| *value = (matrix[(i, j)] + matrix[(j, i)]) * 0.5);
-        sums
+        let d = matrix.nrows();
+        let places = (0..d).flat_map(|i| (i..d).map(move |j| (i, j)));
+        let mean = |(i, j)| (matrix[(i, j)] + matrix[(j, i)]) * 0.5;
+        Self {
+            dimension: d,
+            values: Values::Double(places.map(mean).collect()),
+        }
     }
 
     /// A matrix from its saved entries; `None` if their number does not fit.
@@ -64,15 +68,30 @@ impl Symmetric {
         self.dimension
     }
 
-    /// Adds `factor` times the symmetric part of a square matrix, given row by row.
-    pub(crate) fn add(&mut self, matrix: &[f64], factor: f64) {
+    /// Adds `factor` times a symmetric matrix, given row by row. Its upper triangle is read.
+    pub(crate) fn add<T: Copy + Into<f64>>(&mut self, matrix: &[T], factor: f64) {
         let d = self.dimension;
-        self.for_each(|i, j, sum| *sum += (matrix[i * d + j] + matrix[j * d + i]) * 0.5 * factor);
+        let Values::Double(sums) = &mut self.values else {
+            unreachable!("invariant: sums are f64 until they are complete");
+        };
+        let mut rest = sums.as_mut_slice();
+        for i in 0..d {
+            let (row, below) = rest.split_at_mut(d - i);
+            for (sum, value) in row.iter_mut().zip(&matrix[i * d + i..(i + 1) * d]) {
+                *sum += (*value).into() * factor;
+            }
+            rest = below;
+        }
     }
 
     /// Multiplies every entry.
     pub(crate) fn scale(&mut self, factor: f64) {
-        self.for_each(|_, _, value| *value *= factor);
+        match &mut self.values {
+            Values::Single(values) => values
+                .iter_mut()
+                .for_each(|value| *value = (f64::from(*value) * factor) as f32),
+            Values::Double(values) => values.iter_mut().for_each(|value| *value *= factor),
+        }
     }
 
     /// Stores the entries in f32.
@@ -156,26 +175,6 @@ impl Symmetric {
             Values::Double(values) => values[index],
         }
     }
-
-    /// Visits every entry with its row and column.
-    fn for_each(&mut self, mut visit: impl FnMut(usize, usize, &mut f64)) {
-        let d = self.dimension;
-        let places = (0..d).flat_map(|i| (i..d).map(move |j| (i, j)));
-        match &mut self.values {
-            Values::Double(values) => {
-                for ((i, j), value) in places.zip(values) {
-                    visit(i, j, value);
-                }
-            }
-            Values::Single(values) => {
-                for ((i, j), value) in places.zip(values) {
-                    let mut wide = f64::from(*value);
-                    visit(i, j, &mut wide);
-                    *value = wide as f32;
-                }
-            }
-        }
-    }
 }
 
 fn count(dimension: usize) -> usize {
@@ -219,10 +218,12 @@ mod tests {
                 prop_assert!((found - &expected).norm_max() <= tolerance);
             }
             let mut sums = Symmetric::zeros(d);
-            let rows: Vec<f64> = (0..d * d).map(|at| a[(at / d, at % d)]).collect();
-            sums.add(&rows, 0.5);
-            sums.add(&rows, 0.5);
-            prop_assert!((sums.full() - symmetric(&a)).norm_max() < 1e-12);
+            let whole = symmetric(&a);
+            let rows: Vec<f64> = (0..d * d).map(|at| whole[(at / d, at % d)]).collect();
+            sums.add(&rows, 0.25);
+            sums.add(&rows, 0.25);
+            sums.scale(2.0);
+            prop_assert!((sums.full() - whole).norm_max() < 1e-12);
         }
     }
 

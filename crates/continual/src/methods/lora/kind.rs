@@ -66,7 +66,15 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraKind {
     fn memory(&self, settings: &LoraConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
         // This also looks up the targets, the setting that is wrong most often.
         let adapters = settings.adapter_parameters(model)?;
-        Ok(MemoryNeeds::of_adapters(model.num_params(), adapters))
+        let targets = settings.targets.selected(model)?.into_iter();
+        let targets = targets
+            .map(|target| target.shape[0] * target.shape[1])
+            .sum();
+        Ok(MemoryNeeds::of_adapters(
+            model.num_params(),
+            targets,
+            adapters,
+        ))
     }
 
     fn build(

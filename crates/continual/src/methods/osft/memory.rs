@@ -1,6 +1,6 @@
 //! The memory that OSFT needs while it trains.
 
-use ::osft::{HeldNumbers, Osft, OsftConfig, Others, ShareRule, SplitSource};
+use ::osft::{BasePrecision, HeldNumbers, Osft, OsftConfig, Others, ShareRule, SplitSource};
 use burn::module::Module;
 
 use crate::error::ContinualError;
@@ -32,10 +32,16 @@ pub(super) fn needs<M: Module>(
         Some(numbers) => numbers,
         None => assumed(config, model)?.unwrap_or_default(),
     } + others;
+    // The core form leaves weights as they are, unless it rounds them; the factored forms take a part away.
+    let changed = match (config.form.is_factored(), config.base_precision) {
+        (false, BasePrecision::Full) => 0,
+        _ => targets,
+    };
     let free = Osft::free_parameters_of(model, config)?;
     Ok(MemoryNeeds {
         trainable: free.map(|free| free + others_trained),
         weights: 4 * numbers.weights + 2 * numbers.bf16_weights,
+        shared: 4 * (parameters - changed - others_trained),
         attached: 4 * (numbers.starts + numbers.bases + numbers.attached),
         gradients: 4 * numbers.trained,
         moments: 8 * numbers.trained,

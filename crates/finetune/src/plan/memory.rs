@@ -1,0 +1,253 @@
+//! Memory by phase and part, counted from shapes.
+
+use burn::module::Module;
+use continual::method::MemoryNeeds;
+use lm::{Model, PassNumbers};
+use osft::moment_bytes;
+use runs::settings::RunConfig;
+
+use super::work::Work;
+
+/// Bytes of a number in f32.
+const SINGLE: usize = 4;
+/// Numbers of logits that exist at a time, in three copies.
+const LOGITS: usize = 3 << 22;
+/// Copies of the attention scores of a block in its backward pass.
+const SCORES: usize = 4;
+/// Rows that are generated at a time to calibrate on.
+const GENERATED: usize = 32;
+/// Layers that one thread splits before their bases are copied together.
+const SPLIT_AT_A_TIME: usize = 4;
+
+/// A part of the memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: usize,
+}
+
+/// A phase of a run, with what exists at its peak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Its name.
+    pub name: &'static str,
+    /// What exists at its peak.
+    pub parts: Vec<Part>,
+}
+
+impl Phase {
+    /// Everything together.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes).sum()
+    }
+}
+
+/// The memory of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The phases in their order.
+    pub phases: Vec<Phase>,
+    /// What is written.
+    pub disk: Vec<Part>,
+}
+
+impl Memory {
+    /// The peak of all phases in bytes.
+    pub fn peak(&self) -> usize {
+        self.phases.iter().map(Phase::bytes).max().unwrap_or(0)
+    }
+
+    /// A phase by its name.
+    pub fn phase(&self, name: &str) -> Option<&Phase> {
+        self.phases.iter().find(|phase| phase.name == name)
+    }
+
+    /// Counts the memory of a run; `carried`: it goes on from earlier tasks.
+    pub fn of(
+        config: &RunConfig,
+        model: &Model,
+        passes: &PassNumbers,
+        needs: &MemoryNeeds,
+        work: &Work,
+        carried: bool,
+    ) -> Self {
+        let part = |name: &str, bytes| Part {
+            name: name.to_string(),
+            bytes,
+        };
+        let parameters = SINGLE * model.num_params();
+        let program = part("the program, its tokenizer and the rows", work.program);
+        let weights = part("weights", parameters);
+        let changed = part(
+            "weights that change, beside those of the start",
+            needs.weights - needs.shared,
+        );
+        let calibrates = config.reads_calibration();
+        let [observing, stored] = match calibrates {
+            true => passes.inputs.iter().fold([0, 0], |sum, &width| {
+                let [observing, stored] = moment_bytes(width);
+                [sum[0] + observing, sum[1] + stored]
+            }),
+            false => [0, 0],
+        };
+        // The base's moments, and those of everything that is to be retained: the same at first.
+        let sets = if carried { 2 } else { 1 };
+        let moments = |count: usize| part("moments of the layers' inputs", count * stored);
+        let widest = passes.inputs.iter().copied().max().unwrap_or(0);
+        let evaluated = config.evaluation_batch.max(1);
+
+        let mut phases = Vec::new();
+        if calibrates && !carried {
+            let settings = &config.calibration;
+            let generated = GENERATED.min(settings.base_rows) * settings.base_tokens;
+            let kept = match settings.text.is_some() {
+                true => 0,
+                false => SINGLE * (generated * passes.cached + 3 * GENERATED * passes.vocabulary),
+            };
+            phases.push(Phase {
+                name: "generating text to calibrate on",
+                parts: vec![
+                    program.clone(),
+                    weights.clone(),
+                    part("keys, values and logits", kept),
+                ],
+            });
+            phases.push(Phase {
+                name: "calibration",
+                parts: vec![
+                    program.clone(),
+                    weights.clone(),
+                    part("sums of the layers' inputs", observing),
+                    part(
+                        "activations",
+                        observed(passes, evaluated * settings.base_tokens, widest),
+                    ),
+                ],
+            });
+        }
+        if calibrates || needs.attached > 0 {
+            phases.push(Phase {
+                name: "split",
+                parts: vec![
+                    program.clone(),
+                    weights.clone(),
+                    moments(sets),
+                    part("bases, cores and adapters", needs.attached),
+                    part("decompositions", split(passes)),
+                ],
+            });
+        }
+        let micro = &work.largest;
+        let tokens = micro.prompt + micro.answer;
+        let recomputed = config.train.activation_checkpointing;
+        // Layers that train need their inputs, and so do layers with an adapter.
+        let trained = needs.gradients.max(needs.weights - needs.shared);
+        let trained = (trained as f64 / parameters as f64).min(1.0);
+        let activations = SINGLE
+            * (passes.training(micro.prompt, micro.answer, trained, recomputed)
+                + SCORES * passes.heads * micro.pairs
+                + LOGITS.min(3 * tokens * passes.vocabulary));
+        // Gradients come as activations go, unless those of an earlier micro-batch are there.
+        let passing = match micro.accumulates || recomputed {
+            true => activations + needs.gradients,
+            false => activations.max(needs.gradients),
+        };
+        // Embeddings have a gradient from either end of the model, and the bias of positions one of every pair.
+        let of_all = match needs.gradients >= parameters {
+            true => 2 * passes.vocabulary * passes.hidden + micro.pairs * passes.saved_pair,
+            false => 0,
+        };
+        phases.push(Phase {
+            name: "training",
+            parts: vec![
+                program.clone(),
+                weights.clone(),
+                changed.clone(),
+                moments(sets),
+                part("bases, cores and adapters", needs.attached),
+                part("moments of the optimizer", needs.moments),
+                Part {
+                    name: format!("activations of {tokens} tokens, and gradients"),
+                    bytes: passing + SINGLE * of_all,
+                },
+            ],
+        });
+        if calibrates {
+            phases.push(Phase {
+                name: "calibration on the task",
+                parts: vec![
+                    program.clone(),
+                    weights.clone(),
+                    changed_targets(needs, parameters),
+                    moments(sets),
+                    part("sums of the layers' inputs", observing),
+                    part(
+                        "activations",
+                        observed(passes, evaluated * config.max_length, widest),
+                    ),
+                ],
+            });
+        }
+        let answering = evaluated * (work.longest_question + config_new_tokens(config));
+        phases.push(Phase {
+            name: "measuring and writing",
+            parts: vec![
+                program,
+                weights.clone(),
+                changed_targets(needs, parameters),
+                part("the written model, read again", parameters),
+                moments(if calibrates { 2 } else { 0 }),
+                part(
+                    "keys, values and logits",
+                    SINGLE * (answering * passes.cached + 3 * evaluated * passes.vocabulary),
+                ),
+            ],
+        });
+        let trained = needs.gradients;
+        let saved = trained + needs.moments + sets.max(2) * stored;
+        let disk = vec![
+            part("the model, in f32 (half of it in bf16)", parameters),
+            part("what protects the tasks, in osft/", 2 * stored),
+            part(
+                "saved states, while it runs",
+                (config.checkpoints.keep + 1) * saved,
+            ),
+        ];
+        Self { phases, disk }
+    }
+}
+
+/// The weights of the trained model that are not those of the start.
+fn changed_targets(needs: &MemoryNeeds, parameters: usize) -> Part {
+    // A core is merged into its weight at the end of the task.
+    let merged = needs
+        .gradients
+        .min(parameters)
+        .max(needs.weights - needs.shared);
+    Part {
+        name: "weights that changed".to_string(),
+        bytes: merged,
+    }
+}
+
+/// A forward pass whose inputs are measured: the activations, the widest input in f64, and its product.
+fn observed(passes: &PassNumbers, tokens: usize, widest: usize) -> usize {
+    let inside = SINGLE * passes.inside(tokens, tokens / 2);
+    inside + 8 * tokens * widest + SINGLE * widest * widest
+}
+
+/// Decompositions of the layers that are split at a time, of a mean size.
+fn split(passes: &PassNumbers) -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let layers = passes.inputs.len().max(1);
+    let at_a_time = (threads * SPLIT_AT_A_TIME).min(layers);
+    // Eigenvectors, their basis and the weight in f64.
+    let of = |width: usize| 8 * 4 * width * width;
+    at_a_time * passes.inputs.iter().map(|&width| of(width)).sum::<usize>() / layers
+}
+
+fn config_new_tokens(config: &RunConfig) -> usize {
+    config.rows.as_ref().map_or(0, |rows| rows.max_new_tokens)
+}

@@ -1,0 +1,171 @@
+//! `osft plan`: what a run will need, before it starts.
+
+mod advice;
+mod memory;
+mod time;
+mod work;
+
+use anyhow::Result;
+use comfy_table::{Table, presets};
+use lm::{HfFolder, Model, Pretrained};
+use runs::settings::RunConfig;
+
+use crate::carried::State;
+use crate::settings;
+use advice::Advice;
+pub use memory::{Memory, Part, Phase};
+pub use time::Time;
+use work::Work;
+
+/// What a run will need.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Memory of every phase, and disk.
+    pub memory: Memory,
+    /// Memory that is free, in bytes; `None` if the system does not say.
+    pub available: Option<u64>,
+    /// Time by part; `None` if nothing was probed.
+    pub time: Option<Time>,
+    /// What would need less, with its peak in bytes.
+    pub advice: Vec<Advice>,
+}
+
+impl Plan {
+    /// Counts what the run of a configuration needs. With `probe`, also loads the model and times a few of
+    /// its passes, if the run fits into the free memory.
+    ///
+    /// # Errors
+    ///
+    /// If the model's shape or a row cannot be read, or its family does not count its passes.
+    pub fn of(config: &RunConfig, probe: bool) -> Result<Self> {
+        let method = settings::method(config)?;
+        let folder = HfFolder::open(settings::model(config)?)?;
+        let work = Work::of(&folder, config)?;
+        let device = config.backend.device()?;
+        // Parameters get their values at their first use: this one has shapes alone.
+        let shape = Model::from_config(folder.config(), folder.path(), &device)?;
+        let carried = State::read(folder.path())?.is_some();
+        let passes = work::passes(&folder)?;
+        let memory_of = |config: &RunConfig, work: &Work| -> Result<Memory> {
+            let kind = config.kind(settings::method(config)?)?;
+            let needs = kind.memory(config.method(settings::method(config)?), &shape)?;
+            Ok(Memory::of(config, &shape, &passes, &needs, work, carried))
+        };
+        let memory = memory_of(config, &work)?;
+        let available = available();
+        let fits = available.is_none_or(|available| memory.peak() as u64 <= available);
+        let time = match probe && fits {
+            true => Some(Time::probed(&folder, config, &work, carried)?),
+            false => None,
+        };
+        let advice = advice::smaller(config, method, &|changed| {
+            memory_of(changed, &work.with(changed))
+        })?;
+        Ok(Self {
+            memory,
+            available,
+            time,
+            advice,
+        })
+    }
+
+    /// Whether the run fits into the free memory.
+    pub fn fits(&self) -> bool {
+        let peak = self.memory.peak() as u64;
+        self.available.is_none_or(|available| peak <= available)
+    }
+}
+
+/// Prints the plan of a configuration.
+///
+/// # Errors
+///
+/// The errors of [`Plan::of`].
+pub fn run(config: &RunConfig, probe: bool) -> Result<()> {
+    let plan = Plan::of(config, probe)?;
+    println!("memory by phase\n{}", phases(&plan.memory));
+    let training = plan.memory.phase("training");
+    if let Some(training) = training {
+        println!(
+            "\nmemory while training, by part\n{}",
+            parts(&training.parts)
+        );
+    }
+    println!("\ndisk\n{}", parts(&plan.memory.disk));
+    let peak = size(plan.memory.peak());
+    match plan.available {
+        None => println!("\npeak: {peak}"),
+        Some(available) => {
+            let free = size(available as usize);
+            match plan.fits() {
+                true => println!("\npeak: {peak} of {free} that are free: it fits"),
+                false => println!("\npeak: {peak}, and {free} are free: IT DOES NOT FIT"),
+            }
+        }
+    }
+    if !plan.advice.is_empty() {
+        println!("what needs less:");
+        for Advice { change, peak } in &plan.advice {
+            println!("    {change:46} {:>9}", size(*peak));
+        }
+    }
+    match &plan.time {
+        Some(time) => println!("\ntime, after a short probe\n{}", times(time)),
+        None if probe => println!("\ntime: not probed, since the run does not fit"),
+        None => println!("\ntime: not probed (--no-probe)"),
+    }
+    Ok(())
+}
+
+fn table(rows: impl Iterator<Item = [String; 2]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for row in rows {
+        table.add_row(row);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+fn phases(memory: &Memory) -> String {
+    table((memory.phases.iter()).map(|phase| [format!("  {}", phase.name), size(phase.bytes())]))
+}
+
+fn parts(parts: &[Part]) -> String {
+    table((parts.iter()).map(|part| [format!("  {}", part.name), size(part.bytes)]))
+}
+
+fn times(time: &Time) -> String {
+    let rows = time.parts.iter().map(|(name, seconds)| (*name, *seconds));
+    let rows = rows.chain([("in all", time.total())]);
+    table(rows.map(|(name, seconds)| [format!("  {name}"), duration(seconds)]))
+}
+
+/// Bytes in words.
+pub(crate) fn size(bytes: usize) -> String {
+    match bytes {
+        small if small < 10_000_000 => format!("{:.1} MB", small as f64 / 1e6),
+        medium if medium < 10_000_000_000 => format!("{:.0} MB", medium as f64 / 1e6),
+        large => format!("{:.1} GB", large as f64 / 1e9),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// Free memory of this machine in bytes, as Linux estimates it.
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}

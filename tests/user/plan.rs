@@ -1,0 +1,212 @@
+//! `osft plan`: what it counts, against what a run takes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use burn::tensor::Device;
+use lm::{ExportPrecision, HfFolder, Model, Pretrained};
+use serde_json::{Value, json};
+
+use crate::{jsonl, model, osft, repository, rows, run, said, succeed, text};
+
+/// A model with random weights: the configuration of a built-in one with some keys replaced, its tokenizer.
+fn random(folder: &Path, from: &Path, changes: &Value) -> String {
+    std::fs::create_dir_all(folder).unwrap();
+    let read = |name: &str| std::fs::read(from.join(name)).unwrap();
+    let mut config: Value = serde_json::from_slice(&read("config.json")).unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name != "config.json" && !name.contains("safetensors") && entry.path().is_file() {
+            std::fs::copy(entry.path(), folder.join(name)).unwrap();
+        }
+    }
+    let device = Device::flex();
+    let shape = HfFolder::open(folder).unwrap();
+    let module = Model::from_config(shape.config(), folder, &device).unwrap();
+    let out = folder.join("model");
+    shape.export(&module, &out, ExportPrecision::F32).unwrap();
+    text(&out)
+}
+
+/// Runs `osft` and returns the peak of its resident memory in MB.
+fn peak(arguments: &[&str]) -> f64 {
+    let mut child = osft()
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut kibibytes = 0.0_f64;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let now = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        kibibytes = kibibytes.max(now.unwrap_or(0.0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success(), "{arguments:?}");
+    kibibytes * 1024.0 / 1e6
+}
+
+/// The peak that a plan says, in MB.
+fn planned(plan: &str) -> f64 {
+    let line = plan.lines().find(|line| line.starts_with("peak:")).unwrap();
+    let mut words = line.split_whitespace().skip(1);
+    let number: f64 = words.next().unwrap().parse().unwrap();
+    match words.next().unwrap().trim_end_matches(',') {
+        "GB" => 1000.0 * number,
+        _ => number,
+    }
+}
+
+/// A plan's peak is within 15 % of the run's, by every method, for three models: two families, with and without
+/// tied embeddings.
+#[test]
+fn memory_is_within_15_percent_of_what_a_run_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let t5 = repository().join("datasets/builtin/t5-model");
+    let wide = json!({"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 6,
+                      "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": null});
+    let deep = json!({"hidden_size": 320, "intermediate_size": 1280, "num_hidden_layers": 14,
+                      "num_attention_heads": 5, "num_key_value_heads": 5, "head_dim": null});
+    let encoder = json!({"d_model": 384, "d_kv": 64, "num_heads": 6, "d_ff": 1536, "num_layers": 6,
+                         "num_decoder_layers": 6});
+    let models: [(&str, PathBuf, Value); 3] = [
+        ("wide", model(), wide),
+        ("deep", model(), deep),
+        ("encoder", t5, encoder),
+    ];
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 32));
+    for (name, from, changes) in models {
+        let model = random(&folder.path().join(name), &from, &changes);
+        for method in ["osft", "seqft", "lora"] {
+            let out = text(&folder.path().join(format!("{name}-{method}")));
+            let mut shared = vec![
+                "--model",
+                &model,
+                "--data",
+                &data,
+                "--valid",
+                "none",
+                "--method",
+                method,
+                "--epochs",
+                "1",
+                "--max-length",
+                "96",
+                "--questions",
+                "0",
+            ];
+            if method == "osft" {
+                shared.extend([
+                    "--set",
+                    "calibration.base_rows=16",
+                    "--set",
+                    "calibration.base_tokens=16",
+                ]);
+            }
+            let plan = succeed(&[&["plan", "--no-probe"], &shared[..]].concat());
+            let plan = planned(&plan);
+            let peak = peak(&[&["finetune", "--out", &out], &shared[..]].concat());
+            let ratio = plan / peak;
+            println!("{name} {method}: planned {plan:.0} MB, took {peak:.0} MB: {ratio:.2}");
+            assert!(
+                (0.85..1.15).contains(&ratio),
+                "{name} {method}: {plan:.0} for {peak:.0} MB"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_plan_names_parts_time_and_what_needs_less_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 32));
+    let model = text(&model());
+    let plan = succeed(&[
+        "plan",
+        "--model",
+        &model,
+        "--data",
+        &data,
+        "--max-length",
+        "96",
+    ]);
+    for part in [
+        "memory by phase",
+        "generating text to calibrate on",
+        "training",
+        "measuring and writing",
+        "moments of the optimizer",
+        "bases, cores and adapters",
+        "disk",
+        "it fits",
+        "what needs less:",
+        "--method lora",
+        "time, after a short probe",
+        "in all",
+    ] {
+        assert!(plan.contains(part), "{part}: {plan}");
+    }
+    let without = succeed(&[
+        "plan",
+        "--model",
+        &model,
+        "--data",
+        &data,
+        "--max-length",
+        "96",
+        "--no-probe",
+    ]);
+    assert!(without.contains("not probed (--no-probe)"), "{without}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let output = run(&["plan", "--model", &model, "--data", "nowhere.jsonl"]);
+    assert!(!output.status.success() && said(&output).contains("nowhere.jsonl"));
+}
+
+/// A model of 7 billion parameters is counted from its configuration alone: no weight is read, and none is made.
+#[test]
+fn a_model_of_7_billion_parameters_is_planned_from_its_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 32));
+    let large = folder.path().join("large");
+    std::fs::create_dir_all(&large).unwrap();
+    for entry in std::fs::read_dir(model()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_file() && !name.contains("safetensors") {
+            std::fs::copy(&path, large.join(name)).unwrap();
+        }
+    }
+    let config = json!({"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000,
+        "max_position_embeddings": 4096, "bos_token_id": 1, "eos_token_id": 2});
+    std::fs::write(large.join("config.json"), config.to_string()).unwrap();
+    let large = text(&large);
+    let arguments = [
+        "plan",
+        "--model",
+        &large,
+        "--data",
+        &data,
+        "--unfreeze-ratio",
+        "0.2",
+        "--valid",
+        "none",
+        "--no-probe",
+    ];
+    let took = peak(&arguments);
+    assert!(took < 500.0, "{took} MB to plan");
+    let plan = succeed(&arguments);
+    // 6.74 billion weights in f32 are 27 GB.
+    assert!(plan.contains("27.0 GB"), "{plan}");
+    assert!(planned(&plan) > 30_000.0, "{plan}");
+}
