@@ -157,6 +157,9 @@ fn made(folder: &Path, config: Value, tensors: &[(&str, [usize; 2])]) -> String 
     text(folder)
 }
 
+/// A name, what differs in the configuration, the tensors, and what the error says.
+type Case<'a> = (&'a str, Value, Vec<(&'a str, [usize; 2])>, &'a str);
+
 #[test]
 fn what_is_no_plain_adapter_of_the_model_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -171,7 +174,7 @@ fn what_is_no_plain_adapter_of_the_model_is_refused_by_name() {
         format!("{other}.lora_A.weight"),
         format!("{other}.lora_B.weight"),
     );
-    let cases: Vec<(&str, Value, Vec<(&str, [usize; 2])>, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "kind",
             json!({"peft_type": "IA3"}),

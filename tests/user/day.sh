@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An engineer's day, as docs/finetune.md tells it: check, finetune on 200 rows, finetune on other rows from the output,
-# generate. With the built-in model, or with a model and two files of rows of one's own:
+# An engineer's day, as docs/finetune.md tells it: check, plan, finetune on 200 rows, finetune on other rows from the
+# output, generate. With the built-in model, or with a model and two files of rows of one's own:
 #
 #     tests/user/day.sh [MODEL TASK-1.jsonl TASK-2.jsonl [OUT]]
 set -euo pipefail
@@ -28,6 +28,7 @@ second=${3:-$work/choice.jsonl}
 
 mkdir -p "$out"
 osft check --model "$model" --data "$first"
+osft plan --model "$model" --data "$first" --epochs 2
 osft finetune --model "$model" --data "$first" --out "$out/first" --epochs 2
 osft finetune --model "$out/first" --data "$second" --out "$out/second" --epochs 2
 osft generate --model "$out/second" --prompt 'Tone of the bank: A dovish, B hawkish, C neutral.' --max-new-tokens 8

@@ -6,18 +6,16 @@ use std::path::PathBuf;
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use continual::Figure;
+use continual::method::LayerTable;
 use report::page::html_page;
-use report::picture::{Curve, CurvesPicture, curves};
 use report::record::Manifest;
 
 use crate::carried::LearnedTask;
 use crate::measure::{SetChange, SetMeasure, WeightChange};
+use crate::pictures;
 
 /// Longest text of a prompt or an answer in a card, in characters.
 const LONGEST: usize = 300;
-
-/// Most points of the picture of the losses.
-const POINTS: usize = 60;
 
 /// An answer that changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +56,8 @@ pub struct Card {
     pub seconds: f64,
     /// The method's tables, each with its title.
     pub layers: Vec<(String, String)>,
+    /// The method's figures of every layer.
+    pub layer_table: LayerTable,
     /// Answers that changed.
     pub changed: Vec<Changed>,
     /// Loss of every step.
@@ -114,59 +114,32 @@ impl Card {
         format!(
             "---\nbase_model: {base}\nlibrary_name: {library}\npipeline_tag: text-generation\ntags:\n\
              - continual-learning\n- osft\n---\n\n{}",
-            self.text("")
+            self.text(["", ""])
         )
     }
 
-    /// The card as one HTML file, with a picture of the losses.
+    /// The card as one HTML file, with pictures of the losses and of what is frozen in every layer.
     ///
     /// # Errors
     ///
-    /// If the picture cannot be drawn.
+    /// If a picture cannot be drawn.
     pub fn html(&self) -> Result<String> {
-        let picture = self.picture()?;
-        let markdown = self.text("![Loss of the steps](loss.svg)\n\n");
-        Ok(html_page(&self.task.name, &markdown, &|_| picture.clone()))
+        let losses = pictures::losses(&self.task.name, &self.losses)?;
+        let shares = pictures::frozen_shares(&self.layer_table)?;
+        let markdown = self.text([
+            "![Loss of the steps](loss.svg)\n\n",
+            "![Frozen directions of every layer](shares.svg)\n\n",
+        ]);
+        let picture = |name: &str| match name {
+            "loss.svg" => losses.clone(),
+            _ => shares.clone(),
+        };
+        Ok(html_page(&self.task.name, &markdown, &picture))
     }
 
-    /// The losses of the steps as SVG; `None` if there are too few.
-    fn picture(&self) -> Result<Option<String>> {
-        let finite: Vec<f64> = self
-            .losses
-            .iter()
-            .copied()
-            .filter(|l| l.is_finite())
-            .collect();
-        if finite.len() < 2 {
-            return Ok(None);
-        }
-        // Means of neighbouring steps, as many as a narrow screen can tell apart.
-        let size = finite.len().div_ceil(POINTS);
-        let points = finite.chunks(size).enumerate().map(|(index, losses)| {
-            let step = index * size + losses.len().div_ceil(2);
-            (
-                step as f64,
-                losses.iter().sum::<f64>() / losses.len() as f64,
-            )
-        });
-        let highest = finite.iter().copied().fold(0.0, f64::max);
-        let svg = curves(&CurvesPicture {
-            title: "Loss of the steps",
-            x_label: "optimizer step",
-            y_label: "nats per answer token",
-            x_ticks: &[],
-            y_range: (0.0, highest.max(f64::MIN_POSITIVE)),
-            curves: &[Curve {
-                label: &self.task.name,
-                points: points.collect(),
-                spread: Vec::new(),
-            }],
-        })?;
-        Ok(Some(svg))
-    }
-
-    /// The card without front matter; `picture` stands after what was gained and lost.
-    fn text(&self, picture: &str) -> String {
+    /// The card without front matter; `losses` stands after what was gained and lost, `shares` after how far the
+    /// model moved.
+    fn text(&self, [losses, shares]: [&str; 2]) -> String {
         let mut text = String::new();
         let base = self.base_model.file_name().unwrap_or_default();
         let base = base.to_string_lossy();
@@ -188,11 +161,12 @@ impl Card {
         );
         let _ = write!(
             text,
-            "## What was gained and what was lost\n\n{}\n\n{}\n\n{picture}",
+            "## What was gained and what was lost\n\n{}\n\n{}\n\n{losses}",
             table(self),
             self.legend()
         );
         self.write_movement(&mut text);
+        text.push_str(shares);
         if !self.changed.is_empty() {
             text.push_str("## Answers that changed\n\n");
             for changed in &self.changed {

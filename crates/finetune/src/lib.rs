@@ -14,6 +14,7 @@ mod export;
 pub mod measure;
 mod measured;
 mod merge;
+mod pictures;
 pub mod plan;
 mod run;
 pub mod settings;

@@ -110,6 +110,11 @@ impl Measured<'_> {
             figures: outcome.result.figures.clone(),
             seconds: outcome.result.training_seconds,
             layers: outcome.texts.clone(),
+            layer_table: outcome
+                .diagnostics
+                .last()
+                .map(|task| task.layers.clone())
+                .unwrap_or_default(),
             changed,
             losses: losses(&running.join("metrics.jsonl")),
             manifest: manifest.clone(),

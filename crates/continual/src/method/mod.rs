@@ -69,6 +69,11 @@ pub trait Method<M: Module> {
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError>;
 
+    /// What trains in the task that has begun, in words for a human reader.
+    fn trains(&self) -> Option<String> {
+        None
+    }
+
     /// A term that is added to the loss of every step, computed from the current model.
     ///
     /// # Shapes

@@ -28,6 +28,11 @@ pub enum Event<'a> {
         /// Its name.
         name: &'a str,
     },
+    /// The method has prepared the model for a task that begins.
+    Prepared {
+        /// What trains, in words; empty if the method says nothing about it.
+        trains: &'a str,
+    },
     /// An optimizer step is done.
     Stepped {
         /// Index of the task, from 0; 0 if all tasks are learned at once.

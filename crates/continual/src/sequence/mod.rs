@@ -244,6 +244,11 @@ impl Sequence<'_> {
         // fewer bytes: do not keep it beside the trained model.
         let model = std::mem::replace(&mut state.model, state.base.clone());
         let (prepared, optimizer) = method.begin_task(model, context)?;
+        if in_progress.is_none() {
+            on_event(Event::Prepared {
+                trains: &method.trains().unwrap_or_default(),
+            });
+        }
         let training = match in_progress {
             Some(saved) => saved.resume(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),

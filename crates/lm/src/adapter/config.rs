@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::CONFIG;
 use crate::error::LmError;
 use crate::files::{parse_config, read_if_there};
+use crate::folder::ADAPTER_CONFIG as CONFIG;
 
 /// The keys that are read or written, in PEFT's names.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -12,10 +12,8 @@ mod write;
 
 use burn::tensor::TensorData;
 
-/// Name of an adapter's configuration.
-pub(crate) const CONFIG: &str = "adapter_config.json";
 /// Name of an adapter's weights.
-pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
+const WEIGHTS: &str = "adapter_model.safetensors";
 /// What PEFT puts before the name of a module.
 const WRAPPED: &str = "base_model.model.";
 /// What it puts after the name of a linear layer.

@@ -10,9 +10,9 @@ use safetensors::tensor::TensorView;
 use serde_json::Map;
 
 use super::config::AdapterConfig;
-use super::{Adapter, CONFIG, FACTORS, WEIGHTS, WRAPPED, transposed};
+use super::{Adapter, FACTORS, WEIGHTS, WRAPPED, transposed};
 use crate::error::LmError;
-use crate::folder::{HfFolder, linear_layers};
+use crate::folder::{ADAPTER_CONFIG as CONFIG, HfFolder, linear_layers};
 use crate::text::Framing;
 
 impl Adapter {

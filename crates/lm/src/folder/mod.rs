@@ -20,12 +20,14 @@ pub(crate) use parameters::linear_layers;
 pub use read::Loaded;
 pub use write::ExportPrecision;
 
-use crate::adapter::CONFIG as ADAPTER;
 use crate::error::LmError;
 use crate::families::Model;
 use crate::files::read_json;
 use crate::model::{FolderFormat, PassNumbers, Pretrained};
 use crate::text::Framing;
+
+/// Name of the configuration of an adapter, which a folder may hold in place of a model.
+pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
 
 /// A model folder with `config.json`, weights and a tokenizer, in the layout of Hugging Face.
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ impl HfFolder {
     /// readable `config.json`, [`LmError::AdapterAlone`] if it has an adapter in place of a model.
     pub fn open_for<M: Pretrained>(path: impl Into<PathBuf>) -> Result<Self, LmError> {
         let path = path.into();
-        if !path.join("config.json").is_file() && path.join(ADAPTER).is_file() {
+        if !path.join("config.json").is_file() && path.join(ADAPTER_CONFIG).is_file() {
             return Err(LmError::AdapterAlone { folder: path });
         }
         let config = read_json(&path, "config.json")?;

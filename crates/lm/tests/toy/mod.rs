@@ -48,6 +48,7 @@ impl Family for Toy {
         default_end_token: Some(2),
         framing: Framing::TextToText,
         sizes,
+        pass_numbers: |_| None,
     };
 
     fn build(config: &Value, path: &Path, device: &Device) -> Result<Self, LmError> {

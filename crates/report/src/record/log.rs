@@ -108,6 +108,7 @@ fn describe(event: &Event<'_>) -> Option<Value> {
         Event::TaskStarted { task, name } => {
             json!({"event": "task_started", "task": task, "name": name})
         }
+        Event::Prepared { trains } => json!({"event": "prepared", "trains": trains}),
         Event::Stepped { task, step, .. } => json!({
             "event": "step",
             "task": task,

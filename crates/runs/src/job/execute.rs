@@ -220,6 +220,11 @@ impl JobProgress<'_> {
                 ));
             }
             Event::TaskStarted { .. } => self.rows.set(0),
+            Event::Prepared { trains } => {
+                if !trains.is_empty() {
+                    self.progress.line(&format!("{label}: {trains}"));
+                }
+            }
             Event::Stepped { name, step, .. } => {
                 self.rows.set(self.rows.get() + step.rows);
                 let message = format!("{label} · {name} · loss {:.3}", step.loss);

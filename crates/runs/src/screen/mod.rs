@@ -113,6 +113,8 @@ impl<'a> Screen<'a> {
                     self.count_task();
                 }
             }
+            // The run itself prints it.
+            Event::Prepared { .. } => {}
             Event::TaskStarted { task, name } => {
                 let place = format!("task {} of {}", task + 1, self.stages);
                 self.name_stage(&format!("{name}, {place}, {}", self.label));

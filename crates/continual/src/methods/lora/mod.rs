@@ -171,6 +171,17 @@ impl<M: Module> Method<M> for LoraMethod {
         Ok((model, context.optimizer.for_matrices(factors)))
     }
 
+    fn trains(&self) -> Option<String> {
+        let adapters = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer.current.as_ref());
+        let trained: usize = adapters
+            .map(|adapter| adapter.a.num_elements() + adapter.b.num_elements())
+            .sum();
+        Some(format!("{trained} numbers trained, in adapters"))
+    }
+
     fn penalty(&self, model: &M) -> Option<Tensor<1>> {
         match self.sequence {
             AdapterSequence::Sequential => None,

@@ -8,7 +8,8 @@ mod report;
 mod through_cores;
 
 use ::osft::{
-    BasePrecision, Calibration, Calibrator, Osft, OsftConfig, SinceBase, SplitCache, SplitContext,
+    BasePrecision, Calibration, Calibrator, LayerSplit, Osft, OsftConfig, SinceBase, SplitCache,
+    SplitContext,
 };
 use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
 use lm::{LanguageModel, LinearMap};
@@ -151,6 +152,20 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         self.split = Some(split);
         self.begun = context.index + 1;
         Ok((model, optimizer))
+    }
+
+    fn trains(&self) -> Option<String> {
+        let layers = self.split.as_ref()?.layers().iter();
+        let frozen: usize = layers
+            .clone()
+            .map(|layer| layer.k_in.max(layer.k_out))
+            .sum();
+        let all: usize = layers.clone().map(|layer| layer.energies.len()).sum();
+        let trained: usize = layers.map(LayerSplit::free_parameters).sum();
+        Some(format!(
+            "{:.1} % of directions frozen, {trained} numbers trained",
+            100.0 * frozen as f64 / all.max(1) as f64
+        ))
     }
 
     fn linear_map(&self) -> &dyn LinearMap {
