@@ -7,6 +7,7 @@ mod bad_rows;
 mod files;
 mod mistakes;
 mod page;
+mod places;
 mod plan;
 mod sequence;
 mod stopped;

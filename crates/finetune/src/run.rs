@@ -74,7 +74,10 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<()> {
         "{out} exists already; choose another --out, so that nothing is overwritten"
     );
     let ancestors = path.ancestors().skip(1);
-    let nearest = ancestors.into_iter().find(|folder| folder.exists());
+    // A link that leads nowhere is there too.
+    let nearest = ancestors
+        .into_iter()
+        .find(|folder| folder.symlink_metadata().is_ok());
     ensure!(
         nearest.is_none_or(Path::is_dir),
         "--out {out} is below {}, which is not a folder",
