@@ -58,6 +58,10 @@ fn every_format_is_read_and_shown_with_what_is_learned() {
         ]);
         assert!(said.contains(expected), "{row}: {said}");
         assert!(said.contains("1 rows stand twice"), "{said}");
+        assert!(
+            said.contains("other keys, which are ignored: \"id\" (1 rows)\n"),
+            "{said}"
+        );
     }
 }
 

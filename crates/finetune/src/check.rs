@@ -9,7 +9,7 @@ use rows::check::{Pair, flaws, shared};
 use runs::settings::RunConfig;
 
 use crate::settings;
-use crate::task::{TaskReader, read, remarks};
+use crate::task::{TaskReader, read, remarks, unread};
 
 /// Width of the longest bar of the histogram.
 const BAR: usize = 40;
@@ -62,6 +62,7 @@ pub fn run(folder: &HfFolder, config: &RunConfig) -> Result<()> {
     for line in remarks(&encoded, config.max_length, "training")
         .iter()
         .chain(&remarks(&held_out, config.max_length, "held-out"))
+        .chain(&unread(&set))
     {
         println!("warning: {line}");
     }

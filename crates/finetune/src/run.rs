@@ -111,6 +111,10 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         "--max-new-tokens must be at least 1; --questions 0 generates no answers"
     );
     ensure!(
+        own.answer_after.is_empty() || own.questions > 0,
+        "--answer-after: no answer is compared with --questions 0"
+    );
+    ensure!(
         config.calibration.text.is_none() || config.reads_calibration(),
         "--calibration-text: {method} does not read it"
     );

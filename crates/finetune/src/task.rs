@@ -88,7 +88,17 @@ impl TaskReader {
         let encoder = self.encoder();
         let encoded = encoder.rows(&set.rows)?;
         let held_out = self.held_out(&own.task, &valid, own)?;
-        let remarks = remarks(&encoded, config.max_length, "training");
+        let mut remarks = remarks(&encoded, config.max_length, "training");
+        remarks.extend(unread(&set));
+        let most = config.train.max_tokens;
+        let longer = |row: &&Encoded| row.examples.iter().any(|example| example.len() > most);
+        let longer = encoded.iter().filter(longer).count();
+        if most > 0 && longer > 0 {
+            remarks.push(format!(
+                "{longer} of {} training rows are longer than max_tokens = {most}: each has a micro-batch of its own",
+                encoded.len()
+            ));
+        }
         let mut examples = Vec::new();
         for (row, encoded) in set.rows.iter().zip(encoded) {
             for _ in 1..row.repeats {
@@ -205,6 +215,21 @@ fn sources(files: &[String]) -> Result<Vec<Source>> {
 
 fn sources_of(file: &str) -> Result<Vec<Source>> {
     sources(&[file.to_string()])
+}
+
+/// A sentence about keys of rows that are not read; `None` if all are.
+pub fn unread(set: &RowSet) -> Option<String> {
+    let keys = set.unread.iter();
+    let keys: Vec<String> = keys
+        .map(|(key, rows)| format!("{key:?} ({rows} rows)"))
+        .collect();
+    (!keys.is_empty()).then(|| {
+        format!(
+            "rows with {} have other keys, which are ignored: {}",
+            set.format.name(),
+            keys.join(", ")
+        )
+    })
 }
 
 /// Sentences about what rows lost.

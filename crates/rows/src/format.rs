@@ -62,6 +62,18 @@ impl Format {
         }))
     }
 
+    /// Whether rows of the format may have a key that is read.
+    pub(crate) fn reads(self, key: &str) -> bool {
+        let optional: &[&str] = match self {
+            Self::Messages => &["tools", "unmask"],
+            Self::Tokens => &["labels"],
+            Self::Instruction => &["input"],
+            Self::Completion | Self::Answer | Self::Text => &[],
+        };
+        let needed = KEYS.iter().find(|(format, _)| *format == self);
+        needed.is_some_and(|(_, keys)| keys.contains(&key)) || optional.contains(&key)
+    }
+
     /// Its keys, as errors and summaries show them.
     pub fn name(self) -> &'static str {
         match self {

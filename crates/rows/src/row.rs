@@ -1,5 +1,7 @@
 //! Rows and sets of rows.
 
+use std::collections::BTreeMap;
+
 use lm::Conversation;
 use lm::chat::Mask;
 use rayon::prelude::*;
@@ -68,6 +70,8 @@ pub struct RowSet {
     pub rows: Vec<Row>,
     /// Their format.
     pub format: Format,
+    /// Keys that the format does not read, each with the number of rows that have it.
+    pub unread: BTreeMap<String, usize>,
 }
 
 impl RowSet {
@@ -79,6 +83,7 @@ impl RowSet {
     pub fn read(sources: &[Source]) -> Result<Self, RowsError> {
         let mut rows = Vec::new();
         let mut first: Option<(Format, Place)> = None;
+        let mut unread: BTreeMap<String, usize> = BTreeMap::new();
         for source in sources {
             let raw = read(&source.path)?;
             for row in &raw {
@@ -98,6 +103,11 @@ impl RowSet {
             let Some((format, _)) = first else {
                 continue;
             };
+            for key in raw.iter().flat_map(|row| row.fields.keys()) {
+                if !format.reads(key) {
+                    *unread.entry(key.clone()).or_default() += 1;
+                }
+            }
             let parsed: Vec<Result<Row, RowsError>> = raw
                 .into_par_iter()
                 .enumerate()
@@ -115,7 +125,11 @@ impl RowSet {
         };
         // A weight below 1 leaves rows out.
         rows.retain(|row| row.repeats > 0);
-        Ok(Self { rows, format })
+        Ok(Self {
+            rows,
+            format,
+            unread,
+        })
     }
 }
 

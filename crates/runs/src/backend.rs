@@ -55,7 +55,8 @@ impl Backend {
         if !self.is_compiled_in() {
             bail!(
                 "backend {name} is not in this build; rebuild with: \
-                 cargo run --release -p experiments --features {name} -- --backend {name} …"
+                 cargo run --release -p {} --features {name} -- …",
+                program()
             );
         }
         let device = self.compiled_device();
@@ -111,6 +112,15 @@ impl Backend {
                  or use --backend flex"
             }
         }
+    }
+}
+
+/// The package of this program.
+fn program() -> &'static str {
+    let path = std::env::args().next().unwrap_or_default();
+    match std::path::Path::new(&path).file_stem() {
+        Some(name) if name == "osft" => "cli",
+        _ => "experiments",
     }
 }
 

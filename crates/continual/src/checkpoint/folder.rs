@@ -1,11 +1,12 @@
 //! A folder of checkpoints; a checkpoint in it is complete or absent.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Checkpoint, SEQUENCE_FILE, StatePart};
+use super::{Checkpoint, SEQUENCE_FILE, StatePart, checksums};
 use crate::error::ContinualError;
 
 /// Prefix of a checkpoint's name while it is written; a rename completes it.
@@ -102,9 +103,17 @@ impl Checkpoints {
             .prefix(UNFINISHED)
             .tempdir_in(&self.folder)
             .map_err(io("write in", &self.folder))?;
+        let before = match self.latest() {
+            Some(latest) => latest.checksums()?,
+            None => BTreeMap::new(),
+        };
+        let mut linked = BTreeMap::new();
         for part in parts {
             let path = unfinished.path().join(part.name());
-            if !self.link_from_latest(part.name(), &path) {
+            if self.link_from_latest(part.name(), &path) {
+                let checksum = before.get_key_value(part.name());
+                linked.extend(checksum.map(|(name, checksum)| (name.clone(), *checksum)));
+            } else {
                 part.write_to(&path)?;
                 synchronize(&path)?;
             }
@@ -113,6 +122,8 @@ impl Checkpoints {
         let json = serde_json::to_vec(sequence).map_err(ContinualError::saving(&path))?;
         fs::write(&path, json).map_err(io("write", &path))?;
         synchronize(&path)?;
+        checksums::write(unfinished.path(), &linked)?;
+        synchronize(&unfinished.path().join(checksums::CHECKSUMS))?;
         synchronize(unfinished.path())?;
 
         let number = self.next;

@@ -1,5 +1,6 @@
 //! Checkpoints: what a run saves so that another process can resume it.
 
+mod checksums;
 mod folder;
 mod identity;
 mod policy;

@@ -114,6 +114,9 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
     };
     let mut implementation = config.kind(method)?.build(config.method(method), inputs)?;
     let latest = recorder.and_then(|recorder| recorder.borrow().latest());
+    if let Some(latest) = &latest {
+        latest.check()?;
+    }
     // A checkpoint contains what the method took over.
     if let (Some(carried), None) = (&base.carried, &latest) {
         let parts = Checkpoint::of_parts(&carried.parts);

@@ -236,8 +236,8 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         else {
             return Ok(());
         };
-        let first = Calibration::from_bytes(&carried.read(&first)?)?;
-        let calibration = Calibration::from_bytes(&carried.read(&retained)?)?;
+        let first = calibration_in(carried, &first)?;
+        let calibration = calibration_in(carried, &retained)?;
         self.retained = Some(Retained {
             since_base: SinceBase::new(model, &self.config.targets, &first)?,
             tasks: calibration.sources().len() - first.sources().len(),
@@ -252,13 +252,13 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             saved.find(part::RETAINED),
             saved.find(part::BOUNDS),
         ) {
-            let first = Calibration::from_bytes(&saved.read(&first)?)?;
+            let first = calibration_in(saved, &first)?;
             let since_base = SinceBase::new(base, &self.config.targets, &first)?;
             let lengths: Vec<f64> = saved.json(&bounds)?;
             let Some(since_base) = since_base.with_length_bounds(&lengths) else {
                 return Err(saved.broken(&bounds, &"it is of a model with other targets"));
             };
-            let calibration = Calibration::from_bytes(&saved.read(&retained)?)?;
+            let calibration = calibration_in(saved, &retained)?;
             self.retained = Some(Retained {
                 since_base,
                 tasks: calibration.sources().len() - first.sources().len(),
@@ -270,7 +270,8 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             if let Some(retained) = &self.retained {
                 context = context.with_calibration(&retained.calibration);
             }
-            self.split = Some(Osft::from_bytes(&saved.read(&name)?, base, &context)?);
+            let split = Osft::from_bytes(&saved.read(&name)?, base, &context);
+            self.split = Some(split.map_err(|error| saved.broken(&name, &error))?);
         }
         Ok(())
     }
@@ -326,6 +327,11 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         }
         Ok((model, diagnostics))
     }
+}
+
+/// A saved calibration; an error names its file.
+fn calibration_in(saved: &Checkpoint, name: &str) -> Result<Calibration, ContinualError> {
+    Calibration::from_bytes(&saved.read(name)?).map_err(|error| saved.broken(name, &error))
 }
 
 /// Makes the optimizer of a split.
