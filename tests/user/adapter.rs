@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{jsonl, largest_difference, model, rows, run, said, succeed, text};
+use crate::{jsonl, largest_difference, model, rows, run, said, succeed, text, weights};
 
 /// Learns some rows by LoRA into a folder of the given format.
 fn learned(folder: &Path, format: &str) -> String {
@@ -77,6 +77,39 @@ fn a_merged_adapter_is_the_model_that_was_learned() {
         0.0
     );
     assert!(largest_difference(Path::new(&whole), &model()) > 1e-4);
+    let card = std::fs::read_to_string(Path::new(&merged).join("README.md")).unwrap();
+    assert!(card.contains("library_name: transformers"), "{card}");
+    // Another model than the adapter's is refused; what protects a model's tasks stays with it.
+    let output = run(&[
+        "merge",
+        "--adapter",
+        &adapter,
+        "--model",
+        &whole,
+        "--out",
+        &text(&folder.path().join("wrong")),
+    ]);
+    assert!(said(&output).contains("other weights"), "{}", said(&output));
+    let foreign = text(&folder.path().join("foreign"));
+    std::fs::create_dir(&foreign).unwrap();
+    for file in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(
+            Path::new(&adapter).join(file),
+            Path::new(&foreign).join(file),
+        )
+        .unwrap();
+    }
+    let kept = text(&folder.path().join("kept"));
+    succeed(&[
+        "merge",
+        "--adapter",
+        &foreign,
+        "--model",
+        &whole,
+        "--out",
+        &kept,
+    ]);
+    assert!(Path::new(&kept).join("osft/state.json").is_file());
     // The next task goes on from it, and protects what travels along.
     assert!(Path::new(&merged).join("osft/state.json").is_file());
     let state = |folder: &str| -> Value {
@@ -85,7 +118,7 @@ fn a_merged_adapter_is_the_model_that_was_learned() {
     };
     assert_eq!(state(&merged)["weights"], state(&whole)["weights"]);
 
-    // An adapter is no model, and an adapter that goes on is none of its own.
+    // An adapter is no model, and an adapter that goes on from earlier tasks is not the change of one task.
     let data = text(&folder.path().join("tone.jsonl"));
     for (arguments, expected) in [
         (
@@ -105,7 +138,7 @@ fn a_merged_adapter_is_the_model_that_was_learned() {
                 "finetune", "--model", &merged, "--data", &data, "--method", "lora", "--format",
                 "adapter", "--out", "new",
             ],
-            "goes on",
+            "has learned tasks",
         ),
         (
             vec![
@@ -145,7 +178,7 @@ fn made(folder: &Path, config: Value, tensors: &[(&str, [usize; 2])]) -> String 
     std::fs::write(folder.join("adapter_config.json"), whole.to_string()).unwrap();
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
-        .map(|(_, [rows, columns])| vec![0; rows * columns * 4])
+        .map(|(_, [rows, columns])| 0.5f32.to_le_bytes().repeat(rows * columns))
         .collect();
     let views = tensors.iter().zip(&bytes).map(|((name, shape), bytes)| {
         let view =
@@ -263,12 +296,34 @@ fn what_is_no_plain_adapter_of_the_model_is_refused_by_name() {
         );
         assert!(!Path::new(&out).exists(), "{name}");
     }
-    // The one that is right, with the scale of rank-stabilised LoRA, whose change is zero.
-    let adapter = made(
-        &folder.path().join("right"),
-        json!({"use_rslora": true}),
-        &good,
-    );
-    succeed(&["merge", "--adapter", &adapter, "--out", &out]);
-    assert_eq!(largest_difference(Path::new(&out), &model()), 0.0);
+    // Factors of halves: every weight of the layer changes by scale · rank · 0.25.
+    for (name, config, tensors, change) in [
+        ("plain", json!({}), good.to_vec(), 4.0 / 2.0 * 2.0 * 0.25),
+        (
+            "rslora",
+            json!({"use_rslora": true}),
+            good.to_vec(),
+            4.0 / 2.0f32.sqrt() * 2.0 * 0.25,
+        ),
+        (
+            "pattern",
+            json!({"r": 8, "rank_pattern": {"q_proj": 2}}),
+            good.to_vec(),
+            4.0 / 2.0 * 2.0 * 0.25,
+        ),
+    ] {
+        let adapter = made(&folder.path().join(name), config, &tensors);
+        let out = text(&folder.path().join(format!("{name}-merged")));
+        succeed(&["merge", "--adapter", &adapter, "--out", &out]);
+        let pairs = weights(Path::new(&out)).into_iter().zip(weights(&model()));
+        for ((tensor, merged), (_, base)) in pairs {
+            let expected = match tensor == "model.layers.0.self_attn.q_proj.weight" {
+                true => change,
+                false => 0.0,
+            };
+            for (merged, base) in merged.iter().zip(base) {
+                assert!((merged - base - expected).abs() < 1e-6, "{name} {tensor}");
+            }
+        }
+    }
 }

@@ -98,6 +98,27 @@ impl ExportFormat {
     }
 }
 
+/// Checks that every target of an adapter is a linear layer: PEFT's files name no others.
+///
+/// # Errors
+///
+/// For the first target that is none.
+pub fn check_targets(settings: &toml::Table, base: &BaseModel) -> Result<()> {
+    let Some(targets) = settings.get("targets") else {
+        return Ok(());
+    };
+    let targets: osft::Targets = targets.clone().try_into()?;
+    let layers = lm::linear_layer_paths(&base.folder, &base.model);
+    for target in targets.selected(&base.model)? {
+        anyhow::ensure!(
+            layers.contains(&target.path),
+            "--format adapter: the targets select {}, which is no linear layer; PEFT's files have no place for it",
+            target.path
+        );
+    }
+    Ok(())
+}
+
 /// Replaces the weights of a folder by the adapter that was learned.
 fn replace_by_adapter(parts: &Export<'_>, folder: &Path) -> Result<()> {
     let Export { base, outcome, .. } = parts;
@@ -106,7 +127,8 @@ fn replace_by_adapter(parts: &Export<'_>, folder: &Path) -> Result<()> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for entry in entries {
-        let path = entry?.path();
+        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        let path = entry.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // What a model needs beside its tokenizer and its chat template.
         let of_model = ["config.json", "generation_config.json"].contains(&&*name)
@@ -176,7 +198,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If a file cannot be copied or moved; the model then stays in the run's folder.
+/// If a file cannot be copied or moved: the model then stays in the run's folder. Or if that folder cannot be removed:
+/// the model is in its place.
 pub fn complete(folder: &RunFolder, out: &Path) -> Result<()> {
     let model = folder.path().join(EXPORT);
     anyhow::ensure!(

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use lm::{Adapter, HfFolder, Model};
+use report::record::Manifest;
 use runs::Backend;
 
 use crate::carried::{FOLDER, State};
@@ -23,62 +24,109 @@ pub struct MergeRequest<'a> {
     pub dtype: &'a str,
 }
 
-/// Writes a model with the adapter's change in its weights. What the adapter's folder holds for the next
-/// task (`osft/`) goes along.
+/// Writes a model with the adapter's change in its weights. What the next task needs (`osft/`) goes along, from the
+/// adapter's folder or else from the model's.
 ///
 /// # Errors
 ///
-/// If the adapter or the model cannot be read, they do not fit each other, or the output exists.
+/// If the adapter or the model cannot be read, they do not fit each other, the output exists, or a merged weight is
+/// not finite.
 pub fn merge(request: &MergeRequest<'_>) -> Result<()> {
     refuse_existing(request.out)?;
     let precision = export::precision(request.dtype)?;
     let base = HfFolder::open(base_of(request)?)?;
+    let tokenizer = base.tokenizer()?;
+    let stop_tokens = tokenizer.stop_tokens();
+    let state = State::read(request.adapter)?;
+    if let Some(state) = &state {
+        // Whether its files are as they were written.
+        state.carried(request.adapter, &state.method)?;
+        check_base(
+            request.adapter,
+            &base,
+            &base.fingerprint(stop_tokens)?.weights,
+        )?;
+    }
     let device = Backend::Flex.device()?;
-    let model = base.load::<Model>(&device)?.model;
-    let adapter = Adapter::read(request.adapter, &base, &model)?;
+    let loaded = base.load::<Model>(&device)?;
+    for line in &loaded.warnings {
+        println!("model: {line}");
+    }
+    let adapter = Adapter::read(request.adapter, &base, &loaded.model)?;
     let layers = adapter.layers.len();
-    let merged = adapter.merged(model);
+    let merged = adapter.merged(loaded.model);
 
-    let name = request.out.file_name().unwrap_or_default();
-    let unfinished = request
-        .out
-        .with_file_name(format!(".merging-{}", name.to_string_lossy()));
-    if unfinished.is_dir() {
-        std::fs::remove_dir_all(&unfinished)
-            .with_context(|| format!("cannot replace {}", unfinished.display()))?;
+    let parent = match request.out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent)
+        .with_context(|| format!("cannot create {}", parent.display()))?;
+    // A name of its own, and removed with everything in it unless the merge succeeds.
+    let unfinished = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempdir_in(parent)
+        .with_context(|| format!("cannot write in {}", parent.display()))?;
+    let folder = unfinished.path().join("model");
+    base.export(&merged, &folder, precision)?;
+    let written = HfFolder::open(&folder)?;
+    written
+        .load::<Model>(&device)
+        .context("the merged weights cannot be used; is the adapter of this model, and does --dtype hold its values?")?;
+    match state {
+        Some(mut state) => {
+            copy_folder(&request.adapter.join(FOLDER), &folder.join(FOLDER))?;
+            state.weights = written.fingerprint(stop_tokens)?.weights;
+            state.write(&folder)?;
+        }
+        // What protects the tasks that the model has learned before must not be lost.
+        None if base.path().join(FOLDER).is_dir() => {
+            copy_folder(&base.path().join(FOLDER), &folder.join(FOLDER))?;
+            println!(
+                "what protects the tasks of {} goes along; it was measured without the adapter",
+                base.path().display()
+            );
+        }
+        None => {}
     }
-    let written = write(request, &base, &merged, precision, &unfinished);
-    if written.is_err() {
-        // Nothing is left of a merge that failed.
-        let _ = std::fs::remove_dir_all(&unfinished);
+    let card = request.adapter.join("README.md");
+    if card.is_file() {
+        let text = std::fs::read_to_string(&card)
+            .with_context(|| format!("cannot read {}", card.display()))?;
+        let text = text.replacen("library_name: peft", "library_name: transformers", 1);
+        let card = folder.join("README.md");
+        std::fs::write(&card, text).with_context(|| format!("cannot write {}", card.display()))?;
     }
-    written?;
+    std::fs::rename(&folder, request.out)
+        .with_context(|| format!("cannot write {}", request.out.display()))?;
     println!(
-        "model: {} ({} with the change of {layers} layers)",
+        "model: {} ({} with the change of {layers} {})",
         request.out.display(),
-        base.path().display()
+        base.path().display(),
+        if layers == 1 { "layer" } else { "layers" }
     );
     Ok(())
 }
 
-fn write(
-    request: &MergeRequest<'_>,
-    base: &HfFolder,
-    merged: &Model,
-    precision: lm::ExportPrecision,
-    unfinished: &Path,
-) -> Result<()> {
-    base.export(merged, unfinished, precision)?;
-    let state = State::read(request.adapter)?;
-    if let Some(mut state) = state {
-        copy_folder(&request.adapter.join(FOLDER), &unfinished.join(FOLDER))?;
-        let tokenizer = base.tokenizer()?;
-        let folder = HfFolder::open(unfinished)?;
-        state.weights = folder.fingerprint(tokenizer.stop_tokens())?.weights;
-        state.write(unfinished)?;
+/// Checks that a model has the weights that an adapter was learned on, as its run recorded them.
+///
+/// # Errors
+///
+/// If it has others.
+fn check_base(adapter: &Path, base: &HfFolder, weights: &str) -> Result<()> {
+    let run = adapter.join(FOLDER);
+    if !run.join("run.json").is_file() {
+        return Ok(());
     }
-    std::fs::rename(unfinished, request.out)
-        .with_context(|| format!("cannot write {}", request.out.display()))
+    let contents = Manifest::read(&run)?.contents;
+    let mut learned_on = contents.values().map(|contents| &contents.model_weights);
+    ensure!(
+        learned_on.all(|learned_on| learned_on == weights),
+        "{} was learned on a model with other weights than {}: give that model with --model",
+        adapter.display(),
+        base.path().display()
+    );
+    Ok(())
 }
 
 /// The folder of the model that an adapter changes.
@@ -104,7 +152,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
         let target = to.join(entry.file_name());
-        match entry.file_type().with_context(cannot)?.is_dir() {
+        match entry.path().is_dir() {
             true => copy_folder(&entry.path(), &target)?,
             false => {
                 std::fs::copy(entry.path(), &target).with_context(cannot)?;

@@ -13,18 +13,22 @@ const POINTS: usize = 60;
 ///
 /// If the picture cannot be drawn.
 pub fn losses(task: &str, losses: &[f64]) -> Result<Option<String>> {
-    let finite: Vec<f64> = losses.iter().copied().filter(|l| l.is_finite()).collect();
-    if finite.len() < 2 {
+    let finite = losses.iter().copied().filter(|loss| loss.is_finite());
+    let (count, highest) = (finite.clone().count(), finite.fold(0.0, f64::max));
+    if count < 2 {
         return Ok(None);
     }
     // Means of neighbouring steps, as many as a narrow screen can tell apart.
-    let size = finite.len().div_ceil(POINTS);
-    let points = finite.chunks(size).enumerate().map(|(index, losses)| {
-        let step = index * size + losses.len().div_ceil(2);
-        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-        (step as f64, mean)
-    });
-    let highest = finite.iter().copied().fold(0.0, f64::max);
+    let size = losses.len().div_ceil(POINTS);
+    let points = losses
+        .chunks(size)
+        .enumerate()
+        .filter_map(|(index, losses)| {
+            let step = index * size + losses.len().div_ceil(2);
+            let finite = losses.iter().copied().filter(|loss| loss.is_finite());
+            let (count, sum) = (finite.clone().count(), finite.sum::<f64>());
+            (count > 0).then(|| (step as f64, sum / count as f64))
+        });
     let svg = curves(&CurvesPicture {
         title: "Loss of the steps",
         x_label: "optimizer step",

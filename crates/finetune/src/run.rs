@@ -6,13 +6,13 @@ use anyhow::{Result, bail, ensure};
 use report::record::RunFolder;
 use runs::base::BaseModel;
 use runs::sequence::{SequenceRequest, run_prepared};
-use runs::settings::{RowsConfig, RunConfig};
+use runs::settings::RunConfig;
 
-use crate::carried::{State, held_out_file};
+use crate::carried::State;
 use crate::export;
 use crate::measured::Measured;
 use crate::settings;
-use crate::task::{HeldOut, TaskReader};
+use crate::task::TaskReader;
 
 /// Suffix of the folder in which a run stays until its model is complete.
 const RUNNING: &str = ".running";
@@ -44,18 +44,63 @@ impl FinetuneRequest<'_> {
     pub fn check(&self) -> Result<()> {
         refuse_existing(self.out)?;
         let (out, running) = (self.out.display(), self.running());
-        match (self.resume, running.is_dir()) {
+        // A folder in which nothing could be written is no run.
+        let empty = std::fs::read_dir(&running).map_or(true, |mut files| files.next().is_none());
+        match (self.resume, running.is_dir() && !empty) {
             (false, true) => bail!(
                 "a run to {out} was stopped before it was complete: add --resume to go on with it, or remove {}",
                 running.display()
             ),
             (true, false) => bail!(
-                "there is nothing to resume: {} does not exist",
+                "there is nothing to resume: {} does not exist or is empty",
                 running.display()
             ),
             _ => Ok(()),
         }
     }
+}
+
+/// Checks settings that can be wrong whatever the model is, and returns what is exported.
+///
+/// # Errors
+///
+/// If the method cannot learn one more task, or a setting is unknown or has no effect.
+pub(crate) fn check(config: &RunConfig) -> Result<export::ExportFormat> {
+    let method = settings::method(config)?;
+    let own = settings::rows(config)?;
+    let protocol = config.kind(method)?.protocol();
+    ensure!(
+        protocol == continual::Protocol::Sequential,
+        "{method} needs all tasks at once or a model for each: it cannot learn one more task"
+    );
+    export::precision(&own.dtype)?;
+    let format = export::ExportFormat::named(&own.format)?;
+    ensure!(
+        format == export::ExportFormat::Model || method == "lora",
+        "--format adapter: {method} learns no adapter that stays apart; lora does"
+    );
+    ensure!(
+        own.max_new_tokens > 0,
+        "--max-new-tokens must be at least 1; --questions 0 generates no answers"
+    );
+    ensure!(
+        config.epochs > 0,
+        "--epochs 0 learns nothing: expected at least 1"
+    );
+    ensure!(
+        format == export::ExportFormat::Model || own.dtype.is_empty() || own.dtype == "auto",
+        "--dtype {}: adapters are written in f32; give the type to `osft merge`",
+        own.dtype
+    );
+    ensure!(
+        own.answer_after.is_empty() || own.questions > 0,
+        "--answer-after: no answer is compared with --questions 0"
+    );
+    ensure!(
+        config.calibration.text.is_none() || config.reads_calibration(),
+        "--calibration-text: {method} does not read it"
+    );
+    Ok(format)
 }
 
 /// Checks that an output is a new folder, below folders.
@@ -94,39 +139,23 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<()> {
 pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     request.check()?;
     let method = settings::method(config)?.to_string();
-    let own = settings::rows(config)?;
-    let protocol = config.kind(&method)?.protocol();
-    ensure!(
-        protocol == continual::Protocol::Sequential,
-        "{method} needs all tasks at once or a model for each: it cannot learn one more task"
-    );
-    export::precision(&own.dtype)?;
-    let format = export::ExportFormat::named(&own.format)?;
-    ensure!(
-        format == export::ExportFormat::Model || method == "lora",
-        "--format adapter: {method} learns no adapter that stays apart; lora does"
-    );
-    ensure!(
-        own.max_new_tokens > 0,
-        "--max-new-tokens must be at least 1; --questions 0 generates no answers"
-    );
-    ensure!(
-        own.answer_after.is_empty() || own.questions > 0,
-        "--answer-after: no answer is compared with --questions 0"
-    );
-    ensure!(
-        config.calibration.text.is_none() || config.reads_calibration(),
-        "--calibration-text: {method} does not read it"
-    );
+    let format = check(config)?;
     let device = config.backend.device()?.autodiff();
     let mut base = BaseModel::open(config, &device)?;
     let source = base.folder.path().to_path_buf();
     let state = State::read(&source)?;
     ensure!(
         format == export::ExportFormat::Model || state.is_none(),
-        "--format adapter: {} was learned by `osft finetune`, and its adapter goes on; write the model instead",
+        "--format adapter: {} has learned tasks by `osft finetune`; an adapter is written for one task from a model \
+         without such tasks: leave --format out",
         source.display()
     );
+    // Finds a target that does not exist before anything is learned.
+    let kind = config.kind(&method)?;
+    kind.memory(config.method(&method), &base.model)?;
+    if format == export::ExportFormat::Adapter {
+        export::check_targets(config.method(&method), &base)?;
+    }
     if let Some(state) = &state {
         base.carried = Some(state.carried(&source, &method)?);
         if state.weights != base.fingerprint.weights {
@@ -146,7 +175,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     let own = settings::rows(config)?;
     let reader = TaskReader::open(&base.folder, config)?;
     let task = reader.task(config)?;
-    let earlier = earlier(&reader, state.as_ref(), &source, own)?;
+    let earlier = reader.earlier(state.as_ref(), &source, own)?;
     let texts = own.texts.iter().map(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok((name.into_owned(), reader.text(path)?))
@@ -181,31 +210,6 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         &mut |manifest, outcome| measured.export(manifest, outcome, &running),
     )?;
     complete(&folder, request.out)
-}
-
-/// The held-out rows of earlier tasks.
-fn earlier(
-    reader: &TaskReader,
-    state: Option<&State>,
-    model: &Path,
-    own: &RowsConfig,
-) -> Result<Vec<HeldOut>> {
-    let mut found = Vec::new();
-    for (index, task) in state.iter().flat_map(|state| &state.tasks).enumerate() {
-        let file = held_out_file(model, index);
-        let rows = match file.is_file() {
-            true => {
-                let source = rows::Source {
-                    path: file,
-                    weight: 1.0,
-                };
-                rows::RowSet::read(&[source])?.rows
-            }
-            false => Vec::new(),
-        };
-        found.push(reader.held_out(&task.name, &rows, own)?);
-    }
-    Ok(found)
 }
 
 /// Moves a complete model to its place, and removes the run's folder.

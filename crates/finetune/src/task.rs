@@ -12,6 +12,7 @@ use rows::{Encoded, Encoder, Limits, LostTokens, Row, RowSet, Source};
 use runs::data::PreparedTasks;
 use runs::settings::{RowsConfig, RunConfig};
 
+use crate::carried::{State, held_out_file};
 use crate::measure::ExactResult;
 use crate::settings;
 
@@ -90,6 +91,13 @@ impl TaskReader {
         let held_out = self.held_out(&own.task, &valid, own)?;
         let mut remarks = remarks(&encoded, config.max_length, "training");
         remarks.extend(unread(&set));
+        let shared = rows::check::shared(&set.rows, &valid).len();
+        if shared > 0 {
+            remarks.push(format!(
+                "{shared} of {} training rows have a prompt that is held out too: what is measured on those was learned",
+                set.rows.len()
+            ));
+        }
         let most = config.train.max_tokens;
         let longer = |row: &&Encoded| row.examples.iter().any(|example| example.len() > most);
         let longer = encoded.iter().filter(longer).count();
@@ -162,6 +170,29 @@ impl TaskReader {
                 max_new_tokens: own.max_new_tokens,
             },
         })
+    }
+
+    /// The held-out rows of the tasks that a model has learned before; none of a task whose rows were removed.
+    ///
+    /// # Errors
+    ///
+    /// If a row cannot be used.
+    pub fn earlier(
+        &self,
+        state: Option<&State>,
+        model: &Path,
+        own: &RowsConfig,
+    ) -> Result<Vec<HeldOut>> {
+        let mut found = Vec::new();
+        for (index, task) in state.iter().flat_map(|state| &state.tasks).enumerate() {
+            let path = held_out_file(model, index);
+            let rows = match path.is_file() {
+                true => RowSet::read(&[Source { path, weight: 1.0 }])?.rows,
+                false => Vec::new(),
+            };
+            found.push(self.held_out(&task.name, &rows, own)?);
+        }
+        Ok(found)
     }
 
     /// The paragraphs of a text file, as tokens.

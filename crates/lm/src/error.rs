@@ -32,8 +32,13 @@ pub enum LmError {
     },
     /// A folder has no adapter.
     #[error(
-        "{} has no adapter: expected adapter_config.json and adapter_model.safetensors",
-        folder.display()
+        "{} {}: expected adapter_config.json and adapter_model.safetensors",
+        folder.display(),
+        match (folder.is_dir(), folder.join("adapter_model.bin").is_file()) {
+            (false, _) => "is not a folder",
+            (_, true) => "has an adapter as a pickle, which is not read; save it as safetensors",
+            _ => "has no adapter",
+        }
     )]
     NoAdapter {
         /// The folder.

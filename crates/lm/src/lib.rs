@@ -34,7 +34,7 @@ pub use families::llama::{self, Llama, LlamaConfig};
 pub use families::t5::{self, T5, T5Config};
 pub use families::{Model, size_named, sizes};
 pub use files::parse_config;
-pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded};
+pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded, linear_layer_paths};
 pub use generate::{Decoding, GenerationOptions};
 pub use layers::{InputNeeded, LinearMap, Observer, Unmapped};
 pub use model::{

@@ -155,7 +155,7 @@ fn content(format: Format, fields: &Map<String, Value>) -> Result<Content, Strin
         Some(other) => Err(format!("{key} is {other}, expected text")),
     };
     let said = |key: &str| match text(key)? {
-        empty if empty.trim().is_empty() => Err(format!("{key} is empty: nothing to learn")),
+        empty if empty.trim().is_empty() => Err(format!("{key} is empty, expected text")),
         text => Ok(text),
     };
     match format {

@@ -30,7 +30,7 @@ impl RowsArgs {
     pub fn config(&self, registries: &Registries) -> Result<RunConfig> {
         let mut flags = Table::new();
         self.put(&mut flags);
-        put_missing_rows(&mut flags, "check");
+        put_missing_rows(&mut flags, "check", &|_| Ok(false))?;
         let mut overrides = Overrides {
             flags,
             ..Overrides::default()
@@ -88,28 +88,31 @@ impl LearningArgs {
         registries: &Registries,
         running: Option<&std::path::Path>,
     ) -> Result<RunConfig> {
-        let method = self.method.as_deref();
         let mut overrides = Overrides {
             file: self.config.as_deref(),
             set: &self.set,
-            flags: self.flags(rows, method)?,
+            flags: self.flags(rows)?,
             ..Overrides::default()
         };
         if let Some(running) = running {
             let (config, _) = resumed(registries, COMMAND, running, &overrides)?;
+            self.put_of_method(&config.compare[0], &mut overrides.flags)?;
+            let (config, _) = resumed(registries, COMMAND, running, &overrides)?;
             return Ok(config);
         }
         let name = self.task_name(rows)?;
-        put_missing_rows(&mut overrides.flags, &name);
+        put_missing_rows(&mut overrides.flags, &name, &|key| self.sets(key))?;
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
         ensure!(
             config.compare.len() == 1 && config.seeds.len() == 1,
             "`osft finetune` learns with one method and one seed; `experiments trace` compares several"
         );
+        // The method may stand in a file or in a pair.
+        self.put_of_method(&config.compare[0], &mut overrides.flags)?;
         let model = Described::open(&rows.model)?;
         rows.fit_length(&config, &model, &mut overrides.flags)?;
-        if self.lr.is_none() && !self.sets("learning_rates")? {
-            let method = config.compare[0].clone();
+        let method = config.compare[0].clone();
+        if self.lr.is_none() && !self.sets(&format!("learning_rates.{method}"))? {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
         }
@@ -164,7 +167,7 @@ impl LearningArgs {
     }
 
     /// What was typed, under the names of the settings.
-    fn flags(&self, rows: &RowsArgs, method: Option<&str>) -> Result<Table> {
+    fn flags(&self, rows: &RowsArgs) -> Result<Table> {
         let mut flags = Table::new();
         rows.put(&mut flags);
         let count = |count: usize| Value::from(count as i64);
@@ -181,7 +184,9 @@ impl LearningArgs {
         put(
             None,
             "compare",
-            method.map(|name| Value::Array(vec![Value::from(name)])),
+            self.method
+                .as_deref()
+                .map(|name| Value::Array(vec![Value::from(name)])),
         );
         put(None, "epochs", self.epochs.map(count));
         put(
@@ -237,23 +242,33 @@ impl LearningArgs {
             "texts",
             (!texts.is_empty()).then_some(Value::Array(texts)),
         );
-        let method = method.unwrap_or("osft");
-        put(Some("learning_rates"), method, self.lr.map(Value::from));
+        Ok(flags)
+    }
+
+    /// What was typed for the method, under the names of its settings.
+    fn put_of_method(&self, method: &str, flags: &mut Table) -> Result<()> {
+        if let Some(rate) = self.lr {
+            table_in(flags, "learning_rates").insert(method.to_string(), Value::from(rate));
+        }
         let rule = share_rule(self.unfreeze_ratio, self.energy)?;
         if let Some(rule) = rule {
             ensure!(
                 ["osft", "osft-paper"].contains(&method),
                 "--unfreeze-ratio and --energy are settings of osft and osft-paper; {method} protects no directions"
             );
-            let own = table_in(table_in(&mut flags, "methods"), method);
+            let own = table_in(table_in(flags, "methods"), method);
             own.insert("protected_share".to_string(), rule);
         }
-        Ok(flags)
+        Ok(())
     }
 }
 
-/// Completes the settings of the rows with their defaults.
-fn put_missing_rows(flags: &mut Table, task: &str) {
+/// Completes the settings of the rows with their defaults, unless `sets` says that a file or a pair has them.
+fn put_missing_rows(
+    flags: &mut Table,
+    task: &str,
+    sets: &dyn Fn(&str) -> Result<bool>,
+) -> Result<()> {
     let today = chrono::Local::now()
         .date_naive()
         .format("%Y-%m-%d")
@@ -267,8 +282,11 @@ fn put_missing_rows(flags: &mut Table, task: &str) {
     ];
     let rows = table_in(flags, "rows");
     for (key, value) in defaults {
-        rows.entry(key).or_insert(value);
+        if !sets(&format!("rows.{key}"))? {
+            rows.entry(key).or_insert(value);
+        }
     }
+    Ok(())
 }
 
 /// A table in a table, which is made if it is not there.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use lm::{
     ChatTemplate, Conversation, GenerationOptions, HfFolder, LanguageModel, Model, TextTokenizer,
 };
@@ -75,6 +75,18 @@ impl Answering {
         self.answer(template.question(conversation, &self.tokenizer)?)
     }
 
+    /// Checks that a prompt of so many tokens and its answer fit into the model.
+    fn check_length(&self, tokens: usize) -> Result<()> {
+        let new = self.options.max_new_tokens;
+        ensure!(
+            tokens.saturating_add(new) <= self.positions,
+            "the prompt has {tokens} tokens, and with {new} new ones they are more than the {} that the model was made \
+             for; shorten it, or give a smaller --max-new-tokens",
+            self.positions
+        );
+        Ok(())
+    }
+
     /// Continues tokens.
     ///
     /// # Errors
@@ -84,16 +96,7 @@ impl Answering {
         if tokens.is_empty() {
             bail!("the tokenizer finds no token in the prompt");
         }
-        let all = tokens.len() + self.options.max_new_tokens;
-        if all > self.positions {
-            bail!(
-                "the prompt has {} tokens, and with {} new ones they are more than the {} that the model was made \
-                 for; shorten it, or give a smaller --max-new-tokens",
-                tokens.len(),
-                self.options.max_new_tokens,
-                self.positions
-            );
-        }
+        self.check_length(tokens.len())?;
         let answers = self.model.generate(&[tokens], &self.options);
         let answer = answers.into_iter().next().unwrap_or_default();
         Ok(self.tokenizer.decode(&answer, true)?)
@@ -132,8 +135,12 @@ fn file_of_rows(answering: &Answering, file: &str) -> Result<()> {
     let mut questions = Vec::new();
     for row in &set.rows {
         let question = encoder.question(row)?;
-        questions
-            .push(question.with_context(|| format!("{}: it has no prompt to answer", row.place))?);
+        let question =
+            question.with_context(|| format!("{}: it has no prompt to answer", row.place))?;
+        answering
+            .check_length(question.tokens.len() + question.lost)
+            .with_context(|| row.place.to_string())?;
+        questions.push(question);
     }
     let progress = runs::Progress::new(questions.len() as u64);
     for batch in questions.chunks(BATCH) {

@@ -48,6 +48,8 @@ pub struct MemoryNeeds {
     pub shared: usize,
     /// Bases, cores, adapters and copies beside the weights.
     pub attached: usize,
+    /// Whether weights are split into directions first.
+    pub splits: bool,
     /// A gradient per trained scalar.
     pub gradients: usize,
     /// Two moments per trained scalar.
@@ -62,6 +64,7 @@ impl MemoryNeeds {
             weights: 4 * parameters,
             shared: 4 * (parameters - trainable),
             attached: 0,
+            splits: false,
             gradients: 4 * trainable,
             moments: 8 * trainable,
         }
@@ -71,10 +74,19 @@ impl MemoryNeeds {
     /// are copied.
     pub fn of_adapters(parameters: usize, targets: usize, adapters: usize) -> Self {
         Self {
-            attached: 4 * adapters,
+            trainable: Some(adapters),
+            weights: 4 * parameters,
             shared: 4 * (parameters - targets),
-            ..Self::of_weights(parameters, adapters)
+            attached: 4 * adapters,
+            splits: false,
+            gradients: 4 * adapters,
+            moments: 8 * adapters,
         }
+    }
+
+    /// Weights that the model does not share with the one that it started from.
+    pub fn changed(&self) -> usize {
+        self.weights.saturating_sub(self.shared)
     }
 
     /// Everything.

@@ -16,7 +16,8 @@ pub struct Advice {
     pub peak: usize,
 }
 
-/// Changes that lower the peak by a tenth or more, the one that changes least first.
+/// Changes that lower the peak by a tenth or more, the one that changes least first; `carried`: the run goes on from
+/// earlier tasks.
 ///
 /// # Errors
 ///
@@ -24,6 +25,7 @@ pub struct Advice {
 pub fn smaller(
     config: &RunConfig,
     method: &str,
+    carried: bool,
     memory_of: &dyn Fn(&RunConfig) -> Result<Memory>,
 ) -> Result<Vec<Advice>> {
     let now = memory_of(config)?.peak();
@@ -42,7 +44,8 @@ pub fn smaller(
         );
     }
     for tokens in [1024, 512, 256] {
-        if config.train.max_tokens > tokens {
+        // 0 is no limit.
+        if config.train.max_tokens == 0 || config.train.max_tokens > tokens {
             add(format!("--max-tokens {tokens}"), &|config| {
                 config.train.max_tokens = tokens;
             });
@@ -62,7 +65,8 @@ pub fn smaller(
             }
         }
     }
-    if method != "lora" {
+    // Another method cannot go on from tasks that this one has learned.
+    if method != "lora" && !carried {
         add(
             "--method lora (protects no directions)".to_string(),
             &|config| {

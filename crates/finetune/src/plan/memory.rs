@@ -10,7 +10,7 @@ use super::work::Work;
 
 /// Bytes of a number in f32.
 const SINGLE: usize = 4;
-/// Numbers of logits that exist at a time, in three copies.
+/// Most numbers of logits, of their logarithms and of their gradient that exist at a time, together.
 const LOGITS: usize = 3 << 22;
 /// Copies of the attention scores of a block in its backward pass.
 const SCORES: usize = 4;
@@ -18,6 +18,9 @@ const SCORES: usize = 4;
 const GENERATED: usize = 32;
 /// Layers that one thread splits before their bases are copied together.
 const SPLIT_AT_A_TIME: usize = 4;
+
+/// Directions of the widest inputs, whose moments are sketches, at most.
+const LARGEST_DECOMPOSED: usize = 4096;
 
 /// A part of the memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl Memory {
         let weights = part("weights", parameters);
         let changed = part(
             "weights that change, beside those of the start",
-            needs.weights - needs.shared,
+            needs.changed(),
         );
         let calibrates = config.reads_calibration();
         let [observing, stored] = match calibrates {
@@ -127,7 +130,7 @@ impl Memory {
                 ],
             });
         }
-        if calibrates || needs.attached > 0 {
+        if needs.splits {
             phases.push(Phase {
                 name: "split",
                 parts: vec![
@@ -143,13 +146,13 @@ impl Memory {
         let tokens = micro.prompt + micro.answer;
         let recomputed = config.train.activation_checkpointing;
         // Layers that train need their inputs, and so do layers with an adapter.
-        let trained = needs.gradients.max(needs.weights - needs.shared);
+        let trained = needs.gradients.max(needs.changed());
         let trained = (trained as f64 / parameters as f64).min(1.0);
         let activations = SINGLE
             * (passes.training(micro.prompt, micro.answer, trained, recomputed)
                 + SCORES * passes.heads * micro.pairs
                 + LOGITS.min(3 * tokens * passes.vocabulary));
-        // Gradients come as activations go, unless those of an earlier micro-batch are there.
+        // Gradients are made while activations are freed, unless an earlier micro-batch has made them.
         let passing = match micro.accumulates || recomputed {
             true => activations + needs.gradients,
             false => activations.max(needs.gradients),
@@ -190,7 +193,9 @@ impl Memory {
                 ],
             });
         }
-        let answering = evaluated * (work.longest_question + config_new_tokens(config));
+        let asks = work.questions > 0;
+        let answering =
+            usize::from(asks) * evaluated * (work.longest_question + config_new_tokens(config));
         phases.push(Phase {
             name: "measuring and writing",
             parts: vec![
@@ -205,14 +210,19 @@ impl Memory {
                 ),
             ],
         });
-        let trained = needs.gradients;
-        let saved = trained + needs.moments + sets.max(2) * stored;
+        // The whole model, what is attached, the optimizer, the weights of the split, and what protects the tasks.
+        let split = if needs.splits { parameters } else { 0 };
+        let protects = match calibrates {
+            true => 2 * stored,
+            false => needs.attached,
+        };
+        let saved = parameters + needs.attached + needs.moments + split + protects;
         let disk = vec![
             part("the model, in f32 (half of it in bf16)", parameters),
-            part("what protects the tasks, in osft/", 2 * stored),
+            part("what the next task needs, in osft/", protects),
             part(
                 "saved states, while it runs",
-                (config.checkpoints.keep + 1) * saved,
+                (config.checkpoints.keep.min(work.steps) + 1) * saved,
             ),
         ];
         Self { phases, disk }
@@ -222,10 +232,7 @@ impl Memory {
 /// The weights of the trained model that are not those of the start.
 fn changed_targets(needs: &MemoryNeeds, parameters: usize) -> Part {
     // A core is merged into its weight at the end of the task.
-    let merged = needs
-        .gradients
-        .min(parameters)
-        .max(needs.weights - needs.shared);
+    let merged = needs.gradients.min(parameters).max(needs.changed());
     Part {
         name: "weights that changed".to_string(),
         bytes: merged,
@@ -244,10 +251,12 @@ fn split(passes: &PassNumbers) -> usize {
     let layers = passes.inputs.len().max(1);
     let at_a_time = (threads * SPLIT_AT_A_TIME).min(layers);
     // Eigenvectors, their basis and the weight in f64.
-    let of = |width: usize| 8 * 4 * width * width;
+    let of = |width: usize| 8 * 4 * width * width.min(LARGEST_DECOMPOSED);
     at_a_time * passes.inputs.iter().map(|&width| of(width)).sum::<usize>() / layers
 }
 
 fn config_new_tokens(config: &RunConfig) -> usize {
-    config.rows.as_ref().map_or(0, |rows| rows.max_new_tokens)
+    let tokens = config.rows.as_ref().map_or(0, |rows| rows.max_new_tokens);
+    // No longer than what the model was made for.
+    tokens.min(config.max_length)
 }

@@ -8,9 +8,11 @@ mod work;
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use lm::{HfFolder, Model, Pretrained};
+use runs::Backend;
 use runs::settings::RunConfig;
 
 use crate::carried::State;
+use crate::run::check;
 use crate::settings;
 use advice::Advice;
 pub use memory::{Memory, Part, Phase};
@@ -28,6 +30,8 @@ pub struct Plan {
     pub time: Option<Time>,
     /// What would need less, with its peak in bytes.
     pub advice: Vec<Advice>,
+    /// What the rows lose, in sentences.
+    pub remarks: Vec<String>,
 }
 
 impl Plan {
@@ -38,13 +42,19 @@ impl Plan {
     ///
     /// If the model's shape or a row cannot be read, or its family does not count its passes.
     pub fn of(config: &RunConfig, probe: bool) -> Result<Self> {
+        check(config)?;
         let method = settings::method(config)?;
         let folder = HfFolder::open(settings::model(config)?)?;
         let work = Work::of(&folder, config)?;
         let device = config.backend.device()?;
         // Parameters get their values at their first use: this one has shapes alone.
-        let shape = Model::from_config(folder.config(), folder.path(), &device)?;
-        let carried = State::read(folder.path())?.is_some();
+        let shape =
+            Model::from_config(folder.config(), &folder.path().join("config.json"), &device)?;
+        let state = State::read(folder.path())?;
+        if let Some(state) = &state {
+            state.carried(folder.path(), method)?;
+        }
+        let carried = state.is_some();
         let passes = work::passes(&folder)?;
         let memory_of = |config: &RunConfig, work: &Work| -> Result<Memory> {
             let kind = config.kind(settings::method(config)?)?;
@@ -52,21 +62,20 @@ impl Plan {
             Ok(Memory::of(config, &shape, &passes, &needs, work, carried))
         };
         let memory = memory_of(config, &work)?;
-        let available = available();
-        let fits = available.is_none_or(|available| memory.peak() as u64 <= available);
-        let time = match probe && fits {
-            true => Some(Time::probed(&folder, config, &work, carried)?),
-            false => None,
-        };
-        let advice = advice::smaller(config, method, &|changed| {
+        let advice = advice::smaller(config, method, carried, &|changed| {
             memory_of(changed, &work.with(changed))
         })?;
-        Ok(Self {
+        let mut plan = Self {
             memory,
-            available,
-            time,
+            available: available(config.backend),
+            time: None,
             advice,
-        })
+            remarks: work.remarks.clone(),
+        };
+        if probe && plan.fits() {
+            plan.time = Some(Time::probed(&folder, config, &work, carried)?);
+        }
+        Ok(plan)
     }
 
     /// Whether the run fits into the free memory.
@@ -83,6 +92,9 @@ impl Plan {
 /// The errors of [`Plan::of`].
 pub fn run(config: &RunConfig, probe: bool) -> Result<()> {
     let plan = Plan::of(config, probe)?;
+    for line in &plan.remarks {
+        println!("data: {line}");
+    }
     println!("memory by phase\n{}", phases(&plan.memory));
     let training = plan.memory.phase("training");
     if let Some(training) = training {
@@ -94,7 +106,7 @@ pub fn run(config: &RunConfig, probe: bool) -> Result<()> {
     println!("\ndisk\n{}", parts(&plan.memory.disk));
     let peak = size(plan.memory.peak());
     match plan.available {
-        None => println!("\npeak: {peak}"),
+        None => println!("\npeak: {peak}; what is free on this device is not known"),
         Some(available) => {
             let free = size(available as usize);
             match plan.fits() {
@@ -106,7 +118,9 @@ pub fn run(config: &RunConfig, probe: bool) -> Result<()> {
     if !plan.advice.is_empty() {
         println!("what needs less:");
         for Advice { change, peak } in &plan.advice {
-            println!("    {change:46} {:>9}", size(*peak));
+            let fits = plan.available.is_none_or(|free| *peak as u64 <= free);
+            let remark = if fits { "" } else { "  (does not fit)" };
+            println!("    {change:46} {:>9}{remark}", size(*peak));
         }
     }
     match &plan.time {
@@ -160,12 +174,23 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Free memory of this machine in bytes, as Linux estimates it.
-fn available() -> Option<u64> {
+/// Free memory in bytes, as Linux estimates it and a container allows it; `None` for a device with memory of its own.
+fn available(backend: Backend) -> Option<u64> {
+    if matches!(backend, Backend::Wgpu | Backend::Cuda) {
+        return None;
+    }
+    let number =
+        |path: &str| -> Option<u64> { std::fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let limit = number("/sys/fs/cgroup/memory.max");
+    let used = number("/sys/fs/cgroup/memory.current");
+    let allowed = limit
+        .zip(used)
+        .map(|(limit, used)| limit.saturating_sub(used));
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text
         .lines()
         .find(|line| line.starts_with("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
+    let free = kibibytes * 1024;
+    Some(allowed.map_or(free, |allowed| free.min(allowed)))
 }

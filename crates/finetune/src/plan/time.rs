@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::data::dataset::InMemDataset;
 use burn::module::Module;
 use burn::nn::LinearConfig;
@@ -22,8 +22,8 @@ use crate::measure::ExactResult;
 
 /// Tokens of the probe of calibration, at most.
 const CALIBRATED: usize = 1024;
-/// Tokens that are generated for the probe.
-const GENERATED: usize = 8;
+/// Tokens that are generated in each row of the probe.
+const PROBED_TOKENS: usize = 8;
 /// Rows that a run generates at a time.
 const ROWS: usize = 32;
 /// Widest input whose decomposition is timed; wider ones take longer by the cube.
@@ -112,15 +112,15 @@ fn generation(folder: &HfFolder, model: &Model) -> Result<f64> {
     };
     // The first pass sets up what later ones use.
     let first = generate(2);
-    let more = generate(2 + GENERATED);
-    Ok(((more - first) / GENERATED as f64).max(more / (2 + GENERATED) as f64 / 2.0))
+    let more = generate(2 + PROBED_TOKENS);
+    Ok(((more - first) / PROBED_TOKENS as f64).max(more / (2 + PROBED_TOKENS) as f64 / 2.0))
 }
 
 /// Seconds of calibration per token.
 fn calibration(model: &Model, config: &RunConfig, work: &Work) -> Result<f64> {
     let mut rows: Vec<Example> = Vec::new();
     let mut tokens = 0;
-    for row in &work.examples {
+    for row in work.examples.iter() {
         if tokens + row.len() > CALIBRATED && !rows.is_empty() {
             break;
         }
@@ -164,13 +164,12 @@ fn decompositions(folder: &HfFolder, device: &Device) -> Result<f64> {
 
 /// Seconds of a step of plain fine-tuning, and its tokens.
 fn step(model: Model, config: &RunConfig, work: &Work) -> Result<(f64, usize)> {
-    let mut rows = work.examples.clone();
+    let mut rows = work.examples.to_vec();
     rows.sort_by_key(Example::len);
     // Rows of the middle: a step's rows have similar lengths.
     let size = config.train.global_batch.clamp(1, rows.len().max(1));
     let start = (rows.len() - size) / 2;
     let rows: Vec<Example> = rows[start..start + size].to_vec();
-    let tokens = rows.iter().map(Example::len).sum();
     let twice = InMemDataset::new([rows.clone(), rows].concat());
     let mut train = config.train.clone();
     train.global_batch = size;
@@ -205,22 +204,27 @@ fn step(model: Model, config: &RunConfig, work: &Work) -> Result<(f64, usize)> {
         seed: 0,
     };
     let mut begun = Instant::now();
-    let mut seconds = 0.0;
+    let (mut seconds, mut tokens) = (f64::NAN, 0);
     let outcome = fit(
         Training::new(model, optimizer),
         training,
         &SeqFt,
         &mut |event| {
-            if let TrainEvent::Settled(_) = event {
-                seconds = begun.elapsed().as_secs_f64();
-                begun = Instant::now();
+            match event {
+                TrainEvent::Stepped(step) => tokens = step.tokens,
+                TrainEvent::Settled(_) => {
+                    seconds = begun.elapsed().as_secs_f64();
+                    begun = Instant::now();
+                }
+                TrainEvent::Validated(_) => {}
             }
             Ok(())
         },
     );
     match outcome {
-        // What it would have learned does not matter.
-        Ok(_) | Err(ContinualError::Diverged { .. }) => Ok((seconds, tokens)),
-        Err(error) => Err(error.into()),
+        Ok(_) => Ok((seconds, tokens)),
+        // What it would have learned does not matter, if a step was timed.
+        Err(ContinualError::Diverged { .. }) if tokens > 0 => Ok((seconds, tokens)),
+        Err(error) => Err(error).context("the probe of a training step"),
     }
 }

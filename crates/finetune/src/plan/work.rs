@@ -1,11 +1,13 @@
 //! What a run computes: rows, micro-batches, steps, answers.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use continual::trainer::{micro_batches, step_count};
 use lm::{Example, HfFolder, PassNumbers};
 use runs::settings::RunConfig;
 
-use crate::carried::{State, held_out_file};
+use crate::carried::State;
 use crate::settings;
 use crate::task::TaskReader;
 
@@ -43,10 +45,12 @@ pub struct Work {
     pub mean_answer: f64,
     /// Rows of the task that are calibrated on.
     pub calibrated_rows: usize,
+    /// What the rows lose, in sentences.
+    pub remarks: Vec<String>,
     /// Memory of this process in bytes, which has read the rows and no weights.
     pub program: usize,
     /// The training rows, for a probe.
-    pub examples: Vec<Example>,
+    pub examples: Arc<Vec<Example>>,
 }
 
 impl Work {
@@ -62,20 +66,9 @@ impl Work {
         let train = task.prepared.tasks[0].train.clone();
         let examples = (0..train.len()).map(|row| train.get(row));
         let examples: Vec<Example> = examples.collect::<Result<_, _>>()?;
-        let mut held_out = vec![task.held_out];
-        if let Some(state) = State::read(folder.path())? {
-            for (index, earlier) in state.tasks.iter().enumerate() {
-                let file = held_out_file(folder.path(), index);
-                if file.is_file() {
-                    let source = rows::Source {
-                        path: file,
-                        weight: 1.0,
-                    };
-                    let rows = rows::RowSet::read(&[source])?.rows;
-                    held_out.push(reader.held_out(&earlier.name, &rows, own)?);
-                }
-            }
-        }
+        let state = State::read(folder.path())?;
+        let mut held_out = reader.earlier(state.as_ref(), folder.path(), own)?;
+        held_out.push(task.held_out);
         let mut measured_tokens: usize = (held_out.iter().flat_map(|set| &set.examples))
             .map(Example::len)
             .sum();
@@ -102,9 +95,10 @@ impl Work {
             longest_question: questions.map(|q| q.tokens.len()).max().unwrap_or(0),
             mean_answer: answers as f64 / count.max(1) as f64,
             calibrated_rows: calibrated,
+            remarks: task.prepared.remarks.clone(),
             program: resident(),
             rows,
-            examples,
+            examples: Arc::new(examples),
         };
         Ok(work.with(config))
     }
@@ -126,9 +120,13 @@ impl Work {
                     accumulates,
                     ..MicroBatch::of(&step[batch], train.packing)
                 };
+                // The most of each: another micro-batch may have the longest row.
+                let pairs = largest.pairs.max(found.pairs);
+                let accumulates = largest.accumulates || accumulates;
                 if found.prompt + found.answer > largest.prompt + largest.answer {
                     largest = found;
                 }
+                (largest.pairs, largest.accumulates) = (pairs, accumulates);
             }
         }
         Self {

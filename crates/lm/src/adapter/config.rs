@@ -41,6 +41,12 @@ pub(super) struct AdapterConfig {
     pub alpha_pattern: Option<Map<String, Value>>,
     #[serde(default)]
     pub inference_mode: bool,
+    /// A word for a start that changes the weights of the model too; true and false change nothing.
+    #[serde(default, skip_serializing)]
+    pub init_lora_weights: Value,
+    /// Tokens from which on the adapter works.
+    #[serde(default, skip_serializing)]
+    pub alora_invocation_tokens: Value,
 }
 
 fn no_bias() -> String {
@@ -52,8 +58,9 @@ impl AdapterConfig {
     ///
     /// # Errors
     ///
-    /// [`LmError::MissingFile`] if the folder has none, [`LmError::Json`] if it cannot be read,
-    /// [`LmError::Unsupported`] if the adapter is of another kind.
+    /// [`LmError::NoAdapter`] if the folder has none, [`LmError::Json`], [`LmError::GitLfsPointer`] and
+    /// [`LmError::Io`] if it cannot be read, [`LmError::Unsupported`] if the adapter is of another kind,
+    /// [`LmError::InvalidConfig`] if its rank or its scale makes no sense.
     pub(super) fn read(folder: &Path) -> Result<Self, LmError> {
         let Some(json) = read_if_there(folder, CONFIG)? else {
             return Err(LmError::NoAdapter {
@@ -95,6 +102,26 @@ impl AdapterConfig {
         if let Some(pattern) = config.alpha_pattern.as_ref().filter(|map| !map.is_empty()) {
             let keys: Vec<&str> = pattern.keys().map(String::as_str).collect();
             return unsupported("alpha_pattern", keys.join(", "), "one alpha for all layers");
+        }
+        let start = config.init_lora_weights.as_str().unwrap_or_default();
+        let changes_weights = ["pissa", "olora", "loftq", "corda"];
+        if changes_weights.iter().any(|word| start.starts_with(word)) {
+            let supported = "true, false, gaussian: others change the weights of the model too";
+            return unsupported("init_lora_weights", start.to_string(), supported);
+        }
+        if !config.alora_invocation_tokens.is_null() {
+            let found = config.alora_invocation_tokens.to_string();
+            return unsupported("alora_invocation_tokens", found, "none");
+        }
+        for field in ["use_qalora", "use_bdlora"] {
+            if json.get(field).and_then(Value::as_bool) == Some(true) {
+                return unsupported(field, "true".to_string(), "false");
+            }
+        }
+        for field in ["layer_replication", "trainable_token_indices"] {
+            if json.get(field).is_some_and(|value| !value.is_null()) {
+                return unsupported(field, json[field].to_string(), "none");
+            }
         }
         if config.r == 0 || !config.lora_alpha.is_finite() {
             return Err(LmError::InvalidConfig {

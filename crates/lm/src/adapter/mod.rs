@@ -24,7 +24,7 @@ const FACTORS: [&str; 2] = [".lora_A.weight", ".lora_B.weight"];
 pub struct Adapter {
     /// The changed layers.
     pub layers: Vec<AdapterLayer>,
-    /// Inner dimension of the factors; the largest one if they differ.
+    /// Inner dimension of the factors, unless a layer has its own.
     pub adapter_rank: usize,
     /// Numerator of the scale, `alpha / adapter_rank`.
     pub alpha: f64,

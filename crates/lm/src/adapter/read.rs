@@ -31,7 +31,9 @@ impl Adapter {
     /// # Errors
     ///
     /// [`LmError::NoAdapter`] if the folder has none, [`LmError::Unsupported`] if it is not a plain LoRA
-    /// adapter, [`LmError::Weights`] if its tensors do not fit each other or the module.
+    /// adapter, [`LmError::Json`] and [`LmError::InvalidConfig`] for a configuration that makes no sense,
+    /// [`LmError::Weights`] if its tensors do not fit each other or the module, [`LmError::GitLfsPointer`] and
+    /// [`LmError::Io`] if a file cannot be read.
     pub fn read<M: Module>(folder: &Path, base: &HfFolder, module: &M) -> Result<Self, LmError> {
         let config = AdapterConfig::read(folder)?;
         let path = folder.join(WEIGHTS);
@@ -58,7 +60,8 @@ impl Adapter {
             });
             let Some((which, layer)) = parts else {
                 return Err(broken(format!(
-                    "tensor {name} is not a factor of a linear layer"
+                    "tensor {name} is not a factor of a linear layer; expected names like \
+                     base_model.model.….q_proj.lora_A.weight"
                 )));
             };
             let [rows, columns] = view.shape()[..] else {
@@ -76,7 +79,10 @@ impl Adapter {
                 )));
             }
             let data = transposed(&TensorData::new(values, [rows, columns]));
-            factors.entry(layer).or_default()[which] = Some(data);
+            let before = factors.entry(layer).or_default()[which].replace(data);
+            if before.is_some() {
+                return Err(broken(format!("two tensors stand for {plain}")));
+            }
         }
         let mut found = Vec::new();
         for (layer, factors) in factors {
@@ -90,7 +96,20 @@ impl Adapter {
                 )));
             };
             let adapter_rank = a.shape()[1];
-            if a.shape()[..] != [*d_in, adapter_rank] || b.shape()[..] != [adapter_rank, *d_out] {
+            let other_ranks = config
+                .rank_pattern
+                .as_ref()
+                .is_some_and(|map| !map.is_empty());
+            if adapter_rank != config.r && !other_ranks {
+                return Err(broken(format!(
+                    "the factors of {layer} have rank {adapter_rank}, and adapter_config.json says r = {}",
+                    config.r
+                )));
+            }
+            if adapter_rank == 0
+                || a.shape()[..] != [*d_in, adapter_rank]
+                || b.shape()[..] != [adapter_rank, *d_out]
+            {
                 return Err(broken(format!(
                     "the factors of {layer} have shapes {:?} and {:?}, which do not fit a layer of {d_in} inputs \
                      and {d_out} outputs",

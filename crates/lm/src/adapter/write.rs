@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::TensorData;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::config::AdapterConfig;
 use super::{Adapter, FACTORS, WEIGHTS, WRAPPED, transposed};
@@ -21,7 +21,8 @@ impl Adapter {
     ///
     /// # Errors
     ///
-    /// [`LmError::Weights`] if a layer is not one of the module's, [`LmError::Io`] if a file cannot be
+    /// [`LmError::Weights`] if a layer is not one of the module's, or has another inner dimension or scale than
+    /// the adapter, [`LmError::Io`] if a file cannot be
     /// written.
     pub fn write<M: Module>(
         &self,
@@ -40,6 +41,16 @@ impl Adapter {
         for layer in &self.layers {
             let known = layers.iter().find(|known| known.path == layer.path);
             let known = known.ok_or_else(|| failed(format!("{} is not a layer", layer.path)))?;
+            let adapter_rank = layer.a.shape().last().copied().unwrap_or_default();
+            let scale = self.alpha / self.adapter_rank.max(1) as f64;
+            if adapter_rank != self.adapter_rank || (layer.scale - scale).abs() > 1e-9 * scale.abs()
+            {
+                return Err(failed(format!(
+                    "{} has another inner dimension or scale than the adapter: expected {} and {scale}, found \
+                     {adapter_rank} and {}",
+                    layer.path, self.adapter_rank, layer.scale
+                )));
+            }
             targets.insert(known.name.rsplit('.').next().unwrap_or_default());
             for (suffix, factor) in FACTORS.iter().zip([&layer.a, &layer.b]) {
                 let name = format!("{WRAPPED}{}{suffix}", known.name);
@@ -80,6 +91,8 @@ impl Adapter {
             rank_pattern: Some(Map::new()),
             alpha_pattern: Some(Map::new()),
             inference_mode: true,
+            init_lora_weights: Value::Null,
+            alora_invocation_tokens: Value::Null,
         };
         let path = folder.join(CONFIG);
         let json = serde_json::to_value(config).map_err(|error| LmError::Json {

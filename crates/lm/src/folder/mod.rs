@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use fingerprint::FolderFingerprint;
+pub use parameters::linear_layer_paths;
 pub(crate) use parameters::linear_layers;
 pub use read::Loaded;
 pub use write::ExportPrecision;

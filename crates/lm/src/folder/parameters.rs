@@ -52,6 +52,13 @@ pub(crate) fn linear_layers<M: Module>(folder: &HfFolder, module: &M) -> Vec<Lin
     expected(module).into_iter().filter_map(layer).collect()
 }
 
+/// Paths of the weights of the linear layers of a module, which was built from `folder`: an adapter can change
+/// them.
+pub fn linear_layer_paths<M: Module>(folder: &HfFolder, module: &M) -> Vec<String> {
+    let layers = linear_layers(folder, module).into_iter();
+    layers.map(|layer| layer.path).collect()
+}
+
 /// The parameters of a module, in the module's order. Does not initialize them.
 pub(super) fn expected<M: Module>(module: &M) -> Vec<Expected> {
     let mut visitor = Visitor::default();

@@ -14,8 +14,8 @@ pub struct PassNumbers {
     pub blocks: usize,
     /// Width of the hidden states.
     pub hidden: usize,
-    /// Number of attention heads: a score exists for each and every pair of tokens that see each other, in one
-    /// block at a time.
+    /// Number of attention heads. Each has a score for every pair of tokens that see each other; the scores exist
+    /// in one block at a time.
     pub heads: usize,
     /// Numbers saved for every pair of tokens where the bias of the positions trains: attention's probabilities
     /// are not computed again then.

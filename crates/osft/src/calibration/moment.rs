@@ -14,7 +14,7 @@ use crate::linalg::{Vectors, decompose, eigen, hexadecimal, matrix_data, vector_
 pub struct Moment {
     /// `E[x]`, `[d]`.
     pub(crate) mean: Vec<f64>,
-    /// `tr(Σ) = E[‖x‖²]`, exact even where `Σ` is a sketch.
+    /// `tr(Σ) = E[‖x‖²]`, not of the sketch where `Σ` is one.
     pub(crate) trace: f64,
     pub(crate) second: Second,
 }
@@ -147,7 +147,12 @@ impl Moment {
         self.trace = self.trace * own_factor + newer.trace * newer_factor;
         self.second = match (self.second, &newer.second) {
             (Second::Dense(own), Second::Dense(new)) => {
-                Second::Dense(own.mixed(own_factor, new, newer_factor))
+                let mixed = own.mixed(own_factor, new, newer_factor);
+                if mixed.is_single() {
+                    // Of the rounded numbers: what is protected and what is not must add up.
+                    self.trace = mixed.trace();
+                }
+                Second::Dense(mixed)
             }
             (Second::Sketched(mut own), Second::Sketched(new)) => {
                 own.scale(own_factor);

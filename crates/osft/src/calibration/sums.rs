@@ -80,7 +80,7 @@ impl Sums {
         let (second, trace) = match self.second {
             Second::Dense(mut moment) => {
                 moment.scale(factor);
-                if !self.double && moment.dimension() >= SINGLE_FROM {
+                if !self.double && moment.dimension() >= SINGLE_FROM && moment.fits_single() {
                     moment = moment.into_single();
                 }
                 // Of the stored numbers: what is protected and what is not must add up.

@@ -84,7 +84,7 @@ impl Symmetric {
         }
     }
 
-    /// Multiplies every entry.
+    /// Multiplies the matrix by a number.
     pub(crate) fn scale(&mut self, factor: f64) {
         match &mut self.values {
             Values::Single(values) => values
@@ -92,6 +92,17 @@ impl Symmetric {
                 .for_each(|value| *value = (f64::from(*value) * factor) as f32),
             Values::Double(values) => values.iter_mut().for_each(|value| *value *= factor),
         }
+    }
+
+    /// Whether the entries are stored in f32.
+    pub(crate) fn is_single(&self) -> bool {
+        matches!(self.values, Values::Single(_))
+    }
+
+    /// Whether f32 holds the entries: those on the diagonal are the largest.
+    pub(crate) fn fits_single(&self) -> bool {
+        let largest = self.diagonal().fold(0.0_f64, f64::max);
+        largest == 0.0 || (1e-30..1e37).contains(&largest)
     }
 
     /// Stores the entries in f32.
@@ -159,14 +170,18 @@ impl Symmetric {
 
     /// The sum of the diagonal.
     pub(crate) fn trace(&self) -> f64 {
+        self.diagonal().sum()
+    }
+
+    fn diagonal(&self) -> impl Iterator<Item = f64> {
         let d = self.dimension;
         // Row i begins after rows of d, d - 1, … entries.
-        let starts = (0..d).scan(0, |start, i| {
+        let starts = (0..d).scan(0, move |start, i| {
             let here = *start;
             *start += d - i;
             Some(here)
         });
-        starts.map(|start| self.value(start)).sum()
+        starts.map(move |start| self.value(start))
     }
 
     fn value(&self, index: usize) -> f64 {

@@ -11,7 +11,13 @@ impl Display for OsftError {
         match self {
             Self::InvalidPattern { pattern, reason } => write!(
                 f,
-                "target pattern {pattern:?} is not a regular expression: {reason}"
+                "target pattern {pattern:?} is not a regular expression: {}",
+                // The parser draws the place of the mistake over several lines and names it in the last.
+                reason
+                    .lines()
+                    .last()
+                    .unwrap_or(reason)
+                    .trim_start_matches("error: ")
             ),
             Self::NoTarget { pattern, available } => write!(
                 f,

@@ -163,6 +163,10 @@ impl Osft {
 fn sketch_warning((layer, rule): (&LayerSplit, &Arc<dyn Rule>)) -> Option<String> {
     let wanted = rule.wanted_energy()?;
     let (directions, protected) = (layer.energies.len(), layer.protected_energy());
+    if directions >= layer.shape[0] {
+        // All directions are there: it is no sketch.
+        return None;
+    }
     let protects_all = layer.k_in.max(layer.k_out) + layer.lost_directions >= directions;
     // The tolerance is for rounding of a sum of squares.
     (protects_all && protected < wanted - 1e-9 && layer.total_energy > 0.0).then(|| {

@@ -22,9 +22,9 @@ impl Spectra {
             .map(|(_, spectrum)| spectrum)
     }
 
-    /// The spectra of the next batch of layers: those that it shares with this one are kept, the others are
-    /// decomposed, and layers that share an input share its spectrum. `moments` has one entry per layer of
-    /// the module, or none if the split reads no inputs.
+    /// The spectra of the next batch of layers. Spectra of this batch that the next one needs too are kept; the
+    /// others are dropped, and what is missing is decomposed. Layers that share an input share its spectrum.
+    /// `moments` has one entry per target, or none if the split reads no inputs.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The processor of this machine.
 
 /// The processor's model and its widest vector extension: a ratio between timings holds for one
-/// processor. `unknown` where the system does not say.
+/// processor. Where the system does not say the model, its architecture.
 pub fn processor() -> String {
     let model = model().unwrap_or_else(|| format!("unknown {} processor", std::env::consts::ARCH));
     match vectors() {

@@ -153,9 +153,10 @@ impl StartedRun {
                 manifest.contents = contents;
                 manifest.keys = keys;
                 manifest.runs = planned.len();
-                let log = MetricsLog::create(&folder)?;
                 manifest.tuning = tuning;
+                // Before anything else: a folder without settings cannot be resumed.
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
+                let log = MetricsLog::create(&folder)?;
                 (folder, manifest, log)
             }
         };

@@ -62,6 +62,9 @@ pub(super) fn restored(
     let metadata = header.metadata().clone().unwrap_or_default();
     let tensor = |key: String| -> Option<TensorData> {
         let view = file.tensor(&key).ok()?;
+        if view.dtype() != Dtype::F32 || view.shape().len() != 2 {
+            return None;
+        }
         let (chunks, _) = view.data().as_chunks::<4>();
         let values: Vec<f32> = chunks
             .iter()

@@ -30,6 +30,7 @@ pub(super) fn needs<M: Module>(
     let known = Osft::held_numbers_of(model, config)?;
     let numbers = match known {
         Some(numbers) => numbers,
+        // Shapes decide the assumed numbers.
         None => assumed(config, model)?.unwrap_or_default(),
     } + others;
     // The core form leaves weights as they are, unless it rounds them; the factored forms take a part away.
@@ -42,6 +43,7 @@ pub(super) fn needs<M: Module>(
         trainable: free.map(|free| free + others_trained),
         weights: 4 * numbers.weights + 2 * numbers.bf16_weights,
         shared: 4 * (parameters - changed - others_trained),
+        splits: true,
         attached: 4 * (numbers.starts + numbers.bases + numbers.attached),
         gradients: 4 * numbers.trained,
         moments: 8 * numbers.trained,

@@ -4,24 +4,28 @@ mod flags;
 mod kind;
 mod memory;
 mod name;
+mod optimizer;
 mod report;
+mod saved;
 mod through_cores;
 
 use ::osft::{
-    BasePrecision, Calibration, Calibrator, LayerSplit, Osft, OsftConfig, SinceBase, SplitCache,
-    SplitContext,
+    BasePrecision, Calibration, Calibrator, LayerSplit, Osft, OsftConfig, Others, SinceBase,
+    SplitCache, SplitContext,
 };
-use burn::optim::{GradientsParams, ModuleOptimizer, Optimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use lm::{LanguageModel, LinearMap};
 
 use crate::calibration::{CalibrationData, calibrate};
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
-use crate::method::{Method, TaskContext, TaskDiagnostics, WithOptimizer};
+use crate::method::{Method, TaskContext, TaskDiagnostics};
 use crate::protocol::evenly_spaced;
 pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
+use optimizer::ForSplit;
 use report::Measured;
+use saved::{calibration_in, later_sources};
 pub use through_cores::ThroughCores;
 
 /// Orthogonal Subspace Fine-Tuning; every task begins with a new split of the current weights.
@@ -155,16 +159,21 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     }
 
     fn trains(&self) -> Option<String> {
-        let layers = self.split.as_ref()?.layers().iter();
-        let frozen: usize = layers
-            .clone()
-            .map(|layer| layer.k_in.max(layer.k_out))
-            .sum();
-        let all: usize = layers.clone().map(|layer| layer.energies.len()).sum();
-        let trained: usize = layers.map(LayerSplit::free_parameters).sum();
+        let split = self.split.as_ref()?;
+        let share = |k: usize, d: usize| k as f64 / d.max(1) as f64;
+        let of_layer = |layer: &LayerSplit| {
+            let [d_in, d_out] = layer.shape;
+            share(layer.k_in, d_in).max(share(layer.k_out, d_out))
+        };
+        let frozen: f64 = split.layers().iter().map(of_layer).sum();
+        let beside = match self.config.others {
+            Others::Frozen => "",
+            Others::Trained => " in the targets, and everything else",
+        };
         Some(format!(
-            "{:.1} % of directions frozen, {trained} numbers trained",
-            100.0 * frozen as f64 / all.max(1) as f64
+            "{:.1} % of directions frozen in the mean of the layers, {} numbers trained{beside}",
+            100.0 * frozen / split.layers().len().max(1) as f64,
+            split.free_parameters()
         ))
     }
 
@@ -240,7 +249,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let calibration = calibration_in(carried, &retained)?;
         self.retained = Some(Retained {
             since_base: SinceBase::new(model, &self.config.targets, &first)?,
-            tasks: calibration.sources().len() - first.sources().len(),
+            tasks: later_sources(&calibration, &first),
             calibration,
         });
         Ok(())
@@ -261,7 +270,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             let calibration = calibration_in(saved, &retained)?;
             self.retained = Some(Retained {
                 since_base,
-                tasks: calibration.sources().len() - first.sources().len(),
+                tasks: later_sources(&calibration, &first),
                 calibration,
             });
         }
@@ -326,25 +335,5 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             retained.tasks += 1;
         }
         Ok((model, diagnostics))
-    }
-}
-
-/// A saved calibration; an error names its file.
-fn calibration_in(saved: &Checkpoint, name: &str) -> Result<Calibration, ContinualError> {
-    Calibration::from_bytes(&saved.read(name)?).map_err(|error| saved.broken(name, &error))
-}
-
-/// Makes the optimizer of a split.
-struct ForSplit<'a>(&'a Osft);
-
-impl WithOptimizer for ForSplit<'_> {
-    type Made = Result<ModuleOptimizer, ContinualError>;
-
-    fn with<O: Optimizer>(self, optimizer: O) -> Self::Made {
-        Ok(self.0.optimizer(optimizer)?)
-    }
-
-    fn with_two<O: Optimizer, R: Optimizer>(self, matrices: O, rest: R) -> Self::Made {
-        Ok(self.0.optimizer_with_rest(matrices, rest))
     }
 }

@@ -1,5 +1,7 @@
 //! What a pass over a LLaMA model stores.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::LlamaConfig;
@@ -9,7 +11,7 @@ use crate::model::{PassNumbers, TokenNumbers};
 /// up; for layers that train also what the norms, attention and the gate give, which are their inputs.
 /// Attention's probabilities are computed again.
 pub(super) fn pass_numbers(config: &Value) -> Option<PassNumbers> {
-    let config: LlamaConfig = serde_json::from_value(config.clone()).ok()?;
+    let config = LlamaConfig::from_json(config, Path::new("config.json")).ok()?;
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let keys = config.key_value_heads() * config.head_width();
     let queries = config.num_attention_heads * config.head_width();

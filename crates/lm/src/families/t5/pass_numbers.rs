@@ -1,5 +1,7 @@
 //! What a pass over a T5 model stores.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::{Activation, T5Config};
@@ -7,10 +9,10 @@ use crate::model::{PassNumbers, TokenNumbers};
 
 /// Counted from the operations of a block. It saves the inputs of its norms, queries, keys, values and the
 /// feed-forward network's inner values; for layers that train also what norms and attention give, which are
-/// their inputs. Attention's probabilities are computed again. Every decoder block has keys and values of the
+/// their inputs. Attention's probabilities are computed again, unless the bias of the positions trains. Every decoder block has keys and values of the
 /// prompt.
 pub(super) fn pass_numbers(config: &Value) -> Option<PassNumbers> {
-    let config: T5Config = serde_json::from_value(config.clone()).ok()?;
+    let config = T5Config::from_json(config, Path::new("config.json")).ok()?;
     let (model, inner) = (config.d_model, config.d_ff);
     let attention = config.num_heads * config.d_kv;
     let decoders = config.num_decoder_layers.unwrap_or(config.num_layers);
