@@ -49,12 +49,14 @@ impl Benchmark for OwnRows {
 pub fn learning_rate(method: &str, parameters: usize) -> f64 {
     let rate = RATES.iter().find(|(most, _)| parameters <= *most);
     let rate = rate.map_or(1e-5, |(_, rate)| *rate);
-    match method {
-        "osft" | "osft-paper" => 3.0 * rate,
+    let times = match method {
+        "osft" | "osft-paper" => 3.0,
         // Adapters start at zero and are scaled down.
-        "lora" | "o-lora" => 10.0 * rate,
-        _ => rate,
-    }
+        "lora" | "o-lora" => 10.0,
+        _ => 1.0,
+    };
+    // Rounded to a number that is short in decimals: cards show it.
+    (times * rate * 1e9).round() / 1e9
 }
 
 /// The rows of a configuration.
@@ -85,4 +87,23 @@ pub fn method(config: &RunConfig) -> Result<&str> {
 pub fn model(config: &RunConfig) -> Result<&std::path::Path> {
     let model = config.model.as_deref();
     model.context("these settings name no model")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::learning_rate;
+
+    #[test]
+    fn rates_fall_with_the_size_and_are_short_in_decimals() {
+        for (method, parameters, expected) in [
+            ("seqft", 1_000_000, "3e-4"),
+            ("osft", 1_000_000, "9e-4"),
+            ("osft", 135_000_000, "3e-4"),
+            ("lora", 1_000_000_000, "3e-4"),
+            ("osft-paper", 7_000_000_000, "3e-5"),
+            ("o-lora", 20_000_000, "3e-3"),
+        ] {
+            assert_eq!(format!("{:e}", learning_rate(method, parameters)), expected);
+        }
+    }
 }

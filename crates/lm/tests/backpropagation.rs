@@ -12,7 +12,7 @@ use lm::{Backpropagation, Example, LanguageModel, Unmapped};
 use serde_json::json;
 
 /// Relative error of sums of some hundred f32 products in two orders.
-const ROUNDING: f64 = 2e-5;
+const ROUNDING: f64 = 1e-5;
 
 /// Gradients of a module, by path; parameters without a gradient are left out.
 fn by_path<M: Module>(module: &M, grads: &GradientsParams) -> Vec<(String, Vec<f64>)> {
