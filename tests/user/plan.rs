@@ -10,22 +10,27 @@ use serde_json::{Value, json};
 
 use crate::{jsonl, model, osft, repository, rows, run, said, succeed, text};
 
+/// A model folder without weights: the files of another one, with this configuration.
+fn without_weights(folder: &Path, from: &Path, config: &Value) {
+    std::fs::create_dir_all(folder).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_file() && !name.contains("safetensors") {
+            std::fs::copy(&path, folder.join(name)).unwrap();
+        }
+    }
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
 /// A model with random weights: the configuration of a built-in one with some keys replaced, its tokenizer.
 fn random(folder: &Path, from: &Path, changes: &Value) -> String {
-    std::fs::create_dir_all(folder).unwrap();
-    let read = |name: &str| std::fs::read(from.join(name)).unwrap();
-    let mut config: Value = serde_json::from_slice(&read("config.json")).unwrap();
+    let config = std::fs::read(from.join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_slice(&config).unwrap();
     for (key, value) in changes.as_object().unwrap() {
         config[key] = value.clone();
     }
-    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name != "config.json" && !name.contains("safetensors") && entry.path().is_file() {
-            std::fs::copy(entry.path(), folder.join(name)).unwrap();
-        }
-    }
+    without_weights(folder, from, &config);
     let device = Device::flex();
     let shape = HfFolder::open(folder).unwrap();
     let module = Model::from_config(shape.config(), folder, &device).unwrap();
@@ -179,18 +184,10 @@ fn a_model_of_7_billion_parameters_is_planned_from_its_shape() {
     let folder = tempfile::tempdir().unwrap();
     let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 32));
     let large = folder.path().join("large");
-    std::fs::create_dir_all(&large).unwrap();
-    for entry in std::fs::read_dir(model()).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_file() && !name.contains("safetensors") {
-            std::fs::copy(&path, large.join(name)).unwrap();
-        }
-    }
     let config = json!({"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008,
         "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 32000,
         "max_position_embeddings": 4096, "bos_token_id": 1, "eos_token_id": 2});
-    std::fs::write(large.join("config.json"), config.to_string()).unwrap();
+    without_weights(&large, &model(), &config);
     let large = text(&large);
     let arguments = [
         "plan",

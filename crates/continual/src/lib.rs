@@ -17,7 +17,7 @@ mod scoring;
 mod sequence;
 pub mod trainer;
 
-pub use calibration::{CalibrationData, calibrate, generated_rows};
+pub use calibration::{CalibrationData, ROWS_AT_A_TIME, calibrate, generated_rows};
 pub use checkpoint::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use clock::{Clock, Seconds, TimedPart};
 pub use error::ContinualError;

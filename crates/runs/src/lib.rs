@@ -15,6 +15,7 @@ pub mod base;
 pub mod data;
 pub mod interrupt;
 pub mod job;
+pub mod memory;
 mod progress;
 mod registries;
 mod screen;

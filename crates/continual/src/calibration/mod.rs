@@ -71,6 +71,9 @@ pub fn calibrate<M: LanguageModel>(
     }
 }
 
+/// Number of rows that [`generated_rows`] generates at a time.
+pub const ROWS_AT_A_TIME: usize = 32;
+
 /// Generates examples with the model itself, each from a first token drawn uniformly from a
 /// vocabulary of `vocabulary` tokens.
 ///
@@ -85,13 +88,12 @@ pub fn generated_rows<M: LanguageModel>(
     seed: u64,
     on_rows: &mut dyn FnMut(usize),
 ) -> Vec<Example> {
-    const BATCH: usize = 32;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let first: Vec<u32> = (0..rows)
         .map(|_| rng.random_range(0..vocabulary.max(1) as u32))
         .collect();
     let mut examples = Vec::new();
-    for (index, first) in first.chunks(BATCH).enumerate() {
+    for (index, first) in first.chunks(ROWS_AT_A_TIME).enumerate() {
         let seed = seed.wrapping_add(index as u64);
         examples.extend(model.own_examples(first, tokens, ends, seed));
         on_rows(first.len());

@@ -1,6 +1,7 @@
 //! Memory by phase and part, counted from shapes.
 
 use burn::module::Module;
+use continual::ROWS_AT_A_TIME;
 use continual::method::MemoryNeeds;
 use lm::{Model, PassNumbers};
 use osft::moment_bytes;
@@ -14,8 +15,6 @@ const SINGLE: usize = 4;
 const LOGITS: usize = 3 << 22;
 /// Copies of the attention scores of a block in its backward pass.
 const SCORES: usize = 4;
-/// Rows that are generated at a time to calibrate on.
-const GENERATED: usize = 32;
 /// Layers that one thread splits before their bases are copied together.
 const SPLIT_AT_A_TIME: usize = 4;
 
@@ -104,10 +103,12 @@ impl Memory {
         let mut phases = Vec::new();
         if calibrates && !carried {
             let settings = &config.calibration;
-            let generated = GENERATED.min(settings.base_rows) * settings.base_tokens;
+            let generated = ROWS_AT_A_TIME.min(settings.base_rows) * settings.base_tokens;
             let kept = match settings.text.is_some() {
                 true => 0,
-                false => SINGLE * (generated * passes.cached + 3 * GENERATED * passes.vocabulary),
+                false => {
+                    SINGLE * (generated * passes.cached + 3 * ROWS_AT_A_TIME * passes.vocabulary)
+                }
             };
             phases.push(Phase {
                 name: "generating text to calibrate on",

@@ -186,11 +186,6 @@ fn available(backend: Backend) -> Option<u64> {
     let allowed = limit
         .zip(used)
         .map(|(limit, used)| limit.saturating_sub(used));
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    let free = kibibytes * 1024;
+    let free = runs::memory::available()?;
     Some(allowed.map_or(free, |allowed| free.min(allowed)))
 }

@@ -11,7 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use continual::methods::SeqFt;
 use continual::trainer::{TaskTraining, TrainEvent, Training, fit};
 use continual::{
-    Clock, ContinualError, EvaluationSet, Method, Task, TaskContext, calibrate, generated_rows,
+    Clock, ContinualError, EvaluationSet, Method, ROWS_AT_A_TIME, Task, TaskContext, calibrate,
+    generated_rows,
 };
 use lm::{Example, HfFolder, Model};
 use osft::{Calibrator, Osft, OsftConfig, ShareRule, SplitContext, SplitSource, Targets};
@@ -24,8 +25,6 @@ use crate::measure::ExactResult;
 const CALIBRATED: usize = 1024;
 /// Tokens that are generated in each row of the probe.
 const PROBED_TOKENS: usize = 8;
-/// Rows that a run generates at a time.
-const ROWS: usize = 32;
 /// Widest input whose decomposition is timed; wider ones take longer by the cube.
 const DECOMPOSED: usize = 384;
 
@@ -64,9 +63,13 @@ impl Time {
         let calibrates = config.reads_calibration();
         let settings = &config.calibration;
 
-        let generating = generation(folder, &plain)?;
-        if calibrates && !carried && settings.text.is_none() {
-            let batches = settings.base_rows.div_ceil(ROWS);
+        let generates = calibrates && !carried && settings.text.is_none();
+        let generating = match generates || work.questions > 0 {
+            true => generation(folder, &plain)?,
+            false => 0.0,
+        };
+        if generates {
+            let batches = settings.base_rows.div_ceil(ROWS_AT_A_TIME);
             let seconds = generating * (batches * settings.base_tokens) as f64;
             parts.push(("generating text to calibrate on", seconds));
         }
@@ -93,21 +96,29 @@ impl Time {
         let longest = config.rows.as_ref().map_or(0, |rows| rows.max_new_tokens);
         // Before it has learned the task, a model may not end its answers.
         let answered = longest as f64 + work.mean_answer.min(longest as f64);
-        let share = (batch as f64 / ROWS as f64).max(0.5);
+        let share = (batch as f64 / ROWS_AT_A_TIME as f64).max(0.5);
         let answering = work.questions.div_ceil(batch) as f64 * answered * generating * share;
         parts.push(("measuring before and after", measured + answering));
         Ok(Self { parts })
     }
 }
 
-/// Seconds of one generated token in each of [`ROWS`] rows.
+/// Seconds of one generated token in each of [`ROWS_AT_A_TIME`] rows.
 fn generation(folder: &HfFolder, model: &Model) -> Result<f64> {
     let tokenizer = folder.tokenizer()?;
     let vocabulary = tokenizer.vocabulary_size();
     let generate = |tokens: usize| {
         let begun = Instant::now();
         let ends = tokenizer.stop_tokens();
-        generated_rows(model, vocabulary, ROWS, tokens, ends, 1, &mut |_| {});
+        generated_rows(
+            model,
+            vocabulary,
+            ROWS_AT_A_TIME,
+            tokens,
+            ends,
+            1,
+            &mut |_| {},
+        );
         begun.elapsed().as_secs_f64()
     };
     // The first pass sets up what later ones use.

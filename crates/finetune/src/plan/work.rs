@@ -175,9 +175,6 @@ pub fn passes(folder: &HfFolder) -> Result<PassNumbers> {
 }
 
 fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
     // Where the system does not say: what a tokenizer of 50,000 tokens takes.
-    kibibytes.map_or(100 << 20, |kibibytes| kibibytes * 1024)
+    runs::memory::resident().map_or(100 << 20, |bytes| bytes as usize)
 }

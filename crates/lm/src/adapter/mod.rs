@@ -12,8 +12,6 @@ mod write;
 
 use burn::tensor::TensorData;
 
-/// Name of an adapter's weights.
-const WEIGHTS: &str = "adapter_model.safetensors";
 /// What PEFT puts before the name of a module.
 const WRAPPED: &str = "base_model.model.";
 /// What it puts after the name of a linear layer.

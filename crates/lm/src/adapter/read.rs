@@ -8,10 +8,10 @@ use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors};
 
 use super::config::AdapterConfig;
-use super::{Adapter, AdapterLayer, FACTORS, WEIGHTS, WRAPPED, transposed};
+use super::{Adapter, AdapterLayer, FACTORS, WRAPPED, transposed};
 use crate::error::LmError;
 use crate::files::refuse_pointer;
-use crate::folder::{HfFolder, linear_layers};
+use crate::folder::{ADAPTER_WEIGHTS, HfFolder, linear_layers};
 
 impl Adapter {
     /// The model that an adapter's configuration names, as a folder or as a name on the hub; `None` if it
@@ -36,7 +36,7 @@ impl Adapter {
     /// [`LmError::Io`] if a file cannot be read.
     pub fn read<M: Module>(folder: &Path, base: &HfFolder, module: &M) -> Result<Self, LmError> {
         let config = AdapterConfig::read(folder)?;
-        let path = folder.join(WEIGHTS);
+        let path = folder.join(ADAPTER_WEIGHTS);
         if !path.is_file() {
             return Err(LmError::NoAdapter {
                 folder: folder.to_path_buf(),

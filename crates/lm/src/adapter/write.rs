@@ -10,9 +10,9 @@ use safetensors::tensor::TensorView;
 use serde_json::{Map, Value};
 
 use super::config::AdapterConfig;
-use super::{Adapter, FACTORS, WEIGHTS, WRAPPED, transposed};
+use super::{Adapter, FACTORS, WRAPPED, transposed};
 use crate::error::LmError;
-use crate::folder::{ADAPTER_CONFIG as CONFIG, HfFolder, linear_layers};
+use crate::folder::{ADAPTER_CONFIG as CONFIG, ADAPTER_WEIGHTS, HfFolder, linear_layers};
 use crate::text::Framing;
 
 impl Adapter {
@@ -30,7 +30,7 @@ impl Adapter {
         base: &HfFolder,
         module: &M,
     ) -> Result<(), LmError> {
-        let path = folder.join(WEIGHTS);
+        let path = folder.join(ADAPTER_WEIGHTS);
         let failed = |reason: String| LmError::Weights {
             path: path.clone(),
             reason,

@@ -29,6 +29,8 @@ use crate::text::Framing;
 
 /// Name of the configuration of an adapter, which a folder may hold in place of a model.
 pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
+/// Name of its weights.
+pub(crate) const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 
 /// A model folder with `config.json`, weights and a tokenizer, in the layout of Hugging Face.
 #[derive(Clone, Debug)]

@@ -4,22 +4,18 @@ use burn::module::Module;
 use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter};
 use burn::tensor::{DType, Device};
 
-use super::HfFolder;
 use super::checkpoint::Checkpoint;
 use super::parameters::first_not_finite;
 use super::plan::Plan;
 use super::tied;
+use super::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, HfFolder};
 use crate::error::LmError;
 use crate::model::{FolderFormat, Pretrained};
 
 /// Number of names that a warning lists before it counts the rest.
 const LISTED: usize = 8;
 /// Files of an adapter, which other tools apply to the model in the same folder.
-const ADAPTER: [&str; 3] = [
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "adapter_model.bin",
-];
+const ADAPTER: [&str; 3] = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, "adapter_model.bin"];
 
 /// A loaded model.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 pub fn peak_mebibytes(device: &Device) -> Option<f64> {
     match device.memory_pool_usage() {
         Some(usage) => Some(usage.bytes_reserved as f64 / MEBIBYTE),
-        None => peak_resident_mebibytes(),
+        None => runs::memory::peak_resident().map(|bytes| bytes as f64 / MEBIBYTE),
     }
 }
 
@@ -22,11 +22,4 @@ pub fn reset_peak(device: &Device) {
     // Writing 5 to this file resets the peak (proc(5)). A system without it keeps the peak since
     // the start.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-fn peak_resident_mebibytes() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes / 1024.0)
 }
