@@ -1,6 +1,7 @@
 //! A method: how the weights may move while a task is learned, what it reports on a task, and its
 //! entry in the registry.
 
+mod adamw;
 mod diagnostics;
 mod flag;
 mod kind;
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::error::ContinualError;
 use crate::protocol::{Protocol, Task};
 
+pub use adamw::FusedAdamW;
 pub use diagnostics::{
     Column, Combine, Figure, LayerRow, LayerTable, Notation, ShownTask, TaskDiagnostics, TextTable,
 };

@@ -4,12 +4,12 @@ use burn::module::{Module, ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamConfig, AdamW, AdamWConfig, AdjustLrFn, LionConfig, ModuleOptimizer, Muon, MuonConfig,
-    Optimizer, SgdConfig,
+    AdamConfig, AdjustLrFn, LionConfig, ModuleOptimizer, Muon, MuonConfig, Optimizer, SgdConfig,
 };
 use osft::Targets;
 use serde::{Deserialize, Serialize};
 
+use super::adamw::FusedAdamW;
 use crate::error::ContinualError;
 
 /// The optimizers by name; all are Burn's.
@@ -154,13 +154,10 @@ impl OptimizerConfig {
         self.make(ForModule(matrices))
     }
 
-    fn adamw(&self) -> AdamW {
-        AdamWConfig::new()
-            .with_beta_1(self.beta_1 as f32)
-            .with_beta_2(self.beta_2 as f32)
-            .with_epsilon(self.epsilon as f32)
-            .with_weight_decay(self.weight_decay as f32)
-            .build()
+    fn adamw(&self) -> FusedAdamW {
+        let [beta_1, beta_2, epsilon, decay] =
+            [self.beta_1, self.beta_2, self.epsilon, self.weight_decay].map(|value| value as f32);
+        FusedAdamW::new(beta_1, beta_2, epsilon, decay)
     }
 
     /// Scaled to the step length of AdamW, so that one learning rate serves both.

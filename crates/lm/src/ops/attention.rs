@@ -13,6 +13,7 @@ use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, activation::softmax};
 
 use super::built_for;
+use super::chains::Chains;
 
 /// `softmax(q kᵀ + bias) v`
 ///
@@ -30,7 +31,7 @@ pub(crate) fn attend(
 ) -> Tensor<4> {
     let biased = bias.is_some();
     let frozen = bias.is_none_or(|bias| !bias.is_tracked());
-    if query.is_autodiff() && frozen && built_for(&query.device().inner()) {
+    if frozen && built_for(&query.device()) {
         // Without a bias, another tensor takes its place, which is not read.
         let bias = bias.unwrap_or(&query).clone();
         return Tensor::from_dispatch(Dispatch::attention_of(
@@ -56,7 +57,7 @@ pub(crate) fn attend(
     Cube: cfg(any(feature = "wgpu", feature = "cuda")),
     Autodiff,
 )]
-pub trait AttentionOps: Backend {
+pub trait AttentionOps: Chains {
     /// `softmax(q kᵀ + bias) v`; `bias` is only read if `biased` is set.
     ///
     /// # Shapes
@@ -117,22 +118,18 @@ struct Inputs<B: Backend> {
     bias: Option<FloatTensor<B>>,
 }
 
-impl<B: Backend> Inputs<B> {
+impl<B: Chains> Inputs<B> {
     /// `softmax(q kᵀ + bias)`: `[batch, heads, queries, keys]`
     fn probabilities(&self) -> FloatTensor<B> {
         let scores = B::float_matmul(self.query.clone(), B::float_transpose(self.key.clone()));
-        let scores = match &self.bias {
-            Some(bias) => B::float_add(scores, bias.clone()),
-            None => scores,
-        };
-        B::softmax(scores, 3)
+        B::softmax_of_biased(scores, self.bias.clone())
     }
 }
 
 #[derive(Debug)]
 struct Attention;
 
-impl<B: Backend> Backward<B, 3> for Attention {
+impl<B: Chains> Backward<B, 3> for Attention {
     type State = (Inputs<B>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -149,10 +146,7 @@ impl<B: Backend> Backward<B, 3> for Attention {
         }
         // dS = p · (dp - Σ p dp), the sum over the keys.
         let probabilities_gradient = B::float_matmul(g, B::float_transpose(value));
-        let sum = B::float_mul(probabilities_gradient.clone(), probabilities.clone());
-        let sum = B::float_sum_dim(sum, 3);
-        let scores_gradient =
-            B::float_mul(B::float_sub(probabilities_gradient, sum), probabilities);
+        let scores_gradient = B::softmax_gradient(probabilities, probabilities_gradient);
         if let Some(node) = key_node {
             let transposed = B::float_transpose(scores_gradient.clone());
             grads.register::<B>(node.id, B::float_matmul(transposed, inputs.query));

@@ -1,13 +1,20 @@
 //! Operations that save less for the backward pass than the same computation composed of Burn's own
-//! operations: they recompute what is cheap to recompute.
+//! operations: they recompute what is cheap to recompute. On the processor backend flex, chains of elementwise
+//! operations run in one vectorized pass (the crate `kernels`).
 //!
 //! If this crate was built without the feature of a backend (`flex`, `ndarray`, `wgpu`, `cuda`), Burn's
 //! operations do the same work with more memory.
 
 mod attention;
+mod chains;
+mod composed;
 mod gate;
+mod likelihood;
 mod norm;
+#[cfg(feature = "flex")]
+mod on_flex;
 mod recompute;
+mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +23,13 @@ use burn::tensor::Device;
 
 pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
+pub(crate) use likelihood::negative_log_likelihood;
 pub(crate) use norm::rms_norm;
+pub(crate) use rotation::rotate;
 
-/// Whether the operations were built for the backend of a device; Burn panics otherwise.
+/// Whether the operations were built for the backend of a device, with or without autodiff; Burn panics otherwise.
 fn built_for(device: &Device) -> bool {
-    match device.as_dispatch() {
+    match device.clone().without_autodiff().as_dispatch() {
         #[cfg(feature = "flex")]
         DispatchDevice::Flex(_) => true,
         #[cfg(feature = "ndarray")]

@@ -3,11 +3,12 @@
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
 
 use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
-use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::nn::RmsNorm;
 use burn::tensor::Tensor;
 
 use super::built_for;
+use super::chains::Chains;
 use super::recompute::{CheapOperation, recomputed};
 
 /// `γ x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains.
@@ -16,7 +17,7 @@ use super::recompute::{CheapOperation, recomputed};
 /// - `x` and output: `[batch, tokens, width]`
 pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     let gamma = norm.gamma.val();
-    if !x.is_autodiff() || gamma.is_tracked() || !built_for(&x.device().inner()) {
+    if gamma.is_tracked() || !built_for(&x.device()) {
         return norm.forward(x);
     }
     Tensor::from_dispatch(Dispatch::rms_norm_of(
@@ -33,7 +34,7 @@ pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     Cube: cfg(any(feature = "wgpu", feature = "cuda")),
     Autodiff,
 )]
-pub trait NormOps: Backend {
+pub trait NormOps: Chains {
     /// # Shapes
     /// - `x` and output: `[.., width]`
     /// - `gamma`: `[1, .., width]`
@@ -42,9 +43,7 @@ pub trait NormOps: Backend {
         gamma: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self> {
-        let norm = Norm::<Self> { gamma, epsilon };
-        let size = norm.size(x.clone());
-        norm.scaled(Self::float_div(x, size))
+        Self::normed(x, gamma, epsilon)
     }
 }
 
@@ -55,7 +54,7 @@ impl NormOps for burn::backend::NdArray {}
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 impl NormOps for burn::backend::Cube {}
 
-impl<B: Backend + NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
+impl<B: NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
     fn rms_norm_of(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -76,21 +75,7 @@ struct Norm<B: Backend> {
     epsilon: f64,
 }
 
-impl<B: Backend> Norm<B> {
-    /// `√(mean(x²) + ε)`: `[.., 1]`
-    fn size(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let last = x.shape().num_dims() - 1;
-        let mean = B::float_mean_dim(B::float_mul(x.clone(), x), last);
-        B::float_sqrt(B::float_add_scalar(mean, self.epsilon.into()))
-    }
-
-    /// `γ x`
-    fn scaled(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_mul(x, self.gamma.clone())
-    }
-}
-
-impl<B: Backend + NormOps> CheapOperation<B, 1> for Norm<B> {
+impl<B: NormOps> CheapOperation<B, 1> for Norm<B> {
     fn forward(&self, [x]: [FloatTensor<B>; 1]) -> FloatTensor<B> {
         B::rms_norm_of(x, self.gamma.clone(), self.epsilon)
     }
@@ -101,16 +86,6 @@ impl<B: Backend + NormOps> CheapOperation<B, 1> for Norm<B> {
         g: FloatTensor<B>,
         [wants_x]: [bool; 1],
     ) -> [Option<FloatTensor<B>>; 1] {
-        let x_gradient = wants_x.then(|| {
-            // With s = √(mean(x²) + ε) and u = γ g: (u - n mean(u n)) / s, n = x / s.
-            let last = x.shape().num_dims() - 1;
-            let size = self.size(x.clone());
-            let normed = B::float_div(x, size.clone());
-            let u = self.scaled(g);
-            let along = B::float_mean_dim(B::float_mul(u.clone(), normed.clone()), last);
-            let across = B::float_sub(u, B::float_mul(normed, along));
-            B::float_div(across, size)
-        });
-        [x_gradient]
+        [wants_x.then(|| B::norm_gradient(x, self.gamma.clone(), self.epsilon, g))]
     }
 }

@@ -2,12 +2,13 @@
 
 #![allow(deprecated, clippy::unwrap_used)] // Burn 0.22 announces the removal of its ndarray backend.
 
+use burn::module::Module;
 use burn::nn::{RmsNorm, RmsNormConfig};
-use burn::tensor::activation::{silu, softmax};
+use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::module::linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{attend, rms_norm, silu_gate};
+use super::{attend, negative_log_likelihood, rms_norm, rotate, silu_gate};
 
 /// Relative error of sums of a few f32 products in two orders.
 const ROUNDING: f32 = 2e-6;
@@ -199,4 +200,68 @@ fn a_norm_equals_its_composition_for_the_following_layers() {
         let expected = [gamma(trained.forward(x.clone()))];
         check("gamma", &[gamma(rms_norm(&trained, x))], &expected, 1);
     }
+}
+
+#[test]
+fn a_rotation_equals_its_composition() {
+    let composed = |x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>| {
+        let half = x.dims()[3] / 2;
+        let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
+        let product = |a: &Tensor<4>, b: &Tensor<4>| a.clone() * b.clone();
+        let rotated_first = product(&first, cos) - product(&second, sin);
+        let rotated_second = product(&second, cos) + product(&first, sin);
+        Tensor::cat(vec![rotated_first, rotated_second], 3)
+    };
+    for device in devices() {
+        for rows in [1, 2] {
+            let [cos, sin] = [7, 8].map(|salt| numbers([rows, 1, 5, 3], salt, &device));
+            // The heads of a projection are a view of it, with other strides.
+            let leaves = leaves([[2, 5, 3, 6]], [true], &device);
+            let heads = || leaves[0].clone().swap_dims(1, 2);
+            let expected = with_gradients(composed(heads(), &cos, &sin), &leaves, &[]);
+            let found = with_gradients(rotate(heads(), &cos, &sin), &leaves, &[]);
+            check(&format!("{rows} rows"), &found, &expected, 2);
+        }
+    }
+}
+
+#[test]
+fn a_loss_equals_its_composition() {
+    let targets = [3, 0, 6, 6];
+    let ids = |device: &Device| {
+        let data = TensorData::new(targets.map(|id| id as i32).to_vec(), [4, 1]);
+        Tensor::<2, Int>::from_data(data, device)
+    };
+    for device in devices() {
+        let leaves = leaves([[4, 7]], [true], &device);
+        // A loss is scaled, and a sum of several pieces.
+        let run = |loss: &dyn Fn(Tensor<2>) -> Tensor<1>| {
+            let y = loss(leaves[0].clone()) * 0.3 + loss(leaves[0].clone() * 2.0);
+            with_gradients(y, &leaves, &[])
+        };
+        let expected = run(&|x| log_softmax(x, 1).gather(1, ids(&device)).sum().neg());
+        let found = run(&|x| negative_log_likelihood(x, &targets));
+        check("loss", &found, &expected, 2);
+    }
+}
+
+#[test]
+fn results_without_autodiff_are_the_same() {
+    let tracked = Device::flex().autodiff();
+    let plain = Device::flex();
+    let results = |device: &Device| {
+        let heads = |salt| numbers([2, 3, 4, 6], salt, device);
+        let rows = |salt| numbers([2, 4, 6], salt, device);
+        let [cos, sin] = [7, 8].map(|salt| numbers([1, 1, 4, 3], salt, device));
+        let norm = RmsNormConfig::new(6).init(device).no_grad();
+        let logits = numbers([2, 5], 3, device);
+        [
+            values(attend(heads(0), heads(1), heads(2), None)),
+            values(silu_gate(rows(0), rows(1))),
+            values(rms_norm(&norm, rows(0))),
+            values(rotate(heads(0), &cos, &sin)),
+            values(negative_log_likelihood(logits, &[1, 4])),
+        ]
+    };
+    assert_eq!(results(&tracked), results(&plain));
 }

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::LlamaConfig;
 use super::rope_config::Stretch;
+use crate::ops::rotate;
 
 /// Cosines and sines for the positions of a batch.
 ///
@@ -42,13 +43,7 @@ impl Rope {
     /// # Shapes
     /// - `x` and output: `[batch, heads, tokens, head_dim]`
     pub(crate) fn rotate(&self, x: Tensor<4>) -> Tensor<4> {
-        let half = x.dims()[3] / 2;
-        let first = x.clone().narrow(3, 0, half);
-        let second = x.narrow(3, half, half);
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        let rotated_first = first.clone() * cos.clone() - second.clone() * sin.clone();
-        let rotated_second = second * cos + first * sin;
-        Tensor::cat(vec![rotated_first, rotated_second], 3)
+        rotate(x, &self.cos, &self.sin)
     }
 }
 
