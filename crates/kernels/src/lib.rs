@@ -1,26 +1,11 @@
-//! Loops of a training step on a processor. Each one passes over its numbers once, with the vector instructions that
-//! the processor has, on all threads of rayon's pool.
+//! The inner loops of a training step, and Burn operations that are made of them.
 //!
-//! Burn's processor backend computes exponentials one number at a time, and writes a new tensor for every operation
-//! of a chain. These loops work on slices and know nothing of Burn.
-//!
-//! The order of every sum is fixed by the length of its row: results do not depend on the number of threads, nor on
-//! which vector instructions there are.
+//! Burn's processor backend flex computes exponentials one number at a time, writes a new tensor for every operation
+//! of a chain, and copies what it allocates for a matrix product. The [`loops`] pass over their numbers once, with
+//! the vector instructions that the processor has, on all threads of rayon's pool. [`Chains`] are the operations, for
+//! every backend: flex runs the loops, the others compose their own operations.
 
-mod adamw;
-mod attention;
-mod exp;
-mod gate;
-mod lanes;
-mod likelihood;
-mod norm;
-mod parallel;
-mod rotation;
+mod chains;
+pub mod loops;
 
-pub use adamw::{AdamWStep, Moments};
-pub use attention::{Bias, softmax_gradient, softmax_of_biased};
-pub use exp::{exp, sigmoid};
-pub use gate::{silu_gate, silu_gate_gradients};
-pub use likelihood::{negative_log_likelihood, negative_log_likelihood_gradient};
-pub use norm::{rms_norm, rms_norm_gradient};
-pub use rotation::{Rotation, rotate};
+pub use chains::Chains;

@@ -1,10 +1,10 @@
 //! Every loop against the same formula in f64, on random shapes, and on one thread against several.
 #![allow(clippy::unwrap_used)]
 
-use kernels::{
-    AdamWStep, Bias, Moments, Rotation, negative_log_likelihood, negative_log_likelihood_gradient,
-    rms_norm, rms_norm_gradient, rotate, silu_gate, silu_gate_gradients, softmax_gradient,
-    softmax_of_biased,
+use kernels::loops::{
+    AdamWStep, Bias, Matrix, Moments, Rotation, Written, negative_log_likelihood,
+    negative_log_likelihood_gradient, product, products, rms_norm, rms_norm_gradient, rotate,
+    silu_gate, silu_gate_gradients, softmax_gradient, softmax_of_biased,
 };
 use proptest::prelude::*;
 
@@ -175,6 +175,67 @@ proptest! {
         }
         assert_near(&[loss], &[expected]);
         assert_near(&gradient, &of_logits);
+    }
+
+    #[test]
+    fn products_of_all_layouts(
+        // Now and then large enough for several threads.
+        shape in prop_oneof![
+            [1usize..60, 1usize..60, 1usize..60],
+            [100usize..300, 100usize..130, 100usize..400],
+        ],
+        layouts: [bool; 2],
+        beyond in [0usize..5, 0usize..5],
+        seed: u64,
+    ) {
+        let [m, k, n] = shape;
+        let matrix = |values, rows, columns, transposed: bool, beyond| Matrix {
+            values,
+            rows,
+            columns,
+            stride: if transposed { rows } else { columns } + beyond,
+            transposed,
+        };
+        let size = |rows: usize, columns: usize, transposed: bool, beyond: usize| {
+            if transposed { columns * (rows + beyond) } else { rows * (columns + beyond) }
+        };
+        let a_values = numbers(size(m, k, layouts[0], beyond[0]), seed);
+        let b_values = numbers(size(k, n, layouts[1], beyond[1]), seed ^ 1);
+        let a = matrix(&a_values[..], m, k, layouts[0], beyond[0]);
+        let b = matrix(&b_values[..], k, n, layouts[1], beyond[1]);
+        let there = numbers(m * n, seed ^ 2);
+        let (replaced, added, many) = on_any_threads(|| {
+            let (mut replaced, mut added) = (there.clone(), there.clone());
+            product(a, b, &mut replaced, Written::Replaced);
+            product(a, b, &mut added, Written::Added);
+            let mut many = vec![f32::NAN; 5 * m * n];
+            products(&[(a, b); 5], &mut many);
+            (replaced, added, many)
+        });
+        let at = |matrix: Matrix<'_>, row: usize, column: usize| {
+            let place = match matrix.transposed {
+                true => column * matrix.stride + row,
+                false => row * matrix.stride + column,
+            };
+            f64::from(matrix.values[place])
+        };
+        let mut expected = Vec::new();
+        for row in 0..m {
+            for column in 0..n {
+                expected.push((0..k).map(|i| at(a, row, i) * at(b, i, column)).sum::<f64>());
+            }
+        }
+        // Sums of `k` products of numbers up to 3.
+        let scale = (9 * k) as f64;
+        let near = |found: &[f32], expected: &[f64]| {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((f64::from(*found) - expected).abs() < 1e-6 * scale, "{found} {expected}");
+            }
+        };
+        near(&replaced, &expected);
+        many.chunks(m * n).for_each(|one| assert_eq!(one, &replaced[..]));
+        let sums: Vec<f64> = expected.iter().zip(wide(&there)).map(|(x, there)| x + there).collect();
+        near(&added, &sums);
     }
 
     #[test]

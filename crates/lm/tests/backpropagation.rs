@@ -11,8 +11,9 @@ use common::{backends, configs, rows, values};
 use lm::{Backpropagation, Example, LanguageModel, Unmapped};
 use serde_json::json;
 
-/// Relative error of sums of some hundred f32 products in two orders.
-const ROUNDING: f64 = 1e-5;
+/// Relative error of sums of some thousand f32 products in two orders; 1.3e-5 is the largest one seen, of a bias that
+/// every pair of positions adds to.
+const ROUNDING: f64 = 2e-5;
 
 /// Gradients of a module, by path; parameters without a gradient are left out.
 fn by_path<M: Module>(module: &M, grads: &GradientsParams) -> Vec<(String, Vec<f64>)> {

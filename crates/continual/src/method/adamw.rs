@@ -67,7 +67,7 @@ mod on_flex {
     };
     use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate};
     use burn::tensor::{DType, Tensor};
-    use kernels::{AdamWStep, Moments};
+    use kernels::loops::{AdamWStep, Moments};
 
     use super::Settings;
 

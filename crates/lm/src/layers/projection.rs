@@ -8,6 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::padding::indices;
+use crate::ops::linear;
 
 /// Observes the inputs and outputs of a model's linear layers.
 pub trait Observer {
@@ -130,10 +131,10 @@ impl<'a> LinearApplier<'a> {
     fn apply(&self, layer: &Linear, x: &Tensor<3>, needed: InputNeeded) -> Tensor<3> {
         let map = self.map;
         let mapped = map.and_then(|map| map.apply(&layer.weight, x, needed));
-        match (mapped, &layer.bias) {
-            (Some(y), Some(bias)) => y + bias.val().unsqueeze(),
-            (Some(y), None) => y,
-            (None, _) => layer.forward(x.clone()),
+        let y = mapped.unwrap_or_else(|| linear(x.clone(), layer.weight.val()));
+        match &layer.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
         }
     }
 

@@ -11,9 +11,9 @@ use burn::backend::autodiff::{
 };
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, activation::softmax};
+use kernels::Chains;
 
 use super::built_for;
-use super::chains::Chains;
 
 /// `softmax(q kᵀ + bias) v`
 ///
@@ -74,7 +74,7 @@ pub trait AttentionOps: Chains {
             key,
             bias: biased.then_some(bias),
         };
-        Self::float_matmul(inputs.probabilities(), value)
+        Self::product(inputs.probabilities(), value)
     }
 }
 
@@ -101,7 +101,7 @@ impl<B: Backend + AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff
             key,
             bias: biased.then(|| bias.into_primitive()),
         };
-        let context = B::float_matmul(inputs.probabilities(), value.clone());
+        let context = B::product(inputs.probabilities(), value.clone());
         let prepared = Attention.prepare::<C>([query_node, key_node, value_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::UnTracked(prepared) => prepared.finish(context),
@@ -121,7 +121,7 @@ struct Inputs<B: Backend> {
 impl<B: Chains> Inputs<B> {
     /// `softmax(q kᵀ + bias)`: `[batch, heads, queries, keys]`
     fn probabilities(&self) -> FloatTensor<B> {
-        let scores = B::float_matmul(self.query.clone(), B::float_transpose(self.key.clone()));
+        let scores = B::product(self.query.clone(), B::float_transpose(self.key.clone()));
         B::softmax_of_biased(scores, self.bias.clone())
     }
 }
@@ -139,20 +139,20 @@ impl<B: Chains> Backward<B, 3> for Attention {
         let probabilities = inputs.probabilities();
         if let Some(node) = value_node {
             let transposed = B::float_transpose(probabilities.clone());
-            grads.register::<B>(node.id, B::float_matmul(transposed, g.clone()));
+            grads.register::<B>(node.id, B::product(transposed, g.clone()));
         }
         if query_node.is_none() && key_node.is_none() {
             return;
         }
         // dS = p · (dp - Σ p dp), the sum over the keys.
-        let probabilities_gradient = B::float_matmul(g, B::float_transpose(value));
+        let probabilities_gradient = B::product(g, B::float_transpose(value));
         let scores_gradient = B::softmax_gradient(probabilities, probabilities_gradient);
         if let Some(node) = key_node {
             let transposed = B::float_transpose(scores_gradient.clone());
-            grads.register::<B>(node.id, B::float_matmul(transposed, inputs.query));
+            grads.register::<B>(node.id, B::product(transposed, inputs.query));
         }
         if let Some(node) = query_node {
-            grads.register::<B>(node.id, B::float_matmul(scores_gradient, inputs.key));
+            grads.register::<B>(node.id, B::product(scores_gradient, inputs.key));
         }
     }
 }

@@ -5,9 +5,9 @@
 use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, activation::silu};
+use kernels::Chains;
 
 use super::built_for;
-use super::chains::Chains;
 use super::recompute::{CheapOperation, recomputed};
 
 /// `silu(gate) · up`

@@ -75,7 +75,7 @@ mod on_flex {
         fn likelihood_of(logits: FloatTensor<Self>, targets: Arc<[u32]>) -> FloatTensor<Self> {
             let [_, width] = logits.shape().dims();
             let logits = logits.to_contiguous();
-            let loss = kernels::negative_log_likelihood(logits.storage(), width, &targets);
+            let loss = kernels::loops::negative_log_likelihood(logits.storage(), width, &targets);
             FloatTensor::<Self>::from_data(TensorData::new(vec![loss], [1]))
         }
     }
@@ -92,7 +92,7 @@ mod on_flex {
             let mut gradient = logits.to_contiguous();
             drop(logits);
             let numbers: &mut [f32] = gradient.storage_mut();
-            kernels::negative_log_likelihood_gradient(numbers, width, &targets, scale);
+            kernels::loops::negative_log_likelihood_gradient(numbers, width, &targets, scale);
             gradient
         }
     }

@@ -6,13 +6,10 @@
 //! operations do the same work with more memory.
 
 mod attention;
-mod chains;
-mod composed;
 mod gate;
 mod likelihood;
+mod linear;
 mod norm;
-#[cfg(feature = "flex")]
-mod on_flex;
 mod recompute;
 mod rotation;
 #[cfg(test)]
@@ -24,6 +21,7 @@ use burn::tensor::Device;
 pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
 pub(crate) use likelihood::negative_log_likelihood;
+pub(crate) use linear::linear;
 pub(crate) use norm::rms_norm;
 pub(crate) use rotation::rotate;
 

@@ -6,9 +6,9 @@ use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::nn::RmsNorm;
 use burn::tensor::Tensor;
+use kernels::Chains;
 
 use super::built_for;
-use super::chains::Chains;
 use super::recompute::{CheapOperation, recomputed};
 
 /// `γ x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains.

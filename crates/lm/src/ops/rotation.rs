@@ -10,9 +10,9 @@ use burn::backend::autodiff::{
 };
 use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
+use kernels::Chains;
 
 use super::built_for;
-use super::chains::Chains;
 
 /// Rotates the pairs `(x[i], x[i + half])` of the last dimension by angles that do not train.
 ///

@@ -12,6 +12,7 @@ use super::rope::Rope;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, Observer, padded};
 use crate::model::LanguageModel;
+use crate::ops;
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
@@ -194,8 +195,8 @@ impl Llama {
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
         match &self.lm_head {
-            Some(head) => head.forward(hidden),
-            None => hidden.matmul(self.embed_tokens.weight.val().transpose()),
+            Some(head) => ops::linear(hidden, head.weight.val()),
+            None => ops::linear(hidden, self.embed_tokens.weight.val().transpose()),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, Observer, padded};
 use crate::model::LanguageModel;
+use crate::ops;
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
@@ -146,8 +147,8 @@ impl T5 {
             false => hidden,
         };
         match &self.lm_head {
-            Some(head) => head.forward(hidden),
-            None => hidden.matmul(self.shared.weight.val().transpose()),
+            Some(head) => ops::linear(hidden, head.weight.val()),
+            None => ops::linear(hidden, self.shared.weight.val().transpose()),
         }
     }
 

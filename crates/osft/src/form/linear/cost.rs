@@ -47,14 +47,19 @@ impl LayerSplit {
             true => core_gradient(constraint, self.shape, tokens),
             false => None,
         };
-        let formed = match plan.formed {
-            true => 2 * lifting(constraint, self.shape),
-            false => separate_product(constraint, self.shape, tokens),
+        let formed = lifting(constraint, self.shape);
+        let forward = match plan.formed_forward {
+            true => formed,
+            false => separate_forward(constraint, self.shape, tokens),
+        };
+        let backward = match plan.formed_backward {
+            true => formed,
+            false => separate_backward(constraint, self.shape, tokens),
         };
         Some(StepCost {
             passes,
             gradient: gradient.unwrap_or_else(|| whole_gradient(constraint, self.shape, tokens)),
-            core: formed + removing_from_core(constraint, self.shape),
+            core: forward + backward + removing_from_core(constraint, self.shape),
         })
     }
 }
@@ -68,30 +73,39 @@ impl Plan {
         kept: KeptInput,
     ) -> Self {
         let narrow = core_is_cheaper(constraint, shape, tokens);
-        // A separate product reads the output gradient in coordinates, which exists only if the core gradient
-        // is computed from it.
-        let formed = !narrow
-            || 2 * lifting(constraint, shape) <= separate_product(constraint, shape, tokens);
+        // Separate products read inputs and output gradients in coordinates, which exist only if the core
+        // gradient is computed from them.
+        let formed = |separate| !narrow || lifting(constraint, shape) <= separate;
         Self {
             input: Reduction::of(&constraint.input),
             output: Reduction::of(&constraint.output),
             narrow,
-            formed,
+            formed_forward: formed(separate_forward(constraint, shape, tokens)),
+            formed_backward: formed(separate_backward(constraint, shape, tokens)),
             coordinates_kept: narrow && kept == KeptInput::Coordinates,
         }
     }
 }
 
-/// Cost of `((x N_P) C) N_Qᵀ` and of the gradient of `x` through it, without `g N_Q`.
-fn separate_product(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
+/// Cost of `((x N_P) C) N_Qᵀ`.
+fn separate_forward(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
+    let [_, b] = constraint.core_shape(shape);
+    separate_backward(constraint, shape, tokens)
+        + tokens * change_of_basis(&constraint.output, shape[1], b)
+}
+
+/// Cost of the gradient of `x` through `((x N_P) C) N_Qᵀ`, without `g N_Q`.
+fn separate_backward(constraint: &Constraint, shape: [usize; 2], tokens: usize) -> usize {
     let [a, b] = constraint.core_shape(shape);
-    let change_of_basis = |side: &Side, d: usize, coordinates: usize| match side {
+    tokens * (a * b + change_of_basis(&constraint.input, shape[0], a))
+}
+
+/// Cost of bringing a row to coordinates, or back.
+fn change_of_basis(side: &Side, d: usize, coordinates: usize) -> usize {
+    match side {
         Side::Free(_) => d * coordinates,
         _ => 0,
-    };
-    let basis_cost = change_of_basis(&constraint.output, shape[1], b)
-        + 2 * change_of_basis(&constraint.input, shape[0], a);
-    tokens * (2 * a * b + basis_cost)
+    }
 }
 
 /// Whether computing the gradient in core coordinates takes fewer multiplications than computing and
@@ -230,20 +244,24 @@ mod tests {
     #[test]
     fn few_tokens_use_a_separate_product_and_many_the_formed_weight() {
         let square = constraint(side(100, 20, true), side(100, 20, true));
-        let plan = |tokens| Plan::new(&square, [100, 100], tokens, KeptInput::Whole);
-        assert_eq!((plan(50).narrow, plan(50).formed), (true, false));
-        assert_eq!((plan(500).narrow, plan(500).formed), (true, true));
+        let plan = |tokens| {
+            let plan = Plan::new(&square, [100, 100], tokens, KeptInput::Whole);
+            (plan.narrow, plan.formed_forward, plan.formed_backward)
+        };
+        // Forming costs as much as 54.5 tokens of the forward pass, and as 100 of the backward pass, which finds
+        // the output gradient in coordinates.
+        assert_eq!(plan(54), (true, false, false));
+        assert_eq!(plan(55), (true, true, false));
+        assert_eq!(plan(99), (true, true, false));
+        assert_eq!(plan(100), (true, true, true));
         // If the whole gradient is computed, nothing is in coordinates.
         let half = constraint(side(100, 50, true), side(100, 50, true));
         let plan = Plan::new(&half, [100, 100], 10_000, KeptInput::Coordinates);
-        assert_eq!((plan.narrow, plan.formed), (false, true));
-        assert!(!plan.coordinates_kept);
-        // Both plans cost the same at some seventy tokens.
-        let formed = 2 * lifting(&square, [100, 100]);
-        assert!(
-            (separate_product(&square, [100, 100], 70)..separate_product(&square, [100, 100], 71))
-                .contains(&formed)
+        assert_eq!(
+            (plan.narrow, plan.formed_forward, plan.formed_backward),
+            (false, true, true)
         );
+        assert!(!plan.coordinates_kept);
     }
 
     #[test]

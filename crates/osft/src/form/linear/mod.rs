@@ -42,8 +42,8 @@ impl Osft {
     ///
     /// The result and its derivatives equal those of `x.matmul(weight.val())`, up to rounding, but no weight
     /// is stored twice. For many tokens, `W` is formed for the product, dropped, and formed again in the
-    /// backward pass. Few tokens are multiplied by `W₀` and, in coordinates, by the core. The core gradient
-    /// is computed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the result, or
+    /// backward pass. Few tokens are multiplied by `W₀` and, in coordinates, by the core. Each pass takes the
+    /// way with fewer multiplications. The core gradient is computed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the result, or
     /// as `N_Pᵀ (xᵀ g) N_Q`. `x` is saved for the backward pass; [`linear_keeping`](Self::linear_keeping) can
     /// save less.
     ///

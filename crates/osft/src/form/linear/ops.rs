@@ -12,6 +12,7 @@ use burn::backend::{
     Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
 use burn::tensor::{DType, Device, FloatDType, Shape, Tensor};
+use kernels::Chains;
 
 use super::plan::{Plan, Reduction};
 use crate::module::beside;
@@ -64,7 +65,7 @@ pub(super) fn are_built_for(device: &Device) -> bool {
     Cube: cfg(any(feature = "wgpu", feature = "cuda")),
     Autodiff,
 )]
-pub trait CoreLinearOps: Backend {
+pub trait CoreLinearOps: Chains {
     /// # Shapes
     /// - `x`: `[.., d_in]`
     /// - `core`: see [`Constraint::core_shape`](crate::Constraint::core_shape)
@@ -98,7 +99,7 @@ impl CoreLinearOps for burn::backend::NdArray {}
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 impl CoreLinearOps for burn::backend::Cube {}
 
-impl<B: Backend + CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodiff<B, C> {
+impl<B: CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodiff<B, C> {
     fn core_linear(
         x: FloatTensor<Self>,
         core: FloatTensor<Self>,
@@ -147,7 +148,7 @@ struct Parts<B: Backend> {
     output: Basis<B>,
 }
 
-impl<B: Backend> Parts<B> {
+impl<B: Chains> Parts<B> {
     /// `W₀` in the computation type.
     fn base(&self) -> FloatTensor<B> {
         match self.base.dtype() {
@@ -158,7 +159,7 @@ impl<B: Backend> Parts<B> {
 
     fn weight(&self) -> FloatTensor<B> {
         let change = self.input.lifted_columns(self.core.clone());
-        B::float_add(self.base(), self.output.lifted_rows(change))
+        self.output.lifted_rows_added(self.base(), change)
     }
 
     /// `x W`; `lowered`: the inputs in coordinates, if they exist already.
@@ -170,13 +171,13 @@ impl<B: Backend> Parts<B> {
     ) -> FloatTensor<B> {
         let shape = x.shape();
         let x = as_rows::<B>(x);
-        let y = match plan.formed {
-            true => B::float_matmul(x, self.weight()),
+        let y = match plan.formed_forward {
+            true => B::product(x, self.weight()),
             false => {
                 let lowered = lowered.unwrap_or_else(|| self.input.on_rows(x.clone()));
-                let change = B::float_matmul(lowered, self.core.clone());
-                let y = B::float_matmul(x, self.base());
-                B::float_add(y, self.output.lifted_rows(change))
+                let change = B::product(lowered, self.core.clone());
+                let y = B::product(x, self.base());
+                self.output.lifted_rows_added(y, change)
             }
         };
         unflattened::<B>(y, shape)
@@ -184,12 +185,12 @@ impl<B: Backend> Parts<B> {
 
     /// `g Wᵀ`; `lowered`: the output gradient in coordinates, read only if the weight is not formed.
     fn backward(&self, g: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
-        if plan.formed {
-            return B::float_matmul(g, B::float_transpose(self.weight()));
+        if plan.formed_backward {
+            return B::product(g, B::float_transpose(self.weight()));
         }
-        let change = B::float_matmul(lowered, B::float_transpose(self.core.clone()));
-        let x = B::float_matmul(g, B::float_transpose(self.base()));
-        B::float_add(x, self.input.lifted_rows(change))
+        let change = B::product(lowered, B::float_transpose(self.core.clone()));
+        let x = B::product(g, B::float_transpose(self.base()));
+        self.input.lifted_rows_added(x, change)
     }
 
     /// The core gradient. `x`: the inputs, in coordinates if the plan is narrow; `lowered`: the output
@@ -202,9 +203,9 @@ impl<B: Backend> Parts<B> {
         plan: Plan,
     ) -> FloatTensor<B> {
         let core = match plan.narrow {
-            true => B::float_matmul(B::float_transpose(x), lowered),
+            true => B::product(B::float_transpose(x), lowered),
             false => {
-                let whole = B::float_matmul(B::float_transpose(x), g);
+                let whole = B::product(B::float_transpose(x), g);
                 self.output.on_rows(self.input.on_columns(whole))
             }
         };
@@ -221,7 +222,7 @@ struct Basis<B: Backend> {
     reduction: Reduction,
 }
 
-impl<B: Backend> Basis<B> {
+impl<B: Chains> Basis<B> {
     fn pair(input: FloatTensor<B>, output: FloatTensor<B>, plan: Plan) -> (Self, Self) {
         let input = Self {
             basis: input,
@@ -241,7 +242,7 @@ impl<B: Backend> Basis<B> {
     /// `x N`: coordinates of the rows, if the basis spans the free directions.
     fn on_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
-            Reduction::ToFree => B::float_matmul(rows, self.basis.clone()),
+            Reduction::ToFree => B::product(rows, self.basis.clone()),
             Reduction::None | Reduction::WithoutProtected => rows,
         }
     }
@@ -249,23 +250,23 @@ impl<B: Backend> Basis<B> {
     /// `Nᵀ x`.
     fn on_columns(&self, columns: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
-            Reduction::ToFree => B::float_matmul(self.transposed(), columns),
+            Reduction::ToFree => B::product(self.transposed(), columns),
             Reduction::None | Reduction::WithoutProtected => columns,
         }
     }
 
-    /// `c Nᵀ`: rows from their coordinates.
-    fn lifted_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
+    /// `x + c Nᵀ`: rows from their coordinates, added to others.
+    fn lifted_rows_added(&self, others: FloatTensor<B>, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
-            Reduction::ToFree => B::float_matmul(rows, self.transposed()),
-            Reduction::None | Reduction::WithoutProtected => rows,
+            Reduction::ToFree => B::product_added(others, rows, self.transposed()),
+            Reduction::None | Reduction::WithoutProtected => B::float_add(others, rows),
         }
     }
 
     /// `N c`.
     fn lifted_columns(&self, columns: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
-            Reduction::ToFree => B::float_matmul(self.basis.clone(), columns),
+            Reduction::ToFree => B::product(self.basis.clone(), columns),
             Reduction::None | Reduction::WithoutProtected => columns,
         }
     }
@@ -274,8 +275,8 @@ impl<B: Backend> Basis<B> {
     fn without_protected(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
             Reduction::WithoutProtected => {
-                let part = B::float_matmul(rows.clone(), self.basis.clone());
-                B::float_sub(rows, B::float_matmul(part, self.transposed()))
+                let part = B::product(rows.clone(), self.basis.clone());
+                B::float_sub(rows, B::product(part, self.transposed()))
             }
             Reduction::None | Reduction::ToFree => rows,
         }
@@ -309,7 +310,7 @@ enum Kept<B: Backend> {
 #[derive(Debug)]
 struct CoreLinear;
 
-impl<B: Backend> Backward<B, 2> for CoreLinear {
+impl<B: Chains> Backward<B, 2> for CoreLinear {
     /// The saved inputs, the parts of the weight, and the plan.
     type State = (Kept<B>, Parts<B>, Plan);
 

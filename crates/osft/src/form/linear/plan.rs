@@ -33,8 +33,10 @@ pub struct Plan {
     /// Whether inputs and output gradients are brought to coordinates before they are multiplied, rather than
     /// after.
     pub narrow: bool,
-    /// Whether the weight is formed; otherwise `W₀` and the core are multiplied separately.
-    pub formed: bool,
+    /// Whether the weight is formed in the forward pass; otherwise `W₀` and the core are multiplied separately.
+    pub formed_forward: bool,
+    /// Whether the weight is formed in the backward pass.
+    pub formed_backward: bool,
     /// Whether the inputs are saved in coordinates.
     pub coordinates_kept: bool,
 }

@@ -2,6 +2,18 @@
 
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 
+pub(super) fn product<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_matmul(a, b)
+}
+
+pub(super) fn product_added<B: Backend>(
+    c: FloatTensor<B>,
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_add(c, B::float_matmul(a, b))
+}
+
 pub(super) fn softmax_of_biased<B: Backend>(
     scores: FloatTensor<B>,
     bias: Option<FloatTensor<B>>,

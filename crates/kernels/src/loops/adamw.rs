@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::parallel::{rows_of_piece, vectorized};
+use super::parallel::{rows_of_piece, vectorized};
 
 /// The numbers of a step, as Burn's `AdamW` computes them: every result is the same to the last bit.
 #[derive(Clone, Copy, Debug)]

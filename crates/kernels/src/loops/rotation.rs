@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::parallel::{rows_of_piece, vectorized};
+use super::parallel::{rows_of_piece, vectorized};
 
 /// Cosines and sines of the angles: `[batch or 1, tokens, half]`.
 #[derive(Clone, Copy, Debug)]

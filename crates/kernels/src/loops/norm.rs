@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::lanes;
-use crate::parallel::{rows_of_piece, vectorized};
+use super::lanes;
+use super::parallel::{rows_of_piece, vectorized};
 
 /// Writes `γ x / √(mean(x²) + ε)` over each row.
 ///

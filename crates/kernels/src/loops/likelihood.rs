@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::exp::exp;
-use crate::lanes;
-use crate::parallel::{rows_of_piece, vectorized};
+use super::exp::exp;
+use super::lanes;
+use super::parallel::{rows_of_piece, vectorized};
 
 /// Σ -ln softmax(logits)[target] over the rows, in nats.
 ///

@@ -1,15 +1,41 @@
-//! Chains of a backend's operations that a backend may have in one pass.
+//! Operations of a training step that a backend may have in one pass.
 
 #![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
+
+mod composed;
+#[cfg(feature = "flex")]
+mod on_flex;
 
 use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Backend, Dispatch, tensor::FloatTensor};
 
-use super::composed;
-
 /// Chains of elementwise operations and sums over rows, composed of the backend's own operations unless it has a
 /// loop for them.
 pub trait Chains: Backend {
+    /// `a b`
+    ///
+    /// # Shapes
+    /// - `a`: `[.., m, k]`
+    /// - `b`: `[.., k, n]`
+    /// - output: `[.., m, n]`
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::product::<Self>(a, b)
+    }
+
+    /// `c + a b`
+    ///
+    /// # Shapes
+    /// - `a`: `[m, k]`
+    /// - `b`: `[k, n]`
+    /// - `c` and output: `[m, n]`
+    fn product_added(
+        c: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::product_added::<Self>(c, a, b)
+    }
+
     /// `softmax(scores + bias)` over the last dimension.
     ///
     /// # Shapes

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::exp::sigmoid;
-use crate::parallel::{rows_of_piece, vectorized};
+use super::exp::sigmoid;
+use super::parallel::{rows_of_piece, vectorized};
 
 /// Writes `silu(gate) · up`.
 ///

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::exp::exp;
-use crate::lanes;
-use crate::parallel::{rows_of_piece, vectorized};
+use super::exp::exp;
+use super::lanes;
+use super::parallel::{rows_of_piece, vectorized};
 
 /// What is added to the scores of attention, of shape `[batch or 1, heads or 1, queries or 1, keys]`.
 #[derive(Clone, Copy, Debug)]

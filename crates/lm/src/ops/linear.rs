@@ -1,0 +1,118 @@
+//! The product of hidden states with a weight.
+
+#![allow(deprecated)] // Burn 0.22 announces the removal of its ndarray backend.
+
+use burn::backend::autodiff::{
+    Autodiff, NodeId,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::tensor::{Shape, Tensor};
+use kernels::Chains;
+
+use super::built_for;
+
+/// `x W`
+///
+/// # Shapes
+/// - `x`: `[.., d_in]`
+/// - `weight`: `[d_in, d_out]`
+/// - output: `[.., d_out]`
+pub(crate) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    if !built_for(&x.device()) || x.dtype() != weight.dtype() {
+        return x.matmul(weight.unsqueeze());
+    }
+    let product = Dispatch::linear_of(x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(product)
+}
+
+/// `x W`, differentiable by both.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff,
+)]
+pub trait LinearOps: Chains {
+    /// # Shapes
+    /// - as for [`linear`]
+    fn linear_of(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let shape = x.shape();
+        unflattened::<Self>(Self::product(as_rows::<Self>(x), weight), shape)
+    }
+}
+
+/// `[.., d]` as `[rows, d]`
+fn as_rows<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    let width = shape[shape.num_dims() - 1];
+    let rows = shape.num_elements() / width.max(1);
+    B::float_reshape(x, Shape::new([rows, width]))
+}
+
+/// Rows in the layout of `shape`, with their own width.
+fn unflattened<B: Backend>(rows: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {
+    let mut whole = shape.to_vec();
+    whole.pop();
+    whole.push(rows.shape()[1]);
+    B::float_reshape(rows, Shape::from(whole))
+}
+
+#[cfg(feature = "flex")]
+impl LinearOps for burn::backend::Flex {}
+#[cfg(feature = "ndarray")]
+impl LinearOps for burn::backend::NdArray {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl LinearOps for burn::backend::Cube {}
+
+impl<B: LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
+    fn linear_of(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        // What one gradient needs is the other factor.
+        let (x_tracked, weight_tracked) = (x.is_tracked(), weight.is_tracked());
+        let prepared = Linear.prepare::<C>([x.node(), weight.node()]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(B::linear_of(x.into_primitive(), weight.into_primitive()))
+            }
+            OpsKind::Tracked(mut prepared) => {
+                let kept = Kept {
+                    x: weight_tracked.then(|| prepared.checkpoint(&x)),
+                    weight: x_tracked.then(|| weight.primitive().clone()),
+                };
+                let y = B::linear_of(x.into_primitive(), weight.into_primitive());
+                prepared.finish(kept, y)
+            }
+        }
+    }
+}
+
+/// What the backward pass needs.
+#[derive(Clone, Debug)]
+struct Kept<B: Backend> {
+    x: Option<NodeId>,
+    weight: Option<FloatTensor<B>>,
+}
+
+#[derive(Debug)]
+struct Linear;
+
+impl<B: Chains> Backward<B, 2> for Linear {
+    type State = Kept<B>;
+
+    fn backward(self, ops: Ops<Kept<B>, 2>, grads: &mut Gradients, nodes: &mut Checkpointer) {
+        let [x_node, weight_node] = ops.parents;
+        let g = grads.consume::<B>(&ops.node);
+        let shape = g.shape();
+        let g = as_rows::<B>(g);
+        if let (Some(node), Some(x)) = (weight_node, ops.state.x) {
+            let x = as_rows::<B>(nodes.retrieve_node_output(x));
+            grads.register::<B>(node.id, B::product(B::float_transpose(x), g.clone()));
+        }
+        if let (Some(node), Some(weight)) = (x_node, ops.state.weight) {
+            let x = B::product(g, B::float_transpose(weight));
+            grads.register::<B>(node.id, unflattened::<B>(x, shape));
+        }
+    }
+}
