@@ -16,4 +16,8 @@ if [ "$dry" != 1 ]; then
   export CUDA_PATH=${CUDA_PATH:-/usr/local/cuda}
   export LD_LIBRARY_PATH=$CUDA_PATH/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv | tee "$out/card.csv"
+  # Burn tries some thirty kernels for every new size of a matrix product, and NVRTC compiles each in half a second or
+  # more. With sizes rounded coarsely there are fewer, and what was compiled and chosen is kept in target/environment.
+  export CUBECL_AUTOTUNE_LEVEL=minimal
+  [ -e cubecl.toml ] || printf '[compilation]\ncache = true\n' >cubecl.toml
 fi
