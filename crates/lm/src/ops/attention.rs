@@ -9,7 +9,7 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, activation::softmax};
 use kernels::Chains;
 
@@ -30,10 +30,9 @@ pub(crate) fn attend(
     bias: Option<&Tensor<4>>,
 ) -> Tensor<4> {
     let biased = bias.is_some();
-    let frozen = bias.is_none_or(|bias| !bias.is_tracked());
-    if frozen && built_for(&query.device()) {
+    if built_for(&query.device()) {
         // Without a bias, another tensor takes its place, which is not read.
-        let bias = bias.unwrap_or(&query).clone();
+        let bias = bias.map_or_else(|| query.clone().detach(), Tensor::clone);
         return Tensor::from_dispatch(Dispatch::attention_of(
             query.into_dispatch(),
             key.into_dispatch(),
@@ -50,7 +49,7 @@ pub(crate) fn attend(
     softmax(scores, 3).matmul(value)
 }
 
-/// `softmax(q kᵀ + bias) v`, differentiable by `q`, `k` and `v`.
+/// `softmax(q kᵀ + bias) v`, differentiable by all four.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -96,13 +95,14 @@ impl<B: Backend + AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff
         let (query, query_node) = query.into_parts();
         let (key, key_node) = key.into_parts();
         let (value, value_node) = value.into_parts();
+        let (bias, bias_node) = bias.into_parts();
         let inputs = Inputs::<B> {
             query,
             key,
-            bias: biased.then(|| bias.into_primitive()),
+            bias: biased.then_some(bias),
         };
         let context = B::product(inputs.probabilities(), value.clone());
-        let prepared = Attention.prepare::<C>([query_node, key_node, value_node]);
+        let prepared = Attention.prepare::<C>([query_node, key_node, value_node, bias_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::UnTracked(prepared) => prepared.finish(context),
             OpsKind::Tracked(prepared) => prepared.finish((inputs, value), context),
@@ -129,24 +129,33 @@ impl<B: Chains> Inputs<B> {
 #[derive(Debug)]
 struct Attention;
 
-impl<B: Chains> Backward<B, 3> for Attention {
+impl<B: Chains> Backward<B, 4> for Attention {
     type State = (Inputs<B>, FloatTensor<B>);
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (inputs, value) = ops.state;
-        let [query_node, key_node, value_node] = ops.parents;
+        let [query_node, key_node, value_node, bias_node] = ops.parents;
         let g = grads.consume::<B>(&ops.node);
         let probabilities = inputs.probabilities();
         if let Some(node) = value_node {
             let transposed = B::float_transpose(probabilities.clone());
             grads.register::<B>(node.id, B::product(transposed, g.clone()));
         }
-        if query_node.is_none() && key_node.is_none() {
+        if query_node.is_none() && key_node.is_none() && bias_node.is_none() {
             return;
         }
         // dS = p · (dp - Σ p dp), the sum over the keys.
         let probabilities_gradient = B::product(g, B::float_transpose(value));
         let scores_gradient = B::softmax_gradient(probabilities, probabilities_gradient);
+        if let (Some(node), Some(bias)) = (bias_node, &inputs.bias) {
+            // What holds for a whole dimension gets the sum over it.
+            let shape = bias.shape();
+            let held = (0..4).filter(|&dim| shape[dim] == 1);
+            let sum = held.fold(scores_gradient.clone(), |sum, dim| {
+                B::float_sum_dim(sum, dim)
+            });
+            grads.register::<B>(node.id, sum);
+        }
         if let Some(node) = key_node {
             let transposed = B::float_transpose(scores_gradient.clone());
             grads.register::<B>(node.id, B::product(transposed, inputs.query));

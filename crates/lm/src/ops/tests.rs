@@ -118,13 +118,22 @@ fn attention_equals_the_composition_of_burns_operations() {
 #[test]
 fn a_trainable_bias_gets_its_gradient() {
     for device in devices() {
-        let bias = [numbers([1, 2, 3, 3], 7, &device).require_grad()];
-        let [q, k, v] = [0, 1, 2].map(|salt| numbers([1, 2, 3, 4], salt, &device));
-        let scores = q.clone().matmul(k.clone().swap_dims(2, 3)) + bias[0].clone();
-        let composed = softmax(scores, 3).matmul(v.clone());
-        let expected = with_gradients(composed, &bias, &[]);
-        let found = with_gradients(attend(q, k, v, Some(&bias[0])), &bias, &[]);
-        check("bias", &found, &expected, 2);
+        // Of its own for every score, and held for rows, heads and queries.
+        for shape in [[2, 3, 4, 5], [1, 3, 4, 5], [2, 1, 4, 5], [1, 1, 1, 5]] {
+            for tracked in [true, false] {
+                let bias = [numbers(shape, 7, &device).require_grad()];
+                let shapes = [[2, 3, 4, 6], [2, 3, 5, 6], [2, 3, 5, 6]];
+                let mut leaves = leaves(shapes, [tracked; 3], &device);
+                let [q, k, v] = [0, 1, 2].map(|i| leaves[i].clone());
+                leaves.extend(bias.clone());
+                let scores = q.clone().matmul(k.clone().swap_dims(2, 3)) + bias[0].clone();
+                let composed = softmax(scores, 3).matmul(v.clone());
+                let expected = with_gradients(composed, &leaves, &[]);
+                let found = with_gradients(attend(q, k, v, Some(&bias[0])), &leaves, &[]);
+                let parts = if tracked { 5 } else { 2 };
+                check(&format!("bias {shape:?}"), &found, &expected, parts);
+            }
+        }
     }
 }
 
