@@ -6,6 +6,8 @@
 //! every backend: flex runs the loops, the others compose their own operations.
 
 mod chains;
+mod gradients;
 pub mod loops;
 
 pub use chains::Chains;
+pub use gradients::{scaled, sum_of_squares};

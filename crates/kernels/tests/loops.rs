@@ -4,7 +4,7 @@
 use kernels::loops::{
     AdamWStep, Bias, Matrix, Moments, Rotation, Written, negative_log_likelihood,
     negative_log_likelihood_gradient, product, products, rms_norm, rms_norm_gradient, rotate,
-    silu_gate, silu_gate_gradients, softmax_gradient, softmax_of_biased,
+    scale, silu_gate, silu_gate_gradients, softmax_gradient, softmax_of_biased, sum_of_squares,
 };
 use proptest::prelude::*;
 
@@ -236,6 +236,20 @@ proptest! {
         many.chunks(m * n).for_each(|one| assert_eq!(one, &replaced[..]));
         let sums: Vec<f64> = expected.iter().zip(wide(&there)).map(|(x, there)| x + there).collect();
         near(&added, &sums);
+    }
+
+    #[test]
+    fn a_size_and_a_factor(count in 0usize..60_000, seed: u64) {
+        let values = numbers(count, seed);
+        let (sum, scaled) = on_any_threads(|| {
+            let mut scaled = values.clone();
+            scale(&mut scaled, 0.3);
+            (sum_of_squares(&values), scaled)
+        });
+        let expected: f64 = wide(&values).iter().map(|x| x * x).sum();
+        prop_assert!((sum - expected).abs() <= ROUNDING * expected);
+        let expected: Vec<f64> = values.iter().map(|x| f64::from(x * 0.3)).collect();
+        prop_assert_eq!(wide(&scaled), expected);
     }
 
     #[test]

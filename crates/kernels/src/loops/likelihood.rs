@@ -17,24 +17,25 @@ use super::parallel::{rows_of_piece, vectorized};
 pub fn negative_log_likelihood(logits: &[f32], width: usize, targets: &[u32]) -> f32 {
     let rows = rows_of_piece(width);
     let pieces = logits.par_chunks(rows * width.max(1));
-    let sums: Vec<f32> = pieces
+    let losses: Vec<f32> = pieces
         .zip(targets.par_chunks(rows))
         .map(|(logits, targets)| {
             vectorized(
                 #[inline(always)]
                 || {
-                    let rows = logits.chunks_exact(width).zip(targets);
-                    rows.map(|(row, &target)| {
+                    // A loop and no `sum` of an iterator, whose function would be compiled without the vectors.
+                    let mut loss = 0.0;
+                    for (row, &target) in logits.chunks_exact(width).zip(targets) {
                         let largest = lanes::max(row);
                         let sum = lanes::sum(row.len(), |i| exp(row[i] - largest));
-                        sum.ln() - (row[target as usize] - largest)
-                    })
-                    .sum()
+                        loss += sum.ln() - (row[target as usize] - largest);
+                    }
+                    loss
                 },
             )
         })
         .collect();
-    sums.into_iter().sum()
+    losses.into_iter().sum()
 }
 
 /// Replaces logits by the gradient of `scale ·` [`negative_log_likelihood`]: `scale (softmax(logits) - target)`.

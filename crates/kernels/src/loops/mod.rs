@@ -13,6 +13,7 @@ mod norm;
 mod parallel;
 mod product;
 mod rotation;
+mod scale;
 
 pub use adamw::{AdamWStep, Moments};
 pub use attention::{Bias, softmax_gradient, softmax_of_biased};
@@ -22,3 +23,4 @@ pub use likelihood::{negative_log_likelihood, negative_log_likelihood_gradient};
 pub use norm::{rms_norm, rms_norm_gradient};
 pub use product::{Matrix, Written, product, products};
 pub use rotation::{Rotation, rotate};
+pub use scale::{scale, sum_of_squares};
