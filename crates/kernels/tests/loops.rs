@@ -1,31 +1,16 @@
 //! Every loop against the same formula in f64, on random shapes, and on one thread against several.
-#![allow(clippy::unwrap_used)]
+mod common;
 
+use common::{numbers, on_any_threads, wide};
 use kernels::loops::{
-    AdamWStep, Bias, Matrix, Moments, Rotation, Written, negative_log_likelihood,
-    negative_log_likelihood_gradient, product, products, rms_norm, rms_norm_gradient, rotate,
-    scale, silu_gate, silu_gate_gradients, softmax_gradient, softmax_of_biased, sum_of_squares,
+    AdamWStep, Bias, Moments, Rotation, negative_log_likelihood, negative_log_likelihood_gradient,
+    rms_norm, rms_norm_gradient, rotate, scale, silu_gate, silu_gate_gradients, softmax_gradient,
+    softmax_of_biased, sum_of_squares,
 };
 use proptest::prelude::*;
 
 /// Some rounding errors of numbers near 1.
 const ROUNDING: f64 = 2e-6;
-
-/// Numbers between -3 and 3.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 24) as f32 * 6.0 - 3.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| f64::from(value)).collect()
-}
 
 fn assert_near(found: &[f32], expected: &[f64]) {
     assert_eq!(found.len(), expected.len());
@@ -34,17 +19,6 @@ fn assert_near(found: &[f32], expected: &[f64]) {
         let error = (f64::from(*found) - expected).abs();
         assert!(error <= ROUNDING * scale, "{index}: {found} {expected}");
     }
-}
-
-/// What `work` gives on one thread; the same on three.
-fn on_any_threads<T: PartialEq + std::fmt::Debug + Send>(work: impl Fn() -> T + Sync) -> T {
-    let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(&work)
-    };
-    let one = on(1);
-    assert_eq!(one, on(3));
-    one
 }
 
 fn softmax(row: &[f64]) -> Vec<f64> {
@@ -175,67 +149,6 @@ proptest! {
         }
         assert_near(&[loss], &[expected]);
         assert_near(&gradient, &of_logits);
-    }
-
-    #[test]
-    fn products_of_all_layouts(
-        // Now and then large enough for several threads.
-        shape in prop_oneof![
-            [1usize..60, 1usize..60, 1usize..60],
-            [100usize..300, 100usize..130, 100usize..400],
-        ],
-        layouts: [bool; 2],
-        beyond in [0usize..5, 0usize..5],
-        seed: u64,
-    ) {
-        let [m, k, n] = shape;
-        let matrix = |values, rows, columns, transposed: bool, beyond| Matrix {
-            values,
-            rows,
-            columns,
-            stride: if transposed { rows } else { columns } + beyond,
-            transposed,
-        };
-        let size = |rows: usize, columns: usize, transposed: bool, beyond: usize| {
-            if transposed { columns * (rows + beyond) } else { rows * (columns + beyond) }
-        };
-        let a_values = numbers(size(m, k, layouts[0], beyond[0]), seed);
-        let b_values = numbers(size(k, n, layouts[1], beyond[1]), seed ^ 1);
-        let a = matrix(&a_values[..], m, k, layouts[0], beyond[0]);
-        let b = matrix(&b_values[..], k, n, layouts[1], beyond[1]);
-        let there = numbers(m * n, seed ^ 2);
-        let (replaced, added, many) = on_any_threads(|| {
-            let (mut replaced, mut added) = (there.clone(), there.clone());
-            product(a, b, &mut replaced, Written::Replaced);
-            product(a, b, &mut added, Written::Added);
-            let mut many = vec![f32::NAN; 5 * m * n];
-            products(&[(a, b); 5], &mut many);
-            (replaced, added, many)
-        });
-        let at = |matrix: Matrix<'_>, row: usize, column: usize| {
-            let place = match matrix.transposed {
-                true => column * matrix.stride + row,
-                false => row * matrix.stride + column,
-            };
-            f64::from(matrix.values[place])
-        };
-        let mut expected = Vec::new();
-        for row in 0..m {
-            for column in 0..n {
-                expected.push((0..k).map(|i| at(a, row, i) * at(b, i, column)).sum::<f64>());
-            }
-        }
-        // Sums of `k` products of numbers up to 3.
-        let scale = (9 * k) as f64;
-        let near = |found: &[f32], expected: &[f64]| {
-            for (found, expected) in found.iter().zip(expected) {
-                assert!((f64::from(*found) - expected).abs() < 1e-6 * scale, "{found} {expected}");
-            }
-        };
-        near(&replaced, &expected);
-        many.chunks(m * n).for_each(|one| assert_eq!(one, &replaced[..]));
-        let sums: Vec<f64> = expected.iter().zip(wide(&there)).map(|(x, there)| x + there).collect();
-        near(&added, &sums);
     }
 
     #[test]

@@ -110,8 +110,18 @@ fn the_tables_of_runs_are_those_of_their_reports() {
 }
 
 #[test]
-fn the_table_of_steps_is_that_of_its_reports() {
-    let table = page_table("docs/performance.md", &["shape, tokens", "step s"]);
+fn the_tables_of_steps_are_those_of_their_reports() {
+    for (first, folder) in [
+        ("shape, tokens", "results/bench/epyc"),
+        ("before, shape, tokens", "results/bench"),
+    ] {
+        table_of_steps(first, folder);
+    }
+}
+
+/// The table whose first column is `first` has what the reports below `folder` have.
+fn table_of_steps(first: &str, folder: &str) {
+    let table = page_table("docs/performance.md", &[first, "step s"]);
     let columns = [
         ("setup s", "setup s"),
         ("step s", "step s"),
@@ -133,7 +143,7 @@ fn the_table_of_steps_is_that_of_its_reports() {
             v if v.ends_with("bf16 base") => "-bf16",
             _ => "",
         };
-        let path = format!("results/bench/{shape}-{tokens}{kind}/report.md");
+        let path = format!("{folder}/{shape}-{tokens}{kind}/report.md");
         let source = rows_of(&path, "memory MiB");
         let own = &source[variant];
         for (name, theirs) in columns {
