@@ -13,7 +13,7 @@ const POLYNOMIAL: [f32; 6] = [
     8.333_452e-3,
     4.166_579_6e-2,
     1.666_666_5e-1,
-    5.000_000_1e-1,
+    0.5,
 ];
 
 /// eˣ, within 2 units in the last place; infinite above `f32::MAX`, denormal and zero below the smallest numbers,

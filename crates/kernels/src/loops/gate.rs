@@ -45,7 +45,7 @@ pub fn silu_gate_gradients(gate: &[f32], up: &[f32], gradient: &mut [f32], of_up
                     let silu = gate * sigmoid;
                     *of_up = silu * *g;
                     // silu' = σ + silu (1 - σ) = σ + silu - silu σ
-                    *g = (sigmoid + silu - silu * sigmoid) * up * *g;
+                    *g *= (sigmoid + silu - silu * sigmoid) * up;
                 }
             },
         );

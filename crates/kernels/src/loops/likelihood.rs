@@ -6,7 +6,7 @@ use super::exp::exp;
 use super::lanes;
 use super::parallel::{rows_of_piece, vectorized};
 
-/// Σ -ln softmax(logits)[target] over the rows, in nats.
+/// `Σ -ln softmax(logits)[target]` over the rows, in nats.
 ///
 /// # Shapes
 /// - `logits`: one row of `width` numbers per target

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 
-/// Σ -ln softmax(logits)[target], in nats.
+/// `Σ -ln softmax(logits)[target]`, in nats.
 ///
 /// # Shapes
 /// - `logits`: `[targets, vocabulary]`
