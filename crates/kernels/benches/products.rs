@@ -69,18 +69,11 @@ fn operations(of: Product) -> ItemsCount {
 fn ours(bencher: Bencher<'_, '_>, of: Product) {
     let [m, k, n] = of.size;
     let (a, b) = (numbers(m * k), numbers(k * n));
-    let matrix = |values, rows, columns, transposed: bool| Matrix {
-        values,
-        rows,
-        columns,
-        stride: if transposed { rows } else { columns },
-        transposed,
-    };
     bencher.counter(operations(of)).bench_local(|| {
         // A tensor is made for every product.
         let mut output = vec![0f32; m * n];
-        let a = matrix(&a[..], m, k, of.transposed[0]);
-        let b = matrix(&b[..], k, n, of.transposed[1]);
+        let a = Matrix::dense(&a, m, k, of.transposed[0]);
+        let b = Matrix::dense(&b, k, n, of.transposed[1]);
         product(a, b, &mut output, Written::Replaced);
         output
     });

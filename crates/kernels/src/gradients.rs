@@ -8,7 +8,7 @@ use burn::tensor::{FloatDType, Tensor};
 /// - output: `[1]`
 pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     #[cfg(feature = "flex")]
-    if on_flex::takes(&tensor) {
+    if runs_loops(&tensor) {
         return on_flex::sum_of_squares(tensor);
     }
     tensor.cast(FloatDType::F32).square().sum()
@@ -20,26 +20,26 @@ pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 /// - output: that of `tensor`
 pub fn scaled<const D: usize>(tensor: Tensor<D>, factor: f64) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if on_flex::takes(&tensor) {
+    if runs_loops(&tensor) {
         return on_flex::scaled(tensor, factor);
     }
     tensor * factor
 }
 
+/// Whether the loops take a tensor: in f32, on flex, not differentiated.
+#[cfg(feature = "flex")]
+pub fn runs_loops<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device();
+    let on_flex = matches!(device.as_dispatch(), burn::backend::DispatchDevice::Flex(_));
+    on_flex && tensor.dtype() == burn::tensor::DType::F32
+}
+
 #[cfg(feature = "flex")]
 mod on_flex {
-    use burn::backend::{
-        Backend, Dispatch, DispatchDevice, Flex, backend_extension, tensor::FloatTensor,
-    };
-    use burn::tensor::{DType, Tensor, TensorData};
+    use burn::backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor};
+    use burn::tensor::{Tensor, TensorData};
 
     use crate::loops;
-
-    /// Whether a tensor is in f32, on flex and not differentiated.
-    pub(super) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-        let device = tensor.device();
-        tensor.dtype() == DType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
-    }
 
     pub(super) fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
         Tensor::from_dispatch(Dispatch::sum_of_squares_of(tensor.into_dispatch()))

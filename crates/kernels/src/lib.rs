@@ -9,5 +9,7 @@ mod chains;
 mod gradients;
 pub mod loops;
 
-pub use chains::Chains;
+pub use chains::{Chains, as_rows, unflattened};
+#[cfg(feature = "flex")]
+pub use gradients::runs_loops;
 pub use gradients::{scaled, sum_of_squares};

@@ -84,15 +84,8 @@ proptest! {
             let moved = |values: &[f32], offset: usize| [&vec![0.0; offset][..], values].concat();
             let (a, b) = (moved(&a_values, offsets[0]), moved(&b_values, offsets[1]));
             let mut output = vec![0.0; offsets[2] + m * n];
-            let matrix = |values, rows, columns, transposed: bool| Matrix {
-                values,
-                rows,
-                columns,
-                stride: if transposed { rows } else { columns },
-                transposed,
-            };
-            let a = matrix(&a[offsets[0]..], m, k, transposed[0]);
-            let b = matrix(&b[offsets[1]..], k, n, transposed[1]);
+            let a = Matrix::dense(&a[offsets[0]..], m, k, transposed[0]);
+            let b = Matrix::dense(&b[offsets[1]..], k, n, transposed[1]);
             product(a, b, &mut output[offsets[2]..], Written::Replaced);
             output.split_off(offsets[2])
         };

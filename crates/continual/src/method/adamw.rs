@@ -62,12 +62,11 @@ impl Optimizer for FusedAdamW {
 
 #[cfg(feature = "flex")]
 mod on_flex {
-    use burn::backend::{
-        Backend, Dispatch, DispatchDevice, Flex, backend_extension, tensor::FloatTensor,
-    };
+    use burn::backend::{Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor};
     use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate};
-    use burn::tensor::{DType, Tensor};
+    use burn::tensor::Tensor;
     use kernels::loops::{AdamWStep, Moments};
+    use kernels::runs_loops;
 
     use super::Settings;
 
@@ -77,13 +76,12 @@ mod on_flex {
         gradient: &Tensor<D>,
         state: Option<&AdamWState<D>>,
     ) -> bool {
-        let is_taken = |tensor: &Tensor<D>| {
-            let device = tensor.device();
-            tensor.dtype() == DType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
-        };
         let moments = state.map(|state| [&state.momentum.moment_1, &state.momentum.moment_2]);
         let moments = moments.into_iter().flatten();
-        [weight, gradient].into_iter().chain(moments).all(is_taken)
+        [weight, gradient]
+            .into_iter()
+            .chain(moments)
+            .all(runs_loops)
     }
 
     pub(super) fn step<const D: usize>(

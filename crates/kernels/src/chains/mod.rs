@@ -5,9 +5,12 @@
 mod composed;
 #[cfg(feature = "flex")]
 mod on_flex;
+mod rows;
 
 use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Backend, Dispatch, tensor::FloatTensor};
+
+pub use rows::{as_rows, unflattened};
 
 /// Chains of elementwise operations and sums over rows, composed of the backend's own operations unless it has a
 /// loop for them.

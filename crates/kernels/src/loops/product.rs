@@ -26,6 +26,17 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
+    /// A matrix without gaps between its rows, or columns if `transposed`.
+    pub fn dense(values: &'a [f32], rows: usize, columns: usize, transposed: bool) -> Self {
+        Self {
+            values,
+            rows,
+            columns,
+            stride: if transposed { rows } else { columns },
+            transposed,
+        }
+    }
+
     fn view(self) -> MatRef<'a, f32> {
         let Self {
             values,

@@ -9,8 +9,8 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
-use burn::tensor::{Shape, Tensor};
-use kernels::Chains;
+use burn::tensor::Tensor;
+use kernels::{Chains, as_rows, unflattened};
 
 use super::built_for;
 
@@ -42,22 +42,6 @@ pub trait LinearOps: Chains {
         let shape = x.shape();
         unflattened::<Self>(Self::product(as_rows::<Self>(x), weight), shape)
     }
-}
-
-/// `[.., d]` as `[rows, d]`
-fn as_rows<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let shape = x.shape();
-    let width = shape[shape.num_dims() - 1];
-    let rows = shape.num_elements() / width.max(1);
-    B::float_reshape(x, Shape::new([rows, width]))
-}
-
-/// Rows in the layout of `shape`, with their own width.
-fn unflattened<B: Backend>(rows: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {
-    let mut whole = shape.to_vec();
-    whole.pop();
-    whole.push(rows.shape()[1]);
-    B::float_reshape(rows, Shape::from(whole))
 }
 
 #[cfg(feature = "flex")]

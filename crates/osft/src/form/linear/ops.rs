@@ -11,8 +11,8 @@ use burn::backend::autodiff::{
 use burn::backend::{
     Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
-use burn::tensor::{DType, Device, FloatDType, Shape, Tensor};
-use kernels::Chains;
+use burn::tensor::{DType, Device, FloatDType, Tensor};
+use kernels::{Chains, as_rows, unflattened};
 
 use super::plan::{Plan, Reduction};
 use crate::module::beside;
@@ -281,23 +281,6 @@ impl<B: Chains> Basis<B> {
             Reduction::None | Reduction::ToFree => rows,
         }
     }
-}
-
-/// `[.., d]` as `[rows, d]`.
-fn as_rows<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let shape = x.shape();
-    let width = shape.as_slice().last().copied().unwrap_or(1);
-    let rows = shape.num_elements() / width.max(1);
-    B::float_reshape(x, Shape::new([rows, width]))
-}
-
-/// Rows in the layout of `shape`, with their own width.
-fn unflattened<B: Backend>(rows: FloatTensor<B>, mut shape: Shape) -> FloatTensor<B> {
-    let width = rows.shape().as_slice().last().copied();
-    if let (Some(last), Some(width)) = (shape.as_mut_slice().last_mut(), width) {
-        *last = width;
-    }
-    B::float_reshape(rows, shape)
 }
 
 /// The inputs as they are saved for the backward pass.
