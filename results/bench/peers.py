@@ -5,7 +5,11 @@
         --peer "torch=python3 results/bench/peers.py full" \
         --peer "peft 0.5=python3 results/bench/peers.py osf 0.5"
 
-Methods: `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
+    experiments bench --shape llama-m --gemm --peer "torch=python3 results/bench/peers.py gemm" \
+        --peer "numpy=python3 results/bench/peers.py gemm-numpy"
+
+Methods: `gemm` times the matrix products that it is told by torch.matmul, `gemm-numpy` by numpy.matmul (which calls
+OpenBLAS). `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
 is PEFT's OSFConfig with a share K kept. With `--dtype bf16` weights, gradients and moments are bf16; without,
 f32. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
 device and what is timed are those of the bench's own workers: forward, backward, clipping by global norm,
@@ -91,9 +95,44 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
+def multiplication(product, numpy):
+    """A function that multiplies matrices of a product's size, stored as it says."""
+    m, k, n = product["size"]
+    factors = []
+    for (rows, columns), transposed in zip([(m, k), (k, n)], product["transposed"]):
+        stored = (columns, rows) if transposed else (rows, columns)
+        numbers = torch.rand(stored) - 0.5
+        factors.append(numbers.T if transposed else numbers)
+    if numpy:
+        import numpy as np
+
+        a, b = (factor.numpy() for factor in factors)
+        return lambda: np.matmul(a, b)
+    return lambda: torch.matmul(*factors)
+
+
+def mean_seconds(multiply, long_enough=0.03):
+    multiply()
+    begun, count = time.perf_counter(), 0
+    while time.perf_counter() - begun < long_enough:
+        multiply()
+        count += 1
+    return (time.perf_counter() - begun) / count
+
+
+def gemm(spec, numpy):
+    torch.set_num_threads(os.cpu_count())
+    products = [multiplication(product, numpy) for product in spec["products"]]
+    say(ready=True)
+    for _ in sys.stdin:
+        say(seconds=[mean_seconds(multiply) for multiply in products])
+
+
 def main():
     method = sys.argv[1]
     spec = json.loads(sys.argv[sys.argv.index("--worker") + 1])
+    if method.startswith("gemm"):
+        return gemm(spec, method == "gemm-numpy")
     shape, tokens = spec["shape"], spec["tokens"]
     device = "cuda" if spec["backend"] == "cuda" else "cpu"
     torch.set_num_threads(os.cpu_count())

@@ -3,6 +3,7 @@
 //! - `runs`: whole runs of the built-in suite at the smallest scale.
 //! - `mistakes`, `bad_data`, `bad_models`: bad input, each one clear line.
 //! - `resume`, `disk`: runs that are killed or stopped, or find no room, and go on.
+//! - `side_by_side`: runs at the same time.
 //! - `tui`: a run drawn on a terminal.
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`: what a step costs.
@@ -23,6 +24,7 @@ mod other;
 mod pretrain;
 mod resume;
 mod runs;
+mod side_by_side;
 mod t5;
 mod tui;
 mod variants;

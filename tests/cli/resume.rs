@@ -70,7 +70,7 @@ pub fn findings(run: &Path) -> Vec<(String, String)> {
 }
 
 /// A text without the lines or fields that hold a time.
-fn without_seconds(text: &str) -> String {
+pub fn without_seconds(text: &str) -> String {
     let fields = text.split_inclusive([',', '\n', '{', '}']);
     fields
         .filter(|field| !field.contains("seconds\""))
@@ -78,7 +78,7 @@ fn without_seconds(text: &str) -> String {
 }
 
 /// What is shown at the end, without the last column, which is a time.
-fn without_times(shown: &str) -> String {
+pub fn without_times(shown: &str) -> String {
     let lines = shown.lines().map(|line| match line.rsplit_once('┆') {
         Some((rest, last)) if is_time(last.trim_end_matches('│')) => rest,
         _ => line,

@@ -35,6 +35,11 @@ impl Backend {
         }
     }
 
+    /// Whether it computes on the processor's cores.
+    pub fn is_processor(self) -> bool {
+        matches!(self, Self::Flex | Self::Ndarray)
+    }
+
     /// Whether it is part of this build.
     pub fn is_compiled_in(self) -> bool {
         match self {

@@ -66,7 +66,7 @@ pub fn requested() -> bool {
 }
 
 /// Whether an error means that the run was interrupted.
-fn is_interruption(error: &anyhow::Error) -> bool {
+pub fn is_interruption(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| matches!(cause.downcast_ref(), Some(ContinualError::Interrupted)))
 }

@@ -21,7 +21,9 @@ mod registries;
 mod screen;
 pub mod sequence;
 pub mod settings;
+mod side_by_side;
 
 pub use backend::Backend;
 pub use progress::Progress;
 pub use registries::Registries;
+pub use side_by_side::{at_once, side_by_side};

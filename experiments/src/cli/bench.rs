@@ -16,6 +16,8 @@ use runs::Backend;
   experiments bench --shape llama-m --variant core --base-precision full,bf16
   experiments bench --shape llama-256x2,llama-512x2,llama-1024x2 --variant core --out widths
   experiments bench --shape llama-s --variant core,o-lora --tasks 1,8 --out tasks
+  experiments bench --shape llama-m --variant plain --threads 1,2
+  experiments bench --shape llama-m --gemm --peer \"torch=python3 results/bench/peers.py gemm\"
   experiments bench --shape llama-m --variant core --peer \"torch=python3 results/bench/peers.py full\"")]
 pub struct BenchArgs {
     /// Shapes of models, separated by commas: llama-s (5 million parameters), llama-m (that of
@@ -54,6 +56,14 @@ pub struct BenchArgs {
     /// What is done with activations between the forward and the backward pass, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kept")]
     pub activations: Vec<Activations>,
+    /// Numbers of threads, separated by commas; each is compared with `plain` on as many [default: one for
+    /// every core].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Vec<u32>,
+    /// Time the matrix products of a step one by one in place of whole steps: GFLOP/s by shape. A peer is then
+    /// started for products, as with `results/bench/peers.py gemm`.
+    #[arg(long, conflicts_with_all = ["variant", "tasks", "base_precision", "split_cache", "activations", "threads"])]
+    pub gemm: bool,
     /// Timed rounds; in each every variant does one step.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -87,6 +97,8 @@ impl BenchArgs {
             base_precisions: self.base_precision.clone(),
             split_cache: self.split_cache.clone(),
             activations: self.activations.clone(),
+            threads: self.threads.iter().map(|&count| count as usize).collect(),
+            gemm: self.gemm,
             rounds: self.rounds,
             warmup: self.warmup,
             peers: self.peer.clone(),

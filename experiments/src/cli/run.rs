@@ -1,5 +1,6 @@
 //! Arguments of the commands that run, or check, a sequence of tasks.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -48,6 +49,10 @@ pub struct SequenceArgs {
     /// folder.
     #[arg(long, conflicts_with = "tune")]
     pub save_model: bool,
+    /// Runs that go on at the same time, each on a thread; the results are the same [default: as many as
+    /// there are cores, if the model is small, computed on the processor and fits; otherwise 1].
+    #[arg(long, value_name = "COUNT", conflicts_with = "tui")]
+    pub jobs: Option<NonZeroUsize>,
     /// Draw losses, scores, leak and progress on the terminal; q and then s stops the run once it is
     /// saved, and --resume goes on with it.
     #[arg(long)]

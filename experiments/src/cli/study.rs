@@ -1,5 +1,6 @@
 //! Arguments of the commands that compare: studies, backends, what a split sees in a model.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -65,6 +66,10 @@ pub struct StudyRunArgs {
     /// Only every N-th run, starting from number I: several processes share a plan.
     #[arg(long, value_name = "I/N")]
     pub part: Option<Part>,
+    /// Runs that go on at the same time, each on a thread; the results are the same [default: as many as
+    /// there are cores, if the model is small, computed on the processor and fits; otherwise 1].
+    #[arg(long, value_name = "COUNT")]
+    pub jobs: Option<NonZeroUsize>,
     /// Answer the general-knowledge probe too.
     #[arg(long)]
     pub general: bool,

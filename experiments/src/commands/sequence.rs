@@ -28,6 +28,7 @@ pub fn run(
         resume: args.resume.as_deref(),
         tuning,
         tui: args.tui,
+        jobs: args.jobs,
         save_models: args.save_model,
         continue_with: None,
     };

@@ -15,6 +15,7 @@ pub fn run(registries: &Registries, command: &StudyCommand) -> Result<()> {
                 plan: &args.plan,
                 out: &args.out,
                 part: args.part,
+                jobs: args.jobs,
                 general: args.general,
             },
         ),

@@ -4,25 +4,40 @@
 mod memory;
 mod page;
 mod plain;
+mod process;
+mod products;
 mod settings;
 mod shape;
 mod spec;
 mod worker;
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use continual::method::KindVariant;
 use report::record::RunFolder;
 use runs::{Progress, Registries};
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub use page::{Case, Row, median, median_ratio};
+use process::Process;
 pub use settings::{Activations, BenchSettings, PLAIN, Peer, Shape};
 pub use spec::Spec;
 use spec::{Ready, Timed};
-pub use worker::run as run_worker;
+
+/// Executes what a bench asks of a process that it starts: steps of a variant, or matrix products.
+///
+/// # Errors
+///
+/// If the request cannot be read or executed.
+pub fn run_worker(registries: &Registries, spec: &str) -> Result<()> {
+    let request: Value = serde_json::from_str(spec).context("what to time")?;
+    match request.get("products") {
+        Some(_) => {
+            let spec = serde_json::from_value(request).context("which products to time")?;
+            products::run_worker(&spec)
+        }
+        None => worker::run(registries, spec),
+    }
+}
 
 /// The available variants: those of every method, by name, and [`PLAIN`].
 pub fn variants(registries: &Registries) -> Vec<KindVariant> {
@@ -52,6 +67,9 @@ pub fn run(registries: &Registries, args: &BenchSettings) -> Result<()> {
         args.peers.is_empty() || args.tasks == [1],
         "--peer takes its turns in the first task alone: leave --tasks out"
     );
+    if args.gemm {
+        return products::run(args);
+    }
     let computed_by = args.backend.describe(&args.backend.device()?);
     let folder = match &args.out {
         Some(out) => Some(RunFolder::create(Some(out), "bench")?),
@@ -90,7 +108,7 @@ fn case(
     }
     for round in 0..rounds {
         for worker in &mut workers {
-            let timed = worker.step()?;
+            let timed = worker.process.round()?;
             if round >= args.warmup {
                 worker.timed.push(timed);
             }
@@ -128,25 +146,33 @@ fn specs(
         );
     }
     let mut specs = Vec::new();
-    for &tasks in &args.tasks {
-        for &activations in &args.activations {
-            for variant in &chosen {
-                let spec = Spec {
-                    shape,
-                    variant: variant.name.clone(),
-                    label: variant.label.clone(),
-                    peer: None,
-                    share: None,
-                    tasks,
-                    base_precision: spec::FULL.to_string(),
-                    split_cache: args.split_cache.clone(),
-                    activations,
-                    tokens,
-                    steps: (args.warmup + args.rounds) as usize,
-                    backend: args.backend,
-                };
-                specs.extend(with_axis_values(&spec, variant, args));
-            }
+    let threads: Vec<Option<usize>> = match args.threads.is_empty() {
+        true => vec![None],
+        false => args.threads.iter().copied().map(Some).collect(),
+    };
+    let axes = args.tasks.iter().flat_map(|&tasks| {
+        let activations = args.activations.iter();
+        let pairs = activations.flat_map(|&kind| threads.iter().map(move |&count| (kind, count)));
+        pairs.map(move |(kind, count)| (tasks, kind, count))
+    });
+    for (tasks, activations, threads) in axes {
+        for variant in &chosen {
+            let spec = Spec {
+                shape,
+                variant: variant.name.clone(),
+                label: variant.label.clone(),
+                peer: None,
+                share: None,
+                tasks,
+                base_precision: spec::FULL.to_string(),
+                split_cache: args.split_cache.clone(),
+                activations,
+                threads,
+                tokens,
+                steps: (args.warmup + args.rounds) as usize,
+                backend: args.backend,
+            };
+            specs.extend(with_axis_values(&spec, variant, args));
         }
     }
     // A peer is compared with the first one.
@@ -188,74 +214,23 @@ struct Worker {
     spec: Spec,
     ready: Ready,
     timed: Vec<Timed>,
-    process: Child,
-    orders: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    process: Process,
 }
 
 impl Worker {
     fn start(spec: Spec) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program")?;
-        let mut command = match spec.peer.as_ref().map(|peer| peer.command.split_first()) {
-            Some(Some((program, arguments))) => {
-                let mut command = Command::new(program);
-                command.args(arguments);
-                command
-            }
-            _ => {
-                let mut command = Command::new(program);
-                command.arg("bench");
-                command
-            }
-        };
-        let mut process = command
-            .args(["--worker", &serde_json::to_string(&spec)?])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start a process for {}", spec.label()))?;
-        let (Some(orders), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
-            bail!("a process for {} has no input or output", spec.label());
-        };
-        let mut answers = BufReader::new(answers).lines();
+        let started = Process::start(spec.label(), spec.peer.as_ref(), spec.threads, &spec)?;
+        let (process, ready) = started;
         Ok(Self {
-            ready: answer(&mut answers, &spec)?,
             spec,
+            ready,
             timed: Vec::new(),
             process,
-            orders,
-            answers,
         })
     }
 
-    fn step(&mut self) -> Result<Timed> {
-        writeln!(self.orders).with_context(|| format!("{} is gone", self.spec.label()))?;
-        self.orders.flush()?;
-        answer(&mut self.answers, &self.spec)
-    }
-
     fn finish(self) -> Result<Row> {
-        let Self {
-            spec,
-            ready,
-            timed,
-            mut process,
-            orders,
-            ..
-        } = self;
-        drop(orders);
-        let status = process.wait()?;
-        ensure!(status.success(), "{} ended with {status}", spec.label());
-        Ok(Row::new(spec, ready, &timed))
+        self.process.finish()?;
+        Ok(Row::new(self.spec, self.ready, &self.timed))
     }
-}
-
-fn answer<T: DeserializeOwned>(
-    answers: &mut Lines<BufReader<ChildStdout>>,
-    spec: &Spec,
-) -> Result<T> {
-    let line = answers
-        .next()
-        .ok_or_else(|| anyhow!("{} broke off; its error is above", spec.label()))??;
-    serde_json::from_str(&line).with_context(|| format!("what {} answered", spec.label()))
 }

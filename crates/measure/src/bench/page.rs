@@ -20,7 +20,7 @@ the ratio would be if nothing else took time. Memory: the most that was resident
 the program's allocator took there, PyTorch's in the rows of PyTorch); ×plain, the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
 `recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \
 in the backward pass; those rows are compared with `plain` of their kind. Setup: seconds to split, or to find the split, \
-and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. Weights \
+and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. `1 thread`: on so many threads, compared with `plain` on as many. Weights \
 and tokens are random; a step goes through whole rows of 128 tokens, in an encoder-decoder those of the \
 prompts.";
 
@@ -43,6 +43,7 @@ impl Case {
             other.spec.variant == PLAIN
                 && other.spec.activations == row.spec.activations
                 && other.spec.tasks == row.spec.tasks
+                && other.spec.threads == row.spec.threads
         };
         self.rows.iter().find(of_its_kind).unwrap_or(row)
     }

@@ -30,6 +30,10 @@ pub struct BenchSettings {
     pub split_cache: Option<PathBuf>,
     /// How activations are handled between the forward and the backward pass.
     pub activations: Vec<Activations>,
+    /// Numbers of threads to time; all cores if empty.
+    pub threads: Vec<usize>,
+    /// Whether to time the matrix products of a step in place of steps.
+    pub gemm: bool,
     /// Number of timed rounds.
     pub rounds: u32,
     /// Number of rounds before the timed ones.

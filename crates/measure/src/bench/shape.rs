@@ -64,6 +64,14 @@ impl ModuleVisitor for Fill {
     }
 }
 
+/// Width and vocabulary of a shape's head.
+pub fn head(shape: Shape) -> (usize, usize) {
+    let config = config(shape);
+    let number = |key: &str| config[key].as_u64().map(|number| number as usize);
+    let width = number("hidden_size").or(number("d_model"));
+    (width.unwrap_or(1), number("vocab_size").unwrap_or(1))
+}
+
 /// Rounds tokens up to whole rows; a step processes this number.
 pub fn whole_rows(tokens: usize) -> usize {
     tokens.next_multiple_of(LENGTH)

@@ -38,6 +38,9 @@ pub struct Spec {
     pub split_cache: Option<PathBuf>,
     /// How activations are handled between the forward and the backward pass.
     pub activations: Activations,
+    /// Number of threads; as many as there are cores if absent.
+    #[serde(default)]
+    pub threads: Option<usize>,
     /// Tokens per step, in whole rows.
     pub tokens: usize,
     /// Maximum number of steps.
@@ -76,8 +79,13 @@ impl Spec {
             1 => String::new(),
             tasks => format!(", task {tasks}"),
         };
+        let threads = match self.threads {
+            None => String::new(),
+            Some(1) => ", 1 thread".to_string(),
+            Some(threads) => format!(", {threads} threads"),
+        };
         let share = share.unwrap_or_default();
-        format!("{name}{share}{precision}{activations}{task}")
+        format!("{name}{share}{precision}{activations}{task}{threads}")
     }
 }
 

@@ -175,7 +175,7 @@ fn sync(device: &Device) {
     let _ = device.sync();
 }
 
-fn report<T: Serialize>(message: &T) -> Result<()> {
+pub(super) fn report<T: Serialize>(message: &T) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(message)?)?;
     Ok(out.flush()?)

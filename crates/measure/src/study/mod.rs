@@ -4,6 +4,7 @@
 mod page;
 mod plan;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +13,7 @@ use runs::base::BaseModel;
 use runs::data::PreparedTasks;
 use runs::job::{self, Job, Work};
 use runs::sequence::{diverged, identities};
-use runs::{Progress, Registries};
+use runs::{Progress, Registries, at_once, side_by_side};
 
 pub use page::report;
 pub use plan::Part;
@@ -27,6 +28,8 @@ pub struct StudyRequest<'a> {
     pub out: &'a Path,
     /// The part of the runs to execute, if several processes share a plan.
     pub part: Option<Part>,
+    /// How many runs go on at the same time; as many as a small model leaves cores for, if absent.
+    pub jobs: Option<NonZeroUsize>,
     /// Whether to answer the general-knowledge probe too.
     pub general: bool,
 }
@@ -104,33 +107,43 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     });
     let all: u64 = work.sum::<Result<u64>>()?;
     let progress = Progress::new(all);
-    for (variant, config, seed, name, identity) in missing {
+    for (_, config, ..) in &missing {
         if base.calibration.is_none() {
-            base.calibrate(&config)?;
+            base.calibrate(config)?;
         }
+    }
+    let at_once = at_once(missing.len(), args.jobs, first.config.backend, &base.model);
+    if at_once > 1 {
+        println!("{at_once} at the same time (--jobs 1: one after the other)");
+    }
+    side_by_side(missing.len(), at_once, |index, _| {
+        let (variant, config, seed, name, identity) = &missing[index];
         let rate = config.learning_rate(&variant.method);
-        let label = variant.label()?;
+        let label = format!("{} seed {seed}", variant.label()?);
         let job = Job {
-            config: &config,
+            config,
             base: &base,
             prepared: &prepared,
             method: &variant.method,
-            seed,
+            seed: *seed,
             label: &label,
             progress: &progress,
             on_screen: false,
         };
         match job::sequence(&job, None) {
             Ok(mut outcome) => {
-                outcome.result.identity = Some(identity);
+                outcome.result.identity = Some(identity.clone());
                 let json = serde_json::to_string_pretty(&outcome.result)?;
-                folder.write(&name, json.as_bytes())?;
+                folder.write(name, json.as_bytes())?;
             }
             // A diverging learning rate is a result and does not end the study.
-            Err(error) if diverged(&error) => progress.line(&format!("lr {rate:e}: {error:#}")),
+            Err(error) if diverged(&error) => {
+                progress.line(&format!("{label} lr {rate:e}: {error:#}"));
+            }
             Err(error) => return Err(error),
         }
-    }
+        Ok(())
+    })?;
     progress.finish();
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The log of a run: one JSON object per line, from the first step on.
 
 use std::fs::{File, TryLockError};
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use continual::{Event, TaskDiagnostics};
@@ -10,7 +10,18 @@ use serde_json::{Value, json};
 
 use super::RunFolder;
 
-/// Appends events to `metrics.jsonl`.
+/// What the lines of one job have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedJob {
+    /// Its label.
+    pub method: String,
+    /// The order of its tasks.
+    pub order: String,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// Appends events to `metrics.jsonl`. Jobs that run at the same time take turns; every line names its job.
 pub struct MetricsLog {
     file: BufWriter<File>,
     path: PathBuf,
@@ -36,39 +47,13 @@ impl MetricsLog {
                 folder.path().display()
             );
         }
-        Ok(Self {
+        let log = Self {
             file: BufWriter::new(file),
             path,
-        })
-    }
-
-    /// Its length in bytes, including pending entries.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn length(&mut self) -> Result<u64> {
-        self.flush()?;
-        let metadata = self.file.get_ref().metadata();
-        let metadata = metadata.with_context(|| format!("cannot read {}", self.path.display()))?;
-        Ok(metadata.len())
-    }
-
-    /// Removes everything after the first `length` bytes.
-    ///
-    /// # Errors
-    ///
-    /// If the file is shorter, or cannot be written.
-    pub fn truncate(&mut self, length: u64) -> Result<()> {
-        let current = self.length()?;
-        ensure!(
-            current >= length,
-            "{} has {current} bytes, but held {length} when the checkpoint was saved",
-            self.path.display()
-        );
-        let file = self.file.get_ref();
-        file.set_len(length)
-            .with_context(|| format!("cannot write {}", self.path.display()))
+        };
+        // Of a process that was killed while it wrote the file anew.
+        let _ = std::fs::remove_file(log.unfinished());
+        Ok(log)
     }
 
     /// Writes pending entries.
@@ -82,24 +67,120 @@ impl MetricsLog {
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Logs an event of the run of `method` with `seed` on an order of the tasks.
+    /// Logs an event of a job; returns whether this event has a line in the log.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn event(&mut self, method: &str, order: &str, seed: u64, event: &Event<'_>) -> Result<()> {
+    pub fn event(&mut self, job: &LoggedJob, event: &Event<'_>) -> Result<bool> {
         let Some(mut line) = describe(event) else {
-            return Ok(());
+            return Ok(false);
         };
-        line["method"] = json!(method);
-        line["order"] = json!(order);
-        line["seed"] = json!(seed);
+        line["method"] = json!(job.method);
+        line["order"] = json!(job.order);
+        line["seed"] = json!(job.seed);
         // A crash may lose the last steps, but no score.
         let flush = !matches!(event, Event::Stepped { .. });
         writeln!(self.file, "{line}")
             .and_then(|()| if flush { self.file.flush() } else { Ok(()) })
-            .with_context(|| format!("cannot write {}", self.path.display()))
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(true)
     }
+
+    /// Keeps the first `count` lines of a job and removes its later ones, which will be logged again. The
+    /// lines of other jobs stay.
+    ///
+    /// # Errors
+    ///
+    /// If the job has fewer lines, or the file cannot be written.
+    pub fn keep(&mut self, job: &LoggedJob, count: usize) -> Result<()> {
+        let text = self.read()?;
+        let mut own = 0;
+        let kept: Vec<&str> = whole_lines(&text)
+            .filter(|line| {
+                let is_own = job_of(line).as_ref() == Some(job);
+                own += usize::from(is_own);
+                !is_own || own <= count
+            })
+            .collect();
+        ensure!(
+            own >= count,
+            "{} has {own} lines of {}, seed {}, but held {count} when the checkpoint was saved",
+            self.path.display(),
+            job.method,
+            job.seed
+        );
+        self.replace(&text, &kept.concat())
+    }
+
+    /// Puts the lines of each job together, the jobs in this order.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn group(&mut self, jobs: &[LoggedJob]) -> Result<()> {
+        let text = self.read()?;
+        let mut lines: Vec<(usize, &str)> = whole_lines(&text)
+            .map(|line| {
+                let job = job_of(line);
+                let at = jobs.iter().position(|known| job.as_ref() == Some(known));
+                (at.unwrap_or(jobs.len()), line)
+            })
+            .collect();
+        lines.sort_by_key(|(at, _)| *at);
+        let grouped: String = lines.into_iter().map(|(_, line)| line).collect();
+        self.replace(&text, &grouped)
+    }
+
+    fn read(&mut self) -> Result<String> {
+        self.flush()?;
+        let path = self.path.display();
+        std::fs::read_to_string(&self.path).with_context(|| format!("cannot read {path}"))
+    }
+
+    /// Replaces the file as a whole, if its text changes.
+    fn replace(&mut self, old: &str, new: &str) -> Result<()> {
+        if old == new {
+            return Ok(());
+        }
+        self.file = self
+            .replaced(&self.unfinished(), new)
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(())
+    }
+
+    /// The file that will replace the log.
+    fn unfinished(&self) -> PathBuf {
+        self.path.with_extension("jsonl.unfinished")
+    }
+
+    fn replaced(&self, unfinished: &Path, text: &str) -> io::Result<BufWriter<File>> {
+        std::fs::write(unfinished, text)?;
+        let file = File::options().append(true).open(unfinished)?;
+        file.sync_all()?;
+        // Locked before it has the name by which other processes look for the lock; as above, a file system
+        // without locks is no reason to stop.
+        let _ = file.try_lock();
+        std::fs::rename(unfinished, &self.path)?;
+        Ok(BufWriter::new(file))
+    }
+}
+
+/// The lines that end; a process that was killed may leave half a line at the end.
+fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+}
+
+/// The job that a line names.
+fn job_of(line: &str) -> Option<LoggedJob> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let text = |key: &str| Some(line.get(key)?.as_str()?.to_string());
+    Some(LoggedJob {
+        method: text("method")?,
+        order: text("order")?,
+        seed: line.get("seed")?.as_u64()?,
+    })
 }
 
 /// The log entry of an event; `None` if it is not logged.
@@ -180,4 +261,60 @@ fn layers(diagnostics: &TaskDiagnostics) -> Value {
         std::iter::once(layer).chain(cells).collect::<Value>()
     });
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(method: &str) -> LoggedJob {
+        LoggedJob {
+            method: method.to_string(),
+            order: "1".to_string(),
+            seed: 0,
+        }
+    }
+
+    fn start(log: &mut MetricsLog, method: &str, task: usize) {
+        let event = Event::TaskStarted { task, name: "t" };
+        assert!(log.event(&job(method), &event).unwrap());
+    }
+
+    fn lines(path: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(path.join("metrics.jsonl")).unwrap();
+        let line = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            format!("{}{}", line["method"].as_str().unwrap(), line["task"])
+        };
+        text.lines().map(line).collect()
+    }
+
+    #[test]
+    fn a_job_loses_its_own_later_lines_and_half_a_line_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let folder = RunFolder::create(Some(&path), "run").unwrap();
+        let mut log = MetricsLog::create(&folder).unwrap();
+        for (method, task) in [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2)] {
+            start(&mut log, method, task);
+        }
+        log.flush().unwrap();
+        let half = File::options()
+            .append(true)
+            .open(path.join("metrics.jsonl"));
+        half.unwrap().write_all(b"{\"event\": \"st").unwrap();
+        log.keep(&job("a"), 1).unwrap();
+        assert_eq!(lines(&path), ["a0", "b0", "b1"]);
+        // The new file is appended to, and locked like the old one.
+        start(&mut log, "a", 7);
+        assert!(MetricsLog::create(&folder).is_err());
+        log.group(&[job("a"), job("b")]).unwrap();
+        assert_eq!(lines(&path), ["a0", "a7", "b0", "b1"]);
+        let error = log.keep(&job("b"), 3).unwrap_err().to_string();
+        assert!(
+            error.contains("has 2 lines of b, seed 0, but held 3"),
+            "{error}"
+        );
+        assert_eq!(lines(&path), ["a0", "a7", "b0", "b1"]);
+    }
 }

@@ -54,6 +54,9 @@ pub struct Manifest {
     /// Keys of the runs in the folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+    /// How many runs went on at the same time, on the cores of one machine; 0 if not recorded.
+    #[serde(default)]
+    pub at_once: usize,
     /// Number of runs in the folder over all seeds; 0 if not recorded.
     #[serde(default)]
     pub runs: usize,
@@ -88,6 +91,7 @@ impl Manifest {
             model: Vec::new(),
             keys: Vec::new(),
             runs: 0,
+            at_once: 0,
             contents: BTreeMap::new(),
         }
     }
@@ -157,9 +161,16 @@ impl Manifest {
             true => String::new(),
             false => format!(" of {}", self.processor),
         };
+        let shared = match self.at_once {
+            0 | 1 => String::new(),
+            runs => format!(
+                " {runs} runs at the same time shared the cores: alone, each takes fewer seconds than its \
+                 row says."
+            ),
+        };
         format!(
             "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
-             cores{processor}.{resumed}{others}",
+             cores{processor}.{shared}{resumed}{others}",
             self.command_line(),
             self.version,
             self.burn,

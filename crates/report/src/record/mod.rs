@@ -15,7 +15,7 @@ mod tensorboard;
 pub use folder::RunFolder;
 pub use identity::{Contents, Identity};
 pub use layers::layers_csv;
-pub use log::MetricsLog;
+pub use log::{LoggedJob, MetricsLog};
 pub use manifest::{Manifest, REVISION};
 pub use processor::processor;
 pub use result::{RunResult, stem};

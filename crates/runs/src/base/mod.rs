@@ -3,8 +3,8 @@
 pub mod calibration;
 mod observed;
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -37,7 +37,7 @@ pub struct BaseModel {
     /// Rows that stand for what is to be retained.
     pub calibration: Option<CalibrationData>,
     /// Layers whose inputs can be measured; computed on first use.
-    observed: OnceCell<Observed>,
+    observed: OnceLock<Observed>,
     /// Identifies the files that the model was read from.
     pub fingerprint: FolderFingerprint,
     /// Deviations from what the model's authors intend, in sentences.
@@ -67,7 +67,7 @@ impl BaseModel {
             tokenizer,
             model: loaded.model,
             calibration: None,
-            observed: OnceCell::new(),
+            observed: OnceLock::new(),
         };
         for order in config.orders() {
             base.check(&config.with_order(&order)?, device)?;

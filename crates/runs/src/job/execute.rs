@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use burn::module::Module;
 use continual::checkpoint::{Checkpoint, StatePart};
 use continual::method::ShownTask;
 use continual::{
@@ -152,8 +153,12 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         let tasks = prepared.tasks.iter().map(|task| task.name.clone());
         Screen::on_terminal(name, tasks.collect(), shown.work.stages(), progress)
     });
+    // With leaves of its own: jobs at the same time would otherwise share one graph of the base's parameters.
+    let devices = base.model.devices();
+    let device = devices.first().context("the model has no parameters")?;
+    let model = base.model.clone().fork(device);
     let outcome = sequence.run_kept(
-        base.model.clone(),
+        model,
         implementation.as_mut(),
         latest.as_ref(),
         policy,

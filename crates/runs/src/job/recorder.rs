@@ -1,6 +1,8 @@
 //! Records a running job in the run's folder: its log and its checkpoints.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -13,21 +15,22 @@ use crate::settings::CheckpointConfig;
 use report::hash::shortened;
 #[cfg(feature = "tensorboard")]
 use report::record::EventFile;
-use report::record::{MetricsLog, RunFolder};
+use report::record::{LoggedJob, MetricsLog, RunFolder};
 
 /// Parent folder of the checkpoints of all jobs of a run.
 pub const CHECKPOINTS: &str = "checkpoints";
-/// Key of the log's length in a checkpoint.
-const LOG_BYTES: &str = "log_bytes";
+/// Key of the number of lines that a job had logged when its checkpoint was saved.
+const LOG_LINES: &str = "log_lines";
 /// Key of the job's key in a checkpoint.
 const KEY: &str = "key";
 
 /// The log and the checkpoints of one job.
 pub struct Recorder<'a> {
-    log: &'a mut MetricsLog,
-    method: String,
-    order: String,
-    seed: u64,
+    log: &'a Mutex<MetricsLog>,
+    job: LoggedJob,
+    /// Lines of this job in the log.
+    lines: usize,
+    stop: Option<&'a AtomicBool>,
     checkpoints: Option<Checkpoints>,
     key: String,
     every: Duration,
@@ -40,13 +43,13 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Logs the job of `method` with `seed` on an order of the tasks, without checkpoints.
-    pub fn new(log: &'a mut MetricsLog, method: &str, order: &str, seed: u64) -> Self {
+    /// Logs a job, without checkpoints.
+    pub fn new(log: &'a Mutex<MetricsLog>, job: LoggedJob) -> Self {
         Self {
             log,
-            method: method.to_string(),
-            order: order.to_string(),
-            seed,
+            job,
+            lines: 0,
+            stop: None,
             checkpoints: None,
             key: String::new(),
             every: Duration::MAX,
@@ -57,6 +60,12 @@ impl<'a> Recorder<'a> {
             #[cfg(feature = "tensorboard")]
             events: None,
         }
+    }
+
+    /// Also saves the job and stops it as soon as `stop` is set: another job ended with an error.
+    pub fn stopped_by(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
     }
 
     /// Also writes TensorBoard events, if this build supports them; `tasks` give the names of the
@@ -100,14 +109,15 @@ impl<'a> Recorder<'a> {
                 saved.map_or("not recorded", shortened),
                 shortened(key)
             );
-            let length = state.get(LOG_BYTES).and_then(Value::as_u64);
-            let length = length.with_context(|| {
+            let lines = state.get(LOG_LINES).and_then(Value::as_u64);
+            let lines = lines.with_context(|| {
                 let path = latest.path().join(SEQUENCE_FILE);
-                format!("{} does not say how long the log was", path.display())
+                format!("{} does not say how many lines the log had", path.display())
             })?;
-            // Everything logged after the checkpoint happens again.
-            self.log.truncate(length)?;
+            self.lines = usize::try_from(lines)?;
         }
+        // Everything logged after the checkpoint happens again.
+        self.log().keep(&self.job, self.lines)?;
         self.checkpoints = Some(checkpoints);
         self.key = key.to_string();
         self.every = Duration::from_secs_f64(60.0 * config.every_minutes);
@@ -125,8 +135,13 @@ impl<'a> Recorder<'a> {
     /// # Errors
     ///
     /// If the log cannot be written.
-    pub fn flush(&mut self) -> Result<()> {
-        self.log.flush()
+    pub fn flush(&self) -> Result<()> {
+        self.log().flush()
+    }
+
+    /// The log, which jobs at the same time share. One that panicked leaves whole lines.
+    fn log(&self) -> MutexGuard<'a, MetricsLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the checkpoints, after the result is written.
@@ -149,10 +164,11 @@ impl<'a> Recorder<'a> {
     /// Logs an event; an error ends the job.
     pub fn event(&mut self, event: &Event<'_>) {
         if self.failed.is_none() {
-            self.failed = self
-                .log
-                .event(&self.method, &self.order, self.seed, event)
-                .err();
+            let logged = self.log().event(&self.job, event);
+            match logged {
+                Ok(logged) => self.lines += usize::from(logged),
+                Err(error) => self.failed = Some(error),
+            }
         }
         #[cfg(feature = "tensorboard")]
         if let (None, Some((events, tasks))) = (&self.failed, &mut self.events) {
@@ -181,14 +197,12 @@ impl CheckpointPolicy for RecorderPolicy<'_, '_> {
     fn save(&mut self, mut state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
         let mut recorder = self.0.borrow_mut();
         state[KEY] = Value::from(recorder.key.as_str());
-        let length = recorder.log.length();
-        match length {
-            Ok(length) => state[LOG_BYTES] = Value::from(length),
-            // The job ends with this error, and the latest checkpoint stays.
-            Err(error) => {
-                recorder.failed.get_or_insert(error);
-                return Err(ContinualError::Interrupted);
-            }
+        state[LOG_LINES] = Value::from(recorder.lines);
+        // What the checkpoint counts must be in the file. Else the job ends with this error, and the latest
+        // checkpoint stays.
+        if let Err(error) = recorder.flush() {
+            recorder.failed.get_or_insert(error);
+            return Err(ContinualError::Interrupted);
         }
         if let Some(checkpoints) = &mut recorder.checkpoints {
             checkpoints.save(&state, parts)?;
@@ -199,6 +213,10 @@ impl CheckpointPolicy for RecorderPolicy<'_, '_> {
     }
 
     fn stopping(&self) -> bool {
-        interrupt::requested() || self.0.borrow().failed.is_some()
+        let recorder = self.0.borrow();
+        let stopped = recorder
+            .stop
+            .is_some_and(|stop| stop.load(Ordering::SeqCst));
+        interrupt::requested() || stopped || recorder.failed.is_some()
     }
 }

@@ -2,11 +2,15 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use continual::ContinualError;
 
-use report::record::{Contents, Identity, NamedResult, RunFolder, RunResult, stem, tell_apart};
+use report::record::{
+    Contents, Identity, LoggedJob, NamedResult, RunFolder, RunResult, stem, tell_apart,
+};
 
 use super::start::StartedRun;
 use super::tables_file;
@@ -16,6 +20,7 @@ use crate::interrupt;
 use crate::job::{self, CHECKPOINTS, Job, Outcome, Recorder, Work};
 use crate::progress::Progress;
 use crate::settings::RunConfig;
+use crate::side_by_side::side_by_side;
 
 /// A job of a run.
 pub struct PlannedJob<'a> {
@@ -61,10 +66,20 @@ impl<'a> PlannedJob<'a> {
             label,
         })
     }
+
+    /// What its lines in the log have in common.
+    fn logged(&self) -> LoggedJob {
+        LoggedJob {
+            method: self.label.clone(),
+            order: self.prepared.order.clone(),
+            seed: self.seed,
+        }
+    }
 }
 
 /// Receives the outcome of every job, before its result is written: a job with a result is complete.
-pub type OnOutcome<'a> = dyn FnMut(&PlannedJob<'_>, &Outcome) -> Result<()> + 'a;
+/// Called for one job at a time.
+pub type OnOutcome<'a> = dyn FnMut(&PlannedJob<'_>, &Outcome) -> Result<()> + Send + 'a;
 
 /// Distinguishes jobs of the same name by the settings in which they differ.
 pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
@@ -93,10 +108,19 @@ pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
     }
 }
 
+/// How the jobs of a run are gone through.
+#[derive(Clone, Copy)]
+pub struct Going {
+    /// How many run at the same time.
+    pub at_once: usize,
+    /// Whether they are drawn on the terminal, which is for one at a time.
+    pub on_screen: bool,
+}
+
 /// Runs all jobs that are not complete.
 ///
 /// While learning rates are tuned, less is written, and a diverging rate is a result (`None`) that
-/// does not end the search. `on_screen` draws the jobs on the terminal, one after the other.
+/// does not end the search. The results have the order of the jobs, however many run at the same time.
 ///
 /// # Errors
 ///
@@ -104,8 +128,8 @@ pub fn name_apart(planned: &mut [PlannedJob<'_>]) {
 pub fn run_all(
     planned: &[PlannedJob<'_>],
     base: &BaseModel,
-    started: &mut StartedRun,
-    on_screen: bool,
+    started: &StartedRun,
+    going: Going,
     on_outcome: &mut OnOutcome<'_>,
 ) -> Result<Vec<Option<RunResult>>> {
     interrupt::install()?;
@@ -114,61 +138,75 @@ pub fn run_all(
         Ok(work.total() as u64)
     };
     let all: u64 = planned.iter().map(work).sum::<Result<u64>>()?;
-    let progress = match on_screen {
+    let progress = match going.on_screen {
         true => Progress::held(all),
         false => Progress::new(all),
     };
-    let mut results = Vec::new();
-    for run in planned {
-        if let Some(result) = RunResult::read(&started.folder, &run.stem)? {
-            let found = result
-                .identity
-                .as_ref()
-                .map(|identity| identity.key.as_str());
-            ensure!(
-                found == Some(run.identity.key.as_str()),
-                "result-{}.json in {} is the result of another run: remove it, or start a new run",
-                run.stem,
-                started.folder.path().display()
-            );
+    let with_seed = planned.iter().any(|run| run.seed != planned[0].seed);
+    let on_outcome = Mutex::new(on_outcome);
+    let results = side_by_side(planned.len(), going.at_once, |index, stop| {
+        let run = &planned[index];
+        if let Some(result) = complete(run, started)? {
             progress.skip(work(run)?);
-            results.push(Some(result));
-            continue;
+            return Ok(Some(result));
         }
+        let shown = match with_seed {
+            true => format!("{} seed {}", run.label, run.seed),
+            false => run.label.clone(),
+        };
         let job = Job {
             config: &run.config,
             base,
             prepared: run.prepared,
             method: &run.method,
             seed: run.seed,
-            label: &run.label,
+            label: &shown,
             progress: &progress,
-            on_screen,
+            on_screen: going.on_screen,
         };
-        let found = one(&job, run, started, on_outcome);
-        results.push(match found {
+        match one(&job, run, started, stop, &on_outcome) {
             Err(error) if started.tuning && diverged(&error) => {
                 progress.line(&format!("{}: {error:#}", run.stem));
-                None
+                Ok(None)
             }
-            found => Some(found?),
-        });
-    }
+            found => Ok(Some(found?)),
+        }
+    })?;
     progress.finish();
     progress.release();
+    let logged: Vec<LoggedJob> = planned.iter().map(PlannedJob::logged).collect();
+    let mut log = started.log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.group(&logged)?;
     remove_checkpoints(started.folder.path())?;
     Ok(results)
+}
+
+/// The result of a job that is complete.
+fn complete(run: &PlannedJob<'_>, started: &StartedRun) -> Result<Option<RunResult>> {
+    let result = RunResult::read(&started.folder, &run.stem)?;
+    if let Some(result) = &result {
+        let identity = result.identity.as_ref();
+        let found = identity.map(|identity| identity.key.as_str());
+        ensure!(
+            found == Some(run.identity.key.as_str()),
+            "result-{}.json in {} is the result of another run: remove it, or start a new run",
+            run.stem,
+            started.folder.path().display()
+        );
+    }
+    Ok(result)
 }
 
 fn one(
     job: &Job<'_>,
     run: &PlannedJob<'_>,
-    started: &mut StartedRun,
-    on_outcome: &mut OnOutcome<'_>,
+    started: &StartedRun,
+    stop: &AtomicBool,
+    on_outcome: &Mutex<&mut OnOutcome<'_>>,
 ) -> Result<RunResult> {
     let (folder, stem) = (&started.folder, run.stem.as_str());
-    let order = &job.prepared.order;
-    let recorder = Recorder::new(&mut started.log, &run.label, order, job.seed)
+    let recorder = Recorder::new(&started.log, run.logged())
+        .stopped_by(stop)
         .with_checkpoints(folder, stem, &run.identity.key, &job.config.checkpoints)?
         .with_events(folder, stem, &job.prepared.tasks)?;
     let recorder = RefCell::new(recorder);
@@ -177,12 +215,14 @@ fn one(
     if !started.tuning {
         outcome.result.tuned = Some(job.config.is_tuned(job.method));
     }
-    let mut recorder = recorder.into_inner();
+    let recorder = recorder.into_inner();
     recorder.flush()?;
     if !started.tuning {
         write_details(&outcome, folder, run, job.config.calibration.save)?;
     }
+    let mut on_outcome = on_outcome.lock().unwrap_or_else(PoisonError::into_inner);
     on_outcome(run, &outcome)?;
+    drop(on_outcome);
     // Write the result last: a job with a result is complete.
     outcome.result.write(folder, stem)?;
     recorder.finish()?;

@@ -6,6 +6,7 @@ mod jobs;
 mod start;
 mod tune;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -18,9 +19,10 @@ use crate::data::{PreparedTasks, ScoredRows};
 use crate::job::Outcome;
 use crate::screen;
 use crate::settings::RunConfig;
+use crate::side_by_side::at_once;
 use identities::contents;
 pub use jobs::diverged;
-use jobs::{PlannedJob, run_all};
+use jobs::{Going, PlannedJob, run_all};
 use start::StartedRun;
 pub use start::resumed;
 
@@ -38,6 +40,8 @@ pub struct SequenceRequest<'a> {
     pub tuning: bool,
     /// Whether to draw the run on the terminal, if there is one.
     pub tui: bool,
+    /// How many jobs run at the same time; as many as a small model leaves cores for, if absent.
+    pub jobs: Option<NonZeroUsize>,
     /// Whether to export every trained model to `models` in the run's folder.
     pub save_models: bool,
     /// The command that continues the run, if it is not `experiments BENCHMARK --resume FOLDER`.
@@ -54,6 +58,17 @@ impl SequenceRequest<'_> {
             );
         }
         on_screen
+    }
+
+    /// How `jobs` jobs are gone through.
+    fn going(&self, jobs: usize, config: &RunConfig, base: &BaseModel) -> Going {
+        let on_screen = self.on_screen();
+        let asked = match on_screen {
+            true => Some(NonZeroUsize::MIN),
+            false => self.jobs,
+        };
+        let at_once = at_once(jobs, asked, config.backend, &base.model);
+        Going { at_once, on_screen }
     }
 }
 
@@ -113,7 +128,15 @@ fn compare(
     let contents = contents(config, base, orders)?;
     let mut planned = plan(config, orders, &contents)?;
     jobs::name_apart(&mut planned);
-    let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
+    let going = request.going(planned.len(), config, base);
+    let started = StartedRun::open(
+        config,
+        base,
+        orders,
+        &contents,
+        &planned,
+        (request, going.at_once),
+    )?;
     let models = started.folder.path().join(MODELS);
     let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
         if request.save_models {
@@ -121,13 +144,7 @@ fn compare(
         }
         Ok(())
     };
-    let outcome = run_all(
-        &planned,
-        base,
-        &mut started,
-        request.on_screen(),
-        &mut export,
-    );
+    let outcome = run_all(&planned, base, &started, going, &mut export);
     let results = outcome.with_context(|| started.what_is_saved())?;
     let results: Vec<RunResult> = results.into_iter().flatten().collect();
 
@@ -181,21 +198,23 @@ pub fn run_prepared(
     base: &BaseModel,
     prepared: &PreparedTasks,
     request: &SequenceRequest<'_>,
-    on_outcome: &mut dyn FnMut(&Manifest, &Outcome) -> Result<()>,
+    on_outcome: &mut (dyn FnMut(&Manifest, &Outcome) -> Result<()> + Send),
 ) -> Result<RunFolder> {
     let orders = std::slice::from_ref(prepared);
     let contents = contents(config, base, orders)?;
     let planned = plan(config, orders, &contents)?;
-    let mut started = StartedRun::open(config, base, orders, &contents, &planned, request)?;
+    let going = request.going(planned.len(), config, base);
+    let started = StartedRun::open(
+        config,
+        base,
+        orders,
+        &contents,
+        &planned,
+        (request, going.at_once),
+    )?;
     let manifest = started.manifest.clone();
     let mut report = |_: &PlannedJob<'_>, outcome: &Outcome| on_outcome(&manifest, outcome);
-    let outcome = run_all(
-        &planned,
-        base,
-        &mut started,
-        request.on_screen(),
-        &mut report,
-    );
+    let outcome = run_all(&planned, base, &started, going, &mut report);
     outcome.with_context(|| started.what_is_saved())?;
     Ok(started.folder)
 }

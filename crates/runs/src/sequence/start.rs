@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail, ensure};
 use toml::{Table, Value};
@@ -29,7 +30,7 @@ pub struct StartedRun {
     /// The origin of the run's numbers.
     pub manifest: Manifest,
     /// The log of all its jobs.
-    pub log: MetricsLog,
+    pub log: Mutex<MetricsLog>,
     /// Whether the run tunes learning rates.
     pub tuning: bool,
     /// The command that resumes it.
@@ -106,7 +107,7 @@ impl StartedRun {
         orders: &[PreparedTasks],
         contents: &[Contents],
         planned: &[PlannedJob<'_>],
-        request: &SequenceRequest<'_>,
+        (request, at_once): (&SequenceRequest<'_>, usize),
     ) -> Result<Self> {
         let mut keys: Vec<String> = planned.iter().map(|run| run.identity.key.clone()).collect();
         keys.sort();
@@ -126,6 +127,10 @@ impl StartedRun {
             title = format!("Tuning on validation rows: {title}");
         }
         println!("{title}\n");
+        if at_once > 1 {
+            let runs = planned.len();
+            println!("{runs} runs, {at_once} at the same time (--jobs 1: one after the other)");
+        }
         for line in &base.warnings {
             println!("model: {line}");
         }
@@ -137,7 +142,7 @@ impl StartedRun {
                 remarks.push(line.clone());
             }
         }
-        let (folder, manifest, log) = match request.resume {
+        let (folder, mut manifest, log) = match request.resume {
             Some(path) => Self::reopen(path, &contents, &keys)?,
             None => {
                 let name = match tuning {
@@ -160,6 +165,7 @@ impl StartedRun {
                 (folder, manifest, log)
             }
         };
+        manifest.at_once = manifest.at_once.max(at_once);
         let json = serde_json::to_string_pretty(&manifest)?;
         folder.write(MANIFEST, json.as_bytes())?;
         let continue_with = match request.continue_with {
@@ -171,7 +177,7 @@ impl StartedRun {
             ),
         };
         Ok(Self {
-            log,
+            log: Mutex::new(log),
             continue_with,
             folder,
             manifest,

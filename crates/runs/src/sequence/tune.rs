@@ -52,15 +52,17 @@ pub fn run(
         }
     }
     jobs::name_apart(&mut planned);
-    let mut started = StartedRun::open(&config, base, orders, &contents, &planned, request)?;
-    let mut ignore = |_: &PlannedJob<'_>, _: &Outcome| Ok(());
-    let outcome = run_all(
-        &planned,
+    let going = request.going(planned.len(), &config, base);
+    let started = StartedRun::open(
+        &config,
         base,
-        &mut started,
-        request.on_screen(),
-        &mut ignore,
-    );
+        orders,
+        &contents,
+        &planned,
+        (request, going.at_once),
+    )?;
+    let mut ignore = |_: &PlannedJob<'_>, _: &Outcome| Ok(());
+    let outcome = run_all(&planned, base, &started, going, &mut ignore);
     let results = outcome.with_context(|| started.what_is_saved())?;
 
     let mut table = Table::new();
