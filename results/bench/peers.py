@@ -9,7 +9,7 @@
         --peer "numpy=python3 results/bench/peers.py gemm-numpy"
 
 Methods: `gemm` times the matrix products that it is told by torch.matmul, `gemm-numpy` by numpy.matmul (which calls
-OpenBLAS). `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
+OpenBLAS); `generate` answers the prompts that it is told by transformers' `generate`. `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
 is PEFT's OSFConfig with a share K kept. With `--dtype bf16` weights, gradients and moments are bf16; without,
 f32. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
 device and what is timed are those of the bench's own workers: forward, backward, clipping by global norm,
@@ -128,11 +128,39 @@ def gemm(spec, numpy):
         say(seconds=[mean_seconds(multiply) for multiply in products])
 
 
+def generate(spec):
+    """Batches of prompts, padded on the left, answered greedily with a cache; no token ends an answer."""
+    torch.set_num_threads(os.cpu_count())
+    model, _ = build(spec["shape"])
+    model.eval()
+    model.config.use_cache = True
+    model.generation_config.eos_token_id = None
+    model.generation_config.pad_token_id = 0
+    say(ready=True)
+    for _ in sys.stdin:
+        begun, tokens = time.perf_counter(), 0
+        for prompts in spec["batches"]:
+            longest = max(map(len, prompts))
+            ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
+            mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+            if spec["shape"] == "t5-small":
+                # An encoder takes its padding on the right.
+                ids, mask = ids.flip(1), mask.flip(1)
+            with torch.no_grad():
+                answers = model.generate(input_ids=ids, attention_mask=mask, do_sample=False,
+                                         max_new_tokens=spec["new_tokens"], min_new_tokens=spec["new_tokens"])
+            tokens += len(prompts) * spec["new_tokens"]
+            assert answers.shape[1] >= spec["new_tokens"], answers.shape
+        say(seconds=time.perf_counter() - begun, tokens=tokens)
+
+
 def main():
     method = sys.argv[1]
     spec = json.loads(sys.argv[sys.argv.index("--worker") + 1])
     if method.startswith("gemm"):
         return gemm(spec, method == "gemm-numpy")
+    if method == "generate":
+        return generate(spec)
     shape, tokens = spec["shape"], spec["tokens"]
     device = "cuda" if spec["backend"] == "cuda" else "cpu"
     torch.set_num_threads(os.cpu_count())

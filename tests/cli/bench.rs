@@ -323,3 +323,31 @@ fn bench_compares_numbers_of_threads() {
     // The same bits on any number of threads.
     assert_eq!(losses(0), losses(1));
 }
+
+#[test]
+fn bench_times_answers_beside_other_programs() {
+    let folder = scratch();
+    let peer = r#"
+import json, sys
+spec = json.loads(sys.argv[sys.argv.index("--worker") + 1])
+print(json.dumps({"ready": True}), flush=True)
+for _ in sys.stdin:
+    count = sum(len(prompts) for prompts in spec["batches"])
+    assert all(16 <= len(prompt) <= 128 for prompts in spec["batches"] for prompt in prompts)
+    print(json.dumps({"seconds": 4.0, "tokens": count * spec["new_tokens"]}), flush=True)
+"#;
+    fs::write(folder.path().join("peer.py"), peer).unwrap();
+    let small = ["bench", "--generate", "--shape", "llama-64x1"];
+    let more = ["--rounds", "1", "--warmup", "0", "--out", "answers"];
+    let rest = ["--peer", "slow=python3 peer.py"];
+    succeed(folder.path(), &[&small[..], &more[..], &rest[..]].concat());
+    let page = fs::read_to_string(folder.path().join("answers/report.md")).unwrap();
+    // 32 answers of 32 tokens in 4 seconds.
+    let line = page.lines().find(|line| line.contains("slow")).unwrap();
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    assert_eq!(cells[2..5], ["4.00", "8.0", "256"], "{line}");
+    assert!(
+        page.contains("t5-small") && page.contains("ours, 1 thread"),
+        "{page}"
+    );
+}

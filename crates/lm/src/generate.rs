@@ -118,38 +118,83 @@ fn without(logits: Tensor<2>, tokens: &[u32]) -> Tensor<2> {
     logits + Tensor::from_data(penalty, &device)
 }
 
+/// So many of the most likely tokens are ranked before the others: they nearly always hold the sample.
+const RANKED_FIRST: usize = 64;
+
 /// Samples an index by its probability, among the `top_k` and `top_p` most likely ones.
 fn sample(logits: &[f32], temperature: f64, top_k: usize, top_p: f64, rng: &mut impl Rng) -> u32 {
-    let mut ranked: Vec<(usize, f64)> = logits
-        .iter()
-        .enumerate()
-        .map(|(id, &logit)| (id, f64::from(logit) / temperature))
-        .collect();
-    // Ties are ordered by id, so that the sample does not depend on the sort.
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    if top_k > 0 {
-        ranked.truncate(top_k);
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let largest = f64::from(largest) / temperature;
+    let weigh = |(id, &logit): (usize, &f32)| {
+        let weight = (f64::from(logit) / temperature - largest).exp();
+        (id, f64::from(logit), weight)
+    };
+    let mut tokens = Ranking {
+        tokens: logits.iter().enumerate().map(weigh).collect(),
+        ranked: 0,
+    };
+    if top_k > 0 && top_k < tokens.tokens.len() {
+        tokens.rank(top_k);
+        tokens.tokens.truncate(top_k);
     }
-    let largest = ranked[0].1;
-    let weights: Vec<f64> = ranked.iter().map(|(_, l)| (l - largest).exp()).collect();
-    let total: f64 = weights.iter().sum();
-    let mut kept = 0;
-    let mut mass = 0.0;
-    for weight in &weights {
-        kept += 1;
-        mass += weight;
-        if mass >= top_p * total {
+    let total: f64 = tokens.tokens.iter().map(|(_, _, weight)| weight).sum();
+    let mut mass = total;
+    if top_p < 1.0 {
+        mass = 0.0;
+        let mut kept = 0;
+        while kept < tokens.tokens.len() && mass < top_p * total {
+            mass += tokens.at(kept).1;
+            kept += 1;
+        }
+        tokens.tokens.truncate(kept);
+    }
+    let mut left = rng.random::<f64>() * mass;
+    let mut chosen = 0;
+    for rank in 0..tokens.tokens.len() {
+        let (id, weight) = tokens.at(rank);
+        chosen = id;
+        left -= weight;
+        if left <= 0.0 {
             break;
         }
     }
-    let mut left = rng.random::<f64>() * mass;
-    for (index, weight) in weights[..kept].iter().enumerate() {
-        left -= weight;
-        if left <= 0.0 {
-            return ranked[index].0 as u32;
+    chosen as u32
+}
+
+/// Tokens, the most likely first as far as they are ranked.
+struct Ranking {
+    /// Id, logit and weight of each.
+    tokens: Vec<(usize, f64, f64)>,
+    ranked: usize,
+}
+
+impl Ranking {
+    /// The id and the weight of the token at a rank.
+    fn at(&mut self, rank: usize) -> (usize, f64) {
+        if rank >= self.ranked {
+            let count = match self.ranked {
+                0 => RANKED_FIRST,
+                _ => self.tokens.len(),
+            };
+            self.rank(count);
         }
+        let (id, _, weight) = self.tokens[rank];
+        (id, weight)
     }
-    ranked[kept - 1].0 as u32
+
+    /// Ranks the `count` most likely tokens, of which none is ranked yet or [`RANKED_FIRST`] are.
+    fn rank(&mut self, count: usize) {
+        // Ties are ordered by id, so that the sample does not depend on the sort.
+        let order =
+            |a: &(usize, f64, f64), b: &(usize, f64, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let rest = &mut self.tokens[self.ranked..];
+        let wanted = count.saturating_sub(self.ranked).min(rest.len());
+        if wanted < rest.len() {
+            rest.select_nth_unstable_by(wanted, order);
+        }
+        rest[..wanted].sort_unstable_by(order);
+        self.ranked += wanted;
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +217,59 @@ mod tests {
         let found = counts(1.0, 0, 1.0);
         for (found, expected) in found.into_iter().zip([1000, 2000, 4000, 1000]) {
             assert!((found as i64 - expected).abs() < 200, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_sample_is_the_one_of_a_full_ranking() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        for (vocabulary, top_k, top_p) in [
+            (1, 0, 1.0),
+            (64, 0, 1.0),
+            (65, 0, 1.0),
+            (700, 0, 1.0),
+            (700, 300, 1.0),
+            (700, 0, 0.9),
+            (700, 80, 0.99),
+            (700, 64, 0.5),
+        ] {
+            for seed in 0..40 {
+                // Few different values, so that there are ties; a flat distribution reaches far down.
+                let mut logit = || random.random_range(0..9) as f32 / 4.0;
+                let logits: Vec<f32> = (0..vocabulary).map(|_| logit()).collect();
+                let found = sample(
+                    &logits,
+                    1.5,
+                    top_k,
+                    top_p,
+                    &mut ChaCha8Rng::seed_from_u64(seed),
+                );
+
+                let mut ids: Vec<usize> = (0..vocabulary).collect();
+                ids.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+                if top_k > 0 {
+                    ids.truncate(top_k);
+                }
+                let weight = |id: usize| (f64::from(logits[id]) / 1.5).exp();
+                let total: f64 = ids.iter().map(|&id| weight(id)).sum();
+                let mut mass = 0.0;
+                let enough = ids.iter().position(|&id| {
+                    mass += weight(id);
+                    mass >= top_p * total * (1.0 - 1e-12)
+                });
+                ids.truncate(enough.map_or(ids.len(), |last| last + 1));
+                let mass: f64 = ids.iter().map(|&id| weight(id)).sum();
+                let mut left = ChaCha8Rng::seed_from_u64(seed).random::<f64>() * mass;
+                let expected = ids.iter().find(|&&id| {
+                    left -= weight(id);
+                    left <= 0.0
+                });
+                assert_eq!(
+                    Some(found as usize),
+                    expected.copied(),
+                    "{vocabulary} {top_k} {top_p}"
+                );
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use measure::bench::{Activations, BenchSettings, Peer, Shape};
+use measure::bench::{Activations, BenchSettings, Peer, Shape, TimedPart};
 use runs::Backend;
 
 /// Arguments of `bench`.
@@ -18,6 +18,7 @@ use runs::Backend;
   experiments bench --shape llama-s --variant core,o-lora --tasks 1,8 --out tasks
   experiments bench --shape llama-m --variant plain --threads 1,2
   experiments bench --shape llama-m --gemm --peer \"torch=python3 results/bench/peers.py gemm\"
+  experiments bench --shape llama-m --generate --peer \"transformers=python3 results/bench/peers.py generate\"
   experiments bench --shape llama-m --variant core --peer \"torch=python3 results/bench/peers.py full\"")]
 pub struct BenchArgs {
     /// Shapes of models, separated by commas: llama-s (5 million parameters), llama-m (that of
@@ -64,6 +65,10 @@ pub struct BenchArgs {
     /// started for products, as with `results/bench/peers.py gemm`.
     #[arg(long, conflicts_with_all = ["variant", "tasks", "base_precision", "split_cache", "activations", "threads"])]
     pub gemm: bool,
+    /// Time answers that the model generates in place of training steps. A peer is then started for answers, as with
+    /// `results/bench/peers.py generate`.
+    #[arg(long, conflicts_with_all = ["gemm", "tokens", "share", "variant", "tasks", "base_precision", "split_cache", "activations", "threads"])]
+    pub generate: bool,
     /// Timed rounds; in each every variant does one step.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -98,7 +103,11 @@ impl BenchArgs {
             split_cache: self.split_cache.clone(),
             activations: self.activations.clone(),
             threads: self.threads.iter().map(|&count| count as usize).collect(),
-            gemm: self.gemm,
+            timed: match (self.gemm, self.generate) {
+                (true, _) => TimedPart::Products,
+                (_, true) => TimedPart::Answers,
+                _ => TimedPart::Steps,
+            },
             rounds: self.rounds,
             warmup: self.warmup,
             peers: self.peer.clone(),

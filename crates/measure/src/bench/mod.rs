@@ -1,6 +1,7 @@
 //! `experiments bench`: time and memory of a training step, for every variant and for plain
 //! fine-tuning.
 
+mod answers;
 mod memory;
 mod page;
 mod plain;
@@ -19,24 +20,26 @@ use serde_json::Value;
 
 pub use page::{Case, Row, median, median_ratio};
 use process::Process;
-pub use settings::{Activations, BenchSettings, PLAIN, Peer, Shape};
+pub use settings::{Activations, BenchSettings, PLAIN, Peer, Shape, TimedPart};
 pub use spec::Spec;
 use spec::{Ready, Timed};
 
-/// Executes what a bench asks of a process that it starts: steps of a variant, or matrix products.
+/// Executes what a bench asks of a process that it starts: steps of a variant, matrix products, or answers.
 ///
 /// # Errors
 ///
 /// If the request cannot be read or executed.
 pub fn run_worker(registries: &Registries, spec: &str) -> Result<()> {
     let request: Value = serde_json::from_str(spec).context("what to time")?;
-    match request.get("products") {
-        Some(_) => {
-            let spec = serde_json::from_value(request).context("which products to time")?;
-            products::run_worker(&spec)
-        }
-        None => worker::run(registries, spec),
+    if request.get("products").is_some() {
+        let spec = serde_json::from_value(request).context("which products to time")?;
+        return products::run_worker(&spec);
     }
+    if request.get("batches").is_some() {
+        let spec = serde_json::from_value(request).context("which answers to time")?;
+        return answers::run_worker(&spec);
+    }
+    worker::run(registries, spec)
 }
 
 /// The available variants: those of every method, by name, and [`PLAIN`].
@@ -67,8 +70,10 @@ pub fn run(registries: &Registries, args: &BenchSettings) -> Result<()> {
         args.peers.is_empty() || args.tasks == [1],
         "--peer takes its turns in the first task alone: leave --tasks out"
     );
-    if args.gemm {
-        return products::run(args);
+    match args.timed {
+        TimedPart::Products => return products::run(args),
+        TimedPart::Answers => return answers::run(args),
+        TimedPart::Steps => {}
     }
     let computed_by = args.backend.describe(&args.backend.device()?);
     let folder = match &args.out {

@@ -32,8 +32,8 @@ pub struct BenchSettings {
     pub activations: Vec<Activations>,
     /// Numbers of threads to time; all cores if empty.
     pub threads: Vec<usize>,
-    /// Whether to time the matrix products of a step in place of steps.
-    pub gemm: bool,
+    /// What is timed.
+    pub timed: TimedPart,
     /// Number of timed rounds.
     pub rounds: u32,
     /// Number of rounds before the timed ones.
@@ -44,6 +44,18 @@ pub struct BenchSettings {
     pub backend: Backend,
     /// Folder of the report.
     pub out: Option<PathBuf>,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimedPart {
+    /// Training steps.
+    #[default]
+    Steps,
+    /// The matrix products of a training step, one by one.
+    Products,
+    /// Answers that the model generates.
+    Answers,
 }
 
 /// A shape of a model.

@@ -83,22 +83,9 @@ pub(super) fn products(shape: Shape, tokens: usize, shares: &[f64]) -> Result<Ve
             *count,
         );
         for share in shares {
-            // A weight of full size keeps this share of the directions of its narrow side.
-            let narrow = d_in.min(d_out);
-            let free = narrow - (share * narrow as f64).round() as usize;
-            if free == 0 {
-                continue;
+            for (what, size, transposed) in of_core([d_in, d_out], rows, *share) {
+                add(&format!(": {what}, {share} kept"), size, transposed, 0);
             }
-            let size = match d_in <= d_out {
-                true => [free, rows, d_out],
-                false => [d_in, rows, free],
-            };
-            add(
-                &format!(": gradient of C, {share} kept"),
-                size,
-                [true, false],
-                0,
-            );
         }
     }
     let (width, vocabulary) = shape::head(shape);
@@ -115,4 +102,39 @@ pub(super) fn products(shape: Shape, tokens: usize, shares: &[f64]) -> Result<Ve
         [false, false],
     );
     Ok(products)
+}
+
+/// The products that replace the gradient of W where a core is trained, for a split of the weight: its gradient,
+/// what it adds to the weight, and the removal of the protected part on the wide side, of gradient and core alike.
+fn of_core(
+    [d_in, d_out]: [usize; 2],
+    rows: usize,
+    share: f64,
+) -> Vec<(&'static str, [usize; 3], [bool; 2])> {
+    let (narrow, wide) = (d_in.min(d_out), d_in.max(d_out));
+    let kept = (share * narrow as f64).round() as usize;
+    let free = narrow - kept;
+    if free == 0 || kept == 0 {
+        return Vec::new();
+    }
+    if narrow == wide {
+        return vec![
+            ("gradient of C", [free, rows, free], [true, false]),
+            ("N C Mᵀ", [narrow, free, wide], [false, true]),
+        ];
+    }
+    match d_in < d_out {
+        true => vec![
+            ("gradient of C", [free, rows, wide], [true, false]),
+            ("N C", [narrow, free, wide], [false, false]),
+            ("C Q", [free, wide, kept], [false, false]),
+            ("C Q Qᵀ", [free, kept, wide], [false, true]),
+        ],
+        false => vec![
+            ("gradient of C", [wide, rows, free], [true, false]),
+            ("C Nᵀ", [wide, free, narrow], [false, true]),
+            ("Qᵀ C", [kept, wide, free], [true, false]),
+            ("Q Qᵀ C", [wide, kept, free], [false, false]),
+        ],
+    }
 }
