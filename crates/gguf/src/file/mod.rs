@@ -162,7 +162,7 @@ fn check_beginning<R: Read>(cursor: &mut Cursor<'_, R>) -> Result<(), GgufError>
             return Err(not_gguf(path, reason));
         }
         other => {
-            let reason = format!("it begins with {:?}", other.escape_ascii().to_string());
+            let reason = format!("it begins with \"{}\"", other.escape_ascii());
             return Err(not_gguf(path, &reason));
         }
     }
