@@ -52,7 +52,7 @@ struct Rule {
     adds_begin: bool,
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         names: &["gpt-2", "phi-2", "olmo"],
         ..Rule::of(Division::Gpt2)
@@ -67,10 +67,14 @@ const RULES: [Rule; 7] = [
         adds_begin: true,
         ..Rule::of(Division::Expression(LLAMA3))
     },
-    // The converter names these by how they divide, so that vocabularies with Llama 3's merges are among them.
+    // The converter tells vocabularies apart by the tokens of one text: this is Llama 3's without a begin-of-text token.
     Rule {
-        names: &["smaug-bpe", "dbrx"],
+        names: &["smaug-bpe"],
         ignores_merges: true,
+        ..Rule::of(Division::Expression(LLAMA3))
+    },
+    Rule {
+        names: &["dbrx"],
         ..Rule::of(Division::Expression(LLAMA3))
     },
     Rule {

@@ -50,7 +50,7 @@ fn complete(
         true => sizes.hidden / sizes.heads,
         false => sizes.head_width,
     };
-    config.remove("hidden_act");
+    config.shift_remove("hidden_act");
     let mut set = |key: &str, value: Json| {
         config.insert(key.to_string(), value);
     };
