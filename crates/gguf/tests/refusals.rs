@@ -268,6 +268,14 @@ fn tensors_must_be_those_of_the_architecture() {
         ),
         (draft.clone().tensor("blk", &[4]), "no place for it"),
         (
+            draft.clone().tensor("blk.0.attn_q.scale", &[4]),
+            "no place for it",
+        ),
+        (
+            draft.clone().tensor("blk.00.attn_q.weight", &[16, 16]),
+            "no place for it",
+        ),
+        (
             draft.clone().without("blk.1.ffn_up.weight"),
             "it is missing",
         ),
@@ -297,4 +305,7 @@ fn tensors_must_be_those_of_the_architecture() {
     let phi3 = Draft::of(&fixture("phi3.gguf")).without("rope_factors_short.weight");
     let error = Gguf::open(phi3.write().path).unwrap().config().unwrap_err();
     assert!(error.to_string().contains("rope_factors_short"), "{error}");
+    let phi3 = phi3.tensor("rope_factors_short.weight", &[4]);
+    let error = Gguf::open(phi3.write().path).unwrap().config().unwrap_err();
+    assert!(error.to_string().contains("4 factors, but 6"), "{error}");
 }

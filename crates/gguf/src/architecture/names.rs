@@ -1,7 +1,7 @@
 //! Names of tensors: llama.cpp's, and those of transformers.
 
 /// Tensors outside of the layers.
-pub(super) const GLOBAL: [(&str, &str); 3] = [
+const GLOBAL: [(&str, &str); 3] = [
     ("token_embd", "model.embed_tokens"),
     ("output_norm", "model.norm"),
     ("output", "lm_head"),
@@ -55,8 +55,21 @@ pub(super) const NORMS_OF_HEADS: &[(&str, &str)] = &[
 
 /// The name in transformers of the tensor of layer `index` called `part` in llama.cpp; `None` if layers have none.
 pub(super) fn in_layer(names: LayerNames, index: u64, part: &str) -> Option<String> {
-    let (stem, kind) = part.rsplit_once('.')?;
+    let (stem, kind) = parts(part)?;
     let mut all = names.iter().flat_map(|group| group.iter());
     let (_, name) = all.find(|(name, _)| *name == stem)?;
     Some(format!("model.layers.{index}.{name}.{kind}"))
+}
+
+/// The name in transformers of a tensor outside of the layers; `None` if there is none.
+pub(super) fn outside(name: &str) -> Option<String> {
+    let (stem, kind) = parts(name)?;
+    let (_, name) = GLOBAL.iter().find(|(name, _)| *name == stem)?;
+    Some(format!("{name}.{kind}"))
+}
+
+/// What a tensor belongs to, and whether it is its weight or its bias.
+fn parts(name: &str) -> Option<(&str, &str)> {
+    let parts = name.rsplit_once('.')?;
+    ["weight", "bias"].contains(&parts.1).then_some(parts)
 }

@@ -42,19 +42,19 @@ pub(super) fn settings(
     // Says how the model was trained; it changes no number.
     keys.flag("rope.scaling.finetuned")?;
     let done = config.contains_key("rope_scaling");
-    let scaling = scaling(keys, base, done)?;
+    let scaling = scaling(keys, base, sizes.head_width, done)?;
     config.entry("rope_scaling").or_insert(scaling);
     Ok(())
 }
 
 /// The scaling; if it is `done`, there must be no other one.
-fn scaling(keys: &mut Keys<'_>, base: f64, done: bool) -> Result<Json, GgufError> {
+fn scaling(keys: &mut Keys<'_>, base: f64, rotated: u64, done: bool) -> Result<Json, GgufError> {
     let kind = keys.text("rope.scaling.type")?.unwrap_or("none");
     let named = TENSORS.map(|name| keys.file().tensor_info(name).is_some());
     match (kind, named) {
         ("none", [false, _, _]) if done => Ok(Json::Null),
         ("none", [false, false, false]) => Ok(Json::Null),
-        ("none", [true, false, false]) if !done => llama3(keys, base),
+        ("none", [true, false, false]) if !done => llama3(keys, base, rotated),
         ("linear", [false, false, false]) if !done => {
             Ok(json!({"rope_type": "linear", "factor": factor(keys)?}))
         }
@@ -90,21 +90,42 @@ fn factor(keys: &mut Keys<'_>) -> Result<f64, GgufError> {
     }
 }
 
+/// Factors of the frequencies of a head with so many rotated dimensions; `None` if the file has none of that name.
+pub(super) fn factors(
+    keys: &Keys<'_>,
+    name: &str,
+    rotated: u64,
+) -> Result<Option<Vec<f64>>, GgufError> {
+    let Some(info) = keys.file().tensor_info(name) else {
+        return Ok(None);
+    };
+    // Checked before they are read: two dimensions share a frequency.
+    if info.elements() as u64 != rotated / 2 {
+        let reason = format!(
+            "{} factors, but {rotated} rotated dimensions",
+            info.elements()
+        );
+        return Err(GgufError::tensor(keys.path(), name, reason));
+    }
+    let factors = keys.file().tensor(name)?.values.into_iter();
+    Ok(Some(factors.map(shortest).collect()))
+}
+
 /// Llama 3's scaling from its factors: 1 for high frequencies, the factor itself for low ones, and between them what
 /// is computed from the bounds.
 ///
 /// # References
 ///
 /// `_compute_llama3_parameters` in `modeling_rope_utils.py` of transformers.
-fn llama3(keys: &Keys<'_>, base: f64) -> Result<Json, GgufError> {
-    let factors = keys.file().tensor(FACTORS)?.values;
-    let factor = factors.last().map_or(1.0, |factor| shortest(*factor));
+fn llama3(keys: &Keys<'_>, base: f64, rotated: u64) -> Result<Json, GgufError> {
+    let factors = factors(keys, FACTORS, rotated)?.unwrap_or_default();
+    let factor = factors.last().copied().unwrap_or(1.0);
     let count = factors.len() as f64;
-    let agrees = |(index, found): (usize, &f32)| {
+    let agrees = |(index, found): (usize, &f64)| {
         let wavelength = 2.0 * std::f64::consts::PI * base.powf(index as f64 / count);
         let share = (PRE_TRAINING / wavelength - LOW) / (HIGH - LOW);
         let expected = 1.0 / ((1.0 - share.clamp(0.0, 1.0)) / factor + share.clamp(0.0, 1.0));
-        (f64::from(*found) - expected).abs() <= TOLERANCE * expected
+        (found - expected).abs() <= TOLERANCE * expected
     };
     if !(factor.is_finite() && factor > 0.0 && factors.iter().enumerate().all(agrees)) {
         let reason = format!(

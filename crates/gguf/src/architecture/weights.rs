@@ -52,6 +52,10 @@ impl Gguf {
 
     /// The numbers of a tensor of the model.
     ///
+    /// # Shapes
+    ///
+    /// The product of [`Weight::shape`], row by row.
+    ///
     /// # Errors
     ///
     /// As [`tensor`](Gguf::tensor).
@@ -82,11 +86,13 @@ impl Gguf {
         let (part, name) = match tensor.name.strip_prefix("blk.") {
             Some(rest) => {
                 let (index, part) = rest.split_once('.').unwrap_or_default();
-                let index = index.parse().ok().filter(|index| *index < sizes.layers);
-                let name = index.and_then(|i| names::in_layer(architecture.layer, i, part));
+                // Written in one way, so that no two tensors get the same name.
+                let usual = |layer: &u64| *layer < sizes.layers && layer.to_string() == index;
+                let layer = index.parse().ok().filter(usual);
+                let name = layer.and_then(|at| names::in_layer(architecture.layer, at, part));
                 (part, name)
             }
-            None => (tensor.name.as_str(), global(&tensor.name)),
+            None => (tensor.name.as_str(), names::outside(&tensor.name)),
         };
         let Some(name) = name else {
             let reason = format!(
@@ -133,12 +139,6 @@ impl Gguf {
 /// Whether a tensor is not a weight: frequencies, which follow from settings, and their factors.
 fn is_computed(name: &str) -> bool {
     rope::TENSORS.contains(&name) || name.ends_with(".attn_rot_embd.weight")
-}
-
-fn global(name: &str) -> Option<String> {
-    let (stem, kind) = name.rsplit_once('.')?;
-    let found = names::GLOBAL.iter().find(|(name, _)| *name == stem);
-    found.map(|(_, name)| format!("{name}.{kind}"))
 }
 
 fn interleaved(file: &Gguf, tensor: &TensorInfo, heads: u64) -> Result<Change, GgufError> {

@@ -1,7 +1,7 @@
 //! The name under which an unpacked folder is kept.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::PoisonError;
 
 use sha2::{Digest, Sha256};
 
@@ -24,7 +24,10 @@ impl Gguf {
     pub fn fingerprint(&self) -> Result<String, GgufError> {
         let mut hash = Sha256::new();
         hash.update(UNPACKING.to_le_bytes());
-        let mut file = File::open(self.path()).map_err(GgufError::io("read", self.path()))?;
+        // The file that was opened, even if another one has its name now.
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = file.seek(SeekFrom::Start(0));
+        begin.map_err(GgufError::io("read", self.path()))?;
         let mut buffer = vec![0; 1 << 20];
         loop {
             let read = file.read(&mut buffer);

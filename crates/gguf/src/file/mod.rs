@@ -106,6 +106,10 @@ impl Gguf {
 
     /// The numbers of a tensor as the file has them, which llama.cpp's converter may have changed.
     ///
+    /// # Shapes
+    ///
+    /// That of [`TensorInfo::shape`], for most tensors `[outputs, inputs]` or `[width]`.
+    ///
     /// # Errors
     ///
     /// [`GgufError::Tensor`] if the file has none of that name or the memory does not suffice, [`GgufError::Io`] if

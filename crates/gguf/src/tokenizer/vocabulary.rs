@@ -50,7 +50,7 @@ impl<'a> Vocabulary<'a> {
             ));
         };
         let kinds: Option<Vec<Kind>> = kinds.iter().map(Kind::of_code).collect();
-        let kinds = kinds.ok_or_else(|| refused(KINDS, "expected numbers from 1 to 6".into()))?;
+        let kinds = kinds.ok_or_else(|| refused(KINDS, "expected numbers from 0 to 6".into()))?;
         if kinds.len() != texts.len() {
             let reason = format!("{} kinds of {} tokens", kinds.len(), texts.len());
             return Err(refused(KINDS, reason));

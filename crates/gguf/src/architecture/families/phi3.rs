@@ -3,9 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::architecture::Architecture;
-use crate::architecture::keys::{Keys, shortest};
+use crate::architecture::keys::Keys;
 use crate::architecture::names::{FUSED_PROJECTIONS, NORMS_BEFORE};
-use crate::architecture::rope::{LONG, SHORT};
+use crate::architecture::rope::{LONG, SHORT, factors};
 use crate::architecture::sizes::Sizes;
 use crate::error::GgufError;
 
@@ -32,13 +32,18 @@ fn complete(
     if let Some(found) = keys.number("rope.scaling.attn_factor")? {
         check_attention_factor(keys, found, sizes.context, original)?;
     }
-    let scaling = match (factors(keys, LONG)?, factors(keys, SHORT)?) {
-        (Json::Null, Json::Null) => Json::Null,
-        (long, short) if long.is_array() && short.is_array() => {
+    let rotated = rotated(keys, sizes)?;
+    let (long, short) = (
+        factors(keys, LONG, rotated)?,
+        factors(keys, SHORT, rotated)?,
+    );
+    let scaling = match (long, short) {
+        (None, None) => Json::Null,
+        (Some(long), Some(short)) => {
             json!({"type": "longrope", "long_factor": long, "short_factor": short})
         }
         (long, _) => {
-            let missing = if long.is_null() { LONG } else { SHORT };
+            let missing = if long.is_none() { LONG } else { SHORT };
             let reason = "it is missing; the file only has the factors of the other lengths";
             return Err(GgufError::tensor(keys.path(), missing, reason));
         }
@@ -46,33 +51,23 @@ fn complete(
     let mut set = |key: &str, value: Json| {
         config.insert(key.to_string(), value);
     };
-    set("partial_rotary_factor", json!(rotated_share(keys, sizes)?));
+    let share = rotated as f64 / sizes.head_width as f64;
+    set("partial_rotary_factor", json!(share));
     set("rope_scaling", scaling);
     set("original_max_position_embeddings", json!(original));
     set("sliding_window", json!(window));
     Ok(())
 }
 
-/// The share of a head's dimensions that is rotated.
-fn rotated_share(keys: &mut Keys<'_>, sizes: &Sizes) -> Result<f64, GgufError> {
+/// How many dimensions of a head are rotated.
+fn rotated(keys: &mut Keys<'_>, sizes: &Sizes) -> Result<u64, GgufError> {
     let width = sizes.head_width;
     let rotated = keys.count("rope.dimension_count")?.unwrap_or(width);
     match (2..=width).contains(&rotated) && rotated % 2 == 0 {
-        true => Ok(rotated as f64 / width as f64),
+        true => Ok(rotated),
         false => {
             let reason = format!("{rotated} of {width} dimensions of a head cannot be rotated");
             Err(keys.error("rope.dimension_count", reason))
-        }
-    }
-}
-
-/// Factors of the rotary frequencies; null if the file has none.
-fn factors(keys: &Keys<'_>, name: &str) -> Result<Json, GgufError> {
-    match keys.file().tensor_info(name) {
-        None => Ok(Json::Null),
-        Some(_) => {
-            let factors = keys.file().tensor(name)?.values.into_iter();
-            Ok(json!(factors.map(shortest).collect::<Vec<_>>()))
         }
     }
 }
