@@ -99,12 +99,38 @@ fn contradictions_of_the_table_are_refused() {
         (changed(name, b"a"), "stands twice"),
         (changed(name, b"\xff"), "not UTF-8"),
         (changed(name - 8, &number(65)), "at most 64"),
-        (changed(8, &number(u64::MAX)), "tensors, more than"),
+        (changed(8, &number(u64::MAX)), "tensors where at most"),
         (
             changed(16, &number(u64::MAX)),
             "metadata entries, more than",
         ),
     ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+/// A file may claim any size without taking room on the disk: zeros behind its beginning.
+#[test]
+fn the_size_of_a_file_alone_does_not_allow_much_memory() {
+    let beginning = |code: u32, count: u64| {
+        let mut bytes = Draft::default().set("k", Value::Bool(true)).bytes();
+        bytes.truncate(24 + 8 + 1);
+        bytes.extend(9_u32.to_le_bytes());
+        bytes.extend(code.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
+        bytes
+    };
+    let mut tensors = Draft::default().bytes();
+    tensors[8..16].copy_from_slice(&(1_u64 << 30).to_le_bytes());
+    for (bytes, part) in [
+        (beginning(0, 1 << 39), "take more than"),
+        (beginning(8, 1 << 36), "texts where at most 4194304"),
+        (tensors, "tensors where at most 65536"),
+    ] {
+        let written = written(&bytes);
+        let file = std::fs::OpenOptions::new().write(true).open(&written.path);
+        file.unwrap().set_len(1 << 40).unwrap();
+        let error = Gguf::open(&written.path).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -139,7 +165,7 @@ fn contradictions_of_metadata_are_refused() {
         (with(9, &[&kind(10), &length(u64::MAX)]), "no file can hold"),
         (
             with(9, &[&kind(8), &length(u64::MAX)]),
-            "more than the rest",
+            "texts where at most",
         ),
         (
             with(9, &[&kind(7), &length(2), &[1, 7]]),

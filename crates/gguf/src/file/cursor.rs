@@ -7,7 +7,7 @@ use crate::error::GgufError;
 
 /// Most bytes of metadata and table. The largest vocabularies take some twenty million; a crafted file must not fill
 /// the memory.
-const MOST_BYTES: u64 = 128 << 20;
+const MOST_BYTES: u64 = 64 << 20;
 
 /// A place in a file whose length is known.
 pub(super) struct Cursor<'a, R> {

@@ -7,6 +7,8 @@ use crate::error::GgufError;
 
 /// Longest text of a value, in bytes; chat templates have some twenty thousand.
 const LONGEST_TEXT: u64 = 16 << 20;
+/// Most texts of an array; the largest vocabularies have some three hundred thousand tokens, and as many merges.
+const MOST_TEXTS: u64 = 1 << 22;
 /// Code of arrays.
 const ARRAY: u32 = 9;
 
@@ -179,9 +181,10 @@ fn array<R: Read>(cursor: &mut Cursor<'_, R>, key: &str) -> Result<Array, GgufEr
         return Err(cursor.damaged(format!("{what} holds arrays, which no supported model has")));
     }
     let Some(kind) = scalar(cursor, code, key)? else {
-        // Every text has at least its length; texts are read until the file ends, so a wrong count allocates nothing.
-        if count > cursor.left() / 8 {
-            let reason = format!("{what} has {count} texts, more than the rest of the file holds");
+        // Every text has at least its length; an empty one takes more memory than room in the file.
+        let most = MOST_TEXTS.min(cursor.left() / 8);
+        if count > most {
+            let reason = format!("{what} has {count} texts where at most {most} are possible");
             return Err(cursor.damaged(reason));
         }
         let texts = (0..count).map(|_| cursor.text(&what, LONGEST_TEXT));
