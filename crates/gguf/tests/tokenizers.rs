@@ -166,6 +166,19 @@ fn contradictory_vocabularies_are_refused() {
         ("tokenizer.ggml.add_bos_token", Value::Unsigned(1)),
         ("tokenizer.chat_template", Value::Bool(true)),
     ];
+    let mut long = Draft::of(&fixture("pieces-llama.gguf"));
+    let tokens = long.entries.iter_mut().find(|entry| entry.0 == cases[2].0);
+    if let Some((_, Value::Array(gguf::Array::Texts(tokens)))) = tokens {
+        tokens[300] = "a".repeat(2000);
+    }
+    let error = Gguf::open(long.write().path)
+        .unwrap()
+        .tokenizer()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("token 300 has 2000 bytes"),
+        "{error}"
+    );
     for (key, value) in cases {
         let written = draft.clone().set(key, value).write();
         let error = Gguf::open(&written.path).unwrap().tokenizer().unwrap_err();

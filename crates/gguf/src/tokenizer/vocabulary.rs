@@ -9,6 +9,8 @@ use crate::file::{Array, Gguf, Value};
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const KINDS: &str = "tokenizer.ggml.token_type";
+/// Longest token, in bytes; those in use have some hundreds. Merges are found in time that grows with the square.
+const LONGEST: usize = 1024;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,10 @@ impl<'a> Vocabulary<'a> {
         for (id, token) in self.tokens.iter().enumerate() {
             if self.kinds[id] == Kind::Unused && *token == format!("[PAD{id}]") {
                 continue;
+            }
+            if token.len() > LONGEST {
+                let reason = format!("token {id} has {} bytes, more than {LONGEST}", token.len());
+                return Err(self.error(TOKENS, reason));
             }
             let number = u32::try_from(id).map_err(|_| self.error(TOKENS, "too many tokens"))?;
             if let Some(first) = self.ids.insert(token, number) {
