@@ -26,6 +26,11 @@ pub(crate) struct Line<T> {
 pub(crate) fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<Line<T>>, GeneralError> {
     let mut rows = Vec::new();
     for (number, line) in lines(path)? {
+        // A list of values would be read as the keys of a row in their order.
+        if !line.trim_start().starts_with('{') {
+            let reason = "it is not a JSON object: write one row per line";
+            return Err(GeneralError::line(path, number, reason));
+        }
         let row = serde_json::from_str(&line)
             .map_err(|error| GeneralError::line(path, number, in_line(&error)))?;
         rows.push(Line { number, row });

@@ -37,7 +37,9 @@
 //! | `prompts/tydiqa_trace.json` | an object by language: `instruction`, `passage`, `question`, `answer` |
 //! | `prompts/bbh/TASK.txt` | no JSON: instruction and three worked examples, as their authors publish them |
 
+// From the lowest to the highest; those of a block do not use each other.
 mod error;
+
 mod files;
 mod hash;
 mod protocol;
@@ -47,14 +49,17 @@ mod statistics;
 mod text;
 
 mod choice;
-mod comparison;
+mod suite;
+
 mod kind;
 mod manifest;
 mod own;
-mod registry;
 mod score;
-mod suite;
+
+mod comparison;
 mod suites;
+
+mod registry;
 
 pub use comparison::Comparison;
 pub use error::GeneralError;

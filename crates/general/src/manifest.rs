@@ -17,8 +17,8 @@ use crate::hash::Hasher;
 /// [[file]]
 /// path = "gsm8k.jsonl"
 /// url = "https://example.org/test.jsonl"
-/// bytes = 749738
-/// sha256 = "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14"
+/// bytes = 3
+/// sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 /// licence = "MIT"
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

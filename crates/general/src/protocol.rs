@@ -14,7 +14,8 @@ use crate::error::GeneralError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
-    /// The defaults of OpenCompass in October 2023, with which TRACE measured general ability.
+    /// The defaults of OpenCompass in autumn 2023 (versions 0.1.5 to 0.1.7), with which TRACE
+    /// measured general ability.
     Trace,
     /// The tasks of EleutherAI's lm-evaluation-harness, version 0.4.13.
     LmEval,

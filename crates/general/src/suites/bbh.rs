@@ -20,7 +20,7 @@ use crate::text::{all_or_nothing, strip};
 ///
 /// # References
 ///
-/// `trace`: `bbh_gen_5b92b0.py` and `datasets/bbh.py` of OpenCompass in October 2023. `lm-eval`:
+/// `trace`: `bbh_gen_5b92b0.py` and `datasets/bbh.py` of OpenCompass 0.1.5. `lm-eval`:
 /// `tasks/bbh/cot_fewshot` of lm-evaluation-harness. Examples: `cot-prompts` of
 /// suzgunmirac/BIG-Bench-Hard.
 #[derive(Debug)]

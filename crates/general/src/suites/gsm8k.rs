@@ -21,11 +21,11 @@ use crate::text::{all_or_nothing, strip};
 /// # References
 ///
 /// `trace`: `gsm8k_gen_1d7fe4.py` of OpenCompass; a model without a chat template reads its turns
-/// joined by line breaks (`LMTemplateParser.parse_template`). Answers are read as
-/// `datasets/gsm8k.py` has done since 2024; that of October 2023 took the digits of the last word
-/// that has any. `lm-eval`: `tasks/gsm8k/gsm8k.yaml` of lm-evaluation-harness, with its seed of
-/// examples, 1234. It draws from the training set, so its prompts are only reproduced by a file
-/// with all 7473 training rows in their order, and test rows in their order.
+/// joined by line breaks (`LMTemplateParser.parse_template`). `accuracy` reads answers as
+/// OpenCompass 0.1.5 to 0.1.7 of autumn 2023, `accuracy_last_number` as it has since 2024.
+/// `lm-eval`: `tasks/gsm8k/gsm8k.yaml` of lm-evaluation-harness, with its seed of examples, 1234.
+/// It draws from the training set, so its prompts are only reproduced by a file with all 7473
+/// training rows in their order, and test rows in their order.
 #[derive(Debug)]
 pub(crate) struct Gsm8k;
 
@@ -79,7 +79,10 @@ impl SuiteKind for Gsm8k {
         let (requests, grading) = match protocol {
             Protocol::Trace => (
                 with_turns(folder, &rows)?,
-                Grading::Text(&[("accuracy", last_number)]),
+                Grading::Text(&[
+                    ("accuracy", last_word),
+                    ("accuracy_last_number", last_number),
+                ]),
             ),
             Protocol::LmEval => (
                 with_drawn_examples(folder, &rows)?,
@@ -161,18 +164,38 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern is valid")
 }
 
+/// What Python's `str.isdigit` accepts, but for digits in circles.
+static DIGIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\d⁰¹²³⁴-⁹₀-₉]"));
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\-?\d+\.\d+|\-?\d+"));
 
-/// `gsm8k_postprocess`, `gsm8k_dataset_postprocess` and `Gsm8kEvaluator.is_equal` of OpenCompass.
+/// The number that an answer ends with, without commas: `gsm8k_dataset_postprocess`.
+fn gold(answer: &str) -> String {
+    answer
+        .split(MARK)
+        .nth(1)
+        .unwrap_or_default()
+        .replace(',', "")
+}
+
+/// `gsm8k_postprocess` of 2023: all digits of the last word with any, in the first paragraph. It
+/// reads 1,234 as 1234, but 3.50 as 350, and -5 as 5.
+fn last_word(row: &SuiteRow, output: &str) -> f64 {
+    let paragraph = output.split("\n\n").next().unwrap_or_default();
+    // Words end at spaces alone: a line break is part of a word.
+    let mut words = paragraph.rsplit(' ');
+    let word = words.find(|word| DIGIT.is_match(word)).unwrap_or_default();
+    let found: String = DIGIT.find_iter(word).map(|digit| digit.as_str()).collect();
+    let mut answers = row.texts().iter();
+    all_or_nothing(answers.any(|answer| gold(answer) == found))
+}
+
+/// `gsm8k_postprocess` and `Gsm8kEvaluator.is_equal` since 2024. It reads 1,234 as 234.
 fn last_number(row: &SuiteRow, output: &str) -> f64 {
     let output = output.split("Question:").next().unwrap_or_default();
     let found = NUMBER.find_iter(output).last();
     let found = found.map_or("NULL", |found| found.as_str());
     let is_equal = |answer: &String| {
-        let Some(gold) = answer.split(MARK).nth(1) else {
-            return false;
-        };
-        let gold = gold.replace(',', "");
+        let gold = gold(answer);
         let near = || {
             let found: f64 = found.parse().ok()?;
             let gold: i64 = strip(&gold).parse().ok()?;

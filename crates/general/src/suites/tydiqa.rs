@@ -20,7 +20,10 @@ use crate::text::{all_or_nothing, overlap, strip, words};
 ///
 /// # References
 ///
-/// `tydiqa_gen_978d2a.py`, `datasets/tydiqa.py` and `general_postprocess` of OpenCompass.
+/// `tydiqa_gen_978d2a.py`, and `datasets/tydiqa.py` and `general_postprocess` of OpenCompass 0.1.5.
+/// The file asks for 50 tokens in a place where OpenCompass does not read it, so that a model's own
+/// setting may have replaced it. The answer is read up to the first line break, full stop or
+/// comma.
 #[derive(Debug)]
 pub(crate) struct TyDiQa;
 
@@ -126,7 +129,7 @@ fn exact_match(row: &SuiteRow, output: &str) -> f64 {
 }
 
 /// The answer as `TydiQAEvaluator.score` compares it: the first line, in lower case. References
-/// keep their case there, so an answer with a capital letter never matches in full.
+/// keep their case there, so a reference with a capital letter is never matched in full.
 fn first_line(output: &str) -> String {
     output.split('\n').next().unwrap_or_default().to_lowercase()
 }
