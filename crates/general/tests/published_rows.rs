@@ -88,17 +88,17 @@ fn every_suite_is_read_and_right_answers_are_right() {
 #[test]
 fn prompts_of_a_group_share_their_examples() {
     let Some(folder) = data() else { return };
-    for (name, protocol) in [
-        ("mmlu", Protocol::Trace),
-        ("mmlu", Protocol::LmEval),
-        ("bbh", Protocol::Trace),
-        ("bbh", Protocol::LmEval),
-        ("gsm8k", Protocol::Trace),
-        ("tydiqa", Protocol::Trace),
+    // Two kinds of tasks of BIG-Bench Hard have the same examples for all three numbers of objects.
+    for (name, protocol, expected) in [
+        ("mmlu", Protocol::Trace, 57),
+        ("mmlu", Protocol::LmEval, 57),
+        ("bbh", Protocol::Trace, 27 - 4),
+        ("bbh", Protocol::LmEval, 27 - 4),
+        ("gsm8k", Protocol::Trace, 1),
+        ("tydiqa", Protocol::Trace, 9),
     ] {
         let suite = open(name, protocol, &folder);
         let mut blocks = HashSet::new();
-        let mut groups = HashSet::new();
         for (index, row) in suite.rows().iter().enumerate() {
             let (Request::Generate { prompt: parts, .. } | Request::Choose { prompt: parts, .. }) =
                 &row.request
@@ -111,8 +111,7 @@ fn prompts_of_a_group_share_their_examples() {
                 format!("{}{}", parts.shared, parts.own)
             );
             blocks.insert(parts.shared.to_string());
-            groups.insert(&row.group);
         }
-        assert_eq!(blocks.len(), groups.len(), "{name} by {protocol}");
+        assert_eq!(blocks.len(), expected, "{name} by {protocol}");
     }
 }
