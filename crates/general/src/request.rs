@@ -6,10 +6,13 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 /// A text that the model reads: a beginning that other rows share, then the row's own text.
+///
+/// A prompt may be longer than what a model can read, and the caller decides what is cut.
+/// lm-evaluation-harness drops tokens at the beginning. OpenCompass 0.1.7 drops tokens at the end
+/// before it generates, and examples of a whole text, from the last one on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// The beginning, such as a block of examples; empty if the row shares none. Rows that share it
-    /// stand one behind the other.
+    /// The beginning, such as a block of examples; empty if the row shares none.
     ///
     /// A caller may keep the model's state behind it. A tokenizer can join characters across the
     /// border, so what is kept must be checked against the tokens of the whole text.

@@ -180,7 +180,7 @@ fn a_manifest_finds_files_that_are_missing_or_differ() {
         faults(Some("abcd")),
         [(path.clone(), Fault::Size { found: 4 })]
     );
-    match &faults(Some("abd"))[..] {
+    match &faults(Some("abx"))[..] {
         [(found, Fault::Checksum { found: hash })] => {
             assert_eq!((found, hash.len()), (&path, 64));
         }

@@ -145,6 +145,20 @@ fn rows_are_drawn_from_their_own_group() {
 }
 
 #[test]
+fn weights_are_drawn_with_their_values() {
+    // A mean of equal values does not depend on how much each counts.
+    let rows: Vec<_> = (1..20).map(|n| (0, 2.5, f64::from(n))).collect();
+    let (low, high) = interval(&sample(&rows, GroupMean::Rows), 0);
+    assert_near(low, 2.5, "the lower end");
+    assert_near(high, 2.5, "the upper end");
+    // One heavy row, in 64 % of the draws at least once, holds the upper end near its own value.
+    let mut rows = vec![(0, 0.0, 1.0); 20];
+    rows.push((0, 1.0, 1e6));
+    let (low, high) = interval(&sample(&rows, GroupMean::Rows), 0);
+    assert!(low == 0.0 && high > 0.999, "{low} to {high}");
+}
+
+#[test]
 fn settings_out_of_range_are_refused() {
     let sample = sample(&[(0, 1.0, 1.0)], GroupMean::Rows);
     let refused = |resamples, level| {
