@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use regex::Regex;
+
 /// White space as in Python's `str`, which includes four ASCII separators that Unicode excludes.
 pub(crate) fn is_white_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
@@ -55,4 +57,9 @@ pub(crate) fn overlap<T: Eq + Hash>(answer: &[T], reference: &[T]) -> f64 {
 /// The score of an answer that is either right or wrong, in percent.
 pub(crate) fn all_or_nothing(right: bool) -> f64 {
     if right { 100.0 } else { 0.0 }
+}
+
+/// A regular expression that is part of the source.
+pub(crate) fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a constant pattern is valid")
 }

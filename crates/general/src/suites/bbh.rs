@@ -14,7 +14,7 @@ use crate::protocol::Protocol;
 use crate::request::{Prompt, Request};
 use crate::statistics::GroupMean;
 use crate::suite::{Expected, Grading, Rules, Suite, SuiteRow};
-use crate::text::{all_or_nothing, strip};
+use crate::text::{all_or_nothing, pattern, strip};
 
 /// BIG-Bench Hard with the three worked examples of its authors.
 ///
@@ -181,8 +181,7 @@ fn after_answer_is(output: &str) -> &str {
     output.split("answer is ").nth(1).map_or(output, strip)
 }
 
-static LETTER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\(([A-Z])").expect("a constant pattern is valid"));
+static LETTER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\(([A-Z])"));
 
 /// `bbh_mcq_postprocess`: the first capital letter behind a bracket, else the first one, else all.
 fn letter(output: &str) -> &str {

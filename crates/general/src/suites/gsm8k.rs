@@ -14,7 +14,7 @@ use crate::python_random::PythonRandom;
 use crate::request::{Prompt, Request};
 use crate::statistics::GroupMean;
 use crate::suite::{Expected, Grading, Rules, Suite, SuiteRow};
-use crate::text::{all_or_nothing, strip};
+use crate::text::{all_or_nothing, pattern, strip};
 
 /// GSM8K with four fixed examples (`trace`), or five that are drawn for each row (`lm-eval`).
 ///
@@ -158,10 +158,6 @@ fn with_drawn_examples(folder: &Path, rows: &[Line<Row>]) -> Result<Vec<Request>
         })
     });
     requests.collect()
-}
-
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a constant pattern is valid")
 }
 
 /// What Python's `str.isdigit` accepts, but for digits in circles.

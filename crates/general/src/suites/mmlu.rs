@@ -68,34 +68,22 @@ impl SuiteKind for Mmlu {
         let path = folder.join(ROWS);
         let rows = files::rows::<Row>(&path)?;
         let examples_path = folder.join(EXAMPLES);
-        let mut examples: HashMap<String, Vec<Row>> = HashMap::new();
-        for Line { row, .. } in files::rows::<Row>(&examples_path)? {
-            examples.entry(row.subject.clone()).or_default().push(row);
-        }
-        let mut blocks: HashMap<String, Arc<str>> = HashMap::new();
+        let blocks = blocks(&examples_path, protocol)?;
         let mut questions = Vec::with_capacity(rows.len());
         for Line { number, row } in rows {
-            let shared = match blocks.get(&row.subject) {
-                Some(block) => Arc::clone(block),
-                None => {
-                    let examples = examples.get(&row.subject).map_or(&[][..], Vec::as_slice);
-                    let Some(examples) = examples.get(..SHOTS) else {
-                        let reason = format!(
-                            "subject {:?} needs {SHOTS} examples in {}, found {}",
-                            row.subject,
-                            examples_path.display(),
-                            examples.len()
-                        );
-                        return Err(GeneralError::line(&path, number, reason));
-                    };
-                    let block: Arc<str> = Arc::from(block(&row.subject, examples, protocol));
-                    blocks.insert(row.subject.clone(), Arc::clone(&block));
-                    block
-                }
+            let block = blocks.get(&row.subject);
+            let Some((_, shared)) = block.filter(|(found, _)| *found >= SHOTS) else {
+                let found = block.map_or(0, |(found, _)| *found);
+                let reason = format!(
+                    "subject {:?} needs {SHOTS} examples in {}, found {found}",
+                    row.subject,
+                    examples_path.display(),
+                );
+                return Err(GeneralError::line(&path, number, reason));
             };
             let own = question(&row, protocol);
             let expected = Expected::Choice(row.answer as usize);
-            questions.push((row.subject, choose(&shared, own, protocol), expected));
+            questions.push((row.subject, choose(shared, own, protocol), expected));
         }
         let (mean, grading) = match protocol {
             Protocol::Trace => (
@@ -113,6 +101,23 @@ impl SuiteKind for Mmlu {
         };
         Ok(Suite::new(rules, questions))
     }
+}
+
+/// The number of examples of every subject, and the block of the first ones.
+fn blocks(
+    path: &Path,
+    protocol: Protocol,
+) -> Result<HashMap<String, (usize, Arc<str>)>, GeneralError> {
+    let mut examples: HashMap<String, Vec<Row>> = HashMap::new();
+    for Line { row, .. } in files::rows::<Row>(path)? {
+        examples.entry(row.subject.clone()).or_default().push(row);
+    }
+    let blocks = examples.into_iter().map(|(subject, rows)| {
+        let first = &rows[..rows.len().min(SHOTS)];
+        let block = Arc::from(block(&subject, first, protocol));
+        (subject, (rows.len(), block))
+    });
+    Ok(blocks.collect())
 }
 
 /// The instruction and the examples of a subject.

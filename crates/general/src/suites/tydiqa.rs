@@ -14,7 +14,7 @@ use crate::protocol::Protocol;
 use crate::request::{Prompt, Request};
 use crate::statistics::GroupMean;
 use crate::suite::{Expected, Grading, Rules, Suite, SuiteRow};
-use crate::text::{all_or_nothing, overlap, strip, words};
+use crate::text::{all_or_nothing, overlap, pattern, strip, words};
 
 /// TyDiQA's task with gold passages, without examples, in the language of the question.
 ///
@@ -132,10 +132,6 @@ fn exact_match(row: &SuiteRow, output: &str) -> f64 {
 /// keep their case there, so a reference with a capital letter is never matched in full.
 fn first_line(output: &str) -> String {
     output.split('\n').next().unwrap_or_default().to_lowercase()
-}
-
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a constant pattern is valid")
 }
 
 // Letters as Python's `\w` has them, without the vowel signs that Rust's includes.
