@@ -67,9 +67,9 @@ fn loss(of: [(f64, usize); 3]) -> Score {
 #[test]
 fn a_lower_loss_is_better() {
     let before = loss([(-10.0, 5), (-20.0, 10), (-30.0, 15)]);
-    let after = loss([(-5.0, 5), (-30.0, 10), (-30.0, 15)]);
+    let after = loss([(-5.0, 5), (-15.0, 10), (-45.0, 15)]);
     let found = Score::compare(&before, &after, &Bootstrap::default()).unwrap();
-    assert_eq!((found[0].better, found[0].worse, found[0].equal), (1, 1, 1));
+    assert_eq!((found[0].better, found[0].worse, found[0].equal), (2, 1, 0));
     // 65 - 60 nats over 30 tokens.
     assert_near(found[0].difference, 1.0 / 6.0, "the difference");
 }

@@ -180,6 +180,10 @@ fn a_manifest_finds_files_that_are_missing_or_differ() {
         faults(Some("abcd")),
         [(path.clone(), Fault::Size { found: 4 })]
     );
+    assert_eq!(
+        faults(Some("ab")),
+        [(path.clone(), Fault::Size { found: 2 })]
+    );
     match &faults(Some("abx"))[..] {
         [(found, Fault::Checksum { found: hash })] => {
             assert_eq!((found, hash.len()), (&path, 64));

@@ -55,14 +55,15 @@ fn gsm8k_by_trace() {
         ("25", "The area is 25 m²", [W, R]),
         ("5", "5 apples", [R, R]),
         ("5", "5\napples 6 of", [W, W]),
-        ("12", "4 * 3 = 12\nThe answer is\n12", [R, R]),
+        // Only spaces end a word.
+        ("12", "It is 3\n12", [W, R]),
         ("0", "zero", [W, W]),
         ("3", "The answer is 3.0000000001", [W, R]),
     ];
     let (_folder, suite) = gsm8k(Trace, &rows.map(|row| row.0));
     let score = assert_values(&suite, &rows.map(|row| (row.1, row.2)), 0.0);
     let expected = [
-        ("accuracy", 50.0, error_of_share(10.0, 20.0)),
+        ("accuracy", 45.0, error_of_share(9.0, 20.0)),
         ("accuracy_last_number", 65.0, error_of_share(13.0, 20.0)),
     ];
     assert_means(&score, &expected);
@@ -89,7 +90,7 @@ fn gsm8k_by_lm_eval() {
         ("5", "#### 5 Question: 7", [R, R]),
         ("5", "The answer is 5. The answer is 6.", [W, W]),
         ("5", "The answer is 6. The answer is 5.", [W, R]),
-        ("5", "#### 5</s>#### 9", [R, R]),
+        ("5", "#### 5</s>#### 9 Question: 1", [R, R]),
         ("1000", "#### 1,000.", [R, R]),
         ("5", "5 and then ...", [W, W]),
     ];
@@ -203,7 +204,8 @@ fn tydiqa_by_trace() {
         (&["1922"], "1922", [R, R]),
         // Only the output is put into lower case.
         (&["Paris"], "Paris", [W, W]),
-        (&["paris"], "Paris", [R, R]),
+        // Vowel signs are no letters in Python.
+        (&["ক্তি"], "কত", [R, R]),
         (&["the river"], "river", [R, R]),
         (&["in 1922"], "1922", [200.0 / 3.0, W]),
         (&["1922", "in 1922"], "in 1922", [R, R]),
