@@ -27,6 +27,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         &["osft", "lm", "benchmarks", "continual", "report", "runs"],
     ),
     ("rows", &["lm"]),
+    ("general", &["benchmarks"]),
     (
         "finetune",
         &[

@@ -8,7 +8,7 @@ use continual::methods::PAPER_TARGETS;
 use osft::Targets;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Shape, shape};
+use crate::bench::{Shape, shape};
 
 /// Logits of so many numbers are computed at a time, as the loss does, so that they stay in the cache.
 const LOGITS: usize = 1 << 22;

@@ -8,7 +8,7 @@ use report::record::{Manifest, RunFolder};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::median;
+use crate::bench::median;
 use super::list::Product;
 
 const LEGEND: &str = "\
