@@ -213,3 +213,21 @@ fn is_of_size(path: &Path, size: u64) -> bool {
     path.metadata()
         .is_ok_and(|found| found.is_file() && found.len() == size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_cache_that_may_not_be_written_goes_without_memory() {
+        let written = |kind: ErrorKind| kept_if_writable(Path::new("x"), Err(kind.into()));
+        assert!(written(ErrorKind::PermissionDenied).is_ok());
+        assert!(written(ErrorKind::ReadOnlyFilesystem).is_ok());
+        for other in [ErrorKind::StorageFull, ErrorKind::NotADirectory] {
+            assert!(
+                matches!(written(other), Err(HubError::Io { .. })),
+                "{other}"
+            );
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Requests to the hub: addresses, redirects, the token, and what a status means.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -163,6 +164,10 @@ impl<'a> Client<'a> {
     /// What the failure of a request means.
     pub(crate) fn failure(&self, at: &Uri, error: ureq::Error) -> HubError {
         let host = at.authority().map_or("", Authority::as_str).to_string();
+        let untrusted = |reason: String| HubError::NoNetwork {
+            host: host.clone(),
+            reason: format!("{reason} (SSL_CERT_FILE may name certificates to trust)"),
+        };
         match error {
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => HubError::NoNetwork {
                 host,
@@ -175,6 +180,10 @@ impl<'a> Client<'a> {
                 what: format!("the answer of {host}"),
                 seconds: self.waited(timeout).as_secs_f64(),
             },
+            // What rustls refuses in the middle of a connection comes as data that is not valid.
+            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                untrusted(error.to_string())
+            }
             ureq::Error::Io(error) => HubError::NoNetwork {
                 host,
                 reason: error.to_string(),
@@ -183,10 +192,7 @@ impl<'a> Client<'a> {
                 host,
                 reason: "there is no address for this name".to_string(),
             },
-            other @ (ureq::Error::Tls(_) | ureq::Error::Rustls(_)) => HubError::NoNetwork {
-                host,
-                reason: format!("{other}, and SSL_CERT_FILE may name certificates to trust"),
-            },
+            other @ (ureq::Error::Tls(_) | ureq::Error::Rustls(_)) => untrusted(other.to_string()),
             other @ (ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_)) => {
                 HubError::NoNetwork {
                     host,

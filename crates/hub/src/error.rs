@@ -100,7 +100,7 @@ pub enum HubError {
     },
     /// The network is forbidden, and the cache does not hold the model.
     #[error(
-        "HF_HUB_OFFLINE forbids the network, and the cache does not hold {reference}: {missing}; unset HF_HUB_OFFLINE, \
+        "HF_HUB_OFFLINE forbids the network, and the cache does not hold {reference} ({missing}): unset HF_HUB_OFFLINE, \
          or copy the cache of a machine that has fetched it"
     )]
     Offline {

@@ -142,11 +142,13 @@ fn cached(cache: &ModelCache, reference: &Reference) -> Result<String, String> {
         true => Some(revision.to_string()),
         false => cache.commit_of(revision),
     };
-    let commit = commit.ok_or_else(|| format!("{reference} has never been fetched"))?;
-    let snapshot = cache.snapshot(&commit);
-    if !snapshot.is_dir() {
-        return Err(format!("{reference} has never been fetched"));
-    }
+    let snapshot = commit.as_deref().map(|commit| cache.snapshot(commit));
+    let (Some(commit), Some(snapshot)) = (commit, snapshot.filter(|folder| folder.is_dir())) else {
+        return Err(format!(
+            "nothing of {} was fetched at {revision}",
+            reference.model()
+        ));
+    };
     let missing = match cache.listing(&commit) {
         Some(listing) => lacks(cache, &commit, &listing, reference),
         None => selection::lacks(&snapshot, reference),

@@ -151,8 +151,8 @@ fn progress_counts_every_byte() {
             .all(|pair| pair[0].1.bytes <= pair[1].1.bytes)
     );
     for name in &files {
-        let own = told.0.iter().filter(|(file, _)| file == name);
-        let whole = own.last().unwrap().1;
+        let mut own = told.0.iter().filter(|(file, _)| file == name);
+        let whole = own.next_back().unwrap().1;
         assert_eq!(whole.file_bytes, whole.file_total, "{name}");
     }
 }
