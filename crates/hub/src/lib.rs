@@ -26,9 +26,10 @@
 //!
 //! # Rooms
 //!
-//! From lowest to highest: `error`, `progress`, `reference`, `listing` (the files of a commit), `selection` (which
-//! of them a model folder needs), `client` (requests, redirects, statuses), `cache` (the layout on disk), `download`
-//! (one file, resumed and verified), `settings` (what the environment says), `hub` (a whole snapshot).
+//! From lowest to highest: `error` and `progress`; `reference` (names of models); `listing` (the files of a commit);
+//! `selection` (which of them a model folder needs); `settings` (what the environment says); `client` (requests,
+//! redirects, statuses); `cache` (the layout on disk); `download` (one file, resumed and verified); `hub` (a whole
+//! snapshot).
 
 mod cache;
 mod client;
