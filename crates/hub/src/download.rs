@@ -118,7 +118,7 @@ impl Download<'_> {
     fn failure(&self, partial: &Partial<'_>, error: io::Error) -> Failure {
         match ureq::Error::from(error) {
             ureq::Error::Timeout(timeout) => Failure::Final(HubError::Stalled {
-                what: partial.name.to_string(),
+                file: partial.name.to_string(),
                 seconds: self.client.waited(timeout).as_secs_f64(),
             }),
             other => Failure::Broken(other.to_string()),

@@ -117,13 +117,13 @@ pub enum HubError {
         /// What the cache lacks.
         missing: String,
     },
-    /// The other side stopped sending.
+    /// The other side stopped sending in the middle of a file.
     #[error(
-        "{what} stalled: nothing came for {seconds} s; what has come is kept, so run it again to go on from there"
+        "{file} stalled: nothing came for {seconds} s; what has come is kept, so run it again to go on from there"
     )]
     Stalled {
-        /// What was being read.
-        what: String,
+        /// The file.
+        file: String,
         /// Time without a byte.
         seconds: f64,
     },
@@ -245,7 +245,7 @@ impl HubError {
     /// Whether the hub may well answer later, so that the cache is used until then.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::NoNetwork { .. } | Self::Stalled { .. } => true,
+            Self::NoNetwork { .. } => true,
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             _ => false,
         }

@@ -130,7 +130,7 @@ fn a_stall_ends_with_what_has_come_kept() {
     });
     let error = fetch(&hub(server.endpoint(), cache.path()), MODEL).unwrap_err();
     assert!(
-        matches!(&error, HubError::Stalled { seconds: 0.5, what } if what == FILE),
+        matches!(&error, HubError::Stalled { seconds: 0.5, file } if file == FILE),
         "{error}"
     );
     assert_not_offered(cache.path(), FILE);

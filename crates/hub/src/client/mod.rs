@@ -1,15 +1,16 @@
-//! Requests to the hub: addresses, redirects, the token, and what a status means.
+//! Requests to the hub: addresses, redirects and the token.
 
-use std::io::ErrorKind;
+mod failure;
+
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::config::Config;
-use ureq::http::{Response, StatusCode, Uri, header, uri::Authority};
+use ureq::http::{Response, StatusCode, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Proxy, Timeout};
+use ureq::{Agent, Body, Proxy};
 
-use crate::error::{HubError, TokenUse};
+use crate::error::HubError;
 use crate::listing::{self, Listing};
 use crate::reference::Reference;
 use crate::settings::{Hub, Timeouts};
@@ -111,11 +112,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Host of the hub.
-    pub(crate) fn host(&self) -> &str {
-        self.endpoint.authority().map_or("", Authority::as_str)
-    }
-
+    /// An address of the hub.
     fn address(&self, path: &str) -> String {
         format!("{}/{path}", self.hub.endpoint.trim_end_matches('/'))
     }
@@ -160,118 +157,6 @@ impl<'a> Client<'a> {
     fn is_hub(&self, at: &Uri) -> bool {
         at.scheme() == self.endpoint.scheme() && at.authority() == self.endpoint.authority()
     }
-
-    /// What the failure of a request means.
-    pub(crate) fn failure(&self, at: &Uri, error: ureq::Error) -> HubError {
-        let host = at.authority().map_or("", Authority::as_str).to_string();
-        let untrusted = |reason: String| HubError::NoNetwork {
-            host: host.clone(),
-            reason: format!("{reason} (SSL_CERT_FILE may name certificates to trust)"),
-        };
-        match error {
-            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => HubError::NoNetwork {
-                host,
-                reason: format!(
-                    "no answer within {} s",
-                    self.hub.timeouts.connect.as_secs_f64()
-                ),
-            },
-            ureq::Error::Timeout(timeout) => HubError::Stalled {
-                what: format!("the answer of {host}"),
-                seconds: self.waited(timeout).as_secs_f64(),
-            },
-            // What rustls refuses in the middle of a connection comes as data that is not valid.
-            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
-                untrusted(error.to_string())
-            }
-            ureq::Error::Io(error) => HubError::NoNetwork {
-                host,
-                reason: error.to_string(),
-            },
-            ureq::Error::HostNotFound => HubError::NoNetwork {
-                host,
-                reason: "there is no address for this name".to_string(),
-            },
-            other @ (ureq::Error::Tls(_) | ureq::Error::Rustls(_)) => untrusted(other.to_string()),
-            other @ (ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_)) => {
-                HubError::NoNetwork {
-                    host,
-                    reason: other.to_string(),
-                }
-            }
-            other => HubError::bad_answer(&at.to_string(), other),
-        }
-    }
-
-    /// The time that has passed when a timeout ends a request.
-    pub(crate) fn waited(&self, timeout: Timeout) -> Duration {
-        match timeout {
-            Timeout::PerRead => self.hub.timeouts.stall,
-            _ => self.hub.timeouts.answer,
-        }
-    }
-
-    /// What a status other than success means.
-    fn refusal(&self, reference: &Reference, at: &Uri, response: &Response<Body>) -> HubError {
-        let header = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
-        let status = response.status().as_u16();
-        let model = reference.model().to_string();
-        let page = self.address(&model);
-        let token = match self.hub.token {
-            Some(_) => TokenUse::Sent,
-            None => TokenUse::Missing,
-        };
-        let hub = self.host().to_string();
-        match (status, header("x-error-code")) {
-            _ if !self.is_hub(at) => self.status(at, status, None),
-            (_, Some("GatedRepo")) => HubError::Gated { model, page, token },
-            (404, Some("RevisionNotFound")) => HubError::NoRevision {
-                model,
-                revision: reference.revision().to_string(),
-                page,
-            },
-            (404, Some("EntryNotFound")) => {
-                HubError::bad_answer(&at.to_string(), "it lists a file that it does not have")
-            }
-            (401, _) if token == TokenUse::Sent => HubError::Refused {
-                model,
-                status,
-                page,
-                token,
-            },
-            // The hub says 401 of models that do not exist too, so that nobody learns which private ones do.
-            (404 | 401, _) => HubError::NoModel { model, hub, token },
-            (403, _) => HubError::Refused {
-                model,
-                status,
-                page,
-                token,
-            },
-            _ => self.status(at, status, header("retry-after")),
-        }
-    }
-
-    fn status(&self, at: &Uri, status: u16, wait: Option<&str>) -> HubError {
-        let seconds = wait.and_then(|wait| wait.trim().parse::<u32>().ok());
-        let advice = match (status, seconds) {
-            (429, Some(seconds)) => format!(": too many requests, run it again after {seconds} s"),
-            (429, None) => ": too many requests, run it again in a few minutes".to_string(),
-            (500.., _) => ": it has a problem of its own, run it again later".to_string(),
-            _ => {
-                ", which is no answer to this request: check HF_ENDPOINT and the proxy".to_string()
-            }
-        };
-        HubError::Status {
-            host: at.authority().map_or("", Authority::as_str).to_string(),
-            status,
-            advice,
-        }
-    }
 }
 
 fn agent(endpoint: &Uri, timeouts: Timeouts) -> Agent {
@@ -305,4 +190,37 @@ fn target(from: &Uri, location: &str) -> Option<Uri> {
     let encrypted = |uri: &Uri| uri.scheme_str() == Some("https");
     let web = encrypted(&target) || target.scheme_str() == Some("http");
     (web && (encrypted(&target) || !encrypted(from))).then_some(target)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_an_address_and_keeps_encryption() {
+        let led = |from: &str, location: &str| {
+            target(&from.parse().unwrap(), location).map(|target| target.to_string())
+        };
+        let (plain, secret) = ("http://a:1/b/c?d", "https://a/b");
+        for (from, location, expected) in [
+            (plain, "/e?f", "http://a:1/e?f"),
+            (secret, "/e", "https://a/e"),
+            (plain, "http://x/y", "http://x/y"),
+            (plain, "https://x/y", "https://x/y"),
+            (secret, "https://x/y?z=1", "https://x/y?z=1"),
+        ] {
+            assert_eq!(led(from, location).as_deref(), Some(expected));
+        }
+        for (from, location) in [
+            (secret, "http://a/b"),
+            (secret, "http://x/y"),
+            (plain, "ftp://x/y"),
+            (plain, "file:///etc/passwd"),
+            (plain, "y"),
+            (plain, ""),
+        ] {
+            assert_eq!(led(from, location), None, "{location}");
+        }
+    }
 }
