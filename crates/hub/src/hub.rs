@@ -84,7 +84,7 @@ impl Hub {
         let client = Client::new(self)?;
         match client.listing(reference) {
             Ok((commit, listing)) => {
-                self.fetch(&client, &cache, reference, &commit, &listing, progress)?;
+                fetch(&client, &cache, reference, &commit, &listing, progress)?;
                 Ok(snapshot(commit, None))
             }
             Err(error) if error.is_passing() => match cached(&cache, reference) {
@@ -97,42 +97,41 @@ impl Hub {
             Err(error) => Err(error),
         }
     }
+}
 
-    /// Fetches what the cache lacks of a commit, and remembers that it has it.
-    fn fetch(
-        &self,
-        client: &Client<'_>,
-        cache: &ModelCache,
-        reference: &Reference,
-        commit: &str,
-        listing: &Listing,
-        progress: &mut dyn Progress,
-    ) -> Result<(), HubError> {
-        let mut files = selection::files(listing, reference)?;
-        let mut download = Download {
-            client,
-            cache,
-            reference,
-            commit,
-            bytes: 0,
-            total: total(listing, &files)?,
-            received: 0,
-        };
-        // The index comes first, since it says what else there is.
-        if let Some(place) = files.iter().position(|name| name == selection::INDEX) {
-            let index = files.remove(place);
-            download.fetch(&index, &listing.identity(&index)?, progress)?;
-            let shards = selection::shards(&cache.snapshot(commit).join(&index), listing)?;
-            files.extend(shards);
-            download.total = download.bytes.saturating_add(total(listing, &files)?);
-        }
-        check_room(cache, commit, listing, &files)?;
-        for name in &files {
-            download.fetch(name, &listing.identity(name)?, progress)?;
-        }
-        cache.keep_listing(commit, listing)?;
-        cache.keep_commit(reference.revision(), commit)
+/// Fetches what the cache lacks of a commit, and remembers that it has it.
+fn fetch(
+    client: &Client<'_>,
+    cache: &ModelCache,
+    reference: &Reference,
+    commit: &str,
+    listing: &Listing,
+    progress: &mut dyn Progress,
+) -> Result<(), HubError> {
+    let mut files = selection::files(listing, reference)?;
+    let mut download = Download {
+        client,
+        cache,
+        reference,
+        commit,
+        bytes: 0,
+        total: total(listing, &files)?,
+        received: 0,
+    };
+    // The index comes first, since it says what else there is.
+    if let Some(place) = files.iter().position(|name| name == selection::INDEX) {
+        let index = files.remove(place);
+        download.fetch(&index, &listing.identity(&index)?, progress)?;
+        let shards = selection::shards(&cache.snapshot(commit).join(&index), listing)?;
+        files.extend(shards);
+        download.total = download.bytes.saturating_add(total(listing, &files)?);
     }
+    check_room(cache, commit, listing, &files)?;
+    for name in &files {
+        download.fetch(name, &listing.identity(name)?, progress)?;
+    }
+    cache.keep_listing(commit, listing)?;
+    cache.keep_commit(reference.revision(), commit)
 }
 
 /// The commit that the cache holds completely for a reference, or what it lacks.
