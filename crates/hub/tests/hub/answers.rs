@@ -286,14 +286,22 @@ fn a_hub_that_says_nothing_is_given_up_after_a_while() {
     // Accepts connections, and answers none of them.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", listener.local_addr().unwrap());
-    let error = fetch(&hub(silent, cache.path()), MODEL).unwrap_err();
-    assert!(error.to_string().contains("no answer within"), "{error}");
-
     let body = Repository::tiny().listing().to_string();
-    let server = Server::start(move |_| Reply {
+    let half = Server::start(move |_| Reply {
         stall: Some(20),
         ..Reply::new(200, body.as_str())
     });
-    let error = fetch(&hub(server.endpoint(), cache.path()), MODEL).unwrap_err();
-    assert!(error.to_string().contains("no answer within"), "{error}");
+    for endpoint in [silent, half.endpoint()] {
+        let mut hub = hub(endpoint, cache.path());
+        // Each of the two ends the wait.
+        for (answer, stall) in [(300, 60_000), (60_000, 300)] {
+            hub.timeouts.answer = Duration::from_millis(answer);
+            hub.timeouts.stall = Duration::from_millis(stall);
+            let error = fetch(&hub, MODEL).unwrap_err();
+            assert!(
+                error.to_string().contains("no answer within 0.3 s"),
+                "{error}"
+            );
+        }
+    }
 }
