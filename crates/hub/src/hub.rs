@@ -1,6 +1,6 @@
 //! A whole snapshot: from the cache where it is complete, else from the hub.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cache::ModelCache;
 use crate::client::Client;
@@ -126,7 +126,7 @@ fn fetch(
         files.extend(shards);
         download.total = download.bytes.saturating_add(total(listing, &files)?);
     }
-    check_room(cache, commit, listing, &files)?;
+    check_room(cache, needed(cache, commit, listing, &files)?)?;
     for name in &files {
         download.fetch(name, &listing.identity(name)?, progress)?;
     }
@@ -201,27 +201,11 @@ fn total(listing: &Listing, files: &[String]) -> Result<u64, HubError> {
 }
 
 /// Whether the disk has room for what is still to come.
-fn check_room(
-    cache: &ModelCache,
-    commit: &str,
-    listing: &Listing,
-    files: &[String],
-) -> Result<(), HubError> {
-    let mut needed = 0_u64;
-    for name in files {
-        let identity = listing.identity(name)?;
-        if !cache.has_file(commit, name, &identity) && !cache.has_blob(&identity) {
-            let kept = cache
-                .partial(&identity)
-                .metadata()
-                .map_or(0, |kept| kept.len());
-            needed = needed.saturating_add(identity.size.saturating_sub(kept));
-        }
-    }
+fn check_room(cache: &ModelCache, needed: u64) -> Result<(), HubError> {
     if needed == 0 {
         return Ok(());
     }
-    let folder: &Path = cache.folder();
+    let folder = cache.folder();
     std::fs::create_dir_all(folder).map_err(HubError::io(folder))?;
     let available = fs4::available_space(folder).map_err(HubError::io(folder))?;
     match needed > available {
@@ -231,5 +215,59 @@ fn check_room(
             available,
         }),
         false => Ok(()),
+    }
+}
+
+/// Bytes that are still to come.
+fn needed(
+    cache: &ModelCache,
+    commit: &str,
+    listing: &Listing,
+    files: &[String],
+) -> Result<u64, HubError> {
+    let mut needed = 0_u64;
+    for name in files {
+        let identity = listing.identity(name)?;
+        if !cache.has_file(commit, name, &identity) && !cache.has_blob(&identity) {
+            let partial = cache.partial(&identity);
+            let kept = partial.metadata().map_or(0, |kept| kept.len());
+            needed = needed.saturating_add(identity.size.saturating_sub(kept));
+        }
+    }
+    Ok(needed)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_fetch_left_needs_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = ModelCache::new(folder.path(), "a/b");
+        let commit = "0".repeat(40);
+        let file = |digit: &str| {
+            format!(
+                r#"{{"rfilename": "{digit}", "size": 10, "blobId": "{}"}}"#,
+                digit.repeat(40)
+            )
+        };
+        let answer = format!(
+            r#"{{"sha": "{commit}", "siblings": [{}, {}, {}]}}"#,
+            file("1"),
+            file("2"),
+            file("3")
+        );
+        let (_, listing) = Listing::from_answer(answer.as_bytes(), "").unwrap();
+        let files = ["1", "2", "3"].map(str::to_string);
+        assert_eq!(needed(&cache, &commit, &listing, &files).unwrap(), 30);
+        let write = |path: PathBuf, bytes: &[u8]| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        write(cache.partial(&listing.identity("1").unwrap()), &[0; 4]);
+        write(cache.blob(&listing.identity("2").unwrap()), &[0; 10]);
+        assert_eq!(needed(&cache, &commit, &listing, &files).unwrap(), 16);
     }
 }

@@ -181,6 +181,15 @@ fn an_empty_or_damaged_cache_says_what_it_lacks() {
             "{damaged:?}: {error}"
         );
     }
+    // A model that lies elsewhere is not led to.
+    let elsewhere = model_folder(cache.path()).join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::create_dir(model_folder(cache.path()).join("snapshots")).unwrap();
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::write(elsewhere.join(name), "{}").unwrap();
+    }
+    fs::write(refs.join("main"), "../elsewhere").unwrap();
+    fetch(&hub, MODEL).unwrap_err();
 }
 
 #[test]
@@ -198,7 +207,10 @@ fn the_list_that_python_keeps_serves() {
 
     // A list in a format of the future, or none, is no list: the hub is asked.
     let other = json!({"format_version": 2, "files": {}}).to_string();
-    for text in [other.as_str(), "{}", "", "[1"] {
+    let outside = String::from_utf8(listing)
+        .unwrap()
+        .replace("LICENSE", "../LICENSE");
+    for text in [other.as_str(), outside.as_str(), "{}", "", "[1"] {
         fs::write(&trees, text).unwrap();
         assert!(
             fetch(&hub, &pinned).unwrap().unconfirmed.is_some(),
