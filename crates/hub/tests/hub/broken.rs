@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hub::HubError;
 
@@ -77,7 +78,9 @@ fn a_stall_ends_with_what_has_come_kept() {
         stall: Some(HALF),
         ..reply
     });
-    let error = fetch(&hub(server.endpoint(), cache.path()), MODEL).unwrap_err();
+    let mut hub = hub(server.endpoint(), cache.path());
+    hub.timeouts.stall = Duration::from_millis(500);
+    let error = fetch(&hub, MODEL).unwrap_err();
     assert!(
         matches!(&error, HubError::Stalled { seconds: 0.5, file } if file == FILE),
         "{error}"

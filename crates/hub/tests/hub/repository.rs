@@ -172,7 +172,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A hub at a server, with an empty cache and short timeouts.
+/// A hub at a server; its timeouts are longer than the pauses of a busy machine.
 pub fn hub(endpoint: String, cache: &Path) -> Hub {
     Hub {
         cache: cache.to_path_buf(),
@@ -180,9 +180,9 @@ pub fn hub(endpoint: String, cache: &Path) -> Hub {
         token: None,
         offline: false,
         timeouts: Timeouts {
-            connect: Duration::from_secs(2),
-            answer: Duration::from_secs(2),
-            stall: Duration::from_millis(500),
+            connect: Duration::from_secs(20),
+            answer: Duration::from_secs(20),
+            stall: Duration::from_secs(20),
         },
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Time for which a stalled connection stays open: longer than any timeout of these tests.
-const STALL: Duration = Duration::from_secs(20);
+/// Time for which a stalled connection stays open: longer than any timeout that a test waits for.
+const STALL: Duration = Duration::from_secs(60);
 
 /// A request, with the names of headers in lower case.
 #[derive(Clone, Debug)]
