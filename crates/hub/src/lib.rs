@@ -20,9 +20,9 @@
 //! # Why not the crate `hf-hub`
 //!
 //! Its version 0.5 appends whatever comes to what is there, also where a server ignores the range; it compares
-//! neither size nor hash, joins file names of the hub to paths unchecked, and has no timeouts. Version 1.0 fetches from the
-//! beginning after an interruption, compares no hashes either, and brings an asynchronous runtime with more than
-//! 250 crates. So the HTTP client of version 0.5, `ureq`, is used directly.
+//! neither size nor hash, joins file names of the hub to paths unchecked, and has no timeouts. Version 1.0 begins
+//! anew after an interruption, compares no hashes either, and brings an asynchronous runtime with more than 250
+//! crates. So the HTTP client of version 0.5, `ureq`, is used directly.
 //!
 //! # Rooms
 //!
