@@ -100,8 +100,8 @@ pub enum HubError {
     },
     /// The network is forbidden, and the cache does not hold the model.
     #[error(
-        "HF_HUB_OFFLINE forbids the network, and the cache does not hold {reference} ({missing}): unset HF_HUB_OFFLINE, \
-         or copy the cache of a machine that has fetched it"
+        "HF_HUB_OFFLINE forbids the network, and the cache does not hold {reference} ({missing}): unset \
+         HF_HUB_OFFLINE, or copy the cache of a machine that has fetched it"
     )]
     Offline {
         /// What was asked for.
@@ -152,7 +152,10 @@ pub enum HubError {
         reason: String,
     },
     /// There is no room for the files.
-    #[error("{} has room for {available} bytes, but {needed} more are needed: free some, or set HF_HOME to another disk", folder.display())]
+    #[error(
+        "{} has room for {available} bytes, but {needed} more are needed: free some, or set HF_HOME to another disk",
+        folder.display()
+    )]
     DiskFull {
         /// Folder of the cache.
         folder: PathBuf,
@@ -183,7 +186,10 @@ pub enum HubError {
         file: String,
     },
     /// The index of a model's shards cannot be used.
-    #[error("{} cannot be used: {reason}; this is a fault of the model, so tell its authors or choose a copy", path.display())]
+    #[error(
+        "{} cannot be used: {reason}; this is a fault of the model, so tell its authors or choose a copy",
+        path.display()
+    )]
     Index {
         /// The file.
         path: PathBuf,

@@ -46,7 +46,8 @@ impl Hub {
     /// Brings the files of a model at a revision into the cache.
     ///
     /// A commit that is complete in the cache is used without the network. Of a branch or tag the hub is asked which
-    /// commit it is; if it does not answer, the commit of the last fetch is used, and [`Snapshot::unconfirmed`] says so.
+    /// commit it is; if it does not answer, the commit of the last fetch is used, and [`Snapshot::unconfirmed`] says
+    /// so.
     ///
     /// A snapshot is complete if it has every needed file with its listed size. Where the cache has no list of the
     /// commit's files, and the hub is not there to give it, it must have configuration, tokenizer and all weights.
