@@ -8,8 +8,8 @@ use report::record::{Manifest, RunFolder};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bench::median;
 use super::list::Product;
+use crate::bench::median;
 
 const LEGEND: &str = "\
 Numbers are GFLOP/s: 2 m k n operations of a product `[m, k] [k, n]` in f32, by the median over the rounds of its mean \
