@@ -9,7 +9,7 @@ use std::fs;
 
 use burn::tensor::Device;
 use common::{configs, folder, model};
-use lm::{HfFolder, Llama};
+use lm::{Decoder, HfFolder};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -71,7 +71,7 @@ fn damaged_files_are_read_or_refused() {
             let loaded = HfFolder::open(&path).and_then(|folder| {
                 folder.stop_tokens()?;
                 folder.chat_template(chrono::NaiveDate::MIN)?;
-                folder.load::<Llama>(&device)
+                folder.load::<Decoder>(&device)
             });
             match loaded {
                 Ok(_) => read += 1,

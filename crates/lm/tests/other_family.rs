@@ -14,8 +14,8 @@ use burn::tensor::{Device, Tensor};
 use common::cases::{Tensors, read, tokenizer_with, with, write};
 use common::values;
 use lm::{
-    Backpropagation, Example, ExportPrecision, Framing, GenerationOptions, HfFolder, LanguageModel,
-    Llama, LmError, Model, Pretrained, T5, Unmapped, sizes_of,
+    Backpropagation, Decoder, Example, ExportPrecision, Framing, GenerationOptions, HfFolder,
+    LanguageModel, LmError, Model, Pretrained, T5, Unmapped, sizes_of,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ use toy::Toy;
 lm::families! {
     /// The crate's families and a custom one.
     enum Mine {
-        Llama(Llama),
+        Decoder(Decoder),
         T5(T5),
         Toy(Toy),
     }
@@ -259,7 +259,7 @@ fn errors_and_sizes_cover_exactly_the_families_of_the_list() {
     let lists = [
         Mine::from_config(&unknown, path, &device).map(|_| ()),
         Model::from_config(&unknown, path, &device).map(|_| ()),
-        Llama::from_config(&unknown, path, &device).map(|_| ()),
+        Decoder::from_config(&unknown, path, &device).map(|_| ()),
     ];
     let supported = [
         "llama, mistral, t5, toy, toy-2",

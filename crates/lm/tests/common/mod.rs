@@ -9,7 +9,7 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use lm::{HfFolder, Llama, LlamaConfig};
+use lm::{Decoder, HfFolder, Pretrained};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -81,9 +81,9 @@ impl ModuleMapper for Draw {
 }
 
 /// A model whose weights only depend on `seed`, large enough that attention is uneven.
-pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
-    let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
-    Llama::new(&config, device).map(&mut Draw {
+pub fn model(config: &Value, seed: u64, device: &Device) -> Decoder {
+    let model = Decoder::from_config(config, Path::new("config.json"), device).unwrap();
+    model.map(&mut Draw {
         random: ChaCha8Rng::seed_from_u64(seed),
         device: device.clone(),
         width: 0.6,
@@ -91,7 +91,7 @@ pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
 }
 
 /// Writes the model's folder like other tools do.
-pub fn folder(config: &Value, model: &Llama, path: &Path) -> HfFolder {
+pub fn folder(config: &Value, model: &Decoder, path: &Path) -> HfFolder {
     let source = path.join("source");
     std::fs::create_dir_all(&source).unwrap();
     std::fs::write(source.join("config.json"), config.to_string()).unwrap();
