@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
+use common::families::families;
 use common::{backends, configs, model, rows};
 use lm::{Decoder, Example, LanguageModel, Observer};
 
@@ -74,7 +75,7 @@ fn examples() -> Vec<Example> {
 #[test]
 fn observations_do_not_depend_on_padding_and_batches() {
     for (backend, device) in backends() {
-        for (shape, config) in configs() {
+        for (shape, config) in [configs(), families()].concat() {
             let model = model(&config, 8, &device);
             let examples = examples();
             let lengths: Vec<usize> = examples.iter().map(Example::len).collect();

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 pub mod cases;
+pub mod families;
 pub mod t5;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use lm::{Decoder, HfFolder, Pretrained};
 use rand::{RngExt, SeedableRng};
@@ -110,6 +112,26 @@ pub fn rows() -> Vec<Vec<u32>> {
         .iter()
         .map(|&length| (0..length).map(|_| rng.random_range(6..41)).collect())
         .collect()
+}
+
+/// Shapes of all parameters, by path.
+pub fn shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    #[derive(Default)]
+    struct Shapes(Vec<String>, BTreeMap<String, Vec<usize>>);
+    impl ModuleVisitor for Shapes {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.0.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.insert(self.0.join("."), param.dims().to_vec());
+        }
+    }
+    let mut shapes = Shapes::default();
+    module.visit(&mut shapes);
+    shapes.1
 }
 
 /// All values of a tensor.
