@@ -23,7 +23,7 @@ impl DecoderFamily for Phi3 {
     const RULES: ClassRules = ClassRules {
         epsilon: 1e-5,
         rotates_parts: true,
-        // The factors of longrope depend on the length of a text: it would change what was learned of shorter ones.
+        // Under longrope, the positions of a text depend on its length and on that of its neighbours in a batch.
         rope_kinds: &["default"],
         ..ClassRules::LLAMA
     };
