@@ -202,6 +202,9 @@ fn classes_have_their_own_defaults() {
     let gemma = windows("gemma3_text", json!({}));
     assert_eq!(gemma, [true, true, true, true, true, false, true, true]);
     assert_eq!(windows("qwen2", json!({"head_dim": 2})), [false; 8]);
+    let upper = json!({"head_dim": 2, "use_sliding_window": true, "max_window_layers": 6});
+    let expected = [false, false, false, false, false, false, true, true];
+    assert_eq!(windows("qwen2", upper), expected);
     let smollm3 = parts("smollm3", json!({"head_dim": 2}));
     let rotated: Vec<bool> = smollm3
         .layers

@@ -92,3 +92,33 @@ fn frequencies(rotation: &Rotation) -> Vec<f32> {
         RotaryScaling::None => plain.collect(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_head_is_rotated_as_a_narrower_head_and_the_rest_stays() {
+        let device = Device::flex();
+        let rotation = Rotation {
+            base: 50.0,
+            width: 4,
+            scaling: RotaryScaling::None,
+        };
+        let rope = Rope::new(&rotation, &[vec![0, 3, 7]], &device);
+        let numbers = (0..2 * 3 * 6).map(|n| (n as f32).sin());
+        let data = TensorData::new(numbers.collect::<Vec<f32>>(), [1, 2, 3, 6]);
+        let head = Tensor::<4>::from_data(data, &device);
+        let values = |x: Tensor<4>| x.into_data().to_vec::<f32>().unwrap();
+        let part = |x: &Tensor<4>, start, width| values(x.clone().narrow(3, start, width));
+
+        let rotated = rope.rotate(head.clone());
+        assert_eq!(part(&rotated, 4, 2), part(&head, 4, 2));
+        let narrower = rope.rotate(head.clone().narrow(3, 0, 4));
+        assert_eq!(part(&rotated, 0, 4), values(narrower));
+        assert_ne!(part(&rotated, 0, 4), part(&head, 0, 4));
+    }
+}
