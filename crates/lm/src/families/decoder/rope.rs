@@ -112,7 +112,7 @@ mod tests {
         let numbers = (0..2 * 3 * 6).map(|n| (n as f32).sin());
         let data = TensorData::new(numbers.collect::<Vec<f32>>(), [1, 2, 3, 6]);
         let head = Tensor::<4>::from_data(data, &device);
-        let values = |x: Tensor<4>| x.into_data().to_vec::<f32>().unwrap();
+        let values = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().unwrap();
         let part = |x: &Tensor<4>, start, width| values(x.clone().narrow(3, start, width));
 
         let rotated = rope.rotate(head.clone());
