@@ -165,6 +165,11 @@ fn families_refuse_values_of_their_own_keys() {
         ),
         (
             "gemma3_text",
+            json!({"layer_types": null, "sliding_window": null}),
+            vec!["sliding_window"],
+        ),
+        (
+            "gemma3_text",
             json!({"query_pre_attn_scalar": 0.0}),
             vec!["attention scores"],
         ),

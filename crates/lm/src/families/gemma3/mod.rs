@@ -64,6 +64,10 @@ impl DecoderFamily for Gemma3 {
             return keys
                 .contradiction("sliding_window_pattern is 0; it must be at least 1".to_string());
         }
+        if keys.window().is_none() {
+            return keys
+                .contradiction("sliding_window is null; its layers need a number".to_string());
+        }
         let windows = keys.windows(keys.window(), |layer| !(layer + 1).is_multiple_of(pattern))?;
         parts.set_windows(windows);
         let local = keys.rotation_of_windows("rope_local_base_freq", LOCAL_BASE)?;
