@@ -3,7 +3,7 @@
 //! Blocks of attention and a gated feed-forward network; rotary position embeddings; grouped-query attention; a
 //! tied or separate output head. [`DecoderParts`] says the rest: where norms stand, which projections are fused or
 //! have biases, which layers see a window, what is multiplied. A family reads the description from its
-//! `config.json`: it implements [`DecoderFamily`] in a folder beside this one.
+//! `config.json`: it implements `DecoderFamily` in a folder beside this one.
 //!
 //! # References
 //!
