@@ -80,29 +80,64 @@ pub fn tensors(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f64>)> {
 
 /// L2 norm of every gradient, by parameter path.
 pub fn gradient_norms<M: Module>(module: &M, grads: &GradientsParams) -> BTreeMap<String, f64> {
-    struct Norms<'a> {
+    let norm = |gradient: Vec<f64>| gradient.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let all = visited(module, grads).into_iter();
+    all.map(|(path, _, gradient)| (path, norm(gradient)))
+        .collect()
+}
+
+/// Every gradient in the layout of files, by the name that the parameter has there without a prefix.
+pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> BTreeMap<String, Vec<f64>> {
+    let all = visited(module, grads).into_iter();
+    let in_file = |(path, width, gradient): (String, Option<usize>, Vec<f64>)| {
+        let transposed = width.map(|width| {
+            let column = |column| gradient.iter().copied().skip(column).step_by(width);
+            (0..width).flat_map(column).collect()
+        });
+        (
+            path.replace("gamma", "weight"),
+            transposed.unwrap_or(gradient),
+        )
+    };
+    all.map(in_file).collect()
+}
+
+/// Path, number of columns of the matrix of a linear layer (which files store transposed), and gradient of every
+/// parameter that has one.
+fn visited<M: Module>(
+    module: &M,
+    grads: &GradientsParams,
+) -> Vec<(String, Option<usize>, Vec<f64>)> {
+    struct Gradients<'a> {
         path: Vec<String>,
+        containers: Vec<String>,
         grads: &'a GradientsParams,
-        found: BTreeMap<String, f64>,
+        found: Vec<(String, Option<usize>, Vec<f64>)>,
     }
-    impl ModuleVisitor for Norms<'_> {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
+    impl ModuleVisitor for Gradients<'_> {
+        fn enter_module(&mut self, name: &str, container_type: &str) {
             self.path.push(name.to_string());
+            self.containers.push(container_type.to_string());
         }
         fn exit_module(&mut self, _name: &str, _container_type: &str) {
             self.path.pop();
+            self.containers.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(grad) = self.grads.get::<D>(param.id) {
-                let squares: f64 = grad.into_data().iter::<f64>().map(|v| v * v).sum();
-                self.found.insert(self.path.join("."), squares.sqrt());
-            }
+            let Some(grad) = self.grads.get::<D>(param.id) else {
+                return;
+            };
+            let is_linear = self.containers.last().is_some_and(|c| c == "Struct:Linear");
+            let width = (is_linear && D == 2).then(|| grad.dims()[1]);
+            let values = grad.into_data().iter::<f64>().collect();
+            self.found.push((self.path.join("."), width, values));
         }
     }
-    let mut visitor = Norms {
+    let mut visitor = Gradients {
         path: Vec::new(),
+        containers: Vec::new(),
         grads,
-        found: BTreeMap::new(),
+        found: Vec::new(),
     };
     module.visit(&mut visitor);
     visitor.found

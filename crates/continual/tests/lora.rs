@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use continual::methods::{LoraConfig, LoraMethod, PerTaskValue};
 use continual::trainer::TrainConfig;
 use continual::{Clock, Method, Task, TaskContext};
-use lm::Llama;
+use lm::Decoder;
 use osft::Targets;
 
 use common::*;
@@ -38,7 +38,7 @@ fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext
 }
 
 /// The trained matrices, in the model's order.
-fn trained(model: &Llama) -> Vec<Tensor<2>> {
+fn trained(model: &Decoder) -> Vec<Tensor<2>> {
     struct Collect(Vec<Tensor<2>>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -134,7 +134,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_reduces_it() {
             .begin_task(merged, context(&tasks, 1, &Clock::start()))
             .unwrap();
 
-        let overlap = |model: &Llama| -> f64 {
+        let overlap = |model: &Decoder| -> f64 {
             let now = trained(model);
             [0, 2]
                 .into_iter()
@@ -148,7 +148,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_reduces_it() {
                 })
                 .sum()
         };
-        let penalty = |model: &Llama| method.penalty(model).unwrap();
+        let penalty = |model: &Decoder| method.penalty(model).unwrap();
         let found = f64::from(penalty(&second).into_scalar::<f32>());
         // A sum of eighteen products with sixteen terms each, in f32.
         assert!(

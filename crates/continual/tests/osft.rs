@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
 use continual::{Method, TaskDiagnostics};
-use lm::{ExportPrecision, HfFolder, Llama};
+use lm::{Decoder, ExportPrecision, HfFolder};
 use osft::{BasePrecision, Calibration, Form, Osft, OsftConfig, ShareRule, SplitSource};
 use serde_json::json;
 
@@ -131,7 +131,7 @@ fn osft_with_calibration_measures_every_task_within_its_bounds() {
 
             let folder = tempfile::tempdir().unwrap();
             let mut names = Vec::new();
-            for part in Method::<Llama>::state(&method) {
+            for part in Method::<Decoder>::state(&method) {
                 names.push(part.name().to_string());
                 let path = folder.path().join(part.name());
                 part.write_to(&path).unwrap();
@@ -211,7 +211,7 @@ fn export_during_training_writes_the_weights_in_use() {
             let grads = GradientsParams::from_grads(loss.backward(), &model);
             model = optimizer.step(1e-2, model, grads);
         }
-        let written = |name: &str, model: &Llama| {
+        let written = |name: &str, model: &Decoder| {
             let out = scratch.path().join(format!("{name} {form:?}"));
             source.export(model, &out, ExportPrecision::F32).unwrap();
             let bytes = std::fs::read(out.join("model.safetensors")).unwrap();

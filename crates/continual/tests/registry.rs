@@ -8,12 +8,12 @@ use burn::tensor::Device;
 use continual::method::{CalibrationUse, OptimizerName};
 use continual::trainer::TrainConfig;
 use continual::{ContinualError, MethodInputs, MethodRegistry, Protocol};
-use lm::Llama;
+use lm::Decoder;
 use toml::Table;
 
 use common::*;
 
-fn registry() -> MethodRegistry<Llama> {
+fn registry() -> MethodRegistry<Decoder> {
     MethodRegistry::builtin()
 }
 

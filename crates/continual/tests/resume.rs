@@ -14,7 +14,7 @@ use continual::{
     CheckpointPolicy, ContinualError, Event, Method, NoCheckpoints, Pause, Sequence,
     SequenceConfig, SequenceOutcome, Task,
 };
-use lm::Llama;
+use lm::Decoder;
 use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
 use serde_json::Value;
 
@@ -43,13 +43,13 @@ impl CheckpointPolicy for StopAt<'_> {
     }
 }
 
-type RunResult = (Vec<Step>, SequenceOutcome<Llama>);
+type RunResult = (Vec<Step>, SequenceOutcome<Decoder>);
 
 /// Runs a sequence in as many processes as necessary. `pauses` says after how many pauses the first
 /// and the other processes stop.
 fn run_in_pieces(
     device: &Device,
-    make: &dyn Fn() -> Box<dyn Method<Llama>>,
+    make: &dyn Fn() -> Box<dyn Method<Decoder>>,
     config: &SequenceConfig,
     pauses: Option<(usize, usize)>,
 ) -> RunResult {
@@ -120,7 +120,7 @@ fn assert_same(resumed: &RunResult, expected: &RunResult, case: &str) {
     assert_eq!(resumed.diagnostics, expected.diagnostics, "{case}");
     assert_eq!(weights(&resumed.model), weights(&expected.model), "{case}");
     // The cost before the interruption still counts.
-    let parts = |outcome: &SequenceOutcome<Llama>| {
+    let parts = |outcome: &SequenceOutcome<Decoder>| {
         let cost = outcome.seconds;
         [cost.training, cost.split, cost.calibration].map(|seconds| seconds > 0.0)
     };
@@ -138,7 +138,7 @@ fn settings() -> SequenceConfig {
     })
 }
 
-fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Method<Llama>> {
+fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Method<Decoder>> {
     let config = OsftConfig::new()
         .with_base_precision(precision)
         .with_targets(["_proj\\.weight$"])
@@ -149,7 +149,7 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
     Box::new(OsftMethod::new(config).with_calibration(data))
 }
 
-fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
+fn lora(orthogonal: bool) -> Box<dyn Method<Decoder>> {
     let config = LoraConfig {
         targets: Targets::matching([r"(q|v)_proj\.weight$"]),
         adapter_rank: 3,
@@ -163,7 +163,7 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Llama>> {
     })
 }
 
-type Make = Box<dyn Fn() -> Box<dyn Method<Llama>>>;
+type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
 fn methods() -> Vec<(&'static str, Make)> {
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
@@ -214,7 +214,7 @@ fn a_checkpoint_of_another_run_is_refused() {
     let tokenizer = tokenizer();
     let folder = tempfile::tempdir().unwrap();
     let config = settings();
-    let attempt = |tasks: &[Task], start: Llama| {
+    let attempt = |tasks: &[Task], start: Decoder| {
         let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
         let latest = checkpoints.latest().cloned();
         let sequence = Sequence {

@@ -10,9 +10,10 @@
 //!
 //! # Adding a family
 //!
-//! Implement [`LanguageModel`] and [`Family`] for the model, in its own folder or file, and name it in a list
-//! of [`families!`]: add a line to [`Model`] here, or make your own list in another crate. [`HfFolder`] then
-//! reads, tokenizes and exports the model as its [`FolderFormat`] says.
+//! A decoder-only family whose parts [`Decoder`] has takes a folder beside those in `families` here, which reads its
+//! `config.json`, and one line of the list there. For another network, implement [`LanguageModel`] and [`Family`], and
+//! name it in a list of [`families!`]: add a line to [`Model`] here, or make your own list in another crate.
+//! [`HfFolder`] then reads, tokenizes and exports the model as its [`FolderFormat`] says.
 
 mod adapter;
 pub mod chat;
@@ -30,7 +31,8 @@ mod training;
 pub use adapter::{Adapter, AdapterLayer};
 pub use chat::{ChatTemplate, ChatTokens, Conversation};
 pub use error::LmError;
-pub use families::llama::{self, Llama, LlamaConfig};
+pub use families::decoder::{self, Decoder, DecoderParts};
+pub use families::llama;
 pub use families::t5::{self, T5, T5Config};
 pub use families::{Model, size_named, sizes};
 pub use files::parse_config;
@@ -46,6 +48,7 @@ pub use training::{Backpropagation, GradientSink, negative_log_likelihood};
 /// Items that the expansion of [`families!`] names.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::model::{count, joined};
     pub use burn;
     pub use serde_json::Value;
 }

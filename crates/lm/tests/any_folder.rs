@@ -6,10 +6,12 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use burn::tensor::Device;
+use common::families::families;
 use common::{configs, folder, model};
-use lm::{HfFolder, Llama};
+use lm::{Decoder, HfFolder, Pretrained};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -42,6 +44,34 @@ fn damaged(bytes: &[u8], within: usize, rng: &mut impl Rng) -> Vec<u8> {
 }
 
 #[test]
+fn damaged_configurations_of_every_family_are_read_or_refused() {
+    let device = Device::flex();
+    let path = Path::new("config.json");
+    let mut rng = ChaCha8Rng::seed_from_u64(seed());
+    let (mut read, mut refused) = (0, 0);
+    for (_, config) in families() {
+        let original = config.to_string().into_bytes();
+        for _ in 0..1000 {
+            let damaged = damaged(&original, original.len(), &mut rng);
+            let Ok(config) = serde_json::from_slice(&damaged) else {
+                continue;
+            };
+            match Decoder::from_config(&config, path, &device) {
+                Ok(_) => read += 1,
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        read > 500 && refused > 500,
+        "{read} read, {refused} refused"
+    );
+}
+
+#[test]
 fn damaged_files_are_read_or_refused() {
     let device = Device::flex();
     let scratch = tempfile::tempdir().unwrap();
@@ -71,7 +101,7 @@ fn damaged_files_are_read_or_refused() {
             let loaded = HfFolder::open(&path).and_then(|folder| {
                 folder.stop_tokens()?;
                 folder.chat_template(chrono::NaiveDate::MIN)?;
-                folder.load::<Llama>(&device)
+                folder.load::<Decoder>(&device)
             });
             match loaded {
                 Ok(_) => read += 1,

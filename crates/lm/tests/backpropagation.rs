@@ -7,6 +7,7 @@ mod common;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use common::families::families;
 use common::{backends, configs, rows, values};
 use lm::{Backpropagation, Example, LanguageModel, Unmapped};
 use serde_json::json;
@@ -114,10 +115,10 @@ fn only<M: Module>(model: M, part: &str) -> M {
 }
 
 #[test]
-fn the_backward_pass_in_pieces_agrees_with_the_whole_for_llama() {
+fn the_backward_pass_in_pieces_agrees_with_the_whole_for_every_decoder() {
     for (backend, device) in backends() {
         let device = device.autodiff();
-        for (shape, config) in configs() {
+        for (shape, config) in [configs(), families()].concat() {
             let model = common::model(&config, 3, &device).unfreeze();
             check(&format!("{backend} {shape}"), &model, &halves());
             for part in [

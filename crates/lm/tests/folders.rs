@@ -10,7 +10,7 @@ use std::fs;
 use burn::tensor::Device;
 use common::cases::{read, write};
 use common::{configs, folder, model, rows, values};
-use lm::{ExportPrecision, HfFolder, Llama, LmError};
+use lm::{Decoder, ExportPrecision, HfFolder, LmError};
 use serde_json::{Value, json};
 
 #[test]
@@ -20,7 +20,7 @@ fn an_exported_folder_loads_as_the_same_model_with_its_companion_files() {
         let scratch = tempfile::tempdir().unwrap();
         let model = model(&config, 2, &device);
         let exported = folder(&config, &model, scratch.path());
-        let again = exported.load::<Llama>(&device).unwrap().model;
+        let again = exported.load::<Decoder>(&device).unwrap().model;
         assert_eq!(
             values(model.logits(&rows())),
             values(again.logits(&rows())),
@@ -82,7 +82,13 @@ fn shards_and_half_precision_can_be_read() {
     fs::write(sharded.join("model.safetensors.index.json"), index).unwrap();
     let source = HfFolder::open(&sharded).unwrap();
     assert_eq!(
-        values(source.load::<Llama>(&device).unwrap().model.logits(&rows())),
+        values(
+            source
+                .load::<Decoder>(&device)
+                .unwrap()
+                .model
+                .logits(&rows())
+        ),
         expected
     );
 
@@ -95,7 +101,7 @@ fn shards_and_half_precision_can_be_read() {
         source.export(&model, &out, precision).unwrap();
         let half = HfFolder::open(&out).unwrap();
         assert_eq!(half.config()["torch_dtype"], name);
-        let found = values(half.load::<Llama>(&device).unwrap().model.logits(&rows()));
+        let found = values(half.load::<Decoder>(&device).unwrap().model.logits(&rows()));
         let worst = found
             .iter()
             .zip(&expected)
@@ -104,7 +110,7 @@ fn shards_and_half_precision_can_be_read() {
     }
 
     fs::remove_file(sharded.join("model-00002-of-00002.safetensors")).unwrap();
-    let missing = source.load::<Llama>(&device).unwrap_err().to_string();
+    let missing = source.load::<Decoder>(&device).unwrap_err().to_string();
     assert!(
         missing.contains("model-00002-of-00002.safetensors"),
         "{missing}"
@@ -119,7 +125,7 @@ fn errors_describe_what_is_wrong_with_a_folder() {
     let model = model(config, 4, &device);
     let exported = folder(config, &model, scratch.path());
     let path = exported.path().to_path_buf();
-    let load = || HfFolder::open(&path)?.load::<Llama>(&device);
+    let load = || HfFolder::open(&path)?.load::<Decoder>(&device);
 
     let occupied = exported
         .export(&model, &path, ExportPrecision::F32)
@@ -168,10 +174,10 @@ fn an_export_keeps_the_types_and_names_that_the_folder_has() {
     let (_, config) = &configs()[0];
     let whole = folder(config, &model(config, 5, &device), scratch.path());
     let half = scratch.path().join("half");
-    let loaded = whole.load::<Llama>(&device).unwrap().model;
+    let loaded = whole.load::<Decoder>(&device).unwrap().model;
     whole.export(&loaded, &half, ExportPrecision::Bf16).unwrap();
     let half = HfFolder::open(&half).unwrap();
-    let loaded = half.load::<Llama>(&device).unwrap().model;
+    let loaded = half.load::<Decoder>(&device).unwrap().model;
     let again = scratch.path().join("again");
     half.export(&loaded, &again, ExportPrecision::Stored)
         .unwrap();

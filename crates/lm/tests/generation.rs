@@ -4,13 +4,14 @@
 
 mod common;
 
+use common::families::families;
 use common::{backends, configs, model, rows, values};
 use lm::{Decoding, Example, GenerationOptions, LanguageModel};
 
 #[test]
 fn cached_and_batched_generation_equals_single_rows_without_a_cache() {
     for (backend, device) in backends() {
-        for (shape, config) in configs() {
+        for (shape, config) in [configs(), families()].concat() {
             let model = model(&config, 5, &device);
             let mut options = GenerationOptions::greedy(9, vec![]);
             let together = model.generate(&rows(), &options);
@@ -81,7 +82,7 @@ fn the_same_seed_gives_the_same_sample() {
 #[test]
 fn padding_and_prompt_tokens_do_not_count_in_the_loss() {
     for (backend, device) in backends() {
-        for (shape, config) in configs() {
+        for (shape, config) in [configs(), families()].concat() {
             let model = model(&config, 8, &device);
             let examples: Vec<Example> = rows()
                 .iter()

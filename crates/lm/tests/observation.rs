@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
+use common::families::families;
 use common::{backends, configs, model, rows};
-use lm::{Example, LanguageModel, Llama, Observer};
+use lm::{Decoder, Example, LanguageModel, Observer};
 
 /// For each layer: number of tokens, `xᵀ x` and the sum of the outputs.
 #[derive(Default)]
@@ -40,7 +41,7 @@ fn add(sum: &mut Vec<f64>, values: impl Iterator<Item = f64>) {
 }
 
 /// Ids of all matrices of the blocks, in the model's order.
-fn projections(model: &Llama) -> Vec<u64> {
+fn projections(model: &Decoder) -> Vec<u64> {
     #[derive(Default)]
     struct Ids(Vec<String>, Vec<u64>);
     impl ModuleVisitor for Ids {
@@ -74,7 +75,7 @@ fn examples() -> Vec<Example> {
 #[test]
 fn observations_do_not_depend_on_padding_and_batches() {
     for (backend, device) in backends() {
-        for (shape, config) in configs() {
+        for (shape, config) in [configs(), families()].concat() {
             let model = model(&config, 8, &device);
             let examples = examples();
             let lengths: Vec<usize> = examples.iter().map(Example::len).collect();
@@ -95,7 +96,7 @@ fn observations_do_not_depend_on_padding_and_batches() {
                 "{backend} {shape}: all projections, once each"
             );
             // Attention's inputs, its output, and both halves of the feed-forward network.
-            assert_eq!(together.1, 4 * model.config().num_hidden_layers);
+            assert_eq!(together.1, 4 * model.parts().layers.len());
             for (id, (tokens, moment, outputs)) in &together.0 {
                 let (own_tokens, own_moment, own_outputs) = &alone.0[id];
                 assert_eq!(*tokens, lengths.iter().sum::<usize>());

@@ -14,8 +14,8 @@ use burn::tensor::{Device, Tensor};
 use common::cases::{Tensors, read, tokenizer_with, with, write};
 use common::values;
 use lm::{
-    Backpropagation, Example, ExportPrecision, Framing, GenerationOptions, HfFolder, LanguageModel,
-    Llama, LmError, Model, Pretrained, T5, Unmapped, sizes_of,
+    Backpropagation, Decoder, Example, ExportPrecision, Framing, GenerationOptions, HfFolder,
+    LanguageModel, LmError, Model, Pretrained, T5, Unmapped, sizes_of,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ use toy::Toy;
 lm::families! {
     /// The crate's families and a custom one.
     enum Mine {
-        Llama(Llama),
+        Decoder(Decoder),
         T5(T5),
         Toy(Toy),
     }
@@ -259,22 +259,23 @@ fn errors_and_sizes_cover_exactly_the_families_of_the_list() {
     let lists = [
         Mine::from_config(&unknown, path, &device).map(|_| ()),
         Model::from_config(&unknown, path, &device).map(|_| ()),
-        Llama::from_config(&unknown, path, &device).map(|_| ()),
+        Decoder::from_config(&unknown, path, &device).map(|_| ()),
     ];
+    let decoders = "llama, mistral, qwen2, qwen3, gemma3_text, phi3, olmo2, granite, smollm3";
     let supported = [
-        "llama, mistral, t5, toy, toy-2",
-        "llama, mistral, t5",
-        "llama, mistral",
+        format!("{decoders}, t5, toy, toy-2"),
+        format!("{decoders}, t5"),
+        decoders.to_string(),
     ];
     for (list, supported) in lists.into_iter().zip(supported) {
-        assert_eq!(error(list), ("model_type", supported.to_string()));
+        assert_eq!(error(list), ("model_type", supported));
     }
 
     // A list without the family neither reads nor writes its folders, and frames its texts with the default.
     let exported = Exported::new(json!({}));
     let closed = HfFolder::open(&exported.path).unwrap();
     let read = closed.load::<Model>(&device).map(|_| ());
-    assert_eq!(error(read).1, "llama, mistral, t5");
+    assert_eq!(error(read).1, format!("{decoders}, t5"));
     let llama = json!({"model_type": "llama", "hidden_size": 4, "intermediate_size": 4,
         "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 9});
     let llama = Model::from_config(&llama, path, &device).unwrap();

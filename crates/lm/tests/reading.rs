@@ -7,8 +7,9 @@ mod common;
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use common::cases::{Folder, RELATIVE, close, llama, long_rows, rows, tokenizer, with};
-use lm::{LlamaConfig, LmError, Model};
+use lm::{Decoder, LmError, Model, Pretrained};
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
@@ -127,10 +128,10 @@ fn only_mistral_has_an_attention_window() {
         let folder = Folder::new(&config, "llama.safetensors", &tokenizer());
         let loaded = folder.load().unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-        let Model::Llama(model) = loaded.model else {
-            panic!("no LLaMA");
+        let Model::Decoder(model) = loaded.model else {
+            panic!("no decoder");
         };
-        model.config().sliding_window
+        model.parts().layers[0].window
     };
     assert_eq!(window(None), Some(4096));
     assert_eq!(window(Some(json!(6))), Some(6));
@@ -150,8 +151,9 @@ fn only_mistral_has_an_attention_window() {
     );
     config["num_attention_heads"] = json!(16);
     let heads = |config: &Value| {
-        let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
-        config.key_value_heads()
+        let path = Path::new("config.json");
+        let model = Decoder::from_config(config, path, &Device::flex()).unwrap();
+        model.parts().attention.key_heads
     };
     assert_eq!(heads(&config), 8);
     config["num_key_value_heads"] = Value::Null;

@@ -11,7 +11,7 @@ use lm::{Model, Pretrained, size_named, sizes};
 #[test]
 fn published_shapes_have_the_parameters_that_their_publishers_count() {
     let path = Path::new("config.json");
-    assert_eq!(sizes().count(), 7);
+    assert_eq!(sizes().count(), 20);
     for size in sizes() {
         // Uninitialized: nothing of that size is allocated.
         let model = Model::from_config(&size.config, path, &Device::flex()).unwrap();

@@ -16,14 +16,14 @@ use std::path::Path;
 use burn::module::Module as _;
 use burn::tensor::Device;
 use integration_tests::repository;
-use lm::{Example, ExportPrecision, HfFolder, LanguageModel as _, Llama, Pretrained as _, T5};
+use lm::{Decoder, Example, ExportPrecision, HfFolder, LanguageModel as _, Pretrained as _, T5};
 use serde_json::{Value, json};
 
 use program::experiments;
 use tiny::Tiny;
 
 lm::families! {
-    pub enum Model { Llama(Llama), T5(T5), Tiny(Tiny) }
+    pub enum Model { Decoder(Decoder), T5(T5), Tiny(Tiny) }
 }
 
 /// Rows of the benchmark's tasks, in TRACE's layout.

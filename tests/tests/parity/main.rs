@@ -1,7 +1,7 @@
 //! Agreement with reference implementations, on reference numbers read from fixtures.
 //!
 //! - `chat`: chat templates, from transformers.
-//! - `llama_family`: random weights of every shape of the family, from transformers.
+//! - `decoders`: random weights of every family that the decoder serves, from transformers.
 //! - `osf`: the factored form of OSFT, from PEFT.
 //! - `smollm2`: a real pretrained model, from transformers.
 //! - `t5`: both versions of T5, random and trained weights, and a tokenizer, from transformers.
@@ -10,7 +10,7 @@
 
 mod chat;
 mod common;
-mod llama_family;
+mod decoders;
 mod osf;
 mod smollm2;
 mod t5;

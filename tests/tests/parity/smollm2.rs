@@ -3,7 +3,7 @@
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use integration_tests::{fetched_model, fixture, gradient_norms, json, tensors};
-use lm::{Example, GenerationOptions, HfFolder, LanguageModel, Llama};
+use lm::{Decoder, Example, GenerationOptions, HfFolder, LanguageModel};
 use serde_json::Value;
 
 const NAME: &str = "smollm2-135m-instruct-q4_1";
@@ -44,7 +44,7 @@ fn parity_smollm2_logits_loss_gradients_and_text() {
     let expected = json(&folder.join("expected.json"));
     let file = tensors(&folder.join("expected.safetensors"));
     let model = source
-        .load::<Llama>(&Device::flex().autodiff())
+        .load::<Decoder>(&Device::flex().autodiff())
         .unwrap()
         .model;
 

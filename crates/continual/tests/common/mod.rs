@@ -13,7 +13,7 @@ use continual::{
     CalibrationData, EvaluationSet, Event, Method, Question, Scorer, Scoring, Sequence,
     SequenceConfig, SequenceOutcome, Task, generated_rows,
 };
-use lm::{Decoding, Example, Llama, LlamaConfig, TextTokenizer};
+use lm::{Decoder, Decoding, Example, Pretrained, TextTokenizer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -46,7 +46,7 @@ pub fn tokenizer() -> TextTokenizer {
 }
 
 /// Rows to calibrate OSFT on: rows that the model generates, and a few rows of every task.
-pub fn calibration_data(model: &Llama) -> CalibrationData {
+pub fn calibration_data(model: &Decoder) -> CalibrationData {
     CalibrationData {
         base_name: "generated".to_string(),
         base: generated_rows(model, WORDS.len(), 10, 6, &[0], 3, &mut |_| {}),
@@ -58,7 +58,7 @@ pub fn calibration_data(model: &Llama) -> CalibrationData {
 
 /// The same weights every time. The host draws them, because concurrent tests share a device's
 /// random stream.
-pub fn model(device: &Device) -> Llama {
+pub fn model(device: &Device) -> Decoder {
     struct Draw(ChaCha8Rng, Device);
     impl ModuleMapper for Draw {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -75,9 +75,9 @@ pub fn model(device: &Device) -> Llama {
         "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
         "tie_word_embeddings": true
     });
-    let config = LlamaConfig::from_json(&config, Path::new("config.json")).unwrap();
     let mut draw = Draw(ChaCha8Rng::seed_from_u64(5), device.clone());
-    Llama::new(&config, device).map(&mut draw).unfreeze()
+    let model = Decoder::from_config(&config, Path::new("config.json"), device).unwrap();
+    model.map(&mut draw).unfreeze()
 }
 
 pub struct ExactMatch;
@@ -140,9 +140,9 @@ pub fn config(train: TrainConfig) -> SequenceConfig {
 
 pub fn run(
     device: &Device,
-    method: &mut dyn Method<Llama>,
+    method: &mut dyn Method<Decoder>,
     config: &SequenceConfig,
-) -> (SequenceOutcome<Llama>, Vec<Step>) {
+) -> (SequenceOutcome<Decoder>, Vec<Step>) {
     let tokenizer = tokenizer();
     let mut steps = Vec::new();
     let tasks = tasks(&tokenizer);

@@ -113,3 +113,31 @@ impl FolderFormat {
         }
     }
 }
+
+/// Number of formats in all lists together.
+pub const fn count(lists: &[&[&FolderFormat]]) -> usize {
+    let (mut sum, mut list) = (0, 0);
+    while list < lists.len() {
+        sum += lists[list].len();
+        list += 1;
+    }
+    sum
+}
+
+/// The formats of all lists, one list after the other; there are `N` of them.
+pub const fn joined<const N: usize>(
+    lists: &[&[&'static FolderFormat]],
+) -> [&'static FolderFormat; N] {
+    let mut all = [&FolderFormat::PLAIN; N];
+    let (mut place, mut list) = (0, 0);
+    while list < lists.len() {
+        let mut index = 0;
+        while index < lists[list].len() {
+            all[place] = lists[list][index];
+            place += 1;
+            index += 1;
+        }
+        list += 1;
+    }
+    all
+}

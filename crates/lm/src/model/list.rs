@@ -3,16 +3,16 @@
 /// Makes an enum of model families that is itself a model: [`LanguageModel`](crate::LanguageModel),
 /// [`Pretrained`](crate::Pretrained) and Burn's `Module`.
 ///
-/// Every variant contains a [`Family`](crate::Family); `model_type` in `config.json` decides which. If two
-/// families support the same one, the first is used. Parameters have the paths of the inner model: the enum
-/// adds no level.
+/// Every variant contains a [`Family`](crate::Family), or another [`Pretrained`](crate::Pretrained) model such as
+/// [`Decoder`](crate::Decoder); `model_type` in `config.json` decides which. If two support the same one, the first is
+/// used. Parameters have the paths of the inner model: the enum adds no level.
 ///
 /// ```
 /// lm::families! {
 ///     /// What this program reads.
 ///     pub enum Mine {
 ///         /// Decoder-only models.
-///         Llama(lm::Llama),
+///         Decoder(lm::Decoder),
 ///         /// Encoder-decoders.
 ///         T5(lm::T5),
 ///     }
@@ -39,7 +39,11 @@ macro_rules! families {
 
         impl $crate::Pretrained for $name {
             const FAMILIES: &'static [&'static $crate::FolderFormat] =
-                &[$(&<$family as $crate::Family>::FORMAT),+];
+                &{
+                    const LISTS: &[&[&$crate::FolderFormat]] =
+                        &[$(<$family as $crate::Pretrained>::FAMILIES),+];
+                    $crate::__private::joined::<{ $crate::__private::count(LISTS) }>(LISTS)
+                };
 
             fn from_config(
                 config: &$crate::__private::Value,
@@ -48,8 +52,11 @@ macro_rules! families {
             ) -> ::std::result::Result<Self, $crate::LmError> {
                 // Refuses a `model_type` that no family supports.
                 $crate::FolderFormat::of_config(Self::FAMILIES, config, path)?;
-                $(if <$family as $crate::Family>::FORMAT.reads(config) {
-                    let model = <$family as $crate::Family>::build(config, path, device)?;
+                $(if <$family as $crate::Pretrained>::FAMILIES
+                    .iter()
+                    .any(|format| format.reads(config))
+                {
+                    let model = <$family as $crate::Pretrained>::from_config(config, path, device)?;
                     return ::std::result::Result::Ok(Self::$variant(model));
                 })+
                 unreachable!("invariant: a format of the list reads the configuration")

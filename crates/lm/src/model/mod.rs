@@ -8,7 +8,7 @@ mod pass_numbers;
 mod size;
 
 pub use family::{Family, Pretrained};
-pub use format::FolderFormat;
+pub use format::{FolderFormat, count, joined};
 pub use language_model::LanguageModel;
 pub use pass_numbers::{PassNumbers, TokenNumbers};
 pub use size::{Size, sizes_of};

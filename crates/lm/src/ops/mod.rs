@@ -7,6 +7,7 @@
 
 mod attention;
 mod gate;
+mod gelu_gate;
 mod likelihood;
 mod linear;
 mod norm;
@@ -20,9 +21,10 @@ use burn::tensor::Device;
 
 pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
+pub(crate) use gelu_gate::gelu_gate;
 pub(crate) use likelihood::negative_log_likelihood;
 pub(crate) use linear::linear;
-pub(crate) use norm::rms_norm;
+pub(crate) use norm::{rms_norm, rms_norm_one_plus};
 pub(crate) use rotation::rotate;
 
 /// Whether the operations were built for the backend of a device, with or without autodiff; Burn panics otherwise.

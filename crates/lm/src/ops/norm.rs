@@ -20,10 +20,27 @@ pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     if gamma.is_tracked() || !built_for(&x.device()) {
         return norm.forward(x);
     }
+    recomputed_norm(x, gamma, norm.epsilon)
+}
+
+/// `(1 + γ) x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains.
+///
+/// # Shapes
+/// - `x` and output: `[batch, tokens, width]`
+pub(crate) fn rms_norm_one_plus(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
+    let gamma = norm.gamma.val() + 1.0;
+    if gamma.is_tracked() || !built_for(&x.device()) {
+        let length = (x.clone().square().mean_dim(2) + norm.epsilon).sqrt();
+        return x / length * gamma.unsqueeze();
+    }
+    recomputed_norm(x, gamma, norm.epsilon)
+}
+
+fn recomputed_norm(x: Tensor<3>, gamma: Tensor<1>, epsilon: f64) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::rms_norm_of(
         x.into_dispatch(),
         gamma.unsqueeze::<3>().into_dispatch(),
-        norm.epsilon,
+        epsilon,
     ))
 }
 

@@ -4,11 +4,13 @@
 
 use burn::module::Module;
 use burn::nn::{RmsNorm, RmsNormConfig};
-use burn::tensor::activation::{log_softmax, silu, softmax};
+use burn::tensor::activation::{gelu_approximate, log_softmax, silu, softmax};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{attend, negative_log_likelihood, rms_norm, rotate, silu_gate};
+use super::{
+    attend, gelu_gate, negative_log_likelihood, rms_norm, rms_norm_one_plus, rotate, silu_gate,
+};
 
 /// Relative error of sums of a few f32 products in two orders.
 const ROUNDING: f32 = 2e-6;
@@ -160,8 +162,21 @@ fn a_gate_equals_its_composition_for_the_following_layers() {
                 }
                 let [gate, up] = [leaves[0].clone(), leaves[1].clone()];
                 let expected = run(silu(gate.clone()) * up.clone());
-                let found = run(silu_gate(gate, up));
-                check(&format!("{behind} {tracked:?}"), &found, &expected, parts);
+                let found = run(silu_gate(gate.clone(), up.clone()));
+                check(
+                    &format!("silu {behind} {tracked:?}"),
+                    &found,
+                    &expected,
+                    parts,
+                );
+                let expected = run(gelu_approximate(gate.clone()) * up.clone());
+                let found = run(gelu_gate(gate, up));
+                check(
+                    &format!("gelu {behind} {tracked:?}"),
+                    &found,
+                    &expected,
+                    parts,
+                );
             }
         }
     }
@@ -196,6 +211,15 @@ fn a_norm_equals_its_composition_for_the_following_layers() {
                 &expected,
                 3 + usize::from(tracked),
             );
+            let one_more = RmsNorm {
+                gamma: burn::module::Param::from_tensor(frozen.gamma.val() + 1.0)
+                    .set_require_grad(false),
+                ..frozen.clone()
+            };
+            let expected = run(&|x| one_more.forward(x));
+            let found = run(&|x| rms_norm_one_plus(&frozen, x));
+            let what = format!("one more, {tracked}");
+            check(&what, &found, &expected, 3 + usize::from(tracked));
         }
         let trained = RmsNorm {
             gamma: frozen.gamma.clone().set_require_grad(true),
@@ -207,7 +231,15 @@ fn a_norm_equals_its_composition_for_the_following_layers() {
             values(trained.gamma.val().grad(&gradients).unwrap())
         };
         let expected = [gamma(trained.forward(x.clone()))];
-        check("gamma", &[gamma(rms_norm(&trained, x))], &expected, 1);
+        check(
+            "gamma",
+            &[gamma(rms_norm(&trained, x.clone()))],
+            &expected,
+            1,
+        );
+        // The gradient of the factor does not depend on the factor.
+        let found = [gamma(rms_norm_one_plus(&trained, x))];
+        check("gamma, one more", &found, &expected, 1);
     }
 }
 

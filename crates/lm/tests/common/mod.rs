@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 pub mod cases;
+pub mod families;
 pub mod t5;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use lm::{HfFolder, Llama, LlamaConfig};
+use lm::{Decoder, HfFolder, Pretrained};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -81,9 +83,9 @@ impl ModuleMapper for Draw {
 }
 
 /// A model whose weights only depend on `seed`, large enough that attention is uneven.
-pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
-    let config = LlamaConfig::from_json(config, Path::new("config.json")).unwrap();
-    Llama::new(&config, device).map(&mut Draw {
+pub fn model(config: &Value, seed: u64, device: &Device) -> Decoder {
+    let model = Decoder::from_config(config, Path::new("config.json"), device).unwrap();
+    model.map(&mut Draw {
         random: ChaCha8Rng::seed_from_u64(seed),
         device: device.clone(),
         width: 0.6,
@@ -91,7 +93,7 @@ pub fn model(config: &Value, seed: u64, device: &Device) -> Llama {
 }
 
 /// Writes the model's folder like other tools do.
-pub fn folder(config: &Value, model: &Llama, path: &Path) -> HfFolder {
+pub fn folder(config: &Value, model: &Decoder, path: &Path) -> HfFolder {
     let source = path.join("source");
     std::fs::create_dir_all(&source).unwrap();
     std::fs::write(source.join("config.json"), config.to_string()).unwrap();
@@ -110,6 +112,26 @@ pub fn rows() -> Vec<Vec<u32>> {
         .iter()
         .map(|&length| (0..length).map(|_| rng.random_range(6..41)).collect())
         .collect()
+}
+
+/// Shapes of all parameters, by path.
+pub fn shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    #[derive(Default)]
+    struct Shapes(Vec<String>, BTreeMap<String, Vec<usize>>);
+    impl ModuleVisitor for Shapes {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.0.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.insert(self.0.join("."), param.dims().to_vec());
+        }
+    }
+    let mut shapes = Shapes::default();
+    module.visit(&mut shapes);
+    shapes.1
 }
 
 /// All values of a tensor.

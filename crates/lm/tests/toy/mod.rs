@@ -7,15 +7,15 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lm::llama::LlamaShape;
 use lm::{
-    Backpropagation, Example, Family, FolderFormat, Framing, GenerationOptions, GradientSink,
-    LanguageModel, Llama, LlamaConfig, LmError, Observer, Size, parse_config,
+    Backpropagation, Decoder, Example, Family, FolderFormat, Framing, GenerationOptions,
+    GradientSink, LanguageModel, LmError, Observer, Pretrained, Size, parse_config,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Module, Debug)]
 pub struct Toy {
-    decoder: Llama,
+    decoder: Decoder,
 }
 
 /// Keys of its `config.json`.
@@ -62,9 +62,8 @@ impl Family for Toy {
             vocabulary: config.vocab_size,
             tied: config.tie_word_embeddings,
         };
-        let decoder = LlamaConfig::from_json(&shape.config(), path)?;
         Ok(Self {
-            decoder: Llama::new(&decoder, device),
+            decoder: Decoder::from_config(&shape.config(), path, device)?,
         })
     }
 }

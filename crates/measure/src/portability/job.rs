@@ -9,7 +9,7 @@ use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOpti
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::calibrate;
 use continual::methods::ThroughCores;
-use lm::{Backpropagation, GenerationOptions, LanguageModel, Llama};
+use lm::{Backpropagation, Decoder, GenerationOptions, LanguageModel};
 use osft::{Calibrator, Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource};
 
 use super::network::{examples, gradients, model, parameters};
@@ -269,10 +269,10 @@ fn adamw() -> burn::optim::AdamW {
 }
 
 fn train(
-    mut model: Llama,
+    mut model: Decoder,
     osft: Option<&Osft>,
     optimizer: &mut ModuleOptimizer,
-) -> (Llama, Vec<f64>) {
+) -> (Decoder, Vec<f64>) {
     let mut losses = Vec::new();
     for step in 0..STEPS {
         let examples = examples(100 + step, 8);

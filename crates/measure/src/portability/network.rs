@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use lm::{Example, Llama, LlamaConfig};
+use lm::{Decoder, Example, Pretrained};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -14,7 +14,7 @@ use serde_json::json;
 const VOCABULARY: u32 = 64;
 
 /// A model of two blocks with grouped-query attention.
-pub fn model(device: &Device) -> Result<Llama> {
+pub fn model(device: &Device) -> Result<Decoder> {
     let config = json!({
         "model_type": "llama",
         "vocab_size": VOCABULARY,
@@ -29,8 +29,8 @@ pub fn model(device: &Device) -> Result<Llama> {
         "tie_word_embeddings": true,
         "hidden_act": "silu",
     });
-    let config = LlamaConfig::from_json(&config, Path::new("portability"))?;
-    Ok(Llama::new(&config, device).map(&mut Draw(ChaCha8Rng::seed_from_u64(1))))
+    let model = Decoder::from_config(&config, Path::new("portability"), device)?;
+    Ok(model.map(&mut Draw(ChaCha8Rng::seed_from_u64(1))))
 }
 
 struct Draw(ChaCha8Rng);

@@ -6,14 +6,14 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lm::llama::LlamaShape;
 use lm::{
-    Backpropagation, Example, GenerationOptions, GradientSink, LanguageModel, Llama, LlamaConfig,
-    LmError, Observer,
+    Backpropagation, Decoder, Example, GenerationOptions, GradientSink, LanguageModel, LmError,
+    Observer, Pretrained,
 };
 use serde::Deserialize;
 
 #[derive(Module, Debug)]
 pub struct Tiny {
-    decoder: Llama,
+    decoder: Decoder,
 }
 
 /// Keys of its `config.json`.
@@ -34,9 +34,8 @@ impl Tiny {
             vocabulary: config.vocab_size,
             tied: false,
         };
-        let decoder = LlamaConfig::from_json(&shape.config(), path)?;
         Ok(Self {
-            decoder: Llama::new(&decoder, device),
+            decoder: Decoder::from_config(&shape.config(), path, device)?,
         })
     }
 }

@@ -1,28 +1,36 @@
-//! The LLaMA family: LLaMA 1 to 3, Mistral, SmolLM2 and other models of this architecture.
+//! LLaMA 1 to 3, SmolLM2 and other models of this architecture.
 //!
-//! Pre-norm decoder blocks with rotary position embeddings (half-split, with LLaMA 3's frequency
-//! scaling), grouped-query attention, a gated feed-forward network, tied or separate output
-//! embeddings and Mistral's sliding window.
+//! Norms before attention and feed-forward network, rotary positions with LLaMA 3's frequency scaling.
 //!
 //! # References
 //!
-//! `LlamaForCausalLM` and `MistralForCausalLM` of Hugging Face transformers; logits, loss and gradients agree
-//! with theirs.
+//! `LlamaForCausalLM` of Hugging Face transformers.
 
-mod attention;
-mod block;
-mod config;
-mod decode;
-mod family;
-mod gradients;
-mod layout;
-mod network;
-mod pass_numbers;
-mod rope;
-mod rope_config;
 mod sizes;
 
-pub use config::LlamaConfig;
-pub use network::Llama;
-pub use rope_config::RopeScaling;
 pub use sizes::LlamaShape;
+
+use super::decoder::{ClassRules, DecoderFamily, DecoderParts, Keys, ignored, plain_format};
+use crate::error::LmError;
+use crate::model::FolderFormat;
+
+pub(crate) struct Llama;
+
+impl DecoderFamily for Llama {
+    const FORMAT: FolderFormat = FolderFormat {
+        model_types: &["llama"],
+        ignored_keys: |json| ignored(json, "llama", &["sliding_window", "layer_types"]),
+        default_end_token: Some(2),
+        sizes: sizes::sizes,
+        ..plain_format::<Self>()
+    };
+    const RULES: ClassRules = ClassRules::LLAMA;
+
+    fn describe(keys: &Keys<'_>) -> Result<DecoderParts, LmError> {
+        let mut parts = keys.parts()?;
+        parts.attention.input_bias = keys.flag("attention_bias")?;
+        parts.attention.output_bias = parts.attention.input_bias;
+        parts.feed_forward.bias = keys.flag("mlp_bias")?;
+        Ok(parts)
+    }
+}

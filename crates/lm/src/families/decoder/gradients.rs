@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 
-use super::Llama;
-use super::network::Batch;
+use super::Decoder;
+use super::batch::Batch;
 use crate::layers::{LinearApplier, LinearMap};
 use crate::training::{BackwardPass, Head, gradient_of, trains};
 
-impl Llama {
+impl Decoder {
     /// Runs the forward and the backward pass and returns the scaled loss. Only the input of each block is
     /// saved.
     pub(super) fn gradients_by_block(
@@ -28,15 +28,15 @@ impl Llama {
         let plain = self.valid();
         let tables = plain.tables(layout);
         let mut x = plain.embed_right_padded(rows);
-        for block in &plain.layers {
+        for (layer, block) in plain.blocks() {
             inputs.push(x.clone());
-            x = tables.apply(block, x, None, &mut LinearApplier::default());
+            x = tables.apply(layer, block, x, None, &mut LinearApplier::default());
         }
         drop(plain);
 
         // The backward pass ends at the lowest block that is trained.
         let x = backward.leaf(x);
-        let chosen = targets.select(self.norm.forward(x.clone()));
+        let chosen = targets.select(self.final_norm(x.clone()));
         let (loss, gradient) = backward.through_head(&chosen, targets, head);
         let mut gradient = gradient_of(&x, &mut backward.through(chosen, gradient));
         let tables = self.tables(layout);
@@ -52,7 +52,8 @@ impl Llama {
                 false => backward.constant(input),
             };
             let mut applier = LinearApplier::mapped(map);
-            let y = tables.apply(&self.layers[index], x.clone(), None, &mut applier);
+            let (layer, block) = (&self.parts.layers[index], &self.layers[index]);
+            let y = tables.apply(layer, block, x.clone(), None, &mut applier);
             let mut gradients = backward.through(y, gradient);
             if !below {
                 return loss;

@@ -1,15 +1,28 @@
-//! Logits, loss, gradients, training steps and generation of every LLaMA-family fixture.
+//! Logits, loss, every gradient, training steps, generation and export of every fixture of a decoder-only family.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use integration_tests::{backends, fixture, json, tensors};
-use lm::{GenerationOptions, HfFolder, LanguageModel, Llama};
+use burn::optim::GradientsParams;
+use integration_tests::{backends, fixture, gradients, json, tensors};
+use lm::{Decoder, ExportPrecision, GenerationOptions, HfFolder, LanguageModel, Pretrained};
 
-use crate::common::{check_loss_and_gradients, check_training_steps, close};
+use crate::common::{RELATIVE, check_loss_and_gradients, check_training_steps, close};
 
-const REQUIRED: [&str; 3] = ["tiny-llama-gqa", "tiny-llama3-rope", "tiny-mistral-sliding"];
+const REQUIRED: [&str; 10] = [
+    "tiny-llama-gqa",
+    "tiny-llama3-rope",
+    "tiny-mistral-sliding",
+    "tiny-qwen2",
+    "tiny-qwen3",
+    "tiny-gemma3",
+    "tiny-phi3",
+    "tiny-olmo2",
+    "tiny-granite",
+    "tiny-smollm3",
+];
 
-/// The required folders, and every other one of the same layout and family.
+/// The required folders, and every other one of the same layout whose family the decoder serves.
 fn references() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = REQUIRED.iter().filter_map(|name| fixture(name)).collect();
     let root = folders.first().and_then(|folder| folder.parent());
@@ -20,8 +33,8 @@ fn references() -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("config.json").is_file() && path.join("expected.json").is_file())
         .filter(|path| {
-            let family = &json(&path.join("config.json"))["model_type"];
-            matches!(family.as_str(), Some("llama" | "mistral"))
+            let config = json(&path.join("config.json"));
+            Decoder::FAMILIES.iter().any(|format| format.reads(&config))
         })
         .filter(|path| !folders.contains(path))
         .collect();
@@ -67,8 +80,37 @@ fn batch(folder: &Path) -> Batch {
     }
 }
 
-fn mean_loss(model: &Llama, batch: &Batch) -> burn::tensor::Tensor<1> {
+fn mean_loss(model: &Decoder, batch: &Batch) -> burn::tensor::Tensor<1> {
     model.loss_at(&batch.rows, &batch.targets) / batch.targets.len() as f64
+}
+
+/// Compares the whole gradient of every parameter with `grad.NAME` of the reference.
+fn check_every_gradient(
+    what: &str,
+    found: &BTreeMap<String, Vec<f64>>,
+    file: &BTreeMap<String, (Vec<usize>, Vec<f64>)>,
+) {
+    let expected = file.iter();
+    let expected = expected.filter_map(|(name, (_, values))| {
+        let name = name.strip_prefix("grad.")?;
+        Some((name.strip_prefix("model.").unwrap_or(name), values))
+    });
+    let mut count = 0;
+    for (name, expected) in expected {
+        let found = &found[name];
+        assert_eq!(found.len(), expected.len(), "{what}: {name}");
+        let largest = expected.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= RELATIVE * largest,
+                "{what}: gradient of {name}: {found}, not {expected}; the largest is {largest}"
+            );
+        }
+        count += 1;
+    }
+    // A fixture of a trained model has the lengths of its gradients only.
+    let complete = count == found.len() || (count == 0 && !what.contains("tiny-"));
+    assert!(complete, "{what}: {count} gradients of {}", found.len());
 }
 
 #[test]
@@ -81,7 +123,7 @@ fn parity_logits_loss_and_gradients() {
         for (backend, device) in backends() {
             let model = HfFolder::open(&folder)
                 .unwrap()
-                .load::<Llama>(&device.autodiff())
+                .load::<Decoder>(&device.autodiff())
                 .unwrap()
                 .model;
             let (shape, reference) = &file["logits"];
@@ -111,6 +153,8 @@ fn parity_logits_loss_and_gradients() {
             let loss = mean_loss(&model, &batch);
             let what = format!("{name} {backend}");
             check_loss_and_gradients(&what, &model, loss, &expected, &key);
+            let grads = GradientsParams::from_grads(mean_loss(&model, &batch).backward(), &model);
+            check_every_gradient(&what, &gradients(&model, &grads), &file);
         }
     }
 }
@@ -121,7 +165,7 @@ fn parity_training_steps() {
         let expected = json(&folder.join("expected.json"));
         let batch = batch(&folder);
         let source = HfFolder::open(&folder).unwrap();
-        check_training_steps::<Llama>(&source, &expected, &|model| mean_loss(model, &batch));
+        check_training_steps::<Decoder>(&source, &expected, &|model| mean_loss(model, &batch));
     }
 }
 
@@ -138,7 +182,7 @@ fn parity_greedy_continuation_with_and_without_cache() {
         let (prompt, continuation) = greedy.split_at(10);
         let source = HfFolder::open(&folder).unwrap();
         for (backend, device) in backends() {
-            let model = source.load::<Llama>(&device).unwrap().model;
+            let model = source.load::<Decoder>(&device).unwrap().model;
             for use_cache in [true, false] {
                 let mut options =
                     GenerationOptions::greedy(continuation.len(), source.stop_tokens().unwrap());
@@ -157,5 +201,41 @@ fn parity_greedy_continuation_with_and_without_cache() {
                 assert_eq!(found[1][..7], continuation[5..]);
             }
         }
+    }
+}
+
+#[test]
+fn parity_an_export_without_training_has_the_names_shapes_and_bytes_of_the_folder() {
+    for folder in references() {
+        let source = HfFolder::open(&folder).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let out = scratch.path().join("model");
+        let model = source
+            .load::<Decoder>(&burn::tensor::Device::flex())
+            .unwrap();
+        assert!(model.warnings.is_empty(), "{:?}", model.warnings);
+        source
+            .export(&model.model, &out, ExportPrecision::Stored)
+            .unwrap();
+        let name = folder.display();
+        let read = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+        let (expected, found) = (read(&folder), read(&out));
+        let expected = safetensors::SafeTensors::deserialize(&expected).unwrap();
+        let found = safetensors::SafeTensors::deserialize(&found).unwrap();
+        let mut names = [expected.names(), found.names()];
+        names.iter_mut().for_each(|names| names.sort());
+        assert_eq!(names[0], names[1], "{name}");
+        for (tensor, expected) in expected.iter() {
+            // Name, type, shape and bytes.
+            assert!(
+                found.tensor(tensor).unwrap() == expected,
+                "{name}: {tensor}"
+            );
+        }
+        assert_eq!(
+            json(&folder.join("config.json")),
+            json(&out.join("config.json")),
+            "{name}"
+        );
     }
 }

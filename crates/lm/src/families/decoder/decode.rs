@@ -2,14 +2,14 @@
 
 use burn::module::Module;
 
-use super::Llama;
+use super::Decoder;
 use super::layout::Layout;
 use crate::generate::{Chooser, Decoding, GenerationOptions};
 use crate::layers::{LayerCache, LinearApplier};
 use crate::text::Example;
 
 pub(super) fn generate(
-    model: &Llama,
+    model: &Decoder,
     prompts: &[Vec<u32>],
     options: &GenerationOptions,
 ) -> Vec<Vec<u32>> {
@@ -33,7 +33,7 @@ pub(super) fn generate(
         .map(|(prompt, &n)| [vec![0; n], prompt.clone()].concat())
         .collect();
     let mut chooser = Chooser::new(options);
-    let mut cache = vec![LayerCache::default(); model.config().num_hidden_layers];
+    let mut cache = vec![LayerCache::default(); model.parts().layers.len()];
     let mut open = vec![true; prompts.len()];
     let mut outputs = vec![Vec::new(); prompts.len()];
     let mut past = 0;
@@ -75,7 +75,12 @@ const GREEDY_TOKENS: usize = 4;
 
 /// Texts that the model generates from one first token each; see
 /// [`own_examples`](crate::LanguageModel::own_examples).
-pub(super) fn own_examples(model: &Llama, first: &[u32], tokens: usize, seed: u64) -> Vec<Example> {
+pub(super) fn own_examples(
+    model: &Decoder,
+    first: &[u32],
+    tokens: usize,
+    seed: u64,
+) -> Vec<Example> {
     let first: Vec<Vec<u32>> = first.iter().map(|&token| vec![token]).collect();
     let start = extended(model, &first, GREEDY_TOKENS.min(tokens), Decoding::Greedy);
     let sampled = Decoding::Sample {
@@ -92,7 +97,7 @@ pub(super) fn own_examples(model: &Llama, first: &[u32], tokens: usize, seed: u6
 
 /// Prompts with their continuations. Generation does not stop at the end of a text.
 fn extended(
-    model: &Llama,
+    model: &Decoder,
     prompts: &[Vec<u32>],
     tokens: usize,
     decoding: Decoding,

@@ -3,15 +3,14 @@
 
 use serde::Deserialize;
 
-/// Base of the frequencies if none is given.
-const BASE: f64 = 10_000.0;
+use super::parts::RotaryScaling;
 
 /// Scaling of the rotary frequencies for texts longer than those of pre-training, with the names in
 /// `config.json`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Raw")]
 #[allow(missing_docs)] // The names are Hugging Face's own.
-pub struct RopeScaling {
+pub(crate) struct RopeKeys {
     /// Called `type` in older files; some files have both.
     pub rope_type: Option<String>,
     pub rope_theta: Option<f64>,
@@ -19,9 +18,10 @@ pub struct RopeScaling {
     pub low_freq_factor: Option<f64>,
     pub high_freq_factor: Option<f64>,
     pub original_max_position_embeddings: Option<usize>,
+    pub partial_rotary_factor: Option<f64>,
 }
 
-/// [`RopeScaling`] as it stands in a file.
+/// [`RopeKeys`] as it stands in a file.
 #[derive(Deserialize)]
 struct Raw {
     rope_type: Option<String>,
@@ -31,9 +31,10 @@ struct Raw {
     low_freq_factor: Option<f64>,
     high_freq_factor: Option<f64>,
     original_max_position_embeddings: Option<usize>,
+    partial_rotary_factor: Option<f64>,
 }
 
-impl TryFrom<Raw> for RopeScaling {
+impl TryFrom<Raw> for RopeKeys {
     type Error = String;
 
     fn try_from(raw: Raw) -> Result<Self, String> {
@@ -52,32 +53,12 @@ impl TryFrom<Raw> for RopeScaling {
             low_freq_factor: raw.low_freq_factor,
             high_freq_factor: raw.high_freq_factor,
             original_max_position_embeddings: raw.original_max_position_embeddings,
+            partial_rotary_factor: raw.partial_rotary_factor,
         })
     }
 }
 
-/// Scaling of the frequencies.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Stretch {
-    /// No scaling.
-    #[default]
-    None,
-    /// All frequencies are divided.
-    Linear { factor: f64 },
-    /// Low frequencies are divided, high ones kept, and those between blended.
-    Llama3 {
-        factor: f64,
-        low: f64,
-        high: f64,
-        /// Maximum length in pre-training, in tokens.
-        original: f64,
-    },
-}
-
-impl RopeScaling {
-    /// Supported values of `rope_type`.
-    pub(crate) const KINDS: [&str; 3] = ["default", "linear", "llama3"];
-
+impl RopeKeys {
     /// Merges the keys of two parts of a file.
     ///
     /// # Errors
@@ -108,17 +89,18 @@ impl RopeScaling {
             factor,
             low_freq_factor,
             high_freq_factor,
-            original_max_position_embeddings
+            original_max_position_embeddings,
+            partial_rotary_factor
         ))
     }
 
-    /// Base of the frequencies.
+    /// Base of the frequencies, `default` if none is given.
     ///
     /// # Errors
     ///
     /// A sentence about a base that is not a positive number.
-    pub(crate) fn base(&self) -> Result<f64, String> {
-        positive("rope_theta", self.rope_theta.unwrap_or(BASE))
+    pub(crate) fn base(&self, default: f64) -> Result<f64, String> {
+        positive("rope_theta", self.rope_theta.unwrap_or(default))
     }
 
     /// Scaling of the frequencies.
@@ -126,11 +108,11 @@ impl RopeScaling {
     /// # Errors
     ///
     /// A sentence about a parameter that is missing or not a positive number.
-    pub(crate) fn stretch(&self) -> Result<Stretch, String> {
+    pub(crate) fn scaling(&self) -> Result<RotaryScaling, String> {
         match self.rope_type.as_deref() {
             Some("linear") => {
                 let [factor] = required("linear", [("factor", self.factor)])?;
-                Ok(Stretch::Linear { factor })
+                Ok(RotaryScaling::Linear { factor })
             }
             Some("llama3") => {
                 let original = self.original_max_position_embeddings.map(|n| n as f64);
@@ -147,7 +129,7 @@ impl RopeScaling {
                          {low}"
                     ));
                 }
-                Ok(Stretch::Llama3 {
+                Ok(RotaryScaling::Llama3 {
                     factor,
                     low,
                     high,
@@ -157,7 +139,7 @@ impl RopeScaling {
             None if self.factor.is_some() => Err(
                 "rope_scaling has a factor, but no rope_type that says what it does".to_string(),
             ),
-            _ => Ok(Stretch::None),
+            _ => Ok(RotaryScaling::None),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The network: embeddings, blocks, norm and output head.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::LlamaConfig;
+use super::batch::{Batch, joined, targets};
 use super::block::Block;
-use super::layout::{Layout, Visible};
-use super::rope::Rope;
+use super::layout::Layout;
+use super::norm::new_norm;
+use super::parts::{DecoderParts, LayerParts, NormWeight};
+use super::tables::Tables;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, Observer, padded};
 use crate::model::LanguageModel;
@@ -16,68 +18,46 @@ use crate::ops;
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
-/// A LLaMA-family causal language model.
+/// A decoder-only language model of any of the families that are described for it.
 #[derive(Module, Debug)]
-pub struct Llama {
+pub struct Decoder {
     pub(super) embed_tokens: Embedding,
     pub(super) layers: Vec<Block>,
     pub(super) norm: RmsNorm,
     /// `None` if the output head is tied to the embeddings.
     lm_head: Option<Linear>,
     #[module(skip)]
-    pub(super) config: LlamaConfig,
+    pub(super) parts: DecoderParts,
 }
 
-/// Rotary tables and what sees what, which all blocks of one forward pass share.
-pub(super) struct Tables {
-    rope: Rope,
-    visible: Visible,
-}
-
-impl Tables {
-    /// # Shapes
-    /// - `x` and output: `[batch, tokens, hidden]`
-    pub(super) fn apply(
-        &self,
-        block: &Block,
-        x: Tensor<3>,
-        cache: Option<&mut LayerCache>,
-        applier: &mut LinearApplier<'_>,
-    ) -> Tensor<3> {
-        block.forward(x, &self.rope, &self.visible, cache, applier)
-    }
-}
-
-impl Llama {
-    /// A model of this shape with random weights, drawn from the device's random stream.
-    pub fn new(config: &LlamaConfig, device: &Device) -> Self {
-        let embed_tokens = EmbeddingConfig::new(config.vocab_size, config.hidden_size)
+impl Decoder {
+    /// A model of this description, which was checked, with random weights drawn from the device's random stream.
+    pub(crate) fn new(parts: DecoderParts, device: &Device) -> Self {
+        let embed_tokens = EmbeddingConfig::new(parts.vocabulary, parts.hidden)
             .with_initializer(Initializer::Normal {
                 mean: 0.0,
                 std: 0.02,
             })
             .init(device);
-        let lm_head = (!config.tie_word_embeddings).then(|| {
-            LinearConfig::new(config.hidden_size, config.vocab_size)
+        let lm_head = (!parts.tied).then(|| {
+            LinearConfig::new(parts.hidden, parts.vocabulary)
                 .with_bias(false)
                 .init(device)
         });
         Self {
             embed_tokens,
-            layers: (0..config.num_hidden_layers)
-                .map(|_| Block::new(config, device))
+            layers: (parts.layers.iter())
+                .map(|_| Block::new(&parts, device))
                 .collect(),
-            norm: RmsNormConfig::new(config.hidden_size)
-                .with_epsilon(config.rms_norm_eps)
-                .init(device),
+            norm: new_norm(parts.hidden, &parts.norm, device),
             lm_head,
-            config: config.clone(),
+            parts,
         }
     }
 
-    /// The model's hyperparameters.
-    pub fn config(&self) -> &LlamaConfig {
-        &self.config
+    /// What the model is made of.
+    pub fn parts(&self) -> &DecoderParts {
+        &self.parts
     }
 
     /// Logits of the next token at every position of rows that are padded on the right.
@@ -91,7 +71,7 @@ impl Llama {
         self.head(hidden.reshape([batch * tokens, width])).reshape([
             batch,
             tokens,
-            self.config.vocab_size,
+            self.parts.vocabulary,
         ])
     }
 
@@ -126,7 +106,18 @@ impl Llama {
     /// # Shapes
     /// - output: `[batch, longest row, hidden]`
     pub(super) fn embed_right_padded(&self, rows: &[Vec<u32>]) -> Tensor<3> {
-        self.embed_tokens.forward(padded(rows, 0, &self.device()))
+        self.embed(padded(rows, 0, &self.device()))
+    }
+
+    /// # Shapes
+    /// - `ids`: `[batch, tokens]`
+    /// - output: `[batch, tokens, hidden]`
+    fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let x = self.embed_tokens.forward(ids);
+        match self.parts.multipliers.embeddings {
+            1.0 => x,
+            factor => x * factor,
+        }
     }
 
     /// The device of the parameters, with the autodiff settings that inputs must share.
@@ -135,12 +126,12 @@ impl Llama {
     }
 
     pub(super) fn tables(&self, layout: &Layout) -> Tables {
-        let device = self.device();
-        let groups = self.config.num_attention_heads / self.config.key_value_heads();
-        Tables {
-            rope: Rope::new(&self.config, &layout.positions(), &device),
-            visible: layout.visible(self.config.sliding_window, groups, &device),
-        }
+        Tables::new(&self.parts, layout, &self.device())
+    }
+
+    /// The blocks with what is special about each.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (&LayerParts, &Block)> {
+        self.parts.layers.iter().zip(&self.layers)
     }
 
     /// Final hidden states of `ids`, which contains row after row, each with the layout's number of tokens.
@@ -159,7 +150,7 @@ impl Llama {
         let ids: Vec<i32> = ids.into_iter().map(|id| id as i32).collect();
         let ids = TensorData::new(ids, [batch, tokens]);
         let ids = Tensor::<2, Int>::from_data(ids, &self.device());
-        self.hidden_of(self.embed_tokens.forward(ids), layout, cache, applier)
+        self.hidden_of(self.embed(ids), layout, cache, applier)
     }
 
     fn hidden_of(
@@ -170,18 +161,27 @@ impl Llama {
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let tables = self.tables(layout);
-        for (index, block) in self.layers.iter().enumerate() {
+        for (index, (layer, block)) in self.blocks().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = tables.apply(block, x, cache, applier);
+            x = tables.apply(layer, block, x, cache, applier);
         }
-        self.norm.forward(x)
+        self.final_norm(x)
+    }
+
+    /// # Shapes
+    /// - `x` and output: `[batch, tokens, hidden]`
+    pub(super) fn final_norm(&self, x: Tensor<3>) -> Tensor<3> {
+        match self.parts.norm.weight {
+            NormWeight::Plain => self.norm.forward(x),
+            NormWeight::OnePlus => ops::rms_norm_one_plus(&self.norm, x),
+        }
     }
 
     /// The output head, with the scale of the loss.
     fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
         Head {
             apply,
-            vocabulary: self.config.vocab_size,
+            vocabulary: self.parts.vocabulary,
             trains: match &self.lm_head {
                 Some(head) => trains(head),
                 None => trains(&self.embed_tokens),
@@ -194,14 +194,18 @@ impl Llama {
     /// - `hidden`: `[n, hidden]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
-        match &self.lm_head {
+        let logits = match &self.lm_head {
             Some(head) => ops::linear(hidden, head.weight.val()),
             None => ops::linear(hidden, self.embed_tokens.weight.val().transpose()),
+        };
+        match self.parts.multipliers.logits_divisor {
+            1.0 => logits,
+            divisor => logits / divisor,
         }
     }
 }
 
-impl LanguageModel for Llama {
+impl LanguageModel for Decoder {
     fn target_count(&self, example: &Example) -> usize {
         // Nothing precedes the first token of a row.
         let begins = example.prompt.is_empty();
@@ -268,68 +272,4 @@ impl LanguageModel for Llama {
         let mut applier = LinearApplier::observed(observer, &lengths, longest, &device);
         model.hidden_right_padded(&rows, &mut applier);
     }
-}
-
-/// The rows of a forward pass, with what they are to predict.
-pub(super) struct Batch {
-    pub rows: Vec<Vec<u32>>,
-    pub layout: Layout,
-    pub targets: Targets,
-}
-
-impl Batch {
-    /// Every example is a row, padded to the longest.
-    fn padded(examples: &[Example]) -> Self {
-        let rows = joined(examples);
-        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-        Self {
-            rows,
-            layout: Layout::right_padded(longest),
-            targets: targets(examples),
-        }
-    }
-
-    /// All examples in one row, without padding.
-    fn packed(examples: &[Example]) -> Self {
-        let rows = joined(examples);
-        let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
-        let starts: Vec<usize> = lengths
-            .iter()
-            .scan(0, |start, length| {
-                *start += length;
-                Some(*start - length)
-            })
-            .collect();
-        let Targets(targets) = targets(examples);
-        let moved = targets.into_iter();
-        let moved = moved.map(|(row, position, token)| (0, starts[row] + position, token));
-        Self {
-            rows: vec![rows.concat()],
-            layout: Layout::packed(&lengths),
-            targets: Targets(moved.collect()),
-        }
-    }
-}
-
-/// All answer tokens that count in the loss, as targets.
-fn targets(examples: &[Example]) -> Targets {
-    let mut chosen = Vec::new();
-    for (row, example) in examples.iter().enumerate() {
-        for (offset, token) in example.counted() {
-            let place = example.prompt.len() + offset;
-            if place > 0 {
-                chosen.push((row, place - 1, token));
-            }
-        }
-    }
-    assert!(!chosen.is_empty(), "no example has a token to predict");
-    Targets(chosen)
-}
-
-/// Rows for the model: every prompt followed by its answer.
-fn joined(examples: &[Example]) -> Vec<Vec<u32>> {
-    examples
-        .iter()
-        .map(|example| [example.prompt.as_slice(), &example.answer].concat())
-        .collect()
 }
