@@ -40,7 +40,8 @@ pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded, linear_la
 pub use generate::{Decoding, GenerationOptions};
 pub use layers::{InputNeeded, LinearMap, Observer, Unmapped};
 pub use model::{
-    Family, FolderFormat, LanguageModel, PassNumbers, Pretrained, Size, TokenNumbers, sizes_of,
+    Family, FolderFormat, LanguageModel, PassNumbers, Pretrained, Size, TokenLosses, TokenNumbers,
+    sizes_of,
 };
 pub use text::{Example, Framing, Lost, TextTokenizer, TokenRow};
 pub use training::{Backpropagation, GradientSink, negative_log_likelihood};

@@ -19,7 +19,7 @@ pub use adamw::{AdamWStep, Moments};
 pub use attention::{Bias, softmax_gradient, softmax_of_biased};
 pub use exp::{exp, sigmoid};
 pub use gate::{silu_gate, silu_gate_gradients};
-pub use likelihood::{negative_log_likelihood, negative_log_likelihood_gradient};
+pub use likelihood::{negative_log_likelihood, negative_log_likelihood_gradient, token_losses};
 pub use norm::{rms_norm, rms_norm_gradient};
 pub use product::{Matrix, Written, product, products};
 pub use rotation::{Rotation, rotate};

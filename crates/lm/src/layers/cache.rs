@@ -1,6 +1,6 @@
 //! The key-value cache of attention.
 
-use burn::tensor::{Tensor, s};
+use burn::tensor::{Int, Tensor, TensorData, s};
 
 /// The fewest tokens that a cache makes room for when it is full.
 const ROOM: usize = 32;
@@ -22,6 +22,13 @@ impl LayerCache {
         let all = (keys.all(), values.all());
         self.0 = Some((keys, values));
         all
+    }
+
+    /// Keeps these rows, in this order; a row may be kept several times.
+    pub(crate) fn keep(&mut self, rows: &[usize]) {
+        if let Some((keys, values)) = self.0.take() {
+            self.0 = Some((keys.rows(rows), values.rows(rows)));
+        }
     }
 }
 
@@ -56,6 +63,14 @@ impl Kept {
         }
         let buffer = buffer.slice_assign(s![.., .., self.tokens..tokens, ..], new);
         Self { buffer, tokens }
+    }
+
+    fn rows(self, rows: &[usize]) -> Self {
+        let indices: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+        let indices = TensorData::new(indices, [rows.len()]);
+        let indices = Tensor::<1, Int>::from_data(indices, &self.buffer.device());
+        let buffer = self.buffer.select(0, indices);
+        Self { buffer, ..self }
     }
 
     fn all(&self) -> Tensor<4> {

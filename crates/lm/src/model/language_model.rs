@@ -8,6 +8,15 @@ use crate::layers::Observer;
 use crate::text::Example;
 use crate::training::{Backpropagation, GradientSink};
 
+/// Negative log-likelihoods of tokens, in nats.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenLosses {
+    /// Those of a prefix, from its second token on.
+    pub prefix: Vec<f32>,
+    /// Those of the rows behind it; from the second token on if the prefix is empty and the model is decoder-only.
+    pub rows: Vec<Vec<f32>>,
+}
+
 /// A language model that learns to answer prompts.
 pub trait LanguageModel: Module {
     /// Number of an example's answer tokens that can be predicted: those that count in the loss, without the
@@ -71,7 +80,30 @@ pub trait LanguageModel: Module {
     /// # Panics
     ///
     /// If a prompt is empty and the model is decoder-only.
-    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>>;
+    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
+        self.generate_behind(&[], prompts, options, &mut |_, _| false)
+    }
+
+    /// Continues `prefix` followed by each prompt, as [`generate`](Self::generate) continues prompts; the prefix is read
+    /// once. A row also ends when `ended` says so of its index and its new tokens, the last of which stays.
+    ///
+    /// # Panics
+    ///
+    /// If a prompt is empty and the model is decoder-only.
+    fn generate_behind(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        options: &GenerationOptions,
+        ended: &mut dyn FnMut(usize, &[u32]) -> bool,
+    ) -> Vec<Vec<u32>>;
+
+    /// Negative log-likelihoods in nats of every token of each row behind `prefix`, which is read once, and of the tokens
+    /// of the prefix.
+    ///
+    /// A decoder-only model predicts every token from all those before it, and the first one of all not at all. An
+    /// encoder-decoder model reads the prefix as its prompt and each row as an answer; it has no losses of the prefix.
+    fn token_losses(&self, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses;
 
     /// Examples that the model generates itself, one per first token. They represent the model's knowledge
     /// without any data. The same seed gives the same examples.

@@ -115,13 +115,27 @@ macro_rules! families {
                 }
             }
 
-            fn generate(
+            fn generate_behind(
                 &self,
+                prefix: &[u32],
                 prompts: &[::std::vec::Vec<u32>],
                 options: &$crate::GenerationOptions,
+                ended: &mut dyn FnMut(usize, &[u32]) -> bool,
             ) -> ::std::vec::Vec<::std::vec::Vec<u32>> {
                 match self {
-                    $(Self::$variant(model) => model.generate(prompts, options)),+
+                    $(Self::$variant(model) => {
+                        model.generate_behind(prefix, prompts, options, ended)
+                    }),+
+                }
+            }
+
+            fn token_losses(
+                &self,
+                prefix: &[u32],
+                rows: &[::std::vec::Vec<u32>],
+            ) -> $crate::TokenLosses {
+                match self {
+                    $(Self::$variant(model) => model.token_losses(prefix, rows)),+
                 }
             }
 

@@ -9,6 +9,6 @@ mod size;
 
 pub use family::{Family, Pretrained};
 pub use format::{FolderFormat, count, joined};
-pub use language_model::LanguageModel;
+pub use language_model::{LanguageModel, TokenLosses};
 pub use pass_numbers::{PassNumbers, TokenNumbers};
 pub use size::{Size, sizes_of};

@@ -21,6 +21,28 @@ pub(crate) fn negative_log_likelihood(logits: Tensor<2>, targets: &[u32]) -> Ten
     log_softmax(logits, 1).gather(1, ids).sum().neg()
 }
 
+/// `-ln softmax(logits)[target]` of every row, in nats; without a gradient.
+///
+/// # Shapes
+/// - `logits`: `[targets, vocabulary]`
+/// - `targets`: one token id per row, below the vocabulary's size
+pub(crate) fn token_losses(logits: Tensor<2>, targets: &[u32]) -> Vec<f32> {
+    #[cfg(feature = "flex")]
+    if on_flex::takes(&logits) {
+        let [_, width] = logits.dims();
+        let logits = logits.into_data();
+        if let Ok(logits) = logits.as_slice() {
+            return kernels::loops::token_losses(logits, width, targets);
+        }
+        unreachable!("logits that the loops take are f32");
+    }
+    let ids: Vec<i32> = targets.iter().map(|&id| id as i32).collect();
+    let data = TensorData::new(ids, [targets.len(), 1]);
+    let ids = Tensor::<2, Int>::from_data(data, &logits.device());
+    let losses = log_softmax(logits, 1).gather(1, ids).neg().into_data();
+    losses.iter::<f32>().collect()
+}
+
 #[cfg(feature = "flex")]
 mod on_flex {
     use std::sync::Arc;

@@ -22,7 +22,7 @@ use burn::tensor::Device;
 pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
 pub(crate) use gelu_gate::gelu_gate;
-pub(crate) use likelihood::negative_log_likelihood;
+pub(crate) use likelihood::{negative_log_likelihood, token_losses};
 pub(crate) use linear::linear;
 pub(crate) use norm::{rms_norm, rms_norm_one_plus};
 pub(crate) use rotation::rotate;

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use lm::llama::LlamaShape;
 use lm::{
     Backpropagation, Decoder, Example, Family, FolderFormat, Framing, GenerationOptions,
-    GradientSink, LanguageModel, LmError, Observer, Pretrained, Size, parse_config,
+    GradientSink, LanguageModel, LmError, Observer, Pretrained, Size, TokenLosses, parse_config,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -106,8 +106,19 @@ impl LanguageModel for Toy {
         self.decoder.observe(examples, observer);
     }
 
-    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
-        self.decoder.generate(prompts, options)
+    fn generate_behind(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        options: &GenerationOptions,
+        ended: &mut dyn FnMut(usize, &[u32]) -> bool,
+    ) -> Vec<Vec<u32>> {
+        self.decoder
+            .generate_behind(prefix, prompts, options, ended)
+    }
+
+    fn token_losses(&self, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
+        self.decoder.token_losses(prefix, rows)
     }
 
     fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {

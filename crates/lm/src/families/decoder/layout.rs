@@ -16,8 +16,10 @@ const HIDDEN: f32 = -1e30;
 /// rows continue at the same position.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    /// Padding in front of each row; empty if no row has any.
-    left_padding: Vec<usize>,
+    /// Padding of each row, behind the tokens that all rows begin with; empty if no row has any.
+    padding: Vec<usize>,
+    /// Tokens that all rows begin with.
+    shared: usize,
     /// Tokens already in the cache.
     past: usize,
     /// Tokens of this pass.
@@ -39,7 +41,8 @@ impl Layout {
     /// Rows that start at position 0.
     pub(crate) fn right_padded(tokens: usize) -> Self {
         Self {
-            left_padding: Vec::new(),
+            padding: Vec::new(),
+            shared: 0,
             past: 0,
             tokens,
             packed: Vec::new(),
@@ -49,22 +52,26 @@ impl Layout {
     /// Rows that follow each other in one, each from position 0.
     pub(crate) fn packed(lengths: &[usize]) -> Self {
         Self {
-            left_padding: Vec::new(),
+            padding: Vec::new(),
+            shared: 0,
             past: 0,
             tokens: lengths.iter().sum(),
             packed: lengths.to_vec(),
         }
     }
 
-    /// Rows whose first `left_padding` tokens are padding, `past` of which are cached.
-    pub(crate) fn left_padded(left_padding: &[usize], past: usize, tokens: usize) -> Self {
-        let padded = left_padding.iter().any(|&n| n > 0);
+    /// Rows that begin with `shared` tokens, followed by each row's own `padding`. `past` tokens are cached, padding
+    /// among them.
+    pub(crate) fn padded_behind(
+        shared: usize,
+        padding: &[usize],
+        past: usize,
+        tokens: usize,
+    ) -> Self {
+        let padded = padding.iter().any(|&n| n > 0);
         Self {
-            left_padding: if padded {
-                left_padding.to_vec()
-            } else {
-                vec![]
-            },
+            padding: if padded { padding.to_vec() } else { vec![] },
+            shared,
             past,
             tokens,
             packed: Vec::new(),
@@ -74,15 +81,23 @@ impl Layout {
     /// Position of every token, one list per row, or one for all rows.
     pub(crate) fn positions(&self) -> Vec<Vec<usize>> {
         let row = |padding: usize| {
-            let absolute = self.past..self.past + self.tokens;
-            absolute.map(|i| i.saturating_sub(padding)).collect()
+            let places = self.past..self.past + self.tokens;
+            places.map(|place| self.position(place, padding)).collect()
         };
         if !self.packed.is_empty() {
             return vec![self.packed.iter().flat_map(|&length| 0..length).collect()];
         }
-        match self.left_padding.as_slice() {
+        match self.padding.as_slice() {
             [] => vec![row(0)],
             paddings => paddings.iter().map(|&n| row(n)).collect(),
+        }
+    }
+
+    /// The position of the token at a place of a row with so much padding.
+    fn position(&self, place: usize, padding: usize) -> usize {
+        match place < self.shared {
+            true => place,
+            false => place.saturating_sub(padding).max(self.shared),
         }
     }
 
@@ -115,10 +130,10 @@ impl Layout {
     fn mask(&self, window: Option<usize>, groups: usize, device: &Device) -> Option<Tensor<4>> {
         let keys = self.past + self.tokens;
         let window = window.unwrap_or(keys);
-        if self.tokens == 1 && self.left_padding.is_empty() && keys <= window {
+        if self.tokens == 1 && self.padding.is_empty() && keys <= window {
             return None;
         }
-        let paddings: &[usize] = match self.left_padding.as_slice() {
+        let paddings: &[usize] = match self.padding.as_slice() {
             [] => &[0],
             paddings => paddings,
         };
@@ -126,8 +141,12 @@ impl Layout {
         for &padding in paddings {
             for _ in 0..groups {
                 for query in self.past..keys {
+                    let position = self.position(query, padding);
                     values.extend((0..keys).map(|key| {
-                        let visible = key >= padding && key <= query && query - key < window;
+                        let is_padding = (self.shared..self.shared + padding).contains(&key);
+                        let visible = !is_padding
+                            && key <= query
+                            && position - self.position(key, padding) < window;
                         if visible { 0.0 } else { HIDDEN }
                     }));
                 }

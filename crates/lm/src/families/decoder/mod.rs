@@ -22,6 +22,7 @@ mod network;
 mod norm;
 mod parts;
 mod pass_numbers;
+mod prefix;
 mod rope;
 mod rope_keys;
 mod rotation_keys;

@@ -13,7 +13,7 @@ use super::parts::{DecoderParts, LayerParts, NormWeight};
 use super::tables::Tables;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, Observer, padded};
-use crate::model::LanguageModel;
+use crate::model::{LanguageModel, TokenLosses};
 use crate::ops;
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
@@ -134,6 +134,11 @@ impl Decoder {
         self.parts.layers.iter().zip(&self.layers)
     }
 
+    /// A cache for every block, which holds nothing.
+    pub(super) fn empty_cache(&self) -> Vec<LayerCache> {
+        vec![LayerCache::default(); self.layers.len()]
+    }
+
     /// Final hidden states of `ids`, which contains row after row, each with the layout's number of tokens.
     ///
     /// # Shapes
@@ -251,8 +256,18 @@ impl LanguageModel for Decoder {
         backward.whole(hidden, &batch.targets, &head)
     }
 
-    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
-        super::decode::generate(self, prompts, options)
+    fn generate_behind(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        options: &GenerationOptions,
+        ended: &mut dyn FnMut(usize, &[u32]) -> bool,
+    ) -> Vec<Vec<u32>> {
+        super::decode::generate(self, prefix, prompts, options, ended)
+    }
+
+    fn token_losses(&self, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
+        super::prefix::token_losses(self, prefix, rows)
     }
 
     fn own_examples(&self, first: &[u32], tokens: usize, _ends: &[u32], seed: u64) -> Vec<Example> {

@@ -5,12 +5,15 @@ use burn::module::Module;
 use super::T5;
 use crate::generate::{Chooser, Decoding, GenerationOptions};
 use crate::layers::{LayerCache, LinearApplier};
+use crate::model::TokenLosses;
+use crate::ops;
 use crate::text::Example;
 
 pub(super) fn generate(
     model: &T5,
     prompts: &[Vec<u32>],
     options: &GenerationOptions,
+    ended: &mut dyn FnMut(usize, &[u32]) -> bool,
 ) -> Vec<Vec<u32>> {
     if prompts.is_empty() || options.max_new_tokens == 0 {
         return vec![Vec::new(); prompts.len()];
@@ -39,6 +42,7 @@ pub(super) fn generate(
             open[index] &= !options.stop_tokens.contains(&token);
             if open[index] {
                 outputs[index].push(token);
+                open[index] = !ended(index, &outputs[index]);
             }
             rows[index].push(token);
         }
@@ -47,6 +51,28 @@ pub(super) fn generate(
         }
     }
     outputs
+}
+
+/// The losses of all tokens of the rows as answers to `prompt`; see
+/// [`token_losses`](crate::LanguageModel::token_losses).
+pub(super) fn token_losses(model: &T5, prompt: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
+    // Without autodiff, since there is no backward pass.
+    let model = model.valid();
+    let losses = rows.iter().map(|row| {
+        if row.is_empty() {
+            return Vec::new();
+        }
+        let applier = &mut LinearApplier::default();
+        let encoded = model.encode(&[model.nonempty(prompt)], applier);
+        let inputs = [&[model.config().start_token()], &row[..row.len() - 1]].concat();
+        let hidden = model.decode(&[inputs], 0, &encoded, None, applier);
+        let [_, tokens, width] = hidden.dims();
+        ops::token_losses(model.head(hidden.reshape([tokens, width])), row)
+    });
+    TokenLosses {
+        prefix: Vec::new(),
+        rows: losses.collect(),
+    }
 }
 
 /// Prompts that the model generates from one first token each, with its own answers to them; see
@@ -73,10 +99,10 @@ pub(super) fn own_examples(
         ..GenerationOptions::greedy(tokens.max(1), ends.to_vec())
     };
     let starts: Vec<Vec<u32>> = first.iter().map(|&token| ended(&[token])).collect();
-    let texts = generate(model, &starts, &sampled(seed));
+    let texts = generate(model, &starts, &sampled(seed), &mut |_, _| false);
     let prompts: Vec<Vec<u32>> = texts.iter().map(|text| ended(text)).collect();
     // Another random stream: with the same one, texts and answers would be sampled alike.
-    let answers = generate(model, &prompts, &sampled(seed ^ 1 << 63));
+    let answers = generate(model, &prompts, &sampled(seed ^ 1 << 63), &mut |_, _| false);
     let pairs = prompts.into_iter().zip(answers);
     pairs
         .map(|(prompt, answer)| Example::new(prompt, ended(&answer)))

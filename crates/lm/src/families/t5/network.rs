@@ -12,7 +12,7 @@ use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, Observer, padded};
-use crate::model::LanguageModel;
+use crate::model::{LanguageModel, TokenLosses};
 use crate::ops;
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
@@ -278,8 +278,21 @@ impl LanguageModel for T5 {
         model.decode(&answers, 0, &encoded, None, &mut applier);
     }
 
-    fn generate(&self, prompts: &[Vec<u32>], options: &GenerationOptions) -> Vec<Vec<u32>> {
-        super::decode::generate(self, prompts, options)
+    fn generate_behind(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        options: &GenerationOptions,
+        ended: &mut dyn FnMut(usize, &[u32]) -> bool,
+    ) -> Vec<Vec<u32>> {
+        // The encoder reads every prompt as a whole: what follows the prefix changes what it makes of the prefix.
+        let whole = |prompt: &Vec<u32>| [prefix, prompt].concat();
+        let prompts: Vec<Vec<u32>> = prompts.iter().map(whole).collect();
+        super::decode::generate(self, &prompts, options, ended)
+    }
+
+    fn token_losses(&self, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
+        super::decode::token_losses(self, prefix, rows)
     }
 
     fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {
