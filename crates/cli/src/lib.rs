@@ -42,6 +42,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Check(args) => commands::check::run(&registries, args),
         Command::Plan(args) => commands::plan::run(&registries, args),
         Command::Inspect(args) => commands::inspect::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Chat(args) => commands::chat::run(args),
         Command::Merge(args) => commands::merge::run(args),

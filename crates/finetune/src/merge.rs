@@ -34,7 +34,7 @@ pub struct MergeRequest<'a> {
 pub fn merge(request: &MergeRequest<'_>) -> Result<()> {
     refuse_existing(request.out)?;
     let precision = export::precision(request.dtype)?;
-    let base = HfFolder::open(base_of(request)?)?;
+    let base = HfFolder::open(runs::model_folder(&base_of(request)?)?)?;
     let tokenizer = base.tokenizer()?;
     let stop_tokens = tokenizer.stop_tokens();
     let state = State::read(request.adapter)?;

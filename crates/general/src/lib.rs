@@ -72,3 +72,4 @@ pub use request::{Likelihood, Prompt, Request, Response, Scope};
 pub use score::{GroupScore, Measure, Score, ScoredRow, Unit};
 pub use statistics::{Bootstrap, GroupMean, Interval, Observation, Sample, SignTest, sign_test};
 pub use suite::{Expected, GradeText, Grading, PickChoice, Rules, Suite, SuiteRow};
+pub use suites::open_texts;

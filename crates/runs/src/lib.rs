@@ -16,6 +16,7 @@ pub mod data;
 pub mod interrupt;
 pub mod job;
 pub mod memory;
+mod model_folder;
 mod progress;
 mod registries;
 mod screen;
@@ -24,6 +25,7 @@ pub mod settings;
 mod side_by_side;
 
 pub use backend::Backend;
+pub use model_folder::model_folder;
 pub use progress::Progress;
 pub use registries::Registries;
 pub use side_by_side::{at_once, side_by_side};

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod evaluate;
 mod finetune;
 mod generate;
 mod inspect;
@@ -11,6 +12,7 @@ use std::path::Path;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use evaluate::EvaluateArgs;
 pub use finetune::{FinetuneArgs, PlanArgs, RowsArgs};
 pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
 pub use inspect::InspectArgs;
@@ -36,6 +38,8 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Show what a split would protect in a model, layer by layer.
     Inspect(InspectArgs),
+    /// Measure general ability by suites and plain text, alone or against the model before.
+    Evaluate(EvaluateArgs),
     /// Answer one prompt, or those of a file.
     Generate(GenerateArgs),
     /// Talk to a model.

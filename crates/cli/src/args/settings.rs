@@ -313,7 +313,7 @@ struct Described {
 
 impl Described {
     fn open(folder: &std::path::Path) -> Result<Self> {
-        let folder = HfFolder::open(folder)?;
+        let folder = HfFolder::open(runs::model_folder(folder)?)?;
         let path = folder.path().join("config.json");
         let device = burn::tensor::Device::default();
         let model = Model::from_config(folder.config(), &path, &device)?;

@@ -9,5 +9,5 @@ use crate::args::RowsArgs;
 /// Prints what is in a file of rows.
 pub fn run(registries: &Registries, args: &RowsArgs) -> Result<()> {
     let config = args.config(registries)?;
-    finetune::check::run(&HfFolder::open(&args.model)?, &config)
+    finetune::check::run(&HfFolder::open(runs::model_folder(&args.model)?)?, &config)
 }

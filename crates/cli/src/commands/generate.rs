@@ -34,7 +34,7 @@ impl Answering {
     /// If it cannot be loaded, or a setting is out of its range.
     pub fn open(path: &Path, sampling: &SamplingArgs) -> Result<Self> {
         let decoding = sampling.decoding()?;
-        let folder = HfFolder::open(path)?;
+        let folder = HfFolder::open(runs::model_folder(path)?)?;
         let tokenizer = folder.tokenizer()?;
         let today = chrono::Local::now().date_naive();
         let loaded = folder.load::<Model>(&sampling.backend.device()?)?;

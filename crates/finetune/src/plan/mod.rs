@@ -44,7 +44,7 @@ impl Plan {
     pub fn of(config: &RunConfig, probe: bool) -> Result<Self> {
         check(config)?;
         let method = settings::method(config)?;
-        let folder = HfFolder::open(settings::model(config)?)?;
+        let folder = HfFolder::open(runs::model_folder(settings::model(config)?)?)?;
         let work = Work::of(&folder, config)?;
         let device = config.backend.device()?;
         // Parameters get their values at their first use: this one has shapes alone.

@@ -40,21 +40,35 @@ impl SuiteKind for Loss {
     }
 
     fn open(&self, folder: &Path, _: Protocol) -> Result<Suite, GeneralError> {
-        let lines = files::lines(&folder.join(TEXTS))?;
-        let questions = lines.into_iter().map(|(_, text)| {
-            let request = Request::Loss {
-                text,
-                max_tokens: MAX_TOKENS,
-            };
-            (self.name().to_string(), request, Expected::Nothing)
-        });
-        let rules = Rules {
-            name: self.name().to_string(),
-            protocol: None,
-            version: 1,
-            mean: GroupMean::Rows,
-            grading: Grading::Loss,
-        };
-        Ok(Suite::new(rules, questions))
+        of_file(self.name(), &folder.join(TEXTS))
     }
+}
+
+/// Opens a file of plain text, one text per line, as a suite that measures the mean cross-entropy per token.
+///
+/// # Errors
+///
+/// [`GeneralError::Io`], and [`GeneralError::File`] if it holds no text.
+pub fn open_texts(path: &Path) -> Result<Suite, GeneralError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    of_file(&name, path)
+}
+
+fn of_file(name: &str, path: &Path) -> Result<Suite, GeneralError> {
+    let lines = files::lines(path)?;
+    let questions = lines.into_iter().map(|(_, text)| {
+        let request = Request::Loss {
+            text,
+            max_tokens: MAX_TOKENS,
+        };
+        (name.to_string(), request, Expected::Nothing)
+    });
+    let rules = Rules {
+        name: name.to_string(),
+        protocol: None,
+        version: 1,
+        mean: GroupMean::Rows,
+        grading: Grading::Loss,
+    };
+    Ok(Suite::new(rules, questions))
 }

@@ -68,7 +68,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
         Some(out) => Some(RunFolder::create(Some(out), "inspect")?),
         None => None,
     };
-    let source = HfFolder::open(path)?;
+    let source = HfFolder::open(runs::model_folder(&path)?)?;
     let tokenizer = source.tokenizer()?;
     let loaded = source.load(&device)?;
     for line in tokenizer.warnings().iter().chain(&loaded.warnings) {

@@ -11,6 +11,7 @@ mod result;
 mod tell_apart;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
+mod user_cache;
 
 pub use folder::RunFolder;
 pub use identity::{Contents, Identity};
@@ -22,3 +23,4 @@ pub use result::{RunResult, stem};
 pub use tell_apart::{NamedResult, tell_apart};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::EventFile;
+pub use user_cache::user_cache;

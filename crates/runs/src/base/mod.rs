@@ -12,6 +12,7 @@ use continual::CalibrationData;
 use lm::{FolderFingerprint, HfFolder, Model, TextTokenizer};
 
 use crate::data::builtin;
+use crate::model_folder::model_folder;
 use crate::settings::RunConfig;
 use observed::Observed;
 
@@ -55,7 +56,7 @@ impl BaseModel {
             Some(path) => path.clone(),
             None => builtin::model(&config.registries, &config.benchmark)?,
         };
-        let folder = HfFolder::open(path)?;
+        let folder = HfFolder::open(model_folder(&path)?)?;
         let tokenizer = folder.tokenizer()?;
         let loaded = folder.load::<Model>(device)?;
         let warnings = tokenizer.warnings().iter().chain(&loaded.warnings);

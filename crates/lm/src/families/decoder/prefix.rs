@@ -1,5 +1,7 @@
 //! A beginning that several rows share: it is read once.
 
+use std::collections::HashMap;
+
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -46,25 +48,80 @@ impl Prefix {
 
 /// The losses of all tokens of `prefix` and of the rows behind it; see
 /// [`token_losses`](crate::LanguageModel::token_losses).
+///
+/// Nothing is predicted from the last token of a row: rows that differ in it alone, such as a question with its choices,
+/// are read once.
 pub(super) fn token_losses(model: &Decoder, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
     // Without autodiff, since there is no backward pass.
     let model = model.valid();
-    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let mut losses = TokenLosses::default();
     let read = (!prefix.is_empty()).then(|| Prefix::read(&model, prefix));
+    let mut losses = TokenLosses::default();
     if let Some(read) = &read {
         let before = read.hidden.clone().narrow(0, 0, prefix.len() - 1);
         losses.prefix = losses_of(&model, before, &prefix[1..]);
     }
-    if longest == 0 {
-        losses.rows = vec![Vec::new(); rows.len()];
-        return losses;
+    let (inputs, input_of) = different(rows);
+    let longest = inputs.iter().map(|input| input.len()).max().unwrap_or(0);
+    // What predicts each token: the one before it, or the last of the prefix, which is put in front.
+    let last = read
+        .as_ref()
+        .map(|read| read.hidden.clone().narrow(0, prefix.len() - 1, 1));
+    let offset = usize::from(last.is_some());
+    let behind = (longest > 0).then(|| hidden_behind(&model, read.as_ref(), &inputs, longest));
+    let hidden: Vec<Tensor<2>> = last.into_iter().chain(behind).collect();
+    let (mut places, mut targets, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, input) in rows.iter().zip(&input_of) {
+        let predicted = row.iter().enumerate().skip(1 - offset);
+        lengths.push(predicted.len());
+        for (place, &token) in predicted {
+            places.push(match place {
+                0 => 0,
+                _ => (offset + input * longest + place - 1) as i32,
+            });
+            targets.push(token);
+        }
     }
-    let (mut cache, past) = match &read {
-        Some(read) => (read.cache_of(rows.len()), prefix.len()),
+    let mut all = Vec::new();
+    if !targets.is_empty() {
+        let hidden = Tensor::cat(hidden, 0);
+        let places = TensorData::new(places, [targets.len()]);
+        let places = Tensor::<1, Int>::from_data(places, &hidden.device());
+        all = losses_of(&model, hidden.select(0, places), &targets);
+    }
+    let mut all = all.into_iter();
+    let of_row = |length| all.by_ref().take(length).collect();
+    losses.rows = lengths.into_iter().map(of_row).collect();
+    losses
+}
+
+/// The rows without their last tokens, each once, and for each row its place among them.
+fn different(rows: &[Vec<u32>]) -> (Vec<&[u32]>, Vec<usize>) {
+    let (mut inputs, mut places) = (Vec::new(), HashMap::new());
+    let input_of = rows.iter().map(|row| {
+        let input = &row[..row.len().saturating_sub(1)];
+        *places.entry(input).or_insert_with(|| {
+            inputs.push(input);
+            inputs.len() - 1
+        })
+    });
+    let input_of = input_of.collect();
+    (inputs, input_of)
+}
+
+/// Hidden states of rows behind a beginning. Padding on the right is behind everything that a token sees.
+///
+/// # Shapes
+/// - output: `[rows · longest, hidden]`
+fn hidden_behind(
+    model: &Decoder,
+    read: Option<&Prefix>,
+    rows: &[&[u32]],
+    longest: usize,
+) -> Tensor<2> {
+    let (mut cache, past) = match read {
+        Some(read) => (read.cache_of(rows.len()), read.hidden.dims()[0]),
         None => (model.empty_cache(), 0),
     };
-    // Padding on the right is behind everything that a token sees.
     let layout = Layout::padded_behind(past, &[], past, longest);
     let padded = rows.iter().flat_map(|row| {
         let padding = std::iter::repeat_n(0, longest - row.len());
@@ -73,42 +130,7 @@ pub(super) fn token_losses(model: &Decoder, prefix: &[u32], rows: &[Vec<u32>]) -
     let applier = &mut LinearApplier::default();
     let hidden = model.hidden(padded.collect(), &layout, Some(&mut cache), applier);
     let [count, tokens, width] = hidden.dims();
-    let hidden = hidden.reshape([count * tokens, width]);
-    // What predicts each token: the one before it, or the last of the prefix, which is put in front.
-    let (hidden, offset) = match &read {
-        Some(read) => {
-            let last = read.hidden.clone().narrow(0, prefix.len() - 1, 1);
-            (Tensor::cat(vec![last, hidden], 0), 1)
-        }
-        None => (hidden, 0),
-    };
-    let (mut places, mut targets, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, tokens_of_row) in rows.iter().enumerate() {
-        let predicted = tokens_of_row
-            .iter()
-            .enumerate()
-            .skip(usize::from(read.is_none()));
-        lengths.push(predicted.len());
-        for (place, &token) in predicted {
-            places.push(match place {
-                0 => 0,
-                _ => (offset + row * tokens + place - 1) as i32,
-            });
-            targets.push(token);
-        }
-    }
-    if targets.is_empty() {
-        losses.rows = vec![Vec::new(); rows.len()];
-        return losses;
-    }
-    let places = TensorData::new(places, [targets.len()]);
-    let places = Tensor::<1, Int>::from_data(places, &hidden.device());
-    let mut all = losses_of(&model, hidden.select(0, places), &targets).into_iter();
-    losses.rows = lengths
-        .into_iter()
-        .map(|length| all.by_ref().take(length).collect())
-        .collect();
-    losses
+    hidden.reshape([count * tokens, width])
 }
 
 /// Negative log-likelihoods of one token per hidden state, in nats.

@@ -1,0 +1,12 @@
+//! General ability of a language model.
+//!
+//! [`answers`] has a model answer what a suite of [`general`] asks: texts of like length share a batch, and what they
+//! all begin with is read once. [`score`] scores a suite and keeps the result, so that the same model is not asked twice.
+//! [`page`] shows scores, alone or beside those of the model before.
+
+mod answer;
+mod kept;
+pub mod page;
+
+pub use answer::{Limits, answers};
+pub use kept::{Evaluated, KeptScores, score};

@@ -1,0 +1,95 @@
+//! Scores as a table.
+
+use anyhow::Result;
+use general::{Bootstrap, Comparison, Measure, Score, Unit};
+use report::page::{empty_table, with_numbers};
+
+use crate::kept::Evaluated;
+
+/// What the columns mean.
+pub const LEGEND: &str = "\
+Scores are percent, losses nats per token. In brackets: the 95 % interval of a bootstrap over the rows, within the groups \
+of a suite. Change: after − before on the same rows, with its interval; better, worse and equal count rows; p: an exact \
+sign test, which is McNemar's for answers that are right or wrong. Numbers of different protocols cannot be compared: \
+`trace` writes the prompts of OpenCompass, by which TRACE was measured, `lm-eval` those of EleutherAI's harness.";
+
+/// A table with one row per suite and measure; beside each score that of `before`, if there is one.
+///
+/// # Errors
+///
+/// If the scores of a suite before and after are no pair.
+pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Result<String> {
+    let bootstrap = Bootstrap::default();
+    let mut table = empty_table(markdown);
+    let plain = ["suite", "protocol", "measure", "rows", "score"].map(str::to_string);
+    let compared = ["before", "change", "better / worse / equal", "p"].map(str::to_string);
+    let columns = match before.is_empty() {
+        true => plain.to_vec(),
+        false => [plain.as_slice(), &compared].concat(),
+    };
+    table.set_header(columns.into_iter().chain(["seconds".to_string()]));
+    for (at, evaluated) in scores.iter().enumerate() {
+        let score = &evaluated.score;
+        let comparisons = match before.get(at) {
+            Some(before) => Score::compare(&before.score, score, &bootstrap)?,
+            None => Vec::new(),
+        };
+        for (index, measure) in score.measures.iter().enumerate() {
+            let interval = score.interval(measure, &bootstrap)?;
+            let shown = |value| number(value, measure.unit);
+            let mut cells = vec![
+                score.suite.clone(),
+                score
+                    .protocol
+                    .map_or_else(|| "–".to_string(), |protocol| protocol.to_string()),
+                measure.name.clone(),
+                score.rows.len().to_string(),
+                format!(
+                    "{} [{}, {}]",
+                    shown(measure.mean),
+                    shown(interval.low),
+                    shown(interval.high)
+                ),
+            ];
+            if let Some(comparison) = comparisons.get(index) {
+                cells.extend(compared_cells(comparison, measure));
+            }
+            let seconds = match index {
+                0 => format!("{:.0}", evaluated.seconds),
+                _ => String::new(),
+            };
+            cells.push(seconds);
+            table.add_row(cells);
+        }
+    }
+    Ok(with_numbers(table))
+}
+
+fn compared_cells(comparison: &Comparison, measure: &Measure) -> [String; 4] {
+    let signed = |value: f64| match value < 0.0 {
+        true => format!("−{}", number(-value, measure.unit)),
+        false => format!("+{}", number(value, measure.unit)),
+    };
+    let interval = &comparison.interval;
+    [
+        number(comparison.before, measure.unit),
+        format!(
+            "{} [{}, {}]",
+            signed(comparison.difference),
+            signed(interval.low),
+            signed(interval.high)
+        ),
+        format!(
+            "{} / {} / {}",
+            comparison.better, comparison.worse, comparison.equal
+        ),
+        format!("{:.3}", comparison.p_value),
+    ]
+}
+
+fn number(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Percent => format!("{value:.1}"),
+        Unit::NatsPerToken => format!("{value:.4}"),
+    }
+}

@@ -1,0 +1,129 @@
+//! The folder of a model that is named by its folder, by a GGUF file, or by its name on the hub.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gguf::Gguf;
+use hub::{Hub, HubError, Reference, Transfer};
+
+use crate::{Progress, interrupt};
+
+/// The Hugging Face folder that `model` names.
+///
+/// - A folder is taken as it is.
+/// - A GGUF file is unpacked to f32 in the user's folder for caches, once for the same content.
+/// - `ORGANIZATION/NAME`, with `@REVISION` or `/FILE.gguf` behind it, is looked up in the cache that other tools share,
+///   and fetched from the hub if it is not there. A path that exists is never looked up.
+///
+/// # Errors
+///
+/// If there is no such model, it cannot be fetched, or its file cannot be read.
+pub fn model_folder(model: &Path) -> Result<PathBuf> {
+    if model.is_dir() {
+        return Ok(model.to_path_buf());
+    }
+    if model.is_file() && is_gguf(model) {
+        return unpacked(model);
+    }
+    let reference = model
+        .to_str()
+        .and_then(|text| text.parse::<Reference>().ok());
+    match reference {
+        Some(reference) if !model.exists() => fetched(&reference),
+        // The folder's own error says what was expected.
+        _ => Ok(model.to_path_buf()),
+    }
+}
+
+fn is_gguf(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+}
+
+/// The folder that a GGUF file was unpacked to.
+fn unpacked(file: &Path) -> Result<PathBuf> {
+    let gguf = Gguf::open(file)?;
+    let caches = report::record::user_cache().with_context(|| {
+        format!(
+            "{} has to be unpacked, but neither XDG_CACHE_HOME nor HOME says where",
+            file.display()
+        )
+    })?;
+    let models = caches.join("models");
+    let folder = models.join(gguf.fingerprint()?);
+    if !folder.is_dir() {
+        eprintln!("unpacking {} to {}", file.display(), folder.display());
+        std::fs::create_dir_all(&models)
+            .with_context(|| format!("cannot create {}", models.display()))?;
+        gguf.unpack(&folder)?;
+    }
+    Ok(folder)
+}
+
+/// The folder, in the shared cache, of a model on the hub.
+fn fetched(reference: &Reference) -> Result<PathBuf> {
+    interrupt::install()?;
+    let mut shown = Shown::default();
+    let snapshot = Hub::from_env()?.snapshot(reference, &mut shown);
+    if let Some(progress) = shown.progress {
+        progress.finish();
+    }
+    let snapshot = snapshot.map_err(|error| match error {
+        // What follows is said by whoever asked for the model.
+        HubError::Stopped => continual::ContinualError::Interrupted.into(),
+        error => anyhow::Error::new(error),
+    })?;
+    if let Some(reason) = &snapshot.unconfirmed {
+        eprintln!(
+            "{reference}: {reason}; using what was fetched last, commit {}",
+            snapshot.commit
+        );
+    }
+    match reference.file() {
+        Some(file) => unpacked(&snapshot.folder.join(file)),
+        None => Ok(snapshot.folder),
+    }
+}
+
+/// Draws a fetch, in KiB.
+#[derive(Default)]
+struct Shown {
+    progress: Option<Progress>,
+    /// KiB that were shown so far.
+    shown: u64,
+}
+
+impl hub::Progress for Shown {
+    fn transferred(&mut self, transfer: &Transfer<'_>) -> ControlFlow<()> {
+        let progress = self
+            .progress
+            .get_or_insert_with(|| Progress::new(transfer.total >> 10));
+        let done = transfer.bytes >> 10;
+        let new = done.saturating_sub(self.shown);
+        self.shown = done;
+        match transfer.received {
+            // Of an earlier fetch: no part of this one's speed.
+            0 => progress.skip(new),
+            _ => {
+                let all = transfer.total >> 20;
+                progress.advance(
+                    new,
+                    &format!("{} · {} of {all} MiB", transfer.file, done >> 10),
+                );
+            }
+        }
+        stopping()
+    }
+
+    fn waiting(&mut self, _: &str) -> ControlFlow<()> {
+        stopping()
+    }
+}
+
+fn stopping() -> ControlFlow<()> {
+    match interrupt::requested() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
