@@ -43,6 +43,7 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Plan(args) => commands::plan::run(&registries, args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
+        Command::Fetch(args) => commands::fetch::run(args),
         Command::Generate(args) => commands::generate::run(args),
         Command::Chat(args) => commands::chat::run(args),
         Command::Merge(args) => commands::merge::run(args),

@@ -109,6 +109,14 @@ pub enum HubError {
         /// What the cache lacks.
         missing: String,
     },
+    /// The network is forbidden.
+    #[error(
+        "HF_HUB_OFFLINE forbids the network, so {url} is not fetched: unset HF_HUB_OFFLINE, or bring the file by hand"
+    )]
+    Forbidden {
+        /// The address.
+        url: String,
+    },
     /// The hub does not answer, and the cache does not hold the model.
     #[error("{error} (the cache does not help: {missing})")]
     NotCached {

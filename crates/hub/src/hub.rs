@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cache::ModelCache;
 use crate::client::Client;
-use crate::download::Download;
+use crate::download::{Commit, Download};
 use crate::error::HubError;
 use crate::listing::Listing;
 use crate::progress::Progress;
@@ -110,11 +110,13 @@ fn fetch(
     progress: &mut dyn Progress,
 ) -> Result<(), HubError> {
     let mut files = selection::files(listing, reference)?;
-    let mut download = Download {
-        client,
+    let of = Commit {
         cache,
         reference,
-        commit,
+        hash: commit,
+    };
+    let mut download = Download {
+        client,
         bytes: 0,
         total: total(listing, &files)?,
         received: 0,
@@ -122,14 +124,14 @@ fn fetch(
     // The index comes first, since it says what else there is.
     if let Some(place) = files.iter().position(|name| name == selection::INDEX) {
         let index = files.remove(place);
-        download.fetch(&index, &listing.identity(&index)?, progress)?;
+        download.fetch(of, &index, &listing.identity(&index)?, progress)?;
         let shards = selection::shards(&cache.snapshot(commit).join(&index), listing)?;
         files.extend(shards);
         download.total = download.bytes.saturating_add(total(listing, &files)?);
     }
     check_room(cache, needed(cache, commit, listing, &files)?)?;
     for name in &files {
-        download.fetch(name, &listing.identity(name)?, progress)?;
+        download.fetch(of, name, &listing.identity(name)?, progress)?;
     }
     cache.keep_listing(commit, listing)?;
     cache.keep_commit(reference.revision(), commit)

@@ -28,13 +28,14 @@
 //!
 //! From lowest to highest: `error` and `progress`; `reference` (names of models); `listing` (the files of a commit);
 //! `selection` (which of them a model folder needs); `settings` (what the environment says); `client` (requests,
-//! redirects, statuses); `cache` (the layout on disk); `download` (one file, resumed and verified); `hub` (a whole
+//! redirects, statuses); `cache` (the layout on disk); `download` (one file, resumed and verified); `file` (a file that is not of a model); `hub` (a whole
 //! snapshot).
 
 mod cache;
 mod client;
 mod download;
 mod error;
+mod file;
 mod hub;
 mod listing;
 mod progress;
@@ -43,6 +44,7 @@ mod selection;
 mod settings;
 
 pub use error::{HubError, TokenUse};
+pub use file::{WantedFile, fetch_file};
 pub use hub::{Snapshot, resolve};
 pub use progress::{Progress, Transfer};
 pub use reference::Reference;

@@ -25,7 +25,7 @@ pub mod settings;
 mod side_by_side;
 
 pub use backend::Backend;
-pub use model_folder::model_folder;
+pub use model_folder::{model_folder, with_transfer};
 pub use progress::Progress;
 pub use registries::Registries;
 pub use side_by_side::{at_once, side_by_side};

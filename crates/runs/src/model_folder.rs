@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use continual::ContinualError;
 use gguf::Gguf;
 use hub::{Hub, HubError, Reference, Transfer};
 
@@ -63,17 +64,8 @@ fn unpacked(file: &Path) -> Result<PathBuf> {
 
 /// The folder, in the shared cache, of a model on the hub.
 fn fetched(reference: &Reference) -> Result<PathBuf> {
-    interrupt::install()?;
-    let mut shown = Shown::default();
-    let snapshot = Hub::from_env()?.snapshot(reference, &mut shown);
-    if let Some(progress) = shown.progress {
-        progress.finish();
-    }
-    let snapshot = snapshot.map_err(|error| match error {
-        // What follows is said by whoever asked for the model.
-        HubError::Stopped => continual::ContinualError::Interrupted.into(),
-        error => anyhow::Error::new(error),
-    })?;
+    let hub = Hub::from_env()?;
+    let snapshot = with_transfer(|progress| hub.snapshot(reference, progress))?;
     if let Some(reason) = &snapshot.unconfirmed {
         eprintln!(
             "{reference}: {reason}; using what was fetched last, commit {}",
@@ -84,6 +76,27 @@ fn fetched(reference: &Reference) -> Result<PathBuf> {
         Some(file) => unpacked(&snapshot.folder.join(file)),
         None => Ok(snapshot.folder),
     }
+}
+
+/// Fetches something with a progress line. Ctrl-C ends it, and the next call goes on from there.
+///
+/// # Errors
+///
+/// Those of `fetch`.
+pub fn with_transfer<T>(
+    fetch: impl FnOnce(&mut dyn hub::Progress) -> Result<T, HubError>,
+) -> Result<T> {
+    interrupt::install()?;
+    let mut shown = Shown::default();
+    let fetched = fetch(&mut shown);
+    if let Some(progress) = shown.progress {
+        progress.finish();
+    }
+    fetched.map_err(|error| match error {
+        HubError::Stopped => anyhow::Error::new(ContinualError::Interrupted)
+            .context("the fetch was stopped; the same command goes on from there"),
+        error => error.into(),
+    })
 }
 
 /// Draws a fetch, in KiB.

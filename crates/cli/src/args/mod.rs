@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod evaluate;
+mod fetch;
 mod finetune;
 mod generate;
 mod inspect;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use evaluate::EvaluateArgs;
+pub use fetch::FetchArgs;
 pub use finetune::{FinetuneArgs, PlanArgs, RowsArgs};
 pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
 pub use inspect::InspectArgs;
@@ -40,6 +42,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Measure general ability by suites and plain text, alone or against the model before.
     Evaluate(EvaluateArgs),
+    /// Fetch a model of the hub, or files by a list with their hashes.
+    Fetch(FetchArgs),
     /// Answer one prompt, or those of a file.
     Generate(GenerateArgs),
     /// Talk to a model.

@@ -110,7 +110,7 @@ fn no_model(at: &Uri, model: String, token: TokenUse) -> HubError {
     }
 }
 
-fn other_status(at: &Uri, status: u16, headers: &HeaderMap) -> HubError {
+pub(super) fn other_status(at: &Uri, status: u16, headers: &HeaderMap) -> HubError {
     let advice = match (status, seconds_to_wait(headers)) {
         (429, Some(seconds)) => format!(": too many requests, run it again after {seconds} s"),
         (429, None) => ": too many requests, run it again in a few minutes".to_string(),

@@ -112,6 +112,20 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// The bytes behind an address from a place on; the status as for [`file`](Self::file).
+    pub(crate) fn bytes(&self, address: &str, from: u64) -> Result<Response<Body>, HubError> {
+        let (at, response) = self.get(address, from, None)?;
+        match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(response),
+            StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => Ok(response),
+            _ => Err(failure::other_status(
+                &at,
+                response.status().as_u16(),
+                response.headers(),
+            )),
+        }
+    }
+
     /// An address of the hub.
     fn address(&self, path: &str) -> String {
         format!("{}/{path}", self.hub.endpoint.trim_end_matches('/'))

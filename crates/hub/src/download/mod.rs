@@ -3,8 +3,11 @@
 mod partial;
 
 use std::io::{self, ErrorKind, Read};
+use std::path::Path;
 
 use partial::Partial;
+use ureq::Body;
+use ureq::http::Response;
 
 use crate::cache::ModelCache;
 use crate::client::Client;
@@ -18,18 +21,26 @@ const MOST_RESUMES: usize = 5;
 /// Bytes that are read at once.
 const PIECE: usize = 128 << 10;
 
-/// Fetches files of one commit, and counts their bytes.
+/// Fetches files, and counts their bytes.
 pub(crate) struct Download<'a> {
     pub(crate) client: &'a Client<'a>,
-    pub(crate) cache: &'a ModelCache,
-    pub(crate) reference: &'a Reference,
-    pub(crate) commit: &'a str,
     /// Bytes of the files that are whole.
     pub(crate) bytes: u64,
     /// Bytes of all files.
     pub(crate) total: u64,
     /// Bytes that came over the network.
     pub(crate) received: u64,
+}
+
+/// Asks for the bytes of a file from a place on.
+type Ask<'a> = dyn Fn(u64) -> Result<Response<Body>, HubError> + 'a;
+
+/// The commit of a model, whose files go into the cache.
+#[derive(Clone, Copy)]
+pub(crate) struct Commit<'a> {
+    pub(crate) cache: &'a ModelCache,
+    pub(crate) reference: &'a Reference,
+    pub(crate) hash: &'a str,
 }
 
 impl Download<'_> {
@@ -40,19 +51,49 @@ impl Download<'_> {
     /// [`HubError`] if it cannot be fetched whole; what has come is kept, unless it is wrong.
     pub(crate) fn fetch(
         &mut self,
+        commit: Commit<'_>,
         name: &str,
         identity: &Identity,
         progress: &mut dyn Progress,
     ) -> Result<(), HubError> {
-        if !self.cache.has_file(self.commit, name, identity) {
-            let _lock = self.cache.lock(identity, name, progress)?;
-            if !self.cache.has_blob(identity) {
-                let mut partial = Partial::open(self.cache.partial(identity), name, identity)?;
-                self.complete(&mut partial, progress)?;
-                partial.finish(&self.cache.blob(identity))?;
+        let Commit {
+            cache,
+            reference,
+            hash,
+        } = commit;
+        if !cache.has_file(hash, name, identity) {
+            let _lock = cache.lock(identity, name, progress)?;
+            if !cache.has_blob(identity) {
+                let client = self.client;
+                let ask = |from| client.file(reference, hash, name, from);
+                let mut partial = Partial::open(cache.partial(identity), name, identity)?;
+                self.complete(&mut partial, &ask, progress)?;
+                partial.finish(&cache.blob(identity))?;
             }
-            self.cache.link(self.commit, name, identity)?;
+            cache.link(hash, name, identity)?;
         }
+        self.bytes = self.bytes.saturating_add(identity.size);
+        Ok(())
+    }
+
+    /// Brings what an address names to a path, by way of a second file beside it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`fetch`](Self::fetch).
+    pub(crate) fn fetch_to(
+        &mut self,
+        address: &str,
+        identity: &Identity,
+        [path, incomplete]: [&Path; 2],
+        progress: &mut dyn Progress,
+    ) -> Result<(), HubError> {
+        let client = self.client;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut partial = Partial::open(incomplete.to_path_buf(), &name, identity)?;
+        let ask = |from| client.bytes(address, from);
+        self.complete(&mut partial, &ask, progress)?;
+        partial.finish(path)?;
         self.bytes = self.bytes.saturating_add(identity.size);
         Ok(())
     }
@@ -61,13 +102,14 @@ impl Download<'_> {
     fn complete(
         &mut self,
         partial: &mut Partial<'_>,
+        ask: &Ask<'_>,
         progress: &mut dyn Progress,
     ) -> Result<(), HubError> {
         self.tell(partial, progress)?;
         let mut resumes = 0;
         while partial.done < partial.identity.size {
             let before = self.received;
-            let broken = match self.receive(partial, progress) {
+            let broken = match self.receive(partial, ask, progress) {
                 Ok(()) => continue,
                 Err(Failure::Broken(reason)) => reason,
                 Err(Failure::Final(error)) => return Err(error),
@@ -89,10 +131,10 @@ impl Download<'_> {
     fn receive(
         &mut self,
         partial: &mut Partial<'_>,
+        ask: &Ask<'_>,
         progress: &mut dyn Progress,
     ) -> Result<(), Failure> {
-        let client = self.client;
-        let response = client.file(self.reference, self.commit, partial.name, partial.done)?;
+        let response = ask(partial.done)?;
         partial.begin(&response)?;
         let mut body = response.into_body().into_reader();
         let mut piece = vec![0; PIECE];

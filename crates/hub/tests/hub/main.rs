@@ -6,6 +6,7 @@ mod answers;
 mod any_answer;
 mod broken;
 mod cached;
+mod file;
 mod kept;
 mod processes;
 mod repository;
