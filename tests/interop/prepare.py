@@ -48,7 +48,7 @@ def request(config: dict) -> dict:
         return [draw.randrange(3, config["vocab_size"]) for _ in range(length)]
 
     asked = {"rows": [row(length) for length in ROW_LENGTHS], "new_tokens": NEW_TOKENS}
-    if config["is_encoder_decoder"]:
+    if config.get("is_encoder_decoder", False):
         start = config["decoder_start_token_id"]
         asked["answers"] = [[start] + row(length - 1) for length in ANSWER_LENGTHS]
     return asked
@@ -63,7 +63,7 @@ def main() -> None:
         for file in ("config.json", "model.safetensors"):
             shutil.copyfile(Path(fixtures) / name / file, base / file)
         config = json.loads((base / "config.json").read_text())
-        made = tokenizer(config["vocab_size"], config["is_encoder_decoder"])
+        made = tokenizer(config["vocab_size"], config.get("is_encoder_decoder", False))
         made.save(str(base / "tokenizer.json"))
         (folder / "request.json").write_text(json.dumps(request(config)))
     rows = ({"prompt": f"reverse {word}: ", "answer": word[::-1]} for word in WORDS.split())
