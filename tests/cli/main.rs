@@ -6,7 +6,7 @@
 //! - `side_by_side`: runs at the same time.
 //! - `tui`: a run drawn on a terminal.
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
-//! - `bench`: what a step costs.
+//! - `bench`, `bench_parts`: what a step costs, and what it is made of.
 //! - `closed`: output that nobody reads.
 //! - `other`: the commands around a run.
 
@@ -15,6 +15,7 @@
 mod bad_data;
 mod bad_models;
 mod bench;
+mod bench_parts;
 mod cases;
 mod closed;
 mod disk;

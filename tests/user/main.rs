@@ -4,6 +4,7 @@
 
 mod adapter;
 mod bad_rows;
+mod evaluate;
 mod files;
 mod mistakes;
 mod page;

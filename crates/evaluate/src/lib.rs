@@ -7,6 +7,8 @@
 mod answer;
 mod kept;
 pub mod page;
+mod suites;
 
 pub use answer::{Limits, answers};
 pub use kept::{Evaluated, KeptScores, score};
+pub use suites::{AUTO, SuiteNames, scores};

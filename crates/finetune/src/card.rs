@@ -44,6 +44,8 @@ pub struct Card {
     pub earlier: Vec<SetChange>,
     /// The measurements on texts.
     pub texts: Vec<SetChange>,
+    /// The section on general ability, if suites were measured.
+    pub general: Option<String>,
     /// The change of all weights.
     pub weights: WeightChange,
     /// Divergence of the predictions on the task's held-out rows, in nats per token.
@@ -165,6 +167,10 @@ impl Card {
             table(self),
             self.legend()
         );
+        if let Some(general) = &self.general {
+            let _ = write!(text, "\n\n{}", general.trim_end());
+            text.push_str("\n\n");
+        }
         self.write_movement(&mut text);
         text.push_str(shares);
         if !self.changed.is_empty() {

@@ -16,7 +16,9 @@ const EXPORT: &str = "export";
 /// The same while it is written.
 const UNFINISHED: &str = ".writing-export";
 /// Files of a run that go with the model, if they are there.
-const OF_RUN: [&str; 3] = ["config.toml", "run.json", "metrics.jsonl"];
+const OF_RUN: [&str; 4] = ["config.toml", "run.json", "metrics.jsonl", GENERAL];
+/// The scores of general ability before and after, row by row.
+pub const GENERAL: &str = "general.json";
 
 /// What a model folder is made of.
 pub struct Export<'a> {

@@ -12,6 +12,7 @@ use runs::Progress;
 use runs::base::BaseModel;
 use runs::job::Outcome;
 use runs::settings::RunConfig;
+use runs::suites::GeneralSuites;
 
 use crate::card::{self, Card, Changed};
 use crate::carried::{LearnedTask, State};
@@ -35,6 +36,8 @@ pub struct Measured<'a> {
     pub earlier: &'a [HeldOut],
     /// Texts whose loss is measured, by name.
     pub texts: &'a [(String, Vec<lm::Example>)],
+    /// Suites of general ability, with the scores of the base model.
+    pub suites: Option<&'a GeneralSuites>,
     /// The tasks learned before, if there are any.
     pub state: Option<&'a State>,
 }
@@ -79,6 +82,10 @@ impl Measured<'_> {
             .collect();
         let divergence = kl_divergence(&before, &after, &self.task.held_out.examples, &progress);
         progress.finish();
+        let general = match self.suites {
+            Some(suites) => Some(self.general(suites, &after, running)?),
+            None => None,
+        };
         let learned = changes.pop().unwrap_or_default();
         let mut state = self.state.cloned().unwrap_or_else(|| State {
             format_version: crate::carried::FORMAT_VERSION,
@@ -104,6 +111,7 @@ impl Measured<'_> {
             learned,
             earlier: changes,
             texts,
+            general,
             weights: weight_change(&before, &after),
             divergence,
             trained: outcome.result.trainable_parameters,
@@ -133,6 +141,22 @@ impl Measured<'_> {
             card: &card,
             running,
         })
+    }
+
+    /// Measures the trained model on the suites, and returns the section of the card.
+    fn general(&self, suites: &GeneralSuites, after: &Model, running: &Path) -> Result<String> {
+        let progress = Progress::new(suites.rows() as u64);
+        let scores = suites.measure(after, self.base, &mut |suite, rows| {
+            progress.advance(rows as u64, &format!("trained model · {suite}"));
+            Ok(())
+        })?;
+        progress.finish();
+        println!("{}\n", suites.table(&scores)?);
+        let json =
+            serde_json::to_string(&serde_json::json!({"before": suites.before, "after": scores}))?;
+        let path = running.join(export::GENERAL);
+        std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        suites.section("before and after", &scores)
     }
 
     /// Measures both models on a set of rows, and finds answers that changed.

@@ -9,12 +9,12 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum GeneralError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The operating system's reason.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file cannot be used as a whole.
     #[error("{}: {reason}", path.display())]

@@ -97,9 +97,9 @@ pub(crate) fn json<T: DeserializeOwned>(path: &Path) -> Result<T, GeneralError> 
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, GeneralError> {
-    let io = |source| GeneralError::Io {
+    let io = |error| GeneralError::Io {
         path: path.to_path_buf(),
-        source,
+        error,
     };
     let file = File::open(path).map_err(io)?;
     let mut bytes = Vec::new();

@@ -130,9 +130,9 @@ impl ManifestFile {
             });
         }
         let path = folder.join(&self.path);
-        let io = |source| GeneralError::Io {
+        let io = |error| GeneralError::Io {
             path: PathBuf::from(&path),
-            source,
+            error,
         };
         let mut opened = match File::open(&path) {
             Ok(opened) => opened,

@@ -23,6 +23,7 @@ mod screen;
 pub mod sequence;
 pub mod settings;
 mod side_by_side;
+pub mod suites;
 
 pub use backend::Backend;
 pub use model_folder::{model_folder, with_transfer};

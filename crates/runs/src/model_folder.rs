@@ -8,7 +8,8 @@ use continual::ContinualError;
 use gguf::Gguf;
 use hub::{Hub, HubError, Reference, Transfer};
 
-use crate::{Progress, interrupt};
+use crate::interrupt;
+use crate::progress::Progress;
 
 /// The Hugging Face folder that `model` names.
 ///

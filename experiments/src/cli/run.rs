@@ -100,6 +100,14 @@ pub struct RunArgs {
     /// answer, or, read by an encoder-decoder, the end of either. What is lost is counted and said.
     #[arg(long, value_name = "TOKENS")]
     pub max_length: Option<usize>,
+    /// Suites of general ability to measure before and after, separated by commas: mmlu, piqa, boolq, loss, gsm8k, bbh,
+    /// tydiqa; auto for those that need no generated text; or files of your own, .txt or .jsonl. How: `suites.protocol`,
+    /// `suites.limit` by --set.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub general: Vec<String>,
+    /// Folder of the suites' rows and examples [default: general].
+    #[arg(long, value_name = "DIR", requires = "general")]
+    pub general_data: Option<PathBuf>,
     /// Only the first training rows of each task.
     #[arg(long, value_name = "ROWS")]
     pub limit_train: Option<usize>,
@@ -234,6 +242,17 @@ impl RunArgs {
             let calibration = Table::from_iter([("text".to_string(), text)]);
             put("calibration", Some(Value::Table(calibration)));
         }
+        let mut suites = Table::new();
+        if !self.general.is_empty() {
+            suites.insert("names".to_string(), Value::from(self.general.clone()));
+        }
+        if let Some(folder) = path(&self.general_data) {
+            suites.insert("folder".to_string(), folder);
+        }
+        put(
+            "suites",
+            (!suites.is_empty()).then_some(Value::Table(suites)),
+        );
         let mut validation = Table::new();
         let watched = self.patience.is_some() || self.keep_best;
         // Either needs a loss to go by.

@@ -29,6 +29,8 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "lm",
             "gguf",
             "hub",
+            "general",
+            "evaluate",
             "benchmarks",
             "continual",
             "report",

@@ -109,6 +109,14 @@ pub struct LearningArgs {
     /// What is written: model, or adapter for the change alone in PEFT's layout (with --method lora) [default: model].
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
+    /// Suites of general ability to measure before and after, separated by commas: mmlu, piqa, boolq, loss, gsm8k, bbh,
+    /// tydiqa; auto for those that need no generated text; or files of your own, .txt or .jsonl. How: `suites.protocol`,
+    /// `suites.limit` by --set.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub general: Vec<String>,
+    /// Folder of the suites' rows and examples [default: general].
+    #[arg(long, value_name = "DIR", requires = "general")]
+    pub general_data: Option<PathBuf>,
     /// Text file whose loss is measured before and after, one paragraph per line; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub text: Vec<PathBuf>,

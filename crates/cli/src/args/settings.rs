@@ -236,6 +236,21 @@ impl LearningArgs {
             "answer_after",
             self.answer_after.clone().map(Value::from),
         );
+        let names: Vec<Value> = self
+            .general
+            .iter()
+            .map(|name| Value::from(name.as_str()))
+            .collect();
+        put(
+            Some("suites"),
+            "names",
+            (!names.is_empty()).then_some(Value::Array(names)),
+        );
+        put(
+            Some("suites"),
+            "folder",
+            self.general_data.as_ref().map(path),
+        );
         let texts: Vec<Value> = self.text.iter().map(path).collect();
         put(
             Some("rows"),

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use evaluate::page::{LEGEND, table};
-use evaluate::{Evaluated, KeptScores, Limits};
-use general::{OwnSettings, Suite, Suites, open_own, open_texts};
+use evaluate::{Evaluated, KeptScores, Limits, SuiteNames};
+use general::Suite;
 use lm::{HfFolder, Model};
 use report::record::{Manifest, RunFolder};
 use runs::Progress;
@@ -15,7 +15,14 @@ use crate::args::EvaluateArgs;
 
 /// Asks the model every suite, and the model before, and shows both.
 pub fn run(args: &EvaluateArgs) -> Result<()> {
-    let suites = suites(args)?;
+    let names = SuiteNames {
+        names: &args.suite,
+        protocol: args.protocol,
+        folder: &args.data,
+        limit: args.limit,
+        max_new_tokens: args.max_new_tokens,
+    };
+    let suites = names.open()?;
     let folder = match &args.out {
         Some(out) => Some(RunFolder::create(Some(out), "evaluation")?),
         None => None,
@@ -31,48 +38,6 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
     Ok(())
-}
-
-/// The suites of the program, and the user's own files.
-fn suites(args: &EvaluateArgs) -> Result<Vec<Suite>> {
-    let builtin = Suites::builtin();
-    let mut suites = Vec::new();
-    for name in &args.suite {
-        let path = Path::new(name);
-        let suite = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("txt") => open_texts(path)?,
-            Some("jsonl") => {
-                let settings = OwnSettings {
-                    max_new_tokens: args.max_new_tokens,
-                    ..OwnSettings::default()
-                };
-                open_own(path, &settings)?
-            }
-            _ => {
-                let opened = builtin.open(&[name], args.protocol, &args.data);
-                let opened = opened.with_context(|| {
-                    format!("suite {name} (rows and examples are read from --data)")
-                })?;
-                opened
-                    .into_iter()
-                    .next()
-                    .context("a suite was not opened")?
-            }
-        };
-        suites.push(match args.limit {
-            Some(limit) => suite.first_per_group(limit),
-            None => suite,
-        });
-    }
-    for (at, suite) in suites.iter().enumerate() {
-        let earlier = &suites[..at];
-        ensure!(
-            earlier.iter().all(|earlier| earlier.name() != suite.name()),
-            "suite {} is named twice",
-            suite.name()
-        );
-    }
-    Ok(suites)
 }
 
 /// A model's scores, kept ones where there are any. The model is only loaded if it has to answer.
@@ -114,19 +79,22 @@ fn scores(args: &EvaluateArgs, path: &Path, suites: &[Suite]) -> Result<Vec<Eval
     let progress = Progress::new(rows as u64);
     let mut scores = Vec::new();
     for (suite, found) in suites.iter().zip(found) {
-        if let Some(found) = found {
-            scores.push(found);
-            continue;
-        }
-        let message = format!("{} · {}", path.display(), suite.name());
-        let mut answered = |rows: usize| {
-            progress.advance(rows as u64, &message);
-            Ok(())
+        let scored = match found {
+            Some(found) => found,
+            None => {
+                let message = format!("{} · {}", path.display(), suite.name());
+                let mut answered = |rows: usize| {
+                    progress.advance(rows as u64, &message);
+                    Ok(())
+                };
+                let scored =
+                    evaluate::score(&loaded.model, &tokenizer, suite, limits, &mut answered)?;
+                if let Some(kept) = &kept {
+                    kept.keep(suite, &scored)?;
+                }
+                scored
+            }
         };
-        let scored = evaluate::score(&loaded.model, &tokenizer, suite, limits, &mut answered)?;
-        if let Some(kept) = &kept {
-            kept.keep(suite, &scored)?;
-        }
         scores.push(scored);
     }
     progress.finish();

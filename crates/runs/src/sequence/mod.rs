@@ -10,6 +10,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use burn::module::Module;
+use continual::ContinualError;
+use evaluate::Evaluated;
 use lm::ExportPrecision;
 use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
 use report::record::{Contents, Manifest, RunFolder, RunResult};
@@ -17,9 +20,11 @@ use report::record::{Contents, Manifest, RunFolder, RunResult};
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
 use crate::job::Outcome;
-use crate::screen;
+use crate::progress::Progress;
 use crate::settings::RunConfig;
 use crate::side_by_side::at_once;
+use crate::suites::GeneralSuites;
+use crate::{interrupt, screen};
 use identities::contents;
 pub use jobs::diverged;
 use jobs::{Going, PlannedJob, run_all};
@@ -93,7 +98,27 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
         }
         return tune::run(config, &base, &orders, request);
     }
-    compare(config, &base, &orders, request)
+    let suites = match GeneralSuites::open(config, &base)? {
+        Some(mut suites) => {
+            let progress = Progress::new(suites.rows() as u64);
+            suites.measure_base(config, &base, &mut |suite, rows| {
+                progress.advance(rows as u64, &format!("base model · {suite}"));
+                stop_if_requested()
+            })?;
+            progress.finish();
+            Some(suites)
+        }
+        None => None,
+    };
+    compare(config, &base, &orders, suites.as_ref(), request)
+}
+
+/// Ends a measurement that has nothing to save.
+fn stop_if_requested() -> Result<()> {
+    match interrupt::requested() {
+        true => Err(ContinualError::Interrupted.into()),
+        false => Ok(()),
+    }
 }
 
 /// Every method with every seed on every order.
@@ -123,6 +148,7 @@ fn compare(
     config: &RunConfig,
     base: &BaseModel,
     orders: &[PreparedTasks],
+    suites: Option<&GeneralSuites>,
     request: &SequenceRequest<'_>,
 ) -> Result<()> {
     let contents = contents(config, base, orders)?;
@@ -138,9 +164,21 @@ fn compare(
         (request, going.at_once),
     )?;
     let models = started.folder.path().join(MODELS);
+    let general = &started.folder;
     let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
         if request.save_models {
             save_model(base, outcome, &models.join(&planned.stem))?;
+        }
+        if let Some(suites) = suites {
+            eprintln!(
+                "{}: measuring general ability on {} rows",
+                planned.label,
+                suites.rows()
+            );
+            let model = outcome.model.valid();
+            let scores = suites.measure(&model, base, &mut |_, _| stop_if_requested())?;
+            let json = serde_json::to_string(&scores)?;
+            general.write(&general_file(&planned.stem), json.as_bytes())?;
         }
         Ok(())
     };
@@ -150,6 +188,15 @@ fn compare(
 
     let summaries = summarize(&results)?;
     let mut notes = String::new();
+    for planned in &planned {
+        let file = started.folder.path().join(general_file(&planned.stem));
+        if let (Some(suites), Ok(scores)) = (suites, std::fs::read(&file)) {
+            let scores: Vec<Evaluated> = serde_json::from_slice(&scores)
+                .with_context(|| format!("in {}", file.display()))?;
+            let title = format!("{}, seed {}", planned.label, planned.seed);
+            notes.push_str(&suites.section(&title, &scores)?);
+        }
+    }
     // The report shows the tables of the first seed only.
     for planned in planned.iter().take(config.compare.len()) {
         let file = started.folder.path().join(tables_file(&planned.stem));
@@ -217,6 +264,11 @@ pub fn run_prepared(
     let outcome = run_all(&planned, base, &started, going, &mut report);
     outcome.with_context(|| started.what_is_saved())?;
     Ok(started.folder)
+}
+
+/// The file with a job's scores of general ability, row by row.
+fn general_file(stem: &str) -> String {
+    format!("general-{stem}.json")
 }
 
 /// The file with a job's tables, layer by layer, until the report includes them.

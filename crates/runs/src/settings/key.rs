@@ -10,10 +10,11 @@ use super::RunConfig;
 ///
 /// Every setting that is missing here distinguishes results, including settings that are added
 /// later.
-const NOT_IN_KEY: [(&str, &str); 16] = [
+const NOT_IN_KEY: [(&str, &str); 17] = [
     ("benchmark", "names the command and its defaults"),
     ("model", "hashed by its files"),
     ("data", "hashed by its rows"),
+    ("suites", "measured beside the run"),
     ("calibration.text", "hashed by its content"),
     (
         "calibration.save",

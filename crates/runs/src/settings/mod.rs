@@ -27,6 +27,7 @@ pub use moved::translated;
 pub use overrides::Overrides;
 pub use parts::{
     CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, RowsConfig, ScoringName,
+    SuitesConfig,
 };
 use table::set;
 pub use table::{differences, merge, read_toml};
@@ -104,6 +105,9 @@ pub struct RunConfig {
     /// The rows of `osft finetune`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowsConfig>,
+    /// Suites of general ability that are measured before and after.
+    #[serde(default, skip_serializing_if = "SuitesConfig::is_off")]
+    pub suites: SuitesConfig,
     /// The available methods and benchmarks.
     #[serde(skip)]
     pub registries: Registries,

@@ -136,3 +136,38 @@ pub struct RowsConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub format: String,
 }
+
+/// Suites of general ability that are measured before and after training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SuitesConfig {
+    /// Names of suites, `auto`, or files of one's own; nothing is measured if empty.
+    pub names: Vec<String>,
+    /// How prompts are written and scored: `trace` or `lm-eval`.
+    pub protocol: String,
+    /// Folder of the suites' rows and examples.
+    pub folder: PathBuf,
+    /// Maximum number of rows of each group; the first are used, and 0 takes all.
+    pub limit: usize,
+    /// Longest answer to a question of one's own, in tokens.
+    pub max_new_tokens: usize,
+}
+
+impl Default for SuitesConfig {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            protocol: "lm-eval".to_string(),
+            folder: PathBuf::from("general"),
+            limit: 0,
+            max_new_tokens: 256,
+        }
+    }
+}
+
+impl SuitesConfig {
+    /// Whether nothing is measured, and nothing is set.
+    pub fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+}

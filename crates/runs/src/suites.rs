@@ -1,0 +1,126 @@
+//! Suites of general ability, measured before and after training.
+
+use anyhow::{Context, Result};
+use evaluate::{Evaluated, KeptScores, Limits, SuiteNames};
+use general::{Protocol, Suite};
+use lm::LanguageModel;
+
+use crate::base::BaseModel;
+use crate::settings::RunConfig;
+
+/// The suites of a run, and what its base model reaches on them.
+pub struct GeneralSuites {
+    suites: Vec<Suite>,
+    limits: Limits,
+    /// The scores of the base model, in the order of the suites.
+    pub before: Vec<Evaluated>,
+}
+
+impl GeneralSuites {
+    /// Opens the suites of a configuration, without measuring; `None` if it names none.
+    ///
+    /// # Errors
+    ///
+    /// If a suite or a protocol is unknown, or a file cannot be read.
+    pub fn open(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
+        let of = &config.suites;
+        if of.names.is_empty() {
+            return Ok(None);
+        }
+        let protocol: Protocol = of.protocol.parse().context("suites.protocol")?;
+        let names = SuiteNames {
+            names: &of.names,
+            protocol,
+            folder: &of.folder,
+            limit: (of.limit > 0).then_some(of.limit),
+            max_new_tokens: of.max_new_tokens,
+        };
+        let positions = base.folder.config()["max_position_embeddings"].as_u64();
+        let limits = Limits {
+            context: positions.map(|positions| positions as usize),
+            ..Limits::default()
+        };
+        Ok(Some(Self {
+            suites: names.open().context("suites of general ability")?,
+            limits,
+            before: Vec::new(),
+        }))
+    }
+
+    /// Number of rows of all suites.
+    pub fn rows(&self) -> usize {
+        self.suites.iter().map(|suite| suite.rows().len()).sum()
+    }
+
+    /// Measures the base model, unless its scores are kept from an earlier run.
+    ///
+    /// # Errors
+    ///
+    /// If a suite asks for what the model cannot answer.
+    pub fn measure_base(
+        &mut self,
+        config: &RunConfig,
+        base: &BaseModel,
+        told: &mut dyn FnMut(&str, usize) -> Result<()>,
+    ) -> Result<()> {
+        let kept = KeptScores::usual_folder();
+        let kept = kept
+            .map(|folder| KeptScores::of(folder, base.fingerprint.clone(), config.backend.name()));
+        let model = &base.model;
+        self.before = self.measured(model, base, kept.as_ref(), told)?;
+        Ok(())
+    }
+
+    /// Measures a trained model.
+    ///
+    /// # Errors
+    ///
+    /// As for [`measure_base`](Self::measure_base).
+    pub fn measure<M: LanguageModel>(
+        &self,
+        model: &M,
+        base: &BaseModel,
+        told: &mut dyn FnMut(&str, usize) -> Result<()>,
+    ) -> Result<Vec<Evaluated>> {
+        self.measured(model, base, None, told)
+    }
+
+    fn measured<M: LanguageModel>(
+        &self,
+        model: &M,
+        base: &BaseModel,
+        kept: Option<&KeptScores>,
+        told: &mut dyn FnMut(&str, usize) -> Result<()>,
+    ) -> Result<Vec<Evaluated>> {
+        evaluate::scores(
+            model,
+            &base.tokenizer,
+            &self.suites,
+            kept,
+            self.limits,
+            told,
+        )
+    }
+
+    /// Every score after training beside that before, for a terminal.
+    ///
+    /// # Errors
+    ///
+    /// If the scores are no pairs.
+    pub fn table(&self, after: &[Evaluated]) -> Result<String> {
+        evaluate::page::table(after, &self.before, false)
+    }
+
+    /// The section of a report: every score after training beside that before.
+    ///
+    /// # Errors
+    ///
+    /// If the scores are no pairs.
+    pub fn section(&self, title: &str, after: &[Evaluated]) -> Result<String> {
+        let table = evaluate::page::table(after, &self.before, true)?;
+        Ok(format!(
+            "## General ability: {title}\n\n{table}\n\n{}\n\n",
+            evaluate::page::LEGEND
+        ))
+    }
+}
