@@ -133,7 +133,6 @@ def generate(spec):
     torch.set_num_threads(os.cpu_count())
     model, _ = build(spec["shape"])
     model.eval()
-    model.config.use_cache = True
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     say(ready=True)
@@ -147,7 +146,7 @@ def generate(spec):
                 # An encoder takes its padding on the right.
                 ids, mask = ids.flip(1), mask.flip(1)
             with torch.no_grad():
-                answers = model.generate(input_ids=ids, attention_mask=mask, do_sample=False,
+                answers = model.generate(input_ids=ids, attention_mask=mask, do_sample=False, use_cache=True,
                                          max_new_tokens=spec["new_tokens"], min_new_tokens=spec["new_tokens"])
             tokens += len(prompts) * spec["new_tokens"]
             assert answers.shape[1] >= spec["new_tokens"], answers.shape
