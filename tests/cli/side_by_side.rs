@@ -10,7 +10,7 @@ use crate::resume::{SMALL, findings, start, without_seconds, without_times};
 use crate::{fail, program, scratch, succeed, write_plan};
 
 /// Several methods and seeds; one of the methods starts every task from the base model again.
-fn several<'a>(jobs: &'a str) -> Vec<&'a str> {
+fn several(jobs: &str) -> Vec<&str> {
     let mut arguments = SMALL.to_vec();
     arguments[4] = "seqft,per-task,osft";
     arguments.extend(["--seeds", "0,1", "--jobs", jobs]);

@@ -57,7 +57,11 @@ pub fn evaluate<M: LanguageModel>(
             .iter()
             .map(|&index| set.questions[index].tokens.clone())
             .collect();
-        for (&index, ids) in indices.iter().zip(model.generate(&prompts, &options)) {
+        let shared = shared_beginning(&prompts);
+        let prefix = prompts[0][..shared].to_vec();
+        let rest: Vec<Vec<u32>> = prompts.iter().map(|row| row[shared..].to_vec()).collect();
+        let outputs = model.generate_behind(&prefix, &rest, &options, &mut |_, _| false);
+        for (&index, ids) in indices.iter().zip(outputs) {
             answers[index] = tokenizer.decode(&ids, true)?;
         }
         on_answers(indices.len())?;
@@ -70,4 +74,41 @@ pub fn evaluate<M: LanguageModel>(
         &texts(|question| &question.reference),
     );
     Ok(Evaluation { score, answers })
+}
+
+/// The fewest tokens for which a beginning is read apart.
+const WORTH_SHARING: usize = 32;
+
+/// Number of tokens that all prompts begin with, such as an instruction, of which each prompt has more; 0 if there are too
+/// few of them to be worth reading once.
+fn shared_beginning(prompts: &[Vec<u32>]) -> usize {
+    let [first, others @ ..] = prompts else {
+        return 0;
+    };
+    let alike = |other: &Vec<u32>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let longest = prompts.iter().map(|row| row.len().saturating_sub(1)).min();
+    let shared = others.iter().map(alike).chain(longest).min().unwrap_or(0);
+    match others.is_empty() || shared < WORTH_SHARING {
+        true => 0,
+        false => shared,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_long_beginning_that_every_prompt_goes_on_from_is_shared() {
+        let begin: Vec<u32> = (0..40).collect();
+        let row = |shared: usize, own: &[u32]| [&begin[..shared], own].concat();
+        assert_eq!(shared_beginning(&[row(40, &[7]), row(40, &[8, 9])]), 40);
+        assert_eq!(shared_beginning(&[row(36, &[99]), row(40, &[8])]), 36);
+        // A prompt keeps a token of its own.
+        assert_eq!(shared_beginning(&[row(40, &[]), row(40, &[8])]), 39);
+        assert_eq!(shared_beginning(&[row(20, &[7]), row(20, &[8])]), 0);
+        assert_eq!(shared_beginning(&[row(40, &[7])]), 0);
+        assert_eq!(shared_beginning(&[row(40, &[7]), Vec::new()]), 0);
+        assert_eq!(shared_beginning(&[]), 0);
+    }
 }

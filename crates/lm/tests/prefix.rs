@@ -63,14 +63,14 @@ fn losses_behind_a_prefix_are_those_of_the_whole_text() {
                 assert_eq!(found.len(), row.len());
             }
             let alone = Example::new(Vec::new(), PREFIX.to_vec());
-            assert_close(&found.prefix, &losses(&model, &alone), &shape);
+            assert_close(&found.prefix, &losses(&model, &alone), shape);
             // Without a prefix, nothing predicts the first token of a row.
             let free = model.token_losses(&[], &rows());
             for (row, found) in rows().iter().zip(&free.rows) {
                 let example = Example::new(Vec::new(), row.clone());
                 match model.target_count(&example) {
                     0 => assert!(found.is_empty()),
-                    _ => assert_close(found, &losses(&model, &example), &shape),
+                    _ => assert_close(found, &losses(&model, &example), shape),
                 }
             }
             let nothing = model.token_losses(&PREFIX, &[vec![], vec![4]]);

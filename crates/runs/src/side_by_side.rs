@@ -91,6 +91,7 @@ pub fn side_by_side<T: Send>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::Barrier;
     use std::time::Duration;

@@ -17,7 +17,7 @@ A manifest lists files with addresses and hashes:
   sha256 = \"…\"
   licence = \"MIT\"")]
 pub struct FetchArgs {
-    /// A model on the hub, ORGANIZATION/NAME[@REVISION]; its folder in the shared cache is printed.
+    /// A model on the hub, ORGANIZATION/NAME or ORGANIZATION/NAME@REVISION; its folder in the shared cache is printed.
     #[arg(value_name = "MODEL", required_unless_present = "manifest")]
     pub model: Option<PathBuf>,
     /// TOML file that lists files with addresses, sizes and SHA-256.

@@ -264,6 +264,7 @@ fn layers(diagnostics: &TaskDiagnostics) -> Value {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -33,7 +33,7 @@ pub fn run(spec: &ProductSpec) -> Result<()> {
     report(&Ready { ready: true })?;
     for order in stdin().lock().lines() {
         order?;
-        let seconds = products.iter_mut().map(|product| mean_seconds(product));
+        let seconds = products.iter_mut().map(mean_seconds);
         report(&Timed {
             seconds: seconds.collect(),
         })?;
