@@ -49,8 +49,8 @@ pub struct SequenceArgs {
     /// folder.
     #[arg(long, conflicts_with = "tune")]
     pub save_model: bool,
-    /// Runs that go on at the same time, each on a thread; the results are the same [default: as many as
-    /// there are cores, if the model is small, computed on the processor and fits; otherwise 1].
+    /// Runs that go on at the same time, each on a thread; the results are the same [default: one more
+    /// than there are cores, if the model is small, computed on the processor and fits as often; otherwise 1].
     #[arg(long, value_name = "COUNT", conflicts_with = "tui")]
     pub jobs: Option<NonZeroUsize>,
     /// Draw losses, scores, leak and progress on the terminal; q and then s stops the run once it is

@@ -66,8 +66,8 @@ pub struct StudyRunArgs {
     /// Only every N-th run, starting from number I: several processes share a plan.
     #[arg(long, value_name = "I/N")]
     pub part: Option<Part>,
-    /// Runs that go on at the same time, each on a thread; the results are the same [default: as many as
-    /// there are cores, if the model is small, computed on the processor and fits; otherwise 1].
+    /// Runs that go on at the same time, each on a thread; the results are the same [default: one more
+    /// than there are cores, if the model is small, computed on the processor and fits as often; otherwise 1].
     #[arg(long, value_name = "COUNT")]
     pub jobs: Option<NonZeroUsize>,
     /// Answer the general-knowledge probe too.
