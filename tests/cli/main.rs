@@ -43,6 +43,8 @@ fn program() -> &'static Path {
 fn experiments(folder: &Path) -> Command {
     let mut command = Command::new(program());
     command.current_dir(folder);
+    // What it keeps for the next time is of this test too.
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
     command
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{fail, repository, scratch, succeed};
+use crate::{fail, only, repository, scratch, succeed};
 
 #[test]
 fn list_shows_what_there_is() {
@@ -128,4 +128,44 @@ fn completions_are_printed() {
         let script = succeed(folder.path(), &["completions", shell]);
         assert!(script.contains("experiments") && script.contains("trace"));
     }
+}
+
+#[test]
+fn suites_of_general_ability_stand_around_a_run() {
+    let folder = scratch();
+    let texts = "Tom has a red book.\nThe cat sat on the mat.\n";
+    std::fs::write(folder.path().join("texts.txt"), texts).unwrap();
+    let arguments = [
+        "trace",
+        "--out",
+        "run",
+        "--method",
+        "seqft,osft",
+        "--order",
+        "stance",
+        "--limit-train",
+        "16",
+        "--limit-test",
+        "4",
+        "--epochs",
+        "1",
+        "--general",
+        "texts.txt",
+    ];
+    succeed(folder.path(), &arguments);
+    let run = folder.path().join("run");
+    let page = std::fs::read_to_string(run.join("report.md")).unwrap();
+    assert_eq!(page.matches("## General ability").count(), 2, "{page}");
+    let loss = |method: &str| -> f64 {
+        let file = only(&run, &format!("general-{method}-*-seed0.json"));
+        let text = std::fs::read_to_string(file).unwrap();
+        let scores: serde_json::Value = serde_json::from_str(&text).unwrap();
+        scores[0]["score"]["measures"][0]["mean"].as_f64().unwrap()
+    };
+    assert_ne!(loss("seqft"), loss("osft-inputs-core-energy-0.9"));
+    let error = fail(folder.path(), &["trace", "--general", "nothing"]);
+    assert!(
+        error.contains("nothing") && error.contains("mmlu"),
+        "{error}"
+    );
 }

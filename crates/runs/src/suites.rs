@@ -1,11 +1,13 @@
 //! Suites of general ability, measured before and after training.
 
 use anyhow::{Context, Result};
+use continual::ContinualError;
 use evaluate::{Evaluated, KeptScores, Limits, SuiteNames};
 use general::{Protocol, Suite};
 use lm::LanguageModel;
 
 use crate::base::BaseModel;
+use crate::interrupt;
 use crate::settings::RunConfig;
 
 /// The suites of a run, and what its base model reaches on them.
@@ -92,13 +94,21 @@ impl GeneralSuites {
         kept: Option<&KeptScores>,
         told: &mut dyn FnMut(&str, usize) -> Result<()>,
     ) -> Result<Vec<Evaluated>> {
+        // A measurement has nothing to save, so it can stop after any batch.
+        let mut told = |suite: &str, rows| {
+            told(suite, rows)?;
+            match interrupt::requested() {
+                true => Err(ContinualError::Interrupted.into()),
+                false => Ok(()),
+            }
+        };
         evaluate::scores(
             model,
             &base.tokenizer,
             &self.suites,
             kept,
             self.limits,
-            told,
+            &mut told,
         )
     }
 

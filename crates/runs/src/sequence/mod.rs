@@ -11,7 +11,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::module::Module;
-use continual::ContinualError;
 use evaluate::Evaluated;
 use lm::ExportPrecision;
 use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
@@ -21,10 +20,10 @@ use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
 use crate::job::Outcome;
 use crate::progress::Progress;
+use crate::screen;
 use crate::settings::RunConfig;
 use crate::side_by_side::at_once;
 use crate::suites::GeneralSuites;
-use crate::{interrupt, screen};
 use identities::contents;
 pub use jobs::diverged;
 use jobs::{Going, PlannedJob, run_all};
@@ -103,7 +102,7 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
             let progress = Progress::new(suites.rows() as u64);
             suites.measure_base(config, &base, &mut |suite, rows| {
                 progress.advance(rows as u64, &format!("base model · {suite}"));
-                stop_if_requested()
+                Ok(())
             })?;
             progress.finish();
             Some(suites)
@@ -111,14 +110,6 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
         None => None,
     };
     compare(config, &base, &orders, suites.as_ref(), request)
-}
-
-/// Ends a measurement that has nothing to save.
-fn stop_if_requested() -> Result<()> {
-    match interrupt::requested() {
-        true => Err(ContinualError::Interrupted.into()),
-        false => Ok(()),
-    }
 }
 
 /// Every method with every seed on every order.
@@ -176,7 +167,7 @@ fn compare(
                 suites.rows()
             );
             let model = outcome.model.valid();
-            let scores = suites.measure(&model, base, &mut |_, _| stop_if_requested())?;
+            let scores = suites.measure(&model, base, &mut |_, _| Ok(()))?;
             let json = serde_json::to_string(&scores)?;
             general.write(&general_file(&planned.stem), json.as_bytes())?;
         }
