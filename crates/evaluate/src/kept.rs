@@ -64,6 +64,7 @@ pub struct KeptScores {
     folder: PathBuf,
     model: FolderFingerprint,
     backend: String,
+    anew: bool,
 }
 
 impl KeptScores {
@@ -73,7 +74,14 @@ impl KeptScores {
             folder,
             model,
             backend: backend.to_string(),
+            anew: false,
         }
+    }
+
+    /// With `anew`, what is kept is not found, and replaced.
+    pub fn anew(mut self, anew: bool) -> Self {
+        self.anew = anew;
+        self
     }
 
     /// Where scores are kept if nobody says otherwise; `None` if the user has no folder for caches.
@@ -87,6 +95,9 @@ impl KeptScores {
     ///
     /// If the suite cannot be hashed.
     pub fn find(&self, suite: &Suite) -> Result<Option<Evaluated>> {
+        if self.anew {
+            return Ok(None);
+        }
         let Ok(text) = fs::read_to_string(self.file(suite)?) else {
             return Ok(None);
         };

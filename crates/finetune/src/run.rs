@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 use report::record::RunFolder;
-use runs::Progress;
 use runs::base::BaseModel;
 use runs::sequence::{SequenceRequest, run_prepared};
 use runs::settings::RunConfig;
@@ -183,18 +182,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         Ok((name.into_owned(), reader.text(path)?))
     });
     let texts: Vec<_> = texts.collect::<Result<_>>()?;
-    let suites = match GeneralSuites::open(config, &base)? {
-        Some(mut suites) => {
-            let progress = Progress::new(suites.rows() as u64);
-            suites.measure_base(config, &base, &mut |suite, rows| {
-                progress.advance(rows as u64, &format!("base model · {suite}"));
-                Ok(())
-            })?;
-            progress.finish();
-            Some(suites)
-        }
-        None => None,
-    };
+    let suites = GeneralSuites::before(config, &base)?;
     base.calibrate(config)?;
     let running = request.running();
     let resumes = format!(

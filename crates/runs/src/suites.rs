@@ -8,6 +8,7 @@ use lm::LanguageModel;
 
 use crate::base::BaseModel;
 use crate::interrupt;
+use crate::progress::Progress;
 use crate::settings::RunConfig;
 
 /// The suites of a run, and what its base model reaches on them.
@@ -24,7 +25,7 @@ impl GeneralSuites {
     /// # Errors
     ///
     /// If a suite or a protocol is unknown, or a file cannot be read.
-    pub fn open(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
+    fn open(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
         let of = &config.suites;
         if of.names.is_empty() {
             return Ok(None);
@@ -37,16 +38,32 @@ impl GeneralSuites {
             limit: (of.limit > 0).then_some(of.limit),
             max_new_tokens: of.max_new_tokens,
         };
-        let positions = base.folder.config()["max_position_embeddings"].as_u64();
-        let limits = Limits {
-            context: positions.map(|positions| positions as usize),
-            ..Limits::default()
-        };
         Ok(Some(Self {
             suites: names.open().context("suites of general ability")?,
-            limits,
+            limits: Limits::of(&base.folder),
             before: Vec::new(),
         }))
+    }
+
+    /// Opens the suites of a configuration and measures the base model, with a progress line; `None` if it names none.
+    ///
+    /// # Errors
+    ///
+    /// If a suite or a protocol is unknown, a file cannot be read, or a suite asks for what the model cannot answer.
+    pub fn before(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
+        let Some(mut suites) = Self::open(config, base)? else {
+            return Ok(None);
+        };
+        let kept = KeptScores::usual_folder();
+        let kept = kept
+            .map(|folder| KeptScores::of(folder, base.fingerprint.clone(), config.backend.name()));
+        let progress = Progress::new(suites.rows() as u64);
+        suites.before = suites.measured(&base.model, base, kept.as_ref(), &mut |suite, rows| {
+            progress.advance(rows as u64, &format!("base model · {suite}"));
+            Ok(())
+        })?;
+        progress.finish();
+        Ok(Some(suites))
     }
 
     /// Number of rows of all suites.
@@ -54,30 +71,11 @@ impl GeneralSuites {
         self.suites.iter().map(|suite| suite.rows().len()).sum()
     }
 
-    /// Measures the base model, unless its scores are kept from an earlier run.
-    ///
-    /// # Errors
-    ///
-    /// If a suite asks for what the model cannot answer.
-    pub fn measure_base(
-        &mut self,
-        config: &RunConfig,
-        base: &BaseModel,
-        told: &mut dyn FnMut(&str, usize) -> Result<()>,
-    ) -> Result<()> {
-        let kept = KeptScores::usual_folder();
-        let kept = kept
-            .map(|folder| KeptScores::of(folder, base.fingerprint.clone(), config.backend.name()));
-        let model = &base.model;
-        self.before = self.measured(model, base, kept.as_ref(), told)?;
-        Ok(())
-    }
-
     /// Measures a trained model.
     ///
     /// # Errors
     ///
-    /// As for [`measure_base`](Self::measure_base).
+    /// If a suite asks for what the model cannot answer.
     pub fn measure<M: LanguageModel>(
         &self,
         model: &M,

@@ -47,56 +47,40 @@ fn scores(args: &EvaluateArgs, path: &Path, suites: &[Suite]) -> Result<Vec<Eval
     let kept = match KeptScores::usual_folder() {
         Some(kept) => {
             let fingerprint = folder.fingerprint(tokenizer.stop_tokens())?;
-            Some(KeptScores::of(kept, fingerprint, args.backend.name()))
+            let kept = KeptScores::of(kept, fingerprint, args.backend.name());
+            Some(kept.anew(args.anew))
         }
         None => None,
     };
-    let mut found = Vec::new();
-    for suite in suites {
-        found.push(match &kept {
-            Some(kept) if !args.anew => kept.find(suite)?,
-            _ => None,
-        });
-    }
-    let missing = suites
-        .iter()
-        .zip(&found)
-        .filter(|(_, found)| found.is_none());
-    let rows: usize = missing.map(|(suite, _)| suite.rows().len()).sum();
-    if rows == 0 {
-        return Ok(found.into_iter().flatten().collect());
+    if let Some(kept) = &kept {
+        let found = suites.iter().map(|suite| kept.find(suite));
+        let found: Option<Vec<Evaluated>> = found.collect::<Result<_>>()?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
     }
     let loaded = folder.load::<Model>(&args.backend.device()?)?;
     for warning in tokenizer.warnings().iter().chain(&loaded.warnings) {
         eprintln!("warning: {warning}");
     }
-    let positions = folder.config()["max_position_embeddings"].as_u64();
     let limits = Limits {
         rows: args.batch as usize,
-        context: positions.map(|positions| positions as usize),
-        ..Limits::default()
+        ..Limits::of(&folder)
     };
+    let rows: usize = suites.iter().map(|suite| suite.rows().len()).sum();
     let progress = Progress::new(rows as u64);
-    let mut scores = Vec::new();
-    for (suite, found) in suites.iter().zip(found) {
-        let scored = match found {
-            Some(found) => found,
-            None => {
-                let message = format!("{} · {}", path.display(), suite.name());
-                let mut answered = |rows: usize| {
-                    progress.advance(rows as u64, &message);
-                    Ok(())
-                };
-                let scored =
-                    evaluate::score(&loaded.model, &tokenizer, suite, limits, &mut answered)?;
-                if let Some(kept) = &kept {
-                    kept.keep(suite, &scored)?;
-                }
-                scored
-            }
-        };
-        scores.push(scored);
-    }
+    let (model, kept) = (&loaded.model, kept.as_ref());
+    let scores = evaluate::scores(
+        model,
+        &tokenizer,
+        suites,
+        kept,
+        limits,
+        &mut |suite, rows| {
+            progress.advance(rows as u64, &format!("{} · {suite}", path.display()));
+            Ok(())
+        },
+    )?;
     progress.finish();
     Ok(scores)
 }

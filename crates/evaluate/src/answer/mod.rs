@@ -6,7 +6,7 @@ mod likelihood;
 
 use anyhow::Result;
 use general::{Request, Response, SuiteRow};
-use lm::{LanguageModel, TextTokenizer};
+use lm::{HfFolder, LanguageModel, TextTokenizer};
 
 /// How much is computed at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub struct Limits {
     pub tokens: usize,
     /// Most tokens that the model can read at a time, if it says so.
     pub context: Option<usize>,
+}
+
+impl Limits {
+    /// The usual limits, with the context that a model's configuration names.
+    pub fn of(folder: &HfFolder) -> Self {
+        let positions = folder.config()["max_position_embeddings"].as_u64();
+        Self {
+            context: positions.map(|positions| positions as usize),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Limits {

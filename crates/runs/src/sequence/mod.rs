@@ -19,7 +19,6 @@ use report::record::{Contents, Manifest, RunFolder, RunResult};
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
 use crate::job::Outcome;
-use crate::progress::Progress;
 use crate::screen;
 use crate::settings::RunConfig;
 use crate::side_by_side::at_once;
@@ -97,18 +96,7 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
         }
         return tune::run(config, &base, &orders, request);
     }
-    let suites = match GeneralSuites::open(config, &base)? {
-        Some(mut suites) => {
-            let progress = Progress::new(suites.rows() as u64);
-            suites.measure_base(config, &base, &mut |suite, rows| {
-                progress.advance(rows as u64, &format!("base model · {suite}"));
-                Ok(())
-            })?;
-            progress.finish();
-            Some(suites)
-        }
-        None => None,
-    };
+    let suites = GeneralSuites::before(config, &base)?;
     compare(config, &base, &orders, suites.as_ref(), request)
 }
 

@@ -183,7 +183,11 @@ impl Decoder {
     }
 
     /// The output head, with the scale of the loss.
-    fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+    pub(super) fn scaled_head<'a>(
+        &self,
+        apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
+        scale: f64,
+    ) -> Head<'a> {
         Head {
             apply,
             vocabulary: self.parts.vocabulary,

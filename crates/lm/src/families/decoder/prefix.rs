@@ -11,9 +11,6 @@ use crate::layers::{LayerCache, LinearApplier};
 use crate::model::TokenLosses;
 use crate::ops;
 
-/// Number of logits that exist at a time.
-const LOGITS: usize = 1 << 22;
-
 /// What the model keeps of a beginning.
 pub(super) struct Prefix {
     cache: Vec<LayerCache>,
@@ -138,11 +135,9 @@ fn hidden_behind(
 /// # Shapes
 /// - `hidden`: `[tokens, hidden]`
 fn losses_of(model: &Decoder, hidden: Tensor<2>, tokens: &[u32]) -> Vec<f32> {
-    let few = (LOGITS / model.parts().vocabulary.max(1)).max(1);
-    let pieces = tokens.chunks(few).enumerate();
-    let pieces = pieces.flat_map(|(index, tokens)| {
-        let part = hidden.clone().narrow(0, index * few, tokens.len());
-        ops::token_losses(model.head(part), tokens)
-    });
+    let apply = |hidden| model.head(hidden);
+    let head = model.scaled_head(&apply, 1.0);
+    let pieces = head.pieces(&hidden, tokens);
+    let pieces = pieces.flat_map(|(part, tokens)| ops::token_losses(apply(part), tokens));
     pieces.collect()
 }
