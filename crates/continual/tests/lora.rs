@@ -123,7 +123,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_reduces_it() {
             .begin_task(start, context(&tasks, 0, &Clock::start()))
             .unwrap();
         assert!(
-            method.penalty(&first).is_none(),
+            method.penalty(&first, 1).is_none(),
             "there is nothing to be orthogonal to"
         );
         let earlier = trained(&first);
@@ -148,7 +148,7 @@ fn the_penalty_is_the_overlap_with_earlier_adapters_and_reduces_it() {
                 })
                 .sum()
         };
-        let penalty = |model: &Decoder| method.penalty(model).unwrap();
+        let penalty = |model: &Decoder| method.penalty(model, 1).unwrap();
         let found = f64::from(penalty(&second).into_scalar::<f32>());
         // A sum of eighteen products with sixteen terms each, in f32.
         assert!(
@@ -187,7 +187,7 @@ fn a_sequential_adapter_continues_and_an_orthogonal_one_starts_again() {
             .begin_task(merged, context(&tasks, 1, &Clock::start()))
             .unwrap();
         assert_eq!(host(&trained(&second)[0]) != before, orthogonal);
-        assert_eq!(method.penalty(&second).is_some(), orthogonal);
+        assert_eq!(method.penalty(&second, 1).is_some(), orthogonal);
     }
 }
 

@@ -160,6 +160,12 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Ok(settings)
     }
 
+    /// The numbers of rows that the tasks of a sequence train on in an epoch, given how many each of
+    /// them has; [`Method::rows`] returns as many.
+    fn rows_per_task(&self, _settings: &Self::Settings, rows: &[usize]) -> Vec<usize> {
+        rows.to_vec()
+    }
+
     /// Its name in reports, with the settings that distinguish it.
     fn label(&self, _settings: &Self::Settings) -> String {
         self.name().to_string()
@@ -248,6 +254,13 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
     /// [`ContinualError::MethodSetting`] for an unknown setting or one of the wrong type, and the
     /// errors of [`MethodKind::checked`].
     fn settings(&self, table: &Table) -> Result<Table, ContinualError>;
+
+    /// As [`MethodKind::rows_per_task`].
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`settings`](Self::settings).
+    fn rows_per_task(&self, table: &Table, rows: &[usize]) -> Result<Vec<usize>, ContinualError>;
 
     /// As [`MethodKind::label`].
     ///

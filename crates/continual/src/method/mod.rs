@@ -8,10 +8,13 @@ mod kind;
 mod optimizer;
 mod registry;
 
+use std::sync::Arc;
+
+use burn::data::dataset::Dataset;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use lm::{LinearMap, Unmapped};
+use lm::{Example, LinearMap, Unmapped};
 
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::clock::Clock;
@@ -76,11 +79,33 @@ pub trait Method<M: Module> {
         None
     }
 
-    /// A term that is added to the loss of every step, computed from the current model.
+    /// The rows that the task trains on, in every epoch: by default, its own.
+    ///
+    /// It is called after [`begin_task`](Self::begin_task). The kind counts them before a run
+    /// ([`MethodKind::rows_per_task`]).
+    ///
+    /// # Errors
+    ///
+    /// If rows cannot be read.
+    fn rows(&self, task: &Task) -> Result<Arc<dyn Dataset<Example>>, ContinualError> {
+        Ok(task.train.clone())
+    }
+
+    /// A term that is added to the loss of step `step` (from 1 within the task), computed from the
+    /// current model.
     ///
     /// # Shapes
     /// - output: `[1]`
-    fn penalty(&self, _model: &M) -> Option<Tensor<1>> {
+    fn penalty(&self, _model: &M, _step: usize) -> Option<Tensor<1>> {
+        None
+    }
+
+    /// A term that is added to the loss of every step, summed over its answer tokens: called for
+    /// each micro-batch `rows`, and divided by the number of answer tokens of the step.
+    ///
+    /// # Shapes
+    /// - output: `[1]`
+    fn row_penalty(&self, _model: &M, _rows: &[Example]) -> Option<Tensor<1>> {
         None
     }
 
@@ -90,8 +115,9 @@ pub trait Method<M: Module> {
         &Unmapped
     }
 
-    /// Projects the gradients of a step to the allowed ones.
-    fn project(&self, grads: GradientsParams) -> GradientsParams {
+    /// Changes the gradients of a step before they are clipped: projects them to the allowed ones,
+    /// or adds the gradient of a term that is cheaper without autodiff.
+    fn project(&self, _model: &M, grads: GradientsParams) -> GradientsParams {
         grads
     }
 

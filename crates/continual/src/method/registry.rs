@@ -139,6 +139,10 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
         to_table(self.0.name(), &self.read::<M>(table)?)
     }
 
+    fn rows_per_task(&self, table: &Table, rows: &[usize]) -> Result<Vec<usize>, ContinualError> {
+        Ok(self.0.rows_per_task(&self.read::<M>(table)?, rows))
+    }
+
     fn label(&self, table: &Table) -> Result<String, ContinualError> {
         Ok(self.0.label(&self.read::<M>(table)?))
     }

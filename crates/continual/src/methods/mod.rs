@@ -5,6 +5,7 @@ mod multi_task;
 mod osft;
 mod per_task;
 mod seqft;
+mod task_start;
 
 use ::osft::ShareRules;
 use lm::LanguageModel;

@@ -1,5 +1,6 @@
 //! The loop over tasks: learn a task, score the tasks, continue with the next.
 
+mod distance;
 mod event;
 mod fingerprint;
 mod outcome;
@@ -16,6 +17,7 @@ use crate::method::{Method, TaskContext};
 use crate::protocol::{EvaluationSet, Protocol, Scoring, Task};
 use crate::trainer::{TaskTraining, TrainEvent, Training, fit};
 
+use distance::distance_figure;
 pub use event::Event;
 pub use fingerprint::rows_fingerprint;
 pub use outcome::{SequenceConfig, SequenceOutcome};
@@ -253,10 +255,11 @@ impl Sequence<'_> {
             Some(saved) => saved.resume(prepared, optimizer)?,
             None => Training::new(prepared, optimizer),
         };
+        let rows = method.rows(task)?;
         let task_training = TaskTraining {
             task: name,
             config: &self.config.train,
-            rows: task.train.as_ref(),
+            rows: rows.as_ref(),
             validation: task.validation.as_deref(),
             epochs: task.epochs,
             seed: task_seed(self.config.seed, before + index),
@@ -293,6 +296,9 @@ impl Sequence<'_> {
         let seconds = clock.seconds();
         state.seconds = state.seconds.plus(seconds);
         diagnostics.steps = steps_done;
+        diagnostics
+            .figures
+            .push(distance_figure(&state.base, &model));
         state.model = model;
         state.learned += 1;
         on_event(Event::TaskLearned {

@@ -146,8 +146,8 @@ pub fn fit<M: LanguageModel>(
             }
             let batch = rows.batch(&batch)?;
             let model = &training.model;
-            let (loss, grads) = gradients(model, &batch, config, method);
-            let mut grads = method.project(grads);
+            let (loss, grads) = gradients(model, &batch, step, config, method);
+            let mut grads = method.project(model, grads);
             let gradient_norm = clip_by_global_norm(model, &mut grads, config.max_gradient_norm);
             let learning_rate = rate.base();
             if !loss.is_finite() || !gradient_norm.is_finite() {
@@ -202,11 +202,12 @@ impl<M: Clone> Training<M> {
     }
 }
 
-/// Mean loss of a step and its gradients, accumulated over micro-batches. The method's penalty is
+/// Mean loss of a step and its gradients, accumulated over micro-batches. The method's penalties are
 /// part of the gradients but not of the loss.
 fn gradients<M: LanguageModel>(
     model: &M,
     batch: &[Example],
+    step: usize,
     config: &TrainConfig,
     method: &dyn Method<M>,
 ) -> (f64, GradientsParams) {
@@ -237,8 +238,13 @@ fn gradients<M: LanguageModel>(
         sum += model.answer_gradients(&examples, backpropagation, &mut |grads| {
             accumulator.accumulate(model, grads);
         });
+        if let Some(penalty) = method.row_penalty(model, &examples) {
+            let penalty = penalty / total as f64;
+            let grads = GradientsParams::from_grads(penalty.backward(), model);
+            accumulator.accumulate(model, grads);
+        }
     }
-    if let Some(penalty) = method.penalty(model) {
+    if let Some(penalty) = method.penalty(model, step) {
         let grads = GradientsParams::from_grads(penalty.backward(), model);
         accumulator.accumulate(model, grads);
     }

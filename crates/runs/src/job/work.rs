@@ -42,18 +42,25 @@ impl Work {
     ///
     /// If there is no such method.
     pub fn new(config: &RunConfig, prepared: &PreparedTasks, method: &str) -> Result<Self> {
-        let sizes = prepared.tasks.iter().map(|task| TaskSize {
-            train: task.train.len(),
-            epochs: task.epochs,
-            questions: task.evaluation.questions.len(),
-        });
+        let own: Vec<usize> = prepared.tasks.iter().map(|task| task.train.len()).collect();
+        let kind = config.kind(method)?;
+        let rows = kind.rows_per_task(config.method(method), &own)?;
+        let sizes = prepared
+            .tasks
+            .iter()
+            .zip(rows)
+            .map(|(task, train)| TaskSize {
+                train,
+                epochs: task.epochs,
+                questions: task.evaluation.questions.len(),
+            });
         let general = prepared.general.as_ref();
         let general = general.map_or(0, |set| set.questions.len());
         Ok(Self::of(
             config,
             &sizes.collect::<Vec<_>>(),
             general,
-            config.kind(method)?.protocol(),
+            kind.protocol(),
         ))
     }
 

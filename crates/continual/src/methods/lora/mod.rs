@@ -182,7 +182,7 @@ impl<M: Module> Method<M> for LoraMethod {
         Some(format!("{trained} numbers trained, in adapters"))
     }
 
-    fn penalty(&self, model: &M) -> Option<Tensor<1>> {
+    fn penalty(&self, model: &M, _step: usize) -> Option<Tensor<1>> {
         match self.sequence {
             AdapterSequence::Sequential => None,
             AdapterSequence::Orthogonal => penalty(&self.config, &self.layers, model),

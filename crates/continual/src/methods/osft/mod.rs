@@ -181,7 +181,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         &ThroughCores
     }
 
-    fn project(&self, grads: GradientsParams) -> GradientsParams {
+    fn project(&self, _model: &M, grads: GradientsParams) -> GradientsParams {
         match &self.split {
             Some(split) => split.project(grads),
             None => grads,

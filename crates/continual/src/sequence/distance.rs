@@ -1,0 +1,73 @@
+//! How far a model is from the one that the sequence started from.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{FloatDType, Tensor};
+
+use crate::method::{Combine, Figure, Notation};
+
+/// The Frobenius norm of the change of all parameters, as a figure of every method: retention often
+/// follows it, whatever the method.
+pub(super) fn distance_figure<M: Module>(base: &M, model: &M) -> Figure {
+    Figure {
+        name: "distance".to_string(),
+        meaning: "Frobenius norm of the change of all parameters since the base model".to_string(),
+        value: distance(base, model),
+        notation: Notation::Fixed(2),
+        combine: Combine::Last,
+    }
+}
+
+/// `sqrt(Σ (a - b)²)` over all parameters of two modules of the same kind, summed in f32 within a
+/// parameter and in f64 over parameters.
+fn distance<M: Module>(a: &M, b: &M) -> f64 {
+    let values = |module: &M| {
+        let mut collect = Collect(Vec::new());
+        module.visit(&mut collect);
+        collect.0
+    };
+    let squares = values(a).into_iter().zip(values(b)).map(|(a, b)| {
+        let square = (a - b).powi_scalar(2).sum();
+        f64::from(square.into_scalar::<f32>())
+    });
+    squares.sum::<f64>().sqrt()
+}
+
+struct Collect(Vec<Tensor<1>>);
+
+impl ModuleVisitor for Collect {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.base().inner().cast(FloatDType::F32);
+        let count = value.shape().num_elements();
+        self.0.push(value.reshape([count]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::ModuleMapper;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    struct Shift(f64);
+
+    impl ModuleMapper for Shift {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value + self.0)
+        }
+    }
+
+    #[test]
+    fn the_distance_counts_every_parameter_once() {
+        let layers: Vec<Linear> = (0..2)
+            .map(|_| LinearConfig::new(7, 5).init(&Device::flex()))
+            .collect();
+        let moved = layers.clone().map(&mut Shift(-0.5));
+        let numbers = 2.0 * (7.0 * 5.0 + 5.0);
+        let expected = 0.5 * f64::sqrt(numbers);
+        // Each difference is rounded once, to half a unit in the last place of numbers below one.
+        assert!((distance(&layers, &moved) - expected).abs() < 1e-6 * expected);
+        assert!(distance(&layers, &layers) == 0.0);
+    }
+}
