@@ -7,7 +7,8 @@ mod common;
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
 use continual::methods::{
-    LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, PerTaskValue, SeqFt,
+    LoraConfig, LoraMethod, MergeMethod, MergeRule, MultiTaskFt, OsftMethod, PerTaskFt,
+    PerTaskValue, SeqFt, TaskWeight, TaskWeightName,
 };
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
@@ -165,6 +166,10 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Decoder>> {
 
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
+fn merged(rule: MergeRule) -> Make {
+    Box::new(move || Box::new(MergeMethod::new(rule).unwrap()))
+}
+
 fn methods() -> Vec<(&'static str, Make)> {
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
     let osft = |source, form| of(source, form, BasePrecision::Full);
@@ -172,6 +177,20 @@ fn methods() -> Vec<(&'static str, Make)> {
         ("seqft", Box::new(|| Box::new(SeqFt))),
         ("lora", Box::new(|| lora(false))),
         ("o-lora", Box::new(|| lora(true))),
+        (
+            "slerp",
+            merged(MergeRule::Sphere(TaskWeight::ByTask(
+                TaskWeightName::Inverse,
+            ))),
+        ),
+        ("wise-ft", merged(MergeRule::Line(TaskWeight::Fixed(0.5)))),
+        (
+            "ties",
+            merged(MergeRule::Ties {
+                density: 0.2,
+                scale: 1.0,
+            }),
+        ),
         ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
         ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
         ("osft weights", osft(SplitSource::Weights, Form::Core)),

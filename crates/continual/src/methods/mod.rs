@@ -1,6 +1,7 @@
 //! The built-in methods: one file or folder per method, and one entry of the list.
 
 mod lora;
+mod merge;
 mod multi_task;
 mod osft;
 mod per_task;
@@ -12,6 +13,10 @@ use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
+pub use merge::{
+    MergeKind, MergeMethod, MergeRule, MergeSettings, TaskWeight, TaskWeightName, TiesKind,
+    TiesSettings,
+};
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
 pub use per_task::{PerTaskFt, PerTaskKind};
@@ -31,6 +36,9 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(SeqFtKind)
             .with(LoraKind::sequential())
             .with(LoraKind::orthogonal())
+            .with(MergeKind::line())
+            .with(MergeKind::sphere())
+            .with(TiesKind)
             .with(PerTaskKind)
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))
