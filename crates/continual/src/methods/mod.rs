@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
 pub use merge::{
     MergeKind, MergeMethod, MergeRule, MergeSettings, TaskWeight, TaskWeightName, TiesKind,
-    TiesSettings,
+    TiesSettings, between,
 };
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};

@@ -97,6 +97,15 @@ impl<M: Module> Method<M> for MergeMethod<M> {
     }
 }
 
+/// `start + share (end - start)`, for every parameter of two modules of the same kind.
+///
+/// # References
+///
+/// Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, equation 1.
+pub fn between<M: Module>(start: &M, end: M, share: f64) -> M {
+    merged(start, end, |start, end| rule::line(start, end, share))
+}
+
 /// Replaces every parameter of `end` by what `merge` makes of its values in `start` and `end`, in
 /// f32 and as vectors.
 fn merged<M: Module>(start: &M, end: M, merge: impl FnMut(Tensor<1>, Tensor<1>) -> Tensor<1>) -> M {

@@ -106,7 +106,8 @@ impl MergeRule {
     }
 }
 
-fn line(start: Tensor<1>, end: Tensor<1>, weight: f64) -> Tensor<1> {
+/// `start + weight (end - start)`.
+pub(super) fn line(start: Tensor<1>, end: Tensor<1>, weight: f64) -> Tensor<1> {
     // At both ends, the model is that model to the last bit.
     match weight {
         1.0 => end,
