@@ -79,6 +79,7 @@ fn merging_a_model_with_itself_is_the_identity() {
         MergeRule::Line(TaskWeight::Fixed(0.3)),
         MergeRule::Sphere(TaskWeight::Fixed(0.3)),
         TIES,
+        MergeRule::HardThreshold,
     ];
     for (backend, device) in backends() {
         let own = weights(&model(&device));
@@ -201,6 +202,38 @@ fn ties_equals_its_formula_over_two_tasks() {
                 .collect();
             close(after, &expected, backend);
             start = after.clone();
+        }
+    }
+}
+
+#[test]
+fn a_threshold_drops_noise_of_matrices_and_keeps_other_changes() {
+    for (backend, device) in backends() {
+        let start = model(&device);
+        let (own, lengths) = (weights(&start), lengths(&start));
+        let end: Vec<f32> = own.iter().map(|value| value + 0.25).collect();
+        let after = through(&device, MergeRule::HardThreshold, &[end.clone()]).remove(0);
+        // A change of the same number everywhere has one singular value, and the median of all is 0 (or
+        // the rounding of 0), so that it stays.
+        let expected: Vec<f64> = end.iter().copied().map(f64::from).collect();
+        close(&after, &expected, backend);
+        // A change of noise alone has no singular value above it, in matrices of ten directions or more;
+        // vectors change as they did.
+        let end: Vec<f32> = own
+            .iter()
+            .zip(drawn(own.len(), 9))
+            .map(|(a, b)| a + b)
+            .collect();
+        let after = through(&device, MergeRule::HardThreshold, &[end.clone()]).remove(0);
+        let mut first = 0;
+        for length in lengths {
+            let part = first..first + length;
+            let kept = match length {
+                16 => &end[part.clone()],
+                _ => &own[part.clone()],
+            };
+            assert_eq!(&after[part], kept, "{backend} {length}");
+            first += length;
         }
     }
 }

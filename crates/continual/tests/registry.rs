@@ -31,6 +31,7 @@ fn every_method_matches_its_registry_entry() {
         "wise-ft",
         "slerp",
         "ties",
+        "dg-hard",
         "per-task",
         "multi-task",
         "osft-paper",

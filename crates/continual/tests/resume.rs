@@ -184,6 +184,7 @@ fn methods() -> Vec<(&'static str, Make)> {
             ))),
         ),
         ("wise-ft", merged(MergeRule::Line(TaskWeight::Fixed(0.5)))),
+        ("dg-hard", merged(MergeRule::HardThreshold)),
         (
             "ties",
             merged(MergeRule::Ties {

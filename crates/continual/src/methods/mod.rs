@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
 pub use merge::{
-    MergeKind, MergeMethod, MergeRule, MergeSettings, TaskWeight, TaskWeightName, TiesKind,
-    TiesSettings, between,
+    MergeKind, MergeMethod, MergeRule, MergeSettings, TaskWeight, TaskWeightName, ThresholdKind,
+    TiesKind, TiesSettings, between,
 };
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
@@ -39,6 +39,7 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(MergeKind::line())
             .with(MergeKind::sphere())
             .with(TiesKind)
+            .with(ThresholdKind)
             .with(PerTaskKind)
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))

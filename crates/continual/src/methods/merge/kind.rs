@@ -8,6 +8,7 @@ use super::MergeMethod;
 use super::rule::{MergeRule, TaskWeight, TaskWeightName};
 use crate::error::ContinualError;
 use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::methods::NoSettings;
 
 /// Settings of a method that interpolates between two models.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,6 +152,37 @@ impl<M: LanguageModel + 'static> MethodKind<M> for TiesKind {
         _inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
         Ok(Box::new(MergeMethod::new(rule(settings))?))
+    }
+}
+
+/// `dg-hard`: of each task's change, only singular values above those of noise are kept.
+pub struct ThresholdKind;
+
+impl<M: LanguageModel + 'static> MethodKind<M> for ThresholdKind {
+    type Settings = NoSettings;
+
+    fn name(&self) -> &str {
+        "dg-hard"
+    }
+
+    fn help(&self) -> &str {
+        "Fine-tuning of all parameters; each task keeps the singular values above noise"
+    }
+
+    fn defaults(&self) -> NoSettings {
+        NoSettings {}
+    }
+
+    fn memory(&self, _settings: &NoSettings, model: &M) -> Result<MemoryNeeds, ContinualError> {
+        Ok(with_copies(model, 1))
+    }
+
+    fn build(
+        &self,
+        _settings: NoSettings,
+        _inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        Ok(Box::new(MergeMethod::new(MergeRule::HardThreshold)?))
     }
 }
 

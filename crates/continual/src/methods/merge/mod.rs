@@ -3,6 +3,7 @@
 
 mod kind;
 mod rule;
+mod singular;
 mod ties;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -12,8 +13,8 @@ use burn::tensor::{FloatDType, Tensor};
 use super::task_start::TaskStart;
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
-use crate::method::{Method, TaskContext, TaskDiagnostics};
-pub use kind::{MergeKind, MergeSettings, TiesKind, TiesSettings};
+use crate::method::{Combine, Figure, Method, Notation, TaskContext, TaskDiagnostics};
+pub use kind::{MergeKind, MergeSettings, ThresholdKind, TiesKind, TiesSettings};
 pub use rule::{MergeRule, TaskWeight, TaskWeightName};
 
 /// Fine-tuning of all parameters; at the end of each task, a rule merges the result with the model
@@ -82,7 +83,7 @@ impl<M: Module> Method<M> for MergeMethod<M> {
         model: M,
         context: TaskContext<'_>,
     ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        let diagnostics = TaskDiagnostics::of_all_parameters(&model);
+        let mut diagnostics = TaskDiagnostics::of_all_parameters(&model);
         let Some(start) = self.start.end() else {
             return Ok((model, diagnostics));
         };
@@ -91,9 +92,25 @@ impl<M: Module> Method<M> for MergeMethod<M> {
             (MergeRule::Ties { density, scale }, Some(base)) => {
                 ties::merged(base, &start, model, *density, *scale)
             }
+            (MergeRule::HardThreshold, _) => {
+                let repaired = singular::repaired(&start, model)?;
+                diagnostics.figures.push(kept_figure(repaired.kept));
+                repaired.model
+            }
             (rule, _) => merged(&start, model, |start, end| rule.merged(start, end, tasks)),
         };
         Ok((merged, diagnostics))
+    }
+}
+
+fn kept_figure(kept: f64) -> Figure {
+    Figure {
+        name: "kept".to_string(),
+        meaning: "share of the singular values of the task's change that were kept, in percent"
+            .to_string(),
+        value: 100.0 * kept,
+        notation: Notation::Fixed(1),
+        combine: Combine::Last,
     }
 }
 

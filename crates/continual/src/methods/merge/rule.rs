@@ -57,6 +57,8 @@ pub enum MergeRule {
         /// Factor of the merged change, above 0.
         scale: f64,
     },
+    /// Of the task's change of every matrix, the singular values above those of noise (DG-Hard).
+    HardThreshold,
 }
 
 impl MergeRule {
@@ -77,6 +79,7 @@ impl MergeRule {
                 let scale = ("scale", scale, valid, "above 0 and finite");
                 vec![share("density", density), scale]
             }
+            Self::HardThreshold => Vec::new(),
         };
         match checks.into_iter().find(|check| !check.2) {
             None => Ok(()),
@@ -101,7 +104,8 @@ impl MergeRule {
         match self {
             Self::Line(weight) => line(start, end, weight.at(tasks)),
             Self::Sphere(weight) => sphere(start, end, weight.at(tasks)),
-            Self::Ties { .. } => end,
+            // What these do with one parameter depends on others, or can fail.
+            Self::Ties { .. } | Self::HardThreshold => end,
         }
     }
 }
