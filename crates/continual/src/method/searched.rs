@@ -1,7 +1,7 @@
 //! Settings of a method that are worth searching, beside the learning rate.
 
 use rand::{Rng, RngExt};
-use toml::{Table, Value};
+use toml::Value;
 
 /// A setting of a method that a search of hyperparameters draws.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,19 +42,6 @@ impl SearchedSetting {
             range: SearchRange::Logarithmic { low, high },
         }
     }
-
-    /// The setting with a value, as a table to lay over the method's settings.
-    pub fn with(&self, value: Value) -> Table {
-        let path = self.name.rsplit('.');
-        let nested = path.fold(value, |inner, key| {
-            Value::Table(Table::from_iter([(key.to_string(), inner)]))
-        });
-        match nested {
-            Value::Table(table) => table,
-            // A name has at least one part, so that the fold ends with a table.
-            _ => Table::new(),
-        }
-    }
 }
 
 impl SearchRange {
@@ -80,15 +67,6 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-
-    #[test]
-    fn a_name_with_dots_leads_into_tables() {
-        let setting = SearchedSetting::values("share.adaptive.min", [0.1]);
-        let table = setting.with(Value::from(0.25));
-        assert_eq!(table["share"]["adaptive"]["min"].as_float(), Some(0.25));
-        let plain = SearchedSetting::logarithmic("strength", 1.0, 10.0).with(Value::from(2.0));
-        assert_eq!(plain.to_string().trim(), "strength = 2.0");
-    }
 
     #[test]
     fn a_logarithmic_range_draws_every_decade_alike_and_stays_within() {

@@ -84,7 +84,12 @@ impl RunResult {
             .map(|rows| Some(rows.as_ref()?.scores.clone()))
             .collect();
         let in_format = match row_scores {
-            Some(_) => run.answers.iter().flatten().map(|rows| rows.in_format).collect(),
+            Some(_) => run
+                .answers
+                .iter()
+                .flatten()
+                .map(|rows| rows.in_format)
+                .collect(),
             None => Vec::new(),
         };
         let carried_bytes = run.diagnostics.iter().map(|task| task.carried_bytes);
@@ -191,6 +196,15 @@ impl RunResult {
         }
         let csv = csv.into_inner().context("cannot finish the CSV")?;
         folder.write(&format!("matrix-{stem}.csv"), &csv)?;
+        self.write_alone(folder, stem)
+    }
+
+    /// Writes the JSON file alone, for folders of many results.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn write_alone(&self, folder: &RunFolder, stem: &str) -> Result<()> {
         let json = serde_json::to_string_pretty(self)?;
         folder.write(&format!("result-{stem}.json"), json.as_bytes())
     }
