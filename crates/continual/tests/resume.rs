@@ -117,6 +117,7 @@ fn assert_same(resumed: &RunResult, expected: &RunResult, case: &str) {
     assert_eq!(resumed.0, expected.0, "{case}: steps");
     let (resumed, expected) = (&resumed.1, &expected.1);
     assert_eq!(resumed.matrix, expected.matrix, "{case}");
+    assert_eq!(resumed.answers, expected.answers, "{case}");
     assert_eq!(resumed.general, expected.general, "{case}");
     assert_eq!(resumed.diagnostics, expected.diagnostics, "{case}");
     assert_eq!(weights(&resumed.model), weights(&expected.model), "{case}");

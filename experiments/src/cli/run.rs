@@ -69,7 +69,7 @@ pub struct SequenceArgs {
 }
 
 /// Settings that a run is made of.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Hugging Face folder of the base model [default: the built-in one].
     #[arg(long, value_name = "DIR")]

@@ -13,7 +13,9 @@ use anyhow::{Context, Result};
 use burn::module::Module;
 use evaluate::Evaluated;
 use lm::ExportPrecision;
-use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
+use report::page::{
+    format_table, matrix_table, orders_table, summarize, summary_table, write_report,
+};
 use report::record::{Contents, Manifest, RunFolder, RunResult};
 
 use crate::base::BaseModel;
@@ -220,6 +222,9 @@ fn compare(
     println!("{}", summary_table(&summaries, false));
     if let Some(table) = orders_table(&summaries, false) {
         println!("\n{table}");
+    }
+    if let Some(table) = format_table(&summaries, false) {
+        println!("\nanswers in the right format\n{table}");
     }
     let report = started.folder.path().join("report.md");
     println!("\nreport: {}", report.display());
