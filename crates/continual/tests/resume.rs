@@ -6,13 +6,14 @@ mod common;
 
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
+use continual::method::Vocabulary;
 use continual::methods::{
     LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, PerTaskValue, SeqFt,
 };
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
-    CheckpointPolicy, ContinualError, Event, Method, NoCheckpoints, Pause, Sequence,
-    SequenceConfig, SequenceOutcome, Task,
+    CheckpointPolicy, ContinualError, Event, Method, MethodInputs, MethodRegistry, NoCheckpoints,
+    Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
 use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
@@ -163,15 +164,38 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Decoder>> {
     })
 }
 
+fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
+    let inputs = MethodInputs {
+        seed: 4,
+        vocabulary: Some(Vocabulary {
+            size: WORDS.len(),
+            ends: &[0],
+        }),
+        ..MethodInputs::default()
+    };
+    let registry = MethodRegistry::builtin();
+    let kind = registry.get(name).unwrap();
+    kind.build(&toml::from_str(settings).unwrap(), inputs)
+        .unwrap()
+}
+
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
 fn methods() -> Vec<(&'static str, Make)> {
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
     let osft = |source, form| of(source, form, BasePrecision::Full);
+    let listed = |name: &'static str, settings: &'static str| -> (&'static str, Make) {
+        (name, Box::new(move || built(name, settings)))
+    };
     vec![
         ("seqft", Box::new(|| Box::new(SeqFt))),
         ("lora", Box::new(|| lora(false))),
         ("o-lora", Box::new(|| lora(true))),
+        listed("l2-sp", "strength = 0.3"),
+        listed("ewc", "strength = 20\ndecay = 0.5\nrows = 7"),
+        listed("lwf", "strength = 0.7"),
+        listed("lwf-generated", "rows = 5\ntokens = 6\nrows_per_step = 2"),
+        listed("replay", "share = 0.3"),
         ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
         ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
         ("osft weights", osft(SplitSource::Weights, Form::Core)),
