@@ -28,7 +28,7 @@ pub enum ContinualError {
     NoRows {
         /// The task.
         task: String,
-        /// `training`, `validation` or `test`.
+        /// `training`, `validation`, `test` or `generated`.
         what: &'static str,
     },
     /// The loss or a gradient is NaN or infinite.
@@ -100,6 +100,14 @@ pub enum ContinualError {
         setting: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A method needs an input that it was not built with.
+    #[error("method {method:?} needs {input}: build it with MethodInputs that have it")]
+    MissingInput {
+        /// The method.
+        method: &'static str,
+        /// What is missing.
+        input: &'static str,
     },
     /// A method's protocol differs from the protocol in the registry.
     #[error("method {name:?} is registered as {expected:?}, but says that it is {found:?}")]

@@ -28,6 +28,11 @@ fn every_method_matches_its_registry_entry() {
         "seqft",
         "lora",
         "o-lora",
+        "l2-sp",
+        "ewc",
+        "lwf",
+        "lwf-generated",
+        "replay",
         "wise-ft",
         "slerp",
         "ties",
@@ -88,7 +93,7 @@ fn an_error_names_the_invalid_setting() {
         let error = kind.settings(&table(text)).unwrap_err().to_string();
         assert!(error.contains(words), "{name} {text}: {error}");
     }
-    let error = registry.get("ewc").map(|_| ()).unwrap_err();
+    let error = registry.get("gpm").map(|_| ()).unwrap_err();
     assert!(matches!(error, ContinualError::UnknownMethod { .. }));
     assert!(error.to_string().contains("osft-paper"), "{error}");
     // Given settings replace defaults; the other defaults stay.

@@ -6,14 +6,15 @@ mod common;
 
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
+use continual::method::Vocabulary;
 use continual::methods::{
     LoraConfig, LoraMethod, MergeMethod, MergeRule, MultiTaskFt, OsftMethod, PerTaskFt,
     PerTaskValue, SeqFt, TaskWeight, TaskWeightName,
 };
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
-    CheckpointPolicy, ContinualError, Event, Method, NoCheckpoints, Pause, Sequence,
-    SequenceConfig, SequenceOutcome, Task,
+    CheckpointPolicy, ContinualError, Event, Method, MethodInputs, MethodRegistry, NoCheckpoints,
+    Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
 use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
@@ -165,6 +166,21 @@ fn lora(orthogonal: bool) -> Box<dyn Method<Decoder>> {
     })
 }
 
+fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
+    let inputs = MethodInputs {
+        seed: 4,
+        vocabulary: Some(Vocabulary {
+            size: WORDS.len(),
+            ends: &[0],
+        }),
+        ..MethodInputs::default()
+    };
+    let registry = MethodRegistry::builtin();
+    let kind = registry.get(name).unwrap();
+    kind.build(&toml::from_str(settings).unwrap(), inputs)
+        .unwrap()
+}
+
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
 fn merged(rule: MergeRule) -> Make {
@@ -174,10 +190,18 @@ fn merged(rule: MergeRule) -> Make {
 fn methods() -> Vec<(&'static str, Make)> {
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
     let osft = |source, form| of(source, form, BasePrecision::Full);
+    let listed = |name: &'static str, settings: &'static str| -> (&'static str, Make) {
+        (name, Box::new(move || built(name, settings)))
+    };
     vec![
         ("seqft", Box::new(|| Box::new(SeqFt))),
         ("lora", Box::new(|| lora(false))),
         ("o-lora", Box::new(|| lora(true))),
+        listed("l2-sp", "strength = 0.3"),
+        listed("ewc", "strength = 20\ndecay = 0.5\nrows = 7"),
+        listed("lwf", "strength = 0.7"),
+        listed("lwf-generated", "rows = 5\ntokens = 6\nrows_per_step = 2"),
+        listed("replay", "share = 0.3"),
         (
             "slerp",
             merged(MergeRule::Sphere(TaskWeight::ByTask(

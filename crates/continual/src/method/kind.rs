@@ -23,6 +23,17 @@ pub struct MethodInputs<'a> {
     pub calibration: Option<&'a CalibrationData>,
     /// A folder where the method may cache results that it can compute again.
     pub cache: Option<&'a Path>,
+    /// The tokens of the model's texts.
+    pub vocabulary: Option<Vocabulary<'a>>,
+}
+
+/// The tokens of a model's texts, as its tokenizer knows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    /// Number of tokens.
+    pub size: usize,
+    /// The stop tokens.
+    pub ends: &'a [u32],
 }
 
 /// Whether a method runs the model over rows that stand for what is to be retained.

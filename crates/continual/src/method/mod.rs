@@ -29,7 +29,7 @@ pub use diagnostics::{
 pub use flag::Flag;
 pub use kind::{
     CalibrationUse, KindVariant, MemoryNeeds, MethodInputs, MethodKind, ObservedLayer,
-    RegisteredKind,
+    RegisteredKind, Vocabulary,
 };
 pub use optimizer::{OptimizerConfig, OptimizerName, WithOptimizer};
 pub use registry::MethodRegistry;

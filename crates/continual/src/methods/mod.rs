@@ -1,18 +1,31 @@
 //! The built-in methods: one file or folder per method, and one entry of the list.
 
+mod distillation;
+mod ewc;
+mod l2_sp;
 mod lora;
+mod lwf;
+mod lwf_generated;
 mod merge;
 mod multi_task;
 mod osft;
 mod per_task;
+mod quadratic;
+mod replay;
+mod saved_rows;
 mod seqft;
+mod settings;
 mod task_start;
 
 use ::osft::ShareRules;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
+pub use ewc::{Ewc, EwcConfig, EwcKind};
+pub use l2_sp::{L2Sp, L2SpConfig, L2SpKind};
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
+pub use lwf::{Lwf, LwfConfig, LwfKind};
+pub use lwf_generated::{LwfGenerated, LwfGeneratedConfig, LwfGeneratedKind};
 pub use merge::{
     MergeKind, MergeMethod, MergeRule, MergeSettings, TaskWeight, TaskWeightName, ThresholdKind,
     TiesKind, TiesSettings, between,
@@ -20,6 +33,7 @@ pub use merge::{
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
 pub use per_task::{PerTaskFt, PerTaskKind};
+pub use replay::{Replay, ReplayConfig, ReplayKind};
 pub use seqft::{SeqFt, SeqFtKind};
 
 use crate::method::MethodRegistry;
@@ -36,6 +50,11 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(SeqFtKind)
             .with(LoraKind::sequential())
             .with(LoraKind::orthogonal())
+            .with(L2SpKind)
+            .with(EwcKind)
+            .with(LwfKind)
+            .with(LwfGeneratedKind)
+            .with(ReplayKind)
             .with(MergeKind::line())
             .with(MergeKind::sphere())
             .with(TiesKind)

@@ -7,7 +7,7 @@ mod task;
 
 pub use crate::scoring::{Protocol, Scoring};
 pub use matrix::ResultMatrix;
-pub(crate) use rows::{Rows, each_row, evenly_spaced};
+pub(crate) use rows::{Rows, each_row, evenly_spaced, read_row};
 #[cfg(test)]
 pub(crate) use task::Unscored;
 pub use task::{EvaluationSet, Question, Scorer, Task};

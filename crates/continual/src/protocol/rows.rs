@@ -101,7 +101,12 @@ pub(crate) fn each_row(
     Ok(())
 }
 
-fn read_row(rows: &dyn Dataset<Example>, row: usize) -> Result<Example, ContinualError> {
+/// Reads one row.
+///
+/// # Errors
+///
+/// [`ContinualError::Row`].
+pub(crate) fn read_row(rows: &dyn Dataset<Example>, row: usize) -> Result<Example, ContinualError> {
     rows.get(row).map_err(|error| ContinualError::Row {
         row,
         reason: error.to_string(),

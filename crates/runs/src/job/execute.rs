@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use burn::module::Module;
 use continual::checkpoint::{Checkpoint, StatePart};
-use continual::method::ShownTask;
+use continual::method::{ShownTask, Vocabulary};
 use continual::{
     CheckpointPolicy, Event, Method, MethodInputs, NoCheckpoints, Sequence, SequenceConfig,
     TaskDiagnostics,
@@ -112,6 +112,10 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         seed,
         calibration: base.calibration.as_ref(),
         cache: config.split_cache.as_deref(),
+        vocabulary: Some(Vocabulary {
+            size: base.tokenizer.vocabulary_size(),
+            ends: base.tokenizer.stop_tokens(),
+        }),
     };
     let mut implementation = config.kind(method)?.build(config.method(method), inputs)?;
     let latest = recorder.and_then(|recorder| recorder.borrow().latest());

@@ -1,0 +1,33 @@
+//! The divergence of a model's answers from those of an earlier one.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
+use lm::{Example, LanguageModel};
+
+/// `T² Σ KL(p_old ‖ p_new)` over the answer tokens of the rows. `p` are the probabilities with which every token could
+/// stand in place of an answer token, at temperature `T`; `old` must not require gradients.
+///
+/// The factor `T²` keeps the size of the gradient when the temperature changes.
+///
+/// # Shapes
+/// - output: `[1]`
+///
+/// # Panics
+///
+/// If no row has an answer token to predict.
+///
+/// # References
+///
+/// Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, section 2.
+pub(super) fn divergence<M: LanguageModel>(
+    old: &M,
+    new: &M,
+    rows: &[Example],
+    temperature: f64,
+) -> Tensor<1> {
+    // The logarithms differ from the logits by one number per answer token, which the second softmax removes.
+    let softened = |model: &M| log_softmax(model.answer_log_probabilities(rows) / temperature, 1);
+    let (old, new) = (softened(old), softened(new));
+    let difference = old.clone() - new;
+    (old.exp() * difference).sum() * temperature.powi(2)
+}

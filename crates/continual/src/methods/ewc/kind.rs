@@ -1,0 +1,101 @@
+//! Elastic weight consolidation in the registry, and its settings.
+
+use lm::LanguageModel;
+use serde::{Deserialize, Serialize};
+
+use super::Ewc;
+use crate::error::ContinualError;
+use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::methods::settings::{check, check_strength};
+
+/// Settings of [`Ewc`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EwcConfig {
+    /// The factor `λ` of the penalty, 0 or above; 0 is sequential fine-tuning.
+    pub strength: f64,
+    /// The factor `γ` of the earlier Fisher information when a task ends, from 0 to 1: 1 sums over all tasks, 0 keeps
+    /// the last task's.
+    pub decay: f64,
+    /// Number of a task's training rows, at even distances, for its Fisher information; 0 takes all.
+    pub rows: usize,
+}
+
+impl Default for EwcConfig {
+    /// The strength that TRACE uses, and no decay, as in van de Ven's implementation; 256 rows are our own choice, at
+    /// the cost of one backward pass each.
+    fn default() -> Self {
+        Self {
+            strength: 400.0,
+            decay: 1.0,
+            rows: 256,
+        }
+    }
+}
+
+impl EwcConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::InvalidSetting`].
+    pub fn validate(&self) -> Result<(), ContinualError> {
+        check_strength(self.strength)?;
+        let is_share = (0.0..=1.0).contains(&self.decay);
+        check(is_share, "decay", self.decay, "from 0 to 1")
+    }
+}
+
+/// Elastic weight consolidation in the registry.
+pub struct EwcKind;
+
+impl<M: LanguageModel + 'static> MethodKind<M> for EwcKind {
+    type Settings = EwcConfig;
+
+    fn name(&self) -> &str {
+        "ewc"
+    }
+
+    fn help(&self) -> &str {
+        "Elastic weight consolidation: a pull towards earlier weights, by their Fisher information"
+    }
+
+    fn defaults(&self) -> EwcConfig {
+        EwcConfig::default()
+    }
+
+    fn checked(&self, settings: EwcConfig) -> Result<EwcConfig, ContinualError> {
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn label(&self, settings: &EwcConfig) -> String {
+        let decay = match settings.decay {
+            1.0 => String::new(),
+            decay => format!(" decay {decay}"),
+        };
+        format!("ewc {}{decay}", settings.strength)
+    }
+
+    fn memory(&self, _settings: &EwcConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
+        let parameters = model.num_params();
+        Ok(MemoryNeeds {
+            // The Fisher information and the weights at the start of the task.
+            attached: 8 * parameters,
+            ..MemoryNeeds::of_weights(parameters, parameters)
+        })
+    }
+
+    /// None: a timing runs the steps of a first task, which has no penalty.
+    fn variants(&self) -> Vec<KindVariant> {
+        Vec::new()
+    }
+
+    fn build(
+        &self,
+        settings: EwcConfig,
+        _inputs: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<M>>, ContinualError> {
+        Ok(Box::new(Ewc::new(settings)?))
+    }
+}

@@ -1,0 +1,148 @@
+//! Elastic weight consolidation: fine-tuning of all parameters with a pull towards the weights after the last task,
+//! stronger where those tasks depend on a weight.
+
+mod fisher;
+mod kind;
+
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use lm::{Example, LanguageModel};
+
+use super::quadratic::add_pull;
+use super::task_start::TaskStart;
+use crate::checkpoint::{Checkpoint, StatePart, identities, with_identities};
+use crate::clock::TimedPart;
+use crate::error::ContinualError;
+use crate::method::{Method, TaskContext, TaskDiagnostics};
+use crate::protocol::evenly_spaced;
+pub use kind::{EwcConfig, EwcKind};
+
+const PART: &str = "fisher-";
+
+/// Elastic weight consolidation in its online form: adds `λ/2 Σ F (θ - θ*)²` to the loss, with one Fisher information
+/// `F ← γ F + F_t` for all tasks.
+///
+/// `θ*` are the weights after the last task, which are those that the next one starts from, also in a later sequence.
+/// `F_t` is the diagonal of the empirical Fisher information: the mean over rows of the squared gradient of the summed
+/// log-likelihood of a row's given answer. It is not normalized, so a strength fits one model and kind of rows only.
+/// The penalty's gradient is added before clipping, so it counts in the reported gradient norm. The first task has no
+/// penalty.
+///
+/// # References
+///
+/// Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 2017, equation 3; Schwarz et al.,
+/// "Progress & Compress", ICML 2018, section 4 (the online form); van de Ven, "On the Computation of the Fisher
+/// Information in Continual Learning", 2025 (gradients per row).
+#[derive(Clone, Debug)]
+pub struct Ewc<M> {
+    config: EwcConfig,
+    learned: Option<Learned<M>>,
+    start: TaskStart<M>,
+}
+
+/// What is known of the tasks so far.
+#[derive(Clone, Debug)]
+struct Learned<M> {
+    /// A model whose parameters are the Fisher information.
+    fisher: M,
+    /// Number of tasks in it; it distinguishes the parts of saved states.
+    tasks: usize,
+}
+
+impl<M: LanguageModel> Ewc<M> {
+    /// Elastic weight consolidation with one strength for all tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::InvalidSetting`].
+    pub fn new(config: EwcConfig) -> Result<Self, ContinualError> {
+        config.validate()?;
+        Ok(Self {
+            config,
+            learned: None,
+            start: TaskStart::default(),
+        })
+    }
+
+    /// The Fisher information of the tasks so far, as a model with its values; `None` before the first task has ended.
+    pub fn fisher(&self) -> Option<&M> {
+        self.learned.as_ref().map(|learned| &learned.fisher)
+    }
+}
+
+impl<M: LanguageModel> Method<M> for Ewc<M> {
+    fn begin_task(
+        &mut self,
+        model: M,
+        context: TaskContext<'_>,
+    ) -> Result<(M, ModuleOptimizer), ContinualError> {
+        if self.learned.is_some() {
+            self.start.begin(context.index, &model);
+        }
+        let optimizer = context.optimizer.for_module(&model)?;
+        Ok((model.set_require_grad(true), optimizer))
+    }
+
+    fn project(&self, model: &M, grads: GradientsParams) -> GradientsParams {
+        match (self.start.model(), self.fisher()) {
+            (Some(start), Some(fisher)) => {
+                add_pull(model, grads, self.config.strength, start, Some(fisher))
+            }
+            _ => grads,
+        }
+    }
+
+    fn state(&self) -> Vec<StatePart<'_>> {
+        let fisher = self.learned.iter().map(|learned| {
+            let name = format!("{PART}{}.bpk", learned.tasks);
+            StatePart::module(name, &learned.fisher)
+        });
+        self.start.part().into_iter().chain(fisher).collect()
+    }
+
+    fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
+        self.start.restore(base, saved)?;
+        let Some(name) = saved.find(PART) else {
+            self.learned = None;
+            return Ok(());
+        };
+        let number = name
+            .strip_prefix(PART)
+            .and_then(|rest| rest.strip_suffix(".bpk"));
+        let tasks = number.and_then(|number| number.parse().ok());
+        let tasks = tasks.ok_or_else(|| saved.broken(&name, &"its name has no number of tasks"))?;
+        let fisher = saved.module(&name, base.clone())?.no_grad();
+        self.learned = Some(Learned { fisher, tasks });
+        Ok(())
+    }
+
+    fn take_over(&mut self, model: &M, carried: &Checkpoint) -> Result<(), ContinualError> {
+        self.restore(model, carried)?;
+        if let Some(learned) = self.learned.take() {
+            // The parameters of this process have identities of their own.
+            let fisher = with_identities(learned.fisher, &identities(model));
+            self.learned = fisher.map(|fisher| Learned { fisher, ..learned });
+        }
+        Ok(())
+    }
+
+    fn end_task(
+        &mut self,
+        model: M,
+        context: TaskContext<'_>,
+    ) -> Result<(M, TaskDiagnostics), ContinualError> {
+        self.start.end();
+        let rows = evenly_spaced(context.task.train.as_ref(), self.config.rows)?;
+        let has_answer = |row: &Example| model.target_count(row) > 0;
+        let rows: Vec<Example> = rows.into_iter().filter(has_answer).collect();
+        // Also after the last task: a longer sequence may go on from here.
+        let fisher = context.clock.time(TimedPart::Calibration, || {
+            fisher::with_rows(&model, &rows, self.fisher(), self.config.decay)
+        });
+        self.learned = Some(Learned {
+            fisher,
+            tasks: context.index + 1,
+        });
+        let diagnostics = TaskDiagnostics::of_all_parameters(&model);
+        Ok((model, diagnostics))
+    }
+}
