@@ -112,7 +112,9 @@ pub use form::{FreeCore, FreeFactors, KeptInput, StepCost};
 pub use importance_measure::ImportanceMeasure;
 pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;
-pub use rule::{AdaptiveShare, GrowingEnergy, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule};
+pub use rule::{
+    AdaptiveShare, GrowingEnergy, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule,
+};
 pub use split::{
     Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SplitCache, SplitContext,
 };

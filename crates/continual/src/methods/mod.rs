@@ -1,5 +1,6 @@
 //! The built-in methods: one file or folder per method, and one entry of the list.
 
+mod input_projection;
 mod lora;
 mod multi_task;
 mod osft;
@@ -11,6 +12,7 @@ use ::osft::ShareRules;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
+pub use input_projection::{InputProjection, InputProjectionKind};
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
@@ -35,6 +37,9 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))
             .with(OsftKind::configured(rules))
+            .with(InputProjectionKind::gpm(rules))
+            .with(InputProjectionKind::sgp(rules))
+            .with(InputProjectionKind::adam_nscl(rules))
     }
 }
 

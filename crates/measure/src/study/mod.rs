@@ -75,7 +75,7 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     }
 
     // Variants that do not read the calibration text omit it from their identity.
-    let reader = plan.variants.iter().find(|v| v.config.reads_calibration());
+    let reader = plan.variants.iter().find(|v| v.config.reads_base_rows());
     let contents = identities::of(&reader.unwrap_or(first).config, &base, &prepared)?;
     let (mut missing, mut names) = (Vec::new(), Vec::new());
     let mut index = 0;

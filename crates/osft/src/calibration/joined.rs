@@ -44,9 +44,11 @@ impl Calibration {
             let unions = match config.combine {
                 Combine::Mean => Vec::new(),
                 Combine::Union => {
-                    let pairs = newer.moments.iter().enumerate().map(|(index, moment)| {
-                        (Union::empty(moment.dimension()), index)
-                    });
+                    let pairs = newer
+                        .moments
+                        .iter()
+                        .enumerate()
+                        .map(|(index, moment)| (Union::empty(moment.dimension()), index));
                     newer.united(pairs.collect(), config, task, tasks)?
                 }
             };

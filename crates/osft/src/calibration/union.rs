@@ -274,6 +274,9 @@ mod tests {
         assert_eq!(union.basis.ncols(), 2);
         // The first two axes hold nothing of this source: it needs both of its own.
         let second = moment(&axes(&[0.0, 0.0, 2.0, 2.0]));
-        assert_eq!(union.with_source(&second, &choice).unwrap().basis.ncols(), 4);
+        assert_eq!(
+            union.with_source(&second, &choice).unwrap().basis.ncols(),
+            4
+        );
     }
 }

@@ -136,7 +136,10 @@ fn hash_calibration(calibration: &Calibration, hash: &mut Sha256) {
         .collect();
     moments.iter().for_each(|moment| hash.update(moment));
     for union in &calibration.unions {
-        union.parts().iter().for_each(|part| hash.update(part.as_bytes()));
+        union
+            .parts()
+            .iter()
+            .for_each(|part| hash.update(part.as_bytes()));
     }
     for layer in &calibration.layers {
         hash.update(format!(" {} {} ", layer.path, layer.moment));

@@ -100,11 +100,7 @@ pub(crate) struct InputEnergy {
 }
 
 impl InputEnergy {
-    pub(crate) fn new(
-        moment: Arc<Moment>,
-        directions: &Directions,
-        weight: &Mat<f64>,
-    ) -> Self {
+    pub(crate) fn new(moment: Arc<Moment>, directions: &Directions, weight: &Mat<f64>) -> Self {
         let basis = directions.input.subcols(0, directions.k_in).to_owned();
         let protected = moment.energy_of(&basis);
         let unprotected = (moment.trace() - protected).max(0.0);
@@ -175,9 +171,10 @@ impl LayerSplit {
             shape: target.value.dims(),
             k_in: directions.k_in,
             k_out: directions.k_out,
-            mean_scale: directions.scales.as_ref().map(|scales| {
-                scales.values.iter().sum::<f64>() / directions.input.nrows() as f64
-            }),
+            mean_scale: directions
+                .scales
+                .as_ref()
+                .map(|scales| scales.values.iter().sum::<f64>() / directions.input.nrows() as f64),
             lost_directions: directions.lost,
             constraint: Arc::new(constraint),
             core: has_core.then(ParamId::new),

@@ -58,7 +58,9 @@ impl PerTarget {
             }
         }
         if config.combine == Combine::Union {
-            let unions = paths.iter().map(|path| calibration.shared_union(path).cloned());
+            let unions = paths
+                .iter()
+                .map(|path| calibration.shared_union(path).cloned());
             per_target.unions = unions.collect::<Option<_>>().ok_or(OsftError::NotUnited)?;
         }
         per_target.importance = vec![None; targets.len()];

@@ -52,7 +52,10 @@ pub(super) fn directions(
             scales.chain(std::iter::repeat_n(1.0, d_in - k)).collect()
         }
     };
-    let reaches = energies.iter().zip(&scales).map(|(energy, p)| energy * p * p);
+    let reaches = energies
+        .iter()
+        .zip(&scales)
+        .map(|(energy, p)| energy * p * p);
     let reach = reaches.fold(0.0, f64::max);
     let basis = complete(spectrum.vectors.clone(), spectrum.vectors.ncols())?;
     let energies = &spectrum.values;

@@ -115,7 +115,11 @@ fn none(layer: &Layer<'_>) -> Directions {
     }
 }
 
-/// Directions with these scales, of which those with the scale 0 are protected: they come first. `basis` is
+/// A direction with a smaller scale is protected: its steps would vanish in f32, and the squares of its basis
+/// too.
+const SMALLEST_SCALE: f64 = 1e-15;
+
+/// Directions with these scales, of which those without a scale are protected: they come first. `basis` is
 /// complete, `energies` are those of its columns.
 fn scaled(
     layer: &Layer<'_>,
@@ -126,18 +130,21 @@ fn scaled(
     reach: f64,
 ) -> Directions {
     let (protected, free): (Vec<usize>, Vec<usize>) =
-        (0..scales.len()).partition(|&index| scales[index] == 0.0);
+        (0..scales.len()).partition(|&index| scales[index] < SMALLEST_SCALE);
     let order: Vec<usize> = protected.iter().chain(&free).copied().collect();
     Directions {
         input: Mat::from_fn(basis.nrows(), order.len(), |i, j| basis[(i, order[j])]),
-        scales: Some(Scales {
+        scales: (!free.is_empty()).then(|| Scales {
             values: free.iter().map(|&index| scales[index]).collect(),
             reach,
         }),
         output: Mat::zeros(layer.weight.ncols(), 0),
         k_in: protected.len(),
         k_out: 0,
-        energies: energies.to_vec(),
+        energies: order
+            .iter()
+            .filter_map(|&index| energies.get(index).copied())
+            .collect(),
         total_energy,
         lost: 0,
     }

@@ -14,10 +14,12 @@ const EXPONENT: f64 = 1000.0;
 pub(super) fn ridge_scales(energies: &[f64], mean: f64) -> Vec<f64> {
     let largest = energies.iter().copied().fold(0.0, f64::max);
     // Relative to the largest energy, so that `μ` has no unit.
-    let relative = energies.iter().map(|energy| match *energy > largest * NONE {
-        true => energy / largest,
-        false => 0.0,
-    });
+    let relative = energies
+        .iter()
+        .map(|energy| match *energy > largest * NONE {
+            true => energy / largest,
+            false => 0.0,
+        });
     let relative: Vec<f64> = relative.collect();
     let empty = relative.iter().filter(|energy| **energy == 0.0).count();
     let wanted = mean * energies.len() as f64;

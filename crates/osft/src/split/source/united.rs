@@ -38,7 +38,9 @@ pub(super) fn directions(
     let of_union = union.importance.iter().map(|importance| 1.0 - importance);
     let others = std::iter::repeat_n(1.0, basis.ncols() - k);
     let scales: Vec<f64> = of_union.chain(others).collect();
-    let columns = Mat::from_fn(basis.nrows(), basis.ncols(), |i, j| basis[(i, j)] * scales[j]);
+    let columns = Mat::from_fn(basis.nrows(), basis.ncols(), |i, j| {
+        basis[(i, j)] * scales[j]
+    });
     // The directions are no eigenvectors of the mean: the sum over them bounds the largest.
     let missed = moment.sketch_error() * scales.iter().map(|p| p * p).sum::<f64>();
     let reach = moment.energy_of(&columns) + missed;
