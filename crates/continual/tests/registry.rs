@@ -41,6 +41,9 @@ fn every_method_matches_its_registry_entry() {
         "multi-task",
         "osft-paper",
         "osft",
+        "gpm",
+        "sgp",
+        "adam-nscl",
     ];
     assert_eq!(registry.names(), names);
     let model = model(&Device::flex());
@@ -63,6 +66,7 @@ fn every_method_matches_its_registry_entry() {
         let calibration = match name {
             "osft" => CalibrationUse::Needed,
             "osft-paper" => CalibrationUse::WhereMeasured,
+            "gpm" | "sgp" | "adam-nscl" => CalibrationUse::OfTasks,
             _ => CalibrationUse::Never,
         };
         assert_eq!(kind.calibration(&settings).unwrap(), calibration, "{name}");
@@ -86,6 +90,16 @@ fn an_error_names_the_invalid_setting() {
             "2 is outside [0, 1]",
         ),
         ("osft", "protected_share = { half = 1 }", "half"),
+        ("osft", "scaling = 'soft'", "soft"),
+        ("osft", "scaling = 'ridge'\nform = 'weight'", "ridge"),
+        ("osft", "scaling_alpha = 3.0", "scaling_alpha"),
+        ("gpm", "scaling_alpha = 3.0", "methods.gpm.scaling_alpha"),
+        ("sgp", "scaling_alpha = -1.0", "at least 0"),
+        (
+            "adam-nscl",
+            "protected_share = { threshold = 0.5 }",
+            "at least 1",
+        ),
         ("seqft", "speed = 1", "methods.seqft.speed"),
     ];
     for (name, text, words) in cases {

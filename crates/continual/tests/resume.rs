@@ -17,7 +17,7 @@ use continual::{
     Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
-use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
+use osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, SplitSource, Targets};
 use serde_json::Value;
 
 use common::*;
@@ -181,6 +181,34 @@ fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
         .unwrap()
 }
 
+/// OSFT in the core form by the inputs, changed by `change`.
+fn osft_with(change: fn(OsftConfig) -> OsftConfig) -> Make {
+    Box::new(move || {
+        let config = OsftConfig::new()
+            .with_targets(["_proj\\.weight$"])
+            .with_split(SplitSource::Inputs)
+            .with_share_rule(ShareRule::energy(0.8));
+        let data = calibration_data(&model(&Device::flex()));
+        Box::new(OsftMethod::new(change(config)).with_calibration(data))
+    })
+}
+
+/// A method by its name, with its default settings over other targets and these settings.
+fn registered(name: &'static str, settings: &'static str) -> Make {
+    Box::new(move || {
+        let data = calibration_data(&model(&Device::flex()));
+        let inputs = MethodInputs {
+            calibration: Some(&data),
+            ..MethodInputs::default()
+        };
+        let settings = format!("targets = ['_proj\\.weight$']\n{settings}");
+        let registry = MethodRegistry::<Decoder>::builtin();
+        let kind = registry.get(name).unwrap();
+        kind.build(&toml::from_str(&settings).unwrap(), inputs)
+            .unwrap()
+    })
+}
+
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
 fn merged(rule: MergeRule) -> Make {
@@ -230,6 +258,18 @@ fn methods() -> Vec<(&'static str, Make)> {
             "osft bf16",
             of(SplitSource::Inputs, Form::Core, BasePrecision::Bf16),
         ),
+        (
+            "osft ridge",
+            osft_with(|config| config.with_scaling(Scaling::Ridge)),
+        ),
+        (
+            "osft union",
+            osft_with(|config| config.with_combine(Combine::Union)),
+        ),
+        ("gpm", registered("gpm", "")),
+        ("gpm with base", registered("gpm", "protect_base = true")),
+        ("sgp", registered("sgp", "")),
+        ("adam-nscl", registered("adam-nscl", "")),
     ]
 }
 

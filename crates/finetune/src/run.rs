@@ -98,7 +98,7 @@ pub(crate) fn check(config: &RunConfig) -> Result<export::ExportFormat> {
         "--answer-after: no answer is compared with --questions 0"
     );
     ensure!(
-        config.calibration.text.is_none() || config.reads_calibration(),
+        config.calibration.text.is_none() || config.reads_base_rows(),
         "--calibration-text: {method} does not read it"
     );
     Ok(format)

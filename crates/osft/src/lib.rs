@@ -61,6 +61,8 @@
 //! - how many directions are protected, by a [`ShareRule`] for all targets or a [`TargetShare`] for some: a
 //!   fixed share, the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number,
 //!   or a [`Rule`] of your own, which [`ShareRules`] makes from settings;
+//! - how strongly each direction is held back, [`Scaling`], and how several sources of inputs are combined,
+//!   [`Combine`];
 //! - how the change stays inside the free directions, [`Form`]: in core coordinates, by the paper's equation,
 //!   or as the factors of the paper's algorithm;
 //! - whether other parameters train, [`Others`], and what weight decay pulls towards, [`Decay`];
@@ -102,15 +104,17 @@ mod split;
 
 pub use calibration::{Calibration, Calibrator, Moment, Source, moment_bytes};
 pub use config::{
-    BasePrecision, Decay, Form, OsftConfig, Others, Removed, SelectedTarget, SplitSource,
-    TargetShare, Targets,
+    BasePrecision, Combine, DEFAULT_ALPHA, Decay, Form, OsftConfig, Others, Removed, Scaling,
+    SelectedTarget, SplitSource, TargetShare, Targets,
 };
 pub use error::OsftError;
 pub use form::{FreeCore, FreeFactors, KeptInput, StepCost};
 pub use importance_measure::ImportanceMeasure;
 pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;
-pub use rule::{AdaptiveShare, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule};
+pub use rule::{
+    AdaptiveShare, GrowingEnergy, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule,
+};
 pub use split::{
     Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SplitCache, SplitContext,
 };

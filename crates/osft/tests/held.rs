@@ -64,7 +64,9 @@ fn stored_numbers_are_predicted_without_a_decomposition() {
 /// The number of values in the bases, and of values that track gradients, counted from the tensors.
 fn counted(osft: &Osft, prepared: &Mlp) -> (usize, usize) {
     let numbers = |side: &Side| match side {
-        Side::Free(basis) | Side::Protected(basis) => basis.dims().iter().product(),
+        Side::Free(basis) | Side::Protected(basis) | Side::Scaled(basis) => {
+            basis.dims().iter().product()
+        }
         Side::Open | Side::Closed => 0,
     };
     let bases = osft

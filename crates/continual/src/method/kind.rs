@@ -43,8 +43,20 @@ pub enum CalibrationUse {
     Never,
     /// It does if there are such rows.
     WhereMeasured,
+    /// It does after every task, on rows of that task; it reads no rows that stand for the base model.
+    OfTasks,
     /// It requires such rows.
     Needed,
+}
+
+impl CalibrationUse {
+    /// Whether it reads rows that stand for what the base model knows.
+    pub fn reads_base_rows(self) -> bool {
+        match self {
+            Self::Never | Self::OfTasks => false,
+            Self::WhereMeasured | Self::Needed => true,
+        }
+    }
 }
 
 /// The memory that a method needs while it trains, in bytes, without activations.

@@ -2,6 +2,7 @@
 
 mod distillation;
 mod ewc;
+mod input_projection;
 mod l2_sp;
 mod lora;
 mod lwf;
@@ -22,6 +23,7 @@ use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
 pub use ewc::{Ewc, EwcConfig, EwcKind};
+pub use input_projection::{InputProjection, InputProjectionKind};
 pub use l2_sp::{L2Sp, L2SpConfig, L2SpKind};
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
 pub use lwf::{Lwf, LwfConfig, LwfKind};
@@ -63,6 +65,9 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))
             .with(OsftKind::configured(rules))
+            .with(InputProjectionKind::gpm(rules))
+            .with(InputProjectionKind::sgp(rules))
+            .with(InputProjectionKind::adam_nscl(rules))
     }
 }
 

@@ -63,7 +63,7 @@ impl Time {
         let calibrates = config.reads_calibration();
         let settings = &config.calibration;
 
-        let generates = calibrates && !carried && settings.text.is_none();
+        let generates = config.reads_base_rows() && !carried && settings.text.is_none();
         let generating = match generates || work.questions > 0 {
             true => generation(folder, &plain)?,
             false => 0.0,
@@ -76,9 +76,9 @@ impl Time {
         if calibrates {
             let rows = work.calibrated_rows as f64 / work.examples.len().max(1) as f64;
             let of_task = rows * work.tokens as f64;
-            let of_base = match carried {
-                true => 0.0,
-                false => (settings.base_rows * settings.base_tokens) as f64,
+            let of_base = match config.reads_base_rows() && !carried {
+                false => 0.0,
+                true => (settings.base_rows * settings.base_tokens) as f64,
             };
             let per_token = calibration(&plain, config, work)?;
             parts.push(("calibration", per_token * (of_base + of_task)));

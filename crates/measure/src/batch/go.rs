@@ -8,6 +8,7 @@ use anyhow::Result;
 use report::record::{DivergedRun, RunFolder};
 use runs::job::{self, Job};
 use runs::sequence::diverged;
+use runs::settings::RunConfig;
 use runs::{Progress, at_once, side_by_side};
 
 use super::{Batch, Cost, PlannedRun};
@@ -33,8 +34,11 @@ impl Batch {
         let at_once = at_once(missing.len(), jobs, first.config.backend, &self.base.model);
         let cost = Cost::of(self, folder, runs, at_once)?;
         println!("{cost}\n");
-        let reader = missing.iter().find(|run| run.config.reads_calibration());
-        if let Some(run) = reader {
+        // Those that read rows of the base model and those that read rows of the tasks alone share the data:
+        // the first ones decide what is in it.
+        let reads = |reads: fn(&RunConfig) -> bool| missing.iter().find(|run| reads(&run.config));
+        let reader = reads(RunConfig::reads_base_rows);
+        if let Some(run) = reader.or_else(|| reads(RunConfig::reads_calibration)) {
             self.base.calibrate(&run.config)?;
         }
         let progress = Progress::new(cost.rows);

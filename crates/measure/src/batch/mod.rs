@@ -94,7 +94,7 @@ impl Batch {
             );
         }
         // Runs that do not read the calibration text omit it from their identity.
-        let reader = configs.iter().find(|config| config.reads_calibration());
+        let reader = configs.iter().find(|config| config.reads_base_rows());
         batch.contents =
             identities::contents(reader.unwrap_or(&first), &batch.base, &batch.orders)?;
         Ok(batch)

@@ -263,6 +263,7 @@ impl Calibrator {
             }],
             moments,
             layers,
+            unions: Vec::new(),
         })
     }
 }

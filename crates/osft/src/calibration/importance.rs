@@ -76,6 +76,7 @@ mod tests {
                 weight: 1.0,
             }],
             moments: Vec::new(),
+            unions: Vec::new(),
             layers: cosines
                 .iter()
                 .map(|&cosine| LayerCalibration {

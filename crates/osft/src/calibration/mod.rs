@@ -2,10 +2,12 @@
 
 mod calibrator;
 mod importance;
+mod joined;
 mod moment;
 mod sketch;
 mod sums;
 mod symmetric;
+mod union;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ pub use moment::Moment;
 pub(crate) use moment::{Second, Spectrum};
 pub(crate) use sketch::Sketch;
 pub(crate) use symmetric::Symmetric;
+pub(crate) use union::{Union, scale};
 
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
@@ -46,14 +49,16 @@ pub(crate) struct LayerCalibration {
 
 /// Moments of the inputs of every target, over one or more sources of data.
 ///
-/// A [`Calibrator`] makes it; [`absorb`](Self::absorb) adds a source. Its size does not depend on the number
-/// of sources: it stores their weighted mean, where each source is normalized by its own number of tokens. It
-/// contains no data.
+/// A [`Calibrator`] makes it; [`joined`](Self::joined) adds a source. Its size does not depend on the number
+/// of sources: it stores their weighted mean, where each source is normalized by its own number of tokens, and
+/// with [`Combine::Union`](crate::Combine::Union) at most one basis per moment beside it. It contains no data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     pub(crate) sources: Vec<Source>,
     pub(crate) moments: Vec<Arc<Moment>>,
     pub(crate) layers: Vec<LayerCalibration>,
+    /// For each moment, the directions that any source needs; empty if the sources are only averaged.
+    pub(crate) unions: Vec<Arc<Union>>,
 }
 
 impl Calibration {
@@ -71,70 +76,6 @@ impl Calibration {
             source.weight *= factor;
         }
         Ok(self)
-    }
-
-    /// Adds the sources of another calibration. From now on the importance is the newer calibration's, since
-    /// the paper takes it from the previous task.
-    ///
-    /// # Errors
-    ///
-    /// [`OsftError::OtherCalibration`] if the two calibrations differ in their layers, groups of layers or
-    /// input dimensions; [`OsftError::OtherSketch`] if they store a moment in different ways. On error
-    /// nothing changes.
-    pub fn absorb(&mut self, newer: &Self) -> Result<(), OsftError> {
-        let mismatch = |layer: &str| OsftError::OtherCalibration {
-            layer: layer.to_string(),
-        };
-        let newer_layers = newer.by_path();
-        let missing_in_newer =
-            |layer: &&LayerCalibration| !newer_layers.contains_key(layer.path.as_str());
-        if let Some(layer) = self.layers.iter().find(missing_in_newer) {
-            return Err(mismatch(&layer.path));
-        }
-        let own_layers = self.by_path();
-        let missing_here =
-            |layer: &&LayerCalibration| !own_layers.contains_key(layer.path.as_str());
-        if let Some(layer) = newer.layers.iter().find(missing_here) {
-            return Err(mismatch(&layer.path));
-        }
-        // Moments are numbered in the order of their first observation, which may differ between
-        // calibrations.
-        let mut moment_of: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut layers = self.layers.clone();
-        for layer in &mut layers {
-            let newer_layer = newer_layers[layer.path.as_str()];
-            if *moment_of.entry(layer.moment).or_insert(newer_layer.moment) != newer_layer.moment {
-                return Err(mismatch(&layer.path));
-            }
-            (layer.cosine, layer.linear_cka) = (newer_layer.cosine, newer_layer.linear_cka);
-        }
-        for layer in &self.layers {
-            let (own, new) = (layer.moment, moment_of[&layer.moment]);
-            let (own, new) = (&self.moments[own], &newer.moments[new]);
-            if own.dimension() != new.dimension() {
-                return Err(mismatch(&layer.path));
-            }
-            if !own.mixes_with(new) {
-                let layer = layer.path.clone();
-                return Err(OsftError::OtherSketch { layer });
-            }
-        }
-        let total = self.weight() + newer.weight();
-        let (old, new) = (self.weight() / total, newer.weight() / total);
-        // One moment at a time, in place where no one else holds it: all of them twice would be much.
-        let own = std::mem::take(&mut self.moments).into_iter().enumerate();
-        self.moments = own
-            .map(|(index, moment)| match moment_of.get(&index) {
-                Some(&newer_index) => {
-                    let moment = Arc::unwrap_or_clone(moment);
-                    Arc::new(moment.mixed(old, &newer.moments[newer_index], new))
-                }
-                None => moment,
-            })
-            .collect();
-        self.sources.extend(newer.sources.iter().cloned());
-        self.layers = layers;
-        Ok(())
     }
 
     /// The observed data sets, oldest first.
@@ -167,6 +108,12 @@ impl Calibration {
         let paths = self.layers.iter().map(|layer| layer.path.as_str());
         let values = importance(self, measure)?;
         Ok(values.map(|values| paths.zip(values).collect()))
+    }
+
+    /// The directions that any source needs of the inputs of the layer at a path.
+    pub(crate) fn shared_union(&self, path: &str) -> Option<&Arc<Union>> {
+        let layer = self.layers.iter().find(|layer| layer.path == path)?;
+        self.unions.get(layer.moment)
     }
 
     pub(crate) fn shared_moment(&self, path: &str) -> Option<&Arc<Moment>> {

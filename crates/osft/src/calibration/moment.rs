@@ -34,6 +34,17 @@ pub(crate) struct Spectrum {
     pub vectors: Mat<f64>,
 }
 
+impl Spectrum {
+    /// Of `BᵀB`, from the rows `B`.
+    fn of_rows(rows: &Mat<f64>) -> Option<Self> {
+        let parts = decompose(&rows.transpose().to_owned(), Vectors::Thin)?;
+        Some(Self {
+            values: parts.values.iter().map(|s| s * s).collect(),
+            vectors: parts.input,
+        })
+    }
+}
+
 impl Moment {
     /// Dimension of the inputs.
     pub fn dimension(&self) -> usize {
@@ -101,12 +112,31 @@ impl Moment {
                 let (values, vectors) = eigen(&moment.full())?;
                 Some(Spectrum { values, vectors })
             }
+            Second::Sketched(sketch) => Spectrum::of_rows(&sketch.matrix()),
+        }
+    }
+
+    /// As [`spectrum`](Self::spectrum), of the inputs without their part in some directions: of
+    /// `(I - M Mᵀ) Σ (I - M Mᵀ)`.
+    ///
+    /// # Shapes
+    /// - `basis`: `M`, `[d, r]` with orthonormal columns
+    pub(crate) fn spectrum_without(&self, basis: &Mat<f64>) -> Option<Spectrum> {
+        if basis.ncols() == 0 {
+            return self.spectrum();
+        }
+        match &self.second {
+            Second::Dense(moment) => {
+                let full = moment.full();
+                let left = &full - basis * (basis.transpose() * &full);
+                let rest = &left - (&left * basis) * basis.transpose();
+                let (values, vectors) = eigen(&Symmetric::of(&rest).full())?;
+                Some(Spectrum { values, vectors })
+            }
             Second::Sketched(sketch) => {
-                let parts = decompose(&sketch.matrix().transpose().to_owned(), Vectors::Thin)?;
-                Some(Spectrum {
-                    values: parts.values.iter().map(|s| s * s).collect(),
-                    vectors: parts.input,
-                })
+                let rows = sketch.matrix();
+                let rest = &rows - (&rows * basis) * basis.transpose();
+                Spectrum::of_rows(&rest)
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Configuration of a split: targets, source of the directions, shares and form.
 
+mod choices;
+mod conflicts;
 mod precision;
+mod scaling;
 mod targets;
 
 use std::sync::Arc;
@@ -9,7 +12,9 @@ use burn::module::ParamGroup;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+pub use choices::{Decay, Form, Others, Removed, SplitSource};
 pub use precision::BasePrecision;
+pub use scaling::{Combine, DEFAULT_ALPHA, Scaling};
 use targets::expression;
 pub use targets::{SelectedTarget, Targets};
 
@@ -17,93 +22,14 @@ use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 use crate::rule::{Rule, ShareRule, ShareRules};
 
-/// The part of a change that a constraint removes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Removed {
-    /// Everything in protected inputs *or* protected outputs, which leaves `ΔW = N_P C N_Qᵀ`.
-    #[default]
-    EitherSide,
-    /// Everything in protected inputs *and* protected outputs: `P_h P_hᵀ ΔW Q_h Q_hᵀ`, the block of the
-    /// paper's equation 4. The projector of a side that protects nothing counts as the identity.
-    Block,
+fn default_alpha() -> f64 {
+    DEFAULT_ALPHA
 }
 
-/// Where the protected directions come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitSource {
-    /// The top singular directions of the weight, on both sides: the paper's split. It needs no data and
-    /// bounds no outputs by itself, since inputs may have their energy where the weight is small.
-    #[default]
-    Weights,
-    /// The directions that carry the energy of the layer's inputs, on the input side only.
-    Inputs,
-    /// The top singular directions of `Σ^{1/2} W`: outputs that carry energy, and the inputs that
-    /// produce them.
-    Both,
-}
-
-impl SplitSource {
-    /// Whether the split needs the moments of a layer's inputs.
-    pub fn needs_calibration(self) -> bool {
-        self != Self::Weights
-    }
-}
-
-/// How training keeps the change of a weight inside its free directions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
-    /// `W = W₀ + N_P C N_Qᵀ`: the optimizer trains `C`. Nothing leaks, whatever the optimizer is.
-    #[default]
-    Core,
-    /// The paper's equation 4: the block `P_h P_hᵀ · Q_h Q_hᵀ` is removed from gradient and update. Nothing
-    /// else is protected: `P_hᵀ ΔW` and `ΔW Q_h` are not zero.
-    Weight,
-    /// The paper's algorithm, as in PEFT: the free part trains as `P_l diag(s_l) Q_lᵀ`, and the *gradients*
-    /// of its factors are projected. AdamW moves the factors into protected directions again.
-    Factored,
-    /// As [`Factored`](Self::Factored), but the factors are projected again after every step, as in
-    /// mini_trainer.
-    FactoredReprojected,
-}
-
-impl Form {
-    /// Whether the form trains factors of the free part, which are attached to the module.
-    pub fn is_factored(self) -> bool {
-        matches!(self, Self::Factored | Self::FactoredReprojected)
-    }
-
-    /// The part of a change that the form removes.
-    pub(crate) fn removed(self) -> Removed {
-        match self {
-            Self::Weight => Removed::Block,
-            _ => Removed::EitherSide,
-        }
-    }
-}
-
-/// What happens to the parameters that are not targets: embeddings, norms, biases, heads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Others {
-    /// They are frozen, so that nothing trains outside the constraint.
-    #[default]
-    Frozen,
-    /// They train without a constraint, as in mini_trainer and the authors' code.
-    Trained,
-}
-
-/// The value that weight decay of the inner optimizer pulls the targets towards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decay {
-    /// The weight at the split, so that the change decays. A target without protected directions trains as in
-    /// plain fine-tuning: it decays towards zero.
-    #[default]
-    Change,
-    /// Zero, as in PEFT: the free part decays, including what the model had learned there before the split.
-    Weight,
+// The signature that serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_default_alpha(alpha: &f64) -> bool {
+    *alpha == DEFAULT_ALPHA
 }
 
 /// A share rule for some of the targets.
@@ -128,6 +54,15 @@ pub struct OsftConfig {
     /// Where the protected directions come from.
     #[serde(default)]
     pub split: SplitSource,
+    /// How strongly each direction of the inputs is held back.
+    #[serde(default, skip_serializing_if = "Scaling::is_hard")]
+    pub scaling: Scaling,
+    /// `α` of [`Scaling::Scaled`], finite and at least 0; other scalings do not read it.
+    #[serde(default = "default_alpha", skip_serializing_if = "is_default_alpha")]
+    pub scaling_alpha: f64,
+    /// How the sources of a calibration are combined.
+    #[serde(default, skip_serializing_if = "Combine::is_mean")]
+    pub combine: Combine,
     /// How many directions of each target are protected.
     pub protected_share: ShareRule,
     /// Rules for some of the targets. The first rule that matches a target replaces `protected_share`.
@@ -152,6 +87,9 @@ impl Default for OsftConfig {
         Self {
             targets: Targets::linear_layers(),
             split: SplitSource::Weights,
+            scaling: Scaling::Hard,
+            scaling_alpha: DEFAULT_ALPHA,
+            combine: Combine::Mean,
             protected_share: ShareRule::fixed(0.5),
             target_shares: Vec::new(),
             form: Form::Core,
@@ -184,6 +122,24 @@ impl OsftConfig {
     /// Takes the protected directions from this source.
     pub fn with_split(mut self, split: SplitSource) -> Self {
         self.split = split;
+        self
+    }
+
+    /// Holds the directions of the inputs back in this way.
+    pub fn with_scaling(mut self, scaling: Scaling) -> Self {
+        self.scaling = scaling;
+        self
+    }
+
+    /// Sets `α` of [`Scaling::Scaled`].
+    pub fn with_scaling_alpha(mut self, alpha: f64) -> Self {
+        self.scaling_alpha = alpha;
+        self
+    }
+
+    /// Combines the sources of a calibration in this way.
+    pub fn with_combine(mut self, combine: Combine) -> Self {
+        self.combine = combine;
         self
     }
 
@@ -267,7 +223,8 @@ impl OsftConfig {
     /// [`OsftError::InvalidPattern`] for a pattern that is not a regular expression, [`OsftError::NoPattern`]
     /// for an empty list of patterns, [`OsftError::ShareOutOfRange`] for a share outside `[0, 1]`,
     /// [`OsftError::UnknownShareRule`] for a rule that is not resolved, [`OsftError::FactoredBf16`] for a
-    /// factored form with weights in bf16.
+    /// factored form with weights in bf16, [`OsftError::NotTogether`] for two settings that exclude each
+    /// other, [`OsftError::InvalidAlpha`] for an `α` that is negative or not finite.
     pub fn validate(&self) -> Result<(), OsftError> {
         self.validate_made()?;
         self.rules().try_for_each(ShareRule::validate)
@@ -279,6 +236,7 @@ impl OsftConfig {
         if self.form.is_factored() && self.base_precision != BasePrecision::Full {
             return Err(OsftError::FactoredBf16);
         }
+        self.check_together()?;
         self.targets.validate()?;
         for share in &self.target_shares {
             expression(&share.targets)?;

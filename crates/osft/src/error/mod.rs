@@ -133,6 +133,34 @@ pub enum OsftError {
     },
     /// The configuration stores weights in bf16, which the device does not support.
     NoBf16,
+    /// Two settings exclude each other.
+    NotTogether {
+        /// One setting.
+        setting: String,
+        /// The other one.
+        other: String,
+        /// Why, and what to do.
+        cure: &'static str,
+    },
+    /// The `α` of a scaling is negative or not finite.
+    InvalidAlpha {
+        /// The number as given.
+        alpha: f64,
+    },
+    /// The threshold of a rule is below 1 or not finite.
+    InvalidThreshold {
+        /// The number as given.
+        threshold: f64,
+    },
+    /// A split reads the union of what its sources need, but the calibration only has their mean.
+    NotUnited,
+    /// A source would be averaged into a calibration whose sources are united, and nothing would protect it.
+    United,
+    /// A layer's directions are scaled, so it has no free part that could be removed.
+    ScaledDirections {
+        /// Path of the first such layer.
+        layer: String,
+    },
     /// The configuration combines a factored form, whose factors start from the weights, with weights in
     /// bf16.
     FactoredBf16,

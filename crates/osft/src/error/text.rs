@@ -130,6 +130,36 @@ impl Display for OsftError {
                 "the factored forms cannot hold the weights in bf16: base and factors would not add up to \
                  the weight; take the core or the weight form, or full precision"
             ),
+            Self::NotTogether {
+                setting,
+                other,
+                cure,
+            } => write!(f, "{setting} does not go together with {other}: {cure}"),
+            Self::InvalidAlpha { alpha } => write!(
+                f,
+                "scaling_alpha = {alpha} is out of range: it is finite and at least 0; a large one protects \
+                 like `hard`"
+            ),
+            Self::InvalidThreshold { threshold } => write!(
+                f,
+                "threshold {threshold} is out of range: it is finite and at least 1; 1 leaves only the \
+                 direction with the least energy free"
+            ),
+            Self::NotUnited => write!(
+                f,
+                "this split protects what any source needs, but the calibration only has the mean of its \
+                 sources: join them by `Calibration::joined` with this configuration"
+            ),
+            Self::United => write!(
+                f,
+                "the sources of this calibration are united, and averaging would leave the new source \
+                 unprotected: join them by `Calibration::joined` with the configuration of the split"
+            ),
+            Self::ScaledDirections { layer } => write!(
+                f,
+                "the directions of layer {layer:?} are scaled, so no part of it is free alone that could be \
+                 removed: split it with scaling = \"hard\""
+            ),
             Self::NoConvergence { layer } => write!(
                 f,
                 "the singular value decomposition of layer {layer:?} did not converge"

@@ -1,6 +1,7 @@
 //! Leaks: the part of a change that lies in protected directions, and the effect of the change on the
 //! measured inputs.
 
+mod bound;
 mod since_base;
 
 use burn::module::Module;
@@ -8,6 +9,7 @@ use burn::tensor::Tensor;
 use faer::Mat;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use bound::{Changed, output_bound};
 pub use since_base::{LayerChange, SinceBase};
 
 use crate::calibration::Moment;
@@ -18,7 +20,9 @@ use crate::module::{Survey, changed, unit_roundoff, values, widened};
 use crate::split::{LayerSplit, Osft, product, transposed};
 
 /// Leak of one layer's change `ΔW` since the split. The leaks are ratios of Frobenius norms in `[0, 1]`. They
-/// are 0 if the layer did not change by more than rounding, and NaN if it contains NaN or infinite values.
+/// count what is protected exactly: if directions are [scaled](crate::Scaling), those with the scale 0, and no
+/// leak (0) if there are none, whatever the change. What the other scales hold back shows in
+/// [`outputs`](Self::outputs). They are 0 if the layer did not change by more than rounding, and NaN if it contains NaN or infinite values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerLeak {
     /// Path of the layer.
@@ -50,6 +54,9 @@ pub struct OutputChange {
     /// where `ε` is the protected share of the inputs' energy. For a change that leaks,
     /// `(√((1 - ε) tr(Σ)) ‖N_Pᵀ ΔW‖ + √(ε tr(Σ)) ‖P_hᵀ ΔW‖)²`. The energy that a sketch may miss counts as
     /// unprotected, and so does a millionth of `tr(Σ)`, for the rounding of sums in f32.
+    ///
+    /// If directions are [scaled](crate::Scaling), `ΔW = V diag(p) C` is also bounded by its coordinates,
+    /// `‖Σ^{1/2} V diag(p)‖² ‖C‖_F²`; the smaller bound counts.
     #[serde(deserialize_with = "number")]
     pub bound: f64,
     /// `√(E‖x ΔW‖² / E‖x W‖²)`, relative to the outputs at the split; `√(E‖x ΔW‖²)` if those are zero.
@@ -186,10 +193,6 @@ impl LayerSplit {
     }
 }
 
-/// Relative rounding error of energies and leaks that are summed in f32: some units in the last place, for
-/// sums over blocks of some hundred terms.
-const ROUNDING: f64 = 1.0 / (1 << 20) as f64;
-
 /// Measures the leak of one layer. A change that is not larger than rounding has no leak, since its direction
 /// means nothing.
 fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
@@ -230,16 +233,14 @@ fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
     let inputs = layer.inputs.as_ref();
     let calibrated = inputs.and_then(|inputs| Some((inputs, inputs.moment.as_ref()?)));
     leak.outputs = calibrated.map(|(inputs, moment)| {
-        // The sketch error makes the energy of a direction uncertain; the worse case counts.
-        let hidden = moment.sketch_error() * layer.k_in as f64;
-        let trace = inputs.total;
-        let protected = (trace - inputs.unprotected + hidden).clamp(0.0, trace);
-        let reaches = |energy: f64, part: f64| energy.sqrt() * part * size;
-        let outside = (1.0 - leaked.powi(2)).max(0.0).sqrt();
-        let unprotected = inputs.unprotected + ROUNDING * trace;
-        let length = reaches(unprotected, outside) + reaches(protected, leaked);
-        let bound = length.powi(2) * (1.0 + ROUNDING);
-        OutputChange::new(moment, &to_host(&change), inputs.outputs, bound)
+        let change = to_host(&change);
+        let changed = Changed {
+            change: &change,
+            size,
+            leaked,
+        };
+        let bound = output_bound(layer, inputs, moment, &changed);
+        OutputChange::new(moment, &change, inputs.outputs, bound)
     });
     leak
 }

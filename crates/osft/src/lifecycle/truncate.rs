@@ -17,11 +17,18 @@ impl Osft {
     /// # Errors
     ///
     /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Reparameterized`] if
-    /// something is attached to the module, [`OsftError::UnsupportedDType`] if a target is quantized.
+    /// something is attached to the module, [`OsftError::UnsupportedDType`] if a target is quantized,
+    /// [`OsftError::ScaledDirections`] if directions are [scaled](crate::Scaling).
     pub fn truncate<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         survey.refuse_attachments()?;
         let places = self.located(&survey)?;
+        let mut layers = self.layers.iter();
+        if let Some(layer) = layers.find(|layer| layer.mean_scale.is_some()) {
+            return Err(OsftError::ScaledDirections {
+                layer: layer.path.clone(),
+            });
+        }
         let types = dtypes(&module);
         let quantized = |dtype: &DType| matches!(dtype, DType::QFloat(_));
         let mut all = places.iter();

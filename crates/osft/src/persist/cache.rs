@@ -24,6 +24,7 @@ const CACHED: Layout = Layout {
         oldest: 2,
         checked_since: 2,
     },
+    unscaled_version: 2,
     with_weights: false,
 };
 
@@ -99,6 +100,10 @@ fn key(
     hash.update(settings);
     if config.follows_tasks() {
         hash.update(context.progress().to_le_bytes());
+        hash.update(context.task().to_le_bytes());
+    }
+    if context.retains_nothing {
+        hash.update("retains nothing");
     }
     let weights: Vec<_> = targets.par_iter().map(weight_digest).collect();
     weights.iter().for_each(|weight| hash.update(weight));
@@ -130,6 +135,12 @@ fn hash_calibration(calibration: &Calibration, hash: &mut Sha256) {
         })
         .collect();
     moments.iter().for_each(|moment| hash.update(moment));
+    for union in &calibration.unions {
+        union
+            .parts()
+            .iter()
+            .for_each(|part| hash.update(part.as_bytes()));
+    }
     for layer in &calibration.layers {
         hash.update(format!(" {} {} ", layer.path, layer.moment));
         let scores = [layer.cosine, layer.linear_cka];

@@ -7,20 +7,24 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{
-    Calibration, LayerCalibration, Moment, Second, Sketch, Source, Symmetric,
+    Calibration, LayerCalibration, Moment, Second, Sketch, Source, Symmetric, Union,
 };
 use crate::error::OsftError;
 use crate::linalg::vector_data;
 use crate::persist::{Format, Tensors, pack, unpack};
 
 /// Since version 2, importance is optional; version 1 always contains both measures. Version 3 added the
-/// checksum. Since version 4, an exact moment is its upper triangle, in f32 if it is large.
+/// checksum. Since version 4, an exact moment is its upper triangle, in f32 if it is large. Version 5 added
+/// united directions; a calibration without them is written as version 4.
 const FORMAT: Format = Format {
     kind: "calibration",
-    version: 4,
+    version: 5,
     oldest: 1,
     checked_since: 3,
 };
+
+/// Version of a file without united directions.
+const WITHOUT_UNIONS: u32 = 4;
 
 /// Names of the tensors with importance scores.
 mod importance {
@@ -34,6 +38,9 @@ struct Header {
     layers: Vec<LayerHeader>,
     /// Rows of every moment's sketch; `None` if the moment is exact.
     sketch_rows: Vec<Option<usize>>,
+    /// Whether every moment has united directions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    united: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +74,11 @@ impl Calibration {
                 Second::Sketched(sketch) => Some(sketch.sketch_rows()),
             });
         }
+        for (index, union) in self.unions.iter().enumerate() {
+            let [basis, importance] = union.parts();
+            tensors.push((format!("{index}.union"), basis));
+            tensors.push((format!("{index}.union.importance"), importance));
+        }
         let vector = |values: Vec<f64>| vector_data(&values);
         let weights = self.sources.iter().map(|source| source.weight).collect();
         tensors.push(("source.weights".to_string(), vector(weights)));
@@ -89,8 +101,13 @@ impl Calibration {
             sources: self.sources.iter().map(source).collect(),
             layers: self.layers.iter().map(layer).collect(),
             sketch_rows,
+            united: !self.unions.is_empty(),
         };
-        pack(FORMAT, &header, &tensors)
+        let version = match header.united {
+            true => FORMAT.version,
+            false => WITHOUT_UNIONS,
+        };
+        pack(Format { version, ..FORMAT }, &header, &tensors)
     }
 
     /// Loads a calibration that [`to_bytes`](Self::to_bytes) saved.
@@ -134,6 +151,20 @@ impl Calibration {
                 second,
             }));
         }
+        let mut unions = Vec::new();
+        for (index, moment) in moments.iter().enumerate().filter(|_| header.united) {
+            let basis = tensors.take(&format!("{index}.union"))?;
+            let importance = tensors.take_vector(&format!("{index}.union.importance"))?;
+            let basis = matrix_of(&basis, importance.len());
+            let fits = |basis: &Mat<f64>| {
+                let [rows, columns] = [basis.nrows(), basis.ncols()];
+                rows == moment.dimension() && columns <= rows
+            };
+            let basis = basis
+                .filter(fits)
+                .ok_or_else(|| broken("united directions do not fit their moment"))?;
+            unions.push(Arc::new(Union { basis, importance }));
+        }
         let weights = tensors.take_vector("source.weights")?;
         let cosines = tensors.find_vector(importance::COSINE);
         let cka = tensors.find_vector(importance::LINEAR_CKA);
@@ -163,6 +194,7 @@ impl Calibration {
                 })
                 .collect(),
             moments,
+            unions,
             layers: layers
                 .map(|(index, layer)| LayerCalibration {
                     path: layer.path,

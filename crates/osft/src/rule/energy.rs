@@ -5,9 +5,6 @@ use toml::Value;
 use super::{LayerFacts, Rule, RuleKind, ShareRule, check_shares};
 use crate::error::OsftError;
 
-/// Rounding of a sum of squares must not ask for one more direction.
-const ROUNDING: f64 = 1e-12;
-
 #[derive(Debug)]
 struct Energy(f64);
 
@@ -37,14 +34,7 @@ impl Rule for Energy {
     }
 
     fn protected_directions(&self, layer: &LayerFacts<'_>) -> usize {
-        let wanted = self.0 * layer.total_energy;
-        let mut sum = 0.0;
-        let mut count = 0;
-        while count < layer.energies.len() && sum < wanted - ROUNDING * layer.total_energy {
-            sum += layer.energies[count];
-            count += 1;
-        }
-        count
+        layer.carrying(self.0)
     }
 
     fn label(&self) -> String {
@@ -59,7 +49,7 @@ impl Rule for Energy {
         false
     }
 
-    fn wanted_energy(&self) -> Option<f64> {
+    fn wanted_energy(&self, _layer: &LayerFacts<'_>) -> Option<f64> {
         Some(self.0)
     }
 }

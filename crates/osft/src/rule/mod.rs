@@ -8,17 +8,20 @@ mod count;
 mod effective_rank;
 mod energy;
 mod fixed;
+mod growing_energy;
 mod kind;
 mod registry;
 mod schedule;
 mod settings;
 mod share_rule;
+mod threshold;
 
 use std::fmt::Debug;
 
 use toml::Value;
 
 pub use adaptive::AdaptiveShare;
+pub use growing_energy::GrowingEnergy;
 pub use kind::RuleKind;
 pub use registry::ShareRules;
 pub use schedule::ShareSchedule;
@@ -106,7 +109,7 @@ pub trait Rule: Debug + Send + Sync {
         None
     }
 
-    /// Whether the rule reads [`LayerFacts::progress`], so that it changes from task to task.
+    /// Whether the rule reads [`LayerFacts::progress`] or [`LayerFacts::task`], so that it changes from task to task.
     fn follows_tasks(&self) -> bool {
         true
     }
@@ -118,8 +121,8 @@ pub trait Rule: Debug + Send + Sync {
     }
 
     /// The share of the energy, in `[0, 1]`, that the rule wants to protect, if it asks for one. A split
-    /// warns if a sketch of the inputs does not reach it.
-    fn wanted_energy(&self) -> Option<f64> {
+    /// warns if a sketch of the inputs does not reach it, and a union of sources protects it for every source.
+    fn wanted_energy(&self, _layer: &LayerFacts<'_>) -> Option<f64> {
         None
     }
 }
@@ -138,15 +141,42 @@ pub struct LayerFacts<'a> {
     pub importance: Option<f64>,
     /// Position in the sequence of tasks, from 0 (the first one) to 1 (the last).
     pub progress: f64,
+    /// Index of the task, from 0: of the next task, or of the learned task whose inputs join a union.
+    pub task: usize,
 }
 
 impl LayerFacts<'_> {
+    /// The fewest directions that carry this share of the energy, in `[0, 1]`.
+    pub(crate) fn carrying(&self, share: f64) -> usize {
+        let wanted = share * self.total_energy;
+        let mut sum = 0.0;
+        let mut count = 0;
+        while count < self.energies.len() && sum < wanted - ENERGY_ROUNDING * self.total_energy {
+            sum += self.energies[count];
+            count += 1;
+        }
+        count
+    }
+
     /// `floor(share · r + 1e-6)` of the layer's `r` directions. The small term corrects binary rounding:
     /// `0.7 · 10` is `6.999…`.
     pub fn floored(&self, share: f64) -> usize {
         ((share * self.directions as f64 + 1e-6).floor() as usize).min(self.directions)
     }
 }
+
+/// Position of a task in a sequence of `tasks`, from 0 (the first one) to 1 (the last).
+pub(crate) fn progress(task: usize, tasks: usize) -> f64 {
+    let last = tasks.saturating_sub(1);
+    if last == 0 {
+        0.0
+    } else {
+        task.min(last) as f64 / last as f64
+    }
+}
+
+/// Rounding of a sum of squares, relative to it: it must not ask for one more direction.
+pub(crate) const ENERGY_ROUNDING: f64 = 1e-12;
 
 /// Number of directions that a rule protects in a layer, at most all of them.
 pub(crate) fn protected_directions(rule: &dyn Rule, layer: &LayerFacts<'_>) -> usize {
@@ -164,6 +194,7 @@ pub(crate) fn protected_by_size(rule: &dyn Rule, directions: usize) -> Option<us
             total_energy: 0.0,
             importance: None,
             progress: 0.0,
+            task: 0,
         };
         protected_directions(rule, &layer)
     })
@@ -191,6 +222,7 @@ mod tests {
             total_energy: energies.iter().sum(),
             importance: None,
             progress: 0.0,
+            task: 0,
         }
     }
 

@@ -3,7 +3,8 @@
 use toml::Value;
 
 use super::{
-    RuleKind, ShareRule, adaptive, count, effective_rank, energy, fixed, schedule, share_rule,
+    RuleKind, ShareRule, adaptive, count, effective_rank, energy, fixed, growing_energy, schedule,
+    share_rule, threshold,
 };
 use crate::error::OsftError;
 
@@ -42,6 +43,8 @@ impl ShareRules {
             .with(effective_rank::kind())
             .with(count::kind())
             .with(energy::kind())
+            .with(growing_energy::kind())
+            .with(threshold::kind())
     }
 
     /// Adds a rule. If the registry has a rule of that name already, that rule stays: saved splits name

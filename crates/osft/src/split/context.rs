@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::calibration::Calibration;
+use crate::rule::progress;
 
 /// Everything that a split may read beside the weights: a calibration, the position in the sequence of tasks,
 /// a cache.
@@ -10,6 +11,7 @@ use crate::calibration::Calibration;
 pub struct SplitContext<'a> {
     pub(crate) calibration: Option<&'a Calibration>,
     pub(crate) cache: Option<&'a SplitCache>,
+    pub(crate) retains_nothing: bool,
     task: usize,
     tasks: usize,
 }
@@ -23,6 +25,13 @@ impl<'a> SplitContext<'a> {
     /// Sets the calibration, which was measured on the data that is to be retained.
     pub fn with_calibration(mut self, calibration: &'a Calibration) -> Self {
         self.calibration = Some(calibration);
+        self
+    }
+
+    /// Says that nothing is to be retained yet: a split by inputs then protects nothing and needs no
+    /// calibration. Without this, a missing calibration is an error.
+    pub fn retaining_nothing(mut self) -> Self {
+        self.retains_nothing = true;
         self
     }
 
@@ -40,12 +49,11 @@ impl<'a> SplitContext<'a> {
     }
 
     pub(crate) fn progress(&self) -> f64 {
-        let last = self.tasks.saturating_sub(1);
-        if last == 0 {
-            0.0
-        } else {
-            self.task.min(last) as f64 / last as f64
-        }
+        progress(self.task, self.tasks)
+    }
+
+    pub(crate) fn task(&self) -> usize {
+        self.task
     }
 }
 

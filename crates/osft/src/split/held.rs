@@ -8,7 +8,7 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
-use crate::config::{BasePrecision, Decay, OsftConfig, Removed, SplitSource};
+use crate::config::{BasePrecision, Combine, Decay, OsftConfig, Removed, Scaling, SplitSource};
 use crate::error::OsftError;
 use crate::module::{Survey, dtypes, is_half};
 use crate::rule::{Rule, protected_by_size};
@@ -46,9 +46,14 @@ impl HeldNumbers {
     fn of_layer(
         config: &OsftConfig,
         [d_in, d_out]: [usize; 2],
-        [k_in, k_out]: [usize; 2],
+        protected: Protected,
         half: bool,
     ) -> Self {
+        let Protected {
+            k_in,
+            k_out,
+            scaled,
+        } = protected;
         let numbers = d_in * d_out;
         let stored = |half: bool| match half {
             true => Self {
@@ -65,7 +70,11 @@ impl HeldNumbers {
             (_, true) => d * (d - k),
             (_, false) => d * k,
         };
-        let bases = basis(d_in, k_in) + basis(d_out, k_out);
+        let of_inputs = match scaled {
+            true => d_in * (d_in - k_in),
+            false => basis(d_in, k_in),
+        };
+        let bases = of_inputs + basis(d_out, k_out);
         if k_in == d_in || k_out == d_out {
             return Self {
                 bases,
@@ -74,7 +83,7 @@ impl HeldNumbers {
         }
         let factored = config.form.is_factored();
         // A factored form has factors even if everything is free, and a weight in two bytes has a core.
-        if (k_in, k_out) == (0, 0) && !factored && !half {
+        if (k_in, k_out) == (0, 0) && !scaled && !factored && !half {
             return Self {
                 // The split stores the weight, and another copy of it trains.
                 starts: numbers,
@@ -89,6 +98,7 @@ impl HeldNumbers {
         let attached = match (factored, config.form.removed()) {
             (true, _) => (d_in - k_in).min(d_out - k_out) * (d_in + 1 + d_out),
             (false, Removed::Block) => numbers,
+            (false, Removed::EitherSide) if scaled => (d_in - k_in) * d_out,
             (false, Removed::EitherSide) => coordinates(d_in, k_in) * coordinates(d_out, k_out),
         };
         // The rest of a factored weight has the type of the factors, and the split stores the weight beside
@@ -141,7 +151,11 @@ impl Osft {
         layers
             .map(|layer| {
                 let half = is_half(layer.start.dtype());
-                let protected = [layer.k_in, layer.k_out];
+                let protected = Protected {
+                    k_in: layer.k_in,
+                    k_out: layer.k_out,
+                    scaled: layer.mean_scale.is_some(),
+                };
                 HeldNumbers::of_layer(&self.config, layer.shape, protected, half)
             })
             .sum()
@@ -180,7 +194,7 @@ impl Osft {
     ) -> Result<Option<usize>, OsftError> {
         let removed = config.form.removed();
         summed(module, config, |shape, protected, _| {
-            Constraint::degrees_of_freedom(removed, shape, protected)
+            Constraint::degrees_of_freedom(removed, shape, [protected.k_in, protected.k_out])
         })
     }
 }
@@ -191,7 +205,7 @@ impl Osft {
 pub(crate) fn summed<M: Module, T: Sum>(
     module: &M,
     config: &OsftConfig,
-    count: impl Fn([usize; 2], [usize; 2], bool) -> T,
+    count: impl Fn([usize; 2], Protected, bool) -> T,
 ) -> Result<Option<T>, OsftError> {
     config.validate()?;
     let (targets, _) = chosen(&Survey::of(module), config, |_| true)?;
@@ -202,7 +216,7 @@ pub(crate) fn summed<M: Module, T: Sum>(
         check_count(&target.path, target.shape, rule.as_ref(), config.split)?;
     }
     let layers = targets.iter().zip(rules).map(|(target, rule)| {
-        let protected = protected_of(target.shape, rule.as_ref(), config.split)?;
+        let protected = protected_of(target.shape, rule.as_ref(), config)?;
         let half = dtypes
             .get(&target.id)
             .is_some_and(|dtype: &DType| is_half(*dtype));
@@ -211,16 +225,46 @@ pub(crate) fn summed<M: Module, T: Sum>(
     Ok(layers.sum())
 }
 
-/// Numbers of protected directions on both sides, if the shape alone decides them.
-fn protected_of(shape: [usize; 2], rule: &dyn Rule, split: SplitSource) -> Option<[usize; 2]> {
+/// The protected directions of a layer, as far as they decide what is stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Protected {
+    k_in: usize,
+    k_out: usize,
+    /// Whether the other input directions are scaled.
+    scaled: bool,
+}
+
+/// The protected directions, if the shape alone decides their number.
+fn protected_of(shape: [usize; 2], rule: &dyn Rule, config: &OsftConfig) -> Option<Protected> {
     let by_size = |directions: usize| protected_by_size(rule, directions);
-    match split {
-        SplitSource::Weights => Some([by_size(shape[0].min(shape[1]))?; 2]),
-        // A sketch has no more directions than rows.
-        SplitSource::Inputs if shape[0] > MAX_DENSE_DIMENSION => {
-            Some([by_size(shape[0])?.min(SKETCH_ROWS), 0])
+    let hard = |[k_in, k_out]: [usize; 2]| Protected {
+        k_in,
+        k_out,
+        scaled: false,
+    };
+    let d_in = shape[0];
+    match config.split {
+        SplitSource::Weights => Some(hard([by_size(d_in.min(shape[1]))?; 2])),
+        SplitSource::Inputs if config.combine == Combine::Union => None,
+        SplitSource::Inputs => {
+            let k_in = by_size(d_in)?;
+            Some(match config.scaling {
+                // The direction of the largest energy has no scale.
+                Scaling::Scaled if 0 < k_in && k_in < d_in => Protected {
+                    k_in: 1,
+                    k_out: 0,
+                    scaled: true,
+                },
+                Scaling::Ridge if 0 < k_in && k_in < d_in => Protected {
+                    k_in: 0,
+                    k_out: 0,
+                    scaled: true,
+                },
+                // A sketch has no more directions than rows.
+                _ if d_in > MAX_DENSE_DIMENSION => hard([k_in.min(SKETCH_ROWS), 0]),
+                _ => hard([k_in, 0]),
+            })
         }
-        SplitSource::Inputs => Some([by_size(shape[0])?, 0]),
         SplitSource::Both => None,
     }
 }

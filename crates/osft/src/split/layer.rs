@@ -25,15 +25,19 @@ pub struct LayerSplit {
     pub id: ParamId,
     /// `[d_in, d_out]`
     pub shape: [usize; 2],
-    /// Protected directions of the inputs.
+    /// Protected directions of the inputs. If directions are [scaled](crate::Scaling), those with the scale 0:
+    /// no other direction is protected exactly.
     pub k_in: usize,
     /// Protected directions of the outputs.
     pub k_out: usize,
+    /// Mean of the scales of all input directions if they are [scaled](crate::Scaling), the protected ones
+    /// with 0.
+    pub mean_scale: Option<f64>,
     /// Input directions that the rule asked for but that do not exist, since the inputs of the weight span
     /// fewer.
     pub lost_directions: usize,
     /// Energy of each decomposed direction, descending: squared singular values of `W` or of `Σ^{1/2} W`,
-    /// eigenvalues of `Σ`.
+    /// eigenvalues of `Σ`. Of united sources: that of each united direction, in the order of addition.
     pub energies: Vec<f64>,
     /// Energy of all directions, including those that a sketch misses.
     pub total_energy: f64,
@@ -62,6 +66,9 @@ pub struct LayerSummary {
     pub k_in: usize,
     /// Protected directions of the outputs.
     pub k_out: usize,
+    /// See [`LayerSplit::mean_scale`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_scale: Option<f64>,
     /// See [`LayerSplit::free_parameters`].
     pub free_parameters: usize,
     /// See [`LayerSplit::lost_directions`].
@@ -88,17 +95,13 @@ pub(crate) struct InputEnergy {
     pub unprotected: f64,
     /// `tr(Wᵀ Σ W)`, the mean squared length of the outputs at the split.
     pub outputs: f64,
+    /// Upper bound of `‖Σ^{1/2} V diag(p)‖²`, if the directions are scaled.
+    pub reach: Option<f64>,
 }
 
 impl InputEnergy {
-    /// `input` contains the `k_in` protected directions in its first columns.
-    pub(crate) fn new(
-        moment: Arc<Moment>,
-        input: &Mat<f64>,
-        k_in: usize,
-        weight: &Mat<f64>,
-    ) -> Self {
-        let basis = input.subcols(0, k_in).to_owned();
+    pub(crate) fn new(moment: Arc<Moment>, directions: &Directions, weight: &Mat<f64>) -> Self {
+        let basis = directions.input.subcols(0, directions.k_in).to_owned();
         let protected = moment.energy_of(&basis);
         let unprotected = (moment.trace() - protected).max(0.0);
         let outputs = moment.energy_of(weight);
@@ -108,6 +111,7 @@ impl InputEnergy {
             moment: Some(moment),
             unprotected,
             outputs,
+            reach: directions.scales.as_ref().map(|scales| scales.reach),
         }
     }
 }
@@ -148,11 +152,12 @@ impl LayerSplit {
             true => Some(factors(layer.weight, &directions, &device, dtype).ok_or_else(failed)?),
             false => None,
         };
-        let inputs = moment.map(|moment| {
-            InputEnergy::new(moment, &directions.input, directions.k_in, layer.weight)
-        });
+        let inputs = moment.map(|moment| InputEnergy::new(moment, &directions, layer.weight));
         let constraint = Constraint {
-            input: Side::new(&directions.input, directions.k_in, &device, dtype),
+            input: match &directions.scales {
+                Some(scales) => Side::scaled(&directions.input, &scales.values, &device, dtype),
+                None => Side::new(&directions.input, directions.k_in, &device, dtype),
+            },
             output: Side::new(&directions.output, directions.k_out, &device, dtype),
             removed: config.form.removed(),
         };
@@ -166,6 +171,10 @@ impl LayerSplit {
             shape: target.value.dims(),
             k_in: directions.k_in,
             k_out: directions.k_out,
+            mean_scale: directions
+                .scales
+                .as_ref()
+                .map(|scales| scales.values.iter().sum::<f64>() / directions.input.nrows() as f64),
             lost_directions: directions.lost,
             constraint: Arc::new(constraint),
             core: has_core.then(ParamId::new),
@@ -185,6 +194,7 @@ impl LayerSplit {
             shape: self.shape,
             k_in: self.k_in,
             k_out: self.k_out,
+            mean_scale: self.mean_scale,
             free_parameters: self.free_parameters(),
             lost_directions: self.lost_directions,
             importance: self.importance,

@@ -33,10 +33,10 @@ pub(crate) use side::keeps_free_basis;
 use source::Layer;
 use spectra::Spectra;
 
-use crate::config::OsftConfig;
+use crate::config::{Combine, OsftConfig};
 use crate::error::OsftError;
 use crate::module::{Trainability, Weight};
-use crate::rule::Rule;
+use crate::rule::{LayerFacts, Rule};
 
 /// A module's split into protected and free directions.
 ///
@@ -79,12 +79,18 @@ impl Osft {
                 weight: &weight,
                 inputs: moment.and_then(|moment| Some((moment.as_ref(), spectra.of(moment)?))),
                 rule: per_target.rules[index].clone(),
+                united: moment
+                    .map(Arc::as_ref)
+                    .zip(per_target.unions.get(index).map(Arc::as_ref)),
+                retains_nothing: context.retains_nothing,
                 importance: per_target.importance[index],
                 progress: context.progress(),
+                task: context.task(),
             };
             LayerSplit::new(target, &layer, moment.cloned(), config)
         };
-        let needed = match config.split.needs_calibration() {
+        let reads_spectra = config.split.needs_calibration() && config.combine == Combine::Mean;
+        let needed = match reads_spectra {
             true => per_target.moments.as_slice(),
             false => &[],
         };
@@ -101,12 +107,12 @@ impl Osft {
             layers.extend(batch?.into_iter().map(LayerSplit::with_copied_bases));
         }
         let mut warnings = per_target.warnings;
-        warnings.extend(
-            layers
-                .iter()
-                .zip(&per_target.rules)
-                .filter_map(sketch_warning),
-        );
+        if reads_spectra {
+            let layers = layers.iter().zip(&per_target.rules);
+            warnings.extend(
+                layers.filter_map(|(layer, rule)| sketch_warning(layer, rule.as_ref(), context)),
+            );
+        }
         Ok(Self {
             config: config.clone(),
             layers,
@@ -160,8 +166,19 @@ impl Osft {
 }
 
 /// A warning about a layer whose sketch has too few directions for the energy that its rule wants to protect.
-fn sketch_warning((layer, rule): (&LayerSplit, &Arc<dyn Rule>)) -> Option<String> {
-    let wanted = rule.wanted_energy()?;
+fn sketch_warning(
+    layer: &LayerSplit,
+    rule: &dyn Rule,
+    context: &SplitContext<'_>,
+) -> Option<String> {
+    let wanted = rule.wanted_energy(&LayerFacts {
+        directions: layer.shape[0],
+        energies: &layer.energies,
+        total_energy: layer.total_energy,
+        importance: layer.importance,
+        progress: context.progress(),
+        task: context.task(),
+    })?;
     let (directions, protected) = (layer.energies.len(), layer.protected_energy());
     if directions >= layer.shape[0] {
         // All directions are there: it is no sketch.

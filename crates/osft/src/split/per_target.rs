@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::calibration::Moment;
-use crate::config::OsftConfig;
+use crate::calibration::{Moment, Union};
+use crate::config::{Combine, OsftConfig};
 use crate::error::OsftError;
 use crate::module::Weight;
 use crate::rule::Rule;
@@ -14,6 +14,8 @@ use crate::split::SplitContext;
 #[derive(Default)]
 pub(crate) struct PerTarget {
     pub moments: Vec<Arc<Moment>>,
+    /// What any source needs of the inputs; empty unless the split reads it.
+    pub unions: Vec<Arc<Union>>,
     /// The rule of every target.
     pub rules: Vec<Arc<dyn Rule>>,
     /// Importance of the targets whose rule reads it.
@@ -31,7 +33,7 @@ impl PerTarget {
         let rules = config.rules_of(&paths)?;
         let measures = config.importance_measures();
         let Some(calibration) = context.calibration else {
-            return match config.needs_calibration() {
+            return match config.needs_calibration() && !context.retains_nothing {
                 true => Err(OsftError::NotCalibrated),
                 false => Ok(Self {
                     importance: vec![None; targets.len()],
@@ -54,6 +56,12 @@ impl PerTarget {
                     return Err(OsftError::OtherCalibration { layer });
                 }
             }
+        }
+        if config.combine == Combine::Union {
+            let unions = paths
+                .iter()
+                .map(|path| calibration.shared_union(path).cloned());
+            per_target.unions = unions.collect::<Option<_>>().ok_or(OsftError::NotUnited)?;
         }
         per_target.importance = vec![None; targets.len()];
         for measure in measures {

@@ -19,6 +19,9 @@ pub enum Side {
     /// `d - k > k`: an orthonormal basis `P` of the protected directions, `[d, k]`. The coordinates are those
     /// of the weight, projected.
     Protected(Tensor<2>),
+    /// An orthogonal basis `V diag(p)` of the free directions, `[d, d - k]`, whose columns have the lengths
+    /// `p > 0`: see [`Scaling`](crate::Scaling). The `k >= 0` other directions are protected.
+    Scaled(Tensor<2>),
     /// `k = d`: nothing can move, and all coordinates are zero.
     Closed,
 }
@@ -46,6 +49,17 @@ impl Side {
         }
     }
 
+    /// Side of dimension `d` whose first `k` columns of `basis` are protected, and whose others have the
+    /// positive scales `scales`.
+    ///
+    /// `basis` is `[d, d]` with orthonormal columns. The stored columns have the type `dtype`, f32 or f64.
+    pub(crate) fn scaled(basis: &Mat<f64>, scales: &[f64], device: &Device, dtype: DType) -> Self {
+        let d = basis.nrows();
+        let k = d - scales.len();
+        let columns = Mat::from_fn(d, scales.len(), |i, j| basis[(i, k + j)] * scales[j]);
+        Self::Scaled(to_tensor(columns.as_ref(), device, dtype))
+    }
+
     /// The same side with a copied basis.
     pub(crate) fn copied(&self) -> Self {
         self.map(|basis| basis.clone().mul_scalar(1.0))
@@ -64,8 +78,16 @@ impl Side {
     /// The stored basis, if there is one.
     pub(crate) fn basis(&self) -> Option<&Tensor<2>> {
         match self {
-            Self::Free(basis) | Self::Protected(basis) => Some(basis),
+            Self::Free(basis) | Self::Protected(basis) | Self::Scaled(basis) => Some(basis),
             Self::Open | Self::Closed => None,
+        }
+    }
+
+    /// The basis that brings gradients to coordinates, if there is one.
+    pub(crate) fn reducing_basis(&self) -> Option<&Tensor<2>> {
+        match self {
+            Self::Free(basis) | Self::Scaled(basis) => Some(basis),
+            Self::Open | Self::Protected(_) | Self::Closed => None,
         }
     }
 
@@ -73,6 +95,7 @@ impl Side {
         match self {
             Self::Free(free) => Self::Free(convert(free)),
             Self::Protected(protected) => Self::Protected(convert(protected)),
+            Self::Scaled(scaled) => Self::Scaled(convert(scaled)),
             Self::Open => Self::Open,
             Self::Closed => Self::Closed,
         }
@@ -80,33 +103,31 @@ impl Side {
 
     /// Number of coordinates that an optimizer sees for a side of dimension `d`.
     pub fn coordinates(&self, d: usize) -> usize {
-        match self {
-            Self::Free(basis) => basis.dims()[1],
-            Self::Open | Self::Protected(_) | Self::Closed => d,
-        }
+        self.reducing_basis().map_or(d, |basis| basis.dims()[1])
     }
 
-    /// Coordinates of the rows of `x`: `Nᵀ x`, or `x` with its protected part removed.
+    /// Coordinates of the rows of `x`: `Nᵀ x` (`diag(p) Vᵀ x` on a scaled side), or `x` with its protected part
+    /// removed.
     ///
     /// # Shapes
     /// - `x`: `[d, n]`
     /// - output: `[coordinates, n]`
     pub(crate) fn lower(&self, x: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Free(basis) => basis.clone().transpose().matmul(x),
-            Self::Open | Self::Protected(_) | Self::Closed => self.constrain(x),
+        match self.reducing_basis() {
+            Some(basis) => basis.clone().transpose().matmul(x),
+            None => self.constrain(x),
         }
     }
 
-    /// The inverse of [`lower`](Self::lower) on the free space: `N c`.
+    /// The transpose of [`lower`](Self::lower): `N c`. Its inverse on the free space, but on a scaled side.
     ///
     /// # Shapes
     /// - `c`: `[coordinates, n]`
     /// - output: `[d, n]`
     pub(crate) fn lift(&self, c: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Free(basis) => basis.clone().matmul(c),
-            _ => c,
+        match self.reducing_basis() {
+            Some(basis) => basis.clone().matmul(c),
+            None => c,
         }
     }
 
@@ -121,7 +142,7 @@ impl Side {
                 c - basis.clone().matmul(part)
             }
             Self::Closed => c.zeros_like(),
-            Self::Open | Self::Free(_) => c,
+            Self::Open | Self::Free(_) | Self::Scaled(_) => c,
         }
     }
 
@@ -140,6 +161,17 @@ impl Side {
             }
             Self::Protected(basis) => {
                 Some(basis.clone().matmul(basis.clone().transpose().matmul(x)))
+            }
+            Self::Scaled(basis) => {
+                let [d, free] = basis.dims();
+                (free < d).then(|| {
+                    let lengths = basis.clone().square().sum_dim(0).sqrt();
+                    let unscaled = basis.clone() / lengths;
+                    let free = unscaled
+                        .clone()
+                        .matmul(unscaled.transpose().matmul(x.clone()));
+                    x - free
+                })
             }
             Self::Closed => Some(x),
         }

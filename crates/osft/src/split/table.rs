@@ -6,7 +6,7 @@ use crate::split::Osft;
 
 /// Prints one line per layer: shape, protected directions per side, free degrees of freedom and the protected
 /// share of the decomposed energy; if they exist, also the layer's importance, the protected share of its
-/// inputs' energy, and the number of directions that do not exist.
+/// inputs' energy, the mean scale of its input directions, and the number of directions that do not exist.
 impl fmt::Display for Osft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layers = self.summary();
@@ -14,6 +14,7 @@ impl fmt::Display for Osft {
         let width = width.unwrap_or(0).max(5);
         let importance = layers.iter().any(|layer| layer.importance.is_some());
         let inputs = layers.iter().any(|l| l.protected_input_energy.is_some());
+        let scale = layers.iter().any(|layer| layer.mean_scale.is_some());
         let lost = layers.iter().any(|layer| layer.lost_directions > 0);
         write!(
             f,
@@ -23,6 +24,7 @@ impl fmt::Display for Osft {
         for (title, shown) in [
             ("inputs", inputs),
             ("importance", importance),
+            ("mean scale", scale),
             ("lost", lost),
         ] {
             if shown {
@@ -48,6 +50,9 @@ impl fmt::Display for Osft {
             if importance {
                 write!(f, "  {:>10.3}", layer.importance.unwrap_or(1.0))?;
             }
+            if scale {
+                write!(f, "  {:>10.4}", layer.mean_scale.unwrap_or(1.0))?;
+            }
             if lost {
                 write!(f, "  {:>10}", layer.lost_directions)?;
             }
@@ -60,6 +65,13 @@ impl fmt::Display for Osft {
             layers.len(),
             self.free_parameters()
         )?;
+        if scale {
+            write!(
+                f,
+                "\nscaled directions are held back, not protected: only those with the scale 0 count in k_in and \
+                 leaks"
+            )?;
+        }
         for warning in self.warnings() {
             write!(f, "\nwarning: {warning}")?;
         }

@@ -35,6 +35,7 @@ pub fn data<M: LanguageModel>(
         return Ok(None);
     }
     let (base_name, base) = match text {
+        _ if !config.reads_base_rows() => ("none".to_string(), Vec::new()),
         Some(path) => (
             file_name(path),
             read_text(path, tokenizer, *base_rows, *base_tokens)?,

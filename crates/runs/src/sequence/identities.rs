@@ -32,7 +32,7 @@ pub fn contents(
 /// If the calibration text cannot be read.
 pub fn of(config: &RunConfig, base: &BaseModel, prepared: &PreparedTasks) -> Result<Contents> {
     let calibration = match &config.calibration.text {
-        _ if !config.reads_calibration() => String::new(),
+        _ if !config.reads_base_rows() => String::new(),
         Some(path) => sha256(
             &std::fs::read(path)
                 .with_context(|| format!("cannot read the calibration text {}", path.display()))?,

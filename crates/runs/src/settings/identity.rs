@@ -1,7 +1,6 @@
 //! The identity of a result.
 
 use anyhow::Result;
-use continual::method::CalibrationUse;
 use report::record::{Contents, Identity};
 use toml::Value;
 
@@ -16,7 +15,7 @@ impl RunConfig {
     /// If the settings cannot be written as TOML.
     pub fn identity(&self, ordered: &Self, method: &str, contents: &Contents) -> Result<Identity> {
         let mut contents = contents.clone();
-        if self.calibration_use(method) == CalibrationUse::Never {
+        if !self.calibration_use(method).reads_base_rows() {
             contents.calibration.clear();
         }
         let mut every_order = self.key_settings(method)?;

@@ -59,8 +59,17 @@ impl RunConfig {
         };
         let mut settings = Table::try_from(&own_settings)?;
         settings.retain(|key, _| !NOT_IN_KEY.iter().any(|(name, _)| *name == key));
-        if self.calibration_use(method) == CalibrationUse::Never {
-            settings.remove("calibration");
+        match (
+            self.calibration_use(method),
+            settings.get_mut("calibration"),
+        ) {
+            (CalibrationUse::Never, _) => {
+                settings.remove("calibration");
+            }
+            (CalibrationUse::OfTasks, Some(Value::Table(calibration))) => {
+                calibration.retain(|key, _| key == "rows_per_task");
+            }
+            _ => {}
         }
         for (name, _) in NOT_IN_KEY {
             if let Some((table, key)) = name.split_once('.')

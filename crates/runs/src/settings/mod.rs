@@ -281,11 +281,18 @@ impl RunConfig {
         methods.all(|method| self.learning_rates.contains_key(method))
     }
 
-    /// Whether any method needs calibration data.
+    /// Whether any method needs calibration data: rows of the tasks, of the base model, or both.
     pub fn reads_calibration(&self) -> bool {
         let mut methods = self.compare.iter();
-        let reads = |method: &String| self.calibration_use(method) != CalibrationUse::Never;
-        self.calibration.base_rows > 0 && methods.any(reads)
+        let of_tasks = |method: &String| self.calibration_use(method) == CalibrationUse::OfTasks;
+        self.reads_base_rows() || methods.any(of_tasks)
+    }
+
+    /// Whether any method needs rows that stand for what the base model knows.
+    pub fn reads_base_rows(&self) -> bool {
+        let mut methods = self.compare.iter();
+        self.calibration.base_rows > 0
+            && methods.any(|method| self.calibration_use(method).reads_base_rows())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Whether a learning rate was tuned under the current settings.
 
 use anyhow::Result;
-use continual::method::CalibrationUse;
 use report::hash::{canonical, sha256, shortened};
 use toml::{Table, Value};
 
@@ -40,7 +39,7 @@ impl RunConfig {
         );
         settings.insert("model".to_string(), path(&self.model));
         settings.insert("data".to_string(), path(&self.data));
-        if self.calibration_use(method) != CalibrationUse::Never {
+        if self.calibration_use(method).reads_base_rows() {
             settings.insert("text".to_string(), path(&self.calibration.text));
         }
         let text = canonical(&serde_json::to_value(settings)?);

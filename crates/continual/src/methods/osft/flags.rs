@@ -54,6 +54,39 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
                 ),
             ],
         ),
+        Flag::choice(
+            "osft-scaling",
+            "SCALING",
+            "scaling",
+            "How strongly the directions of the inputs are held back [default: hard]",
+            vec![
+                (
+                    "hard",
+                    "The protected directions entirely, the others not at all",
+                ),
+                (
+                    "ridge",
+                    "Each by its energy, 1 / (1 + mu * energy), in the mean as much as the share says",
+                ),
+                (
+                    "scaled",
+                    "The protected directions by their importance, as in Scaled Gradient Projection",
+                ),
+            ],
+        ),
+        Flag::choice(
+            "osft-combine",
+            "SOURCES",
+            "combine",
+            "How the inputs of base and tasks are combined [default: mean]",
+            vec![
+                ("mean", "The directions come from the mean over all of them"),
+                (
+                    "union",
+                    "A direction is protected if any of them needs it, as in Gradient Projection Memory",
+                ),
+            ],
+        ),
         Flag::new(
             "share",
             "SHARE",

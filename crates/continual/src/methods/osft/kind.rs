@@ -12,7 +12,7 @@ use crate::method::{
 };
 
 /// All linear layers of the blocks, under the names of LLaMA and T5.
-const TARGETS: &str =
+pub(in crate::methods) const TARGETS: &str =
     r"((q|k|v|o|gate|up|down)_proj|Attention\.[qkvo]|DenseReluDense\.w(i|i_0|i_1|o))\.weight$";
 
 /// A pattern for the linear layers that the paper's code splits; it omits T5's cross-attention.

@@ -1,6 +1,8 @@
 //! The memory that OSFT needs while it trains.
 
-use ::osft::{BasePrecision, HeldNumbers, Osft, OsftConfig, Others, ShareRule, SplitSource};
+use ::osft::{
+    BasePrecision, Combine, HeldNumbers, Osft, OsftConfig, Others, ShareRule, SplitSource,
+};
 use burn::module::Module;
 
 use crate::error::ContinualError;
@@ -11,7 +13,7 @@ use crate::method::MemoryNeeds;
 const ASSUMED_SHARE: f64 = 0.25;
 
 /// Counts the memory without reading values.
-pub(super) fn needs<M: Module>(
+pub(in crate::methods) fn needs<M: Module>(
     config: &OsftConfig,
     model: &M,
 ) -> Result<MemoryNeeds, ContinualError> {
@@ -58,6 +60,7 @@ fn assumed<M: Module>(
     let mut config = config
         .clone()
         .with_split(SplitSource::Inputs)
+        .with_combine(Combine::Mean)
         .with_share_rule(ShareRule::fixed(ASSUMED_SHARE));
     config.target_shares.clear();
     Ok(Osft::held_numbers_of(model, &config)?)

@@ -6,12 +6,12 @@ mod memory;
 mod name;
 mod optimizer;
 mod report;
-mod saved;
+mod retained;
 mod through_cores;
 
 use ::osft::{
-    BasePrecision, Calibration, Calibrator, LayerSplit, Osft, OsftConfig, Others, SinceBase,
-    SplitCache, SplitContext,
+    BasePrecision, Calibration, Calibrator, LayerSplit, Osft, OsftConfig, Others, Scaling,
+    SinceBase, SplitCache, SplitContext,
 };
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use lm::{LanguageModel, LinearMap};
@@ -22,10 +22,12 @@ use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
 use crate::method::{Method, TaskContext, TaskDiagnostics};
 use crate::protocol::evenly_spaced;
+pub(super) use kind::TARGETS;
 pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
+pub(super) use memory::needs;
 use optimizer::ForSplit;
 use report::Measured;
-use saved::{calibration_in, later_sources};
+use retained::Retained;
 pub use through_cores::ThroughCores;
 
 /// Orthogonal Subspace Fine-Tuning; every task begins with a new split of the current weights.
@@ -38,28 +40,16 @@ pub struct OsftMethod {
     config: OsftConfig,
     data: Option<CalibrationData>,
     cache: Option<SplitCache>,
+    /// Whether what the base model knows is to be retained too.
+    protects_base: bool,
     retained: Option<Retained>,
     split: Option<Osft>,
     /// Number of tasks begun; it distinguishes the parts of saved states.
     begun: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Retained {
-    /// Inputs of everything that is to be retained so far.
-    calibration: Calibration,
-    since_base: SinceBase,
-    /// Number of tasks in `calibration`.
-    tasks: usize,
-}
-
-/// Names of the parts of a saved state; some end with a number.
-mod part {
-    pub const BASE: &str = "base-calibration";
-    pub const RETAINED: &str = "calibration-";
-    pub const BOUNDS: &str = "since-base-";
-    pub const SPLIT: &str = "split-";
-}
+/// Name of the split in a saved state, before the number of begun tasks.
+const SPLIT: &str = "split-";
 
 impl OsftMethod {
     /// OSFT with one configuration for all tasks.
@@ -68,6 +58,7 @@ impl OsftMethod {
             config,
             data: None,
             cache: None,
+            protects_base: true,
             retained: None,
             split: None,
             begun: 0,
@@ -77,6 +68,12 @@ impl OsftMethod {
     /// Calibrates on the base model's rows and on rows of every learned task.
     pub fn with_calibration(mut self, data: CalibrationData) -> Self {
         self.data = Some(data);
+        self
+    }
+
+    /// Retains the tasks alone: the first task trains freely, and the base model is not calibrated on.
+    pub fn without_base(mut self) -> Self {
+        self.protects_base = false;
         self
     }
 
@@ -98,7 +95,9 @@ impl OsftMethod {
         context: TaskContext<'_>,
     ) -> Result<Osft, ContinualError> {
         let (targets, clock) = (&self.config.targets, context.clock);
-        if let (None, Some(data)) = (&self.retained, &self.data) {
+        if let (None, true, Some(data)) = (&self.retained, self.protects_base, &self.data)
+            && !data.base.is_empty()
+        {
             let base = clock.time(TimedPart::Calibration, || {
                 let calibrator = Calibrator::for_config(model, &self.config)?;
                 calibrate(model, calibrator, &data.base_name, &data.base, data.batch)
@@ -107,33 +106,39 @@ impl OsftMethod {
             let since_base = clock.time(TimedPart::Uncounted, || {
                 SinceBase::new(model, targets, &base)
             })?;
+            let calibration = clock.time(TimedPart::Calibration, || {
+                Calibration::joined(None, base, &self.config, 0, context.count)
+            })?;
             self.retained = Some(Retained {
-                since_base,
-                calibration: base,
+                since_base: Some(since_base),
+                calibration,
                 tasks: 0,
             });
         }
         let mut split_context = SplitContext::new().for_task(context.index, context.count);
-        if let Some(retained) = &self.retained {
-            split_context = split_context.with_calibration(&retained.calibration);
-        }
+        split_context = match (&self.retained, self.protects_base, &self.data) {
+            (Some(retained), ..) => split_context.with_calibration(&retained.calibration),
+            // Without rows, nothing would be measured after the task either: that is an error.
+            (None, false, Some(_)) => split_context.retaining_nothing(),
+            (None, ..) => split_context,
+        };
         if let Some(cache) = &self.cache {
             split_context = split_context.with_cache(cache);
         }
         let split = clock.time(TimedPart::Split, || {
             Osft::split_in(model, &self.config, &split_context)
         })?;
-        if let (0, BasePrecision::Bf16, Some(retained)) = (
-            context.index,
-            self.config.base_precision,
-            &mut self.retained,
-        ) {
+        let since_base = self.retained.as_mut();
+        let since_base = since_base.and_then(|retained| retained.since_base.as_mut());
+        if let (0, BasePrecision::Bf16, Some(since_base)) =
+            (context.index, self.config.base_precision, since_base)
+        {
             // The base model is rounded here for the first time; later tasks start from rounded
             // weights.
             clock.time(TimedPart::Uncounted, || {
                 let rounded = split.finish(split.prepare(model.clone())?)?;
-                let changes = retained.since_base.measure(&rounded)?;
-                retained.since_base.record_measured(&changes)
+                let changes = since_base.measure(&rounded)?;
+                since_base.record_measured(&changes)
             })?;
         }
         Ok(split)
@@ -163,15 +168,22 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let share = |k: usize, d: usize| k as f64 / d.max(1) as f64;
         let of_layer = |layer: &LayerSplit| {
             let [d_in, d_out] = layer.shape;
-            share(layer.k_in, d_in).max(share(layer.k_out, d_out))
+            match layer.mean_scale {
+                Some(mean) => 1.0 - mean,
+                None => share(layer.k_in, d_in).max(share(layer.k_out, d_out)),
+            }
         };
         let frozen: f64 = split.layers().iter().map(of_layer).sum();
         let beside = match self.config.others {
             Others::Frozen => "",
             Others::Trained => " in the targets, and everything else",
         };
+        let held = match self.config.scaling {
+            Scaling::Hard => "frozen",
+            Scaling::Ridge | Scaling::Scaled => "held back",
+        };
         Some(format!(
-            "{:.1} % of directions frozen in the mean of the layers, {} numbers trained{beside}",
+            "{:.1} % of directions {held} in the mean of the layers, {} numbers trained{beside}",
             100.0 * frozen / split.layers().len().max(1) as f64,
             split.free_parameters()
         ))
@@ -195,26 +207,13 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {
-        let mut parts = Vec::new();
-        if let Some(retained) = &self.retained {
-            let base = retained.since_base.base();
-            parts.push(StatePart::bytes(
-                format!("{}.safetensors", part::BASE),
-                || Ok(base.to_bytes()?),
-            ));
-            parts.push(StatePart::bytes(
-                format!("{}{}.safetensors", part::RETAINED, retained.tasks),
-                || Ok(retained.calibration.to_bytes()?),
-            ));
-            let name = format!("{}{}.json", part::BOUNDS, retained.tasks);
-            parts.push(StatePart::bytes(name.clone(), move || {
-                let bounds = retained.since_base.length_bounds();
-                serde_json::to_vec(&bounds).map_err(ContinualError::saving(name.as_ref()))
-            }));
-        }
+        let mut parts = match &self.retained {
+            Some(retained) => retained.parts(),
+            None => Vec::new(),
+        };
         if let Some(split) = &self.split {
             parts.push(StatePart::bytes(
-                format!("{}{}.safetensors", part::SPLIT, self.begun),
+                format!("{SPLIT}{}.safetensors", self.begun),
                 || Ok(split.to_bytes()?),
             ));
         }
@@ -222,59 +221,22 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     }
 
     fn carried(&self) -> Vec<StatePart<'_>> {
-        let Some(retained) = &self.retained else {
-            return Vec::new();
-        };
-        let base = retained.since_base.base();
-        vec![
-            StatePart::bytes(format!("{}.safetensors", part::BASE), || {
-                Ok(base.to_bytes()?)
-            }),
-            StatePart::bytes(
-                format!("{}{}.safetensors", part::RETAINED, retained.tasks),
-                || Ok(retained.calibration.to_bytes()?),
-            ),
-        ]
+        match &self.retained {
+            Some(retained) => retained.carried(),
+            None => Vec::new(),
+        }
     }
 
     /// The change since the base is measured from `model` on: the weights of the model that the first
     /// sequence started from are not carried.
     fn take_over(&mut self, model: &M, carried: &Checkpoint) -> Result<(), ContinualError> {
-        let (Some(first), Some(retained)) =
-            (carried.find(part::BASE), carried.find(part::RETAINED))
-        else {
-            return Ok(());
-        };
-        let first = calibration_in(carried, &first)?;
-        let calibration = calibration_in(carried, &retained)?;
-        self.retained = Some(Retained {
-            since_base: SinceBase::new(model, &self.config.targets, &first)?,
-            tasks: later_sources(&calibration, &first),
-            calibration,
-        });
+        self.retained = Retained::taken_over(model, &self.config.targets, carried)?;
         Ok(())
     }
 
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
-        if let (Some(first), Some(retained), Some(bounds)) = (
-            saved.find(part::BASE),
-            saved.find(part::RETAINED),
-            saved.find(part::BOUNDS),
-        ) {
-            let first = calibration_in(saved, &first)?;
-            let since_base = SinceBase::new(base, &self.config.targets, &first)?;
-            let lengths: Vec<f64> = saved.json(&bounds)?;
-            let Some(since_base) = since_base.with_length_bounds(&lengths) else {
-                return Err(saved.broken(&bounds, &"it is of a model with other targets"));
-            };
-            let calibration = calibration_in(saved, &retained)?;
-            self.retained = Some(Retained {
-                since_base,
-                tasks: later_sources(&calibration, &first),
-                calibration,
-            });
-        }
-        if let Some(name) = saved.find(part::SPLIT) {
+        self.retained = Retained::restored(base, &self.config.targets, saved)?;
+        if let Some(name) = saved.find(SPLIT) {
             let mut context = SplitContext::new();
             if let Some(retained) = &self.retained {
                 context = context.with_calibration(&retained.calibration);
@@ -307,12 +269,14 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             BasePrecision::Bf16 => Some(measure_leaks(&model)?),
         };
         let mut since_base = None;
-        if let (Some(retained), Some(_)) = (&mut self.retained, &self.data) {
+        if let (Some(retained), Some(_)) = (&mut self.retained, &self.data)
+            && let Some(since) = &mut retained.since_base
+        {
             let weight = retained.calibration.weight();
             let made = stored_leaks.as_ref().unwrap_or(&leaks);
             since_base = Some(clock.time(TimedPart::Uncounted, || {
-                retained.since_base.record(made, weight)?;
-                retained.since_base.measure(&model)
+                since.record(made, weight)?;
+                since.measure(&model)
             })?);
         }
         let measured = Measured {
@@ -323,16 +287,20 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
         // Its moments are about to be replaced; held here, they would exist twice.
         drop(split);
-        if let (Some(retained), Some(data)) = (&mut self.retained, &self.data) {
+        if let Some(data) = &self.data
+            && (self.retained.is_some() || !self.protects_base)
+        {
             // Also measure the last task's inputs: a longer sequence may resume from here.
             let rows = evenly_spaced(context.task.train.as_ref(), data.rows_per_task)?;
-            clock.time(TimedPart::Calibration, || {
+            let earlier = self.retained.take();
+            let joined = clock.time(TimedPart::Calibration, || {
                 let calibrator = Calibrator::for_config(&model, &self.config)?;
                 let name = &context.task.name;
                 let learned = calibrate(&model, calibrator, name, &rows, data.batch)?;
-                retained.calibration.absorb(&learned)
+                let (index, count) = (context.index, context.count);
+                Retained::joined(earlier, learned, &self.config, index, count)
             })?;
-            retained.tasks += 1;
+            self.retained = Some(joined);
         }
         Ok((model, diagnostics))
     }

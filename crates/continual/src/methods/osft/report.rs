@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ::osft::{LayerChange, LayerLeak, LayerSummary, LeakReport, Osft, OsftConfig, Others};
+use ::osft::{LayerChange, LayerLeak, LayerSummary, LeakReport, Osft, OsftConfig, Others, Scaling};
 use burn::module::Module;
 
 use crate::method::{
@@ -45,14 +45,14 @@ pub(super) fn diagnostics<M: Module>(
         trainable_parameters: split.free_parameters() + trained_beside_targets,
         steps: 0,
         carried_bytes: None,
-        figures: figures(measured),
+        figures: figures(config, measured),
         layers: layers(&split.summary(), measured),
         tables: tables.collect(),
         warnings: split.warnings().to_vec(),
     }
 }
 
-fn figures(measured: &Measured) -> Vec<Figure> {
+fn figures(config: &OsftConfig, measured: &Measured) -> Vec<Figure> {
     let figure = |name: &str, meaning: &str, value, notation, combine| Figure {
         name: name.to_string(),
         meaning: meaning.to_string(),
@@ -73,8 +73,16 @@ fn figures(measured: &Measured) -> Vec<Figure> {
     let mut figures = vec![
         leak(
             "leak in",
-            "the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` of any layer and task; rounding leaks about \
-             `6e-8 ‖W‖ / ‖ΔW‖`",
+            match config.scaling {
+                Scaling::Hard => {
+                    "the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` of any layer and task; rounding leaks about \
+                     `6e-8 ‖W‖ / ‖ΔW‖`"
+                }
+                Scaling::Ridge | Scaling::Scaled => {
+                    "the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` of any layer and task in directions of scale 0; the \
+                     others are held back, not protected"
+                }
+            },
             worst.leak_in,
         ),
         leak(
@@ -142,7 +150,11 @@ const COLUMNS: [(&str, Notation); 21] = [
     ("since_base_relative", Notation::Scientific(4)),
 ];
 
+/// The column that only scaled directions have.
+const MEAN_SCALE: (&str, Notation) = ("mean_scale", Notation::Fixed(6));
+
 fn layers(summary: &[LayerSummary], measured: &Measured) -> LayerTable {
+    let scaled = summary.iter().any(|layer| layer.mean_scale.is_some());
     let rows = summary.iter().zip(&measured.leaks.layers).enumerate();
     let rows = rows.map(|(index, (split, leak))| {
         let since_base = measured
@@ -153,40 +165,44 @@ fn layers(summary: &[LayerSummary], measured: &Measured) -> LayerTable {
         let stored = measured.stored_leaks.as_ref();
         let stored = stored.and_then(|stored| stored.layers.get(index));
         let count = |count: usize| Some(count as f64);
+        let mean_scale = scaled.then_some(split.mean_scale);
+        let values = vec![
+            count(split.shape[0]),
+            count(split.shape[1]),
+            count(split.k_in),
+            count(split.k_out),
+            count(split.free_parameters),
+            split.importance,
+            Some(split.protected_energy),
+            split.protected_input_energy,
+            Some(leak.leak_in),
+            Some(leak.leak_out),
+            Some(leak.leak_both),
+            Some(leak.relative_change),
+            stored.map(|leak: &LayerLeak| leak.leak_in),
+            stored.map(|leak| leak.leak_out),
+            stored.map(|leak| leak.leak_both),
+            leak.outputs.map(|outputs| outputs.measured),
+            leak.outputs.map(|outputs| outputs.bound),
+            leak.outputs.map(|outputs| outputs.relative),
+            since_base.map(|outputs| outputs.measured),
+            since_base.map(|outputs| outputs.bound),
+            since_base.map(|outputs| outputs.relative),
+        ];
         LayerRow {
             layer: split.path.clone(),
-            values: vec![
-                count(split.shape[0]),
-                count(split.shape[1]),
-                count(split.k_in),
-                count(split.k_out),
-                count(split.free_parameters),
-                split.importance,
-                Some(split.protected_energy),
-                split.protected_input_energy,
-                Some(leak.leak_in),
-                Some(leak.leak_out),
-                Some(leak.leak_both),
-                Some(leak.relative_change),
-                stored.map(|leak: &LayerLeak| leak.leak_in),
-                stored.map(|leak| leak.leak_out),
-                stored.map(|leak| leak.leak_both),
-                leak.outputs.map(|outputs| outputs.measured),
-                leak.outputs.map(|outputs| outputs.bound),
-                leak.outputs.map(|outputs| outputs.relative),
-                since_base.map(|outputs| outputs.measured),
-                since_base.map(|outputs| outputs.bound),
-                since_base.map(|outputs| outputs.relative),
-            ],
+            values: values.into_iter().chain(mean_scale).collect(),
         }
     });
     LayerTable {
         columns: COLUMNS
+            .into_iter()
+            .chain(scaled.then_some(MEAN_SCALE))
             .map(|(name, notation)| Column {
                 name: name.to_string(),
                 notation,
             })
-            .to_vec(),
+            .collect(),
         rows: rows.collect(),
     }
 }

@@ -41,17 +41,17 @@ pub(super) fn product<const D: usize>(
 
 /// `x N`, or `x` on a side that stores no free basis.
 fn in_coordinates(side: &Side, rows: Tensor<2>) -> Tensor<2> {
-    match side {
-        Side::Free(basis) => rows.matmul(basis.clone()),
-        Side::Open | Side::Protected(_) | Side::Closed => rows,
+    match side.reducing_basis() {
+        Some(basis) => rows.matmul(basis.clone()),
+        None => rows,
     }
 }
 
 /// `c Nᵀ`, or `c` on a side that stores no free basis.
 fn from_coordinates(side: &Side, rows: Tensor<2>) -> Tensor<2> {
-    match side {
-        Side::Free(basis) => rows.matmul(basis.clone().transpose()),
-        Side::Open | Side::Protected(_) | Side::Closed => rows,
+    match side.reducing_basis() {
+        Some(basis) => rows.matmul(basis.clone().transpose()),
+        None => rows,
     }
 }
 

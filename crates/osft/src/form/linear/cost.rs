@@ -102,9 +102,9 @@ fn separate_backward(constraint: &Constraint, shape: [usize; 2], tokens: usize) 
 
 /// Cost of bringing a row to coordinates, or back.
 fn change_of_basis(side: &Side, d: usize, coordinates: usize) -> usize {
-    match side {
-        Side::Free(_) => d * coordinates,
-        _ => 0,
+    match side.reducing_basis() {
+        Some(_) => d * coordinates,
+        None => 0,
     }
 }
 
@@ -132,9 +132,9 @@ fn core_gradient(
     }
     let (input, output) = (&constraint.input, &constraint.output);
     let [a, b] = constraint.core_shape([d_in, d_out]);
-    let lowering = |side: &Side, d: usize| match side {
-        Side::Free(basis) => Some(tokens * d * basis.dims()[1]),
-        _ => None,
+    let lowering = |side: &Side, d: usize| {
+        let basis = side.reducing_basis()?;
+        Some(tokens * d * basis.dims()[1])
     };
     let lowered = match (lowering(input, d_in), lowering(output, d_out)) {
         (None, None) => return None,
@@ -146,9 +146,9 @@ fn core_gradient(
 /// Cost of bringing a gradient of the weight's shape to coordinates.
 fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     let [a, _] = constraint.core_shape([d_in, d_out]);
-    let lowering = |side: &Side, d: usize, columns: usize| match side {
-        Side::Free(basis) => d * basis.dims()[1] * columns,
-        side => removing(side, d, columns),
+    let lowering = |side: &Side, d: usize, columns: usize| match side.reducing_basis() {
+        Some(basis) => d * basis.dims()[1] * columns,
+        None => removing(side, d, columns),
     };
     match constraint.removed {
         Removed::EitherSide => {
@@ -161,9 +161,9 @@ fn projection(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
 /// Cost of computing the change of the weight from coordinates.
 fn lifting(constraint: &Constraint, [d_in, d_out]: [usize; 2]) -> usize {
     let [_, b] = constraint.core_shape([d_in, d_out]);
-    let lift = |side: &Side, rows: usize, columns: usize| match side {
-        Side::Free(basis) => rows * basis.dims()[1] * columns,
-        _ => 0,
+    let lift = |side: &Side, rows: usize, columns: usize| match side.reducing_basis() {
+        Some(basis) => rows * basis.dims()[1] * columns,
+        None => 0,
     };
     match constraint.removed {
         Removed::Block => 0,

@@ -7,7 +7,7 @@ use crate::split::Side;
 pub enum Reduction {
     /// Not at all.
     None,
-    /// Its basis spans the free directions: the gradient is brought to coordinates.
+    /// Its basis spans the free directions, with lengths or without: the gradient is brought to coordinates.
     ToFree,
     /// Its basis spans the protected directions: their part is removed.
     WithoutProtected,
@@ -16,7 +16,7 @@ pub enum Reduction {
 impl Reduction {
     pub(super) fn of(side: &Side) -> Self {
         match side {
-            Side::Free(_) => Self::ToFree,
+            Side::Free(_) | Side::Scaled(_) => Self::ToFree,
             Side::Protected(_) => Self::WithoutProtected,
             Side::Open | Side::Closed => Self::None,
         }

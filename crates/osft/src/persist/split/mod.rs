@@ -13,17 +13,36 @@ use crate::persist::Format;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub format: Format,
+    /// Version of a file without scaled directions.
+    pub unscaled_version: u32,
     pub with_weights: bool,
 }
 
-/// Version 3 added the checksum and the record of which parameters trained when the module was split.
+impl Layout {
+    /// The format of a new file: the oldest version that has everything in it, so that earlier versions of this
+    /// library read what they know.
+    fn written(self, scaled: bool) -> Format {
+        let version = match scaled {
+            true => self.format.version,
+            false => self.unscaled_version,
+        };
+        Format {
+            version,
+            ..self.format
+        }
+    }
+}
+
+/// Version 3 added the checksum and the record of which parameters trained when the module was split, version
+/// 4 scaled directions.
 const SAVED: Layout = Layout {
     format: Format {
         kind: "split",
-        version: 3,
+        version: 4,
         oldest: 2,
         checked_since: 3,
     },
+    unscaled_version: 3,
     with_weights: true,
 };
 
@@ -73,5 +92,6 @@ enum SideKind {
     Open,
     Free,
     Protected,
+    Scaled,
     Closed,
 }

@@ -210,6 +210,11 @@ fn restored(
         }
         _ => None,
     };
+    let scales = match layer.sides[0] {
+        SideKind::Scaled => Some(tensors.take_numbers::<2>(&name("scales"))?),
+        _ => None,
+    };
+    let reach = scales.map(|[_, reach]| reach);
     let inputs = match (layer.moment, moment) {
         (Some(saved), moment) => Some(InputEnergy {
             moment,
@@ -217,6 +222,7 @@ fn restored(
             total: saved.total,
             unprotected,
             outputs,
+            reach,
         }),
         // From a file of version 2.
         (None, Some(moment)) => Some(InputEnergy {
@@ -225,6 +231,7 @@ fn restored(
             moment: Some(moment),
             unprotected,
             outputs,
+            reach,
         }),
         (None, None) => None,
     };
@@ -233,6 +240,7 @@ fn restored(
         shape: layer.shape,
         k_in,
         k_out,
+        mean_scale: scales.map(|[mean, _]| mean),
         lost_directions: layer.lost_directions,
         energies: tensors.take_vector(&name("energies"))?,
         total_energy,
@@ -258,6 +266,7 @@ fn side(
         SideKind::Open => k == 0,
         SideKind::Closed => k == d,
         SideKind::Free | SideKind::Protected => 0 < k && k < d,
+        SideKind::Scaled => k < d,
     };
     if !fits {
         return Err(tensors.broken(format!("{k} of {d} directions do not fit {name:?}")));
@@ -266,6 +275,7 @@ fn side(
         SideKind::Open => Side::Open,
         SideKind::Free => Side::Free(tensors.tensor(name, [d, d - k], device)?),
         SideKind::Protected => Side::Protected(tensors.tensor(name, [d, k], device)?),
+        SideKind::Scaled => Side::Scaled(tensors.tensor(name, [d, d - k], device)?),
         SideKind::Closed => Side::Closed,
     })
 }

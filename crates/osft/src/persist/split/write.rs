@@ -35,11 +35,16 @@ impl Osft {
                 inputs.map_or(0.0, |inputs| inputs.outputs),
             ];
             tensors.push((name("numbers"), vector_data(&numbers)));
+            if let Some(mean) = layer.mean_scale {
+                let reach = inputs.and_then(|inputs| inputs.reach).unwrap_or(0.0);
+                tensors.push((name("scales"), vector_data(&[mean, reach])));
+            }
             let mut side = |what: &str, side: &Side| {
                 let (kind, basis) = match side {
                     Side::Open => (SideKind::Open, None),
                     Side::Free(basis) => (SideKind::Free, Some(basis)),
                     Side::Protected(basis) => (SideKind::Protected, Some(basis)),
+                    Side::Scaled(basis) => (SideKind::Scaled, Some(basis)),
                     Side::Closed => (SideKind::Closed, None),
                 };
                 if let Some(basis) = basis {
@@ -88,6 +93,7 @@ impl Osft {
             trainability: Some(self.trainability.clone()),
             name: self.name.clone(),
         };
-        pack(layout.format, &header, &tensors)
+        let scaled = self.layers.iter().any(|layer| layer.mean_scale.is_some());
+        pack(layout.written(scaled), &header, &tensors)
     }
 }

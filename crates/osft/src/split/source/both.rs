@@ -32,6 +32,7 @@ pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Direc
     let (input, k_in) = orthonormalized(&images)?;
     Some(Directions {
         input,
+        scales: None,
         output: parts.output,
         k_in,
         k_out: existing,

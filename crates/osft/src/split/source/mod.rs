@@ -2,13 +2,15 @@
 
 mod both;
 mod inputs;
+mod ridge;
+mod united;
 mod weights;
 
 use std::sync::Arc;
 
 use faer::Mat;
 
-use crate::calibration::{Moment, Spectrum};
+use crate::calibration::{Moment, Spectrum, Union};
 use crate::config::{Form, OsftConfig, SplitSource};
 use crate::linalg::{Vectors, decompose};
 use crate::rule::{LayerFacts, Rule, protected_directions};
@@ -18,6 +20,8 @@ use crate::split::keeps_free_basis;
 pub(crate) struct Directions {
     /// `[d_in, c]` with orthonormal columns, `c >= k_in`.
     pub input: Mat<f64>,
+    /// The scales of the input directions after the first `k_in`, all above 0, if they are scaled.
+    pub scales: Option<Scales>,
     /// `[d_out, c]` with orthonormal columns, `c >= k_out`.
     pub output: Mat<f64>,
     pub k_in: usize,
@@ -30,15 +34,30 @@ pub(crate) struct Directions {
     pub lost: usize,
 }
 
+/// How far scaled input directions may move.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scales {
+    /// `p` of every direction after the first `k_in`, `[d_in - k_in]`.
+    pub values: Vec<f64>,
+    /// Upper bound of `‖Σ^{1/2} V diag(p)‖²`: what the mean squared change of the outputs is at most, for
+    /// `‖C‖_F = 1`.
+    pub reach: f64,
+}
+
 /// One layer, as the sources read it.
 pub(crate) struct Layer<'a> {
     /// `[d_in, d_out]`
     pub weight: &'a Mat<f64>,
     /// Moment of the inputs with its decomposition, if the source needs it.
     pub inputs: Option<(&'a Moment, &'a Spectrum)>,
+    /// The directions that any source needs with the moment of all, if the split reads them.
+    pub united: Option<(&'a Moment, &'a Union)>,
+    /// Whether nothing is to be retained.
+    pub retains_nothing: bool,
     pub rule: Arc<dyn Rule>,
     pub importance: Option<f64>,
     pub progress: f64,
+    pub task: usize,
 }
 
 impl Layer<'_> {
@@ -50,6 +69,7 @@ impl Layer<'_> {
             total_energy: total,
             importance: self.importance,
             progress: self.progress,
+            task: self.task,
         };
         protected_directions(self.rule.as_ref(), &layer)
     }
@@ -65,11 +85,15 @@ pub(crate) fn available(split: SplitSource, [d_in, d_out]: [usize; 2]) -> usize 
 
 /// The protected directions of a layer; `None` if a decomposition does not converge.
 pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
-    let mut directions = match (config.split, layer.inputs) {
-        (SplitSource::Inputs, Some((moment, spectrum))) => {
-            inputs::directions(layer, moment, spectrum)
+    let mut directions = match (config.split, layer.inputs, layer.united) {
+        (SplitSource::Inputs | SplitSource::Both, ..) if layer.retains_nothing => none(layer),
+        (SplitSource::Inputs, _, Some((moment, union))) => {
+            united::directions(layer, moment, union, config.scaling)?
         }
-        (SplitSource::Both, Some((_, spectrum))) => both::directions(layer, spectrum)?,
+        (SplitSource::Inputs, Some((moment, spectrum)), _) => {
+            inputs::directions(layer, moment, spectrum, config)?
+        }
+        (SplitSource::Both, Some((_, spectrum)), _) => both::directions(layer, spectrum)?,
         _ => weights::directions(layer, config.form)?,
     };
     directions.input = completed(directions.input, directions.k_in, config.form)?;
@@ -77,12 +101,70 @@ pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Direc
     Some(directions)
 }
 
+/// No directions at all.
+fn none(layer: &Layer<'_>) -> Directions {
+    Directions {
+        input: Mat::zeros(layer.weight.nrows(), 0),
+        scales: None,
+        output: Mat::zeros(layer.weight.ncols(), 0),
+        k_in: 0,
+        k_out: 0,
+        energies: Vec::new(),
+        total_energy: 0.0,
+        lost: 0,
+    }
+}
+
+/// A direction with a smaller scale is protected: its steps would vanish in f32, and the squares of its basis
+/// too.
+const SMALLEST_SCALE: f64 = 1e-15;
+
+/// Directions with these scales, of which those without a scale are protected: they come first. `basis` is
+/// complete, `energies` are those of its columns.
+fn scaled(
+    layer: &Layer<'_>,
+    basis: &Mat<f64>,
+    scales: &[f64],
+    energies: &[f64],
+    total_energy: f64,
+    reach: f64,
+) -> Directions {
+    let (protected, free): (Vec<usize>, Vec<usize>) =
+        (0..scales.len()).partition(|&index| scales[index] < SMALLEST_SCALE);
+    let order: Vec<usize> = protected.iter().chain(&free).copied().collect();
+    Directions {
+        input: Mat::from_fn(basis.nrows(), order.len(), |i, j| basis[(i, order[j])]),
+        scales: (!free.is_empty()).then(|| Scales {
+            values: free.iter().map(|&index| scales[index]).collect(),
+            reach,
+        }),
+        output: Mat::zeros(layer.weight.ncols(), 0),
+        k_in: protected.len(),
+        k_out: 0,
+        energies: order
+            .iter()
+            .filter_map(|&index| energies.get(index).copied())
+            .collect(),
+        total_energy,
+        lost: 0,
+    }
+}
+
 /// Completes a basis if the split needs that: on a side that stores its free directions, and in the factored
 /// forms, whose factors start inside them.
 fn completed(basis: Mat<f64>, k: usize, form: Form) -> Option<Mat<f64>> {
     let d = basis.nrows();
     let needed = keeps_free_basis(d, k) || (form.is_factored() && k < d);
-    if !needed || basis.ncols() == d {
+    match needed {
+        true => complete(basis, k),
+        false => Some(basis),
+    }
+}
+
+/// A basis of the whole space that begins with the first `k` columns of `basis`.
+fn complete(basis: Mat<f64>, k: usize) -> Option<Mat<f64>> {
+    let d = basis.nrows();
+    if basis.ncols() == d {
         return Some(basis);
     }
     if k == 0 {

@@ -57,6 +57,7 @@ fn directions_from(
     let k = layer.protected(energies.len(), &energies, total_energy);
     Directions {
         input,
+        scales: None,
         output,
         k_in: k,
         k_out: k,
@@ -155,9 +156,12 @@ mod tests {
         Layer {
             weight,
             inputs: None,
+            united: None,
+            retains_nothing: false,
             rule: ShareRule::fixed(share).rule().unwrap().clone(),
             importance: None,
             progress: 0.0,
+            task: 0,
         }
     }
 

@@ -1,0 +1,180 @@
+//! Joining the sources of calibrations: their mean, and the union of what they need.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::union::{Choice, Union};
+use super::{Calibration, LayerCalibration};
+use crate::config::{Combine, OsftConfig, Scaling};
+use crate::error::OsftError;
+use crate::rule::progress;
+
+/// How a newer calibration fits to an earlier one.
+struct Matched {
+    /// Indices of the newer moments by those of the earlier ones.
+    moment_of: BTreeMap<usize, usize>,
+    /// The earlier layers, with the newer importance.
+    layers: Vec<LayerCalibration>,
+}
+
+impl Calibration {
+    /// Joins what is retained so far with the inputs of a new source, as the configuration combines sources.
+    ///
+    /// With [`Combine::Mean`], that is [`absorb`](Self::absorb). With [`Combine::Union`], it also adds the
+    /// directions that the new source needs to those that are protected: one basis for all layers with the
+    /// same input. `task` of `tasks` is the task that was learned, from 0, which rules may read; the source of
+    /// the base model counts as task 0.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`absorb`](Self::absorb) and of [`OsftConfig::validate`], [`OsftError::NotUnited`] if
+    /// only the mean of the earlier sources is known, [`OsftError::NoConvergence`] if a decomposition does
+    /// not converge.
+    pub fn joined(
+        earlier: Option<Self>,
+        newer: Self,
+        config: &OsftConfig,
+        task: usize,
+        tasks: usize,
+    ) -> Result<Self, OsftError> {
+        config.validate()?;
+        let Some(mut all) = earlier else {
+            let unions = match config.combine {
+                Combine::Mean => Vec::new(),
+                Combine::Union => {
+                    let pairs = newer
+                        .moments
+                        .iter()
+                        .enumerate()
+                        .map(|(index, moment)| (Union::empty(moment.dimension()), index));
+                    newer.united(pairs.collect(), config, task, tasks)?
+                }
+            };
+            return Ok(Self { unions, ..newer });
+        };
+        if config.combine == Combine::Mean {
+            all.absorb(&newer)?;
+            return Ok(all);
+        }
+        if all.unions.len() != all.moments.len() {
+            return Err(OsftError::NotUnited);
+        }
+        let matched = all.matched(&newer)?;
+        let earlier = std::mem::take(&mut all.unions).into_iter().enumerate();
+        let pairs = earlier.filter_map(|(index, union)| {
+            let moment = matched.moment_of.get(&index)?;
+            Some((Arc::unwrap_or_clone(union), *moment))
+        });
+        let unions = newer.united(pairs.collect(), config, task, tasks)?;
+        all.mix(&newer, matched);
+        Ok(Self { unions, ..all })
+    }
+
+    /// Adds what the source of this calibration needs to directions; each comes with the index of its moment.
+    fn united(
+        &self,
+        earlier: Vec<(Union, usize)>,
+        config: &OsftConfig,
+        task: usize,
+        tasks: usize,
+    ) -> Result<Vec<Arc<Union>>, OsftError> {
+        let choice = Choice {
+            rule: config.protected_share.rule()?.as_ref(),
+            progress: progress(task, tasks),
+            task,
+            alpha: (config.scaling == Scaling::Scaled).then_some(config.scaling_alpha),
+        };
+        let united = earlier.into_par_iter().map(|(union, index)| {
+            let union = union.with_source(&self.moments[index], &choice);
+            union.map(Arc::new).ok_or_else(|| {
+                let mut layers = self.layers.iter();
+                let layer = layers.find(|layer| layer.moment == index);
+                OsftError::NoConvergence {
+                    layer: layer.map(|layer| layer.path.clone()).unwrap_or_default(),
+                }
+            })
+        });
+        united.collect()
+    }
+
+    /// Adds the sources of another calibration. From now on the importance is the newer calibration's, since
+    /// the paper takes it from the previous task.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherCalibration`] if the two calibrations differ in their layers, groups of layers or
+    /// input dimensions; [`OsftError::OtherSketch`] if they store a moment in different ways;
+    /// [`OsftError::United`] if the sources of one of them are united. On error nothing changes.
+    pub fn absorb(&mut self, newer: &Self) -> Result<(), OsftError> {
+        if !self.unions.is_empty() || !newer.unions.is_empty() {
+            return Err(OsftError::United);
+        }
+        let matched = self.matched(newer)?;
+        self.mix(newer, matched);
+        Ok(())
+    }
+
+    /// How the moments and layers of a newer calibration fit to those of this one.
+    fn matched(&self, newer: &Self) -> Result<Matched, OsftError> {
+        let mismatch = |layer: &str| OsftError::OtherCalibration {
+            layer: layer.to_string(),
+        };
+        let newer_layers = newer.by_path();
+        let missing_in_newer =
+            |layer: &&LayerCalibration| !newer_layers.contains_key(layer.path.as_str());
+        if let Some(layer) = self.layers.iter().find(missing_in_newer) {
+            return Err(mismatch(&layer.path));
+        }
+        let own_layers = self.by_path();
+        let missing_here =
+            |layer: &&LayerCalibration| !own_layers.contains_key(layer.path.as_str());
+        if let Some(layer) = newer.layers.iter().find(missing_here) {
+            return Err(mismatch(&layer.path));
+        }
+        // Moments are numbered in the order of their first observation, which may differ between
+        // calibrations.
+        let mut moment_of: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut layers = self.layers.clone();
+        for layer in &mut layers {
+            let newer_layer = newer_layers[layer.path.as_str()];
+            if *moment_of.entry(layer.moment).or_insert(newer_layer.moment) != newer_layer.moment {
+                return Err(mismatch(&layer.path));
+            }
+            (layer.cosine, layer.linear_cka) = (newer_layer.cosine, newer_layer.linear_cka);
+        }
+        for layer in &self.layers {
+            let (own, new) = (layer.moment, moment_of[&layer.moment]);
+            let (own, new) = (&self.moments[own], &newer.moments[new]);
+            if own.dimension() != new.dimension() {
+                return Err(mismatch(&layer.path));
+            }
+            if !own.mixes_with(new) {
+                let layer = layer.path.clone();
+                return Err(OsftError::OtherSketch { layer });
+            }
+        }
+        Ok(Matched { moment_of, layers })
+    }
+
+    /// Averages the moments, and takes the newer importance.
+    fn mix(&mut self, newer: &Self, matched: Matched) {
+        let Matched { moment_of, layers } = matched;
+        let total = self.weight() + newer.weight();
+        let (old, new) = (self.weight() / total, newer.weight() / total);
+        // One moment at a time, in place where no one else holds it: all of them twice would be much.
+        let own = std::mem::take(&mut self.moments).into_iter().enumerate();
+        self.moments = own
+            .map(|(index, moment)| match moment_of.get(&index) {
+                Some(&newer_index) => {
+                    let moment = Arc::unwrap_or_clone(moment);
+                    Arc::new(moment.mixed(old, &newer.moments[newer_index], new))
+                }
+                None => moment,
+            })
+            .collect();
+        self.sources.extend(newer.sources.iter().cloned());
+        self.layers = layers;
+    }
+}
