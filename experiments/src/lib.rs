@@ -58,6 +58,7 @@ fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
         Command::List => commands::list::run(registries),
         Command::Validate(args) => commands::validate::run(registries, args, typed),
         Command::Inspect(args) => commands::inspect::run(registries, args, typed),
+        Command::Curvature(args) => commands::curvature::run(registries, args),
         Command::Portability(args) => {
             measure::portability::run(&args.backends, args.strict, args.out.as_deref())
         }

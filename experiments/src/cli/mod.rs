@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod bench;
+mod curvature;
 mod registered;
 mod run;
 mod study;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use runs::{Backend, Registries};
 
 pub use bench::{BenchArgs, ScalingArgs};
+pub use curvature::CurvatureArgs;
 pub use registered::method_flags;
 pub use run::{SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
@@ -57,6 +59,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Show what a split would protect in a model: spectra, importance, shares, free directions.
     Inspect(InspectArgs),
+    /// Measure whether the loss is curved along the directions that a split protects.
+    Curvature(CurvatureArgs),
     /// Compare many variants at many learning rates: what they keep against what they learn.
     #[command(subcommand)]
     Study(StudyCommand),

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod completions;
+pub mod curvature;
 pub mod datasets;
 pub mod inspect;
 pub mod list;
