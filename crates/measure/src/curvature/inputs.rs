@@ -34,7 +34,7 @@ impl Moments {
             wanted: wanted.into_iter().collect(),
             groups: Vec::new(),
         };
-        for rows in rows.chunks(super::ROWS_PER_PASS) {
+        for rows in super::passes(rows) {
             model.observe(rows, &mut moments);
         }
         moments
