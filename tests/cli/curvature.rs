@@ -64,7 +64,7 @@ fn wrong_layers_and_folders_of_other_measurements_are_refused() {
         fail(folder.path(), &arguments)
     };
     let error = with(r"layers\.9\.", "4");
-    assert!(error.contains(r"layers\.9\."), "{error}");
+    assert!(error.contains("matches none of the 29"), "{error}");
     let error = with("embed_tokens", "4");
     assert!(
         error.contains("embed_tokens.weight is no linear layer"),

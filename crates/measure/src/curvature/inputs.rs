@@ -9,6 +9,8 @@ use faer::Mat;
 use lm::{Example, LanguageModel, Observer};
 use osft::SelectedTarget;
 
+use super::rows::passes;
+
 /// Sums over the inputs of layers, in f64 on the host: small eigenvalues of a moment that was summed in f32 are rounding.
 pub struct Moments {
     wanted: HashSet<ParamId>,
@@ -34,7 +36,7 @@ impl Moments {
             wanted: wanted.into_iter().collect(),
             groups: Vec::new(),
         };
-        for rows in super::passes(rows) {
+        for rows in passes(rows) {
             model.observe(rows, &mut moments);
         }
         moments

@@ -13,6 +13,7 @@ mod page;
 mod picture;
 mod rank;
 mod record;
+mod rows;
 mod weight;
 
 use std::path::{Path, PathBuf};
@@ -23,12 +24,10 @@ use burn::module::Module;
 use continual::ContinualError;
 use lm::{Example, HfFolder, LanguageModel, Model};
 use osft::{SelectedTarget, Targets};
-use report::record::RunFolder;
-use report::{hash, record::Manifest};
+use report::record::{Manifest, RunFolder};
 use runs::base::calibration::{generate, read_text};
 use runs::data::builtin;
 use runs::{Backend, Progress, Registries, interrupt, memory};
-use serde_json::json;
 
 use along::LOSSES_PER_DIRECTION;
 use directions::Choice;
@@ -36,11 +35,8 @@ use inputs::Moments;
 use layer::{LOSSES_PER_LAYER, Point};
 use measured::MeasuredLayer;
 use record::Settings;
+use rows::{identity, mean_loss};
 use weight::MovedWeight;
-
-/// Tokens that rows of one forward pass have together, unless it is one long row. Their losses are summed in f32, those of
-/// the passes in f64: a sum of some hundred nats rounds to a hundred-thousandth of a nat.
-const TOKENS_PER_PASS: usize = 256;
 
 /// The settings of a measurement.
 #[derive(Clone, Debug)]
@@ -106,7 +102,7 @@ pub fn run(registries: &Registries, args: &CurvatureRequest) -> Result<()> {
     let fingerprint = source.fingerprint(tokenizer.stop_tokens())?;
     let settings = Settings {
         model: [fingerprint.config, fingerprint.weights],
-        rows: identity_of(&rows)?,
+        rows: identity(&rows)?,
         directions: args.directions,
         outputs: args.outputs,
         seed: args.seed,
@@ -159,40 +155,6 @@ fn title(args: &CurvatureRequest, path: &Path, model: &Model, rows: &[Example]) 
         model.num_params(),
         rows.len()
     )
-}
-
-/// SHA-256 of the tokens of rows.
-fn identity_of(rows: &[Example]) -> Result<String> {
-    let tokens = rows.iter().map(|row| json!([row.prompt, row.answer]));
-    let tokens: Vec<_> = tokens.collect();
-    Ok(hash::sha256(&serde_json::to_vec(&tokens)?))
-}
-
-/// The mean loss of a model per answer token, in nats; summed in f64 over passes of few tokens.
-fn mean_loss<M: LanguageModel>(model: &M, rows: &[Example]) -> f64 {
-    let (mut sum, mut count) = (0.0, 0);
-    for rows in passes(rows) {
-        let (loss, tokens) = model.answer_loss(rows);
-        sum += f64::from(loss.into_scalar::<f32>());
-        count += tokens;
-    }
-    sum / count.max(1) as f64
-}
-
-/// Neighbouring rows, as many as a pass takes.
-fn passes(rows: &[Example]) -> impl Iterator<Item = &[Example]> {
-    let mut left = rows;
-    std::iter::from_fn(move || {
-        let mut tokens = 0;
-        let fits = |row: &&Example| {
-            tokens += row.len();
-            tokens <= TOKENS_PER_PASS
-        };
-        let count = left.iter().take_while(fits).count().max(1).min(left.len());
-        let (pass, rest) = left.split_at(count);
-        left = rest;
-        (!pass.is_empty()).then_some(pass)
-    })
 }
 
 /// A model, and what is measured of it.
@@ -306,23 +268,5 @@ impl Job<'_> {
             format!(" beside the {:.0} MiB that are resident", mebibytes(bytes))
         });
         println!("Decompositions take up to {held:.0} MiB{resident}.");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passes_hold_every_row_once_and_few_tokens() {
-        let row = |tokens: usize| Example::new(Vec::new(), vec![7; tokens]);
-        let rows: Vec<Example> = [100, 156, 1, 300, 2, 254, 9].map(row).into();
-        let counts: Vec<usize> = passes(&rows).map(<[Example]>::len).collect();
-        assert_eq!(counts, [2, 1, 1, 2, 1]);
-        assert_eq!(
-            passes(&rows).flatten().collect::<Vec<_>>(),
-            rows.iter().collect::<Vec<_>>()
-        );
-        assert_eq!(passes(&[]).count(), 0);
     }
 }
