@@ -9,6 +9,7 @@
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
 //! - `closed`: output that nobody reads.
+//! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
 
 #![allow(clippy::unwrap_used)]
@@ -19,6 +20,7 @@ mod bench;
 mod bench_parts;
 mod cases;
 mod closed;
+mod curvature;
 mod disk;
 mod identity;
 mod line;

@@ -157,6 +157,7 @@ fn usage_errors_exit_with_2_and_help_teaches() {
         "trace",
         "validate",
         "inspect",
+        "curvature",
         "report",
         "pretrain",
         "bench",

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod compare;
 pub mod completions;
+pub mod curvature;
 pub mod datasets;
 pub mod inspect;
 pub mod list;
