@@ -1,25 +1,18 @@
 //! Measurements of the toolkit itself.
 //!
 //! [`mod@bench`] measures time and memory of training steps, [`scaling`] how they grow.
-<<<<<<< HEAD
 //! [`portability`] compares backends. [`batch`] runs whatever a folder of results lacks: for [`study`], which
 //! compares many variants at many learning rates, for [`sweep`], which searches hyperparameters, and for
-//! [`compare`], which compares methods. [`inspect`] shows what a split protects in a model.
-=======
-//! [`portability`] compares backends, and [`study`] compares many variants at many learning rates.
-//! [`inspect`] shows what a split protects in a model, [`curvature`] whether the loss is curved there.
->>>>>>> curvature
+//! [`compare`], which compares methods. [`inspect`] shows what a split protects in a model,
+//! [`curvature`] whether the loss is curved there.
 
 #[macro_use(println, eprintln)]
 extern crate report;
 
 pub mod batch;
 pub mod bench;
-<<<<<<< HEAD
 pub mod compare;
-=======
 pub mod curvature;
->>>>>>> curvature
 pub mod inspect;
 pub mod portability;
 pub mod scaling;

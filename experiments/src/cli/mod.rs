@@ -61,15 +61,12 @@ pub enum Command {
     Report(ReportArgs),
     /// Show what a split would protect in a model: spectra, importance, shares, free directions.
     Inspect(InspectArgs),
-<<<<<<< HEAD
     /// Search learning rates and settings on validation rows, with as many trials for every method.
     Sweep(SweepArgs),
     /// Run every method with every seed, and report on all of them: figures, differences, curves.
     Compare(CompareArgs),
-=======
     /// Measure whether the loss is curved along the directions that a split protects.
     Curvature(CurvatureArgs),
->>>>>>> curvature
     /// Compare many variants at many learning rates: what they keep against what they learn.
     #[command(subcommand)]
     Study(StudyCommand),
