@@ -50,19 +50,21 @@ fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
         let args = parsed::<SequenceArgs>(own);
         return commands::sequence::run(registries, name, &args, own);
     }
-    let typed = matches.subcommand().map(|(_, own)| own);
+    let typed = matches.subcommand().map_or(matches, |(_, own)| own);
     let Cli { command } = parsed(matches);
     match &command {
         Command::Pretrain(args) => commands::pretrain::run(args),
         Command::Datasets(command) => commands::datasets::run(registries, command),
         Command::List => commands::list::run(registries),
-        Command::Validate(args) => commands::validate::run(registries, args, typed),
-        Command::Inspect(args) => commands::inspect::run(registries, args, typed),
+        Command::Validate(args) => commands::validate::run(registries, args, Some(typed)),
+        Command::Inspect(args) => commands::inspect::run(registries, args, Some(typed)),
         Command::Portability(args) => {
             measure::portability::run(&args.backends, args.strict, args.out.as_deref())
         }
         Command::Bench(args) => commands::bench::run(registries, args),
         Command::Scaling(args) => measure::scaling::run(&args.benches, args.out.as_deref()),
+        Command::Sweep(args) => commands::sweep::run(registries, args, typed),
+        Command::Compare(args) => commands::compare::run(registries, args, typed),
         Command::Study(command) => commands::study::run(registries, command),
         Command::Report(args) => commands::report::run(registries, args),
         Command::Completions(args) => {

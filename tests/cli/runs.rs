@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{fail, figure, only, scratch, succeed};
 
-const SMALL: [&str; 13] = [
+pub const SMALL: [&str; 13] = [
     "trace",
     "--order",
     "stance,sums",
@@ -27,7 +27,7 @@ fn run(folder: &Path, more: &[&str]) -> String {
     succeed(folder, &[&SMALL, more].concat())
 }
 
-fn result(folder: &Path, name: &str) -> Value {
+pub fn result(folder: &Path, name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(only(folder, name)).unwrap()).unwrap()
 }
 

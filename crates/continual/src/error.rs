@@ -119,6 +119,12 @@ pub enum ContinualError {
         /// The method's protocol.
         found: Protocol,
     },
+    /// The singular values of a parameter's change cannot be computed.
+    #[error("the change of {parameter} has no singular values that a decomposition converges to")]
+    NoConvergence {
+        /// Path of the parameter.
+        parameter: String,
+    },
     /// The split of a model failed.
     #[error(transparent)]
     Osft(#[from] OsftError),

@@ -1,6 +1,7 @@
 //! Generates and scores a model's answers.
 
 use lm::{Decoding, GenerationOptions, LanguageModel, TextTokenizer};
+use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
 use crate::protocol::{EvaluationSet, Question};
@@ -12,6 +13,18 @@ pub struct Evaluation {
     pub score: f64,
     /// One answer per question, in the questions' order.
     pub answers: Vec<String>,
+    /// The scores of the single answers.
+    pub rows: AnswerScores,
+}
+
+/// What is known of every answer to the questions of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AnswerScores {
+    /// The score of every answer alone, in `[0, 100]`, in the questions' order.
+    pub scores: Vec<f64>,
+    /// Share of the answers that are among the answers that the task allows, in percent; `None` if it has
+    /// no list of them.
+    pub in_format: Option<f64>,
 }
 
 /// Generates an answer to every question, `batch` questions at a time, and scores the answers.
@@ -68,12 +81,23 @@ pub fn evaluate<M: LanguageModel>(
     }
     let texts =
         |field: fn(&Question) -> &str| -> Vec<&str> { set.questions.iter().map(field).collect() };
-    let score = set.scorer.score(
-        &texts(|question| &question.prompt),
-        &answers.iter().map(String::as_str).collect::<Vec<_>>(),
-        &texts(|question| &question.reference),
-    );
-    Ok(Evaluation { score, answers })
+    let prompts = texts(|question| &question.prompt);
+    let given: Vec<&str> = answers.iter().map(String::as_str).collect();
+    let references = texts(|question| &question.reference);
+    let allowed = given.iter().map(|answer| set.scorer.in_format(answer));
+    let allowed: Option<Vec<bool>> = allowed.collect();
+    let rows = AnswerScores {
+        scores: set.scorer.row_scores(&prompts, &given, &references),
+        in_format: allowed.filter(|all| !all.is_empty()).map(|all| {
+            let count = all.iter().filter(|allowed| **allowed).count();
+            100.0 * count as f64 / all.len() as f64
+        }),
+    };
+    Ok(Evaluation {
+        score: set.scorer.score(&prompts, &given, &references),
+        rows,
+        answers,
+    })
 }
 
 /// The fewest tokens for which a beginning is read apart.

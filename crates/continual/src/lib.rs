@@ -21,10 +21,10 @@ pub use calibration::{CalibrationData, ROWS_AT_A_TIME, calibrate, generated_rows
 pub use checkpoint::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use clock::{Clock, Seconds, TimedPart};
 pub use error::ContinualError;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{AnswerScores, Evaluation, evaluate};
 pub use method::{
-    Figure, Method, MethodInputs, MethodKind, MethodRegistry, OptimizerConfig, TaskContext,
-    TaskDiagnostics,
+    Figure, Method, MethodInputs, MethodKind, MethodRegistry, OptimizerConfig, SearchRange,
+    SearchedSetting, TaskContext, TaskDiagnostics,
 };
 pub use protocol::{
     EvaluationSet, Protocol, Question, ResultMatrix, Scorer, Scoring, Task, metrics,

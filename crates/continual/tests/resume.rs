@@ -8,7 +8,8 @@ use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
 use continual::method::Vocabulary;
 use continual::methods::{
-    LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, PerTaskValue, SeqFt,
+    LoraConfig, LoraMethod, MergeMethod, MergeRule, MultiTaskFt, OsftMethod, PerTaskFt,
+    PerTaskValue, SeqFt, TaskWeight, TaskWeightName,
 };
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
@@ -117,6 +118,7 @@ fn assert_same(resumed: &RunResult, expected: &RunResult, case: &str) {
     assert_eq!(resumed.0, expected.0, "{case}: steps");
     let (resumed, expected) = (&resumed.1, &expected.1);
     assert_eq!(resumed.matrix, expected.matrix, "{case}");
+    assert_eq!(resumed.answers, expected.answers, "{case}");
     assert_eq!(resumed.general, expected.general, "{case}");
     assert_eq!(resumed.diagnostics, expected.diagnostics, "{case}");
     assert_eq!(weights(&resumed.model), weights(&expected.model), "{case}");
@@ -181,6 +183,10 @@ fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
 
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
+fn merged(rule: MergeRule) -> Make {
+    Box::new(move || Box::new(MergeMethod::new(rule).unwrap()))
+}
+
 fn methods() -> Vec<(&'static str, Make)> {
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
     let osft = |source, form| of(source, form, BasePrecision::Full);
@@ -196,6 +202,21 @@ fn methods() -> Vec<(&'static str, Make)> {
         listed("lwf", "strength = 0.7"),
         listed("lwf-generated", "rows = 5\ntokens = 6\nrows_per_step = 2"),
         listed("replay", "share = 0.3"),
+        (
+            "slerp",
+            merged(MergeRule::Sphere(TaskWeight::ByTask(
+                TaskWeightName::Inverse,
+            ))),
+        ),
+        ("wise-ft", merged(MergeRule::Line(TaskWeight::Fixed(0.5)))),
+        ("dg-hard", merged(MergeRule::HardThreshold)),
+        (
+            "ties",
+            merged(MergeRule::Ties {
+                density: 0.2,
+                scale: 1.0,
+            }),
+        ),
         ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
         ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
         ("osft weights", osft(SplitSource::Weights, Form::Core)),

@@ -13,6 +13,7 @@ pub mod allocator;
 mod backend;
 pub mod base;
 pub mod data;
+pub mod interpolation;
 pub mod interrupt;
 pub mod job;
 pub mod memory;

@@ -4,6 +4,7 @@ mod bench;
 mod registered;
 mod run;
 mod study;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -13,8 +14,9 @@ use runs::{Backend, Registries};
 
 pub use bench::{BenchArgs, ScalingArgs};
 pub use registered::method_flags;
-pub use run::{SequenceArgs, ValidateArgs};
+pub use run::{RunArgs, SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
+pub use sweep::{CompareArgs, SweepArgs};
 
 /// What most people come for, above the list of all commands.
 const START: &str = "\
@@ -57,6 +59,10 @@ pub enum Command {
     Report(ReportArgs),
     /// Show what a split would protect in a model: spectra, importance, shares, free directions.
     Inspect(InspectArgs),
+    /// Search learning rates and settings on validation rows, with as many trials for every method.
+    Sweep(SweepArgs),
+    /// Run every method with every seed, and report on all of them: figures, differences, curves.
+    Compare(CompareArgs),
     /// Compare many variants at many learning rates: what they keep against what they learn.
     #[command(subcommand)]
     Study(StudyCommand),

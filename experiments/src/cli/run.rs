@@ -49,6 +49,15 @@ pub struct SequenceArgs {
     /// folder.
     #[arg(long, conflicts_with = "tune")]
     pub save_model: bool,
+    /// Score models between the base model and every trained one too, separated by commas: at these shares of the
+    /// change, from 0 to 1 (the curve of WiSE-FT).
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "SHARE",
+        conflicts_with = "tune"
+    )]
+    pub interpolate: Vec<f64>,
     /// Runs that go on at the same time, each on a thread; the results are the same [default: one more
     /// than there are cores, if the model is small, computed on the processor and fits as often; otherwise 1].
     #[arg(long, value_name = "COUNT", conflicts_with = "tui")]
@@ -60,7 +69,7 @@ pub struct SequenceArgs {
 }
 
 /// Settings that a run is made of.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Hugging Face folder of the base model [default: the built-in one].
     #[arg(long, value_name = "DIR")]

@@ -1,6 +1,7 @@
 //! One file per command: arguments to settings, settings to a call of the library.
 
 pub mod bench;
+pub mod compare;
 pub mod completions;
 pub mod datasets;
 pub mod inspect;
@@ -9,4 +10,5 @@ pub mod pretrain;
 pub mod report;
 pub mod sequence;
 pub mod study;
+pub mod sweep;
 pub mod validate;

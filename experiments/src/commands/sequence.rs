@@ -29,6 +29,7 @@ pub fn run(
         tuning,
         tui: args.tui,
         jobs: args.jobs,
+        interpolate: &args.interpolate,
         save_models: args.save_model,
         continue_with: None,
     };

@@ -7,9 +7,9 @@ mod policy;
 
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::ModuleRecord;
-use burn::tensor::Bytes;
+use burn::tensor::{Bool, Bytes, Int, Tensor};
 use serde::de::DeserializeOwned;
 
 use crate::error::ContinualError;
@@ -22,15 +22,23 @@ pub use policy::{CheckpointPolicy, NoCheckpoints, Pause};
 /// add keys to it.
 pub const SEQUENCE_FILE: &str = "sequence.json";
 
-type Write<'a> = Box<dyn FnOnce(&Path) -> Result<(), ContinualError> + 'a>;
-
 /// One file of a checkpoint.
 ///
 /// Within a run, a name stands for one content: a part whose name is already in the previous
 /// checkpoint is not written again.
 pub struct StatePart<'a> {
     name: String,
-    write: Write<'a>,
+    content: Content<'a>,
+}
+
+type Made<'a, T> = Box<dyn FnOnce() -> Result<T, ContinualError> + 'a>;
+
+enum Content<'a> {
+    Bytes(Made<'a, Vec<u8>>),
+    Module {
+        write: Box<dyn FnOnce(&Path) -> Result<(), ContinualError> + 'a>,
+        values: Made<'a, u64>,
+    },
 }
 
 impl<'a> StatePart<'a> {
@@ -41,10 +49,7 @@ impl<'a> StatePart<'a> {
     ) -> Self {
         Self {
             name: name.into(),
-            write: Box::new(move |path| {
-                let bytes = make()?;
-                std::fs::write(path, bytes).map_err(ContinualError::io("write", path))
-            }),
+            content: Content::Bytes(Box::new(make)),
         }
     }
 
@@ -52,10 +57,13 @@ impl<'a> StatePart<'a> {
     pub fn module<M: Module>(name: impl Into<String>, module: &'a M) -> Self {
         Self {
             name: name.into(),
-            write: Box::new(move |path| {
-                let record = module.clone().into_record();
-                record.save(path).map_err(ContinualError::saving(path))
-            }),
+            content: Content::Module {
+                write: Box::new(move |path| {
+                    let record = module.clone().into_record();
+                    record.save(path).map_err(ContinualError::saving(path))
+                }),
+                values: Box::new(move || Ok(bytes_of_values(module))),
+            },
         }
     }
 
@@ -64,14 +72,53 @@ impl<'a> StatePart<'a> {
         &self.name
     }
 
+    /// Bytes that the part holds: all of its bytes, or those of the values of a module.
+    ///
+    /// # Errors
+    ///
+    /// The error of making the part.
+    pub fn size(self) -> Result<u64, ContinualError> {
+        match self.content {
+            Content::Bytes(make) => Ok(make()?.len() as u64),
+            Content::Module { values, .. } => values(),
+        }
+    }
+
     /// Writes the part to a file.
     ///
     /// # Errors
     ///
     /// [`ContinualError::Io`] and the error of making the part.
     pub fn write_to(self, path: &Path) -> Result<(), ContinualError> {
-        (self.write)(path)
+        match self.content {
+            Content::Bytes(make) => {
+                std::fs::write(path, make()?).map_err(ContinualError::io("write", path))
+            }
+            Content::Module { write, .. } => write(path),
+        }
     }
+}
+
+/// Bytes of all values of a module, in the number type that each of them has.
+fn bytes_of_values<M: Module>(module: &M) -> u64 {
+    struct Bytes(u64);
+    impl ModuleVisitor for Bytes {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.base();
+            self.0 += (value.shape().num_elements() * value.dtype().size()) as u64;
+        }
+        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+            let value = param.val();
+            self.0 += (value.shape().num_elements() * value.dtype().size()) as u64;
+        }
+        fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+            let value = param.val();
+            self.0 += (value.shape().num_elements() * value.dtype().size()) as u64;
+        }
+    }
+    let mut bytes = Bytes(0);
+    module.visit(&mut bytes);
+    bytes.0
 }
 
 /// A checkpoint on disk.

@@ -11,6 +11,10 @@ pub struct TaskDiagnostics {
     pub trainable_parameters: usize,
     /// Number of optimizer steps.
     pub steps: usize,
+    /// Bytes that the method [carries](crate::Method::carried) to the next task, beside the model;
+    /// `None` if they were not measured.
+    #[serde(default)]
+    pub carried_bytes: Option<u64>,
     /// Figures about the whole task.
     #[serde(default)]
     pub figures: Vec<Figure>,

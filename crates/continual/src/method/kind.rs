@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Flag, Method};
+use super::{Flag, Method, SearchedSetting};
 use crate::calibration::CalibrationData;
 use crate::error::ContinualError;
 use crate::protocol::Protocol;
@@ -229,6 +229,12 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The settings that are worth searching beside the learning rate, where a method starts from
+    /// `settings`.
+    fn searched(&self, _settings: &Self::Settings) -> Vec<SearchedSetting> {
+        Vec::new()
+    }
+
     /// The variants to time; empty if its steps need rows that stand for what is to be retained.
     fn variants(&self) -> Vec<KindVariant> {
         vec![KindVariant {
@@ -265,6 +271,13 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
     /// [`ContinualError::MethodSetting`] for an unknown setting or one of the wrong type, and the
     /// errors of [`MethodKind::checked`].
     fn settings(&self, table: &Table) -> Result<Table, ContinualError>;
+
+    /// As [`MethodKind::searched`].
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`settings`](Self::settings).
+    fn searched(&self, table: &Table) -> Result<Vec<SearchedSetting>, ContinualError>;
 
     /// As [`MethodKind::rows_per_task`].
     ///

@@ -7,6 +7,7 @@ mod flag;
 mod kind;
 mod optimizer;
 mod registry;
+mod searched;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use kind::{
 };
 pub use optimizer::{OptimizerConfig, OptimizerName, WithOptimizer};
 pub use registry::MethodRegistry;
+pub use searched::{SearchRange, SearchedSetting};
 
 /// A task and its place in the sequence.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::{
     CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind,
-    ObservedLayer, RegisteredKind,
+    ObservedLayer, RegisteredKind, SearchedSetting,
 };
 use crate::error::ContinualError;
 use crate::protocol::Protocol;
@@ -137,6 +137,10 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
 
     fn settings(&self, table: &Table) -> Result<Table, ContinualError> {
         to_table(self.0.name(), &self.read::<M>(table)?)
+    }
+
+    fn searched(&self, table: &Table) -> Result<Vec<SearchedSetting>, ContinualError> {
+        Ok(self.0.searched(&self.read::<M>(table)?))
     }
 
     fn rows_per_task(&self, table: &Table, rows: &[usize]) -> Result<Vec<usize>, ContinualError> {

@@ -6,6 +6,7 @@ mod l2_sp;
 mod lora;
 mod lwf;
 mod lwf_generated;
+mod merge;
 mod multi_task;
 mod osft;
 mod per_task;
@@ -25,6 +26,10 @@ pub use l2_sp::{L2Sp, L2SpConfig, L2SpKind};
 pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
 pub use lwf::{Lwf, LwfConfig, LwfKind};
 pub use lwf_generated::{LwfGenerated, LwfGeneratedConfig, LwfGeneratedKind};
+pub use merge::{
+    MergeKind, MergeMethod, MergeRule, MergeSettings, TaskWeight, TaskWeightName, ThresholdKind,
+    TiesKind, TiesSettings, between,
+};
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
 pub use per_task::{PerTaskFt, PerTaskKind};
@@ -50,6 +55,10 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(LwfKind)
             .with(LwfGeneratedKind)
             .with(ReplayKind)
+            .with(MergeKind::line())
+            .with(MergeKind::sphere())
+            .with(TiesKind)
+            .with(ThresholdKind)
             .with(PerTaskKind)
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))

@@ -9,6 +9,19 @@ use lm::Example;
 pub trait Scorer: Send + Sync {
     /// The score of all `answers` together, in `[0, 100]`; the three slices have the same length.
     fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64;
+
+    /// The score of every answer alone, in `[0, 100]`, in the order of the answers.
+    fn row_scores(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> Vec<f64> {
+        let rows = prompts.iter().zip(answers).zip(references);
+        rows.map(|((prompt, answer), reference)| self.score(&[prompt], &[answer], &[reference]))
+            .collect()
+    }
+
+    /// Whether an answer is one that the task allows, right or wrong; `None` if the task has no list of
+    /// allowed answers.
+    fn in_format(&self, _answer: &str) -> Option<bool> {
+        None
+    }
 }
 
 /// A question of an evaluation set.

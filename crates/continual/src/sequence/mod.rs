@@ -9,10 +9,10 @@ mod state;
 
 use lm::{LanguageModel, TextTokenizer};
 
-use crate::checkpoint::{Checkpoint, CheckpointPolicy, NoCheckpoints, Pause};
+use crate::checkpoint::{Checkpoint, CheckpointPolicy, NoCheckpoints, Pause, StatePart};
 use crate::clock::{Clock, Spent, TimedPart, synchronize};
 use crate::error::ContinualError;
-use crate::evaluate::evaluate;
+use crate::evaluate::{AnswerScores, evaluate};
 use crate::method::{Method, TaskContext};
 use crate::protocol::{EvaluationSet, Protocol, Scoring, Task};
 use crate::trainer::{TaskTraining, TrainEvent, Training, fit};
@@ -91,7 +91,8 @@ impl Sequence<'_> {
             None => save_if_due(&state, method, None, policy, Pause::Start)?,
         }
         if let (Some(set), None) = (self.general, state.general) {
-            state.general = Some(self.score(&state.model, 0, None, set, policy, on_event)?);
+            let (score, _) = self.score(&state.model, 0, None, set, policy, on_event)?;
+            state.general = Some(score);
             save_if_due(&state, method, None, policy, Pause::Scored)?;
         }
         loop {
@@ -121,7 +122,8 @@ impl Sequence<'_> {
             // Independent models have no common model to probe.
             Some(set) if protocol != Protocol::Independent => {
                 let last = self.tasks.len();
-                Some(self.score(&state.model, last, None, set, policy, on_event)?)
+                let (score, _) = self.score(&state.model, last, None, set, policy, on_event)?;
+                Some(score)
             }
             _ => None,
         };
@@ -129,6 +131,7 @@ impl Sequence<'_> {
             model: state.model,
             protocol,
             matrix: state.matrix,
+            answers: state.answers,
             general: state.general.zip(after),
             diagnostics: state.diagnostics,
             seconds: state.seconds,
@@ -166,8 +169,15 @@ impl Sequence<'_> {
                 continue;
             }
             let (model, set) = (&state.model, &task.evaluation);
-            let score = self.score(model, learned, Some(index), set, policy, on_event)?;
+            let (score, rows) = self.score(model, learned, Some(index), set, policy, on_event)?;
             state.matrix.set(learned, index, score);
+            let is_last = match method.protocol() {
+                Protocol::Independent => learned == index + 1,
+                Protocol::Sequential | Protocol::Joint => learned == count,
+            };
+            if is_last {
+                state.answers[index] = Some(rows);
+            }
             save_if_due(state, method, None, policy, Pause::Scored)?;
         }
         Ok(())
@@ -181,7 +191,7 @@ impl Sequence<'_> {
         set: &EvaluationSet,
         policy: &dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
-    ) -> Result<f64, ContinualError> {
+    ) -> Result<(f64, AnswerScores), ContinualError> {
         let SequenceConfig {
             evaluation_batch,
             decoding,
@@ -210,7 +220,7 @@ impl Sequence<'_> {
             score: result.score,
             answers: &result.answers,
         });
-        Ok(result.score)
+        Ok((result.score, result.rows))
     }
 
     /// Learns one stage.
@@ -296,6 +306,9 @@ impl Sequence<'_> {
         let seconds = clock.seconds();
         state.seconds = state.seconds.plus(seconds);
         diagnostics.steps = steps_done;
+        if self.config.scoring != Scoring::Nothing {
+            diagnostics.carried_bytes = Some(carried_bytes(method)?);
+        }
         diagnostics
             .figures
             .push(distance_figure(&state.base, &model));
@@ -310,6 +323,12 @@ impl Sequence<'_> {
         state.diagnostics.push(diagnostics);
         Ok(())
     }
+}
+
+/// Bytes of everything that a method carries to the next task, part by part.
+fn carried_bytes<M: LanguageModel>(method: &dyn Method<M>) -> Result<u64, ContinualError> {
+    let sizes = method.carried().into_iter().map(StatePart::size);
+    sizes.sum()
 }
 
 /// Saves the run if the policy asks for it, and ends the run if the policy stops it.

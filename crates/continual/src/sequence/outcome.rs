@@ -3,6 +3,7 @@
 use lm::Decoding;
 
 use crate::clock::Seconds;
+use crate::evaluate::AnswerScores;
 use crate::method::TaskDiagnostics;
 use crate::protocol::{Protocol, ResultMatrix, Scoring};
 use crate::trainer::TrainConfig;
@@ -35,6 +36,9 @@ pub struct SequenceOutcome<M> {
     /// All measured scores. For independent models, the last row holds the score of each model on
     /// its own task.
     pub matrix: ResultMatrix,
+    /// The answers to every task's questions in the end: by the model after the last task, or by the
+    /// task's own if models are independent; `None` if they were not asked.
+    pub answers: Vec<Option<AnswerScores>>,
     /// Scores of the general-knowledge probe before the first and after the last task.
     pub general: Option<(f64, f64)>,
     /// The method's report on each task.

@@ -11,6 +11,7 @@ use crate::checkpoint::{
 };
 use crate::clock::{Seconds, Spent};
 use crate::error::ContinualError;
+use crate::evaluate::AnswerScores;
 use crate::method::{Method, TaskDiagnostics};
 use crate::protocol::ResultMatrix;
 use crate::trainer::{Best, Training};
@@ -24,6 +25,8 @@ pub(super) struct State<M> {
     /// The model after `learned` tasks; initially the base model.
     pub model: M,
     pub matrix: ResultMatrix,
+    /// The answers in the end, task by task, as far as they are given.
+    pub answers: Vec<Option<AnswerScores>>,
     /// Score of the general-knowledge probe before the first task.
     pub general: Option<f64>,
     pub diagnostics: Vec<TaskDiagnostics>,
@@ -52,6 +55,9 @@ struct SavedSequence {
     fingerprint: String,
     identities: Vec<u64>,
     scores: Vec<Vec<Option<f64>>>,
+    /// Absent from checkpoints of earlier versions.
+    #[serde(default)]
+    answers: Vec<Option<AnswerScores>>,
     general: Option<f64>,
     diagnostics: Vec<TaskDiagnostics>,
     seconds: Seconds,
@@ -86,6 +92,7 @@ impl<M: LanguageModel> State<M> {
             model: base.clone(),
             base,
             matrix: ResultMatrix::new(tasks.collect()),
+            answers: vec![None; sequence.tasks.len()],
             general: None,
             diagnostics: Vec::new(),
             seconds: Seconds::default(),
@@ -129,6 +136,12 @@ impl<M: LanguageModel> State<M> {
                     state.matrix.set(learned, task, *score);
                 }
             }
+        }
+        if !saved.answers.is_empty() {
+            if saved.answers.len() != count {
+                return broken("its answers are of another number of tasks");
+            }
+            state.answers = saved.answers;
         }
         state.general = saved.general;
         state.diagnostics = saved.diagnostics;
@@ -194,6 +207,7 @@ impl<M: LanguageModel> State<M> {
             fingerprint: self.fingerprint.clone(),
             identities: self.identities.clone(),
             scores: rows.map(|row| self.matrix.row(row).to_vec()).collect(),
+            answers: self.answers.clone(),
             general: self.general,
             diagnostics: self.diagnostics.clone(),
             seconds: self.seconds,

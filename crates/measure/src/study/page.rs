@@ -11,10 +11,10 @@ use continual::{Figure, metrics};
 use report::hash::shortened;
 use report::page::{Summary, empty_table, meanings, several_revisions, summarize, with_numbers};
 use report::picture::{Curve, CurvesPicture, curves};
-use report::record::{Contents, Manifest, NamedResult, RunFolder, tell_apart};
+use report::record::{Manifest, RunFolder};
 use runs::Registries;
 
-use super::plan::{Plan, Variant};
+use super::plan::{Plan, Variant, labels};
 
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
@@ -33,7 +33,7 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     let folder = RunFolder::reopen(out)?;
     let results = super::results(out)?;
     let summaries = summarize(&results)?;
-    let labels = labels(&plan)?;
+    let labels = labels(&plan.variants)?;
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut shown = vec![false; summaries.len()];
     for (variant, label) in plan.variants.iter().zip(labels) {
@@ -97,30 +97,6 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     println!("{}", table(&groups, false));
     println!("\nreport: {}", folder.path().join("report.md").display());
     Ok(())
-}
-
-/// Names of the variants; equal names get the settings in which they differ.
-fn labels(plan: &Plan) -> Result<Vec<String>> {
-    let mut identities = Vec::new();
-    for variant in &plan.variants {
-        let (config, read) = (&variant.config, Contents::default());
-        identities.push(config.identity(config, &variant.method, &read)?);
-    }
-    let labels = plan
-        .variants
-        .iter()
-        .map(Variant::label)
-        .collect::<Result<Vec<String>>>()?;
-    let named: Vec<NamedResult<'_>> = labels
-        .iter()
-        .zip(&identities)
-        .map(|(label, identity)| NamedResult {
-            label,
-            tasks: &[],
-            identity: Some(identity),
-        })
-        .collect();
-    Ok(tell_apart(&named))
 }
 
 /// Whether results belong to a variant: by their settings, or by their name if only the name was

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use report::record::{Contents, NamedResult, tell_apart};
 use runs::Registries;
 use runs::data::ScoredRows;
 use runs::settings::{Overrides, RunConfig, merge, read_toml, translated};
@@ -186,6 +187,33 @@ impl Variant {
         let order = config.order.clone();
         config.with_order(&order)
     }
+}
+
+/// Names of the variants; equal names get the settings in which they differ.
+///
+/// # Errors
+///
+/// If there is no such method.
+pub fn labels(variants: &[Variant]) -> Result<Vec<String>> {
+    let mut identities = Vec::new();
+    for variant in variants {
+        let (config, read) = (&variant.config, Contents::default());
+        identities.push(config.identity(config, &variant.method, &read)?);
+    }
+    let labels = variants
+        .iter()
+        .map(Variant::label)
+        .collect::<Result<Vec<String>>>()?;
+    let named: Vec<NamedResult<'_>> = labels
+        .iter()
+        .zip(&identities)
+        .map(|(label, identity)| NamedResult {
+            label,
+            tasks: &[],
+            identity: Some(identity),
+        })
+        .collect();
+    Ok(tell_apart(&named))
 }
 
 /// The part of a plan's runs that a process executes: number `part` of `parts`.

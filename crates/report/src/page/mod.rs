@@ -1,5 +1,6 @@
 //! Tables, and the page of a run with tables and pictures.
 
+mod format;
 mod html;
 mod orders;
 mod published;
@@ -7,6 +8,7 @@ mod summary;
 mod table;
 mod write;
 
+pub use format::format_table;
 pub use html::html_page;
 pub use orders::orders_table;
 pub use published::published_section;

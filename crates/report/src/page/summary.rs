@@ -222,7 +222,8 @@ impl Summary {
         columns
     }
 
-    fn over_runs(&self, figure: impl Fn(&RunResult) -> Option<f64>) -> Option<(f64, f64)> {
+    /// Mean and standard deviation over seeds of a number of a run; `None` if a seed lacks it.
+    pub fn over_runs(&self, figure: impl Fn(&RunResult) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Option<Vec<f64>> = self.runs.iter().map(figure).collect();
         metrics::mean_and_deviation(&values?)
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use benchmarks::Published;
 use continual::Protocol;
 
-use super::{Summary, html_page, orders_table, published_section, summary_table};
+use super::{Summary, format_table, html_page, orders_table, published_section, summary_table};
 use crate::picture::{Curve, CurvesPicture, MatrixPicture, curves, heat_map};
 use crate::record::{Manifest, RunFolder};
 
@@ -51,6 +51,13 @@ pub fn write_report(
         writeln!(page, "By order:\n\n{table}\n")?;
     }
     writeln!(page, "{LEGEND}{}\n", meanings(summaries))?;
+    if let Some(table) = format_table(summaries, true) {
+        writeln!(
+            page,
+            "Answers after the last task that are among the answers that their task allows, right or wrong:\n\n\
+             {table}\n"
+        )?;
+    }
     writeln!(page, "![Result matrices](matrix.svg)\n")?;
     if curves.is_some() {
         writeln!(

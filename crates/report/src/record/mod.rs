@@ -1,5 +1,6 @@
 //! The record of a run: one folder, in which every file is complete or absent.
 
+mod diverged;
 mod earlier;
 mod folder;
 mod identity;
@@ -13,6 +14,7 @@ mod tell_apart;
 mod tensorboard;
 mod user_cache;
 
+pub use diverged::DivergedRun;
 pub use folder::RunFolder;
 pub use identity::{Contents, Identity};
 pub use layers::layers_csv;

@@ -27,6 +27,16 @@ pub struct RunResult {
     pub tasks: Vec<String>,
     /// `R[i][j]` of [`ResultMatrix`]; row 0 is the base model's.
     pub scores: Vec<Vec<Option<f64>>>,
+    /// The score of every answer after the last task, task by task; empty if not recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub row_scores: Vec<Vec<f64>>,
+    /// Share of the answers after the last task that are among those the task allows, in percent, task by
+    /// task; `None` for a task without such a list. Empty if not recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_format: Vec<Option<f64>>,
+    /// Bytes that the method carried to the next task, after every task; empty if not recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried_bytes: Vec<u64>,
     /// Scores of the general-knowledge probe before and after the run, if there is a probe.
     pub general: Option<(f64, f64)>,
     /// Number of scalars that training could change independently; the largest over the tasks.
@@ -44,6 +54,9 @@ pub struct RunResult {
     /// Time to run the model over rows that stand for what is to be retained, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_seconds: Option<f64>,
+    /// Time from the start of the run to its end, in seconds; `None` if not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_seconds: Option<f64>,
     /// Whether the learning rate was tuned; `None` if not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuned: Option<bool>,
@@ -66,6 +79,21 @@ impl RunResult {
     pub fn new<M>(method: &str, seed: u64, learning_rate: f64, run: &SequenceOutcome<M>) -> Self {
         let tasks = run.matrix.tasks().to_vec();
         let rows = 0..=tasks.len();
+        let answers = run.answers.iter();
+        let row_scores: Option<Vec<Vec<f64>>> = answers
+            .map(|rows| Some(rows.as_ref()?.scores.clone()))
+            .collect();
+        let in_format = match row_scores {
+            Some(_) => run
+                .answers
+                .iter()
+                .flatten()
+                .map(|rows| rows.in_format)
+                .collect(),
+            None => Vec::new(),
+        };
+        let carried_bytes = run.diagnostics.iter().map(|task| task.carried_bytes);
+        let carried_bytes: Option<Vec<u64>> = carried_bytes.collect();
         Self {
             method: method.to_string(),
             seed,
@@ -74,6 +102,9 @@ impl RunResult {
             protocol: run.protocol,
             scores: rows.map(|i| run.matrix.row(i).to_vec()).collect(),
             tasks,
+            row_scores: row_scores.unwrap_or_default(),
+            in_format,
+            carried_bytes: carried_bytes.unwrap_or_default(),
             general: run.general,
             trainable_parameters: run
                 .diagnostics
@@ -85,6 +116,7 @@ impl RunResult {
             training_seconds: run.seconds.training,
             split_seconds: Some(run.seconds.split),
             calibration_seconds: Some(run.seconds.calibration),
+            wall_seconds: None,
             tuned: None,
             revision: Some(REVISION.to_string()),
             identity: None,
@@ -164,6 +196,15 @@ impl RunResult {
         }
         let csv = csv.into_inner().context("cannot finish the CSV")?;
         folder.write(&format!("matrix-{stem}.csv"), &csv)?;
+        self.write_alone(folder, stem)
+    }
+
+    /// Writes the JSON file alone, for folders of many results.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn write_alone(&self, folder: &RunFolder, stem: &str) -> Result<()> {
         let json = serde_json::to_string_pretty(self)?;
         folder.write(&format!("result-{stem}.json"), json.as_bytes())
     }

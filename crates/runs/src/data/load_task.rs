@@ -105,7 +105,10 @@ impl TaskLoader<'_> {
                 validation,
                 evaluation: EvaluationSet {
                     questions: scored,
-                    scorer: Arc::new(BenchmarkScore(spec.score.clone())),
+                    scorer: Arc::new(BenchmarkScore {
+                        score: spec.score.clone(),
+                        labels: rows.labels,
+                    }),
                     max_new_tokens: limit,
                 },
                 epochs,

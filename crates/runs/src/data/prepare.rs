@@ -59,11 +59,22 @@ pub struct RowHashes {
 }
 
 /// Adapts a benchmark's score to the protocol's scorer.
-pub(super) struct BenchmarkScore(pub Score);
+pub(super) struct BenchmarkScore {
+    /// How answers are scored.
+    pub score: Score,
+    /// The answers that the task allows; empty if it has no list of them.
+    pub labels: Vec<String>,
+}
 
 impl Scorer for BenchmarkScore {
     fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
-        self.0.task_score(prompts, answers, references)
+        self.score.task_score(prompts, answers, references)
+    }
+
+    fn in_format(&self, answer: &str) -> Option<bool> {
+        // Read like an answer that must equal the expected one: its first line counts.
+        let equals = |label: &String| Score::accuracy().row_score("", answer, label) > 0.0;
+        (!self.labels.is_empty()).then(|| self.labels.iter().any(equals))
     }
 }
 
@@ -307,7 +318,10 @@ fn general(
         .collect();
     let set = EvaluationSet {
         questions,
-        scorer: Arc::new(BenchmarkScore(Score::accuracy())),
+        scorer: Arc::new(BenchmarkScore {
+            score: Score::accuracy(),
+            labels: Vec::new(),
+        }),
         max_new_tokens: limit,
     };
     Ok((set, remarks))

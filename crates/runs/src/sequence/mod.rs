@@ -13,11 +13,14 @@ use anyhow::{Context, Result};
 use burn::module::Module;
 use evaluate::Evaluated;
 use lm::ExportPrecision;
-use report::page::{matrix_table, orders_table, summarize, summary_table, write_report};
+use report::page::{
+    format_table, matrix_table, orders_table, summarize, summary_table, write_report,
+};
 use report::record::{Contents, Manifest, RunFolder, RunResult};
 
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
+use crate::interpolation::{self, PointOnLine};
 use crate::job::Outcome;
 use crate::screen;
 use crate::settings::RunConfig;
@@ -45,6 +48,8 @@ pub struct SequenceRequest<'a> {
     pub tui: bool,
     /// How many jobs run at the same time; as many as a small model leaves cores for, if absent.
     pub jobs: Option<NonZeroUsize>,
+    /// Points between the base model and every trained model to score too, as shares of the change.
+    pub interpolate: &'a [f64],
     /// Whether to export every trained model to `models` in the run's folder.
     pub save_models: bool,
     /// The command that continues the run, if it is not `experiments BENCHMARK --resume FOLDER`.
@@ -81,6 +86,7 @@ impl SequenceRequest<'_> {
 ///
 /// An error in model or data, before anything is written; then the first error of a job.
 pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
+    interpolation::check_shares(request.interpolate)?;
     let device = config.backend.device()?.autodiff();
     let mut base = BaseModel::open(config, &device)?;
     // Find errors in the data before writing anything.
@@ -143,7 +149,7 @@ fn compare(
         (request, going.at_once),
     )?;
     let models = started.folder.path().join(MODELS);
-    let general = &started.folder;
+    let folder = &started.folder;
     let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
         if request.save_models {
             save_model(base, outcome, &models.join(&planned.stem))?;
@@ -157,7 +163,20 @@ fn compare(
             let model = outcome.model.valid();
             let scores = suites.measure(&model, base, &mut |_, _| Ok(()))?;
             let json = serde_json::to_string(&scores)?;
-            general.write(&general_file(&planned.stem), json.as_bytes())?;
+            folder.write(&general_file(&planned.stem), json.as_bytes())?;
+        }
+        let protocol = outcome.result.protocol;
+        if !request.interpolate.is_empty() && interpolation::has_line(protocol) {
+            eprintln!(
+                "{}: scoring models between it and the base model",
+                planned.label
+            );
+            let (config, prepared) = (&planned.config, planned.prepared);
+            let model = &outcome.model;
+            let points =
+                interpolation::measure(config, base, prepared, model, request.interpolate)?;
+            let json = serde_json::to_string_pretty(&points)?;
+            folder.write(&line_file(&planned.stem), json.as_bytes())?;
         }
         Ok(())
     };
@@ -174,6 +193,13 @@ fn compare(
                 .with_context(|| format!("in {}", file.display()))?;
             let title = format!("{}, seed {}", planned.label, planned.seed);
             notes.push_str(&suites.section(&title, &scores)?);
+        }
+        let file = started.folder.path().join(line_file(&planned.stem));
+        if let Ok(points) = std::fs::read(&file) {
+            let points: Vec<PointOnLine> = serde_json::from_slice(&points)
+                .with_context(|| format!("in {}", file.display()))?;
+            let title = format!("{}, seed {}", planned.label, planned.seed);
+            notes.push_str(&interpolation::section(&title, &points));
         }
     }
     // The report shows the tables of the first seed only.
@@ -196,6 +222,9 @@ fn compare(
     println!("{}", summary_table(&summaries, false));
     if let Some(table) = orders_table(&summaries, false) {
         println!("\n{table}");
+    }
+    if let Some(table) = format_table(&summaries, false) {
+        println!("\nanswers in the right format\n{table}");
     }
     let report = started.folder.path().join("report.md");
     println!("\nreport: {}", report.display());
@@ -248,6 +277,11 @@ pub fn run_prepared(
 /// The file with a job's scores of general ability, row by row.
 fn general_file(stem: &str) -> String {
     format!("general-{stem}.json")
+}
+
+/// The file with the scores of the models between the base model and a job's.
+fn line_file(stem: &str) -> String {
+    format!("line-{stem}.json")
 }
 
 /// The file with a job's tables, layer by layer, until the report includes them.

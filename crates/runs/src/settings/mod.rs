@@ -2,6 +2,7 @@
 //! ones.
 
 mod benchmark;
+mod by_key;
 mod identity;
 mod key;
 mod moved;

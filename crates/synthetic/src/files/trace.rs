@@ -21,6 +21,9 @@ const EPOCHS: [(&str, usize); 8] = [
     ("simplify", 5),
 ];
 
+/// Tasks whose answers are the letters of options in the prompt.
+const LETTERS: [&str; 2] = ["stance", "tone"];
+
 /// Every file of a suite by its relative path, in order.
 pub(super) fn files(seed: u64) -> Result<SuiteFiles, SyntheticError> {
     let generated = generate(seed, &Sizes::default());
@@ -32,7 +35,10 @@ pub(super) fn files(seed: u64) -> Result<SuiteFiles, SyntheticError> {
             score: score(task.name, task.score)?,
             max_new_tokens: task.max_new_tokens,
             epochs: epochs(task.name)?,
-            labels: Vec::new(),
+            labels: match LETTERS.contains(&task.name) {
+                true => ["A", "B", "C"].map(String::from).to_vec(),
+                false => Vec::new(),
+            },
             folder: None,
             format: Format::Prompts,
         });

@@ -44,6 +44,7 @@ pub(super) fn diagnostics<M: Module>(
     TaskDiagnostics {
         trainable_parameters: split.free_parameters() + trained_beside_targets,
         steps: 0,
+        carried_bytes: None,
         figures: figures(measured),
         layers: layers(&split.summary(), measured),
         tables: tables.collect(),

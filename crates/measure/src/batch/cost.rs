@@ -1,0 +1,148 @@
+//! What the runs of a batch cost: counted before, timed by those that have ended.
+
+use std::fmt;
+
+use anyhow::Result;
+use report::record::RunFolder;
+
+use super::{Batch, Ended, PlannedRun};
+
+/// What is done and what is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Number of runs.
+    pub runs: usize,
+    /// Runs that have ended.
+    pub ended: usize,
+    /// Rows to train on and questions to answer, of the runs that are to do.
+    pub rows: u64,
+    /// Runs at the same time.
+    pub at_once: usize,
+    /// Rows and questions of the ended runs whose time is known, and their seconds.
+    timed: (u64, f64),
+}
+
+impl Cost {
+    /// The cost of runs of which a folder has some.
+    ///
+    /// # Errors
+    ///
+    /// If a file of the folder cannot be read.
+    pub fn of(
+        batch: &Batch,
+        folder: &RunFolder,
+        runs: &[PlannedRun],
+        at_once: usize,
+    ) -> Result<Self> {
+        let mut cost = Self {
+            runs: runs.len(),
+            at_once,
+            ..Self::default()
+        };
+        for run in runs {
+            let work = batch.work(run)?;
+            match batch.ended(folder, run)? {
+                None => cost.rows += work,
+                Some(ended) => {
+                    cost.ended += 1;
+                    let seconds = match &ended {
+                        Ended::Scored(result) => result.wall_seconds,
+                        // How much of its work it did is not known.
+                        Ended::Diverged(_) => None,
+                    };
+                    if let Some(seconds) = seconds {
+                        cost.timed.0 += work;
+                        cost.timed.1 += seconds;
+                    }
+                }
+            }
+        }
+        Ok(cost)
+    }
+
+    /// Hours that are left, by the runs that have ended; `None` if none of them was timed.
+    pub fn hours_left(&self) -> Option<f64> {
+        let (rows, seconds) = self.timed;
+        if rows == 0 {
+            return None;
+        }
+        let at_once = self.at_once.max(1) as f64;
+        Some(self.rows as f64 * seconds / rows as f64 / at_once / 3600.0)
+    }
+
+    /// Counts a run that has ended after some seconds.
+    pub fn count(&mut self, work: u64, seconds: f64) {
+        self.ended += 1;
+        self.rows = self.rows.saturating_sub(work);
+        self.timed.0 += work;
+        self.timed.1 += seconds;
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.runs - self.ended;
+        write!(
+            out,
+            "{} runs: {} ended, {left} to do, {} at the same time",
+            self.runs, self.ended, self.at_once
+        )?;
+        if left == 0 {
+            return Ok(());
+        }
+        write!(
+            out,
+            "; {} rows to train on and questions to answer; ",
+            self.rows
+        )?;
+        match self.hours_left() {
+            Some(hours) => write!(
+                out,
+                "about {hours:.1} hours, as long as the ended runs took"
+            ),
+            None => write!(out, "how long is unknown until the first run ends"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_runs_that_have_ended() {
+        let mut cost = Cost {
+            runs: 3,
+            ended: 0,
+            rows: 3000,
+            at_once: 2,
+            timed: (0, 0.0),
+        };
+        assert_eq!(cost.hours_left(), None);
+        assert!(
+            cost.to_string()
+                .contains("unknown until the first run ends")
+        );
+        cost.count(1000, 7200.0);
+        // 2000 rows at 7.2 s, two runs at a time: 2 hours.
+        assert!((cost.hours_left().unwrap() - 2.0).abs() < 1e-12);
+        let text = cost.to_string();
+        assert!(text.contains("3 runs: 1 ended, 2 to do"), "{text}");
+        assert!(text.contains("about 2.0 hours"), "{text}");
+    }
+
+    #[test]
+    fn nothing_to_do_needs_no_estimate() {
+        let cost = Cost {
+            runs: 2,
+            ended: 2,
+            at_once: 1,
+            ..Cost::default()
+        };
+        assert_eq!(
+            cost.to_string(),
+            "2 runs: 2 ended, 0 to do, 1 at the same time"
+        );
+    }
+}

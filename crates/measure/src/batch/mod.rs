@@ -1,0 +1,226 @@
+//! Runs of one model on the same rows, each of which leaves one file: what studies, searches and
+//! comparisons have in common.
+//!
+//! A run is known by everything that can change its numbers. So a folder that is filled again takes what it
+//! has, and runs what is missing: after a kill, with more seeds, or with one more method.
+
+mod cost;
+mod go;
+
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
+use report::record::{Contents, DivergedRun, Identity, RunFolder, RunResult, stem};
+use runs::base::BaseModel;
+use runs::data::{PreparedTasks, ScoredRows};
+use runs::job::Work;
+use runs::sequence::identities;
+use runs::settings::RunConfig;
+
+pub use cost::Cost;
+
+/// The model and the rows that all runs of a batch share.
+pub struct Batch {
+    /// The model that every run starts from.
+    pub base: BaseModel,
+    /// The rows of every order.
+    pub orders: Vec<PreparedTasks>,
+    device: Device,
+    contents: Vec<Contents>,
+}
+
+/// One method with one seed on one order, with all of its settings.
+#[derive(Clone)]
+pub struct PlannedRun {
+    /// The method.
+    pub method: String,
+    /// The method with the settings that distinguish it.
+    pub label: String,
+    /// The seed.
+    pub seed: u64,
+    /// Its settings on its order.
+    pub config: RunConfig,
+    /// Number of its order.
+    pub order: usize,
+    /// Everything that can change a number.
+    pub identity: Identity,
+    /// The stem of its file.
+    pub stem: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// With scores.
+    Scored(Box<RunResult>),
+    /// With a loss or a gradient that was not finite.
+    Diverged(DivergedRun),
+}
+
+impl Ended {
+    /// The scores, if there are any.
+    pub fn scored(&self) -> Option<&RunResult> {
+        match self {
+            Self::Scored(result) => Some(result),
+            Self::Diverged(_) => None,
+        }
+    }
+}
+
+impl Batch {
+    /// Opens the model and the rows of the first of `configs`, and checks that every other one can run on
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// A model or rows that cannot be read or do not fit the settings, and settings that ask for another
+    /// model, other rows or other orders.
+    pub fn open(configs: &[&RunConfig], rows: ScoredRows) -> Result<Self> {
+        let first = *configs.first().context("there is nothing to run")?;
+        let device = first.backend.device()?.autodiff();
+        let base = BaseModel::open(first, &device)?;
+        let orders = PreparedTasks::load_orders(first, &base.tokenizer, rows)?;
+        let mut batch = Self {
+            base,
+            orders,
+            device,
+            contents: Vec::new(),
+        };
+        for config in configs {
+            batch.check(config)?;
+            ensure!(
+                (&config.model, &config.data, &config.order)
+                    == (&first.model, &first.data, &first.order),
+                "all runs of a folder share model, data and order"
+            );
+        }
+        // Runs that do not read the calibration text omit it from their identity.
+        let reader = configs.iter().find(|config| config.reads_calibration());
+        batch.contents =
+            identities::contents(reader.unwrap_or(&first), &batch.base, &batch.orders)?;
+        Ok(batch)
+    }
+
+    /// Checks that settings can run on the model and its device.
+    ///
+    /// # Errors
+    ///
+    /// As [`BaseModel::check`].
+    pub fn check(&self, config: &RunConfig) -> Result<()> {
+        self.base.check(config, &self.device)
+    }
+
+    /// Leaves out the probe of general knowledge.
+    ///
+    /// # Errors
+    ///
+    /// If a row cannot be read.
+    pub fn without_general(mut self) -> Result<Self> {
+        for (order, contents) in self.orders.iter_mut().zip(&mut self.contents) {
+            order.general = None;
+            let rows = order.rows()?;
+            (contents.rows, contents.general) = (rows.all, rows.general);
+        }
+        Ok(self)
+    }
+
+    /// Prints what there is to say about model and data.
+    pub fn print_remarks(&self) {
+        for line in &self.base.warnings {
+            println!("model: {line}");
+        }
+        for line in &self.orders[0].remarks {
+            println!("data: {line}");
+        }
+    }
+
+    /// Plans a method with a seed at a learning rate, once for every order.
+    ///
+    /// # Errors
+    ///
+    /// If the rate is out of range, or an order has settings that are.
+    pub fn plan(
+        &self,
+        config: &RunConfig,
+        method: &str,
+        rate: f64,
+        seed: u64,
+    ) -> Result<Vec<PlannedRun>> {
+        let mut config = config.clone();
+        config.learning_rates.insert(method.to_string(), rate);
+        config.calibration.save = false;
+        config.train_config(method).validate()?;
+        let mut planned = Vec::new();
+        for (index, (prepared, contents)) in self.orders.iter().zip(&self.contents).enumerate() {
+            let mut ordered = config.with_order(&prepared.order)?;
+            // An order may have a rate of its own.
+            ordered.learning_rates.insert(method.to_string(), rate);
+            let label = ordered.label(method)?;
+            let identity = config.identity(&ordered, method, contents)?;
+            let name = prepared.among(&self.orders, &format!("{label} lr{rate:e}"));
+            planned.push(PlannedRun {
+                stem: stem(&name, &identity, seed),
+                method: method.to_string(),
+                config: ordered,
+                order: index,
+                identity,
+                label,
+                seed,
+            });
+        }
+        Ok(planned)
+    }
+
+    /// How a run ended, if its folder has its file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or is of another run.
+    pub fn ended(&self, folder: &RunFolder, run: &PlannedRun) -> Result<Option<Ended>> {
+        let scored = RunResult::read(folder, &run.stem)?;
+        let ended = match scored {
+            Some(result) => Some(Ended::Scored(Box::new(result))),
+            None => DivergedRun::read(folder.path(), &run.stem)?.map(Ended::Diverged),
+        };
+        let identity = match &ended {
+            Some(Ended::Scored(result)) => result.identity.as_ref(),
+            Some(Ended::Diverged(run)) => Some(&run.identity),
+            None => return Ok(None),
+        };
+        ensure!(
+            identity.is_some_and(|identity| identity.key == run.identity.key),
+            "the file of {} in {} is of another run: remove it, or take another folder",
+            run.stem,
+            folder.path().display()
+        );
+        Ok(ended)
+    }
+
+    /// The runs that have no file in the folder yet.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or is of another run.
+    pub fn missing<'a>(
+        &self,
+        folder: &RunFolder,
+        runs: &'a [PlannedRun],
+    ) -> Result<Vec<&'a PlannedRun>> {
+        let mut missing = Vec::new();
+        for run in runs {
+            if self.ended(folder, run)?.is_none() {
+                missing.push(run);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Rows to train on and questions to answer.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such method.
+    pub fn work(&self, run: &PlannedRun) -> Result<u64> {
+        let work = Work::new(&run.config, &self.orders[run.order], &run.method)?;
+        Ok(work.total() as u64)
+    }
+}

@@ -1,0 +1,164 @@
+//! `experiments compare`: every method with every seed on one suite, and one report on all of them.
+
+mod entry;
+mod page;
+mod pictures;
+mod rates;
+mod statistics;
+mod table;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use report::record::RunFolder;
+use runs::data::ScoredRows;
+
+use crate::batch::{Batch, PlannedRun};
+use crate::study::{Variant, labels};
+use entry::Entry;
+pub use statistics::{Interval, Paired, rank_correlation};
+
+/// What to compare, and where the runs go.
+#[derive(Clone, Copy)]
+pub struct CompareRequest<'a> {
+    /// The methods with their settings. The first learning rate of each is the one that it is reported at; the
+    /// others draw its curve.
+    pub variants: &'a [Variant],
+    /// Seeds of the reported runs.
+    pub seeds: &'a [u64],
+    /// Seeds of the runs at the other learning rates.
+    pub curve_seeds: &'a [u64],
+    /// The split whose rows are scored.
+    pub rows: ScoredRows,
+    /// Method or label of the variant that the others are compared with; the first one if absent.
+    pub reference: Option<&'a str>,
+    /// Folder with one file per run.
+    pub out: &'a Path,
+    /// How many runs go on at the same time; as many as a small model leaves cores for, if absent.
+    pub jobs: Option<NonZeroUsize>,
+    /// Whether to report on the runs that the folder has, and to run nothing.
+    pub report_only: bool,
+}
+
+/// Runs what the folder lacks, and reports on everything in it that is planned.
+///
+/// # Errors
+///
+/// Settings, a model or rows that cannot be used, and the first error of a run, except divergence.
+pub fn run(request: &CompareRequest<'_>) -> Result<()> {
+    let variants = request.variants;
+    let first = variants.first().context("there is nothing to compare")?;
+    ensure!(
+        first.config.orders().len() == 1,
+        "a comparison runs one order of the tasks, not {}: name it with --order, and take a folder for each",
+        first.config.order
+    );
+    let labels = labels(variants)?;
+    let reference = match request.reference {
+        None => 0,
+        Some(name) => place_of(name, variants, &labels)?,
+    };
+    let configs: Vec<_> = variants.iter().map(|variant| &variant.config).collect();
+    let mut batch = Batch::open(&configs, request.rows)?;
+    let title = format!("Comparison: {}", batch.orders[0].title(&first.config));
+    println!("{title}\n");
+    batch.print_remarks();
+    let planned = plan(request, &batch)?;
+    println!("{}", summary(request));
+    let folder = RunFolder::reopen(request.out)?;
+    if !request.report_only {
+        let runs: Vec<PlannedRun> = planned.iter().map(|(_, run)| run.clone()).collect();
+        batch.run(&folder, &runs, request.jobs)?;
+    }
+    let mut entries = Vec::new();
+    for (index, (variant, label)) in variants.iter().zip(labels).enumerate() {
+        let own = planned.iter().filter(|(place, _)| *place == index);
+        let own: Vec<&PlannedRun> = own.map(|(_, run)| run).collect();
+        entries.push(Entry::read(&batch, &folder, variant, label, &own)?);
+    }
+    let page = page::Page {
+        title: &title,
+        remarks: &batch.orders[0].remarks,
+        computed_by: &first
+            .config
+            .backend
+            .describe(&first.config.backend.device()?),
+        entries: &entries,
+        reference,
+    };
+    page.write(&folder)?;
+    println!("{}", table::methods(&entries, false));
+    println!("\nreport: {}", folder.path().join("report.md").display());
+    Ok(())
+}
+
+/// The place of the variant with a label, or of the only one of a method.
+fn place_of(name: &str, variants: &[Variant], labels: &[String]) -> Result<usize> {
+    if let Some(place) = labels.iter().position(|label| label == name) {
+        return Ok(place);
+    }
+    let of_method = variants.iter().enumerate();
+    let of_method: Vec<usize> = of_method
+        .filter(|(_, variant)| variant.method == name)
+        .map(|(place, _)| place)
+        .collect();
+    match of_method.as_slice() {
+        [place] => Ok(*place),
+        _ => bail!(
+            "--reference {name:?} must name one of what is compared: {}",
+            labels.join(", ")
+        ),
+    }
+}
+
+/// All runs, each with the place of its variant: seed by seed, so that every method has a result early, and
+/// the curves last.
+fn plan(request: &CompareRequest<'_>, batch: &Batch) -> Result<Vec<(usize, PlannedRun)>> {
+    let mut planned: Vec<(usize, PlannedRun)> = Vec::new();
+    let mut add = |place: usize, rate: f64, seed: u64| -> Result<()> {
+        let variant = &request.variants[place];
+        for run in batch.plan(&variant.config, &variant.method, rate, seed)? {
+            let twin = planned.iter().find(|(_, other)| other.stem == run.stem);
+            ensure!(
+                twin.is_none_or(|(other, _)| *other == place),
+                "{} is compared twice with the same settings",
+                run.label
+            );
+            if twin.is_none() {
+                planned.push((place, run));
+            }
+        }
+        Ok(())
+    };
+    for &seed in request.seeds {
+        for (place, variant) in request.variants.iter().enumerate() {
+            add(place, variant.learning_rates[0], seed)?;
+        }
+    }
+    for &seed in request.curve_seeds {
+        for (place, variant) in request.variants.iter().enumerate() {
+            for &rate in &variant.learning_rates[1..] {
+                add(place, rate, seed)?;
+            }
+        }
+    }
+    Ok(planned)
+}
+
+/// What is planned, in a sentence.
+fn summary(request: &CompareRequest<'_>) -> String {
+    let others = request.variants.iter().map(|v| v.learning_rates.len() - 1);
+    let curves = match others.sum::<usize>() {
+        0 => String::new(),
+        rates => format!(
+            ", and {rates} other learning rates with {} seeds each",
+            request.curve_seeds.len()
+        ),
+    };
+    format!(
+        "{} methods with {} seeds each{curves}",
+        request.variants.len(),
+        request.seeds.len()
+    )
+}

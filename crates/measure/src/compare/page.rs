@@ -1,0 +1,184 @@
+//! The report of a comparison.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use anyhow::Result;
+use report::page::{format_table, several_revisions};
+use report::record::{Manifest, RunFolder, RunResult};
+
+use super::entry::{Entry, distance, kept};
+use super::rates::CLOSE;
+use super::statistics::rank_correlation;
+use super::{pictures, table};
+
+const LEGEND: &str = "\
+With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): AA `1/T Σ R[T][j]`; BWT \
+`1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])`; FWT `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`; forgetting \
+`1/(T-1) Σ_{j<T} (max_t R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`; kept `100 AA / learning`. General: the \
+knowledge probe before → after. In format: share of the answers after the last task that are among the answers \
+that their task allows, right or wrong, where a task has a list of them. Trainable: numbers that training could \
+change independently. Carried: what the method hands from task to task beside the model, measured after the \
+first and after the last task. Distance: Frobenius norm of the change of all parameters since the base model. \
+Seconds: training, split and calibration over all tasks, while as many runs as stated shared the cores. lr: peak \
+learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard deviation \
+over seeds.";
+
+/// What the report is about.
+pub struct Page<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// Remarks on the data.
+    pub remarks: &'a [String],
+    /// The backend and its device.
+    pub computed_by: &'a str,
+    /// The methods.
+    pub entries: &'a [Entry],
+    /// The method that the others are compared with.
+    pub reference: usize,
+}
+
+impl Page<'_> {
+    /// Writes `report.md`, its pictures, and `compare.csv` with every run.
+    ///
+    /// # Errors
+    ///
+    /// If a picture cannot be drawn or the folder cannot be written.
+    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+        let entries = self.entries;
+        folder.write("compare.csv", table::csv(entries)?.as_bytes())?;
+        let mut page = format!(
+            "# {}\n\n{}\n\n{LEGEND}\n\n",
+            self.title,
+            table::methods(entries, true)
+        );
+        let drawn = [
+            (
+                "kept.svg",
+                "What is kept, against what is learned",
+                pictures::against_learning(entries)?,
+            ),
+            (
+                "distance.svg",
+                "What is kept, against how far the model moved",
+                pictures::against_distance(entries)?,
+            ),
+        ];
+        for (file, title, svg) in drawn {
+            if let Some(svg) = svg {
+                folder.write(file, svg.as_bytes())?;
+                writeln!(page, "![{title}]({file})\n")?;
+            }
+        }
+        self.differences(&mut page)?;
+        if let Some(table) = table::safe_rates(entries) {
+            writeln!(
+                page,
+                "## Safe learning rates\n\nLearning rates at which a method ends within {CLOSE} points of the best \
+                 that it reaches at any of them, in AA and in general knowledge. A rate at which a run diverged is \
+                 not safe.\n\n{table}\n"
+            )?;
+        }
+        self.correlations(&mut page)?;
+        let summaries = entries.iter().filter_map(Entry::scored);
+        if let Some(table) = format_table(summaries, true) {
+            writeln!(page, "## Answers in the right format\n\n{table}\n")?;
+        }
+        self.lacking(&mut page)?;
+        for line in self.remarks {
+            writeln!(page, "Data: {line}.\n")?;
+        }
+        let revisions: BTreeSet<&str> = entries
+            .iter()
+            .flat_map(Entry::runs)
+            .filter_map(|run| run.revision.as_deref())
+            .collect();
+        if let Some(notes) = several_revisions(revisions) {
+            writeln!(page, "{notes}\n")?;
+        }
+        let origin = Manifest::new(self.title.to_string(), self.computed_by).origin();
+        writeln!(
+            page,
+            "{origin} The runs, one file each, are `result-*.json` and `diverged-*.json`; the figures of every \
+             run are in `compare.csv`."
+        )?;
+        folder.write("report.md", page.as_bytes())
+    }
+
+    fn differences(&self, page: &mut String) -> Result<()> {
+        let sequential = self.entries.iter().enumerate();
+        let sequential = sequential.filter(|(_, entry)| entry.is_sequential());
+        let best = sequential
+            .filter_map(|(place, entry)| Some((place, entry.accuracy()?)))
+            .reduce(|best, other| if other.1 > best.1 { other } else { best })
+            .map(|(place, _)| place);
+        let table = table::differences(self.entries, self.reference, best)?;
+        writeln!(
+            page,
+            "## Differences\n\nIn pairs: the same rows after the same seeds. The interval holds 95 % of 10000 \
+             differences over seeds and test rows that are drawn anew, with replacement. The second comparison \
+             is with the highest AA among the methods that learn one task after another.\n\n{table}\n"
+        )?;
+        Ok(())
+    }
+
+    fn correlations(&self, page: &mut String) -> Result<()> {
+        let pairs = |runs: &mut dyn Iterator<Item = &RunResult>| {
+            let mut pairs = Vec::new();
+            for run in runs {
+                if let (Some(kept), Some(distance)) = (kept(&run.matrix()?), distance(run)) {
+                    pairs.push((kept, distance));
+                }
+            }
+            anyhow::Ok(pairs)
+        };
+        let sequential = || self.entries.iter().filter(|entry| entry.is_sequential());
+        let all = pairs(&mut sequential().flat_map(Entry::runs))?;
+        let Some(over_all) = rank_correlation(&all) else {
+            return Ok(());
+        };
+        let mut within = Vec::new();
+        for entry in sequential() {
+            let own = pairs(&mut entry.runs())?;
+            if let Some(correlation) = rank_correlation(&own) {
+                within.push(format!("{} {correlation:.2} ({})", entry.label, own.len()));
+            }
+        }
+        writeln!(
+            page,
+            "## Kept and distance\n\nSpearman's rank correlation of kept with distance over all {} runs of the \
+             methods that learn one task after another: {over_all:.2}.",
+            all.len()
+        )?;
+        if !within.is_empty() {
+            writeln!(
+                page,
+                " Within a method (number of runs): {}.",
+                within.join("; ")
+            )?;
+        }
+        page.push('\n');
+        Ok(())
+    }
+
+    /// Says which runs diverged and how many are not there.
+    fn lacking(&self, page: &mut String) -> Result<()> {
+        for entry in self.entries {
+            for run in entry.rates.iter().flat_map(|at| &at.diverged) {
+                writeln!(
+                    page,
+                    "Diverged: {} at {:e} with seed {}: {}.\n",
+                    entry.label, run.learning_rate, run.seed, run.reason
+                )?;
+            }
+            if entry.missing > 0 {
+                writeln!(
+                    page,
+                    "Not run yet: {} runs of {}.\n",
+                    entry.missing, entry.label
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

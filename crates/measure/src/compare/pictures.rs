@@ -1,0 +1,70 @@
+//! The pictures of a comparison: one curve per method over its learning rates.
+
+use anyhow::Result;
+use report::page::Summary;
+use report::picture::{Curve, CurvesPicture, curves};
+
+use super::entry::{Entry, distance, kept};
+use continual::metrics;
+
+/// Kept against learning; `None` if no method that learns in sequence has a result.
+///
+/// # Errors
+///
+/// If the picture cannot be drawn.
+pub fn against_learning(entries: &[Entry]) -> Result<Option<String>> {
+    drawn(
+        entries,
+        "What is kept, against what is learned",
+        "learning: mean score right after each task",
+        |summary| Some(summary.figure(metrics::learning_accuracy)?.0),
+    )
+}
+
+/// Kept against distance; `None` as above.
+///
+/// # Errors
+///
+/// If the picture cannot be drawn.
+pub fn against_distance(entries: &[Entry]) -> Result<Option<String>> {
+    drawn(
+        entries,
+        "What is kept, against how far the model moved",
+        "distance from the base model",
+        |summary| Some(summary.over_runs(distance)?.0),
+    )
+}
+
+fn drawn(
+    entries: &[Entry],
+    title: &str,
+    x_label: &str,
+    x: impl Fn(&Summary) -> Option<f64>,
+) -> Result<Option<String>> {
+    let lines: Vec<Curve<'_>> = entries
+        .iter()
+        .filter(|entry| entry.is_sequential())
+        .map(|entry| {
+            let at = entry.rates.iter().filter_map(|at| at.scored.as_ref());
+            let point = |summary| Some((x(summary)?, summary.sequential_figure(kept)?.0));
+            Curve {
+                label: &entry.label,
+                points: at.filter_map(point).collect(),
+                spread: Vec::new(),
+            }
+        })
+        .filter(|curve| !curve.points.is_empty())
+        .collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let picture = CurvesPicture {
+        title,
+        x_label,
+        y_label: "kept, % of what was learned",
+        x_ticks: &[],
+        y_range: (0.0, 100.0),
+        curves: &lines,
+    };
+    curves(&picture).map(Some)
+}

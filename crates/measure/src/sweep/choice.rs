@@ -1,0 +1,119 @@
+//! The best trial of every method, as a file of settings.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use continual::{ResultMatrix, metrics};
+use report::record::RunFolder;
+use runs::settings::RunConfig;
+use toml::{Table, Value};
+
+use super::trial::Trial;
+use crate::batch::{Batch, Ended, PlannedRun};
+
+/// Name of the file with the chosen settings.
+pub const TUNED_FILE: &str = "tuned.toml";
+
+/// What a trial found: means over orders and seeds.
+pub struct Outcome<'a> {
+    /// The trial.
+    pub trial: &'a Trial,
+    /// AA on the validation rows; `None` if a run diverged.
+    pub accuracy: Option<f64>,
+    /// BWT; `None` if a run diverged or there is only one task.
+    pub transfer: Option<f64>,
+    /// Mean score right after each task.
+    pub learning: Option<f64>,
+    /// Runs that diverged.
+    pub diverged: usize,
+}
+
+impl<'a> Outcome<'a> {
+    /// Reads what the runs of a trial found.
+    ///
+    /// # Errors
+    ///
+    /// If a run has no file yet, or the file cannot be read.
+    pub fn read(
+        batch: &Batch,
+        folder: &RunFolder,
+        trial: &'a Trial,
+        runs: &[PlannedRun],
+    ) -> Result<Self> {
+        let (mut matrices, mut diverged) = (Vec::new(), 0);
+        for run in runs {
+            let ended = batch.ended(folder, run)?;
+            match ended.with_context(|| format!("{} has not ended", run.stem))? {
+                Ended::Scored(result) => matrices.push(result.matrix()?),
+                Ended::Diverged(_) => diverged += 1,
+            }
+        }
+        let mean = |figure: fn(&ResultMatrix) -> Option<f64>| {
+            let values: Option<Vec<f64>> = matrices.iter().map(figure).collect();
+            let values = values.filter(|_| diverged == 0)?;
+            metrics::mean_and_deviation(&values).map(|(mean, _)| mean)
+        };
+        Ok(Self {
+            trial,
+            accuracy: mean(metrics::average_accuracy),
+            transfer: mean(metrics::backward_transfer),
+            learning: mean(metrics::learning_accuracy),
+            diverged,
+        })
+    }
+}
+
+/// The trial of a method with the highest AA, the first of equals; `None` if all of them diverged.
+pub fn chosen<'a, 'b>(method: &str, outcomes: &'a [Outcome<'b>]) -> Option<&'a Outcome<'b>> {
+    let mut best: Option<(&Outcome<'_>, f64)> = None;
+    for outcome in outcomes.iter().filter(|o| o.trial.method == method) {
+        if let Some(accuracy) = outcome.accuracy
+            && best.is_none_or(|(_, highest)| accuracy > highest)
+        {
+            best = Some((outcome, accuracy));
+        }
+    }
+    best.map(|(outcome, _)| outcome)
+}
+
+/// The chosen settings as TOML, for `--config`: learning rates, what they are tuned for, and the settings of
+/// methods that were tried beside.
+///
+/// # Errors
+///
+/// If the settings cannot be written as TOML.
+pub fn tuned(config: &RunConfig, outcomes: &[Outcome<'_>]) -> Result<String> {
+    let mut text = String::from("[learning_rates]\n");
+    let mut marks = String::from("\n[tuned]\n");
+    let mut methods = BTreeMap::new();
+    for method in &config.compare {
+        let Some(best) = chosen(method, outcomes) else {
+            continue;
+        };
+        let trial = best.trial;
+        text.push_str(&format!("{method} = {:e}\n", trial.rate));
+        let mark = trial.config.tuned_for(method)?;
+        marks.push_str(&format!("{method} = \"{mark}\"\n"));
+        // A setting inside a table is written with what stands beside it: some tables are one choice.
+        let prefix = format!("methods.{method}.");
+        let mut own = Table::new();
+        for (key, _) in &trial.tried {
+            let name = key.strip_prefix(&prefix).unwrap_or(key);
+            let name = name.split('.').next().unwrap_or(name);
+            if let Some(value) = trial.config.method(method).get(name) {
+                own.insert(name.to_string(), value.clone());
+            }
+        }
+        if !own.is_empty() {
+            methods.insert(method.clone(), Value::Table(own));
+        }
+    }
+    text.push_str(&marks);
+    if !methods.is_empty() {
+        let methods = Value::Table(methods.into_iter().collect());
+        let all = Table::from_iter([("methods".to_string(), methods)]);
+        text.push('\n');
+        text.push_str(&toml::to_string(&all)?);
+    }
+    Ok(text)
+}

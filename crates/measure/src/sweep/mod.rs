@@ -1,0 +1,103 @@
+//! `experiments sweep`: searches hyperparameters on validation rows, with as many trials for every method.
+
+mod choice;
+mod page;
+mod trial;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use report::record::RunFolder;
+use runs::data::ScoredRows;
+use runs::settings::{RunConfig, ScoringName};
+
+use crate::batch::{Batch, PlannedRun};
+use choice::Outcome;
+pub use choice::TUNED_FILE;
+pub use trial::{Axis, Search};
+use trial::{Trial, trials};
+
+/// What to search, and where the trials go.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepRequest<'a> {
+    /// Settings of every trial; their `compare` names the methods.
+    pub config: &'a RunConfig,
+    /// What the trials of a method try.
+    pub search: &'a Search,
+    /// Whether only the first task is learned and scored.
+    pub first_task: bool,
+    /// Folder with one file per run.
+    pub out: &'a Path,
+    /// How many runs go on at the same time; as many as a small model leaves cores for, if absent.
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// Runs every trial that the folder lacks, chooses for every method the trial with the highest AA on the
+/// validation rows, and writes the choices as `tuned.toml` and all trials as `report.md`.
+///
+/// # Errors
+///
+/// Settings out of range, a suite without validation rows of its own, and the first error of a run, except
+/// divergence.
+pub fn run(request: &SweepRequest<'_>) -> Result<()> {
+    let mut config = request.config.clone();
+    config.scoring = ScoringName::Final;
+    config.calibration.save = false;
+    let mut all: Vec<Trial> = Vec::new();
+    for method in &config.compare {
+        all.extend(trials(&config, method, request.search)?);
+    }
+    let mut batch = open(&config)?;
+    if request.first_task {
+        ensure!(
+            batch.orders.len() == 1,
+            "the first task of which order? Name one with --order, not {}",
+            config.order
+        );
+        config.order.clone_from(&batch.orders[0].tasks[0].name);
+        for trial in &mut all {
+            trial.config.order.clone_from(&config.order);
+        }
+        batch = open(&config)?;
+    }
+    let title = format!(
+        "Search on validation rows: {}",
+        batch.orders[0].title(&config)
+    );
+    println!("{title}\n");
+    batch.print_remarks();
+    println!("{}", request.search);
+    let mut runs: Vec<Vec<PlannedRun>> = Vec::new();
+    for trial in &all {
+        batch.check(&trial.config)?;
+        let mut own = Vec::new();
+        for &seed in &config.seeds {
+            own.extend(batch.plan(&trial.config, &trial.method, trial.rate, seed)?);
+        }
+        runs.push(own);
+    }
+    let folder = RunFolder::reopen(request.out)?;
+    batch.run(&folder, &runs.concat(), request.jobs)?;
+
+    let mut outcomes = Vec::new();
+    for (trial, runs) in all.iter().zip(&runs) {
+        outcomes.push(Outcome::read(&batch, &folder, trial, runs)?);
+    }
+    let tuned = choice::tuned(&config, &outcomes)?;
+    folder.write(TUNED_FILE, tuned.as_bytes())?;
+    let table = page::table(&config.compare, &outcomes, false);
+    println!("{table}\n\n{tuned}");
+    let computed_by = config.backend.describe(&config.backend.device()?);
+    let (search, methods) = (request.search, &config.compare);
+    let page = page::page(&title, search, methods, &outcomes, &tuned, &computed_by);
+    folder.write("report.md", page.as_bytes())?;
+    let path = folder.path();
+    println!("report: {}", path.join("report.md").display());
+    println!("use it: --config {}", path.join(TUNED_FILE).display());
+    Ok(())
+}
+
+fn open(config: &RunConfig) -> Result<Batch> {
+    Batch::open(&[config], ScoredRows::Validation)?.without_general()
+}

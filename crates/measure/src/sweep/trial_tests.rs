@@ -1,0 +1,123 @@
+use runs::Registries;
+use runs::settings::Overrides;
+
+use super::*;
+
+fn config(pairs: &[&str]) -> RunConfig {
+    let set: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+    let overrides = Overrides {
+        set: &set,
+        ..Overrides::default()
+    };
+    RunConfig::resolve(&Registries::builtin(), "trace", false, &overrides).unwrap()
+}
+
+const ADAPTIVE: &str = "methods.osft.protected_share={adaptive={min=0.1,max=0.8}}";
+
+#[test]
+fn every_method_has_as_many_trials_at_the_same_rates() {
+    let config = config(&["compare=['seqft','o-lora']"]);
+    for search in [Search::Grid, Search::Random { trials: 7, seed: 3 }] {
+        let rates = |method: &str| -> Vec<f64> {
+            let trials = trials(&config, method, &search).unwrap();
+            trials.iter().map(|trial| trial.rate).collect()
+        };
+        assert_eq!(rates("seqft"), rates("o-lora"));
+        match search {
+            Search::Grid => assert_eq!(rates("seqft"), config.tune_grid),
+            _ => assert_eq!(rates("seqft").len(), 7),
+        }
+    }
+}
+
+#[test]
+fn random_rates_follow_from_the_seed_and_stay_between_the_ends_of_the_grid() {
+    let config = config(&["tune_grid=[1e-3, 1e-5]", "compare=['seqft']"]);
+    let rates = |seed| -> Vec<f64> {
+        let search = Search::Random { trials: 50, seed };
+        let trials = trials(&config, "seqft", &search).unwrap();
+        trials.iter().map(|trial| trial.rate).collect()
+    };
+    assert_eq!(rates(1), rates(1));
+    assert_ne!(rates(1), rates(2));
+    assert!(rates(1).iter().all(|rate| (1e-5..=1e-3).contains(rate)));
+    assert!(rates(1).iter().any(|rate| *rate < 1e-4));
+    assert!(rates(1).iter().any(|rate| *rate > 1e-4));
+}
+
+#[test]
+fn values_around_a_setting_leave_what_stands_beside_it() {
+    let config = config(&["compare=['osft']", ADAPTIVE]);
+    let key = |name: &str| format!("methods.osft.protected_share.adaptive.{name}");
+    let axes = ["min", "max"].map(|name| Axis::around(&format!("{}=0.05", key(name))).unwrap());
+    let all = trials(&config, "osft", &Search::Axes(axes.to_vec())).unwrap();
+    let pairs: Vec<[f64; 2]> = all
+        .iter()
+        .map(|trial| {
+            ["min", "max"].map(|name| {
+                let value = trial.config.setting(&key(name)).unwrap().unwrap();
+                value.as_float().unwrap()
+            })
+        })
+        .collect();
+    let expected = [0.05, 0.1, 0.15]
+        .map(|min| [0.75, 0.8, 0.85].map(|max| [min, max]))
+        .concat();
+    assert_eq!(pairs, expected);
+}
+
+#[test]
+fn settings_that_cannot_be_tried_are_errors() {
+    let cases = [
+        (
+            "methods.osft.protected_share.adaptive.min=0.05",
+            "energy",
+            "no present value",
+        ),
+        ("methods.osft.split=0.05", ADAPTIVE, "not a number"),
+        (
+            "methods.osft.protected_share.adaptive.max=0.3",
+            ADAPTIVE,
+            "1.1",
+        ),
+        (
+            "methods.seqft.x=0.3",
+            ADAPTIVE,
+            "one method that is searched",
+        ),
+    ];
+    for (axis, set, words) in cases {
+        let pairs = match set {
+            "energy" => vec!["compare=['osft']"],
+            set => vec!["compare=['osft']", set],
+        };
+        let search = Search::Axes(vec![Axis::around(axis).unwrap()]);
+        let error = trials(&config(&pairs), "osft", &search).err().unwrap();
+        assert!(format!("{error:#}").contains(words), "{axis}: {error:#}");
+    }
+    for text in ["x", "x=a", "x=-1", "x=0", "x=inf"] {
+        assert!(Axis::around(text).is_err(), "{text}");
+    }
+    for text in ["x", "x=", "x=[", "x=a,b"] {
+        assert!(text.parse::<Axis>().is_err(), "{text}");
+    }
+    let several = trials(
+        &config(&["compare=['osft']"]),
+        "osft",
+        &Search::Random { trials: 0, seed: 0 },
+    );
+    assert!(several.is_err());
+}
+
+#[test]
+fn a_list_of_values_is_tried_in_its_order() {
+    let config = config(&["compare=['osft']"]);
+    let axis: Axis = "methods.osft.split='weights','both'".parse().unwrap();
+    let all = trials(&config, "osft", &Search::Axes(vec![axis])).unwrap();
+    let tried: Vec<&str> = all.iter().map(|t| t.tried[0].1.as_str().unwrap()).collect();
+    assert_eq!(tried, ["weights", "both"]);
+    assert!(
+        all.iter()
+            .all(|trial| trial.rate == config.learning_rate("osft"))
+    );
+}

@@ -1,0 +1,76 @@
+//! A run that ended because its loss or a gradient was not finite: a result too, and not run again.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{Identity, REVISION, RunFolder};
+
+/// `diverged-METHOD-KEY-seedN.json`: a run that has no scores, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DivergedRun {
+    /// The method and its variant, as reports show it.
+    pub method: String,
+    /// The seed.
+    pub seed: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// What was not finite, and where.
+    pub reason: String,
+    /// Revision of the program that ran it.
+    pub revision: String,
+    /// The identity that its result would have had.
+    pub identity: Identity,
+}
+
+impl DivergedRun {
+    /// The record of a run that has just ended.
+    pub fn new(
+        method: &str,
+        seed: u64,
+        learning_rate: f64,
+        reason: String,
+        identity: &Identity,
+    ) -> Self {
+        Self {
+            method: method.to_string(),
+            seed,
+            learning_rate,
+            reason,
+            revision: REVISION.to_string(),
+            identity: identity.clone(),
+        }
+    }
+
+    /// Reads the record of a run; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists but cannot be read.
+    pub fn read(folder: &Path, stem: &str) -> Result<Option<Self>> {
+        let path = folder.join(file_name(stem));
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let record =
+            serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        Ok(Some(record))
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn write(&self, folder: &RunFolder, stem: &str) -> Result<()> {
+        let json = serde_json::to_string_pretty(self)?;
+        folder.write(&file_name(stem), json.as_bytes())
+    }
+}
+
+fn file_name(stem: &str) -> String {
+    format!("diverged-{stem}.json")
+}

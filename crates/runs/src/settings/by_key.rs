@@ -1,0 +1,49 @@
+//! One setting by its dotted key.
+
+use anyhow::{Result, bail};
+use toml::{Table, Value};
+
+use super::{RunConfig, parse};
+
+impl RunConfig {
+    /// The value of the setting `key`, such as `methods.NAME.KEY`; `None` if it is not set.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be written as TOML.
+    pub fn setting(&self, key: &str) -> Result<Option<Value>> {
+        let mut value = Value::Table(Table::try_from(self)?);
+        for part in key.split('.') {
+            match value.as_table_mut().and_then(|table| table.remove(part)) {
+                Some(inner) => value = inner,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(value))
+    }
+
+    /// These settings with another value of the setting `key`; what stands beside it stays.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such setting, or the value is of the wrong type or out of range.
+    pub fn with_setting(&self, key: &str, value: Value) -> Result<Self> {
+        let mut table = Table::try_from(self)?;
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        let mut inner = &mut table;
+        for part in parts {
+            let next = inner
+                .entry(part)
+                .or_insert_with(|| Value::Table(Table::new()));
+            match next {
+                Value::Table(next) => inner = next,
+                other => bail!("{key}: {part} is {other}, not a table of settings"),
+            }
+        }
+        inner.insert(last.to_string(), value);
+        let config = parse(&self.registries, table)?;
+        config.validate()?;
+        Ok(config)
+    }
+}

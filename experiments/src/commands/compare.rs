@@ -1,0 +1,68 @@
+//! `experiments compare`: all methods side by side.
+
+use anyhow::{Result, ensure};
+use clap::ArgMatches;
+use measure::compare::{self, CompareRequest};
+use measure::study::{Plan, Variant};
+use runs::Registries;
+use runs::data::ScoredRows;
+
+use crate::cli::CompareArgs;
+
+/// Runs what is missing, and reports.
+pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) -> Result<()> {
+    let (mut variants, seeds, rows) = match &args.plan {
+        Some(path) => {
+            let plan = Plan::read(registries, path)?;
+            for variant in &plan.variants {
+                ensure!(
+                    variant.learning_rates.len() == 1,
+                    "{} has {} learning rates in {}: a comparison reports every variant at one, which was \
+                     chosen on validation rows; --curves adds others",
+                    variant.label()?,
+                    variant.learning_rates.len(),
+                    path.display()
+                );
+            }
+            (plan.variants, plan.seeds, plan.rows)
+        }
+        None => {
+            let mut run = args.run.clone();
+            if run.method.is_empty() {
+                let all = registries.methods.names().into_iter();
+                run.method = all.map(str::to_string).collect();
+            }
+            let config = run.resolve(registries, &args.benchmark, matches)?;
+            let variants = config.compare.iter().map(|method| Variant {
+                method: method.clone(),
+                learning_rates: vec![config.learning_rate(method)],
+                pictures: Vec::new(),
+                config: config.clone(),
+            });
+            (variants.collect(), config.seeds.clone(), ScoredRows::Test)
+        }
+    };
+    if args.curves {
+        for variant in &mut variants {
+            for &rate in &variant.config.tune_grid {
+                if !variant.learning_rates.contains(&rate) {
+                    variant.learning_rates.push(rate);
+                }
+            }
+        }
+    }
+    let curve_seeds = match args.curve_seeds.is_empty() {
+        true => seeds.iter().copied().take(1).collect(),
+        false => args.curve_seeds.clone(),
+    };
+    compare::run(&CompareRequest {
+        variants: &variants,
+        seeds: &seeds,
+        curve_seeds: &curve_seeds,
+        rows,
+        reference: args.reference.as_deref(),
+        out: &args.out,
+        jobs: args.jobs,
+        report_only: args.report,
+    })
+}
