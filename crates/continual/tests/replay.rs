@@ -175,7 +175,7 @@ fn replay_forgets_less_than_fine_tuning() {
         let (outcome, steps) = run(&device, &mut replay(share, 0), &settings);
         (outcome.matrix.get(2, 0).unwrap(), steps.len())
     };
-    // Forty rows a task, eight a step, eight epochs: with a fifth of them again, six steps an epoch instead of five.
+    // Forty rows a task, eight a step, eight epochs: one kept row makes six steps an epoch of five, and so do eight.
     let ((little, fewer), (much, more)) = (last(0.001), last(0.2));
     assert_eq!((fewer, more), (40 + 48, 40 + 48));
     assert!(much > little, "{little} {much}");

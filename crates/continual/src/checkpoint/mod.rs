@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::ModuleRecord;
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Bytes, Int, Tensor};
 use serde::de::DeserializeOwned;
 
 use crate::error::ContinualError;
@@ -174,10 +174,13 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`ContinualError::BrokenCheckpoint`] if the part cannot be read or belongs to a module of
-    /// another shape.
+    /// [`ContinualError::Io`]; [`ContinualError::BrokenCheckpoint`] if the part is damaged or
+    /// belongs to a module of another shape.
     pub fn module<M: Module>(&self, name: &str, module: M) -> Result<M, ContinualError> {
-        let record = ModuleRecord::load(self.path.join(name));
+        // A record of a file reads every tensor when it is first used. By then, a later checkpoint
+        // may have replaced this one, and its files are gone.
+        let bytes = Bytes::from_bytes_vec(self.read(name)?);
+        let record = ModuleRecord::from_bytes(bytes);
         let record = record.map_err(|error| self.broken(name, &error))?;
         module
             .try_load_record(record)
@@ -190,5 +193,31 @@ impl Checkpoint {
             path: self.path.join(name),
             reason: reason.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_loaded_module_needs_its_file_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let layer = || LinearConfig::new(3, 2).init(&Device::flex());
+        let saved: Linear = layer();
+        let path = folder.path().join("layer-1.bpk");
+        StatePart::module("layer-1.bpk", &saved)
+            .write_to(&path)
+            .unwrap();
+        let checkpoint = Checkpoint::of_parts(folder.path());
+        let loaded: Linear = checkpoint.module("layer-1.bpk", layer()).unwrap();
+        // As when a later checkpoint replaces this one.
+        std::fs::remove_file(path).unwrap();
+        let values = |layer: &Linear| layer.weight.val().into_data();
+        assert_eq!(values(&loaded), values(&saved));
     }
 }

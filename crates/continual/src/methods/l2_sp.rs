@@ -10,7 +10,9 @@ use super::settings::check_strength;
 use super::task_start::TaskStart;
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
-use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, TaskContext, TaskDiagnostics};
+use crate::method::{
+    MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting, TaskContext, TaskDiagnostics,
+};
 
 /// L2-SP: adds `λ/2 Σ (W - W_start)²` over all parameters to the loss. `W_start` are the weights at the start of the
 /// task.
@@ -141,6 +143,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for L2SpKind {
             attached: 4 * parameters,
             ..MemoryNeeds::of_weights(parameters, parameters)
         })
+    }
+
+    fn searched(&self, _settings: &L2SpConfig) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::logarithmic("strength", 1e-4, 0.1)]
     }
 
     fn build(

@@ -10,7 +10,9 @@ use super::settings::{check_strength, check_temperature};
 use super::task_start::TaskStart;
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
-use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, TaskContext, TaskDiagnostics};
+use crate::method::{
+    MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting, TaskContext, TaskDiagnostics,
+};
 
 /// Learning without forgetting: adds `α T² KL(p_old ‖ p_new)`, the mean over the answer tokens of the step's rows.
 /// `p_old` are the probabilities of the model at the start of the task, computed on the same rows.
@@ -160,6 +162,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LwfKind {
             attached: 4 * parameters,
             ..MemoryNeeds::of_weights(parameters, parameters)
         })
+    }
+
+    fn searched(&self, _settings: &LwfConfig) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::logarithmic("strength", 0.1, 10.0)]
     }
 
     fn build(

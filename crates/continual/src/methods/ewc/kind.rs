@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ewc;
 use crate::error::ContinualError;
-use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::settings::{check, check_strength};
 
 /// Settings of [`Ewc`].
@@ -89,6 +89,11 @@ impl<M: LanguageModel + 'static> MethodKind<M> for EwcKind {
     /// None: a timing runs the steps of a first task, which has no penalty.
     fn variants(&self) -> Vec<KindVariant> {
         Vec::new()
+    }
+
+    fn searched(&self, _settings: &EwcConfig) -> Vec<SearchedSetting> {
+        // The Fisher information is not normalized: its size depends on the model and on the lengths of answers.
+        vec![SearchedSetting::logarithmic("strength", 1e2, 1e5)]
     }
 
     fn build(

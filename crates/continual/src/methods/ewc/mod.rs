@@ -92,10 +92,10 @@ impl<M: LanguageModel> Method<M> for Ewc<M> {
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {
-        let fisher = self.learned.iter().map(|learned| {
-            let name = format!("{PART}{}.bpk", learned.tasks);
-            StatePart::module(name, &learned.fisher)
-        });
+        let fisher = self
+            .learned
+            .iter()
+            .map(|learned| StatePart::module(part_name(learned.tasks), &learned.fisher));
         self.start.part().into_iter().chain(fisher).collect()
     }
 
@@ -120,7 +120,11 @@ impl<M: LanguageModel> Method<M> for Ewc<M> {
         if let Some(learned) = self.learned.take() {
             // The parameters of this process have identities of their own.
             let fisher = with_identities(learned.fisher, &identities(model));
-            self.learned = fisher.map(|fisher| Learned { fisher, ..learned });
+            let fisher = fisher.ok_or_else(|| {
+                let name = part_name(learned.tasks);
+                carried.broken(&name, &"it is of a model with other parameters")
+            })?;
+            self.learned = Some(Learned { fisher, ..learned });
         }
         Ok(())
     }
@@ -145,4 +149,8 @@ impl<M: LanguageModel> Method<M> for Ewc<M> {
         let diagnostics = TaskDiagnostics::of_all_parameters(&model);
         Ok((model, diagnostics))
     }
+}
+
+fn part_name(tasks: usize) -> String {
+    format!("{PART}{tasks}.bpk")
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LwfGenerated, OwnedVocabulary};
 use crate::error::ContinualError;
-use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::settings::{check, check_strength, check_temperature};
 
 /// Name of the kind.
@@ -101,6 +101,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LwfGeneratedKind {
     /// None: a timing has no tokenizer, whose vocabulary the generated rows need.
     fn variants(&self) -> Vec<KindVariant> {
         Vec::new()
+    }
+
+    fn searched(&self, _settings: &LwfGeneratedConfig) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::logarithmic("strength", 0.1, 10.0)]
     }
 
     fn build(
