@@ -7,6 +7,7 @@
 //! - `tui`: a run drawn on a terminal.
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
+//! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
 //! - `closed`: output that nobody reads.
 //! - `other`: the commands around a run.
 
@@ -18,6 +19,7 @@ mod bench;
 mod bench_parts;
 mod cases;
 mod closed;
+mod compare;
 mod disk;
 mod identity;
 mod mistakes;
@@ -26,6 +28,7 @@ mod pretrain;
 mod resume;
 mod runs;
 mod side_by_side;
+mod sweep;
 mod t5;
 mod tui;
 mod variants;
