@@ -2,7 +2,9 @@
 
 mod curves;
 mod heat_map;
+mod panels;
 mod style;
 
 pub use curves::{Curve, CurvesPicture, curves};
 pub use heat_map::{MatrixPicture, heat_map};
+pub use panels::panels;
