@@ -2,7 +2,7 @@
 
 mod missing;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::module::Module;
 use clap::ArgMatches;
 use continual::method::MemoryNeeds;
