@@ -56,8 +56,8 @@ fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
         Command::Pretrain(args) => commands::pretrain::run(args),
         Command::Datasets(command) => commands::datasets::run(registries, command),
         Command::List => commands::list::run(registries),
-        Command::Validate(args) => commands::validate::run(registries, args, Some(typed)),
-        Command::Inspect(args) => commands::inspect::run(registries, args, Some(typed)),
+        Command::Validate(args) => commands::validate::run(registries, args, typed),
+        Command::Inspect(args) => commands::inspect::run(registries, args, typed),
         Command::Curvature(args) => commands::curvature::run(registries, args),
         Command::Portability(args) => {
             measure::portability::run(&args.backends, args.strict, args.out.as_deref())

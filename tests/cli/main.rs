@@ -8,6 +8,7 @@
 //! - `tui`: a run drawn on a terminal.
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
+//! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
 //! - `closed`: output that nobody reads.
 //! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
@@ -20,6 +21,7 @@ mod bench;
 mod bench_parts;
 mod cases;
 mod closed;
+mod compare;
 mod curvature;
 mod disk;
 mod identity;
@@ -30,6 +32,7 @@ mod pretrain;
 mod resume;
 mod runs;
 mod side_by_side;
+mod sweep;
 mod t5;
 mod tui;
 mod variants;

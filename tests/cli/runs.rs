@@ -200,18 +200,16 @@ fn several_seeds_are_joined_with_their_spread() {
 #[test]
 fn tuning_uses_validation_rows_and_prints_settings() {
     let folder = scratch();
-    let shown = run(
-        folder.path(),
-        &[
-            "--tune",
-            "--method",
-            "osft",
-            "--set",
-            "tune_grid=[1e-3, 1e-2]",
-            "--out",
-            "tune",
-        ],
-    );
+    let tune = [
+        "--tune",
+        "--method",
+        "osft",
+        "--set",
+        "tune_grid=[1e-3, 1e-2]",
+        "--out",
+        "tune",
+    ];
+    let shown = run(folder.path(), &tune);
     assert!(
         shown.contains("validation rows") && shown.contains("[learning_rates]"),
         "{shown}"
@@ -222,8 +220,9 @@ fn tuning_uses_validation_rows_and_prints_settings() {
     let result = "result-osft-inputs-core-energy-0.9-lr1e-2-*-seed0.json";
     let result = only(&folder.path().join("tune"), result);
     fs::remove_file(&result).unwrap();
-    let again = succeed(folder.path(), &["trace", "--resume", "tune"]);
-    let table = |text: &str| text[text.find("| method").unwrap()..].to_string();
+    let again = run(folder.path(), &tune);
+    assert!(again.contains("2 runs: 1 ended, 1 to do"), "{again}");
+    let table = |text: &str| text[text.find('┌').unwrap()..].to_string();
     assert_eq!(table(&again), table(&shown));
     assert!(result.is_file());
 }

@@ -28,6 +28,7 @@ impl Benchmark for Trace {
             "experiments trace --method seqft,osft --energy 0.99",
             "experiments trace --model SmolLM2-135M --data TRACE-Benchmark --limit-train 100",
             "experiments trace --tune --method osft",
+            "experiments trace --preset tuned --seeds 0,1,2",
             "experiments trace --resume runs/trace-1",
         ]
     }
@@ -115,7 +116,7 @@ const SECOND_ORDER: [&str; 8] = [
 /// Tasks whose answers are letters of options in the prompt.
 const LETTERS: [(&str, [&str; 3]); 2] = [("C-STANCE", ["A", "B", "C"]), ("FOMC", ["A", "B", "C"])];
 
-const PRESETS: [Preset; 2] = [
+const PRESETS: [Preset; 3] = [
     Preset {
         name: "trace-paper",
         help: "TRACE as its paper describes full fine-tuning",
@@ -125,5 +126,10 @@ const PRESETS: [Preset; 2] = [
         name: "trace-scripts",
         help: "TRACE as its repository's scripts run it",
         settings: include_str!("../settings/trace-scripts.toml"),
+    },
+    Preset {
+        name: "tuned",
+        help: "What was found on validation rows of the built-in suite, for the built-in model",
+        settings: include_str!("../settings/tuned.toml"),
     },
 ];

@@ -2,8 +2,7 @@
 //!
 //! [`settings`] resolves the settings over a benchmark's defaults. [`data`] turns a suite into
 //! tasks. [`base`] holds the model that every run starts from. [`job`] runs one method with one
-//! seed. [`sequence`] runs everything that the settings ask for, resumes interrupted runs, and
-//! tunes learning rates. The [`Registries`] list the available methods and benchmarks.
+//! seed. [`sequence`] runs everything that the settings ask for, and resumes interrupted runs. The [`Registries`] list the available methods and benchmarks.
 
 #[macro_use(println, eprintln)]
 extern crate report;

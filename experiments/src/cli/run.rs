@@ -41,9 +41,9 @@ pub struct SequenceArgs {
     /// Go on with the run in this folder, which was stopped; its settings are those it has.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "tune"])]
     pub resume: Option<PathBuf>,
-    /// Instead of reporting on the test rows, find learning rates on the validation rows: the
-    /// same grid (`tune_grid`) for every method.
-    #[arg(long, conflicts_with = "lr")]
+    /// Instead of reporting on the test rows, find learning rates on the validation rows, as `experiments sweep`
+    /// does: the same grid (`tune_grid`) for every method. What --out has is not run again.
+    #[arg(long, conflicts_with_all = ["lr", "tui"])]
     pub tune: bool,
     /// Keep the trained models: a Hugging Face folder for every method and seed, in `models` of the run's
     /// folder.

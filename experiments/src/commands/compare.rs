@@ -6,6 +6,7 @@ use measure::compare::{self, CompareRequest};
 use measure::study::{Plan, Variant};
 use runs::Registries;
 use runs::data::ScoredRows;
+use runs::settings::RunConfig;
 
 use crate::cli::CompareArgs;
 
@@ -37,7 +38,11 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
                 method: method.clone(),
                 learning_rates: vec![config.learning_rate(method)],
                 pictures: Vec::new(),
-                config: config.clone(),
+                // What the others need is not this variant's matter.
+                config: RunConfig {
+                    compare: vec![method.clone()],
+                    ..config.clone()
+                },
             });
             (variants.collect(), config.seeds.clone(), ScoredRows::Test)
         }

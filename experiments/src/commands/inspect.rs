@@ -8,12 +8,7 @@ use runs::Registries;
 use crate::cli::{InspectArgs, method_flags};
 
 /// Prints the split, the spectra behind it and the truncation probe.
-pub fn run(
-    registries: &Registries,
-    args: &InspectArgs,
-    matches: Option<&ArgMatches>,
-) -> Result<()> {
-    let methods = matches.map(|matches| method_flags(registries, matches));
+pub fn run(registries: &Registries, args: &InspectArgs, matches: &ArgMatches) -> Result<()> {
     inspect::run(
         registries,
         &InspectRequest {
@@ -21,7 +16,7 @@ pub fn run(
             text: args.text.clone(),
             rows: args.rows as usize,
             tokens: args.tokens as usize,
-            methods: methods.unwrap_or_default(),
+            methods: method_flags(registries, matches),
             targets: args.target.clone(),
             probe: !args.no_probe,
             backend: args.backend,

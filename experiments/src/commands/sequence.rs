@@ -2,31 +2,40 @@
 
 use anyhow::Result;
 use clap::ArgMatches;
+use measure::sweep::{self, Search, SweepRequest};
 use runs::Registries;
 use runs::sequence::{self, SequenceRequest};
 
 use crate::cli::SequenceArgs;
 
-/// Runs, goes on with a run, or tunes.
+/// Runs, goes on with a run, or searches learning rates.
 pub fn run(
     registries: &Registries,
     benchmark: &str,
     args: &SequenceArgs,
     matches: &ArgMatches,
 ) -> Result<()> {
-    let (config, tuning) = match &args.resume {
-        None => (args.run.resolve(registries, benchmark, matches)?, args.tune),
+    let config = match &args.resume {
+        None => args.run.resolve(registries, benchmark, matches)?,
         Some(folder) => {
             let overrides = args.run.overrides(registries, matches);
             let resumed = sequence::resumed(registries, benchmark, folder, &overrides)?;
-            args.run.check_effect(&resumed.0, registries, matches)?;
+            args.run.check_effect(&resumed, registries, matches)?;
             resumed
         }
     };
+    if args.tune {
+        return sweep::run(&SweepRequest {
+            config: &config,
+            search: &Search::Grid,
+            first_task: false,
+            out: args.out.as_deref(),
+            jobs: args.jobs,
+        });
+    }
     let request = SequenceRequest {
         out: args.out.as_deref(),
         resume: args.resume.as_deref(),
-        tuning,
         tui: args.tui,
         jobs: args.jobs,
         interpolate: &args.interpolate,

@@ -20,7 +20,7 @@ pub fn run(registries: &Registries, args: &SweepArgs, matches: &ArgMatches) -> R
         config: &config,
         search: &search,
         first_task: args.first_task,
-        out: &args.out,
+        out: Some(&args.out),
         jobs: args.jobs,
     })
 }

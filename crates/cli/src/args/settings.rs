@@ -95,10 +95,9 @@ impl LearningArgs {
             ..Overrides::default()
         };
         if let Some(running) = running {
-            let (config, _) = resumed(registries, COMMAND, running, &overrides)?;
+            let config = resumed(registries, COMMAND, running, &overrides)?;
             self.put_of_method(&config.compare[0], &mut overrides.flags)?;
-            let (config, _) = resumed(registries, COMMAND, running, &overrides)?;
-            return Ok(config);
+            return resumed(registries, COMMAND, running, &overrides);
         }
         let name = self.task_name(rows)?;
         put_missing_rows(&mut overrides.flags, &name, &|key| self.sets(key))?;

@@ -31,12 +31,13 @@ pub struct StatePart<'a> {
     content: Content<'a>,
 }
 
+type Write<'a> = Box<dyn FnOnce(&Path) -> Result<(), ContinualError> + 'a>;
 type Made<'a, T> = Box<dyn FnOnce() -> Result<T, ContinualError> + 'a>;
 
 enum Content<'a> {
     Bytes(Made<'a, Vec<u8>>),
     Module {
-        write: Box<dyn FnOnce(&Path) -> Result<(), ContinualError> + 'a>,
+        write: Write<'a>,
         values: Made<'a, u64>,
     },
 }

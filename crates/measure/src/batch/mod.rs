@@ -53,17 +53,7 @@ pub enum Ended {
     /// With scores.
     Scored(Box<RunResult>),
     /// With a loss or a gradient that was not finite.
-    Diverged(DivergedRun),
-}
-
-impl Ended {
-    /// The scores, if there are any.
-    pub fn scored(&self) -> Option<&RunResult> {
-        match self {
-            Self::Scored(result) => Some(result),
-            Self::Diverged(_) => None,
-        }
-    }
+    Diverged(Box<DivergedRun>),
 }
 
 impl Batch {
@@ -179,7 +169,8 @@ impl Batch {
         let scored = RunResult::read(folder, &run.stem)?;
         let ended = match scored {
             Some(result) => Some(Ended::Scored(Box::new(result))),
-            None => DivergedRun::read(folder.path(), &run.stem)?.map(Ended::Diverged),
+            None => DivergedRun::read(folder.path(), &run.stem)?
+                .map(|run| Ended::Diverged(Box::new(run))),
         };
         let identity = match &ended {
             Some(Ended::Scored(result)) => result.identity.as_ref(),

@@ -59,7 +59,7 @@ impl Entry {
                 match batch.ended(folder, run)? {
                     None => entry.missing += 1,
                     Some(Ended::Scored(result)) => scored.push(*result),
-                    Some(Ended::Diverged(run)) => diverged.push(run),
+                    Some(Ended::Diverged(run)) => diverged.push(*run),
                 }
             }
             let mut scored = match scored.is_empty() {

@@ -144,20 +144,20 @@ impl Page<'_> {
                 within.push(format!("{} {correlation:.2} ({})", entry.label, own.len()));
             }
         }
-        writeln!(
+        write!(
             page,
             "## Kept and distance\n\nSpearman's rank correlation of kept with distance over all {} runs of the \
              methods that learn one task after another: {over_all:.2}.",
             all.len()
         )?;
         if !within.is_empty() {
-            writeln!(
+            write!(
                 page,
                 " Within a method (number of runs): {}.",
                 within.join("; ")
             )?;
         }
-        page.push('\n');
+        page.push_str("\n\n");
         Ok(())
     }
 

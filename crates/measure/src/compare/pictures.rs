@@ -1,11 +1,14 @@
 //! The pictures of a comparison: one curve per method over its learning rates.
 
 use anyhow::Result;
+use continual::metrics;
 use report::page::Summary;
-use report::picture::{Curve, CurvesPicture, curves};
+use report::picture::{Curve, CurvesPicture, curves, panels};
 
 use super::entry::{Entry, distance, kept};
-use continual::metrics;
+
+/// Most curves over one pair of axes: as many as there are colours that readers can distinguish.
+const MOST_TOGETHER: usize = 6;
 
 /// Kept against learning; `None` if no method that learns in sequence has a result.
 ///
@@ -66,5 +69,8 @@ fn drawn(
         y_range: (0.0, 100.0),
         curves: &lines,
     };
-    curves(&picture).map(Some)
+    match lines.len() > MOST_TOGETHER {
+        true => panels(&picture).map(Some),
+        false => curves(&picture).map(Some),
+    }
 }

@@ -27,8 +27,8 @@ pub struct SweepRequest<'a> {
     pub search: &'a Search,
     /// Whether only the first task is learned and scored.
     pub first_task: bool,
-    /// Folder with one file per run.
-    pub out: &'a Path,
+    /// Folder with one file per run; the next free one if absent.
+    pub out: Option<&'a Path>,
     /// How many runs go on at the same time; as many as a small model leaves cores for, if absent.
     pub jobs: Option<NonZeroUsize>,
 }
@@ -77,7 +77,10 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
         }
         runs.push(own);
     }
-    let folder = RunFolder::reopen(request.out)?;
+    let folder = match request.out {
+        Some(out) => RunFolder::reopen(out)?,
+        None => RunFolder::create(None, "sweep")?,
+    };
     batch.run(&folder, &runs.concat(), request.jobs)?;
 
     let mut outcomes = Vec::new();

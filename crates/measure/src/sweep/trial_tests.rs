@@ -1,5 +1,9 @@
+use continual::methods::SeqFt;
+use continual::{ContinualError, Method, MethodInputs, MethodKind, SearchedSetting};
+use lm::Model;
 use runs::Registries;
 use runs::settings::Overrides;
+use serde::{Deserialize, Serialize};
 
 use super::*;
 
@@ -120,4 +124,66 @@ fn a_list_of_values_is_tried_in_its_order() {
         all.iter()
             .all(|trial| trial.rate == config.learning_rate("osft"))
     );
+}
+
+/// A method whose one setting is worth searching.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Searching {
+    strength: f64,
+}
+
+impl MethodKind<Model> for Searching {
+    type Settings = Self;
+    fn name(&self) -> &str {
+        "searching"
+    }
+    fn help(&self) -> &str {
+        "Plain fine-tuning with a setting that changes nothing"
+    }
+    fn defaults(&self) -> Self {
+        self.clone()
+    }
+    fn build(
+        &self,
+        _: Self,
+        _: MethodInputs<'_>,
+    ) -> Result<Box<dyn Method<Model>>, ContinualError> {
+        Ok(Box::new(SeqFt))
+    }
+    fn searched(&self, _: &Self) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::logarithmic("strength", 0.1, 10.0)]
+    }
+}
+
+#[test]
+fn settings_that_a_method_names_are_drawn_beside_the_rates_of_all_methods() {
+    let registries = Registries::builtin().with_method(Searching { strength: 1.0 });
+    let set = ["compare=['seqft','searching']".to_string()];
+    let overrides = Overrides {
+        set: &set,
+        ..Overrides::default()
+    };
+    let config = RunConfig::resolve(&registries, "trace", false, &overrides).unwrap();
+    let search = Search::Random {
+        trials: 40,
+        seed: 2,
+    };
+    let own = trials(&config, "searching", &search).unwrap();
+    let key = "methods.searching.strength";
+    let strengths: Vec<f64> = own
+        .iter()
+        .map(|trial| {
+            let value = trial.config.setting(key).unwrap().unwrap();
+            assert_eq!(trial.tried, [(key.to_string(), value.clone())]);
+            value.as_float().unwrap()
+        })
+        .collect();
+    assert!(strengths.iter().all(|value| (0.1..=10.0).contains(value)));
+    assert!(strengths.iter().any(|value| *value < 1.0));
+    assert!(strengths.iter().any(|value| *value > 1.0));
+    let rates = |trials: &[Trial]| trials.iter().map(|trial| trial.rate).collect::<Vec<_>>();
+    let plain = trials(&config, "seqft", &search).unwrap();
+    assert_eq!(rates(&own), rates(&plain));
+    assert!(plain.iter().all(|trial| trial.tried.is_empty()));
 }

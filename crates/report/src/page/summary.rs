@@ -141,7 +141,7 @@ impl Summary {
             marks if marks.contains(&Some(false)) => " not tuned",
             _ => "",
         };
-        format!("{:.0e}{mark}", self.learning_rate)
+        format!("{:e}{mark}", self.learning_rate)
     }
 
     /// Mean seconds over seeds: training, split, calibration; a single number for results from

@@ -120,7 +120,7 @@ pub fn curves(picture: &CurvesPicture<'_>) -> Result<String> {
 }
 
 /// The finite points and the half-width of the band at each.
-fn finite<'a>(curve: &'a Curve<'_>) -> impl Iterator<Item = ((f64, f64), f64)> + 'a {
+pub(super) fn finite<'a>(curve: &'a Curve<'_>) -> impl Iterator<Item = ((f64, f64), f64)> + 'a {
     let spread = curve.spread.iter().copied().chain(std::iter::repeat(0.0));
     let points = curve.points.iter().copied().zip(spread);
     points
@@ -129,7 +129,7 @@ fn finite<'a>(curve: &'a Curve<'_>) -> impl Iterator<Item = ((f64, f64), f64)> +
 }
 
 /// The ranges of both axes: the requested ends and all points.
-fn axes(picture: &CurvesPicture<'_>) -> Result<(Range<f64>, Range<f64>)> {
+pub(super) fn axes(picture: &CurvesPicture<'_>) -> Result<(Range<f64>, Range<f64>)> {
     for curve in picture.curves {
         ensure!(
             curve.spread.is_empty() || curve.spread.len() == curve.points.len(),

@@ -119,8 +119,7 @@ pub struct Going {
 
 /// Runs all jobs that are not complete.
 ///
-/// While learning rates are tuned, less is written, and a diverging rate is a result (`None`) that
-/// does not end the search. The results have the order of the jobs, however many run at the same time.
+/// The results have the order of the jobs, however many run at the same time.
 ///
 /// # Errors
 ///
@@ -131,7 +130,7 @@ pub fn run_all(
     started: &StartedRun,
     going: Going,
     on_outcome: &mut OnOutcome<'_>,
-) -> Result<Vec<Option<RunResult>>> {
+) -> Result<Vec<RunResult>> {
     interrupt::install()?;
     let work = |planned: &PlannedJob<'_>| {
         let work = Work::new(&planned.config, planned.prepared, &planned.method)?;
@@ -148,7 +147,7 @@ pub fn run_all(
         let run = &planned[index];
         if let Some(result) = complete(run, started)? {
             progress.skip(work(run)?);
-            return Ok(Some(result));
+            return Ok(result);
         }
         let shown = match with_seed {
             true => format!("{} seed {}", run.label, run.seed),
@@ -164,13 +163,7 @@ pub fn run_all(
             progress: &progress,
             on_screen: going.on_screen,
         };
-        match one(&job, run, started, stop, &on_outcome) {
-            Err(error) if started.tuning && diverged(&error) => {
-                progress.line(&format!("{}: {error:#}", run.stem));
-                Ok(None)
-            }
-            found => Ok(Some(found?)),
-        }
+        one(&job, run, started, stop, &on_outcome)
     })?;
     progress.finish();
     progress.release();
@@ -212,14 +205,10 @@ fn one(
     let recorder = RefCell::new(recorder);
     let mut outcome = job::sequence(job, Some(&recorder))?;
     outcome.result.identity = Some(run.identity.clone());
-    if !started.tuning {
-        outcome.result.tuned = Some(job.config.is_tuned(job.method));
-    }
+    outcome.result.tuned = Some(job.config.is_tuned(job.method));
     let recorder = recorder.into_inner();
     recorder.flush()?;
-    if !started.tuning {
-        write_details(&outcome, folder, run, job.config.calibration.save)?;
-    }
+    write_details(&outcome, folder, run, job.config.calibration.save)?;
     let mut on_outcome = on_outcome.lock().unwrap_or_else(PoisonError::into_inner);
     on_outcome(run, &outcome)?;
     drop(on_outcome);

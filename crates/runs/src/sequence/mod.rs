@@ -4,7 +4,6 @@
 pub mod identities;
 mod jobs;
 mod start;
-mod tune;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -16,7 +15,7 @@ use lm::ExportPrecision;
 use report::page::{
     format_table, matrix_table, orders_table, summarize, summary_table, write_report,
 };
-use report::record::{Contents, Manifest, RunFolder, RunResult};
+use report::record::{Contents, Manifest, RunFolder};
 
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
@@ -42,8 +41,6 @@ pub struct SequenceRequest<'a> {
     pub out: Option<&'a Path>,
     /// Folder of the run to resume.
     pub resume: Option<&'a Path>,
-    /// Whether learning rates are tuned on the validation rows.
-    pub tuning: bool,
     /// Whether to draw the run on the terminal, if there is one.
     pub tui: bool,
     /// How many jobs run at the same time; as many as a small model leaves cores for, if absent.
@@ -80,7 +77,7 @@ impl SequenceRequest<'_> {
     }
 }
 
-/// Starts a run, resumes it, or tunes learning rates.
+/// Starts a run, or resumes it.
 ///
 /// # Errors
 ///
@@ -90,18 +87,8 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
     let device = config.backend.device()?.autodiff();
     let mut base = BaseModel::open(config, &device)?;
     // Find errors in the data before writing anything.
-    let scored = match request.tuning {
-        true => ScoredRows::Validation,
-        false => ScoredRows::Test,
-    };
-    let mut orders = PreparedTasks::load_orders(config, &base.tokenizer, scored)?;
+    let orders = PreparedTasks::load_orders(config, &base.tokenizer, ScoredRows::Test)?;
     base.calibrate(config)?;
-    if request.tuning {
-        for order in &mut orders {
-            order.general = None;
-        }
-        return tune::run(config, &base, &orders, request);
-    }
     let suites = GeneralSuites::before(config, &base)?;
     compare(config, &base, &orders, suites.as_ref(), request)
 }
@@ -182,8 +169,6 @@ fn compare(
     };
     let outcome = run_all(&planned, base, &started, going, &mut export);
     let results = outcome.with_context(|| started.what_is_saved())?;
-    let results: Vec<RunResult> = results.into_iter().flatten().collect();
-
     let summaries = summarize(&results)?;
     let mut notes = String::new();
     for planned in &planned {

@@ -31,13 +31,11 @@ pub struct StartedRun {
     pub manifest: Manifest,
     /// The log of all its jobs.
     pub log: Mutex<MetricsLog>,
-    /// Whether the run tunes learning rates.
-    pub tuning: bool,
     /// The command that resumes it.
     continue_with: String,
 }
 
-/// Reads the settings of a run to resume, and whether it tunes learning rates.
+/// Reads the settings of a run to resume.
 ///
 /// # Errors
 ///
@@ -48,7 +46,7 @@ pub fn resumed(
     benchmark: &str,
     folder: &Path,
     overrides: &Overrides<'_>,
-) -> Result<(RunConfig, bool)> {
+) -> Result<RunConfig> {
     let path = folder.join(CONFIG);
     ensure!(
         path.is_file(),
@@ -61,6 +59,12 @@ pub fn resumed(
         !manifest.contents.is_empty(),
         "{} was started by an earlier version of this program, which did not record what a run reads: it \
          cannot be continued; start a new run",
+        folder.display()
+    );
+    ensure!(
+        !manifest.tuning,
+        "{} is a search for learning rates of an earlier version of this program: it cannot be continued; \
+         start a new one",
         folder.display()
     );
     let typed = RunConfig::resolve_over(registries, saved.clone(), overrides)
@@ -81,7 +85,7 @@ pub fn resumed(
             different.join("; ")
         );
     }
-    Ok((typed, manifest.tuning))
+    Ok(typed)
 }
 
 /// The settings that must not change while a run is continued: where splits are found changes no number, and
@@ -122,10 +126,6 @@ impl StartedRun {
         if orders.len() > 1 {
             title = format!("{title}, orders {}", config.order);
         }
-        let tuning = request.tuning;
-        if tuning {
-            title = format!("Tuning on validation rows: {title}");
-        }
         println!("{title}\n");
         if at_once > 1 {
             let runs = planned.len();
@@ -145,11 +145,7 @@ impl StartedRun {
         let (folder, mut manifest, log) = match request.resume {
             Some(path) => Self::reopen(path, &contents, &keys)?,
             None => {
-                let name = match tuning {
-                    true => "tune",
-                    false => &config.benchmark,
-                };
-                let folder = RunFolder::create(request.out, name)?;
+                let folder = RunFolder::create(request.out, &config.benchmark)?;
                 let computed_by = config.backend.describe(&config.backend.device()?);
                 let mut manifest = Manifest::new(title, &computed_by);
                 manifest.suite.clone_from(&orders[0].suite);
@@ -158,7 +154,6 @@ impl StartedRun {
                 manifest.contents = contents;
                 manifest.keys = keys;
                 manifest.runs = planned.len();
-                manifest.tuning = tuning;
                 // Before anything else: a folder without settings cannot be resumed.
                 folder.write(CONFIG, toml::to_string(config)?.as_bytes())?;
                 let log = MetricsLog::create(&folder)?;
@@ -181,7 +176,6 @@ impl StartedRun {
             continue_with,
             folder,
             manifest,
-            tuning,
         })
     }
 

@@ -2,7 +2,7 @@
 
 mod missing;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::module::Module;
 use clap::ArgMatches;
 use continual::method::MemoryNeeds;
@@ -17,12 +17,7 @@ use runs::sequence::identities::contents;
 use crate::cli::ValidateArgs;
 
 /// Loads what a run would load, and says what it would do.
-pub fn run(
-    registries: &Registries,
-    args: &ValidateArgs,
-    matches: Option<&ArgMatches>,
-) -> Result<()> {
-    let matches = matches.context("no argument of validate was read")?;
+pub fn run(registries: &Registries, args: &ValidateArgs, matches: &ArgMatches) -> Result<()> {
     let config = args.run.resolve(registries, &args.benchmark, matches)?;
     if args.print {
         print!("{}", toml::to_string(&config)?);
