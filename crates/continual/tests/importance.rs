@@ -54,7 +54,10 @@ fn the_fisher_trace_is_the_mean_over_rows_of_the_squared_gradient_per_weight() {
             for target in &targets {
                 let gradient = grads.get::<2>(target.id).unwrap().into_data();
                 let size = (target.shape[0] * target.shape[1]) as f64;
-                let mean: f64 = gradient.iter::<f64>().map(|value| value * value / size).sum();
+                let mean: f64 = gradient
+                    .iter::<f64>()
+                    .map(|value| value * value / size)
+                    .sum();
                 *squares.entry(target.path.clone()).or_default() += mean;
             }
         }

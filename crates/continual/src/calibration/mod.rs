@@ -95,7 +95,9 @@ fn observe_gradients<M: LanguageModel>(
             break;
         }
         let grads = GradientsParams::from_grads(loss.backward(), model);
-        let of_row = ids.iter().filter_map(|id| Some((*id, grads.get::<2>(*id)?)));
+        let of_row = ids
+            .iter()
+            .filter_map(|id| Some((*id, grads.get::<2>(*id)?)));
         calibrator.observe_gradients(&of_row.collect::<Vec<_>>())?;
     }
     Ok(())

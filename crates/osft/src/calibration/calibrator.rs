@@ -191,7 +191,10 @@ impl Calibrator {
         });
         let input = widened(input.clone().inner());
         let reads_outputs = self.reads(Reads::Outputs);
-        let outputs: Vec<_> = outputs.into_iter().map(|(place, y)| (place.id, y)).collect();
+        let outputs: Vec<_> = outputs
+            .into_iter()
+            .map(|(place, y)| (place.id, y))
+            .collect();
         for (id, output) in outputs {
             self.group_of.insert(id, group);
             if reads_outputs {

@@ -33,7 +33,9 @@ impl Calibrator {
         let row = row.iter();
         let row = row.filter_map(|(id, gradient)| Some((self.places.get(id)?, gradient)));
         let row: Vec<_> = row.collect();
-        let unfit = row.iter().find(|(place, gradient)| !place.has_shape(gradient.dims()));
+        let unfit = row
+            .iter()
+            .find(|(place, gradient)| !place.has_shape(gradient.dims()));
         if let Some((place, gradient)) = unfit {
             return Err(OsftError::OtherObservation {
                 layer: place.path.clone(),

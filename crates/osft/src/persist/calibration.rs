@@ -92,7 +92,9 @@ impl Calibration {
         // A pass measures all layers or none.
         let names = self.layers.first().map(|layer| layer.scores.keys());
         let names: Vec<&String> = names.into_iter().flatten().collect();
-        let later = names.iter().filter(|name| !["cosine", "linear_cka"].contains(&name.as_str()));
+        let later = names
+            .iter()
+            .filter(|name| !["cosine", "linear_cka"].contains(&name.as_str()));
         let measures: Vec<String> = later.map(|name| (*name).clone()).collect();
         for measure in names {
             let scores = self.layers.iter();
