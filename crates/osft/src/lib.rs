@@ -109,7 +109,7 @@ pub use config::{
 };
 pub use error::OsftError;
 pub use form::{FreeCore, FreeFactors, KeptInput, StepCost};
-pub use importance_measure::ImportanceMeasure;
+pub use importance_measure::{Importance, ImportanceMeasure, LayerMeasurements, Reads};
 pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;
 pub use rule::{

@@ -190,10 +190,10 @@ fn a_growing_energy_adds_directions_of_a_source_that_returns() {
     let device = Device::flex().autodiff();
     let network = Network::new(&device);
     let rule = GrowingEnergy {
-        first: 0.5,
-        per_task: 0.2,
+        first: 0.4,
+        per_task: 0.29,
     };
-    let config = union(0.5).with_share_rule(ShareRule::growing_energy(rule));
+    let config = union(0.4).with_share_rule(ShareRule::growing_energy(rule));
     let x = inputs(5, 300, &device);
     let mut retained = None;
     let mut counts = Vec::new();

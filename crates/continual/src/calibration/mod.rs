@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use burn::module::ParamId;
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// The rows that a method calibrates on.
@@ -55,6 +56,10 @@ pub fn calibrate<M: LanguageModel>(
     examples: &[Example],
     batch: usize,
 ) -> Result<Calibration, OsftError> {
+    let mut calibrator = calibrator;
+    if calibrator.reads_gradients() {
+        observe_gradients(model, &mut calibrator, examples)?;
+    }
     let model = model.valid();
     let mut observer = ObservingCalibrator {
         calibrator,
@@ -69,6 +74,33 @@ pub fn calibrate<M: LanguageModel>(
         None => observer.calibrator.finish(name, &model),
         Some(first_error) => Err(first_error),
     }
+}
+
+/// Shows a calibrator the gradients of every row that has an answer: of one row at a time, since the gradients of
+/// rows in a batch cancel. A model without autodiff has none, which the calibrator reports in the end.
+fn observe_gradients<M: LanguageModel>(
+    model: &M,
+    calibrator: &mut Calibrator,
+    examples: &[Example],
+) -> Result<(), OsftError> {
+    let ids = calibrator.observed_weights();
+    for example in examples {
+        // After an empty prompt, the first token is not predicted.
+        let first = usize::from(example.prompt.is_empty());
+        if !example.counted().any(|(position, _)| position >= first) {
+            continue;
+        }
+        let (loss, _) = model.answer_loss(std::slice::from_ref(example));
+        if !loss.is_autodiff() {
+            break;
+        }
+        let grads = GradientsParams::from_grads(loss.backward(), model);
+        let of_row = ids
+            .iter()
+            .filter_map(|id| Some((*id, grads.get::<2>(*id)?)));
+        calibrator.observe_gradients(&of_row.collect::<Vec<_>>())?;
+    }
+    Ok(())
 }
 
 /// Number of rows that [`generated_rows`] generates at a time.

@@ -1,6 +1,6 @@
 //! The calibration pass: running sums over the inputs of every target.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use burn::module::{Module, ParamId};
@@ -13,7 +13,7 @@ use super::symmetric::SINGLE_FROM;
 use super::{Calibration, LayerCalibration, Source};
 use crate::config::{OsftConfig, Targets};
 use crate::error::OsftError;
-use crate::importance_measure::ImportanceMeasure;
+use crate::importance_measure::{ImportanceMeasure, LayerMeasurements, Reads};
 use crate::module::{Place, Survey, weights, widened};
 
 /// Largest input dimension, by default, whose second moment is stored as a matrix: 67 MB while it is observed, 34 MB then.
@@ -70,12 +70,15 @@ pub fn moment_bytes(dimension: usize) -> [usize; 2] {
 #[derive(Debug)]
 pub struct Calibrator {
     targets: Targets,
-    places: HashMap<ParamId, Place>,
+    pub(super) places: HashMap<ParamId, Place>,
     groups: Vec<Sums>,
     group_of: HashMap<ParamId, usize>,
-    /// Sum and number of the cosines of each layer, if they are measured.
-    cosines: Option<HashMap<ParamId, (f64, usize)>>,
-    measures_cka: bool,
+    /// The measures of importance.
+    pub(super) measures: Vec<ImportanceMeasure>,
+    /// Sum and number of the cosines of each layer, if a measure reads them.
+    cosines: HashMap<ParamId, (f64, usize)>,
+    /// Sum over rows of the squared gradients of each layer, and the number of rows.
+    pub(super) gradients: HashMap<ParamId, (f64, usize)>,
     max_dense_dimension: usize,
     sketch_rows: usize,
 }
@@ -95,8 +98,9 @@ impl Calibrator {
             places: places.into_iter().map(|place| (place.id, place)).collect(),
             groups: Vec::new(),
             group_of: HashMap::new(),
-            cosines: None,
-            measures_cka: false,
+            measures: Vec::new(),
+            cosines: HashMap::new(),
+            gradients: HashMap::new(),
             max_dense_dimension: MAX_DENSE_DIMENSION,
             sketch_rows: SKETCH_ROWS,
         })
@@ -117,13 +121,17 @@ impl Calibrator {
     /// reads. Call it once for each measure.
     ///
     /// The cosine costs a few sums over every output. Linear CKA costs some matrix products per layer in
-    /// [`finish`](Self::finish).
+    /// [`finish`](Self::finish), the Fisher trace a backward pass for every row
+    /// ([`observe_gradients`](Self::observe_gradients)).
     pub fn with_importance(mut self, measure: ImportanceMeasure) -> Self {
-        match measure {
-            ImportanceMeasure::Cosine => self.cosines = Some(HashMap::new()),
-            ImportanceMeasure::LinearCka => self.measures_cka = true,
+        if !self.measures.contains(&measure) {
+            self.measures.push(measure);
         }
         self
+    }
+
+    pub(super) fn reads(&self, what: Reads) -> bool {
+        self.measures.iter().any(|measure| measure.reads() == what)
     }
 
     /// Stores the second moment of inputs wider than `max_dense_dimension` as a sketch of `sketch_rows` rows.
@@ -182,10 +190,15 @@ impl Calibrator {
             self.groups.len() - 1
         });
         let input = widened(input.clone().inner());
-        for (place, output) in outputs {
-            self.group_of.insert(place.id, group);
-            if let Some(cosines) = &mut self.cosines {
-                let (total, count) = cosines.entry(place.id).or_default();
+        let reads_outputs = self.reads(Reads::Outputs);
+        let outputs: Vec<_> = outputs
+            .into_iter()
+            .map(|(place, y)| (place.id, y))
+            .collect();
+        for (id, output) in outputs {
+            self.group_of.insert(id, group);
+            if reads_outputs {
+                let (total, count) = self.cosines.entry(id).or_default();
                 *total += cosine_sum(input.clone(), widened(output.clone().inner()));
                 *count += rows;
             }
@@ -218,11 +231,14 @@ impl Calibrator {
     /// # Errors
     ///
     /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`] if its
-    /// inputs or outputs are not finite, the errors of [`new`](Self::new) and, if linear CKA is measured,
+    /// inputs or outputs are not finite, [`OsftError::NoGradients`] if a measure of importance reads
+    /// gradients and none were observed, the errors of [`new`](Self::new) and, if linear CKA is measured,
     /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] for a weight that
     /// cannot be read.
     pub fn finish<M: Module>(self, name: &str, module: &M) -> Result<Calibration, OsftError> {
         let tokens = self.groups.iter().map(|sums| sums.rows).max().unwrap_or(0);
+        let (reads_weight, reads_gradients) =
+            (self.reads(Reads::Weight), self.reads(Reads::Gradients));
         let moments = self.groups.into_iter().map(Sums::normalized);
         let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
         let mut layers = Vec::new();
@@ -236,23 +252,36 @@ impl Calibrator {
             if !moments[moment].is_finite() {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
             }
-            let cosine = self
-                .cosines
-                .as_ref()
-                .and_then(|cosines| cosines.get(&weight.id));
-            let cosine = cosine.map(|&(sum, count)| sum / count as f64);
-            if cosine.is_some_and(|cosine| !cosine.is_finite()) {
+            let mean = |sums: &HashMap<ParamId, (f64, usize)>| {
+                let (sum, count) = sums.get(&weight.id).copied().unwrap_or_default();
+                sum / count.max(1) as f64
+            };
+            let linear_cka = match reads_weight {
+                true => linear_cka(&moments[moment], &weight.to_host()?),
+                false => 0.0,
+            };
+            let measured = LayerMeasurements {
+                shape: weight.value.dims(),
+                input_energy: moments[moment].trace(),
+                mean_cosine: mean(&self.cosines),
+                linear_cka,
+                squared_gradient: mean(&self.gradients),
+            };
+            if reads_gradients && !self.gradients.contains_key(&weight.id) {
+                return Err(OsftError::NoGradients { layer: weight.path });
+            }
+            let scores = self.measures.iter().map(|measure| {
+                let score = measure.score(&measured);
+                (measure.name().to_string(), score)
+            });
+            let scores: BTreeMap<String, f64> = scores.collect();
+            if scores.values().any(|score| !score.is_finite()) {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
             }
-            let linear_cka = match self.measures_cka {
-                true => Some(linear_cka(&moments[moment], &weight.to_host()?)),
-                false => None,
-            };
             layers.push(LayerCalibration {
-                linear_cka,
                 path: weight.path,
                 moment,
-                cosine,
+                scores,
             });
         }
         Ok(Calibration {

@@ -1,14 +1,10 @@
-//! Importance of a layer: the similarity of its inputs and outputs.
+//! Importance of the layers, relative to their mean; the similarity of inputs and outputs.
 
 use faer::Mat;
 
 use crate::calibration::{Calibration, Moment};
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
-
-/// A mean score below this is noise: cosines of unrelated vectors with some thousand entries are of that
-/// size. Dividing by such a mean would turn noise into shares.
-const DEGENERATE_MEAN: f64 = 0.01;
 
 /// Importance of every layer of a calibration, in its order: negative scores count as 0, and the
 /// mean over layers is 1. `None` where the scores' mean is degenerate.
@@ -25,16 +21,14 @@ pub(crate) fn importance(
     measure: ImportanceMeasure,
 ) -> Result<Option<Vec<f64>>, OsftError> {
     let scores = calibration.layers.iter().map(|layer| {
-        let score = match measure {
-            ImportanceMeasure::Cosine => layer.cosine,
-            ImportanceMeasure::LinearCka => layer.linear_cka,
-        };
+        let score = layer.scores.get(measure.name()).copied();
         let score = score.ok_or(OsftError::NotMeasured { measure })?;
         Ok(score.max(0.0))
     });
     let scores = scores.collect::<Result<Vec<f64>, OsftError>>()?;
     let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-    Ok((mean.is_finite() && mean >= DEGENERATE_MEAN)
+    // A mean of exactly 0 has no information either, whatever the measure.
+    Ok((mean.is_finite() && mean > 0.0 && mean >= measure.noise())
         .then(|| scores.iter().map(|score| score / mean).collect()))
 }
 
@@ -82,8 +76,9 @@ mod tests {
                 .map(|&cosine| LayerCalibration {
                     path: String::new(),
                     moment: 0,
-                    cosine: Some(cosine),
-                    linear_cka: Some(cosine),
+                    scores: ImportanceMeasure::ALL
+                        .map(|measure| (measure.name().to_string(), cosine))
+                        .into(),
                 })
                 .collect(),
         }
@@ -112,17 +107,28 @@ mod tests {
     }
 
     #[test]
+    fn small_scores_of_a_measure_without_noise_are_no_noise() {
+        let small = calibration(&[1e-9, 3e-9]);
+        let found = importance(&small, ImportanceMeasure::FisherTrace).unwrap();
+        let found = found.unwrap();
+        assert!((found[0] - 0.5).abs() < 1e-9 && (found[1] - 1.5).abs() < 1e-9);
+        let nothing = calibration(&[0.0, 0.0]);
+        assert_eq!(
+            importance(&nothing, ImportanceMeasure::Energy).unwrap(),
+            None
+        );
+    }
+
+    #[test]
     fn a_missing_measure_is_an_error_and_not_zero() {
         let mut calibration = calibration(&[0.2, 0.4]);
-        calibration.layers[1].linear_cka = None;
+        calibration.layers[1].scores.remove("linear_cka");
         assert!(importance(&calibration, ImportanceMeasure::Cosine).is_ok());
         let found = importance(&calibration, ImportanceMeasure::LinearCka).unwrap_err();
-        assert!(matches!(
-            found,
-            OsftError::NotMeasured {
-                measure: ImportanceMeasure::LinearCka
-            }
-        ));
+        let OsftError::NotMeasured { measure } = found else {
+            panic!("{found}");
+        };
+        assert_eq!(measure, ImportanceMeasure::LinearCka);
         assert!(found.to_string().contains("linear CKA"), "{found}");
     }
 }

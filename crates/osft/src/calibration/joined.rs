@@ -142,7 +142,7 @@ impl Calibration {
             if *moment_of.entry(layer.moment).or_insert(newer_layer.moment) != newer_layer.moment {
                 return Err(mismatch(&layer.path));
             }
-            (layer.cosine, layer.linear_cka) = (newer_layer.cosine, newer_layer.linear_cka);
+            layer.scores.clone_from(&newer_layer.scores);
         }
         for layer in &self.layers {
             let (own, new) = (layer.moment, moment_of[&layer.moment]);

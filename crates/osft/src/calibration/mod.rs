@@ -1,6 +1,7 @@
 //! Calibration: moments of the inputs of every layer, averaged over all data that is to be retained.
 
 mod calibrator;
+mod gradients;
 mod importance;
 mod joined;
 mod moment;
@@ -41,10 +42,8 @@ pub(crate) struct LayerCalibration {
     pub path: String,
     /// Index of the moment of its inputs.
     pub moment: usize,
-    /// Mean of `cos(x, y)` over the tokens of the latest source, if it was measured.
-    pub cosine: Option<f64>,
-    /// Linear CKA of inputs and outputs on the latest source, if it was measured.
-    pub linear_cka: Option<f64>,
+    /// Scores on the latest source by the names of the measures of importance.
+    pub scores: BTreeMap<String, f64>,
 }
 
 /// Moments of the inputs of every target, over one or more sources of data.

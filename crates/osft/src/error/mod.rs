@@ -181,11 +181,16 @@ pub enum OsftError {
         /// Path of the layer.
         layer: String,
     },
+    /// A measure of importance reads gradients of a target, and none were observed.
+    NoGradients {
+        /// Path of the layer.
+        layer: String,
+    },
     /// An observed input or output does not have the shape that its layer needs.
     OtherObservation {
         /// Path of the layer.
         layer: String,
-        /// `inputs` or `outputs`.
+        /// `inputs`, `outputs` or `gradients`.
         what: &'static str,
         /// Shape expected.
         expected: [usize; 2],

@@ -178,6 +178,11 @@ impl Display for OsftError {
                 f,
                 "layer {layer:?} was not observed: pass every target's inputs to the calibrator"
             ),
+            Self::NoGradients { layer } => write!(
+                f,
+                "no gradients of layer {layer:?} were observed, which the measure of importance reads: pass those of \
+                 every row to `Calibrator::observe_gradients`, from a module whose weights are not frozen"
+            ),
             Self::OtherObservation {
                 layer,
                 what,

@@ -143,7 +143,8 @@ fn hash_calibration(calibration: &Calibration, hash: &mut Sha256) {
     }
     for layer in &calibration.layers {
         hash.update(format!(" {} {} ", layer.path, layer.moment));
-        let scores = [layer.cosine, layer.linear_cka];
-        hash.update(format!("{:?}", scores.map(|score| score.map(f64::to_bits))));
+        for (name, score) in &layer.scores {
+            hash.update(format!("{name} {} ", score.to_bits()));
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::persist::{Format, Tensors, pack, unpack};
 
 /// Since version 2, importance is optional; version 1 always contains both measures. Version 3 added the
 /// checksum. Since version 4, an exact moment is its upper triangle, in f32 if it is large. Version 5 added
-/// united directions; a calibration without them is written as version 4.
+/// united directions and other measures of importance; a calibration without them is written as version 4.
 const FORMAT: Format = Format {
     kind: "calibration",
     version: 5,
@@ -23,13 +23,17 @@ const FORMAT: Format = Format {
     checked_since: 3,
 };
 
-/// Version of a file without united directions.
-const WITHOUT_UNIONS: u32 = 4;
+/// Version of a file without what version 5 added.
+const WITHOUT_ADDITIONS: u32 = 4;
 
-/// Names of the tensors with importance scores.
-mod importance {
-    pub const COSINE: &str = "layer.cosines";
-    pub const LINEAR_CKA: &str = "layer.linear_cka";
+/// The tensor with the scores of a measure of importance, one number per layer.
+fn scores_name(measure: &str) -> String {
+    match measure {
+        // Their names in files of version 1.
+        "cosine" => "layer.cosines".to_string(),
+        "linear_cka" => "layer.linear_cka".to_string(),
+        other => format!("layer.importance.{other}"),
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +45,9 @@ struct Header {
     /// Whether every moment has united directions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     united: bool,
+    /// The measures of importance beside cosine and linear CKA.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    measures: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,11 +90,18 @@ impl Calibration {
         let weights = self.sources.iter().map(|source| source.weight).collect();
         tensors.push(("source.weights".to_string(), vector(weights)));
         // A pass measures all layers or none.
-        let layers = self.layers.iter();
-        let cosines: Option<Vec<f64>> = layers.clone().map(|layer| layer.cosine).collect();
-        let cka: Option<Vec<f64>> = layers.map(|layer| layer.linear_cka).collect();
-        for (name, scores) in [(importance::COSINE, cosines), (importance::LINEAR_CKA, cka)] {
-            tensors.extend(scores.map(|scores| (name.to_string(), vector(scores))));
+        let names = self.layers.first().map(|layer| layer.scores.keys());
+        let names: Vec<&String> = names.into_iter().flatten().collect();
+        let later = names
+            .iter()
+            .filter(|name| !["cosine", "linear_cka"].contains(&name.as_str()));
+        let measures: Vec<String> = later.map(|name| (*name).clone()).collect();
+        for measure in names {
+            let scores = self.layers.iter();
+            let scores: Option<Vec<f64>> = scores
+                .map(|layer| layer.scores.get(measure).copied())
+                .collect();
+            tensors.extend(scores.map(|scores| (scores_name(measure), vector(scores))));
         }
         let source = |source: &Source| SourceHeader {
             name: source.name.clone(),
@@ -102,10 +116,11 @@ impl Calibration {
             layers: self.layers.iter().map(layer).collect(),
             sketch_rows,
             united: !self.unions.is_empty(),
+            measures,
         };
-        let version = match header.united {
+        let version = match header.united || !header.measures.is_empty() {
             true => FORMAT.version,
-            false => WITHOUT_UNIONS,
+            false => WITHOUT_ADDITIONS,
         };
         pack(Format { version, ..FORMAT }, &header, &tensors)
     }
@@ -166,12 +181,17 @@ impl Calibration {
             unions.push(Arc::new(Union { basis, importance }));
         }
         let weights = tensors.take_vector("source.weights")?;
-        let cosines = tensors.find_vector(importance::COSINE);
-        let cka = tensors.find_vector(importance::LINEAR_CKA);
+        let scores = header.measures.iter().map(String::as_str);
+        // Files up to version 4 have no list.
+        let scores = ["cosine", "linear_cka"].into_iter().chain(scores);
+        let scores = scores.filter_map(|measure| {
+            let values = tensors.find_vector(&scores_name(measure))?;
+            Some((measure.to_string(), values))
+        });
+        let scores: Vec<(String, Vec<f64>)> = scores.collect();
         let count = header.layers.len();
-        let fits =
-            |scores: &Option<Vec<f64>>| scores.as_ref().is_none_or(|values| values.len() == count);
-        if weights.len() != header.sources.len() || !fits(&cosines) || !fits(&cka) {
+        let fit = scores.iter().all(|(_, values)| values.len() == count);
+        if weights.len() != header.sources.len() || !fit {
             return Err(broken("not one number per source and layer"));
         }
         if header
@@ -182,8 +202,6 @@ impl Calibration {
             return Err(broken("a layer has no moment"));
         }
         let sources = header.sources.into_iter().zip(weights);
-        let score =
-            |scores: &Option<Vec<f64>>, index: usize| scores.as_ref().map(|values| values[index]);
         let layers = header.layers.into_iter().enumerate();
         Ok(Self {
             sources: sources
@@ -199,8 +217,10 @@ impl Calibration {
                 .map(|(index, layer)| LayerCalibration {
                     path: layer.path,
                     moment: layer.moment,
-                    cosine: score(&cosines, index),
-                    linear_cka: score(&cka, index),
+                    scores: scores
+                        .iter()
+                        .map(|(measure, values)| (measure.clone(), values[index]))
+                        .collect(),
                 })
                 .collect(),
         })

@@ -81,11 +81,11 @@ impl Rule for AdaptiveShare {
     }
 
     fn label(&self) -> String {
-        let label = match self.importance {
-            ImportanceMeasure::Cosine => "adaptive",
-            ImportanceMeasure::LinearCka => "adaptive-cka",
-        };
-        label.to_string()
+        match self.importance.name() {
+            "cosine" => "adaptive".to_string(),
+            "linear_cka" => "adaptive-cka".to_string(),
+            other => format!("adaptive-{}", other.replace('_', "-")),
+        }
     }
 
     fn validate(&self) -> Result<(), OsftError> {

@@ -68,7 +68,7 @@ impl PerTarget {
             let values = calibration.importance(measure)?;
             if values.is_none() {
                 per_target.warnings.push(format!(
-                    "the importance of the layers by {measure} is degenerate (its mean is not above 0.01): \
+                    "the importance of the layers by {measure} is degenerate (its mean is too small): \
                      all {} layers count as equally important",
                     targets.len(),
                 ));
