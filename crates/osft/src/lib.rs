@@ -112,5 +112,6 @@ pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
 pub use module::Trainability;
 pub use rule::{AdaptiveShare, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule};
 pub use split::{
-    Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SplitCache, SplitContext,
+    Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SingularTriplets, SplitCache,
+    SplitContext, WhichTriplets,
 };

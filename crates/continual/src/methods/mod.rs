@@ -1,6 +1,6 @@
 //! The built-in methods: one file or folder per method, and one entry of the list.
 
-mod lora;
+mod adapters;
 mod multi_task;
 mod osft;
 mod per_task;
@@ -11,7 +11,11 @@ use ::osft::ShareRules;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
-pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
+pub use adapters::{
+    AdapterConfig, IncLoraKind, LoraConfig, LoraDecayConfig, LoraDecayKind, LoraKind, LoraMethod,
+    OrthogonalityOn, PerTaskValue, SeqSvdConfig, SeqSvdKind, SeqSvdMethod, SingularLora,
+    SingularLoraKind, SingularStart,
+};
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
 pub use per_task::{PerTaskFt, PerTaskKind};
@@ -30,7 +34,12 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
         Self::empty()
             .with(SeqFtKind)
             .with(LoraKind::sequential())
+            .with(LoraDecayKind)
+            .with(IncLoraKind)
             .with(LoraKind::orthogonal())
+            .with(SingularLoraKind::smallest())
+            .with(SingularLoraKind::largest())
+            .with(SeqSvdKind)
             .with(PerTaskKind)
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))
