@@ -9,12 +9,13 @@ use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, LinearLayout};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use continual::methods::{LoraConfig, LoraMethod, PerTaskValue};
+use continual::methods::{LoraConfig, LoraMethod, OrthogonalityOn, PerTaskValue};
 use continual::trainer::TrainConfig;
 use continual::{Clock, Method, Task, TaskContext};
 use lm::Decoder;
 use osft::Targets;
 
+use common::adapters::{host, trained};
 use common::*;
 
 fn settings(orthogonality: f64) -> LoraConfig {
@@ -24,6 +25,7 @@ fn settings(orthogonality: f64) -> LoraConfig {
         alpha: 6.0,
         orthogonality: PerTaskValue::All(orthogonality),
         size: PerTaskValue::default(),
+        orthogonality_on: OrthogonalityOn::default(),
     }
 }
 
@@ -35,27 +37,6 @@ fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext
         clock,
         optimizer: Box::leak(Box::new(TrainConfig::default().optimizer())),
     }
-}
-
-/// The trained matrices, in the model's order.
-fn trained(model: &Decoder) -> Vec<Tensor<2>> {
-    struct Collect(Vec<Tensor<2>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.is_require_grad() {
-                let value = param.val();
-                let dims = value.dims();
-                self.0.push(value.reshape([dims[0], dims[1]]));
-            }
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    model.visit(&mut collect);
-    collect.0
-}
-
-fn host(tensor: &Tensor<2>) -> Vec<f64> {
-    tensor.clone().inner().into_data().iter::<f64>().collect()
 }
 
 #[test]

@@ -6,16 +6,15 @@ mod common;
 
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
-use continual::methods::{
-    LoraConfig, LoraMethod, MultiTaskFt, OsftMethod, PerTaskFt, PerTaskValue, SeqFt,
-};
+use continual::method::MethodInputs;
+use continual::methods::{MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
-    CheckpointPolicy, ContinualError, Event, Method, NoCheckpoints, Pause, Sequence,
-    SequenceConfig, SequenceOutcome, Task,
+    CheckpointPolicy, ContinualError, Event, Method, MethodRegistry, NoCheckpoints, Pause,
+    Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
-use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource, Targets};
+use osft::{BasePrecision, Form, OsftConfig, ShareRule, SplitSource};
 use serde_json::Value;
 
 use common::*;
@@ -149,18 +148,20 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
     Box::new(OsftMethod::new(config).with_calibration(data))
 }
 
-fn lora(orthogonal: bool) -> Box<dyn Method<Decoder>> {
-    let config = LoraConfig {
-        targets: Targets::matching([r"(q|v)_proj\.weight$"]),
-        adapter_rank: 3,
-        alpha: 6.0,
-        orthogonality: PerTaskValue::All(0.5),
-        size: PerTaskValue::All(0.1),
+/// A method with adapters by its name, with settings beside those that all of them have.
+fn adapters(name: &str, more: &str) -> Box<dyn Method<Decoder>> {
+    let all = "targets = ['(q|v)_proj\\.weight$']\nadapter_rank = 3\nalpha = 6.0\n";
+    let settings = toml::from_str(&format!("{all}{more}")).unwrap();
+    let registry = MethodRegistry::builtin();
+    let inputs = MethodInputs {
+        seed: 4,
+        ..MethodInputs::default()
     };
-    Box::new(match orthogonal {
-        true => LoraMethod::orthogonal(config, 4).unwrap(),
-        false => LoraMethod::sequential(config, 4).unwrap(),
-    })
+    registry
+        .get(name)
+        .unwrap()
+        .build(&settings, inputs)
+        .unwrap()
 }
 
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
@@ -170,8 +171,17 @@ fn methods() -> Vec<(&'static str, Make)> {
     let osft = |source, form| of(source, form, BasePrecision::Full);
     vec![
         ("seqft", Box::new(|| Box::new(SeqFt))),
-        ("lora", Box::new(|| lora(false))),
-        ("o-lora", Box::new(|| lora(true))),
+        ("lora", Box::new(|| adapters("lora", ""))),
+        ("lora-decay", Box::new(|| adapters("lora-decay", ""))),
+        ("inc-lora", Box::new(|| adapters("inc-lora", ""))),
+        ("o-lora", Box::new(|| adapters("o-lora", "size = 0.1"))),
+        (
+            "o-lora on b",
+            Box::new(|| adapters("o-lora", "orthogonality_on = 'b'")),
+        ),
+        ("milora", Box::new(|| adapters("milora", ""))),
+        ("pissa", Box::new(|| adapters("pissa", ""))),
+        ("seq-svd", Box::new(|| adapters("seq-svd", ""))),
         ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
         ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
         ("osft weights", osft(SplitSource::Weights, Form::Core)),

@@ -71,8 +71,8 @@ impl Penalty {
     ///
     /// # References
     ///
-    /// The training loss of cmnfriend/O-LoRA (`src/uie_trainer_lora.py`), which compares `lora_A`: the paper,
-    /// equations 6 to 8, names the columns of the update's left factor, which is `B` here, and writes squares.
+    /// The training loss of cmnfriend/O-LoRA (`src/uie_trainer_lora.py`), which compares `lora_A` and sums absolute
+    /// values. The paper speaks of the columns of the update, which `B` spans here, and writes squares.
     pub(super) fn of<M: Module>(&self, layers: &[Layer<2>], model: &M) -> Option<Tensor<1>> {
         let earlier_tasks = self.earlier(layers.first()?).count();
         let (orthogonality, size) = (
