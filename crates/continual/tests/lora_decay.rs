@@ -4,6 +4,7 @@
 
 mod common;
 
+use burn::module::LoraAdapter;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use continual::method::OptimizerName;
@@ -65,9 +66,13 @@ fn a_step_is_the_formula_of_adamw_with_the_methods_own_decay() {
             let loss = model.q_proj.forward(x.clone()) * model.v_proj.forward(x);
             let gradients = loss.sum().backward();
             let before = trained(&model);
-            let slopes: Vec<Vec<f64>> = before
-                .iter()
-                .map(|factor| factor.grad(&gradients).unwrap())
+            let adapters = [&model.q_proj, &model.v_proj].map(|layer| {
+                let adapter = layer.weight.reparameterization::<LoraAdapter>();
+                adapter.unwrap().clone()
+            });
+            let factors = adapters.iter().flat_map(|adapter| [&adapter.a, &adapter.b]);
+            let slopes: Vec<Vec<f64>> = factors
+                .map(|factor| factor.val().grad(&gradients).unwrap())
                 .map(|slope| slope.into_data().iter::<f64>().collect())
                 .collect();
             let gradients = GradientsParams::from_grads(gradients, &model);
