@@ -1,4 +1,4 @@
-//! The built-in methods: one file or folder per method, and one entry of the list.
+//! The built-in methods: one file or folder per method or group of methods, and one entry of the list.
 
 mod adapters;
 mod multi_task;
