@@ -145,7 +145,7 @@ fn a_merged_adapter_is_the_model_that_was_learned() {
                 "finetune", "--model", &whole, "--data", &data, "--format", "adapter", "--out",
                 "new",
             ],
-            "lora does",
+            "choose one of lora, lora-decay, milora, pissa, seq-svd",
         ),
         (
             vec![

@@ -9,12 +9,13 @@ use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, LinearLayout};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use continual::methods::{LoraConfig, LoraMethod, PerTaskValue};
+use continual::methods::{LoraConfig, LoraMethod, OrthogonalityOn, PerTaskValue};
 use continual::trainer::TrainConfig;
 use continual::{Clock, Method, Task, TaskContext};
 use lm::Decoder;
 use osft::Targets;
 
+use common::adapters::{host, trained};
 use common::*;
 
 fn settings(orthogonality: f64) -> LoraConfig {
@@ -24,6 +25,7 @@ fn settings(orthogonality: f64) -> LoraConfig {
         alpha: 6.0,
         orthogonality: PerTaskValue::All(orthogonality),
         size: PerTaskValue::default(),
+        orthogonality_on: OrthogonalityOn::default(),
     }
 }
 
@@ -37,46 +39,30 @@ fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext
     }
 }
 
-/// The trained matrices, in the model's order.
-fn trained(model: &Decoder) -> Vec<Tensor<2>> {
-    struct Collect(Vec<Tensor<2>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.is_require_grad() {
-                let value = param.val();
-                let dims = value.dims();
-                self.0.push(value.reshape([dims[0], dims[1]]));
-            }
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    model.visit(&mut collect);
-    collect.0
-}
-
-fn host(tensor: &Tensor<2>) -> Vec<f64> {
-    tensor.clone().inner().into_data().iter::<f64>().collect()
-}
-
 #[test]
 fn a_new_adapter_changes_nothing_and_is_all_that_trains() {
     for (backend, device) in backends() {
         let tasks = tasks(&tokenizer());
         let start = model(&device.clone().autodiff());
         let rows = vec![vec![6, 1, 8], vec![7, 2]];
+        let unchanged = weights(&start);
         let before: Vec<f64> = start.logits(&rows).into_data().iter().collect();
         let mut method = LoraMethod::sequential(settings(0.0), 4).unwrap();
         let (prepared, _) = method
             .begin_task(start, context(&tasks, 0, &Clock::start()))
             .unwrap();
         let after: Vec<f64> = prepared.logits(&rows).into_data().iter().collect();
-        // The weight with an adapter is a new tensor, in another layout: products with it are summed in another order.
+        let merged = prepared.clone().materialize();
+        assert_eq!(weights(&merged), unchanged, "{backend}: B starts at zero");
+        // flex takes another loop for a weight behind an adapter, which sums products in another order: two units in
+        // the last place of logits between 2 and 4.
+        let tolerance = match backend {
+            "flex" => 5e-7,
+            _ => 0.0,
+        };
         for (before, after) in before.iter().zip(&after) {
             let error = (before - after).abs();
-            assert!(
-                error < 2e-6,
-                "{backend}, B starts at zero: {before} {after}"
-            );
+            assert!(error <= tolerance, "{backend}: {before} {after}");
         }
         let factors = trained(&prepared);
         // One layer, two targets of 16 x 16, two factors each.

@@ -7,17 +7,14 @@ mod common;
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE as STATE, StatePart};
 use continual::method::Vocabulary;
-use continual::methods::{
-    LoraConfig, LoraMethod, MergeMethod, MergeRule, MultiTaskFt, OsftMethod, PerTaskFt,
-    PerTaskValue, SeqFt, TaskWeight, TaskWeightName,
-};
+use continual::methods::{MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
 use continual::trainer::{Step, TrainConfig, ValidationConfig};
 use continual::{
     CheckpointPolicy, ContinualError, Event, Method, MethodInputs, MethodRegistry, NoCheckpoints,
     Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
-use osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, SplitSource, Targets};
+use osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, SplitSource};
 use serde_json::Value;
 
 use common::*;
@@ -152,33 +149,24 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
     Box::new(OsftMethod::new(config).with_calibration(data))
 }
 
-fn lora(orthogonal: bool) -> Box<dyn Method<Decoder>> {
-    let config = LoraConfig {
-        targets: Targets::matching([r"(q|v)_proj\.weight$"]),
-        adapter_rank: 3,
-        alpha: 6.0,
-        orthogonality: PerTaskValue::All(0.5),
-        size: PerTaskValue::All(0.1),
-    };
-    Box::new(match orthogonal {
-        true => LoraMethod::orthogonal(config, 4).unwrap(),
-        false => LoraMethod::sequential(config, 4).unwrap(),
+/// A method by its name, with these settings over its defaults; some are common to several methods.
+fn of_name(name: &'static str, common: &'static str, settings: &'static str) -> Make {
+    Box::new(move || {
+        let data = calibration_data(&model(&Device::flex()));
+        let inputs = MethodInputs {
+            seed: 4,
+            calibration: Some(&data),
+            vocabulary: Some(Vocabulary {
+                size: WORDS.len(),
+                ends: &[0],
+            }),
+            ..MethodInputs::default()
+        };
+        let registry = MethodRegistry::<Decoder>::builtin();
+        let kind = registry.get(name).unwrap();
+        let settings = toml::from_str(&format!("{common}{settings}")).unwrap();
+        kind.build(&settings, inputs).unwrap()
     })
-}
-
-fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
-    let inputs = MethodInputs {
-        seed: 4,
-        vocabulary: Some(Vocabulary {
-            size: WORDS.len(),
-            ends: &[0],
-        }),
-        ..MethodInputs::default()
-    };
-    let registry = MethodRegistry::builtin();
-    let kind = registry.get(name).unwrap();
-    kind.build(&toml::from_str(settings).unwrap(), inputs)
-        .unwrap()
 }
 
 /// OSFT in the core form by the inputs, changed by `change`.
@@ -193,58 +181,19 @@ fn osft_with(change: fn(OsftConfig) -> OsftConfig) -> Make {
     })
 }
 
-/// A method by its name, with its default settings over other targets and these settings.
-fn registered(name: &'static str, settings: &'static str) -> Make {
-    Box::new(move || {
-        let data = calibration_data(&model(&Device::flex()));
-        let inputs = MethodInputs {
-            calibration: Some(&data),
-            ..MethodInputs::default()
-        };
-        let settings = format!("targets = ['_proj\\.weight$']\n{settings}");
-        let registry = MethodRegistry::<Decoder>::builtin();
-        let kind = registry.get(name).unwrap();
-        kind.build(&toml::from_str(&settings).unwrap(), inputs)
-            .unwrap()
-    })
-}
-
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
-
-fn merged(rule: MergeRule) -> Make {
-    Box::new(move || Box::new(MergeMethod::new(rule).unwrap()))
-}
 
 fn methods() -> Vec<(&'static str, Make)> {
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
     let osft = |source, form| of(source, form, BasePrecision::Full);
-    let listed = |name: &'static str, settings: &'static str| -> (&'static str, Make) {
-        (name, Box::new(move || built(name, settings)))
-    };
+    const ADAPTERS: &str = r"targets = ['(q|v)_proj\.weight$']
+adapter_rank = 3
+alpha = 6.0
+";
+    const TARGETS: &str = r"targets = ['_proj\.weight$']
+";
     vec![
         ("seqft", Box::new(|| Box::new(SeqFt))),
-        ("lora", Box::new(|| lora(false))),
-        ("o-lora", Box::new(|| lora(true))),
-        listed("l2-sp", "strength = 0.3"),
-        listed("ewc", "strength = 20\ndecay = 0.5\nrows = 7"),
-        listed("lwf", "strength = 0.7"),
-        listed("lwf-generated", "rows = 5\ntokens = 6\nrows_per_step = 2"),
-        listed("replay", "share = 0.3"),
-        (
-            "slerp",
-            merged(MergeRule::Sphere(TaskWeight::ByTask(
-                TaskWeightName::Inverse,
-            ))),
-        ),
-        ("wise-ft", merged(MergeRule::Line(TaskWeight::Fixed(0.5)))),
-        ("dg-hard", merged(MergeRule::HardThreshold)),
-        (
-            "ties",
-            merged(MergeRule::Ties {
-                density: 0.2,
-                scale: 1.0,
-            }),
-        ),
         ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
         ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
         ("osft weights", osft(SplitSource::Weights, Form::Core)),
@@ -266,10 +215,43 @@ fn methods() -> Vec<(&'static str, Make)> {
             "osft union",
             osft_with(|config| config.with_combine(Combine::Union)),
         ),
-        ("gpm", registered("gpm", "")),
-        ("gpm with base", registered("gpm", "protect_base = true")),
-        ("sgp", registered("sgp", "")),
-        ("adam-nscl", registered("adam-nscl", "")),
+        ("gpm", of_name("gpm", TARGETS, "")),
+        (
+            "gpm with base",
+            of_name("gpm", TARGETS, "protect_base = true"),
+        ),
+        ("sgp", of_name("sgp", TARGETS, "")),
+        ("adam-nscl", of_name("adam-nscl", TARGETS, "")),
+        ("lora", of_name("lora", ADAPTERS, "")),
+        ("lora-decay", of_name("lora-decay", ADAPTERS, "")),
+        ("inc-lora", of_name("inc-lora", ADAPTERS, "")),
+        ("o-lora", of_name("o-lora", ADAPTERS, "size = 0.1")),
+        (
+            "o-lora on b",
+            of_name("o-lora", ADAPTERS, "orthogonality_on = 'b'"),
+        ),
+        ("milora", of_name("milora", ADAPTERS, "")),
+        ("pissa", of_name("pissa", ADAPTERS, "")),
+        ("seq-svd", of_name("seq-svd", ADAPTERS, "")),
+        ("l2-sp", of_name("l2-sp", "", "strength = 0.3")),
+        (
+            "ewc",
+            of_name("ewc", "", "strength = 20\ndecay = 0.5\nrows = 7"),
+        ),
+        ("lwf", of_name("lwf", "", "strength = 0.7")),
+        (
+            "lwf-generated",
+            of_name(
+                "lwf-generated",
+                "",
+                "rows = 5\ntokens = 6\nrows_per_step = 2",
+            ),
+        ),
+        ("replay", of_name("replay", "", "share = 0.3")),
+        ("wise-ft", of_name("wise-ft", "", "")),
+        ("slerp", of_name("slerp", "", "")),
+        ("ties", of_name("ties", "", "")),
+        ("dg-hard", of_name("dg-hard", "", "")),
     ]
 }
 

@@ -76,10 +76,15 @@ pub(crate) fn check(config: &RunConfig) -> Result<export::ExportFormat> {
     );
     export::precision(&own.dtype)?;
     let format = export::ExportFormat::named(&own.format)?;
-    ensure!(
-        format == export::ExportFormat::Model || method == "lora",
-        "--format adapter: {method} learns no adapter that stays apart; lora does"
-    );
+    if format == export::ExportFormat::Adapter && !config.kind(method)?.learns_adapter() {
+        let kinds = config.registries.methods.iter();
+        let kinds = kinds.filter(|kind| kind.learns_adapter());
+        let names: Vec<&str> = kinds.map(|kind| kind.name()).collect();
+        bail!(
+            "--format adapter: {method} learns no adapter that stays apart; choose one of {}",
+            names.join(", ")
+        );
+    }
     ensure!(
         own.max_new_tokens > 0,
         "--max-new-tokens must be at least 1; --questions 0 generates no answers"

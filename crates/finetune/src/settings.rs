@@ -51,8 +51,8 @@ pub fn learning_rate(method: &str, parameters: usize) -> f64 {
     let rate = rate.map_or(1e-5, |(_, rate)| *rate);
     let times = match method {
         "osft" | "osft-paper" => 3.0,
-        // Adapters start at zero and are scaled down.
-        "lora" | "o-lora" => 10.0,
+        // Adapters start at zero, or small, and are scaled down.
+        "lora" | "lora-decay" | "inc-lora" | "o-lora" | "milora" | "seq-svd" => 10.0,
         _ => 1.0,
     };
     // Rounded to a number that is short in decimals: cards show it.
@@ -102,6 +102,8 @@ mod tests {
             ("lora", 1_000_000_000, "3e-4"),
             ("osft-paper", 7_000_000_000, "3e-5"),
             ("o-lora", 20_000_000, "3e-3"),
+            // What it trains is the larger part of the weights, as for seqft.
+            ("pissa", 7_000_000_000, "1e-5"),
         ] {
             assert_eq!(format!("{:e}", learning_rate(method, parameters)), expected);
         }

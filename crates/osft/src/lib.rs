@@ -116,5 +116,6 @@ pub use rule::{
     AdaptiveShare, GrowingEnergy, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule,
 };
 pub use split::{
-    Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SplitCache, SplitContext,
+    Constraint, HeldNumbers, LayerSplit, LayerSummary, Osft, Side, SingularTriplets, SplitCache,
+    SplitContext, WhichTriplets,
 };

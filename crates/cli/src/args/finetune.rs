@@ -77,7 +77,8 @@ pub struct LearningArgs {
     /// Name of the task [default: that of the file].
     #[arg(long)]
     pub task: Option<String>,
-    /// How the model learns: osft, osft-paper, seqft, lora or o-lora [default: osft].
+    /// How the model learns: osft, osft-paper, seqft, lora, lora-decay, inc-lora, o-lora, milora, pissa or seq-svd
+    /// [default: osft].
     #[arg(long)]
     pub method: Option<String>,
     /// Share of the directions of every layer that may train, from 0 to 1; for osft and osft-paper [default: as many as
@@ -106,7 +107,8 @@ pub struct LearningArgs {
     /// Precision of the written weights: auto (that of the model), f32, bf16 or f16 [default: auto].
     #[arg(long)]
     pub dtype: Option<String>,
-    /// What is written: model, or adapter for the change alone in PEFT's layout (with --method lora) [default: model].
+    /// What is written: model, or adapter for the change alone in PEFT's layout (with --method lora, lora-decay, milora,
+    /// pissa or seq-svd) [default: model].
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
     /// Suites of general ability to measure before and after, separated by commas: mmlu, piqa, boolq, loss, gsm8k, bbh,

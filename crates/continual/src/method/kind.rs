@@ -199,6 +199,11 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         CalibrationUse::Never
     }
 
+    /// Whether [`Method::adapter`] returns what its methods have learned.
+    fn learns_adapter(&self) -> bool {
+        false
+    }
+
     /// The layers of a model whose inputs it measures during calibration.
     ///
     /// # Errors
@@ -269,6 +274,9 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
 
     /// As [`MethodKind::protocol`].
     fn protocol(&self) -> Protocol;
+
+    /// As [`MethodKind::learns_adapter`].
+    fn learns_adapter(&self) -> bool;
 
     /// As [`MethodKind::flags`].
     fn flags(&self) -> Vec<Flag>;

@@ -127,6 +127,10 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
         self.0.protocol()
     }
 
+    fn learns_adapter(&self) -> bool {
+        self.0.learns_adapter()
+    }
+
     fn flags(&self) -> Vec<Flag> {
         self.0.flags()
     }

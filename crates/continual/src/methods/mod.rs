@@ -1,10 +1,10 @@
-//! The built-in methods: one file or folder per method, and one entry of the list.
+//! The built-in methods: one file or folder per method or group of methods, and one entry of the list.
 
+mod adapters;
 mod distillation;
 mod ewc;
 mod input_projection;
 mod l2_sp;
-mod lora;
 mod lwf;
 mod lwf_generated;
 mod merge;
@@ -22,10 +22,14 @@ use ::osft::ShareRules;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
+pub use adapters::{
+    AdapterConfig, IncLoraKind, LoraConfig, LoraDecayConfig, LoraDecayKind, LoraKind, LoraMethod,
+    OrthogonalityOn, PerTaskValue, SeqSvdConfig, SeqSvdKind, SeqSvdMethod, SingularLora,
+    SingularLoraKind, SingularStart,
+};
 pub use ewc::{Ewc, EwcConfig, EwcKind};
 pub use input_projection::{InputProjection, InputProjectionKind};
 pub use l2_sp::{L2Sp, L2SpConfig, L2SpKind};
-pub use lora::{LoraConfig, LoraKind, LoraMethod, PerTaskValue};
 pub use lwf::{Lwf, LwfConfig, LwfKind};
 pub use lwf_generated::{LwfGenerated, LwfGeneratedConfig, LwfGeneratedKind};
 pub use merge::{
@@ -51,7 +55,12 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
         Self::empty()
             .with(SeqFtKind)
             .with(LoraKind::sequential())
+            .with(LoraDecayKind)
+            .with(IncLoraKind)
             .with(LoraKind::orthogonal())
+            .with(SingularLoraKind::smallest())
+            .with(SingularLoraKind::largest())
+            .with(SeqSvdKind)
             .with(L2SpKind)
             .with(EwcKind)
             .with(LwfKind)
@@ -61,13 +70,13 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(MergeKind::sphere())
             .with(TiesKind)
             .with(ThresholdKind)
+            .with(InputProjectionKind::gpm(rules))
+            .with(InputProjectionKind::sgp(rules))
+            .with(InputProjectionKind::adam_nscl(rules))
             .with(PerTaskKind)
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))
             .with(OsftKind::configured(rules))
-            .with(InputProjectionKind::gpm(rules))
-            .with(InputProjectionKind::sgp(rules))
-            .with(InputProjectionKind::adam_nscl(rules))
     }
 }
 

@@ -18,6 +18,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+pub mod adapters;
+
 pub const WORDS: [&str; 12] = [
     "<end>", "a", "b", "c", "d", "e", "up", "down", "v", "w", "x", "y",
 ];

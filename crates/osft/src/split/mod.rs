@@ -13,6 +13,7 @@ mod side;
 mod source;
 mod spectra;
 mod table;
+mod triplets;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use side::Side;
 pub(crate) use side::keeps_free_basis;
 use source::Layer;
 use spectra::Spectra;
+pub use triplets::{SingularTriplets, WhichTriplets};
 
 use crate::config::{Combine, OsftConfig};
 use crate::error::OsftError;

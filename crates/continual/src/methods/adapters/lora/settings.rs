@@ -1,10 +1,11 @@
-//! Settings of low-rank adapters.
+//! Settings of `lora` and `o-lora`.
 
 use ::osft::{OsftError, Targets};
-use burn::module::Module;
+use burn::module::{LoraAdapter, Module};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
+use crate::methods::adapters::settings::{AdapterConfig, Check, first_failure};
 
 /// One number for all tasks, or one per position in the order; the last number also serves all
 /// later positions.
@@ -35,7 +36,7 @@ impl PerTaskValue {
         }
     }
 
-    fn check(&self, name: &'static str) -> (&'static str, String, bool, &'static str) {
+    fn check(&self, name: &'static str) -> Check {
         let values: &[f64] = match self {
             Self::All(value) => std::slice::from_ref(value),
             Self::Each(values) => values,
@@ -43,7 +44,31 @@ impl PerTaskValue {
         let valid = values
             .iter()
             .all(|value| *value >= 0.0 && value.is_finite());
-        (name, format!("{values:?}"), valid, "0 or above, and finite")
+        Check {
+            name,
+            found: format!("{values:?}"),
+            valid,
+            expected: "0 or above, and finite",
+        }
+    }
+}
+
+/// The factor that O-LoRA keeps apart from the same factor of earlier adapters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrthogonalityOn {
+    /// `A`, on the side of the layer's input, as the released code does.
+    #[default]
+    A,
+    /// `B`, on the side of the layer's output: the columns of the paper's update.
+    B,
+}
+
+impl OrthogonalityOn {
+    // By reference, as serde asks for it.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -64,6 +89,10 @@ pub struct LoraConfig {
     /// Weight of the size penalty, `λ₂ (‖A‖_F + ‖B‖_F)`, 0 or above; only O-LoRA uses it.
     #[serde(default)]
     pub size: PerTaskValue,
+    /// The factor that the orthogonality penalty looks at; only O-LoRA uses it.
+    // Left out where it is the default: settings of earlier results do not have it.
+    #[serde(default, skip_serializing_if = "OrthogonalityOn::is_default")]
+    pub orthogonality_on: OrthogonalityOn,
 }
 
 impl LoraConfig {
@@ -73,30 +102,11 @@ impl LoraConfig {
     ///
     /// [`ContinualError::InvalidSetting`] for the first one out of range.
     pub fn validate(&self) -> Result<(), ContinualError> {
-        let checks = [
-            (
-                "adapter_rank",
-                self.adapter_rank.to_string(),
-                self.adapter_rank > 0,
-                "at least 1",
-            ),
-            (
-                "alpha",
-                self.alpha.to_string(),
-                self.alpha > 0.0 && self.alpha.is_finite(),
-                "above 0 and finite",
-            ),
+        self.adapters().validate()?;
+        first_failure([
             self.orthogonality.check("orthogonality"),
             self.size.check("size"),
-        ];
-        if let Some((name, found, _, expected)) = checks.into_iter().find(|check| !check.2) {
-            return Err(ContinualError::InvalidSetting {
-                name,
-                found,
-                expected,
-            });
-        }
-        Ok(())
+        ])
     }
 
     /// Number of scalars in the adapters of a module.
@@ -105,9 +115,14 @@ impl LoraConfig {
     ///
     /// [`OsftError::NoTarget`] if a pattern selects nothing.
     pub fn adapter_parameters<M: Module>(&self, module: &M) -> Result<usize, OsftError> {
-        let targets = self.targets.selected(module)?.into_iter();
-        Ok(targets
-            .map(|target| self.adapter_rank * (target.shape[0] + target.shape[1]))
-            .sum())
+        self.adapters().numbers::<LoraAdapter, 2>(module)
+    }
+
+    pub(super) fn adapters(&self) -> AdapterConfig {
+        AdapterConfig {
+            targets: self.targets.clone(),
+            adapter_rank: self.adapter_rank,
+            alpha: self.alpha,
+        }
     }
 }
