@@ -58,9 +58,7 @@ fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
         Command::List => commands::list::run(registries),
         Command::Validate(args) => commands::validate::run(registries, args, typed),
         Command::Inspect(args) => commands::inspect::run(registries, args, typed),
-        Command::Portability(args) => {
-            measure::portability::run(&args.backends, args.strict, args.out.as_deref())
-        }
+        Command::Portability(args) => commands::portability::run(args),
         Command::Bench(args) => commands::bench::run(registries, args),
         Command::Scaling(args) => measure::scaling::run(&args.benches, args.out.as_deref()),
         Command::Study(command) => commands::study::run(registries, command),

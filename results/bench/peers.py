@@ -33,6 +33,10 @@ LLAMA = {
                     num_key_value_heads=4, vocab_size=4096, tie_word_embeddings=False),
     "llama-m": dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
                     num_key_value_heads=3, vocab_size=49152, tie_word_embeddings=True),
+    "llama-1b": dict(hidden_size=2048, intermediate_size=5632, num_hidden_layers=22, num_attention_heads=32,
+                     num_key_value_heads=4, vocab_size=32000, tie_word_embeddings=False),
+    "llama-7b-block": dict(hidden_size=4096, intermediate_size=11008, num_hidden_layers=1, num_attention_heads=32,
+                           num_key_value_heads=32, vocab_size=1024, tie_word_embeddings=False),
 }
 LLAMA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 T5_TARGETS = ["q", "k", "v", "o", "wi", "wo"]

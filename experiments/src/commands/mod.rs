@@ -5,6 +5,7 @@ pub mod completions;
 pub mod datasets;
 pub mod inspect;
 pub mod list;
+pub mod portability;
 pub mod pretrain;
 pub mod report;
 pub mod sequence;
