@@ -11,7 +11,7 @@
 Methods: `gemm` times the matrix products that it is told by torch.matmul, `gemm-numpy` by numpy.matmul (which calls
 OpenBLAS); `generate` answers the prompts that it is told by transformers' `generate`. `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
 is PEFT's OSFConfig with a share K kept. With `--dtype bf16` weights, gradients and moments are bf16; without,
-f32. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
+f32. `--recompute` keeps only what goes into each block between the passes. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
 device and what is timed are those of the bench's own workers: forward, backward, clipping by global norm,
 optimizer step. On a card, memory is what PyTorch's allocator reserved.
 """
@@ -184,6 +184,9 @@ def main():
         model = peft.get_peft_model(model, config)
     sync(device)
     setup = time.perf_counter() - begun
+    if "--recompute" in sys.argv:
+        # Not reentrant: reentrant checkpoints give no gradients behind embeddings that do not train.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=method == "full-fused" or None)
