@@ -59,9 +59,7 @@ fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
         Command::Validate(args) => commands::validate::run(registries, args, typed),
         Command::Inspect(args) => commands::inspect::run(registries, args, typed),
         Command::Curvature(args) => commands::curvature::run(registries, args),
-        Command::Portability(args) => {
-            measure::portability::run(&args.backends, args.strict, args.out.as_deref())
-        }
+        Command::Portability(args) => commands::portability::run(args),
         Command::Bench(args) => commands::bench::run(registries, args),
         Command::Scaling(args) => measure::scaling::run(&args.benches, args.out.as_deref()),
         Command::Sweep(args) => commands::sweep::run(registries, args, typed),

@@ -11,7 +11,7 @@
 Methods: `gemm` times the matrix products that it is told by torch.matmul, `gemm-numpy` by numpy.matmul (which calls
 OpenBLAS); `generate` answers the prompts that it is told by transformers' `generate`. `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
 is PEFT's OSFConfig with a share K kept. With `--dtype bf16` weights, gradients and moments are bf16; without,
-f32. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
+f32. `--recompute` keeps only what goes into each block between the passes. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
 device and what is timed are those of the bench's own workers: forward, backward, clipping by global norm,
 optimizer step. On a card, memory is what PyTorch's allocator reserved.
 """
@@ -33,6 +33,10 @@ LLAMA = {
                     num_key_value_heads=4, vocab_size=4096, tie_word_embeddings=False),
     "llama-m": dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
                     num_key_value_heads=3, vocab_size=49152, tie_word_embeddings=True),
+    "llama-1b": dict(hidden_size=2048, intermediate_size=5632, num_hidden_layers=22, num_attention_heads=32,
+                     num_key_value_heads=4, vocab_size=32000, tie_word_embeddings=False),
+    "llama-7b-block": dict(hidden_size=4096, intermediate_size=11008, num_hidden_layers=1, num_attention_heads=32,
+                           num_key_value_heads=32, vocab_size=1024, tie_word_embeddings=False),
 }
 LLAMA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 T5_TARGETS = ["q", "k", "v", "o", "wi", "wo"]
@@ -180,6 +184,9 @@ def main():
         model = peft.get_peft_model(model, config)
     sync(device)
     setup = time.perf_counter() - begun
+    if "--recompute" in sys.argv:
+        # Not reentrant: reentrant checkpoints give no gradients behind embeddings that do not train.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=method == "full-fused" or None)

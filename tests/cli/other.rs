@@ -122,6 +122,27 @@ fn backends_are_compared_and_missing_ones_do_not_pass() {
 }
 
 #[test]
+fn backends_are_compared_with_weights_in_bf16() {
+    let folder = scratch();
+    let bf16 = ["portability", "--base-precision", "bf16", "--backends"];
+    let arguments = [&bf16[..], &["flex,flex", "--out", "port"]].concat();
+    let shown = succeed(folder.path(), &arguments);
+    // The parts in core coordinates, and no others.
+    assert!(
+        shown.contains("core: leak") && !shown.contains("weight: leak"),
+        "{shown}"
+    );
+    let json = fs::read_to_string(folder.path().join("port/portability.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["base_precision"], "bf16");
+    let page = fs::read_to_string(folder.path().join("port/report.md")).unwrap();
+    assert!(page.contains("weights held in bf16"), "{page}");
+
+    let error = fail(folder.path(), &[&bf16[..], &["flex,ndarray"]].concat());
+    assert!(error.contains("does not fully support"), "{error}");
+}
+
+#[test]
 fn completions_are_printed() {
     let folder = scratch();
     for shell in ["bash", "zsh", "fish"] {

@@ -22,7 +22,8 @@ use runs::Backend;
   experiments bench --shape llama-m --variant core --peer \"torch=python3 results/bench/peers.py full\"")]
 pub struct BenchArgs {
     /// Shapes of models, separated by commas: llama-s (5 million parameters), llama-m (that of
-    /// SmolLM2-135M), t5-small, or llama-WIDTHxBLOCKS with a vocabulary of 1024.
+    /// SmolLM2-135M), llama-1b (that of TinyLlama-1.1B), llama-7b-block (one block of LLaMA-2-7B), t5-small, or
+    /// llama-WIDTHxBLOCKS with a vocabulary of 1024.
     #[arg(long, value_delimiter = ',', default_value = "llama-s")]
     pub shape: Vec<Shape>,
     /// Tokens of a training step, rounded up to whole rows of 128.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use measure::portability::HeldWeights;
 use measure::study::Part;
 use runs::Backend;
 
@@ -93,12 +94,16 @@ pub struct StudyReportArgs {
 #[command(after_help = "Examples:
   experiments portability --backends ndarray,flex
   experiments portability --backends ndarray,flex,wgpu --strict --out portability
+  experiments portability --backends flex,cuda --base-precision bf16
 Only flex is built in: --features ndarray, wgpu or cuda of cargo adds the others.")]
 pub struct PortabilityArgs {
     /// Backends to compare, separated by commas; the first one that runs is the reference
     /// [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
     pub backends: Vec<Backend>,
+    /// Precision in which the weights of OSFT's core form are held.
+    #[arg(long, value_enum, default_value = "full")]
+    pub base_precision: HeldWeights,
     /// Fail if a backend is not there; it is listed as not run otherwise.
     #[arg(long)]
     pub strict: bool,

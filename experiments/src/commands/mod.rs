@@ -7,6 +7,7 @@ pub mod curvature;
 pub mod datasets;
 pub mod inspect;
 pub mod list;
+pub mod portability;
 pub mod pretrain;
 pub mod report;
 pub mod sequence;

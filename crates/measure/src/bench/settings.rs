@@ -66,6 +66,11 @@ pub enum Shape {
     LlamaS,
     /// The shape of SmolLM2-135M: width 576, 30 blocks, vocabulary of 49152.
     LlamaM,
+    /// The shape of TinyLlama-1.1B: width 2048, 22 blocks, vocabulary of 32000.
+    Llama1b,
+    /// One block of LLaMA-2-7B (width 4096, inner width 11008, heads of width 128) and a vocabulary of 1024, so that
+    /// the block dominates: what a layer of such a model takes, without the memory of 32 of them.
+    Llama7bBlock,
     /// The shape of T5-small: width 512, 6 + 6 blocks, vocabulary of 32128.
     T5Small,
     /// A LLaMA with its usual proportions (inner width 8/3 of the width, heads of width 64) and a
@@ -90,11 +95,13 @@ impl FromStr for Shape {
         match text {
             "llama-s" => Ok(Self::LlamaS),
             "llama-m" => Ok(Self::LlamaM),
+            "llama-1b" => Ok(Self::Llama1b),
+            "llama-7b-block" => Ok(Self::Llama7bBlock),
             "t5-small" => Ok(Self::T5Small),
             _ => sized().ok_or_else(|| {
                 format!(
-                    "expected llama-s, llama-m, t5-small or llama-WIDTHxBLOCKS with a width that is a \
-                     multiple of 64, found {text:?}"
+                    "expected llama-s, llama-m, llama-1b, llama-7b-block, t5-small or llama-WIDTHxBLOCKS with a \
+                     width that is a multiple of 64, found {text:?}"
                 )
             }),
         }
@@ -106,6 +113,8 @@ impl Display for Shape {
         match self {
             Self::LlamaS => f.write_str("llama-s"),
             Self::LlamaM => f.write_str("llama-m"),
+            Self::Llama1b => f.write_str("llama-1b"),
+            Self::Llama7bBlock => f.write_str("llama-7b-block"),
             Self::T5Small => f.write_str("t5-small"),
             Self::Llama { width, blocks } => write!(f, "llama-{width}x{blocks}"),
         }

@@ -38,8 +38,19 @@ fn config(shape: Shape) -> Value {
             llama(width, inner, blocks, width / 64, width / 64, 1024, false)
         }
         Shape::LlamaM => llama(576, 1536, 30, 9, 3, 49152, true),
-        Shape::T5Small => size_named("t5-small").map_or(Value::Null, |size| size.config.clone()),
+        Shape::Llama1b => llama(2048, 5632, 22, 32, 4, 32000, false),
+        Shape::Llama7bBlock => {
+            let mut config = published("llama-2-7b-chat-hf");
+            config["num_hidden_layers"] = 1.into();
+            config["vocab_size"] = 1024.into();
+            config
+        }
+        Shape::T5Small => published("t5-small"),
     }
+}
+
+fn published(name: &str) -> Value {
+    size_named(name).map_or(Value::Null, |size| size.config.clone())
 }
 
 /// A model of that shape.
@@ -102,16 +113,30 @@ pub fn rows(shape: Shape, tokens: usize, seed: u64) -> Vec<Example> {
     (0..tokens.div_ceil(LENGTH))
         .map(|_| match shape {
             Shape::T5Small => Example::new(draw(LENGTH), draw(ANSWER)),
-            Shape::LlamaS | Shape::LlamaM | Shape::Llama { .. } => {
-                Example::new(Vec::new(), draw(LENGTH))
-            }
+            _ => Example::new(Vec::new(), draw(LENGTH)),
         })
         .collect()
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_shapes_have_the_parameters_of_the_models_they_are_named_for() {
+        // The hub's count for TinyLlama-1.1B; that of LLaMA-2-7B less 31 of its 32 equal blocks, of four matrices of
+        // 4096², three of 4096 x 11008 and two norms, and less two embeddings of 32000 - 1024 tokens.
+        let block = 4 * 4096 * 4096 + 3 * 4096 * 11008 + 2 * 4096;
+        let one_block = 6_738_415_616 - 31 * block - 2 * 4096 * (32_000 - 1024);
+        for (shape, expected) in [("llama-1b", 1_100_048_384), ("llama-7b-block", one_block)] {
+            let shape: Shape = shape.parse().unwrap();
+            // Uninitialized: nothing of that size is allocated.
+            let path = Path::new("config.json");
+            let model = Model::from_config(&config(shape), path, &Device::flex()).unwrap();
+            assert_eq!(model.num_params(), expected, "{shape}");
+        }
+    }
 
     #[test]
     fn token_counts_match_the_rows_of_a_step() {

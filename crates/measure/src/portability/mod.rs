@@ -7,15 +7,50 @@ mod network;
 mod page;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 
+use clap::ValueEnum;
+use osft::BasePrecision;
 use report::record::RunFolder;
 use runs::Backend;
+use serde::Serialize;
 
 use compare::{Comparison, compare};
 use job::Outcome;
+
+/// The settings of a comparison.
+#[derive(Clone, Debug)]
+pub struct PortabilitySettings {
+    /// The backends to compare, the reference first; all if empty.
+    pub backends: Vec<Backend>,
+    /// Precision in which the job holds the weights that it splits.
+    pub weights: HeldWeights,
+    /// Whether a backend that is not available is an error.
+    pub strict: bool,
+    /// Folder of the report.
+    pub out: Option<PathBuf>,
+}
+
+/// Precision in which the weights of OSFT's core form are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldWeights {
+    /// That of the model, f32.
+    Full,
+    /// bf16: only the parts of the job in core coordinates, which can hold them so. Backends without bf16 fail.
+    Bf16,
+}
+
+impl HeldWeights {
+    fn precision(self) -> BasePrecision {
+        match self {
+            Self::Full => BasePrecision::Full,
+            Self::Bf16 => BasePrecision::Bf16,
+        }
+    }
+}
 
 /// The outcome of one backend.
 pub(crate) enum Status {
@@ -31,21 +66,24 @@ pub(crate) enum Status {
 ///
 /// # Errors
 ///
-/// If a quantity deviates beyond its limit, a backend fails, or fewer than two backends ran; with
-/// `strict`, also if a backend is not available.
-pub fn run(backends: &[Backend], strict: bool, out: Option<&Path>) -> Result<()> {
-    let mut backends = backends.to_vec();
+/// If a quantity deviates beyond its limit, a backend fails, or fewer than two backends ran; in a
+/// strict comparison, also if a backend is not available.
+pub fn run(settings: &PortabilitySettings) -> Result<()> {
+    let mut backends = settings.backends.clone();
     if backends.is_empty() {
         backends.extend(Backend::ALL);
     }
-    let folder = match out {
+    let folder = match &settings.out {
         Some(out) => Some(RunFolder::create(Some(out), "portability")?),
         None => None,
     };
     let mut computed_by = Vec::new();
     let results: Vec<(Backend, Status)> = backends
         .into_iter()
-        .map(|backend| (backend, attempt(backend, &mut computed_by)))
+        .map(|backend| {
+            let status = attempt(backend, settings.weights, &mut computed_by);
+            (backend, status)
+        })
         .collect();
     let comparison = compare(&results);
     println!("{}", page::table(&comparison, false));
@@ -53,13 +91,14 @@ pub fn run(backends: &[Backend], strict: bool, out: Option<&Path>) -> Result<()>
         println!("{line}");
     }
     if let Some(folder) = folder {
-        page::write(&folder, &comparison, &results, &computed_by.join(", "))?;
+        let (weights, computed_by) = (settings.weights, computed_by.join(", "));
+        page::write(&folder, weights, &comparison, &results, &computed_by)?;
         println!("\nreport: {}", folder.path().join("report.md").display());
     }
-    verdict(&comparison, &results, strict)
+    verdict(&comparison, &results, settings.strict)
 }
 
-fn attempt(backend: Backend, computed_by: &mut Vec<String>) -> Status {
+fn attempt(backend: Backend, weights: HeldWeights, computed_by: &mut Vec<String>) -> Status {
     let name = backend.name();
     let device = match backend.device() {
         Ok(device) => device,
@@ -71,7 +110,7 @@ fn attempt(backend: Backend, computed_by: &mut Vec<String>) -> Status {
     computed_by.push(backend.describe(&device));
     eprintln!("{name}: running");
     // A kernel that a driver refuses panics; the other backends are compared nevertheless.
-    match catch_unwind(AssertUnwindSafe(|| job::run(&device))) {
+    match catch_unwind(AssertUnwindSafe(|| job::run(&device, weights.precision()))) {
         Ok(Ok(outcome)) => Status::Ran(outcome),
         Ok(Err(error)) => Status::Failed(format!("{error:#}")),
         Err(panic) => {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::json;
 
-use super::Status;
 use super::compare::Comparison;
+use super::{HeldWeights, Status};
 use report::page::{empty_table, with_numbers};
 use report::record::{Manifest, RunFolder};
 use runs::Backend;
@@ -66,13 +66,18 @@ pub fn remarks(results: &[(Backend, Status)]) -> Vec<String> {
 /// If the folder cannot be written.
 pub fn write(
     folder: &RunFolder,
+    weights: HeldWeights,
     comparison: &Comparison,
     results: &[(Backend, Status)],
     computed_by: &str,
 ) -> Result<()> {
+    let job = match weights {
+        HeldWeights::Full => "Portability",
+        HeldWeights::Bf16 => "Portability, weights held in bf16",
+    };
     let title = match comparison.failures() {
-        0 => "Portability: all figures within their limits".to_string(),
-        failures => format!("Portability: {failures} figures beyond their limits"),
+        0 => format!("{job}: all figures within their limits"),
+        failures => format!("{job}: {failures} figures beyond their limits"),
     };
     let manifest = Manifest::new(title.clone(), computed_by);
     let mut page = String::new();
@@ -84,6 +89,7 @@ pub fn write(
     folder.write("report.md", page.as_bytes())?;
     let json = json!({
         "manifest": manifest,
+        "base_precision": weights,
         "comparison": comparison,
         "not_compared": remarks(results),
     });

@@ -1,5 +1,8 @@
 //! The compute backends; no other file names them.
 
+#[cfg(feature = "cuda")]
+mod kernel_cache;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Result, bail};
@@ -63,6 +66,10 @@ impl Backend {
                  cargo run --release -p {} --features {name} -- …",
                 program()
             );
+        }
+        #[cfg(feature = "cuda")]
+        if !self.is_processor() {
+            kernel_cache::keep_kernels();
         }
         let device = self.compiled_device();
         // Drivers are loaded by the first operation; a missing driver panics there.
