@@ -142,12 +142,12 @@ fn without_a_choice_all_methods_are_compared() {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- "));
     let names = names.map_while(|line| line.split_once(':').map(|(name, _)| name));
-    let mut count = 0;
-    for name in names.take_while(|name| *name != "adamw") {
-        count += 1;
-        assert!(shown.contains(name), "no {name} in\n{shown}");
-    }
+    let count = names.take_while(|name| *name != "adamw").count();
     assert!(count > 5, "{list}");
+    let planned = format!("{count} methods with 1 seeds each");
+    assert!(shown.contains(&planned), "no {planned} in\n{shown}");
+    // Each has a row, although none has a run.
+    assert_eq!(shown.matches("not run").count(), count, "{shown}");
 }
 
 #[test]

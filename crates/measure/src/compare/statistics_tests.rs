@@ -59,10 +59,9 @@ fn a_difference_that_is_the_same_everywhere_has_no_width() {
 }
 
 #[test]
-fn the_interval_follows_from_the_seed_and_holds_every_exact_quantile() {
+fn the_interval_reaches_from_the_lowest_to_the_highest_of_few_draws() {
     let pairs = pairs();
     assert_eq!(pairs.interval(500, 1), pairs.interval(500, 1));
-    assert_ne!(pairs.interval(500, 1), pairs.interval(500, 2));
     // All equally likely draws by hand: two seeds of two, two rows of two in the first task, one of one in the second.
     let mut all = Vec::new();
     for seeds in [[0, 0], [0, 1], [1, 0], [1, 1]] {
@@ -87,6 +86,25 @@ fn the_interval_follows_from_the_seed_and_holds_every_exact_quantile() {
         (interval.high - highest).abs() < 1e-9,
         "{interval:?} {highest}"
     );
+}
+
+#[test]
+fn the_interval_of_many_rows_is_that_of_the_normal_distribution() {
+    let values: Vec<f64> = (0..400).map(|row| f64::from(row * 37 % 101)).collect();
+    let none = vec![0.0; values.len()];
+    let pairs = Paired::new(&[run(0, &[&values])], &[run(0, &[&none])]);
+    let pairs = pairs.unwrap().unwrap();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+    let error = (variance / count).sqrt();
+    let interval = pairs.interval(5000, 7);
+    // An end of the interval has a standard deviation of sqrt(0.025 · 0.975 / 5000) / φ(1.96) = 0.038 standard errors;
+    // this is five of them.
+    let close = |found: f64, expected: f64| (found - expected).abs() < 0.2 * error;
+    assert!(close(interval.low, mean - 1.96 * error), "{interval:?}");
+    assert!(close(interval.high, mean + 1.96 * error), "{interval:?}");
+    assert_ne!(interval, pairs.interval(5000, 8));
 }
 
 #[test]
