@@ -9,7 +9,9 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::Device;
 use continual::checkpoint::StatePart;
-use continual::methods::{LoraConfig, LoraMethod, MultiTaskFt, PerTaskFt, PerTaskValue, SeqFt};
+use continual::methods::{
+    LoraConfig, LoraMethod, MultiTaskFt, OrthogonalityOn, PerTaskFt, PerTaskValue, SeqFt,
+};
 use continual::trainer::TrainConfig;
 use continual::{Method, Scorer, Sequence, SequenceOutcome};
 use lm::Decoder;
@@ -97,6 +99,7 @@ fn what_is_carried_is_measured_after_every_task() {
         adapter_rank: 2,
         alpha: 4.0,
         orthogonality: PerTaskValue::All(0.5),
+        orthogonality_on: OrthogonalityOn::A,
         size: PerTaskValue::All(0.0),
     };
     let one = carried(&learned(LoraMethod::sequential(config(), 4).unwrap(), &[]));
