@@ -212,7 +212,12 @@ fn a_threshold_drops_noise_of_matrices_and_keeps_other_changes() {
         let start = model(&device);
         let (own, lengths) = (weights(&start), lengths(&start));
         let end: Vec<f32> = own.iter().map(|value| value + 0.25).collect();
-        let after = through(&device, MergeRule::HardThreshold, &[end.clone()]).remove(0);
+        let after = through(
+            &device,
+            MergeRule::HardThreshold,
+            std::slice::from_ref(&end),
+        )
+        .remove(0);
         // A change of the same number everywhere has one singular value, and the median of all is 0 (or
         // the rounding of 0), so that it stays.
         let expected: Vec<f64> = end.iter().copied().map(f64::from).collect();
@@ -224,7 +229,12 @@ fn a_threshold_drops_noise_of_matrices_and_keeps_other_changes() {
             .zip(drawn(own.len(), 9))
             .map(|(a, b)| a + b)
             .collect();
-        let after = through(&device, MergeRule::HardThreshold, &[end.clone()]).remove(0);
+        let after = through(
+            &device,
+            MergeRule::HardThreshold,
+            std::slice::from_ref(&end),
+        )
+        .remove(0);
         let mut first = 0;
         for length in lengths {
             let part = first..first + length;
