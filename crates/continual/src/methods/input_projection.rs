@@ -8,10 +8,11 @@ use burn::tensor::Device;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
-use super::osft::{OsftMethod, TARGETS, needs};
+use super::osft::{OsftMethod, TARGETS, needs, searched_share};
 use crate::error::ContinualError;
 use crate::method::{
     CalibrationUse, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, ObservedLayer,
+    SearchedSetting,
 };
 
 /// Which published method.
@@ -227,6 +228,15 @@ impl<M: LanguageModel + 'static> MethodKind<M> for InputProjectionKind {
     /// None: what a step costs depends on what is retained.
     fn variants(&self) -> Vec<KindVariant> {
         Vec::new()
+    }
+
+    fn searched(&self, settings: &InputProjection) -> Vec<SearchedSetting> {
+        let alpha = settings.scaling_alpha.map(|_| {
+            let range = [1.0, 5.0, 10.0, 25.0];
+            SearchedSetting::values("scaling_alpha", range)
+        });
+        let share = searched_share(&settings.protected_share).into_iter();
+        share.chain(alpha).collect()
     }
 
     fn build(

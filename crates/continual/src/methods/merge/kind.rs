@@ -3,11 +3,12 @@
 use burn::module::Module;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use super::MergeMethod;
 use super::rule::{MergeRule, TaskWeight, TaskWeightName};
 use crate::error::ContinualError;
-use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::NoSettings;
 
 /// Settings of a method that interpolates between two models.
@@ -103,6 +104,13 @@ impl<M: LanguageModel + 'static> MethodKind<M> for MergeKind {
         Ok(with_copies(model, 1))
     }
 
+    fn searched(&self, _settings: &MergeSettings) -> Vec<SearchedSetting> {
+        let shares = [0.25, 0.5, 0.75].map(Value::from);
+        let by_task = ["1/t", "1/sqrt(t)"].map(Value::from);
+        let weights = shares.into_iter().chain(by_task);
+        vec![SearchedSetting::values("weight", weights)]
+    }
+
     fn build(
         &self,
         settings: MergeSettings,
@@ -144,6 +152,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for TiesKind {
 
     fn memory(&self, _settings: &TiesSettings, model: &M) -> Result<MemoryNeeds, ContinualError> {
         Ok(with_copies(model, 2))
+    }
+
+    fn searched(&self, _settings: &TiesSettings) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::values("density", [0.1, 0.2, 0.4, 0.8])]
     }
 
     fn build(

@@ -5,10 +5,12 @@ use burn::tensor::Device;
 use lm::LanguageModel;
 use toml::{Table, Value};
 
+use super::searched::searched_share;
 use super::{OsftMethod, flags, memory, name};
 use crate::error::ContinualError;
 use crate::method::{
-    CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, ObservedLayer,
+    CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind,
+    ObservedLayer, SearchedSetting,
 };
 
 /// All linear layers of the blocks, under the names of LLaMA and T5.
@@ -163,6 +165,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
                 &[SHARE],
             ),
         ]
+    }
+
+    fn searched(&self, settings: &OsftConfig) -> Vec<SearchedSetting> {
+        searched_share(&settings.protected_share)
     }
 
     fn build(

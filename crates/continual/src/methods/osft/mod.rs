@@ -7,6 +7,7 @@ mod name;
 mod optimizer;
 mod report;
 mod retained;
+mod searched;
 mod through_cores;
 
 use ::osft::{
@@ -28,6 +29,7 @@ pub(super) use memory::needs;
 use optimizer::ForSplit;
 use report::Measured;
 use retained::Retained;
+pub(super) use searched::searched_share;
 pub use through_cores::ThroughCores;
 
 /// Orthogonal Subspace Fine-Tuning; every task begins with a new split of the current weights.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::LoraMethod;
 use crate::error::ContinualError;
-use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, OptimizerName};
+use crate::method::{
+    MemoryNeeds, Method, MethodInputs, MethodKind, OptimizerName, SearchedSetting,
+};
 use crate::methods::adapters::settings::{AdapterConfig, Check, first_failure};
 
 /// Settings of `lora-decay`.
@@ -114,6 +116,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraDecayKind {
 
     fn memory(&self, settings: &LoraDecayConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
         Ok(settings.adapters().memory::<LoraAdapter, 2>(model)?)
+    }
+
+    fn searched(&self, _settings: &LoraDecayConfig) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::logarithmic("weight_decay", 0.1, 10.0)]
     }
 
     fn build(

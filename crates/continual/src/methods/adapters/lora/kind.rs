@@ -5,7 +5,7 @@ use lm::LanguageModel;
 
 use super::{LoraConfig, LoraMethod, OrthogonalityOn, PerTaskValue};
 use crate::error::ContinualError;
-use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::adapters::settings::AdapterConfig;
 
 /// Low-rank adapters in the registry: one adapter for all tasks, or a new one per task.
@@ -86,6 +86,13 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraKind {
 
     fn memory(&self, settings: &LoraConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
         Ok(settings.adapters().memory::<LoraAdapter, 2>(model)?)
+    }
+
+    fn searched(&self, _settings: &LoraConfig) -> Vec<SearchedSetting> {
+        match self.0 {
+            Which::Sequential => Vec::new(),
+            Which::Orthogonal => vec![SearchedSetting::logarithmic("orthogonality", 0.05, 5.0)],
+        }
     }
 
     fn build(

@@ -4,7 +4,7 @@ use lm::LanguageModel;
 
 use super::{SeqSvdConfig, SeqSvdMethod};
 use crate::error::ContinualError;
-use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind};
+use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::adapters::settings::AdapterConfig;
 use crate::methods::adapters::svd_form::SvdAdapter;
 
@@ -48,6 +48,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for SeqSvdKind {
 
     fn memory(&self, settings: &SeqSvdConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
         Ok(settings.adapters().memory::<SvdAdapter, 3>(model)?)
+    }
+
+    fn searched(&self, _settings: &SeqSvdConfig) -> Vec<SearchedSetting> {
+        vec![SearchedSetting::logarithmic("orthogonality", 0.01, 1.0)]
     }
 
     fn build(
