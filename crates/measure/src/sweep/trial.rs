@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, bail, ensure};
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use runs::settings::RunConfig;
@@ -106,6 +107,8 @@ pub fn trials(config: &RunConfig, method: &str, search: &Search) -> Result<Vec<T
 type Drawn = (f64, Vec<(String, Value)>);
 
 /// Random rates and settings. All methods draw the same rates: a method with more settings has no other ones.
+/// One rate is drawn from each of `trials` parts of the range, which are equally wide in the logarithm, so that a
+/// few trials leave no wide gap.
 fn drawn(config: &RunConfig, method: &str, trials: usize, seed: u64) -> Result<Vec<Drawn>> {
     let grid = config.tune_grid.iter().copied();
     let low = grid
@@ -117,9 +120,12 @@ fn drawn(config: &RunConfig, method: &str, trials: usize, seed: u64) -> Result<V
     let mut rates = ChaCha8Rng::seed_from_u64(seed);
     let mut settings = ChaCha8Rng::seed_from_u64(seed);
     settings.set_stream(1);
+    let mut parts: Vec<usize> = (0..trials).collect();
+    parts.shuffle(&mut rates);
     let mut drawn = Vec::new();
-    for _ in 0..trials {
-        let share: f64 = rates.random();
+    for part in parts {
+        let within: f64 = rates.random();
+        let share = (part as f64 + within) / trials as f64;
         let rate = rounded((low.ln() + share * (high.ln() - low.ln())).exp());
         let mut tried = Vec::new();
         for setting in &searched {

@@ -45,8 +45,17 @@ fn random_rates_follow_from_the_seed_and_stay_between_the_ends_of_the_grid() {
     assert_eq!(rates(1), rates(1));
     assert_ne!(rates(1), rates(2));
     assert!(rates(1).iter().all(|rate| (1e-5..=1e-3).contains(rate)));
-    assert!(rates(1).iter().any(|rate| *rate < 1e-4));
-    assert!(rates(1).iter().any(|rate| *rate > 1e-4));
+    // One in each of fifty parts of the two decades.
+    let part = |rate: &f64| ((rate.log10() + 5.0) * 25.0).floor() as usize;
+    let mut parts: Vec<usize> = rates(1).iter().map(part).collect();
+    assert!(!parts.is_sorted(), "rates come in no order");
+    parts.sort_unstable();
+    // A rate has three digits: it may be rounded into the next part.
+    let moved = parts
+        .iter()
+        .enumerate()
+        .filter(|(index, part)| index != *part);
+    assert!(moved.count() <= 5, "{parts:?}");
 }
 
 #[test]
