@@ -30,7 +30,8 @@ const NEW_TOKENS: usize = 32;
 const LEGEND: &str = "\
 32 prompts of 16 to 128 random tokens, of like length in a batch of 16; every answer has 32 tokens, each the most likely \
 one. Every program is a process of its own, in each round each answers all prompts. Numbers are medians over the rounds; \
-×ours: of answers per second in the same round. `1 thread`: on one thread.";
+×ours: answers per second as a multiple of ours in the same round, so that less than 1 is slower. `1 thread`: on one \
+thread.";
 
 /// What a worker answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]

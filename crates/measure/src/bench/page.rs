@@ -15,7 +15,7 @@ const LEGEND: &str = "\
 Every variant is a process of its own; in each round each does one step, so that a ratio is between \
 neighbours in time. `plain` trains the tensors that OSFT trains, everything else frozen. Step: median \
 seconds of forward, backward, projection, clipping and AdamW; ×plain: median over the rounds of the \
-ratio to `plain`, with the quartiles. Counted: multiplications in the targets against `plain`'s, what \
+ratio to `plain`, with the quartiles, so that more than 1 is slower. Counted: multiplications in the targets against `plain`'s, what \
 the ratio would be if nothing else took time. Memory: the most that was resident while training (on a graphics card: what \
 the program's allocator took there, PyTorch's in the rows of PyTorch); ×plain, the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
 `recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \

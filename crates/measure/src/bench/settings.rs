@@ -83,6 +83,11 @@ pub enum Shape {
     },
 }
 
+/// Largest width of a shape: twice that of the widest models that were published.
+const MOST_WIDTH: usize = 32_768;
+/// Most blocks of a shape.
+const MOST_BLOCKS: usize = 1024;
+
 impl FromStr for Shape {
     type Err = String;
 
@@ -90,7 +95,8 @@ impl FromStr for Shape {
         let sized = || {
             let (width, blocks) = text.strip_prefix("llama-")?.split_once('x')?;
             let (width, blocks) = (width.parse().ok()?, blocks.parse().ok()?);
-            (width > 0 && width % 64 == 0 && blocks > 0).then_some(Self::Llama { width, blocks })
+            let fits = (64..=MOST_WIDTH).contains(&width) && (1..=MOST_BLOCKS).contains(&blocks);
+            (fits && width % 64 == 0).then_some(Self::Llama { width, blocks })
         };
         match text {
             "llama-s" => Ok(Self::LlamaS),
@@ -101,7 +107,7 @@ impl FromStr for Shape {
             _ => sized().ok_or_else(|| {
                 format!(
                     "expected llama-s, llama-m, llama-1b, llama-7b-block, t5-small or llama-WIDTHxBLOCKS with a \
-                     width that is a multiple of 64, found {text:?}"
+                     width that is a multiple of 64 up to {MOST_WIDTH} and up to {MOST_BLOCKS} blocks, found {text:?}"
                 )
             }),
         }

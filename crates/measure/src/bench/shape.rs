@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn a_width_that_no_model_has_is_refused() {
+        for text in [
+            "llama-6917529027641081856x1",
+            "llama-64x0",
+            "llama-64x4000",
+            "llama-100x1",
+        ] {
+            let error = text.parse::<Shape>().unwrap_err();
+            assert!(error.contains("multiple of 64"), "{error}");
+        }
+        assert!("llama-128x2".parse::<Shape>().is_ok());
+    }
+
+    #[test]
     fn token_counts_match_the_rows_of_a_step() {
         for (requested, expected) in [(128, 128), (129, 256), (500, 512), (512, 512)] {
             assert_eq!(whole_rows(requested), expected);

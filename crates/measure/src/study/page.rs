@@ -11,10 +11,10 @@ use continual::{Figure, metrics};
 use report::hash::shortened;
 use report::page::{Summary, empty_table, meanings, several_revisions, summarize, with_numbers};
 use report::picture::{Curve, CurvesPicture, curves};
-use report::record::{Manifest, RunFolder};
+use report::record::{DivergedRun, Manifest, RunFolder};
 use runs::Registries;
 
-use super::plan::{Plan, Variant, labels};
+use super::plan::{Plan, Variant, labels, picture_file};
 
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
@@ -73,14 +73,22 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     let shown = groups.iter().flat_map(|group| group.rates.iter().copied());
     let meanings = meanings(shown);
     writeln!(page, "{}\n\n{LEGEND}{meanings}\n", table(&groups, true))?;
-    let mut pictures: Vec<&String> = groups.iter().flat_map(|g| g.pictures.iter()).collect();
-    pictures.dedup();
+    for run in DivergedRun::read_all(out)? {
+        let (method, rate, seed) = (&run.method, run.learning_rate, run.seed);
+        let line = format!(
+            "{method} at {rate:e} with seed {seed} diverged: {}",
+            run.reason
+        );
+        eprintln!("warning: {line}");
+        writeln!(notes, "{line}.\n")?;
+    }
+    let pictures = groups.iter().flat_map(|group| group.pictures.iter());
     let mut drawn: Vec<&String> = Vec::new();
     for name in pictures {
         if drawn.contains(&name) {
             continue;
         }
-        let file = format!("{}.svg", name.replace(' ', "-"));
+        let file = picture_file(name);
         drawn.push(name);
         if let Some(svg) = picture(name, &groups)? {
             folder.write(&file, svg.as_bytes())?;

@@ -108,6 +108,7 @@ impl Plan {
             !file.variants.is_empty(),
             "variants is empty: name at least one"
         );
+        check_pictures(&file.variants)?;
         let variants = file
             .variants
             .iter()
@@ -161,6 +162,31 @@ fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> R
         pictures: variant.pictures.clone(),
         config,
     })
+}
+
+/// The file of a picture.
+pub fn picture_file(name: &str) -> String {
+    format!("{}.svg", name.replace(' ', "-"))
+}
+
+/// Checks that the names of pictures are names of different files of the folder.
+fn check_pictures(variants: &[VariantFile]) -> Result<()> {
+    let names: Vec<&String> = variants.iter().flat_map(|v| v.pictures.iter()).collect();
+    for name in &names {
+        let allowed = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.');
+        ensure!(
+            name.chars().all(allowed) && name.starts_with(char::is_alphanumeric),
+            "picture {name:?}: a name begins with a letter or a digit and has letters, digits, spaces, dots, \
+             hyphens and underscores"
+        );
+        let twin = names
+            .iter()
+            .find(|other| other != &name && picture_file(other) == picture_file(name));
+        if let Some(twin) = twin {
+            bail!("pictures {name:?} and {twin:?} have the same file: give one another name");
+        }
+    }
+    Ok(())
 }
 
 impl Variant {
@@ -262,6 +288,27 @@ mod tests {
         for text in ["0/2", "3/2", "1", "a/b", ""] {
             let error = text.parse::<Part>().unwrap_err();
             assert!(error.to_string().contains("is no part"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_of_pictures_are_files_of_the_folder() {
+        let with = |pictures: &str| {
+            let text = format!(
+                "title = 't'\nrows = 'validation'\nseeds = [0]\nlearning_rates = [1e-3]\n[[variants]]\n\
+                 method = 'seqft'\npictures = {pictures}"
+            );
+            resolved(&text).map(|_| ())
+        };
+        assert!(with("['shares', 'input energy 0.9', 'shares']").is_ok());
+        for (pictures, word) in [
+            ("['../x']", "letters"),
+            ("['']", "letters"),
+            ("['a/b']", "letters"),
+            ("['a b', 'a-b']", "same file"),
+        ] {
+            let error = format!("{:#}", with(pictures).unwrap_err());
+            assert!(error.contains(word), "{pictures}: {error}");
         }
     }
 

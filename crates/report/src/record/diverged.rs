@@ -60,6 +60,27 @@ impl DivergedRun {
         Ok(Some(record))
     }
 
+    /// Reads the records of all runs in a folder that diverged, in the order of their files.
+    ///
+    /// # Errors
+    ///
+    /// If the folder or a record cannot be read.
+    pub fn read_all(folder: &Path) -> Result<Vec<Self>> {
+        let entries = std::fs::read_dir(folder)
+            .with_context(|| format!("cannot read the run's folder {}", folder.display()))?;
+        let names = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        let stem = |name: String| {
+            let rest = name.strip_prefix(PREFIX)?;
+            rest.strip_suffix(SUFFIX).map(str::to_string)
+        };
+        let mut stems: Vec<String> = names.filter_map(stem).collect();
+        stems.sort();
+        let records = stems.iter().map(|stem| Self::read(folder, stem));
+        records.filter_map(Result::transpose).collect()
+    }
+
     /// Writes the record.
     ///
     /// # Errors
@@ -71,6 +92,9 @@ impl DivergedRun {
     }
 }
 
+const PREFIX: &str = "diverged-";
+const SUFFIX: &str = ".json";
+
 fn file_name(stem: &str) -> String {
-    format!("diverged-{stem}.json")
+    format!("{PREFIX}{stem}{SUFFIX}")
 }
