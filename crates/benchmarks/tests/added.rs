@@ -239,6 +239,7 @@ fn built_in_settings_are_toml_and_preset_names_are_unique() {
         [
             "trace-paper",
             "trace-scripts",
+            "tuned",
             "o-lora",
             "paper",
             "paper-script"

@@ -117,7 +117,7 @@ fn an_error_names_the_invalid_setting() {
         let error = kind.settings(&table(text)).unwrap_err().to_string();
         assert!(error.contains(words), "{name} {text}: {error}");
     }
-    let error = registry.get("gpm").map(|_| ()).unwrap_err();
+    let error = registry.get("l2p").map(|_| ()).unwrap_err();
     assert!(matches!(error, ContinualError::UnknownMethod { .. }));
     assert!(error.to_string().contains("osft-paper"), "{error}");
     // Given settings replace defaults; the other defaults stay.

@@ -140,7 +140,7 @@ fn unsupported_versions_and_wrong_bytes_are_typed_errors() {
         Err(error @ OsftError::OtherFormat { found: 7, .. }) => {
             let text = error.to_string();
             assert!(
-                text.contains("version 7") && text.contains("reads 3"),
+                text.contains("version 7") && text.contains("reads 4"),
                 "{text}"
             );
         }

@@ -3,21 +3,21 @@
 mod distance;
 mod event;
 mod fingerprint;
+mod learn;
 mod outcome;
 mod stages;
 mod state;
 
 use lm::{LanguageModel, TextTokenizer};
 
-use crate::checkpoint::{Checkpoint, CheckpointPolicy, NoCheckpoints, Pause, StatePart};
-use crate::clock::{Clock, Spent, TimedPart, synchronize};
+use crate::checkpoint::{Checkpoint, CheckpointPolicy, NoCheckpoints, Pause};
+use crate::clock::Spent;
 use crate::error::ContinualError;
 use crate::evaluate::{AnswerScores, evaluate};
-use crate::method::{Method, TaskContext};
+use crate::method::Method;
 use crate::protocol::{EvaluationSet, Protocol, Scoring, Task};
-use crate::trainer::{TaskTraining, TrainEvent, Training, fit};
+use crate::trainer::Training;
 
-use distance::distance_figure;
 pub use event::Event;
 pub use fingerprint::rows_fingerprint;
 pub use outcome::{SequenceConfig, SequenceOutcome};
@@ -222,113 +222,6 @@ impl Sequence<'_> {
         });
         Ok((result.score, result.rows))
     }
-
-    /// Learns one stage.
-    fn learn<M: LanguageModel>(
-        &self,
-        state: &mut State<M>,
-        task: &Task,
-        count: usize,
-        method: &mut dyn Method<M>,
-        policy: &mut dyn CheckpointPolicy,
-        on_event: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), ContinualError> {
-        let index = state.learned;
-        let name = task.name.as_str();
-        let in_progress = state.in_progress.take();
-        let clock = match &in_progress {
-            Some(saved) => Clock::resume(saved.spent()),
-            None => Clock::start(),
-        };
-        let optimizer = self.config.train.optimizer();
-        let before = self.config.learned_before;
-        let context = TaskContext {
-            index: before + index,
-            count: before + count,
-            task,
-            clock: &clock,
-            optimizer: &optimizer,
-        };
-        if in_progress.is_none() {
-            on_event(Event::TaskStarted { task: index, name });
-        }
-        // Nothing reads the previous model while a task is learned, and a method may store it in
-        // fewer bytes: do not keep it beside the trained model.
-        let model = std::mem::replace(&mut state.model, state.base.clone());
-        let (prepared, optimizer) = method.begin_task(model, context)?;
-        if in_progress.is_none() {
-            on_event(Event::Prepared {
-                trains: &method.trains().unwrap_or_default(),
-            });
-        }
-        let training = match in_progress {
-            Some(saved) => saved.resume(prepared, optimizer)?,
-            None => Training::new(prepared, optimizer),
-        };
-        let rows = method.rows(task)?;
-        let task_training = TaskTraining {
-            task: name,
-            config: &self.config.train,
-            rows: rows.as_ref(),
-            validation: task.validation.as_deref(),
-            epochs: task.epochs,
-            seed: task_seed(self.config.seed, before + index),
-        };
-        let mut steps_done = training.steps_done;
-        let trained = fit(training, task_training, method, &mut |event| match event {
-            TrainEvent::Stepped(step) => {
-                steps_done = step.step;
-                on_event(Event::Stepped {
-                    task: index,
-                    name,
-                    step,
-                });
-                Ok(())
-            }
-            TrainEvent::Validated(loss) => {
-                on_event(Event::Validated {
-                    task: index,
-                    name,
-                    steps_done,
-                    loss,
-                });
-                Ok(())
-            }
-            TrainEvent::Settled(training) => {
-                let in_progress = Some((training, clock.spent()));
-                clock.time(TimedPart::Uncounted, || {
-                    save_if_due(state, method, in_progress, policy, Pause::Step)
-                })
-            }
-        })?;
-        let (model, mut diagnostics) = method.end_task(trained, context)?;
-        synchronize(&model);
-        let seconds = clock.seconds();
-        state.seconds = state.seconds.plus(seconds);
-        diagnostics.steps = steps_done;
-        if self.config.scoring != Scoring::Nothing {
-            diagnostics.carried_bytes = Some(carried_bytes(method)?);
-        }
-        diagnostics
-            .figures
-            .push(distance_figure(&state.base, &model));
-        state.model = model;
-        state.learned += 1;
-        on_event(Event::TaskLearned {
-            task: index,
-            name,
-            diagnostics: &diagnostics,
-            seconds,
-        });
-        state.diagnostics.push(diagnostics);
-        Ok(())
-    }
-}
-
-/// Bytes of everything that a method carries to the next task, part by part.
-fn carried_bytes<M: LanguageModel>(method: &dyn Method<M>) -> Result<u64, ContinualError> {
-    let sizes = method.carried().into_iter().map(StatePart::size);
-    sizes.sum()
 }
 
 /// Saves the run if the policy asks for it, and ends the run if the policy stops it.
@@ -348,9 +241,4 @@ fn save_if_due<M: LanguageModel>(
         true => Err(ContinualError::Interrupted),
         false => Ok(()),
     }
-}
-
-/// Gives every task of a run its own shuffle seed; task 1 of seed 0 differs from task 0 of seed 1.
-fn task_seed(seed: u64, task: usize) -> u64 {
-    seed.wrapping_mul(1_000_003).wrapping_add(task as u64)
 }

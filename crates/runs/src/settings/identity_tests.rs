@@ -79,7 +79,7 @@ fn at<'a>(table: &'a mut Table, name: &str) -> &'a mut Value {
 /// Other valid values of a setting.
 fn others(value: &Value) -> Vec<Value> {
     let words = "ndarray t5 2 keep full linear weights inputs weight trained frozen change bf16 cosine \
-                 linear_cka sgd";
+                 linear_cka sgd 1/t 1/sqrt(t)";
     match value {
         Value::Boolean(value) => vec![Value::from(!value)],
         Value::Integer(value) => vec![Value::from(value + 1)],
@@ -156,6 +156,10 @@ fn reads(method: &str, name: &str) -> bool {
     }
     match name.split('.').next().unwrap() {
         "methods" => name.starts_with(&format!("methods.{method}.")),
+        // Those that project by the inputs of tasks alone read how many of their rows are measured.
+        "calibration" if ["gpm", "sgp", "adam-nscl"].contains(&method) => {
+            name == "calibration.rows_per_task"
+        }
         "calibration" => ["osft", "osft-paper"].contains(&method),
         "learning_rates" => name == format!("learning_rates.{method}"),
         // The method's own learning rate replaces it.

@@ -77,6 +77,7 @@ fn presets_are_valid_and_differ_from_the_defaults() {
                     assert_eq!(paper.protected_share, osft::ShareRule::fixed(1.0));
                     assert_eq!(paper.others, osft::Others::Trained);
                 }
+                "tuned" => assert_eq!(rate, 3e-4),
                 other => panic!("{other} is not checked here"),
             }
             names.push(preset.name);
@@ -156,11 +157,11 @@ fn an_error_names_the_invalid_setting() {
         ("calibration.base_weight=0", "base_weight"),
         ("train.global_batch=0", "global_batch"),
         ("train.global_batch='x'", "global_batch"),
-        ("compare=['ewc']", "ewc"),
-        ("methods.ewc.strength=1", "ewc"),
-        ("learning_rates.ewc=1e-3", "ewc"),
+        ("compare=['l2p']", "l2p"),
+        ("methods.l2p.strength=1", "l2p"),
+        ("learning_rates.l2p=1e-3", "l2p"),
         ("methods.osft.colour=1", "colour"),
-        ("methods=['ewc']", "ewc"),
+        ("methods=['l2p']", "l2p"),
         ("train.learning_rate=0.5", "learning_rates.METHOD"),
         ("methods.o-lora.adapter_rank=0", "adapter_rank"),
         ("methods.lora.alpha=-1", "alpha"),

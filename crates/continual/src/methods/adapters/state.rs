@@ -29,7 +29,9 @@ pub(super) fn part<F: Form<N>, const N: usize>(
         let mut tensors: Vec<(String, &TensorData)> = Vec::new();
         for (index, layer) in layers.iter().enumerate() {
             if let Some(adapter) = &layer.current {
-                let ids: Vec<String> = adapter.iter().map(|f| f.id.val().to_string()).collect();
+                // As wide as the largest: the size of what is carried does not depend on random identities.
+                let ids = adapter.iter().map(|f| format!("{:020}", f.id.val()));
+                let ids: Vec<String> = ids.collect();
                 metadata.insert(index.to_string(), ids.join(" "));
                 let factors = F::NAMES.iter().zip(adapter);
                 tensors.extend(factors.map(|(name, f)| (format!("{index}.{name}"), &f.values)));

@@ -75,7 +75,8 @@ fn elected_mean(a: f32, b: f32) -> f32 {
     let sum = a + b;
     let votes = [a, b].into_iter().filter(|value| value * sum > 0.0);
     let count = votes.clone().count().max(1);
-    votes.sum::<f32>() / count as f32
+    // From 0: the sum of no numbers is -0.
+    votes.fold(0.0, |sum, vote| sum + vote) / count as f32
 }
 
 #[cfg(test)]
