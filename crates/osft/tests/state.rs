@@ -150,7 +150,7 @@ fn unsupported_versions_and_wrong_bytes_are_typed_errors() {
         Calibration::from_bytes(&newer(&calibration)),
         Err(OsftError::OtherFormat {
             found: 7,
-            supported: 4,
+            supported: 5,
             ..
         })
     ));

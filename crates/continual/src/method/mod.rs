@@ -5,6 +5,7 @@ mod adamw;
 mod diagnostics;
 mod flag;
 mod kind;
+mod memory;
 mod optimizer;
 mod registry;
 mod searched;
@@ -28,9 +29,10 @@ pub use diagnostics::{
 };
 pub use flag::Flag;
 pub use kind::{
-    CalibrationUse, KindVariant, MemoryNeeds, MethodInputs, MethodKind, ObservedLayer,
-    RegisteredKind, Vocabulary,
+    CalibrationUse, KindVariant, MethodInputs, MethodKind, ObservedLayer, RegisteredKind,
+    Vocabulary,
 };
+pub use memory::MemoryNeeds;
 pub use optimizer::{OptimizerConfig, OptimizerName, WithOptimizer};
 pub use registry::MethodRegistry;
 pub use searched::{SearchRange, SearchedSetting};

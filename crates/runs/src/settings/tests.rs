@@ -89,7 +89,7 @@ fn presets_are_valid_and_differ_from_the_defaults() {
             }
         }
     }
-    assert_eq!(names.len(), 5, "{names:?}");
+    assert_eq!(names.len(), 6, "{names:?}");
 }
 
 #[test]
