@@ -338,5 +338,7 @@ fn parse(registries: &Registries, table: Table) -> Result<RunConfig> {
 #[allow(clippy::unwrap_used)]
 mod identity_tests;
 #[cfg(test)]
+mod other_values;
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
