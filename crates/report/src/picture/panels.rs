@@ -19,7 +19,7 @@ const TICK: f64 = 10.0;
 ///
 /// # Errors
 ///
-/// As [`curves`](super::curves).
+/// As [`curves`](super::curves()).
 pub fn panels(picture: &CurvesPicture<'_>) -> Result<String> {
     let (x_axis, y_axis) = axes(picture)?;
     let shown: Vec<usize> = (0..picture.curves.len())
