@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
-use super::osft::{OsftMethod, TARGETS, needs, searched_share};
+use super::osft::{OsftMethod, TARGETS, needs, observed_targets, searched_share};
 use crate::error::ContinualError;
 use crate::method::{
     CalibrationUse, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, ObservedLayer,
@@ -204,13 +204,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for InputProjectionKind {
         settings: &InputProjection,
         model: &M,
     ) -> Result<Vec<ObservedLayer>, ContinualError> {
-        let targets = settings.targets.selected(model)?.into_iter();
-        Ok(targets
-            .map(|target| ObservedLayer {
-                id: target.id,
-                path: target.path,
-            })
-            .collect())
+        observed_targets(&settings.targets, model)
     }
 
     fn check_device(

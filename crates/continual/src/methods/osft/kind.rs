@@ -1,6 +1,7 @@
 //! OSFT in the registry: with the paper's split, and with a configured one.
 
-use ::osft::{Form, OsftConfig, ShareRule, ShareRules, SplitCache, SplitSource};
+use ::osft::{Form, OsftConfig, ShareRule, ShareRules, SplitCache, SplitSource, Targets};
+use burn::module::Module;
 use burn::tensor::Device;
 use lm::LanguageModel;
 use toml::{Table, Value};
@@ -23,6 +24,19 @@ pub const PAPER_TARGETS: &str =
 
 /// Name of the kind with a configured split.
 pub const OSFT: &str = "osft";
+
+/// The layers of a model whose inputs are measured: the targets.
+pub(in crate::methods) fn observed_targets<M: Module>(
+    targets: &Targets,
+    model: &M,
+) -> Result<Vec<ObservedLayer>, ContinualError> {
+    let targets = targets.selected(model)?.into_iter();
+    let layers = targets.map(|target| ObservedLayer {
+        id: target.id,
+        path: target.path,
+    });
+    Ok(layers.collect())
+}
 
 /// Orthogonal Subspace Fine-Tuning in the registry.
 pub struct OsftKind {
@@ -105,13 +119,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
         settings: &OsftConfig,
         model: &M,
     ) -> Result<Vec<ObservedLayer>, ContinualError> {
-        let targets = settings.targets.selected(model)?.into_iter();
-        Ok(targets
-            .map(|target| ObservedLayer {
-                id: target.id,
-                path: target.path,
-            })
-            .collect())
+        observed_targets(&settings.targets, model)
     }
 
     fn check_device(&self, settings: &OsftConfig, device: &Device) -> Result<(), ContinualError> {
