@@ -1,6 +1,5 @@
 //! Settings of a method that are worth searching, beside the learning rate.
 
-use rand::{Rng, RngExt};
 use toml::Value;
 
 /// A setting of a method that a search of hyperparameters draws.
@@ -45,13 +44,15 @@ impl SearchedSetting {
 }
 
 impl SearchRange {
-    /// Draws a value; `None` from an empty list.
-    pub fn draw(&self, random: &mut impl Rng) -> Option<Value> {
+    /// The value at a share of the range, in `[0, 1)`: a share that is uniformly distributed gives a value that is
+    /// distributed as the range says. `None` for an empty list.
+    pub fn at(&self, share: f64) -> Option<Value> {
         match self {
-            Self::Values(values) if values.is_empty() => None,
-            Self::Values(values) => Some(values[random.random_range(0..values.len())].clone()),
+            Self::Values(values) => {
+                let index = (share * values.len() as f64) as usize;
+                values.get(index).or(values.last()).cloned()
+            }
             Self::Logarithmic { low, high } => {
-                let share: f64 = random.random();
                 // Between the ends also after rounding.
                 let value = (low.ln() + share * (high.ln() - low.ln())).exp();
                 Some(Value::from(value.max(*low).min(*high)))
@@ -63,38 +64,33 @@ impl SearchRange {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
-
     use super::*;
 
     #[test]
-    fn a_logarithmic_range_draws_every_decade_alike_and_stays_within() {
+    fn equal_parts_of_a_logarithmic_range_are_equal_factors() {
         let range = SearchedSetting::logarithmic("x", 1e-3, 1e3).range;
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        let mut decades = [0; 6];
-        for _ in 0..6000 {
-            let value = range.draw(&mut random).unwrap().as_float().unwrap();
-            assert!((1e-3..=1e3).contains(&value), "{value}");
-            decades[((value.log10() + 3.0).floor() as usize).min(5)] += 1;
-        }
-        // 1000 expected in each; the standard deviation of a count is 29, and five of them are 145.
-        for count in decades {
-            assert!((855..=1145).contains(&count), "{decades:?}");
+        for (share, expected) in [
+            (0.0, 1e-3),
+            (0.5, 1.0),
+            (0.75, 10.0_f64.powf(1.5)),
+            (1.0, 1e3),
+        ] {
+            let value = range.at(share).unwrap().as_float().unwrap();
+            // Rounding of a logarithm below 7 and of its exponential.
+            assert!((value / expected - 1.0).abs() < 1e-14, "{share}: {value}");
+            assert!((1e-3..=1e3).contains(&value));
         }
     }
 
     #[test]
-    fn a_list_draws_only_its_values_and_all_of_them() {
+    fn equal_parts_of_a_list_are_its_values() {
         let range = SearchedSetting::values("x", [1, 2, 3]).range;
-        let mut random = ChaCha8Rng::seed_from_u64(2);
-        let drawn: Vec<i64> = (0..100)
-            .map(|_| range.draw(&mut random).unwrap().as_integer().unwrap())
-            .collect();
-        for value in 1..=3 {
-            assert!(drawn.contains(&value), "{value} is never drawn");
-        }
-        assert!(drawn.iter().all(|value| (1..=3).contains(value)));
-        assert_eq!(SearchRange::Values(Vec::new()).draw(&mut random), None);
+        let at = |share| range.at(share).unwrap().as_integer().unwrap();
+        assert_eq!(
+            [0.0, 0.33, 0.34, 0.66, 0.67, 0.999].map(at),
+            [1, 1, 2, 2, 3, 3]
+        );
+        assert_eq!(at(1.0), 3);
+        assert_eq!(SearchRange::Values(Vec::new()).at(0.5), None);
     }
 }

@@ -107,8 +107,10 @@ pub fn trials(config: &RunConfig, method: &str, search: &Search) -> Result<Vec<T
 type Drawn = (f64, Vec<(String, Value)>);
 
 /// Random rates and settings. All methods draw the same rates: a method with more settings has no other ones.
-/// One rate is drawn from each of `trials` parts of the range, which are equally wide in the logarithm, so that a
-/// few trials leave no wide gap.
+///
+/// The range of a rate and of each setting has `trials` parts, equally wide (of a rate in the logarithm). One value is
+/// drawn from each part, and the parts of several ranges are paired at random (a Latin hypercube), so that a few trials
+/// leave no wide gap in any of them.
 fn drawn(config: &RunConfig, method: &str, trials: usize, seed: u64) -> Result<Vec<Drawn>> {
     let grid = config.tune_grid.iter().copied();
     let low = grid
@@ -117,30 +119,39 @@ fn drawn(config: &RunConfig, method: &str, trials: usize, seed: u64) -> Result<V
         .context("tune_grid is empty")?;
     let high = grid.reduce(f64::max).context("tune_grid is empty")?;
     let searched = config.kind(method)?.searched(config.method(method))?;
-    let mut rates = ChaCha8Rng::seed_from_u64(seed);
-    let mut settings = ChaCha8Rng::seed_from_u64(seed);
-    settings.set_stream(1);
-    let mut parts: Vec<usize> = (0..trials).collect();
-    parts.shuffle(&mut rates);
-    let mut drawn = Vec::new();
-    for part in parts {
-        let within: f64 = rates.random();
-        let share = (part as f64 + within) / trials as f64;
-        let rate = rounded((low.ln() + share * (high.ln() - low.ln())).exp());
-        let mut tried = Vec::new();
-        for setting in &searched {
-            let value = setting.range.draw(&mut settings);
-            let key = format!("methods.{method}.{}", setting.name);
+    let mut drawn: Vec<Drawn> = shares(trials, seed, 0)
+        .map(|share| {
+            (
+                rounded((low.ln() + share * (high.ln() - low.ln())).exp()),
+                Vec::new(),
+            )
+        })
+        .collect();
+    for (setting, stream) in searched.iter().zip(1..) {
+        let key = format!("methods.{method}.{}", setting.name);
+        for ((_, tried), share) in drawn.iter_mut().zip(shares(trials, seed, stream)) {
+            let value = setting.range.at(share);
             let value = value.with_context(|| format!("{key}: there is no value to search"))?;
             let value = match value {
                 Value::Float(value) => Value::from(rounded(value)),
                 other => other,
             };
-            tried.push((key, value));
+            tried.push((key.clone(), value));
         }
-        drawn.push((rate, tried));
     }
     Ok(drawn)
+}
+
+/// A number from each of `count` equal parts of `[0, 1)`, in a random order.
+fn shares(count: usize, seed: u64, stream: u64) -> impl Iterator<Item = f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    let mut parts: Vec<usize> = (0..count).collect();
+    parts.shuffle(&mut random);
+    parts.into_iter().map(move |part| {
+        let within: f64 = random.random();
+        (part as f64 + within) / count as f64
+    })
 }
 
 /// Three digits: a search finds no more, and a reader can type them.

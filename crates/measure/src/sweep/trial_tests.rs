@@ -189,8 +189,9 @@ fn settings_that_a_method_names_are_drawn_beside_the_rates_of_all_methods() {
         })
         .collect();
     assert!(strengths.iter().all(|value| (0.1..=10.0).contains(value)));
-    assert!(strengths.iter().any(|value| *value < 1.0));
-    assert!(strengths.iter().any(|value| *value > 1.0));
+    // As many in either half of the range, but for one that is rounded over its middle.
+    let below = strengths.iter().filter(|value| **value < 1.0).count();
+    assert!((19..=21).contains(&below), "{strengths:?}");
     let rates = |trials: &[Trial]| trials.iter().map(|trial| trial.rate).collect::<Vec<_>>();
     let plain = trials(&config, "seqft", &search).unwrap();
     assert_eq!(rates(&own), rates(&plain));

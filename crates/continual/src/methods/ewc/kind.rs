@@ -22,8 +22,9 @@ pub struct EwcConfig {
 }
 
 impl Default for EwcConfig {
-    /// The strength that TRACE uses, and no decay, as in van de Ven's implementation; 256 rows are our own choice, at
-    /// the cost of one backward pass each.
+    /// The number that TRACE uses, though its Fisher information is of the mean loss of a batch's tokens and this one of
+    /// the sum over a row's, which is larger: search the strength. No decay, as in van de Ven's implementation; 256 rows
+    /// are our own choice, at the cost of one backward pass each.
     fn default() -> Self {
         Self {
             strength: 400.0,
@@ -93,7 +94,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for EwcKind {
 
     fn searched(&self, _settings: &EwcConfig) -> Vec<SearchedSetting> {
         // The Fisher information is not normalized: its size depends on the model and on the lengths of answers.
-        vec![SearchedSetting::logarithmic("strength", 1e2, 1e5)]
+        vec![SearchedSetting::logarithmic("strength", 0.1, 1e5)]
     }
 
     fn build(

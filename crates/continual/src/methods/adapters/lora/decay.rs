@@ -92,7 +92,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraDecayKind {
             targets,
             adapter_rank,
             alpha,
-        } = AdapterConfig::for_queries_and_values(32, 64.0);
+        } = AdapterConfig::for_queries_and_values(8, 32.0);
         LoraDecayConfig {
             targets,
             adapter_rank,
@@ -119,7 +119,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraDecayKind {
     }
 
     fn searched(&self, _settings: &LoraDecayConfig) -> Vec<SearchedSetting> {
-        vec![SearchedSetting::logarithmic("weight_decay", 0.1, 10.0)]
+        vec![SearchedSetting::logarithmic("weight_decay", 0.03, 3.0)]
     }
 
     fn build(

@@ -22,7 +22,8 @@ impl<M: LanguageModel + 'static> MethodKind<M> for SeqSvdKind {
         "One adapter in the form of a singular value decomposition, trained through all tasks"
     }
 
-    /// The weight of the penalty is that of AdaLoRA's code.
+    /// AdaLoRA's weight of 0.1 is for the mean of norms that are not squared, as its code has them. The sum of squares
+    /// in its paper, which is taken here, is larger by about the number of factors.
     fn defaults(&self) -> SeqSvdConfig {
         let AdapterConfig {
             targets,
@@ -33,7 +34,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for SeqSvdKind {
             targets,
             adapter_rank,
             alpha,
-            orthogonality: 0.1,
+            orthogonality: 0.001,
         }
     }
 
@@ -51,7 +52,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for SeqSvdKind {
     }
 
     fn searched(&self, _settings: &SeqSvdConfig) -> Vec<SearchedSetting> {
-        vec![SearchedSetting::logarithmic("orthogonality", 0.01, 1.0)]
+        vec![SearchedSetting::logarithmic("orthogonality", 1e-5, 0.1)]
     }
 
     fn build(
