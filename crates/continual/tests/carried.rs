@@ -64,6 +64,8 @@ fn two_sequences_end_as_one() {
     let methods = [
         ("l2-sp", "strength = 0.3"),
         ("ewc", "strength = 20\ndecay = 0.5\nrows = 7"),
+        ("ties", "density = 0.4"),
+        ("wise-ft", ""),
         ("lwf", "strength = 0.7\nretain_base = false"),
         ("lwf-generated", "rows = 5\ntokens = 6\nrows_per_step = 2"),
         ("replay", "share = 0.3"),

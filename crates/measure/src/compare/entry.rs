@@ -91,8 +91,15 @@ impl Entry {
     /// Whether it learns one task after another; the others are no continual learning, and say what can be
     /// reached.
     pub fn is_sequential(&self) -> bool {
-        let run = self.scored().and_then(|summary| summary.runs.first());
-        run.is_some_and(|run| run.protocol == Protocol::Sequential)
+        // At any rate: that of the table may have no run with scores.
+        let mut runs = self.runs();
+        runs.next()
+            .is_some_and(|run| run.protocol == Protocol::Sequential)
+    }
+
+    /// Whether a run at the reported learning rate diverged: its mean is that of the seeds that are left.
+    pub fn diverged(&self) -> bool {
+        self.reported().is_some_and(|at| !at.diverged.is_empty())
     }
 
     /// The mean AA at the reported learning rate, over seeds.

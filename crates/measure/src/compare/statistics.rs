@@ -64,6 +64,11 @@ impl Paired {
         Ok((!is_empty).then_some(Self { differences }))
     }
 
+    /// Number of seeds that both methods have.
+    pub fn seeds(&self) -> usize {
+        self.differences.len()
+    }
+
     /// The difference in AA: the mean over seeds and tasks of the mean over rows.
     pub fn mean(&self) -> f64 {
         let seeds = self.differences.iter();

@@ -121,7 +121,7 @@ pub fn differences(entries: &[Entry], reference: usize, best: Option<usize>) -> 
         .collect();
     let columns = others
         .iter()
-        .flat_map(|&place| [to(place), "95 %".to_string()]);
+        .flat_map(|&place| [to(place), "95 %".to_string(), "pairs of seeds".to_string()]);
     table.set_header(std::iter::once("method".to_string()).chain(columns));
     for (place, entry) in entries.iter().enumerate() {
         let Some(own) = entry.scored() else { continue };
@@ -133,12 +133,13 @@ pub fn differences(entries: &[Entry], reference: usize, best: Option<usize>) -> 
                 None => None,
             };
             row.extend(match pairs {
-                None => ["–".to_string(), "–".to_string()],
+                None => ["–"; 3].map(str::to_string),
                 Some(pairs) => {
                     let interval = pairs.interval(RESAMPLES, SEED);
                     [
                         format!("{:+.1}", pairs.mean()),
                         format!("{:+.1} to {:+.1}", interval.low, interval.high),
+                        pairs.seeds().to_string(),
                     ]
                 }
             });

@@ -1,7 +1,6 @@
 //! The report of a study: a table of all variants, and pictures of retention against learning
 //! accuracy.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -58,10 +57,7 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     }
     folder.write("study.csv", csv(&groups)?.as_bytes())?;
 
-    let revisions: BTreeSet<&str> = results
-        .iter()
-        .filter_map(|r| r.revision.as_deref())
-        .collect();
+    let revisions = results.iter().filter_map(|r| r.revision.as_deref());
     let mut notes = several_revisions(revisions).unwrap_or_default();
     if !notes.is_empty() {
         eprintln!("warning: {notes}");

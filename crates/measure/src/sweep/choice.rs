@@ -77,12 +77,17 @@ pub fn chosen<'a, 'b>(method: &str, outcomes: &'a [Outcome<'b>]) -> Option<&'a O
 }
 
 /// The chosen settings as TOML, for `--config`: learning rates, what they are tuned for, and the settings of
-/// methods that were tried beside.
+/// methods that were tried beside. A rate gets its mark only with `rates_are_searched`: where several were tried, on all
+/// tasks.
 ///
 /// # Errors
 ///
 /// If the settings cannot be written as TOML.
-pub fn tuned(config: &RunConfig, outcomes: &[Outcome<'_>]) -> Result<String> {
+pub fn tuned(
+    config: &RunConfig,
+    outcomes: &[Outcome<'_>],
+    rates_are_searched: bool,
+) -> Result<String> {
     let mut text = String::from("[learning_rates]\n");
     let mut marks = String::from("\n[tuned]\n");
     let mut methods = BTreeMap::new();
@@ -108,7 +113,9 @@ pub fn tuned(config: &RunConfig, outcomes: &[Outcome<'_>]) -> Result<String> {
             methods.insert(method.clone(), Value::Table(own));
         }
     }
-    text.push_str(&marks);
+    if rates_are_searched {
+        text.push_str(&marks);
+    }
     if !methods.is_empty() {
         let methods = Value::Table(methods.into_iter().collect());
         let all = Table::from_iter([("methods".to_string(), methods)]);

@@ -87,7 +87,8 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     for (trial, runs) in all.iter().zip(&runs) {
         outcomes.push(Outcome::read(&batch, &folder, trial, runs)?);
     }
-    let tuned = choice::tuned(&config, &outcomes)?;
+    let rates_are_searched = !matches!(request.search, Search::Axes(_)) && !request.first_task;
+    let tuned = choice::tuned(&config, &outcomes, rates_are_searched)?;
     folder.write(TUNED_FILE, tuned.as_bytes())?;
     let table = page::table(&config.compare, &outcomes, false);
     println!("{table}\n\n{tuned}");

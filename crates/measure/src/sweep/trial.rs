@@ -282,7 +282,8 @@ impl fmt::Display for Search {
             Self::Random { trials, seed } => write!(
                 out,
                 "Every method tries {trials} draws of seed {seed}: a learning rate between the ends of \
-                 `tune_grid`, uniform in its logarithm, and the settings that the method names."
+                 `tune_grid`, one from each of equal parts of its logarithm, and the settings that the method \
+                     names."
             ),
             Self::Axes(axes) => {
                 let keys: Vec<&str> = axes.iter().map(Axis::key).collect();

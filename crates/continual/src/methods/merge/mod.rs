@@ -17,6 +17,9 @@ use crate::method::{Combine, Figure, Method, Notation, TaskContext, TaskDiagnost
 pub use kind::{MergeKind, MergeSettings, ThresholdKind, TiesKind, TiesSettings};
 pub use rule::{MergeRule, TaskWeight, TaskWeightName};
 
+/// The part of a state with the model that the first sequence started from.
+const BASE: &str = "merge-base.bpk";
+
 /// Fine-tuning of all parameters; at the end of each task, a rule merges the result with the model
 /// that the task began with.
 ///
@@ -70,11 +73,18 @@ impl<M: Module> Method<M> for MergeMethod<M> {
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {
-        self.start.part().into_iter().collect()
+        let base = self.base.iter();
+        let base = base.map(|base| StatePart::module(BASE, base));
+        self.start.part().into_iter().chain(base).collect()
     }
 
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
-        self.base = self.rule.reads_base().then(|| base.clone().no_grad());
+        // A later sequence starts from another model than the first one.
+        self.base = match (self.rule.reads_base(), saved.find(BASE)) {
+            (false, _) => None,
+            (true, None) => Some(base.clone().no_grad()),
+            (true, Some(_)) => Some(saved.module(BASE, base.clone())?.no_grad()),
+        };
         self.start.restore(base, saved)
     }
 
