@@ -212,3 +212,34 @@ fn the_committed_ablations_can_be_planned() {
     let study = ["study", "run", &rates, "--out", "y", "--part", "9999/9999"];
     succeed(folder.path(), &study);
 }
+
+#[test]
+fn a_folder_of_another_command_keeps_its_report() {
+    let folder = scratch();
+    let more = ["--method", "seqft", "--set", "tune_grid=[1e-3]"];
+    let sweep = [&["sweep", "--out", "swept"], &SMALL[..], &more].concat();
+    succeed(folder.path(), &sweep);
+    let report = folder.path().join("swept/report.md");
+    let before = fs::read_to_string(&report).unwrap();
+    for report_only in [&[][..], &["--report"]] {
+        let arguments = [
+            &["compare", "--out", "swept"],
+            &SMALL[..],
+            &more,
+            report_only,
+        ]
+        .concat();
+        let error = fail(folder.path(), &arguments);
+        assert!(error.contains("another command wrote it"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&report).unwrap(), before);
+    // Nor is a report made of nothing.
+    for out in ["nowhere", "."] {
+        let arguments = [&["compare", "--report", "--out", out], &SMALL[..], &more].concat();
+        let error = fail(folder.path(), &arguments);
+        assert!(
+            error.contains("there is no folder") || error.contains("holds no run"),
+            "{error}"
+        );
+    }
+}

@@ -1,9 +1,9 @@
-//! Models between the base model and a trained one.
+//! Models between the base model and a trained one, and merged models.
 
 use std::fs;
 
 use crate::runs::{SMALL, result};
-use crate::{fail, scratch, succeed};
+use crate::{fail, only, scratch, succeed};
 
 #[test]
 fn the_line_to_a_trained_model_begins_at_the_base_and_ends_at_its_scores() {
@@ -35,6 +35,42 @@ fn the_line_to_a_trained_model_begins_at_the_base_and_ends_at_its_scores() {
     );
     assert!(
         error.contains("--interpolate 1.5 is out of range"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_name_with_signs_that_no_file_may_have_still_names_files() {
+    let folder = scratch();
+    let more = [
+        "--method",
+        "slerp,wise-ft",
+        "--set",
+        "methods.wise-ft.weight='1/sqrt(t)'",
+        "--interpolate",
+        "0.5",
+        "--out",
+        "run",
+    ];
+    succeed(folder.path(), &[&SMALL[..], &more].concat());
+    let out = folder.path().join("run");
+    for stem in ["slerp-1-t", "wise-ft-1-sqrt-t-"] {
+        for (kind, end) in [("result", "json"), ("matrix", "csv"), ("line", "json")] {
+            only(&out, &format!("{kind}-{stem}-*-seed0.{end}"));
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_end_the_task_that_made_them_so() {
+    let folder = scratch();
+    let more = ["--method", "ties", "--set", "methods.ties.scale=1e300"];
+    let error = fail(
+        folder.path(),
+        &[&SMALL[..], &more, &["--out", "run"]].concat(),
+    );
+    assert!(
+        error.contains("the weights are not finite after task \"stance\""),
         "{error}"
     );
 }

@@ -4,7 +4,7 @@
 //! - `mistakes`, `bad_data`, `bad_models`: bad input, each one clear line.
 //! - `resume`, `disk`: runs that are killed or stopped, or find no room, and go on.
 //! - `side_by_side`: runs at the same time.
-//! - `line`: models between the base model and a trained one.
+//! - `line`: models between the base model and a trained one, and merged ones.
 //! - `tui`: a run drawn on a terminal.
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.

@@ -48,6 +48,15 @@ pub enum ContinualError {
         /// Learning rate of that step.
         learning_rate: f64,
     },
+    /// The weights are NaN or infinite after a task.
+    #[error(
+        "the weights are not finite after task {task:?}: lower the learning rate or the strength of what else \
+         changes them"
+    )]
+    NotFinite {
+        /// The task.
+        task: String,
+    },
     /// A training row cannot be read.
     #[error("training row {row} cannot be read: {reason}")]
     Row {

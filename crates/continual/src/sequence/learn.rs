@@ -99,9 +99,13 @@ impl Sequence<'_> {
         if self.config.scoring != Scoring::Nothing {
             diagnostics.carried_bytes = Some(carried_bytes(method)?);
         }
-        diagnostics
-            .figures
-            .push(distance_figure(&state.base, &model));
+        let distance = distance_figure(&state.base, &model);
+        if !distance.value.is_finite() {
+            return Err(ContinualError::NotFinite {
+                task: name.to_string(),
+            });
+        }
+        diagnostics.figures.push(distance);
         state.model = model;
         state.learned += 1;
         on_event(Event::TaskLearned {

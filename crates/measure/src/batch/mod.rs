@@ -7,6 +7,8 @@
 mod cost;
 mod go;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use report::record::{Contents, DivergedRun, Identity, RunFolder, RunResult, stem};
@@ -54,6 +56,22 @@ pub enum Ended {
     Scored(Box<RunResult>),
     /// With a loss or a gradient that was not finite.
     Diverged(Box<DivergedRun>),
+}
+
+/// Opens a folder for results, or makes it. `others` are files of other commands beside those of `trace`.
+///
+/// # Errors
+///
+/// If another command wrote the folder: its report would be replaced.
+pub fn own_folder(path: &Path, others: &[&str]) -> Result<RunFolder> {
+    for file in others.iter().chain(&["run.json"]) {
+        ensure!(
+            !path.join(file).exists(),
+            "{} has {file}, so another command wrote it: choose another --out",
+            path.display()
+        );
+    }
+    RunFolder::reopen(path)
 }
 
 impl Batch {

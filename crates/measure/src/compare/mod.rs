@@ -11,10 +11,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use report::record::RunFolder;
 use runs::data::ScoredRows;
 
-use crate::batch::{Batch, PlannedRun};
+use crate::batch::{Batch, PlannedRun, own_folder};
 use crate::study::{Variant, labels};
 use entry::Entry;
 pub use statistics::{Interval, Paired, rank_correlation};
@@ -66,7 +65,12 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     batch.print_remarks();
     let planned = plan(request, &batch)?;
     println!("{}", summary(request));
-    let folder = RunFolder::reopen(request.out)?;
+    ensure!(
+        !request.report_only || request.out.is_dir(),
+        "there is no folder {} to report on",
+        request.out.display()
+    );
+    let folder = own_folder(request.out, &["tuned.toml", "study.csv"])?;
     if !request.report_only {
         let runs: Vec<PlannedRun> = planned.iter().map(|(_, run)| run.clone()).collect();
         batch.run(&folder, &runs, request.jobs)?;
@@ -77,6 +81,11 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
         let own: Vec<&PlannedRun> = own.map(|(_, run)| run).collect();
         entries.push(Entry::read(&batch, &folder, variant, label, &own)?);
     }
+    ensure!(
+        !request.report_only || entries.iter().any(|entry| entry.runs().next().is_some()),
+        "{} holds no run with these settings: give the flags that the comparison was run with",
+        request.out.display()
+    );
     let page = page::Page {
         title: &title,
         remarks: &batch.orders[0].remarks,

@@ -12,7 +12,7 @@ use report::record::RunFolder;
 use runs::data::ScoredRows;
 use runs::settings::{RunConfig, ScoringName};
 
-use crate::batch::{Batch, PlannedRun};
+use crate::batch::{Batch, PlannedRun, own_folder};
 use choice::Outcome;
 pub use choice::TUNED_FILE;
 pub use trial::{Axis, Search};
@@ -78,7 +78,7 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
         runs.push(own);
     }
     let folder = match request.out {
-        Some(out) => RunFolder::reopen(out)?,
+        Some(out) => own_folder(out, &["compare.csv", "study.csv"])?,
         None => RunFolder::create(None, "sweep")?,
     };
     batch.run(&folder, &runs.concat(), request.jobs)?;
@@ -87,6 +87,11 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     for (trial, runs) in all.iter().zip(&runs) {
         outcomes.push(Outcome::read(&batch, &folder, trial, runs)?);
     }
+    ensure!(
+        outcomes.iter().any(|outcome| outcome.accuracy.is_some()),
+        "no trial can be chosen: all of them diverged; the runs are in {}",
+        folder.path().display()
+    );
     let rates_are_searched = !matches!(request.search, Search::Axes(_)) && !request.first_task;
     let tuned = choice::tuned(&config, &outcomes, rates_are_searched)?;
     folder.write(TUNED_FILE, tuned.as_bytes())?;

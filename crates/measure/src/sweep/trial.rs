@@ -174,6 +174,16 @@ fn combinations(
              with --method {method}"
         );
         let values = axis.values(config)?;
+        for (place, value) in values.iter().enumerate() {
+            ensure!(
+                !values[..place].contains(value),
+                "{key} would be tried at {value} twice: name each value once"
+            );
+        }
+        ensure!(
+            axes.iter().filter(|other| other.key() == key).count() == 1,
+            "{key} is named twice: name all of its values in one --vary"
+        );
         let longer = |tried: &Vec<(String, Value)>| {
             let tried = tried.clone();
             let values = values.iter().cloned();

@@ -108,6 +108,18 @@ fn settings_that_cannot_be_tried_are_errors() {
         let error = trials(&config(&pairs), "osft", &search).err().unwrap();
         assert!(format!("{error:#}").contains(words), "{axis}: {error:#}");
     }
+    let strength = |values: &[f64]| Axis::Values {
+        key: "methods.ewc.strength".to_string(),
+        values: values.iter().copied().map(Value::from).collect(),
+    };
+    for axes in [
+        vec![strength(&[1.0, 2.0, 1.0])],
+        vec![strength(&[1.0, 2.0]), strength(&[3.0])],
+    ] {
+        let config = config(&["compare=['ewc']"]);
+        let error = trials(&config, "ewc", &Search::Axes(axes)).err().unwrap();
+        assert!(error.to_string().contains("twice"), "{error}");
+    }
     for text in ["x", "x=a", "x=-1", "x=0", "x=inf"] {
         assert!(Axis::around(text).is_err(), "{text}");
     }

@@ -13,7 +13,6 @@ pub struct GrowingEnergy {
     /// Share of the energy on the first task, in `[0, 1]`.
     pub first: f64,
     /// What every further task adds to the share, in `[0, 1]`; the share does not exceed 1.
-    #[serde(default)]
     pub per_task: f64,
 }
 

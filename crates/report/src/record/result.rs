@@ -236,11 +236,10 @@ impl RunResult {
     }
 }
 
-/// The stem of a run's file names: readable, and different for different runs.
+/// The stem of a run's file names: readable, and different for different runs. A label may hold characters that no
+/// file name may.
 pub fn stem(label: &str, identity: &Identity, seed: u64) -> String {
-    format!(
-        "{}-{}-seed{seed}",
-        label.replace(' ', "-"),
-        identity.short()
-    )
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    let label = label.replace(|c| !allowed(c), "-");
+    format!("{label}-{}-seed{seed}", identity.short())
 }

@@ -249,7 +249,13 @@ pub fn diverged(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| {
         let cause = cause.downcast_ref::<ContinualError>();
-        matches!(cause, Some(ContinualError::Diverged { .. }))
+        let diverged = |error: &ContinualError| {
+            matches!(
+                error,
+                ContinualError::Diverged { .. } | ContinualError::NotFinite { .. }
+            )
+        };
+        cause.is_some_and(diverged)
     })
 }
 

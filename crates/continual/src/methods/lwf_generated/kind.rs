@@ -41,6 +41,11 @@ impl Default for LwfGeneratedConfig {
     }
 }
 
+/// More rows than any task would be worth.
+const MOST_ROWS: usize = 1_000_000;
+/// More tokens than any model reads at a time.
+const MOST_TOKENS: usize = 1_000_000;
+
 impl LwfGeneratedConfig {
     /// Checks every setting.
     ///
@@ -50,9 +55,11 @@ impl LwfGeneratedConfig {
     pub fn validate(&self) -> Result<(), ContinualError> {
         check_strength(self.strength)?;
         check_temperature(self.temperature)?;
-        check(self.rows > 0, "rows", self.rows, "at least 1")?;
+        let rows = (1..=MOST_ROWS).contains(&self.rows);
+        check(rows, "rows", self.rows, "from 1 to 1000000")?;
         // A decoder-only model predicts nothing in a row of one token.
-        check(self.tokens > 1, "tokens", self.tokens, "at least 2")?;
+        let tokens = (2..=MOST_TOKENS).contains(&self.tokens);
+        check(tokens, "tokens", self.tokens, "from 2 to 1000000")?;
         let count = self.rows_per_step;
         check(count > 0, "rows_per_step", count, "at least 1")
     }
