@@ -64,7 +64,7 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     println!("{title}\n");
     batch.print_remarks();
     let planned = plan(request, &batch)?;
-    println!("{}", summary(request));
+    println!("{}: {}\n", summary(request), labels.join(", "));
     ensure!(
         !request.report_only || request.out.is_dir(),
         "there is no folder {} to report on",
