@@ -77,8 +77,8 @@ pub struct LearningArgs {
     /// Name of the task [default: that of the file].
     #[arg(long)]
     pub task: Option<String>,
-    /// How the model learns: osft, osft-paper, seqft, lora, lora-decay, inc-lora, o-lora, milora, pissa or seq-svd
-    /// [default: osft].
+    /// How the model learns: osft, osft-paper, seqft, lora, replay, ewc or any other method that learns one task after
+    /// another (docs/methods.md) [default: osft].
     #[arg(long)]
     pub method: Option<String>,
     /// Share of the directions of every layer that may train, from 0 to 1; for osft and osft-paper [default: as many as

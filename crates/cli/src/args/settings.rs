@@ -268,7 +268,8 @@ impl LearningArgs {
         if let Some(rule) = rule {
             ensure!(
                 ["osft", "osft-paper"].contains(&method),
-                "--unfreeze-ratio and --energy are settings of osft and osft-paper; {method} protects no directions"
+                "--unfreeze-ratio and --energy are settings of osft and osft-paper, and not of {method}: if it protects \
+                 directions, say how many by --set methods.{method}.protected_share={{RULE=NUMBER}}"
             );
             let own = table_in(table_in(flags, "methods"), method);
             own.insert("protected_share".to_string(), rule);
