@@ -259,7 +259,7 @@ fn settings_of_files_and_pairs_hold_beside_options() {
     ];
     let output = run(&[&arguments[..], &["--unfreeze-ratio", "0.5"]].concat());
     assert!(
-        said(&output).contains("lora protects no directions"),
+        said(&output).contains("and not of lora"),
         "{}",
         said(&output)
     );
