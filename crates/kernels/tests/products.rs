@@ -92,3 +92,19 @@ proptest! {
         prop_assert_eq!(at([0; 3]), at(offsets));
     }
 }
+
+#[test]
+fn a_short_rest_of_rows_or_columns_is_computed_as_on_one_thread() {
+    for longer in [193, 194, 207, 241, 289] {
+        for [m, n] in [[longer, 100], [100, longer]] {
+            let (a, b) = (numbers(m * 100, 1), numbers(100 * n, 2));
+            let a = Matrix::dense(&a, m, 100, false);
+            let b = Matrix::dense(&b, 100, n, false);
+            on_any_threads(|| {
+                let mut output = vec![0.0; m * n];
+                product(a, b, &mut output, Written::Replaced);
+                output
+            });
+        }
+    }
+}

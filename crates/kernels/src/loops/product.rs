@@ -86,13 +86,15 @@ pub fn product(a: Matrix<'_>, b: Matrix<'_>, output: &mut [f32], written: Writte
     if threads == 1 {
         return matmul(output, accum, a, b, 1.0, Par::Seq);
     }
-    // The longer side is divided among the threads. Every number is computed as on one thread.
+    // The longer side is divided among the threads. Every number is computed as on one thread: so no part is short, since
+    // a product with a single row or column takes a loop that adds in another order.
     let (longer, by_rows) = (m.max(n), m >= n);
     let part = longer.div_ceil(threads).next_multiple_of(ALIGNED);
     let mut parts = Vec::with_capacity(threads);
     let (mut rest, mut start) = (output, 0);
     while start < longer {
-        let size = part.min(longer - start);
+        let left = longer - start;
+        let size = if left < part + ALIGNED { left } else { part };
         let (head, tail) = match by_rows {
             true => rest.split_at_row_mut(size),
             false => rest.split_at_col_mut(size),
