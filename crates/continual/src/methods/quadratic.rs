@@ -55,15 +55,17 @@ impl ModuleVisitor for AddPull<'_> {
         let Some(anchor) = self.anchor.remove::<D>(param.id) else {
             return;
         };
+        let mut pull = param.val().inner() - anchor;
+        if let Some(importance) = &mut self.importance {
+            // What no task depended on is not held.
+            let Some(importance) = importance.remove::<D>(param.id) else {
+                return;
+            };
+            pull = pull * importance;
+        }
         let Some(gradient) = self.grads.remove::<D>(param.id) else {
             return;
         };
-        let mut pull = param.val().inner() - anchor;
-        if let Some(importance) = &mut self.importance
-            && let Some(importance) = importance.remove::<D>(param.id)
-        {
-            pull = pull * importance;
-        }
         self.grads
             .register(param.id, gradient + pull * self.strength);
     }
