@@ -49,13 +49,13 @@ impl<M: Module> Method<M> for SeqFt {
         Ok((model.set_require_grad(true), optimizer))
     }
 
-    fn multiplications(
-        &self,
-        _path: &str,
-        [d_in, d_out]: [usize; 2],
-        tokens: usize,
-    ) -> Option<usize> {
-        // Forward pass, gradient of the input, gradient of the weight.
-        Some(3 * tokens * d_in * d_out)
+    fn multiplications(&self, _path: &str, shape: [usize; 2], tokens: usize) -> Option<usize> {
+        Some(plain_multiplications(shape, tokens))
     }
+}
+
+/// Multiplications of a plain training step in a layer with a weight of this shape.
+pub(super) fn plain_multiplications([d_in, d_out]: [usize; 2], tokens: usize) -> usize {
+    // Forward pass, gradient of the input, gradient of the weight.
+    3 * tokens * d_in * d_out
 }

@@ -10,6 +10,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{FloatDType, Tensor};
 
+use super::seqft::plain_multiplications;
 use super::task_start::TaskStart;
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
@@ -62,14 +63,8 @@ impl<M: Module> Method<M> for MergeMethod<M> {
         Ok((model.set_require_grad(true), optimizer))
     }
 
-    fn multiplications(
-        &self,
-        _path: &str,
-        [d_in, d_out]: [usize; 2],
-        tokens: usize,
-    ) -> Option<usize> {
-        // Forward pass, gradient of the input, gradient of the weight.
-        Some(3 * tokens * d_in * d_out)
+    fn multiplications(&self, _path: &str, shape: [usize; 2], tokens: usize) -> Option<usize> {
+        Some(plain_multiplications(shape, tokens))
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {
