@@ -184,6 +184,7 @@ fn osft_with(change: fn(OsftConfig) -> OsftConfig) -> Make {
 type Make = Box<dyn Fn() -> Box<dyn Method<Decoder>>>;
 
 fn methods() -> Vec<(&'static str, Make)> {
+    use SplitSource::{Both, Inputs, InputsAndGradients, Weights};
     let of = |source, form, precision| -> Make { Box::new(move || osft(source, form, precision)) };
     let osft = |source, form| of(source, form, BasePrecision::Full);
     const ADAPTERS: &str = r"targets = ['(q|v)_proj\.weight$']
@@ -196,17 +197,12 @@ alpha = 6.0
         ("seqft", Box::new(|| Box::new(SeqFt))),
         ("per-task", Box::new(|| Box::new(PerTaskFt::new()))),
         ("multi-task", Box::new(|| Box::new(MultiTaskFt))),
-        ("osft weights", osft(SplitSource::Weights, Form::Core)),
-        ("osft inputs", osft(SplitSource::Inputs, Form::Core)),
-        ("osft both", osft(SplitSource::Both, Form::Weight)),
-        (
-            "osft factored",
-            osft(SplitSource::Inputs, Form::FactoredReprojected),
-        ),
-        (
-            "osft bf16",
-            of(SplitSource::Inputs, Form::Core, BasePrecision::Bf16),
-        ),
+        ("osft weights", osft(Weights, Form::Core)),
+        ("osft inputs", osft(Inputs, Form::Core)),
+        ("osft both", osft(Both, Form::Weight)),
+        ("osft gradients", osft(InputsAndGradients, Form::Core)),
+        ("osft factored", osft(Inputs, Form::FactoredReprojected)),
+        ("osft bf16", of(Inputs, Form::Core, BasePrecision::Bf16)),
         (
             "osft ridge",
             osft_with(|config| config.with_scaling(Scaling::Ridge)),

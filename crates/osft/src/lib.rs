@@ -56,8 +56,8 @@
 //! - which parameters are split, [`Targets`]: the linear layers except output heads, or whatever patterns
 //!   or a parameter group of Burn choose;
 //! - where the protected directions come from, [`SplitSource`]: the singular values of the weights (the
-//!   paper), or the second moment of the layers' inputs, which a [`Calibrator`] measures and a
-//!   [`SplitContext`] passes on;
+//!   paper), or the second moment of the layers' inputs (with that of the gradients, if asked for), which a
+//!   [`Calibrator`] measures and a [`SplitContext`] passes on;
 //! - how many directions are protected, by a [`ShareRule`] for all targets or a [`TargetShare`] for some: a
 //!   fixed share, the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number,
 //!   or a [`Rule`] of your own, which [`ShareRules`] makes from settings;

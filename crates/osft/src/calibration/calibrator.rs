@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 
 use super::importance::linear_cka;
 use super::moment::Moment;
+use super::observation::{cosine_sum, fits};
 use super::sums::Sums;
 use super::symmetric::SINGLE_FROM;
 use super::{Calibration, LayerCalibration, Source};
@@ -79,8 +80,12 @@ pub struct Calibrator {
     cosines: HashMap<ParamId, (f64, usize)>,
     /// Sum over rows of the squared gradients of each layer, and the number of rows.
     pub(super) gradients: HashMap<ParamId, (f64, usize)>,
-    max_dense_dimension: usize,
-    sketch_rows: usize,
+    /// Whether the second moments of the gradients are measured.
+    pub(super) moments_of_gradients: bool,
+    /// Sums over the rows of each layer's gradients.
+    pub(super) gradient_sums: HashMap<ParamId, Sums>,
+    pub(super) max_dense_dimension: usize,
+    pub(super) sketch_rows: usize,
 }
 
 impl Calibrator {
@@ -101,6 +106,8 @@ impl Calibrator {
             measures: Vec::new(),
             cosines: HashMap::new(),
             gradients: HashMap::new(),
+            moments_of_gradients: false,
+            gradient_sums: HashMap::new(),
             max_dense_dimension: MAX_DENSE_DIMENSION,
             sketch_rows: SKETCH_ROWS,
         })
@@ -112,7 +119,8 @@ impl Calibrator {
     ///
     /// The errors of [`new`](Self::new).
     pub fn for_config<M: Module>(module: &M, config: &OsftConfig) -> Result<Self, OsftError> {
-        let calibrator = Self::new(module, &config.targets)?;
+        let mut calibrator = Self::new(module, &config.targets)?;
+        calibrator.moments_of_gradients = config.split.needs_gradients();
         let measures = config.importance_measures().into_iter();
         Ok(measures.fold(calibrator, Self::with_importance))
     }
@@ -231,14 +239,13 @@ impl Calibrator {
     /// # Errors
     ///
     /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`] if its
-    /// inputs or outputs are not finite, [`OsftError::NoGradients`] if a measure of importance reads
-    /// gradients and none were observed, the errors of [`new`](Self::new) and, if linear CKA is measured,
+    /// inputs or outputs are not finite, [`OsftError::NoGradients`] if the split or a measure of importance
+    /// reads gradients and none were observed, the errors of [`new`](Self::new) and, if linear CKA is measured,
     /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] for a weight that
     /// cannot be read.
-    pub fn finish<M: Module>(self, name: &str, module: &M) -> Result<Calibration, OsftError> {
+    pub fn finish<M: Module>(mut self, name: &str, module: &M) -> Result<Calibration, OsftError> {
         let tokens = self.groups.iter().map(|sums| sums.rows).max().unwrap_or(0);
-        let (reads_weight, reads_gradients) =
-            (self.reads(Reads::Weight), self.reads(Reads::Gradients));
+        let (reads_weight, reads_gradients) = (self.reads(Reads::Weight), self.reads_gradients());
         let moments = self.groups.into_iter().map(Sums::normalized);
         let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
         let mut layers = Vec::new();
@@ -278,9 +285,18 @@ impl Calibrator {
             if scores.values().any(|score| !score.is_finite()) {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
             }
+            let gradients = self.gradient_sums.remove(&weight.id);
+            let gradients = gradients.map(|sums| Arc::new(sums.normalized()));
+            if gradients
+                .as_ref()
+                .is_some_and(|gradients| !gradients.is_finite())
+            {
+                return Err(OsftError::NonFiniteInputs { layer: weight.path });
+            }
             layers.push(LayerCalibration {
                 path: weight.path,
                 moment,
+                gradients,
                 scores,
             });
         }
@@ -295,52 +311,4 @@ impl Calibrator {
             unions: Vec::new(),
         })
     }
-}
-
-/// # Errors
-///
-/// [`OsftError::OtherObservation`] if they do not.
-fn fits(
-    place: &Place,
-    dimension_before: Option<usize>,
-    input: [usize; 2],
-    output: [usize; 2],
-) -> Result<(), OsftError> {
-    let [rows, width] = input;
-    // Burn may report the shape of an uninitialized parameter transposed.
-    let [d_in, d_out] = match place.has_shape([width, output[1]]) {
-        true => [dimension_before.unwrap_or(width), output[1]],
-        false => place.shape,
-    };
-    let mut checked = [
-        ("inputs", input, [rows, d_in]),
-        ("outputs", output, [rows, d_out]),
-    ]
-    .into_iter();
-    match checked.find(|(_, found, expected)| found != expected) {
-        None => Ok(()),
-        Some((what, found, expected)) => Err(OsftError::OtherObservation {
-            layer: place.path.clone(),
-            what,
-            expected,
-            found,
-        }),
-    }
-}
-
-/// Sum over rows of `cos(x, y)`, both truncated to their first `min(d_in, d_out)` entries. A row of `x` or
-/// `y` that is zero there adds 0.
-///
-/// # Shapes
-/// - `x`: `[n, d_in]`
-/// - `y`: `[n, d_out]`
-fn cosine_sum(x: Tensor<2>, y: Tensor<2>) -> f64 {
-    let [rows, d_in] = x.dims();
-    let r = d_in.min(y.dims()[1]);
-    let x = x.slice([0..rows, 0..r]);
-    let y = y.slice([0..rows, 0..r]);
-    let dot = (x.clone() * y.clone()).sum_dim(1);
-    let lengths = x.square().sum_dim(1).sqrt() * y.square().sum_dim(1).sqrt();
-    let cosines = dot / lengths.clamp_min(f32::MIN_POSITIVE);
-    cosines.into_data().iter::<f64>().sum()
 }

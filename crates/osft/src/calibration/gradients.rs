@@ -4,14 +4,16 @@ use burn::module::ParamId;
 use burn::tensor::Tensor;
 
 use super::Calibrator;
+use super::sums::Sums;
 use crate::error::OsftError;
 use crate::importance_measure::Reads;
+use crate::module::widened;
 
 impl Calibrator {
-    /// Whether a measure of importance reads gradients: then
+    /// Whether the split or a measure of importance reads gradients: then
     /// [`observe_gradients`](Self::observe_gradients) must be called for rows of the data.
     pub fn reads_gradients(&self) -> bool {
-        self.reads(Reads::Gradients)
+        self.moments_of_gradients || self.reads(Reads::Gradients)
     }
 
     /// The weights whose inputs and gradients are observed, in no order.
@@ -51,6 +53,14 @@ impl Calibrator {
             let (sum, rows) = self.gradients.entry(place.id).or_default();
             *sum += square;
             *rows += 1;
+            if self.moments_of_gradients {
+                let d_out = gradient.dims()[1];
+                let sums = self.gradient_sums.entry(place.id).or_insert_with(|| {
+                    Sums::new(self.max_dense_dimension, self.sketch_rows, d_out)
+                });
+                // A row of `G` for every input coordinate: the sum of their outer products is `Gᵀ G`.
+                sums.add(widened(gradient.clone().inner()));
+            }
         }
         Ok(())
     }

@@ -76,6 +76,7 @@ mod tests {
                 .map(|&cosine| LayerCalibration {
                     path: String::new(),
                     moment: 0,
+                    gradients: None,
                     scores: ImportanceMeasure::ALL
                         .map(|measure| (measure.name().to_string(), cosine))
                         .into(),

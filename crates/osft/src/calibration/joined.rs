@@ -154,6 +154,18 @@ impl Calibration {
                 let layer = layer.path.clone();
                 return Err(OsftError::OtherSketch { layer });
             }
+            match (
+                &layer.gradients,
+                &newer_layers[layer.path.as_str()].gradients,
+            ) {
+                (None, None) => {}
+                (Some(own), Some(new)) if own.mixes_with(new) => {}
+                (Some(own), Some(new)) if own.dimension() == new.dimension() => {
+                    let layer = layer.path.clone();
+                    return Err(OsftError::OtherSketch { layer });
+                }
+                _ => return Err(mismatch(&layer.path)),
+            }
         }
         Ok(Matched { moment_of, layers })
     }
@@ -176,5 +188,13 @@ impl Calibration {
             .collect();
         self.sources.extend(newer.sources.iter().cloned());
         self.layers = layers;
+        let newer = newer.by_path();
+        for layer in &mut self.layers {
+            let gradients = newer[layer.path.as_str()].gradients.as_ref();
+            layer.gradients = layer.gradients.take().zip(gradients).map(|(own, newer)| {
+                let own = Arc::unwrap_or_clone(own);
+                Arc::new(own.mixed(old, newer, new))
+            });
+        }
     }
 }

@@ -5,6 +5,7 @@ mod gradients;
 mod importance;
 mod joined;
 mod moment;
+mod observation;
 mod sketch;
 mod sums;
 mod symmetric;
@@ -42,6 +43,9 @@ pub(crate) struct LayerCalibration {
     pub path: String,
     /// Index of the moment of its inputs.
     pub moment: usize,
+    /// The second moment of the gradients with respect to its outputs, if the split reads it: the mean of
+    /// `Gᵀ G / d_in` over rows, where `G` is the gradient of a row's loss with respect to the weight.
+    pub gradients: Option<Arc<Moment>>,
     /// Scores on the latest source by the names of the measures of importance.
     pub scores: BTreeMap<String, f64>,
 }

@@ -26,12 +26,22 @@ pub enum SplitSource {
     /// The top singular directions of `Σ^{1/2} W`: outputs that carry energy, and the inputs that
     /// produce them.
     Both,
+    /// The directions that carry the energy of the layer's inputs, on the input side, and those that carry
+    /// the energy of the gradients with respect to the layer's outputs, on the output side. With
+    /// [`Form::Core`] nothing moves in either, with [`Form::Weight`] what is in both does not move: the
+    /// Kronecker product of the two projectors.
+    InputsAndGradients,
 }
 
 impl SplitSource {
     /// Whether the split needs the moments of a layer's inputs.
     pub fn needs_calibration(self) -> bool {
         self != Self::Weights
+    }
+
+    /// Whether the split also needs the moments of the gradients.
+    pub fn needs_gradients(self) -> bool {
+        self == Self::InputsAndGradients
     }
 }
 

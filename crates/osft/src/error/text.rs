@@ -180,7 +180,7 @@ impl Display for OsftError {
             ),
             Self::NoGradients { layer } => write!(
                 f,
-                "no gradients of layer {layer:?} were observed, which the measure of importance reads: pass those of \
+                "no gradients of layer {layer:?} were observed, which the split or the importance reads: pass those of \
                  every row to `Calibrator::observe_gradients`, from a module whose weights are not frozen"
             ),
             Self::OtherObservation {

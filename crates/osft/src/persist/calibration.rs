@@ -11,19 +11,21 @@ use crate::calibration::{
 };
 use crate::error::OsftError;
 use crate::linalg::vector_data;
-use crate::persist::{Format, Tensors, pack, unpack};
+use crate::persist::{Format, Stored, Tensors, pack, unpack};
 
 /// Since version 2, importance is optional; version 1 always contains both measures. Version 3 added the
 /// checksum. Since version 4, an exact moment is its upper triangle, in f32 if it is large. Version 5 added
-/// united directions and other measures of importance; a calibration without them is written as version 4.
+/// united directions and other measures of importance, version 6 the moments of the gradients; a calibration
+/// without them is written as version 4.
 const FORMAT: Format = Format {
     kind: "calibration",
-    version: 5,
+    version: 6,
     oldest: 1,
     checked_since: 3,
 };
 
-/// Version of a file without what version 5 added.
+/// Version of a file without what version 6 added, and without what version 5 added.
+const WITHOUT_GRADIENTS: u32 = 5;
 const WITHOUT_ADDITIONS: u32 = 4;
 
 /// The tensor with the scores of a measure of importance, one number per layer.
@@ -45,6 +47,10 @@ struct Header {
     /// Whether every moment has united directions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     united: bool,
+    /// Rows of the sketch of every layer's moment of the gradients, `None` for an exact one; empty without such
+    /// moments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gradient_sketch_rows: Vec<Option<usize>>,
     /// The measures of importance beside cosine and linear CKA.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     measures: Vec<String>,
@@ -72,14 +78,14 @@ impl Calibration {
         let mut tensors = Tensors::new();
         let mut sketch_rows = Vec::new();
         for (index, moment) in self.moments.iter().enumerate() {
-            let [mean, numbers, second] = moment.parts();
-            tensors.push((format!("{index}.moment"), second));
-            tensors.push((format!("{index}.mean"), mean));
-            tensors.push((format!("{index}.numbers"), numbers));
-            sketch_rows.push(match &moment.second {
-                Second::Dense(_) => None,
-                Second::Sketched(sketch) => Some(sketch.sketch_rows()),
-            });
+            sketch_rows.push(push_moment(&index.to_string(), moment, &mut tensors));
+        }
+        let mut gradient_sketch_rows = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            if let Some(moment) = &layer.gradients {
+                let name = format!("{index}.gradients");
+                gradient_sketch_rows.push(push_moment(&name, moment, &mut tensors));
+            }
         }
         for (index, union) in self.unions.iter().enumerate() {
             let [basis, importance] = union.parts();
@@ -116,11 +122,14 @@ impl Calibration {
             layers: self.layers.iter().map(layer).collect(),
             sketch_rows,
             united: !self.unions.is_empty(),
+            gradient_sketch_rows,
             measures,
         };
-        let version = match header.united || !header.measures.is_empty() {
-            true => FORMAT.version,
-            false => WITHOUT_ADDITIONS,
+        let additions = header.united || !header.measures.is_empty();
+        let version = match (header.gradient_sketch_rows.is_empty(), additions) {
+            (false, _) => FORMAT.version,
+            (true, true) => WITHOUT_GRADIENTS,
+            (true, false) => WITHOUT_ADDITIONS,
         };
         pack(Format { version, ..FORMAT }, &header, &tensors)
     }
@@ -133,38 +142,19 @@ impl Calibration {
     /// not a saved calibration or were changed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OsftError> {
         let (header, mut tensors) = unpack::<Header>(FORMAT, bytes)?;
-        let broken = |reason: &str| OsftError::BrokenState {
-            kind: FORMAT.kind,
-            reason: reason.to_string(),
-        };
         let mut moments = Vec::new();
         for (index, sketch_rows) in header.sketch_rows.iter().enumerate() {
-            let second = tensors.take(&format!("{index}.moment"))?;
-            let mean = tensors.take_vector(&format!("{index}.mean"))?;
-            let [trace, shrinkage] = tensors.take_numbers(&format!("{index}.numbers"))?;
-            let unfit = || broken("a moment has not the dimension of its mean");
-            let second = match (sketch_rows, second.shape().len()) {
-                // Up to version 3: all entries.
-                (None, 2) => {
-                    let matrix = matrix_of(&second, mean.len()).ok_or_else(unfit)?;
-                    if matrix.nrows() != matrix.ncols() {
-                        return Err(broken("a moment is not square"));
-                    }
-                    Second::Dense(Symmetric::of(&matrix))
-                }
-                (None, _) => {
-                    Second::Dense(Symmetric::from_data(mean.len(), &second).ok_or_else(unfit)?)
-                }
-                (Some(rows), _) => {
-                    let matrix = matrix_of(&second, mean.len()).ok_or_else(unfit)?;
-                    Second::Sketched(Sketch::from_parts(&matrix, *rows, shrinkage))
-                }
-            };
-            moments.push(Arc::new(Moment {
-                mean,
-                trace,
-                second,
-            }));
+            let moment = take_moment(&index.to_string(), *sketch_rows, &mut tensors)?;
+            moments.push(Arc::new(moment));
+        }
+        let mut gradients = Vec::new();
+        for (index, sketch_rows) in header.gradient_sketch_rows.iter().enumerate() {
+            let name = format!("{index}.gradients");
+            let moment = take_moment(&name, *sketch_rows, &mut tensors)?;
+            gradients.push(Arc::new(moment));
+        }
+        if !gradients.is_empty() && gradients.len() != header.layers.len() {
+            return Err(broken("not one moment of the gradients per layer"));
         }
         let mut unions = Vec::new();
         for (index, moment) in moments.iter().enumerate().filter(|_| header.united) {
@@ -217,6 +207,7 @@ impl Calibration {
                 .map(|(index, layer)| LayerCalibration {
                     path: layer.path,
                     moment: layer.moment,
+                    gradients: gradients.get(index).cloned(),
                     scores: scores
                         .iter()
                         .map(|(measure, values)| (measure.clone(), values[index]))
@@ -225,6 +216,59 @@ impl Calibration {
                 .collect(),
         })
     }
+}
+
+fn broken(reason: &str) -> OsftError {
+    OsftError::BrokenState {
+        kind: FORMAT.kind,
+        reason: reason.to_string(),
+    }
+}
+
+/// Adds the tensors of a moment, and returns the rows of its sketch; `None` if it is exact.
+fn push_moment(name: &str, moment: &Moment, tensors: &mut Tensors) -> Option<usize> {
+    let [mean, numbers, second] = moment.parts();
+    tensors.push((format!("{name}.moment"), second));
+    tensors.push((format!("{name}.mean"), mean));
+    tensors.push((format!("{name}.numbers"), numbers));
+    match &moment.second {
+        Second::Dense(_) => None,
+        Second::Sketched(sketch) => Some(sketch.sketch_rows()),
+    }
+}
+
+/// # Errors
+///
+/// [`OsftError::BrokenState`] if the tensors are missing or do not fit each other.
+fn take_moment(
+    name: &str,
+    sketch_rows: Option<usize>,
+    tensors: &mut Stored,
+) -> Result<Moment, OsftError> {
+    let second = tensors.take(&format!("{name}.moment"))?;
+    let mean = tensors.take_vector(&format!("{name}.mean"))?;
+    let [trace, shrinkage] = tensors.take_numbers(&format!("{name}.numbers"))?;
+    let unfit = || broken("a moment has not the dimension of its mean");
+    let second = match (sketch_rows, second.shape().len()) {
+        // Up to version 3: all entries.
+        (None, 2) => {
+            let matrix = matrix_of(&second, mean.len()).ok_or_else(unfit)?;
+            if matrix.nrows() != matrix.ncols() {
+                return Err(broken("a moment is not square"));
+            }
+            Second::Dense(Symmetric::of(&matrix))
+        }
+        (None, _) => Second::Dense(Symmetric::from_data(mean.len(), &second).ok_or_else(unfit)?),
+        (Some(rows), _) => {
+            let matrix = matrix_of(&second, mean.len()).ok_or_else(unfit)?;
+            Second::Sketched(Sketch::from_parts(&matrix, rows, shrinkage))
+        }
+    };
+    Ok(Moment {
+        mean,
+        trace,
+        second,
+    })
 }
 
 /// A matrix with so many columns; `None` for another shape.

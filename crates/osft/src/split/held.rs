@@ -265,6 +265,17 @@ fn protected_of(shape: [usize; 2], rule: &dyn Rule, config: &OsftConfig) -> Opti
                 _ => hard([k_in, 0]),
             })
         }
+        // A sketch has no more directions than rows.
+        SplitSource::InputsAndGradients => {
+            let of_side = |d: usize| {
+                let k = by_size(d)?;
+                Some(match d > MAX_DENSE_DIMENSION {
+                    true => k.min(SKETCH_ROWS),
+                    false => k,
+                })
+            };
+            Some(hard([of_side(d_in)?, of_side(shape[1])?]))
+        }
         SplitSource::Both => None,
     }
 }

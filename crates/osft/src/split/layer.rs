@@ -36,6 +36,8 @@ pub struct LayerSplit {
     /// Input directions that the rule asked for but that do not exist, since the inputs of the weight span
     /// fewer.
     pub lost_directions: usize,
+    /// Number of the first energies that are those of protected directions.
+    pub(crate) protected_energies: usize,
     /// Energy of each decomposed direction, descending: squared singular values of `W` or of `Σ^{1/2} W`,
     /// eigenvalues of `Σ`. Of united sources: that of each united direction, in the order of addition.
     pub energies: Vec<f64>,
@@ -178,6 +180,7 @@ impl LayerSplit {
             lost_directions: directions.lost,
             constraint: Arc::new(constraint),
             core: has_core.then(ParamId::new),
+            protected_energies: directions.protected_energies,
             energies: directions.energies,
             total_energy: directions.total_energy,
             importance: layer.importance,
@@ -220,7 +223,7 @@ impl LayerSplit {
 
     /// Share of the decomposed energy in the protected directions, in `[0, 1]`; 0 if there is no energy.
     pub fn protected_energy(&self) -> f64 {
-        let k = self.k_in.max(self.k_out).min(self.energies.len());
+        let k = self.protected_energies.min(self.energies.len());
         let protected = self.energies[..k].iter().fold(0.0, |sum, e| sum + e);
         if self.total_energy > 0.0 {
             (protected / self.total_energy).min(1.0)

@@ -81,6 +81,7 @@ impl Osft {
                 weight: &weight,
                 inputs: moment.and_then(|moment| Some((moment.as_ref(), spectra.of(moment)?))),
                 rule: per_target.rules[index].clone(),
+                gradients: per_target.gradients.get(index).map(Arc::as_ref),
                 united: moment
                     .map(Arc::as_ref)
                     .zip(per_target.unions.get(index).map(Arc::as_ref)),

@@ -14,6 +14,8 @@ use crate::split::SplitContext;
 #[derive(Default)]
 pub(crate) struct PerTarget {
     pub moments: Vec<Arc<Moment>>,
+    /// Moments of the gradients; empty unless the split reads them.
+    pub gradients: Vec<Arc<Moment>>,
     /// What any source needs of the inputs; empty unless the split reads it.
     pub unions: Vec<Arc<Union>>,
     /// The rule of every target.
@@ -46,7 +48,7 @@ impl PerTarget {
         let all = &calibration.moments;
         let layers = calibration.by_path();
         for target in targets {
-            let [d_in, _] = target.value.dims();
+            let [d_in, d_out] = target.value.dims();
             let layer = layers.get(target.path.as_str());
             let moment = layer.and_then(|layer| all.get(layer.moment));
             match moment.filter(|moment| moment.dimension() == d_in) {
@@ -55,6 +57,17 @@ impl PerTarget {
                     let layer = target.path.clone();
                     return Err(OsftError::OtherCalibration { layer });
                 }
+            }
+            if config.split.needs_gradients() {
+                let gradients = layer.and_then(|layer| layer.gradients.as_ref());
+                let gradients = gradients.ok_or_else(|| OsftError::NoGradients {
+                    layer: target.path.clone(),
+                })?;
+                if gradients.dimension() != d_out {
+                    let layer = target.path.clone();
+                    return Err(OsftError::OtherCalibration { layer });
+                }
+                per_target.gradients.push(gradients.clone());
             }
         }
         if config.combine == Combine::Union {

@@ -27,6 +27,10 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
                     "both",
                     "Top singular directions of the weights as the inputs see them",
                 ),
+                (
+                    "inputs_and_gradients",
+                    "Directions that hold the energy of the layers' inputs, and of the gradients of their outputs",
+                ),
             ],
         ),
         Flag::choice(

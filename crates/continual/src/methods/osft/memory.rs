@@ -2,6 +2,7 @@
 
 use ::osft::{
     BasePrecision, Combine, HeldNumbers, Osft, OsftConfig, Others, ShareRule, SplitSource,
+    moment_bytes,
 };
 use burn::module::Module;
 
@@ -19,6 +20,10 @@ pub(in crate::methods) fn needs<M: Module>(
 ) -> Result<MemoryNeeds, ContinualError> {
     let parameters = model.num_params();
     let targets = config.targets.selected(model)?;
+    let of_gradients: usize = match config.split.needs_gradients() {
+        true => targets.iter().map(|t| moment_bytes(t.shape[1])[1]).sum(),
+        false => 0,
+    };
     let targets: usize = targets.iter().map(|t| t.shape[0] * t.shape[1]).sum();
     let others_trained = match config.others {
         Others::Frozen => 0,
@@ -46,7 +51,7 @@ pub(in crate::methods) fn needs<M: Module>(
         weights: 4 * numbers.weights + 2 * numbers.bf16_weights,
         shared: 4 * (parameters - changed - others_trained),
         splits: true,
-        attached: 4 * (numbers.starts + numbers.bases + numbers.attached),
+        attached: 4 * (numbers.starts + numbers.bases + numbers.attached) + of_gradients,
         gradients: 4 * numbers.trained,
         moments: 8 * numbers.trained,
     })

@@ -9,6 +9,7 @@ pub(super) fn label(config: &OsftConfig) -> String {
         SplitSource::Weights => "weights",
         SplitSource::Inputs => "inputs",
         SplitSource::Both => "both",
+        SplitSource::InputsAndGradients => "inputs and gradients",
     };
     let form = match config.form {
         Form::Core => "core",

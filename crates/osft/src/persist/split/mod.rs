@@ -63,6 +63,9 @@ struct LayerHeader {
     shape: [usize; 2],
     k_in: usize,
     k_out: usize,
+    /// `None` where it is the larger of `k_in` and `k_out`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protected_energies: Option<usize>,
     lost_directions: usize,
     has_importance: bool,
     has_input_energy: bool,

@@ -242,6 +242,7 @@ fn restored(
         k_out,
         mean_scale: scales.map(|[mean, _]| mean),
         lost_directions: layer.lost_directions,
+        protected_energies: layer.protected_energies.unwrap_or(k_in.max(k_out)),
         energies: tensors.take_vector(&name("energies"))?,
         total_energy,
         importance: layer.has_importance.then_some(importance),

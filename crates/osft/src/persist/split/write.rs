@@ -66,6 +66,8 @@ impl Osft {
                 shape: layer.shape,
                 k_in: layer.k_in,
                 k_out: layer.k_out,
+                protected_energies: (layer.protected_energies != layer.k_in.max(layer.k_out))
+                    .then_some(layer.protected_energies),
                 lost_directions: layer.lost_directions,
                 has_importance: layer.importance.is_some(),
                 has_input_energy: layer.inputs.is_some(),

@@ -36,6 +36,7 @@ pub(super) fn directions(layer: &Layer<'_>, spectrum: &Spectrum) -> Option<Direc
         output: parts.output,
         k_in,
         k_out: existing,
+        protected_energies: existing,
         energies,
         total_energy,
         lost: k - k_in,

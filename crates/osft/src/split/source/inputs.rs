@@ -33,6 +33,7 @@ pub(super) fn directions(
             // A sketch may have fewer directions than the layer.
             k_in: k.min(spectrum.vectors.ncols()),
             k_out: 0,
+            protected_energies: k.min(spectrum.vectors.ncols()),
             energies: spectrum.values.clone(),
             total_energy,
             lost: k.saturating_sub(spectrum.vectors.ncols()),

@@ -2,6 +2,7 @@
 
 mod both;
 mod inputs;
+mod inputs_and_gradients;
 mod ridge;
 mod united;
 mod weights;
@@ -26,6 +27,8 @@ pub(crate) struct Directions {
     pub output: Mat<f64>,
     pub k_in: usize,
     pub k_out: usize,
+    /// Number of the first energies that are protected.
+    pub protected_energies: usize,
     /// Energy of each decomposed direction, descending.
     pub energies: Vec<f64>,
     /// Energy of all directions, including those that a sketch misses.
@@ -50,6 +53,8 @@ pub(crate) struct Layer<'a> {
     pub weight: &'a Mat<f64>,
     /// Moment of the inputs with its decomposition, if the source needs it.
     pub inputs: Option<(&'a Moment, &'a Spectrum)>,
+    /// Moment of the gradients with respect to the outputs, if the source needs it.
+    pub gradients: Option<&'a Moment>,
     /// The directions that any source needs with the moment of all, if the split reads them.
     pub united: Option<(&'a Moment, &'a Union)>,
     /// Whether nothing is to be retained.
@@ -79,14 +84,16 @@ impl Layer<'_> {
 pub(crate) fn available(split: SplitSource, [d_in, d_out]: [usize; 2]) -> usize {
     match split {
         SplitSource::Inputs => d_in,
-        SplitSource::Weights | SplitSource::Both => d_in.min(d_out),
+        SplitSource::Weights | SplitSource::Both | SplitSource::InputsAndGradients => {
+            d_in.min(d_out)
+        }
     }
 }
 
 /// The protected directions of a layer; `None` if a decomposition does not converge.
 pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Directions> {
     let mut directions = match (config.split, layer.inputs, layer.united) {
-        (SplitSource::Inputs | SplitSource::Both, ..) if layer.retains_nothing => none(layer),
+        (split, ..) if split.needs_calibration() && layer.retains_nothing => none(layer),
         (SplitSource::Inputs, _, Some((moment, union))) => {
             united::directions(layer, moment, union, config.scaling)?
         }
@@ -94,6 +101,9 @@ pub(crate) fn directions(layer: &Layer<'_>, config: &OsftConfig) -> Option<Direc
             inputs::directions(layer, moment, spectrum, config)?
         }
         (SplitSource::Both, Some((_, spectrum)), _) => both::directions(layer, spectrum)?,
+        (SplitSource::InputsAndGradients, Some((moment, spectrum)), _) => {
+            inputs_and_gradients::directions(layer, moment, spectrum)?
+        }
         _ => weights::directions(layer, config.form)?,
     };
     directions.input = completed(directions.input, directions.k_in, config.form)?;
@@ -109,6 +119,7 @@ fn none(layer: &Layer<'_>) -> Directions {
         output: Mat::zeros(layer.weight.ncols(), 0),
         k_in: 0,
         k_out: 0,
+        protected_energies: 0,
         energies: Vec::new(),
         total_energy: 0.0,
         lost: 0,
@@ -141,6 +152,7 @@ fn scaled(
         output: Mat::zeros(layer.weight.ncols(), 0),
         k_in: protected.len(),
         k_out: 0,
+        protected_energies: protected.len(),
         energies: order
             .iter()
             .filter_map(|&index| energies.get(index).copied())

@@ -29,6 +29,7 @@ pub(super) fn directions(
             output: Mat::zeros(layer.weight.ncols(), 0),
             k_in: k,
             k_out: 0,
+            protected_energies: k,
             energies,
             total_energy,
             lost: 0,

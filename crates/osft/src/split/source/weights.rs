@@ -61,6 +61,7 @@ fn directions_from(
         output,
         k_in: k,
         k_out: k,
+        protected_energies: k,
         energies,
         total_energy,
         lost: 0,
@@ -156,6 +157,7 @@ mod tests {
         Layer {
             weight,
             inputs: None,
+            gradients: None,
             united: None,
             retains_nothing: false,
             rule: ShareRule::fixed(share).rule().unwrap().clone(),

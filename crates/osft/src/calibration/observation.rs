@@ -1,0 +1,57 @@
+//! What is observed of a layer: the shapes, and how similar outputs are to inputs.
+
+use burn::tensor::Tensor;
+
+use crate::error::OsftError;
+use crate::module::Place;
+
+/// Whether an input and an output have the shapes of their layer. `dimension_before` is that of its earlier
+/// inputs.
+///
+/// # Errors
+///
+/// [`OsftError::OtherObservation`] if they do not.
+pub(super) fn fits(
+    place: &Place,
+    dimension_before: Option<usize>,
+    input: [usize; 2],
+    output: [usize; 2],
+) -> Result<(), OsftError> {
+    let [rows, width] = input;
+    // Burn may report the shape of an uninitialized parameter transposed.
+    let [d_in, d_out] = match place.has_shape([width, output[1]]) {
+        true => [dimension_before.unwrap_or(width), output[1]],
+        false => place.shape,
+    };
+    let mut checked = [
+        ("inputs", input, [rows, d_in]),
+        ("outputs", output, [rows, d_out]),
+    ]
+    .into_iter();
+    match checked.find(|(_, found, expected)| found != expected) {
+        None => Ok(()),
+        Some((what, found, expected)) => Err(OsftError::OtherObservation {
+            layer: place.path.clone(),
+            what,
+            expected,
+            found,
+        }),
+    }
+}
+
+/// Sum over rows of `cos(x, y)`, both truncated to their first `min(d_in, d_out)` entries. A row of `x` or
+/// `y` that is zero there adds 0.
+///
+/// # Shapes
+/// - `x`: `[n, d_in]`
+/// - `y`: `[n, d_out]`
+pub(super) fn cosine_sum(x: Tensor<2>, y: Tensor<2>) -> f64 {
+    let [rows, d_in] = x.dims();
+    let r = d_in.min(y.dims()[1]);
+    let x = x.slice([0..rows, 0..r]);
+    let y = y.slice([0..rows, 0..r]);
+    let dot = (x.clone() * y.clone()).sum_dim(1);
+    let lengths = x.square().sum_dim(1).sqrt() * y.square().sum_dim(1).sqrt();
+    let cosines = dot / lengths.clamp_min(f32::MIN_POSITIVE);
+    cosines.into_data().iter::<f64>().sum()
+}
