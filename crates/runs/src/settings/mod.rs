@@ -27,8 +27,8 @@ use toml::{Table, Value};
 pub use moved::translated;
 pub use overrides::Overrides;
 pub use parts::{
-    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, RowsConfig, ScoringName,
-    SuitesConfig,
+    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig,
+    ScoringName, SuitesConfig,
 };
 use table::set;
 pub use table::{differences, merge, read_toml};
@@ -82,6 +82,9 @@ pub struct RunConfig {
     pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
+    /// Which questions of the suite's probe of general knowledge are asked.
+    #[serde(default, skip_serializing_if = "GeneralRows::is_all")]
+    pub general_rows: GeneralRows,
     /// Questions per batch.
     pub evaluation_batch: usize,
     /// How answers are generated.
