@@ -236,6 +236,7 @@ alpha = 6.0
             "ewc",
             of_name("ewc", "", "strength = 20\ndecay = 0.5\nrows = 7"),
         ),
+        ("ewc with base", of_name("ewc", "", "protect_base = true")),
         ("lwf", of_name("lwf", "", "strength = 0.7")),
         ("lwf-generated", of_name("lwf-generated", "", GENERATED)),
         (
