@@ -37,7 +37,7 @@ impl<M: LanguageModel> Method<M> for OsftLwf<M> {
     }
 
     fn penalty(&self, model: &M, step: usize) -> Option<Tensor<1>> {
-        self.term.penalty(model, step)
+        self.term.penalty(model, step, self.linear_map())
     }
 
     fn linear_map(&self) -> &dyn LinearMap {

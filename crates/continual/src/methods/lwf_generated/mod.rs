@@ -6,7 +6,7 @@ mod term;
 
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
-use lm::LanguageModel;
+use lm::{LanguageModel, Unmapped};
 
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
@@ -60,7 +60,7 @@ impl<M: LanguageModel> Method<M> for LwfGenerated<M> {
     }
 
     fn penalty(&self, model: &M, step: usize) -> Option<Tensor<1>> {
-        self.0.penalty(model, step)
+        self.0.penalty(model, step, &Unmapped)
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {

@@ -1,7 +1,7 @@
 //! The term of learning without forgetting on generated rows, for methods that add it.
 
 use burn::tensor::Tensor;
-use lm::LanguageModel;
+use lm::{LanguageModel, LinearMap};
 
 use super::rows::TaskRows;
 use super::{LWF_GENERATED, LwfGeneratedConfig};
@@ -109,11 +109,17 @@ impl<M: LanguageModel> GeneratedTerm<M> {
         self.rows.as_ref().map_or(&[], |rows| &rows.rows)
     }
 
-    /// The term of a step, whose number counts from 1; `None` between tasks and at strength 0.
+    /// The term of a step, whose number counts from 1; `None` between tasks and at strength 0. `map` multiplies by the
+    /// weights of `model`.
     ///
     /// # Shapes
     /// - output: `[1]`
-    pub(in crate::methods) fn penalty(&self, model: &M, step: usize) -> Option<Tensor<1>> {
+    pub(in crate::methods) fn penalty(
+        &self,
+        model: &M,
+        step: usize,
+        map: &dyn LinearMap,
+    ) -> Option<Tensor<1>> {
         let LwfGeneratedConfig {
             strength,
             temperature,
@@ -126,7 +132,7 @@ impl<M: LanguageModel> GeneratedTerm<M> {
         }
         let rows = rows.of_step(step, rows_per_step);
         let tokens: usize = rows.iter().map(|row| model.target_count(row)).sum();
-        let mean = divergence(start, model, &rows, temperature) / tokens as f64;
+        let mean = divergence(start, model, &rows, temperature, map) / tokens as f64;
         Some(mean * strength)
     }
 
