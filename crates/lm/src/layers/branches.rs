@@ -61,12 +61,7 @@ pub(crate) struct BranchTargets {
 
 impl BranchTargets {
     /// The tokens of the continuations behind every row, whose trunks end at the column `trunk` of `width`.
-    pub(crate) fn new(
-        rows: usize,
-        trunk: usize,
-        width: usize,
-        continuations: &[Vec<u32>],
-    ) -> Self {
+    pub(crate) fn new(rows: usize, trunk: usize, width: usize, continuations: &[Vec<u32>]) -> Self {
         let mut targets = Self {
             columns: Vec::new(),
             tokens: Vec::new(),

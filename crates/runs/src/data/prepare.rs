@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
 use burn::data::dataset::InMemDataset;
 use continual::method::OptimizerName;
-use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
+use continual::{EvaluationSet, LabelScores, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
 use report::hash::sha256;
 
@@ -62,13 +62,17 @@ pub struct RowHashes {
 pub(super) struct BenchmarkScore {
     /// How answers are scored.
     pub score: Score,
-    /// The answers that the task allows; empty if it has no list of them.
+    /// The answers that the task allows, as its rows write them; empty if it has no list of them.
     pub labels: Vec<String>,
 }
 
 impl Scorer for BenchmarkScore {
     fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
         self.score.task_score(prompts, answers, references)
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
     }
 
     fn in_format(&self, answer: &str) -> Option<bool> {
@@ -119,6 +123,7 @@ impl PreparedTasks {
             progress.advance(1, &format!("reading {}", spec.name));
         }
         progress.finish();
+        check_label_scores(config, &tasks)?;
         let general = match &suite.general {
             Some(file) => {
                 let (set, said) = general(&path.join(file), config, tokenizer)?;
@@ -233,6 +238,10 @@ impl PreparedTasks {
             config.seeds.len(),
             if config.seeds.len() == 1 { "" } else { "s" },
         ) + &optimizer
+            + match config.label_scores {
+                LabelScores::Instead => ", labels scored by their likelihood",
+                LabelScores::None | LabelScores::Beside => "",
+            }
     }
 }
 
@@ -257,6 +266,17 @@ fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
             task_names.join(", ")
         );
     }
+    Ok(())
+}
+
+/// Refuses to score labels where no task has a list of them: nothing would be measured.
+fn check_label_scores(config: &RunConfig, tasks: &[Task]) -> Result<()> {
+    let has_labels = |task: &Task| !task.evaluation.scorer.labels().is_empty();
+    ensure!(
+        config.label_scores.is_none() || tasks.iter().any(has_labels),
+        "label_scores would have no effect: no task of order {} has a list of labels; leave it out",
+        config.order
+    );
     Ok(())
 }
 

@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use continual::ContinualError;
 use continual::method::{CalibrationUse, RegisteredKind};
 use continual::trainer::TrainConfig;
+use continual::{ContinualError, LabelScores};
 use lm::Model;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -82,6 +82,10 @@ pub struct RunConfig {
     pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
+    /// How the answers to tasks with fixed labels are chosen: all generated, the likeliest label beside the generated answer,
+    /// or the likeliest label instead of it.
+    #[serde(default, skip_serializing_if = "LabelScores::is_none")]
+    pub label_scores: LabelScores,
     /// Questions per batch.
     pub evaluation_batch: usize,
     /// How answers are generated.

@@ -143,7 +143,11 @@ impl T5 {
     }
 
     /// The output head, with the scale of the loss.
-    pub(super) fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+    pub(super) fn scaled_head<'a>(
+        &self,
+        apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
+        scale: f64,
+    ) -> Head<'a> {
         Head {
             apply,
             vocabulary: self.config.vocab_size,

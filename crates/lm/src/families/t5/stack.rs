@@ -252,7 +252,13 @@ impl Decoder {
     ) -> Tensor<4> {
         let causal = causal_mask(past, tokens, branches, device);
         let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
-        shared_bias(first, self.buckets, (past, tokens), branches, causal.as_ref())
+        shared_bias(
+            first,
+            self.buckets,
+            (past, tokens),
+            branches,
+            causal.as_ref(),
+        )
     }
 
     /// Hidden states of tokens after `past` cached ones.
