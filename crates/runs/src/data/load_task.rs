@@ -1,6 +1,6 @@
 //! Loads one task of a run: reads, repairs, limits and checks its rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use burn::data::dataset::Dataset;
 use continual::{EvaluationSet, Task};
 use lm::{Example, TextTokenizer};
 
+use super::labels;
 use super::lengths::answer_limit;
 use super::limits::{LimitedRows, SplitRows};
 use super::prepare::{BenchmarkScore, ScoredRows};
@@ -97,9 +98,9 @@ impl TaskLoader<'_> {
         let Some(scored) = scored else {
             bail!("task {:?} has no rows to be scored on", spec.name);
         };
-        let labels = spelled(&rows)?;
-        remarks.extend(self.unanswerable_labels(&labels, limit)?);
-        remarks.extend(self.indistinct_labels(&labels)?);
+        let labels = labels::spelled(&rows.labels, rows.train.as_ref())?;
+        let scores = self.config.label_scores;
+        remarks.extend(labels::remarks(&labels, scores, limit, tokenizer)?);
         Ok((
             Task {
                 name: spec.name.clone(),
@@ -188,47 +189,6 @@ impl TaskLoader<'_> {
         Ok(())
     }
 
-    /// Remarks on labels that are longer than the generated answers.
-    fn unanswerable_labels(&self, labels: &[String], limit: usize) -> Result<Vec<String>> {
-        let mut remarks = Vec::new();
-        for label in labels {
-            let tokens = self.tokenizer.encode(label, false)?.len();
-            if tokens > limit {
-                remarks.push(format!(
-                    "label {label:?} has {tokens} tokens, {limit} are generated: it cannot be answered"
-                ));
-            }
-        }
-        Ok(remarks)
-    }
-
-    /// Remarks on labels that have the tokens of others, so that only the first of them can be the likeliest.
-    ///
-    /// # Errors
-    ///
-    /// A label without a token, whose likelihood cannot be measured.
-    fn indistinct_labels(&self, labels: &[String]) -> Result<Vec<String>> {
-        if self.config.label_scores.is_none() {
-            return Ok(Vec::new());
-        }
-        let mut remarks = Vec::new();
-        let mut known: Vec<(Vec<u32>, &String)> = Vec::new();
-        for label in labels {
-            let tokens = self.tokenizer.encode(label, false)?;
-            ensure!(
-                !tokens.is_empty(),
-                "the tokenizer finds no token in the label {label:?}, so that label_scores cannot measure it"
-            );
-            match known.iter().find(|(other, _)| *other == tokens) {
-                Some((_, other)) => remarks.push(format!(
-                    "label {label:?} has the tokens of {other:?}: by its likelihood it is never the answer"
-                )),
-                None => known.push((tokens, label)),
-            }
-        }
-        Ok(remarks)
-    }
-
     /// A remark on a bad row by its position in its file, because repairing and limiting shift
     /// positions.
     ///
@@ -269,37 +229,4 @@ impl TaskLoader<'_> {
             bad.reason
         ))
     }
-}
-
-/// The labels as the training rows write them, with the white space that tokens depend on. One that no row has gets that
-/// of the first row.
-fn spelled(rows: &LimitedRows) -> Result<Vec<String>> {
-    if rows.labels.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut found: HashMap<String, String> = HashMap::new();
-    for row in rows.train.iter() {
-        let answer = row?.answer;
-        found.entry(answer.trim().to_string()).or_insert(answer);
-        if rows
-            .labels
-            .iter()
-            .all(|label| found.contains_key(label.trim()))
-        {
-            break;
-        }
-    }
-    let first = rows.train.get(0)?.answer;
-    let (before, after) = (
-        &first[..first.len() - first.trim_start().len()],
-        &first[first.trim_end().len()..],
-    );
-    let spelled = rows
-        .labels
-        .iter()
-        .map(|label| match found.get(label.trim()) {
-            Some(answer) => answer.clone(),
-            None => format!("{before}{}{after}", label.trim()),
-        });
-    Ok(spelled.collect())
 }

@@ -13,6 +13,7 @@ use lm::TextTokenizer;
 use report::hash::sha256;
 
 use super::builtin;
+use super::labels;
 use super::lengths::answer_limit;
 use super::load_task::TaskLoader;
 use super::rows::questions;
@@ -123,7 +124,7 @@ impl PreparedTasks {
             progress.advance(1, &format!("reading {}", spec.name));
         }
         progress.finish();
-        check_label_scores(config, &tasks)?;
+        labels::check_any(config, &tasks)?;
         let general = match &suite.general {
             Some(file) => {
                 let (set, said) = general(&path.join(file), config, tokenizer)?;
@@ -266,17 +267,6 @@ fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
             task_names.join(", ")
         );
     }
-    Ok(())
-}
-
-/// Refuses to score labels where no task has a list of them: nothing would be measured.
-fn check_label_scores(config: &RunConfig, tasks: &[Task]) -> Result<()> {
-    let has_labels = |task: &Task| !task.evaluation.scorer.labels().is_empty();
-    ensure!(
-        config.label_scores.is_none() || tasks.iter().any(has_labels),
-        "label_scores would have no effect: no task of order {} has a list of labels; leave it out",
-        config.order
-    );
     Ok(())
 }
 
