@@ -5,6 +5,7 @@
 mod common;
 
 use common::families::families;
+use common::naive::Naive;
 use common::{backends, configs, model, rows, t5, values};
 use lm::{Example, GenerationOptions, LanguageModel};
 
@@ -56,6 +57,35 @@ fn check(model: &impl LanguageModel, prefix: &[u32], prompts: &[Vec<u32>], what:
                     "{what}, prompt of {} tokens, {answer:?}: {found}, not {expected}",
                     prompt.len()
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_are_log_likelihoods_of_a_plain_f64_implementation() {
+    for (backend, device) in backends() {
+        for (shape, config) in configs() {
+            let model = model(&config, 3, &device);
+            let naive = Naive::of(&config, &model);
+            let found = model.continuation_losses(&[], &rows(), &continuations());
+            for (prompt, found) in rows().iter().zip(&found) {
+                for (answer, found) in continuations().iter().zip(found) {
+                    let found = -found.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+                    let text = [&prompt[..], answer].concat();
+                    let logits = naive.logits(&text);
+                    let behind = answer.iter().enumerate().map(|(place, &token)| {
+                        let row = &logits[prompt.len() + place - 1];
+                        let sum: f64 = row.iter().map(|logit| logit.exp()).sum();
+                        row[token as usize] - sum.ln()
+                    });
+                    let expected: f64 = behind.sum();
+                    // Of each of up to five tokens, f32 over two layers of sums of some dozens of terms.
+                    assert!(
+                        (found - expected).abs() < 5.0 * TOLERANCE,
+                        "{backend} {shape} {answer:?}: {found}, not {expected}"
+                    );
+                }
             }
         }
     }

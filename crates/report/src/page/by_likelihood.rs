@@ -193,6 +193,13 @@ mod tests {
         assert_eq!(figures, expected);
         assert_eq!(figures.lost_as_format(), Some(45.0));
         assert_eq!(LabelFigures::of(&run(0, false, &[], "sequential")), None);
+        let mut torn = run(0, true, &[], "sequential");
+        torn.label_scores.pop();
+        let error = torn.label_matrix().unwrap_err().to_string();
+        assert!(
+            error.contains("does not hold 4 rows of 3 scores"),
+            "{error}"
+        );
         let joint = LabelFigures::of(&run(0, true, &[], "joint")).unwrap();
         assert_eq!((joint.tasks, joint.lost_as_format()), (2, None));
     }

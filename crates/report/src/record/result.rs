@@ -38,7 +38,7 @@ pub struct RunResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub row_scores: Vec<Vec<f64>>,
     /// Share of the answers after the last task that are among those the task allows, in percent, task by
-    /// task; `None` for a task without such a list. Empty if not recorded.
+    /// task; `None` for a task without such a list, or whose answers are chosen from it. Empty if not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_format: Vec<Option<f64>>,
     /// Bytes that the method carried to the next task, after every task; empty if not recorded.
