@@ -27,8 +27,8 @@ use toml::{Table, Value};
 pub use moved::translated;
 pub use overrides::Overrides;
 pub use parts::{
-    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, RowsConfig, ScoringName,
-    SuitesConfig,
+    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig,
+    ScoringName, SuitesConfig,
 };
 use table::set;
 pub use table::{differences, merge, read_toml};
@@ -82,10 +82,12 @@ pub struct RunConfig {
     pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
-    /// How the answers to tasks with fixed labels are chosen: all generated, the likeliest label beside the generated answer,
-    /// or the likeliest label instead of it.
+    /// Whether the likeliest labels are scored beside, or instead of, the answers that are generated.
     #[serde(default, skip_serializing_if = "LabelScores::is_none")]
     pub label_scores: LabelScores,
+    /// Which questions of the suite's probe of general knowledge are asked.
+    #[serde(default, skip_serializing_if = "GeneralRows::is_all")]
+    pub general_rows: GeneralRows,
     /// Questions per batch.
     pub evaluation_batch: usize,
     /// How answers are generated.
