@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 pub mod adapters;
+pub mod labelled;
 
 pub const WORDS: [&str; 12] = [
     "<end>", "a", "b", "c", "d", "e", "up", "down", "v", "w", "x", "y",
