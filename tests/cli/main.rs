@@ -9,6 +9,7 @@
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
 //! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
+//! - `labels`: labels scored by their likelihood, beside generated answers or instead of them.
 //! - `closed`: output that nobody reads.
 //! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
@@ -26,6 +27,7 @@ mod compare;
 mod curvature;
 mod disk;
 mod identity;
+mod labels;
 mod line;
 mod mistakes;
 mod other;

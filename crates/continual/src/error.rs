@@ -31,6 +31,15 @@ pub enum ContinualError {
         /// `training`, `validation`, `test` or `generated`.
         what: &'static str,
     },
+    /// A label that a task allows has no token, so that it has no likelihood.
+    #[error(
+        "the tokenizer finds no token in the label {label:?}, so that its likelihood cannot be measured: change the \
+         label, or score the task by generated answers alone"
+    )]
+    Label {
+        /// The label.
+        label: String,
+    },
     /// The loss or a gradient is NaN or infinite.
     #[error(
         "training diverged at step {step} of task {task:?} (loss {loss}, gradient norm \

@@ -21,12 +21,12 @@ pub use calibration::{CalibrationData, ROWS_AT_A_TIME, calibrate, generated_rows
 pub use checkpoint::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use clock::{Clock, Seconds, TimedPart};
 pub use error::ContinualError;
-pub use evaluate::{AnswerScores, Evaluation, evaluate};
+pub use evaluate::{AnswerScores, Evaluation, evaluate, evaluate_by_likelihood};
 pub use method::{
     Figure, Method, MethodInputs, MethodKind, MethodRegistry, OptimizerConfig, SearchRange,
     SearchedSetting, TaskContext, TaskDiagnostics,
 };
 pub use protocol::{
-    EvaluationSet, Protocol, Question, ResultMatrix, Scorer, Scoring, Task, metrics,
+    EvaluationSet, LabelScores, Protocol, Question, ResultMatrix, Scorer, Scoring, Task, metrics,
 };
 pub use sequence::{Event, Sequence, SequenceConfig, SequenceOutcome, rows_fingerprint};

@@ -16,6 +16,26 @@ pub enum Protocol {
     Joint,
 }
 
+/// Whether the answers to tasks with fixed labels are also, or only, chosen by the likelihood of the labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelScores {
+    /// All answers are generated.
+    #[default]
+    None,
+    /// The generated answers fill the result matrix, the likeliest labels a second one beside it.
+    Beside,
+    /// The likeliest labels fill the result matrix; answers to tasks without labels are generated.
+    Instead,
+}
+
+impl LabelScores {
+    /// Whether all answers are generated.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
 /// Which scores are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scoring {

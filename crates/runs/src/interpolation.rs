@@ -4,7 +4,9 @@
 use anyhow::{Result, ensure};
 use comfy_table::{Table, presets};
 use continual::methods::between;
-use continual::{ContinualError, EvaluationSet, Protocol, evaluate};
+use continual::{
+    ContinualError, EvaluationSet, LabelScores, Protocol, evaluate, evaluate_by_likelihood,
+};
 use lm::Model;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +68,12 @@ pub fn measure(
             };
             let (batch, decoding) = (config.evaluation_batch, config.decoding.decoding());
             let tokenizer = &base.tokenizer;
+            if config.label_scores == LabelScores::Instead {
+                let found = evaluate_by_likelihood(&model, tokenizer, set, batch, &mut on_answers)?;
+                if let Some(found) = found {
+                    return Ok(found.score);
+                }
+            }
             Ok(evaluate(&model, tokenizer, set, batch, decoding, &mut on_answers)?.score)
         };
         let scores = prepared.tasks.iter().map(|task| score(&task.evaluation));

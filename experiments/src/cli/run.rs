@@ -126,6 +126,10 @@ pub struct RunArgs {
     /// Only the first test (or validation) rows of each task.
     #[arg(long, value_name = "ROWS")]
     pub limit_test: Option<usize>,
+    /// How the answers to tasks with fixed labels are chosen: none generates all; beside also takes the likeliest label, in a
+    /// second result matrix; instead takes the likeliest label only [default: none].
+    #[arg(long, value_name = "HOW", value_parser = ["none", "beside", "instead"])]
+    pub label_scores: Option<String>,
     /// Epochs of every task [default: the suite's].
     #[arg(long)]
     pub epochs: Option<usize>,
@@ -241,6 +245,7 @@ impl RunArgs {
         put("limit_train", count(self.limit_train));
         put("limit_per_class", count(self.limit_per_class));
         put("limit_test", count(self.limit_test));
+        put("label_scores", self.label_scores.clone().map(Value::from));
         put("epochs", count(self.epochs));
         let methods = method_flags(registries, matches);
         put(

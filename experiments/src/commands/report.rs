@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail, ensure};
 use report::page::{
-    matrix_table, orders_table, several_revisions, summarize, summary_table, write_report,
+    likelihood_note, likelihood_table, matrix_table, orders_table, several_revisions, summarize,
+    summary_table, write_report,
 };
 use report::record::{Manifest, RunFolder, RunResult};
 use runs::Registries;
@@ -82,6 +83,12 @@ pub fn run(registries: &Registries, args: &ReportArgs) -> Result<()> {
     println!("\n{}", summary_table(&summaries, false));
     if let Some(table) = orders_table(&summaries, false) {
         println!("\n{table}");
+    }
+    if let Some(table) = likelihood_table(&summaries, false) {
+        println!("\ngenerated answers and the likeliest labels\n{table}");
+    }
+    if let Some(note) = likelihood_note(&summaries) {
+        println!("\n{note}");
     }
     if let Some(out) = &args.out {
         let folder = RunFolder::create(Some(out), "report")?;

@@ -48,6 +48,21 @@ impl ResultMatrix {
         self.scores[learned][task] = Some(score);
     }
 
+    /// Fills in recorded scores, `R[i][j]` by row; returns whether they have the matrix's size.
+    pub(crate) fn fill(&mut self, scores: &[Vec<Option<f64>>]) -> bool {
+        let count = self.task_count();
+        let fits = scores.len() == count + 1 && scores.iter().all(|row| row.len() == count);
+        if fits {
+            self.scores = scores.to_vec();
+        }
+        fits
+    }
+
+    /// All scores, `R[i][j]` by row.
+    pub fn rows(&self) -> &[Vec<Option<f64>>] {
+        &self.scores
+    }
+
     /// All scores after `learned` tasks.
     ///
     /// # Panics

@@ -9,8 +9,17 @@ use super::ResultMatrix;
 /// AA, average accuracy: the mean over all tasks of the score after the last task, `1/T Σ_j
 /// R[T][j]`.
 pub fn average_accuracy(matrix: &ResultMatrix) -> Option<f64> {
+    average_accuracy_over(matrix, &all_tasks(matrix))
+}
+
+/// AA over some of the tasks.
+///
+/// # Panics
+///
+/// If there is no such task.
+pub fn average_accuracy_over(matrix: &ResultMatrix, tasks: &[usize]) -> Option<f64> {
     let last = matrix.task_count();
-    mean((0..last).map(|j| matrix.get(last, j)))
+    mean(tasks.iter().map(|&j| matrix.get(last, j)))
 }
 
 /// BWT, backward transfer: `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])`. Negative means forgetting.
@@ -18,8 +27,17 @@ pub fn average_accuracy(matrix: &ResultMatrix) -> Option<f64> {
 /// The divisor is `T - 1`, the number of terms; multiply by `(T-1)/T` to compare with tables that
 /// divide by `T`.
 pub fn backward_transfer(matrix: &ResultMatrix) -> Option<f64> {
+    backward_transfer_over(matrix, &all_tasks(matrix))
+}
+
+/// BWT over some of the tasks: those of them before the last task of the sequence.
+///
+/// # Panics
+///
+/// If there is no such task.
+pub fn backward_transfer_over(matrix: &ResultMatrix, tasks: &[usize]) -> Option<f64> {
     let last = matrix.task_count();
-    mean((0..last.saturating_sub(1)).map(|j| {
+    mean(tasks.iter().filter(|&&j| j + 1 < last).map(|&j| {
         let learned = matrix.get(j + 1, j)?;
         Some(matrix.get(last, j)? - learned)
     }))
@@ -80,6 +98,10 @@ pub fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     Some((mean, deviation))
 }
 
+fn all_tasks(matrix: &ResultMatrix) -> Vec<usize> {
+    (0..matrix.task_count()).collect()
+}
+
 /// `None` if a term is missing or there is no term.
 fn mean(terms: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let terms: Vec<f64> = terms.collect::<Option<_>>()?;
@@ -132,6 +154,18 @@ mod tests {
         close(forgetting(&matrix), ((85.0 - 50.0) + (90.0 - 70.0)) / 2.0);
         close(learning_accuracy(&matrix), (80.0 + 90.0 + 95.0) / 3.0);
         close(retention(&matrix), (5000.0 / 80.0 + 7000.0 / 90.0) / 2.0);
+    }
+
+    #[test]
+    fn figures_over_some_tasks_leave_out_the_others() {
+        let matrix = example();
+        assert_eq!(
+            average_accuracy_over(&matrix, &[0, 2]),
+            Some((50.0 + 95.0) / 2.0)
+        );
+        assert_eq!(backward_transfer_over(&matrix, &[1, 2]), Some(70.0 - 90.0));
+        assert_eq!(backward_transfer_over(&matrix, &[2]), None);
+        assert_eq!(average_accuracy_over(&matrix, &[]), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub mod metrics;
 mod rows;
 mod task;
 
-pub use crate::scoring::{Protocol, Scoring};
+pub use crate::scoring::{LabelScores, Protocol, Scoring};
 pub use matrix::ResultMatrix;
 pub(crate) use rows::{Rows, each_row, evenly_spaced, read_row};
 #[cfg(test)]

@@ -17,6 +17,11 @@ pub trait Scorer: Send + Sync {
             .collect()
     }
 
+    /// The answers that the task allows, as its training rows write them; empty if it has no list of them.
+    fn labels(&self) -> &[String] {
+        &[]
+    }
+
     /// Whether an answer is one that the task allows, right or wrong; `None` if the task has no list of
     /// allowed answers.
     fn in_format(&self, _answer: &str) -> Option<bool> {

@@ -77,6 +77,8 @@ pub enum Event<'a> {
         task: Option<usize>,
         /// The score, in `[0, 100]`.
         score: f64,
+        /// The score of the likeliest labels, in `[0, 100]`, where it is measured beside that of generated answers.
+        beside: Option<f64>,
         /// The scored answers.
         answers: &'a [String],
     },

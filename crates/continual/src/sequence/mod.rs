@@ -13,9 +13,9 @@ use lm::{LanguageModel, TextTokenizer};
 use crate::checkpoint::{Checkpoint, CheckpointPolicy, NoCheckpoints, Pause};
 use crate::clock::Spent;
 use crate::error::ContinualError;
-use crate::evaluate::{AnswerScores, evaluate};
+use crate::evaluate::{Evaluation, evaluate, evaluate_by_likelihood};
 use crate::method::Method;
-use crate::protocol::{EvaluationSet, Protocol, Scoring, Task};
+use crate::protocol::{EvaluationSet, LabelScores, Protocol, ResultMatrix, Scoring, Task};
 use crate::trainer::Training;
 
 pub use event::Event;
@@ -92,7 +92,7 @@ impl Sequence<'_> {
         }
         if let (Some(set), None) = (self.general, state.general) {
             let (score, _) = self.score(&state.model, 0, None, set, policy, on_event)?;
-            state.general = Some(score);
+            state.general = Some(score.score);
             save_if_due(&state, method, None, policy, Pause::Scored)?;
         }
         loop {
@@ -111,11 +111,9 @@ impl Sequence<'_> {
             save_if_due(&state, method, None, policy, Pause::Learned)?;
         }
         if protocol == Protocol::Independent {
-            let last = self.tasks.len();
-            for task in 0..last {
-                if let Some(score) = state.matrix.get(task + 1, task) {
-                    state.matrix.set(last, task, score);
-                }
+            repeat_own_scores(&mut state.matrix);
+            if let Some(matrix) = &mut state.label_matrix {
+                repeat_own_scores(matrix);
             }
         }
         let after = match self.general {
@@ -123,7 +121,7 @@ impl Sequence<'_> {
             Some(set) if protocol != Protocol::Independent => {
                 let last = self.tasks.len();
                 let (score, _) = self.score(&state.model, last, None, set, policy, on_event)?;
-                Some(score)
+                Some(score.score)
             }
             _ => None,
         };
@@ -131,6 +129,8 @@ impl Sequence<'_> {
             model: state.model,
             protocol,
             matrix: state.matrix,
+            label_matrix: state.label_matrix,
+            by_likelihood: self.scored_by_likelihood(),
             answers: state.answers,
             general: state.general.zip(after),
             diagnostics: state.diagnostics,
@@ -169,20 +169,34 @@ impl Sequence<'_> {
                 continue;
             }
             let (model, set) = (&state.model, &task.evaluation);
-            let (score, rows) = self.score(model, learned, Some(index), set, policy, on_event)?;
-            state.matrix.set(learned, index, score);
+            let (found, beside) = self.score(model, learned, Some(index), set, policy, on_event)?;
+            state.matrix.set(learned, index, found.score);
+            if let (Some(matrix), Some(score)) = (&mut state.label_matrix, beside) {
+                matrix.set(learned, index, score);
+            }
             let is_last = match method.protocol() {
                 Protocol::Independent => learned == index + 1,
                 Protocol::Sequential | Protocol::Joint => learned == count,
             };
             if is_last {
-                state.answers[index] = Some(rows);
+                state.answers[index] = Some(found.rows);
             }
             save_if_due(state, method, None, policy, Pause::Scored)?;
         }
         Ok(())
     }
 
+    /// The tasks whose scores in the result matrix are by the likelihood of their labels.
+    fn scored_by_likelihood(&self) -> Vec<String> {
+        let instead = self.config.label_scores == LabelScores::Instead;
+        let chosen = self
+            .tasks
+            .iter()
+            .filter(|task| instead && !task.evaluation.scorer.labels().is_empty());
+        chosen.map(|task| task.name.clone()).collect()
+    }
+
+    /// The answers that count for the result matrix, and the score of the likeliest labels where it stands beside.
     fn score<M: LanguageModel>(
         &self,
         model: &M,
@@ -191,10 +205,11 @@ impl Sequence<'_> {
         set: &EvaluationSet,
         policy: &dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(f64, AnswerScores), ContinualError> {
+    ) -> Result<(Evaluation, Option<f64>), ContinualError> {
         let SequenceConfig {
-            evaluation_batch,
+            evaluation_batch: batch,
             decoding,
+            label_scores,
             ..
         } = *self.config;
         let mut on_answers = |questions| {
@@ -206,21 +221,35 @@ impl Sequence<'_> {
             }
         };
         let tokenizer = self.tokenizer;
-        let result = evaluate(
-            model,
-            tokenizer,
-            set,
-            evaluation_batch,
-            decoding,
-            &mut on_answers,
-        )?;
+        let likeliest = match label_scores {
+            LabelScores::None => None,
+            _ => evaluate_by_likelihood(model, tokenizer, set, batch, &mut on_answers)?,
+        };
+        let (found, beside) = match (label_scores, likeliest) {
+            (LabelScores::Instead, Some(likeliest)) => (likeliest, None),
+            (_, likeliest) => (
+                evaluate(model, tokenizer, set, batch, decoding, &mut on_answers)?,
+                likeliest.map(|likeliest| likeliest.score),
+            ),
+        };
         on_event(Event::Scored {
             learned,
             task,
-            score: result.score,
-            answers: &result.answers,
+            score: found.score,
+            beside,
+            answers: &found.answers,
         });
-        Ok((result.score, result.rows))
+        Ok((found, beside))
+    }
+}
+
+/// Takes over the score of every independent model on its own task to the last row.
+fn repeat_own_scores(matrix: &mut ResultMatrix) {
+    let last = matrix.task_count();
+    for task in 0..last {
+        if let Some(score) = matrix.get(task + 1, task) {
+            matrix.set(last, task, score);
+        }
     }
 }
 

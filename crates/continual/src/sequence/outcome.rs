@@ -5,7 +5,7 @@ use lm::Decoding;
 use crate::clock::Seconds;
 use crate::evaluate::AnswerScores;
 use crate::method::TaskDiagnostics;
-use crate::protocol::{Protocol, ResultMatrix, Scoring};
+use crate::protocol::{LabelScores, Protocol, ResultMatrix, Scoring};
 use crate::trainer::TrainConfig;
 
 /// Settings of a sequence.
@@ -15,6 +15,8 @@ pub struct SequenceConfig {
     pub train: TrainConfig,
     /// Which scores are measured.
     pub scoring: Scoring,
+    /// How the answers to tasks with fixed labels are chosen.
+    pub label_scores: LabelScores,
     /// Questions per batch, at least 1.
     pub evaluation_batch: usize,
     /// How answers are generated.
@@ -36,6 +38,11 @@ pub struct SequenceOutcome<M> {
     /// All measured scores. For independent models, the last row holds the score of each model on
     /// its own task.
     pub matrix: ResultMatrix,
+    /// The scores by the likelihood of the labels, beside those of generated answers, for tasks with labels; `None` unless
+    /// [`LabelScores::Beside`] is set.
+    pub label_matrix: Option<ResultMatrix>,
+    /// The tasks whose scores in [`matrix`](Self::matrix) are by the likelihood of the labels.
+    pub by_likelihood: Vec<String>,
     /// The answers to every task's questions in the end: by the model after the last task, or by the
     /// task's own if models are independent; `None` if they were not asked.
     pub answers: Vec<Option<AnswerScores>>,

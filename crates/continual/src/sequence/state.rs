@@ -13,7 +13,7 @@ use crate::clock::{Seconds, Spent};
 use crate::error::ContinualError;
 use crate::evaluate::AnswerScores;
 use crate::method::{Method, TaskDiagnostics};
-use crate::protocol::ResultMatrix;
+use crate::protocol::{LabelScores, ResultMatrix};
 use crate::trainer::{Best, Training};
 
 const FORMAT_VERSION: u32 = 3;
@@ -25,6 +25,8 @@ pub(super) struct State<M> {
     /// The model after `learned` tasks; initially the base model.
     pub model: M,
     pub matrix: ResultMatrix,
+    /// The scores by the likelihood of labels, if they are measured beside those of generated answers.
+    pub label_matrix: Option<ResultMatrix>,
     /// The answers in the end, task by task, as far as they are given.
     pub answers: Vec<Option<AnswerScores>>,
     /// Score of the general-knowledge probe before the first task.
@@ -40,6 +42,7 @@ pub(super) struct State<M> {
     identities: Vec<u64>,
     /// Identifies the rows of the run.
     fingerprint: String,
+    label_scores: LabelScores,
 }
 
 /// A task in whose middle a run was saved.
@@ -55,6 +58,12 @@ struct SavedSequence {
     fingerprint: String,
     identities: Vec<u64>,
     scores: Vec<Vec<Option<f64>>>,
+    /// Absent where all answers are generated.
+    #[serde(default, skip_serializing_if = "LabelScores::is_none")]
+    label_scores: LabelScores,
+    /// Absent unless labels are scored beside generated answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label_matrix: Option<Vec<Vec<Option<f64>>>>,
     /// Absent from checkpoints of earlier versions.
     #[serde(default)]
     answers: Vec<Option<AnswerScores>>,
@@ -86,12 +95,20 @@ struct SavedBest {
 impl<M: LanguageModel> State<M> {
     /// The state before the first task.
     pub fn new(base: M, sequence: &Sequence<'_>) -> Result<Self, ContinualError> {
-        let tasks = sequence.tasks.iter().map(|task| task.name.clone());
+        let tasks: Vec<String> = sequence
+            .tasks
+            .iter()
+            .map(|task| task.name.clone())
+            .collect();
+        let label_scores = sequence.config.label_scores;
         Ok(Self {
+            label_scores,
             identities: identities(&base),
             model: base.clone(),
             base,
-            matrix: ResultMatrix::new(tasks.collect()),
+            label_matrix: (label_scores == LabelScores::Beside)
+                .then(|| ResultMatrix::new(tasks.clone())),
+            matrix: ResultMatrix::new(tasks),
             answers: vec![None; sequence.tasks.len()],
             general: None,
             diagnostics: Vec::new(),
@@ -126,19 +143,19 @@ impl<M: LanguageModel> State<M> {
         if saved.fingerprint != state.fingerprint {
             return broken("it is of a run over other rows: the data or its limits have changed");
         }
-        let count = state.matrix.task_count();
-        if saved.scores.len() != count + 1 || saved.scores.iter().any(|row| row.len() != count) {
+        if saved.label_scores != state.label_scores {
+            return broken("its answers to tasks with labels were chosen in another way");
+        }
+        let beside = match (&mut state.label_matrix, &saved.label_matrix) {
+            (Some(matrix), Some(scores)) => matrix.fill(scores),
+            (None, None) => true,
+            _ => false,
+        };
+        if !beside || !state.matrix.fill(&saved.scores) {
             return broken("its result matrix has another size");
         }
-        for (learned, row) in saved.scores.iter().enumerate() {
-            for (task, score) in row.iter().enumerate() {
-                if let Some(score) = score {
-                    state.matrix.set(learned, task, *score);
-                }
-            }
-        }
         if !saved.answers.is_empty() {
-            if saved.answers.len() != count {
+            if saved.answers.len() != state.matrix.task_count() {
                 return broken("its answers are of another number of tasks");
             }
             state.answers = saved.answers;
@@ -201,12 +218,14 @@ impl<M: LanguageModel> State<M> {
         if let (Some(task), Some((training, _))) = (&task, training) {
             parts.push(optimizer_part(task.optimizer.clone(), &training.optimizer));
         }
-        let rows = 0..=self.matrix.task_count();
+        let rows = |matrix: &ResultMatrix| matrix.rows().to_vec();
         let saved = SavedSequence {
             format_version: FORMAT_VERSION,
             fingerprint: self.fingerprint.clone(),
             identities: self.identities.clone(),
-            scores: rows.map(|row| self.matrix.row(row).to_vec()).collect(),
+            scores: rows(&self.matrix),
+            label_scores: self.label_scores,
+            label_matrix: self.label_matrix.as_ref().map(rows),
             answers: self.answers.clone(),
             general: self.general,
             diagnostics: self.diagnostics.clone(),

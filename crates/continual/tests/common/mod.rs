@@ -10,8 +10,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::trainer::{Step, TrainConfig};
 use continual::{
-    CalibrationData, EvaluationSet, Event, Method, Question, Scorer, Scoring, Sequence,
-    SequenceConfig, SequenceOutcome, Task, generated_rows,
+    CalibrationData, EvaluationSet, Event, LabelScores, Method, Question, Scorer, Scoring,
+    Sequence, SequenceConfig, SequenceOutcome, Task, generated_rows,
 };
 use lm::{Decoder, Decoding, Example, Pretrained, TextTokenizer};
 use rand::{RngExt, SeedableRng};
@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 pub mod adapters;
+pub mod labelled;
 
 pub const WORDS: [&str; 12] = [
     "<end>", "a", "b", "c", "d", "e", "up", "down", "v", "w", "x", "y",
@@ -134,6 +135,7 @@ pub fn config(train: TrainConfig) -> SequenceConfig {
             ..train
         },
         scoring: Scoring::Needed,
+        label_scores: LabelScores::None,
         evaluation_batch: 3,
         decoding: Decoding::Greedy,
         seed: 1,

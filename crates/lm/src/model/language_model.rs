@@ -121,6 +121,25 @@ pub trait LanguageModel: Module {
     /// encoder-decoder model reads the prefix as its prompt and each row as an answer; it has no losses of the prefix.
     fn token_losses(&self, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses;
 
+    /// Negative log-likelihoods in nats of every token of each of `continuations` behind `prefix` and each of `prompts`, by
+    /// prompt and continuation. Networks that can read a prompt once for all of its continuations.
+    ///
+    /// # Panics
+    ///
+    /// If a prompt is empty and the model is decoder-only.
+    fn continuation_losses(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        continuations: &[Vec<u32>],
+    ) -> Vec<Vec<Vec<f32>>> {
+        let behind = |prompt: &Vec<u32>| {
+            let prompt = [prefix, prompt].concat();
+            self.token_losses(&prompt, continuations).rows
+        };
+        prompts.iter().map(behind).collect()
+    }
+
     /// Examples that the model generates itself, one per first token. They represent the model's knowledge
     /// without any data. The same seed gives the same examples.
     ///

@@ -140,6 +140,19 @@ macro_rules! families {
                 }
             }
 
+            fn continuation_losses(
+                &self,
+                prefix: &[u32],
+                prompts: &[::std::vec::Vec<u32>],
+                continuations: &[::std::vec::Vec<u32>],
+            ) -> ::std::vec::Vec<::std::vec::Vec<::std::vec::Vec<f32>>> {
+                match self {
+                    $(Self::$variant(model) => {
+                        model.continuation_losses(prefix, prompts, continuations)
+                    }),+
+                }
+            }
+
             fn own_examples(
                 &self,
                 first: &[u32],

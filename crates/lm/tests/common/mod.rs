@@ -4,6 +4,7 @@
 
 pub mod cases;
 pub mod families;
+pub mod naive;
 pub mod t5;
 
 use std::collections::BTreeMap;

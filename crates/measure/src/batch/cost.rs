@@ -16,6 +16,8 @@ pub struct Cost {
     pub ended: usize,
     /// Rows to train on and questions to answer, of the runs that are to do.
     pub rows: u64,
+    /// The questions among them that are scored by the likelihood of labels.
+    pub likelihoods: u64,
     /// Runs at the same time.
     pub at_once: usize,
     /// Rows and questions of the ended runs whose time is known, and their seconds.
@@ -40,9 +42,13 @@ impl Cost {
             ..Self::default()
         };
         for run in runs {
-            let work = batch.work(run)?;
+            let counted = batch.work(run)?;
+            let work = counted.total() as u64;
             match batch.ended(folder, run)? {
-                None => cost.rows += work,
+                None => {
+                    cost.rows += work;
+                    cost.likelihoods += counted.likelihoods() as u64;
+                }
                 Some(ended) => {
                     cost.ended += 1;
                     let seconds = match &ended {
@@ -70,10 +76,12 @@ impl Cost {
         Some(self.rows as f64 * seconds / rows as f64 / at_once / 3600.0)
     }
 
-    /// Counts a run that has ended after some seconds.
-    pub fn count(&mut self, work: u64, seconds: f64) {
+    /// Counts a run that has ended after some seconds, with its rows and questions and those of them that were scored by
+    /// likelihood.
+    pub fn count(&mut self, work: u64, likelihoods: u64, seconds: f64) {
         self.ended += 1;
         self.rows = self.rows.saturating_sub(work);
+        self.likelihoods = self.likelihoods.saturating_sub(likelihoods);
         self.timed.0 += work;
         self.timed.1 += seconds;
     }
@@ -92,9 +100,17 @@ impl fmt::Display for Cost {
         }
         write!(
             out,
-            "; {} rows to train on and questions to answer; ",
+            "; {} rows to train on and questions to answer",
             self.rows
         )?;
+        if self.likelihoods > 0 {
+            write!(
+                out,
+                ", {} of them by the likelihood of labels",
+                self.likelihoods
+            )?;
+        }
+        write!(out, "; ")?;
         match self.hours_left() {
             Some(hours) => write!(
                 out,
@@ -116,6 +132,7 @@ mod tests {
             runs: 3,
             ended: 0,
             rows: 3000,
+            likelihoods: 900,
             at_once: 2,
             timed: (0, 0.0),
         };
@@ -124,12 +141,25 @@ mod tests {
             cost.to_string()
                 .contains("unknown until the first run ends")
         );
-        cost.count(1000, 7200.0);
+        let text = cost.to_string();
+        assert!(
+            text.contains(
+                "3000 rows to train on and questions to answer, 900 of them by the likelihood"
+            ),
+            "{text}"
+        );
+        cost.count(1000, 300, 7200.0);
         // 2000 rows at 7.2 s, two runs at a time: 2 hours.
         assert!((cost.hours_left().unwrap() - 2.0).abs() < 1e-12);
         let text = cost.to_string();
         assert!(text.contains("3 runs: 1 ended, 2 to do"), "{text}");
         assert!(text.contains("about 2.0 hours"), "{text}");
+        assert!(
+            text.contains("2000 rows to train on and questions to answer, 600"),
+            "{text}"
+        );
+        cost.likelihoods = 0;
+        assert!(!cost.to_string().contains("likelihood"));
     }
 
     #[test]

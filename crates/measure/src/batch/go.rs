@@ -48,7 +48,9 @@ impl Batch {
             let begun = Instant::now();
             self.one(folder, run, &progress)?;
             let mut cost = cost.lock().unwrap_or_else(PoisonError::into_inner);
-            cost.count(self.work(run)?, begun.elapsed().as_secs_f64());
+            let work = self.work(run)?;
+            let seconds = begun.elapsed().as_secs_f64();
+            cost.count(work.total() as u64, work.likelihoods() as u64, seconds);
             progress.line(&cost.to_string());
             Ok(())
         })?;

@@ -228,8 +228,7 @@ impl Batch {
     /// # Errors
     ///
     /// If there is no such method.
-    pub fn work(&self, run: &PlannedRun) -> Result<u64> {
-        let work = Work::new(&run.config, &self.orders[run.order], &run.method)?;
-        Ok(work.total() as u64)
+    pub fn work(&self, run: &PlannedRun) -> Result<Work> {
+        Work::new(&run.config, &self.orders[run.order], &run.method)
     }
 }

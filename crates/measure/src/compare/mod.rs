@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use report::page::likelihood_table;
 use runs::data::ScoredRows;
 
 use crate::batch::{Batch, PlannedRun, own_folder};
@@ -98,6 +99,10 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     };
     page.write(&folder)?;
     println!("{}", table::methods(&entries, false));
+    let summaries = entries.iter().filter_map(Entry::scored);
+    if let Some(table) = likelihood_table(summaries, false) {
+        println!("\ngenerated answers and the likeliest labels\n{table}");
+    }
     println!("\nreport: {}", folder.path().join("report.md").display());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use report::page::{format_table, several_revisions};
+use report::page::{format_table, likelihood_section, several_revisions};
 use report::record::{Manifest, RunFolder, RunResult};
 
 use super::entry::{Entry, distance, kept};
@@ -80,6 +80,9 @@ impl Page<'_> {
         }
         self.correlations(&mut page)?;
         let summaries = entries.iter().filter_map(Entry::scored);
+        if let Some(section) = likelihood_section(summaries.clone()) {
+            writeln!(page, "## Labels by their likelihood\n\n{section}")?;
+        }
         if let Some(table) = format_table(summaries, true) {
             writeln!(page, "## Answers in the right format\n\n{table}\n")?;
         }

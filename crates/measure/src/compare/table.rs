@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use continual::metrics;
-use report::page::{Summary, empty_table, with_numbers};
+use report::page::{LabelFigures, Summary, empty_table, with_numbers};
 use report::record::RunResult;
 
 use super::entry::{Entry, distance, in_format, kept};
@@ -177,7 +177,12 @@ pub fn safe_rates(entries: &[Entry]) -> Option<String> {
 /// If a result has an incomplete matrix.
 pub fn csv(entries: &[Entry]) -> Result<String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record([
+    // Only where labels were scored, so that a comparison without keeps the columns that it had.
+    let with_labels = entries
+        .iter()
+        .flat_map(Entry::runs)
+        .any(|run| LabelFigures::of(run).is_some());
+    let header = [
         "method",
         "learning_rate",
         "reported",
@@ -198,7 +203,19 @@ pub fn csv(entries: &[Entry]) -> Result<String> {
         "training_seconds",
         "split_seconds",
         "calibration_seconds",
-    ])?;
+    ];
+    let of_labels: &[&str] = match with_labels {
+        true => &[
+            "labelled_tasks",
+            "aa_generated",
+            "aa_by_likelihood",
+            "bwt_generated",
+            "bwt_by_likelihood",
+            "lost_as_format",
+        ],
+        false => &[],
+    };
+    csv.write_record(header.iter().chain(of_labels))?;
     for entry in entries {
         for run in entry.runs() {
             let matrix = run.matrix()?;
@@ -220,6 +237,18 @@ pub fn csv(entries: &[Entry]) -> Result<String> {
                 run.split_seconds,
                 run.calibration_seconds,
             ];
+            let labels = LabelFigures::of(run);
+            let labels = [
+                labels.map(|figures| figures.tasks as f64),
+                labels.map(|figures| figures.generated_accuracy),
+                labels.map(|figures| figures.likely_accuracy),
+                labels.and_then(|figures| figures.generated_transfer),
+                labels.and_then(|figures| figures.likely_transfer),
+                labels.and_then(|figures| figures.lost_as_format()),
+            ];
+            let optional = optional
+                .into_iter()
+                .chain(labels.into_iter().filter(|_| with_labels));
             let optional = optional.map(|value| value.map_or(String::new(), |v| v.to_string()));
             let own = [
                 entry.label.clone(),

@@ -8,7 +8,9 @@ use anyhow::Result;
 use continual::{Figure, metrics};
 
 use report::hash::shortened;
-use report::page::{Summary, empty_table, meanings, several_revisions, summarize, with_numbers};
+use report::page::{
+    Summary, empty_table, likelihood_section, meanings, several_revisions, summarize, with_numbers,
+};
 use report::picture::{Curve, CurvesPicture, curves};
 use report::record::{DivergedRun, Manifest, RunFolder};
 use runs::Registries;
@@ -69,6 +71,9 @@ pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
     let shown = groups.iter().flat_map(|group| group.rates.iter().copied());
     let meanings = meanings(shown);
     writeln!(page, "{}\n\n{LEGEND}{meanings}\n", table(&groups, true))?;
+    if let Some(section) = likelihood_section(&summaries) {
+        page.push_str(&section);
+    }
     for run in DivergedRun::read_all(out)? {
         let (method, rate, seed) = (&run.method, run.learning_rate, run.seed);
         let line = format!(

@@ -1,5 +1,6 @@
 //! Tables, and the page of a run with tables and pictures.
 
+mod by_likelihood;
 mod format;
 mod html;
 mod orders;
@@ -8,6 +9,7 @@ mod summary;
 mod table;
 mod write;
 
+pub use by_likelihood::{LabelFigures, likelihood_note, likelihood_section, likelihood_table};
 pub use format::format_table;
 pub use html::html_page;
 pub use orders::orders_table;

@@ -6,7 +6,10 @@ use anyhow::Result;
 use benchmarks::Published;
 use continual::Protocol;
 
-use super::{Summary, format_table, html_page, orders_table, published_section, summary_table};
+use super::{
+    Summary, format_table, html_page, likelihood_section, orders_table, published_section,
+    summary_table,
+};
 use crate::picture::{Curve, CurvesPicture, MatrixPicture, curves, heat_map};
 use crate::record::{Manifest, RunFolder};
 
@@ -57,6 +60,9 @@ pub fn write_report(
             "Answers after the last task that are among the answers that their task allows, right or wrong:\n\n\
              {table}\n"
         )?;
+    }
+    if let Some(section) = likelihood_section(summaries) {
+        page.push_str(&section);
     }
     writeln!(page, "![Result matrices](matrix.svg)\n")?;
     if curves.is_some() {

@@ -230,13 +230,20 @@ fn describe(event: &Event<'_>) -> Option<Value> {
             learned,
             task,
             score,
+            beside,
             ..
-        } => json!({
-            "event": "scored",
-            "learned": learned,
-            "task": task,
-            "score": score,
-        }),
+        } => {
+            let mut line = json!({
+                "event": "scored",
+                "learned": learned,
+                "task": task,
+                "score": score,
+            });
+            if let Some(score) = beside {
+                line["score_by_likelihood"] = json!(score);
+            }
+            line
+        }
         // A resumed run leaves the same log as an uninterrupted one.
         Event::Resumed { .. } | Event::Answered { .. } => return None,
     })

@@ -27,11 +27,18 @@ pub struct RunResult {
     pub tasks: Vec<String>,
     /// `R[i][j]` of [`ResultMatrix`]; row 0 is the base model's.
     pub scores: Vec<Vec<Option<f64>>>,
+    /// The scores of [`scores`](Self::scores) by the likelihood of labels instead of generated answers, for the tasks that
+    /// have labels; empty if they were not measured beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_scores: Vec<Vec<Option<f64>>>,
+    /// The tasks whose scores in [`scores`](Self::scores) are themselves by the likelihood of labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_likelihood: Vec<String>,
     /// The score of every answer after the last task, task by task; empty if not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub row_scores: Vec<Vec<f64>>,
     /// Share of the answers after the last task that are among those the task allows, in percent, task by
-    /// task; `None` for a task without such a list. Empty if not recorded.
+    /// task; `None` for a task without such a list, or whose answers are chosen from it. Empty if not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_format: Vec<Option<f64>>,
     /// Bytes that the method carried to the next task, after every task; empty if not recorded.
@@ -78,7 +85,10 @@ impl RunResult {
     /// The result of a completed sequence.
     pub fn new<M>(method: &str, seed: u64, learning_rate: f64, run: &SequenceOutcome<M>) -> Self {
         let tasks = run.matrix.tasks().to_vec();
-        let rows = 0..=tasks.len();
+        let label_scores = run
+            .label_matrix
+            .as_ref()
+            .map(|matrix| matrix.rows().to_vec());
         let answers = run.answers.iter();
         let row_scores: Option<Vec<Vec<f64>>> = answers
             .map(|rows| Some(rows.as_ref()?.scores.clone()))
@@ -100,7 +110,9 @@ impl RunResult {
             order: String::new(),
             learning_rate,
             protocol: run.protocol,
-            scores: rows.map(|i| run.matrix.row(i).to_vec()).collect(),
+            scores: run.matrix.rows().to_vec(),
+            label_scores: label_scores.unwrap_or_default(),
+            by_likelihood: run.by_likelihood.clone(),
             tasks,
             row_scores: row_scores.unwrap_or_default(),
             in_format,
@@ -131,16 +143,33 @@ impl RunResult {
     ///
     /// If there are not `T + 1` rows of `T` scores.
     pub fn matrix(&self) -> Result<ResultMatrix> {
+        self.matrix_of(&self.scores)
+    }
+
+    /// Converts the scores by the likelihood of labels to a result matrix; `None` if they were not measured beside those
+    /// of generated answers.
+    ///
+    /// # Errors
+    ///
+    /// If there are not `T + 1` rows of `T` scores.
+    pub fn label_matrix(&self) -> Result<Option<ResultMatrix>> {
+        match self.label_scores.as_slice() {
+            [] => Ok(None),
+            scores => self.matrix_of(scores).map(Some),
+        }
+    }
+
+    fn matrix_of(&self, scores: &[Vec<Option<f64>>]) -> Result<ResultMatrix> {
         let count = self.tasks.len();
         ensure!(
-            self.scores.len() == count + 1 && self.scores.iter().all(|row| row.len() == count),
+            scores.len() == count + 1 && scores.iter().all(|row| row.len() == count),
             "the result of {} with seed {} does not hold {} rows of {count} scores",
             self.method,
             self.seed,
             count + 1
         );
         let mut matrix = ResultMatrix::new(self.tasks.clone());
-        for (learned, row) in self.scores.iter().enumerate() {
+        for (learned, row) in scores.iter().enumerate() {
             for (task, score) in row.iter().enumerate() {
                 if let Some(score) = score {
                     matrix.set(learned, task, *score);
@@ -170,21 +199,32 @@ impl RunResult {
         let mut result: Self = serde_json::from_value(earlier::with_figures(json))
             .with_context(|| format!("in {}", path.display()))?;
         result.matrix()?;
+        result.label_matrix()?;
         result.folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Ok(result)
     }
 
-    /// Writes the matrix as CSV, then the result as JSON: the run is complete once the JSON file
+    /// Writes the matrices as CSV, then the result as JSON: the run is complete once the JSON file
     /// exists.
     ///
     /// # Errors
     ///
     /// If the run's folder cannot be written.
     pub fn write(&self, folder: &RunFolder, stem: &str) -> Result<()> {
+        folder.write(&format!("matrix-{stem}.csv"), &self.csv(&self.scores)?)?;
+        if !self.label_scores.is_empty() {
+            let name = format!("matrix-by-likelihood-{stem}.csv");
+            folder.write(&name, &self.csv(&self.label_scores)?)?;
+        }
+        self.write_alone(folder, stem)
+    }
+
+    /// Scores with the names of their tasks.
+    fn csv(&self, scores: &[Vec<Option<f64>>]) -> Result<Vec<u8>> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         let header = std::iter::once("after").chain(self.tasks.iter().map(String::as_str));
         csv.write_record(header)?;
-        for (learned, row) in self.scores.iter().enumerate() {
+        for (learned, row) in scores.iter().enumerate() {
             let name = match learned {
                 0 => "base",
                 _ => &self.tasks[learned - 1],
@@ -194,9 +234,7 @@ impl RunResult {
                 .map(|s| s.map_or(String::new(), |s| format!("{s:.2}")));
             csv.write_record(std::iter::once(name.to_string()).chain(scores))?;
         }
-        let csv = csv.into_inner().context("cannot finish the CSV")?;
-        folder.write(&format!("matrix-{stem}.csv"), &csv)?;
-        self.write_alone(folder, stem)
+        csv.into_inner().context("cannot finish the CSV")
     }
 
     /// Writes the JSON file alone, for folders of many results.

@@ -61,6 +61,14 @@ fn words(results: &[NamedResult<'_>]) -> Vec<Vec<String>> {
             names.push(name);
         }
     }
+    // A setting says more than a hash, also one that only a later result has.
+    let contents = results.iter().filter_map(|result| result.identity);
+    let contents: Vec<&str> = contents
+        .flat_map(|identity| identity.contents.parts())
+        .map(|(name, _)| name)
+        .chain([KEY])
+        .collect();
+    names.sort_by_key(|name| contents.contains(&name.as_str()));
     let value = |index: usize, name: &String| {
         let own = described[index].iter().find(|(own, _)| own == name);
         own.map(|(_, value)| value.as_str())
@@ -89,6 +97,7 @@ fn words(results: &[NamedResult<'_>]) -> Vec<Vec<String>> {
 
 const METHOD: &str = "method";
 const RECORDED: &str = "recorded";
+const KEY: &str = "key";
 
 /// The words that may describe a result, the most informative first.
 fn descriptors(result: &NamedResult<'_>) -> Vec<(String, String)> {
@@ -108,7 +117,7 @@ fn descriptors(result: &NamedResult<'_>) -> Vec<(String, String)> {
     for (name, hash) in identity.contents.parts() {
         descriptors.push((name.to_string(), shortened(hash).to_string()));
     }
-    descriptors.push(("key".to_string(), identity.short().to_string()));
+    descriptors.push((KEY.to_string(), identity.short().to_string()));
     descriptors
 }
 

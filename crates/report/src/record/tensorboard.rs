@@ -216,6 +216,7 @@ mod tests {
                 learned: task + 1,
                 task: Some(task),
                 score: 75.0,
+                beside: None,
                 answers: &[],
             });
         }

@@ -10,6 +10,7 @@ use burn::data::dataset::Dataset;
 use continual::{EvaluationSet, Task};
 use lm::{Example, TextTokenizer};
 
+use super::labels;
 use super::lengths::answer_limit;
 use super::limits::{LimitedRows, SplitRows};
 use super::prepare::{BenchmarkScore, ScoredRows};
@@ -97,7 +98,9 @@ impl TaskLoader<'_> {
         let Some(scored) = scored else {
             bail!("task {:?} has no rows to be scored on", spec.name);
         };
-        remarks.extend(self.unanswerable_labels(&rows.labels, limit)?);
+        let labels = labels::spelled(&rows.labels, rows.train.as_ref())?;
+        let scores = self.config.label_scores;
+        remarks.extend(labels::remarks(&labels, scores, limit, tokenizer)?);
         Ok((
             Task {
                 name: spec.name.clone(),
@@ -107,7 +110,7 @@ impl TaskLoader<'_> {
                     questions: scored,
                     scorer: Arc::new(BenchmarkScore {
                         score: spec.score.clone(),
-                        labels: rows.labels,
+                        labels,
                     }),
                     max_new_tokens: limit,
                 },
@@ -184,20 +187,6 @@ impl TaskLoader<'_> {
             rows.validation.len()
         );
         Ok(())
-    }
-
-    /// Remarks on labels that are longer than the generated answers.
-    fn unanswerable_labels(&self, labels: &[String], limit: usize) -> Result<Vec<String>> {
-        let mut remarks = Vec::new();
-        for label in labels {
-            let tokens = self.tokenizer.encode(label, false)?.len();
-            if tokens > limit {
-                remarks.push(format!(
-                    "label {label:?} has {tokens} tokens, {limit} are generated: it cannot be answered"
-                ));
-            }
-        }
-        Ok(remarks)
     }
 
     /// A remark on a bad row by its position in its file, because repairing and limiting shift

@@ -1,6 +1,7 @@
 //! Turns a suite into the tasks of a run: reads, repairs, limits and tokenizes its rows.
 
 pub mod builtin;
+mod labels;
 mod lengths;
 mod limits;
 mod load_task;

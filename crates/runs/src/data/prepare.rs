@@ -8,11 +8,12 @@ use anyhow::{Result, bail, ensure};
 use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
 use burn::data::dataset::InMemDataset;
 use continual::method::OptimizerName;
-use continual::{EvaluationSet, Scorer, Task, rows_fingerprint};
+use continual::{EvaluationSet, LabelScores, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
 use report::hash::sha256;
 
 use super::builtin;
+use super::labels;
 use super::lengths::answer_limit;
 use super::load_task::TaskLoader;
 use super::rows::questions;
@@ -62,13 +63,17 @@ pub struct RowHashes {
 pub(super) struct BenchmarkScore {
     /// How answers are scored.
     pub score: Score,
-    /// The answers that the task allows; empty if it has no list of them.
+    /// The answers that the task allows, as its rows write them; empty if it has no list of them.
     pub labels: Vec<String>,
 }
 
 impl Scorer for BenchmarkScore {
     fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
         self.score.task_score(prompts, answers, references)
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
     }
 
     fn in_format(&self, answer: &str) -> Option<bool> {
@@ -119,6 +124,7 @@ impl PreparedTasks {
             progress.advance(1, &format!("reading {}", spec.name));
         }
         progress.finish();
+        labels::check_any(config, &tasks)?;
         let general = match &suite.general {
             Some(file) => {
                 let (set, said) = general(&path.join(file), config, tokenizer)?;
@@ -233,6 +239,10 @@ impl PreparedTasks {
             config.seeds.len(),
             if config.seeds.len() == 1 { "" } else { "s" },
         ) + &optimizer
+            + match config.label_scores {
+                LabelScores::Instead => ", labels scored by their likelihood",
+                LabelScores::None | LabelScores::Beside => "",
+            }
     }
 }
 

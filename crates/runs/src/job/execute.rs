@@ -131,6 +131,7 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         learned_before: base.carried.as_ref().map_or(0, |carried| carried.tasks),
         train: config.train_config(method),
         scoring: config.scoring.into(),
+        label_scores: config.label_scores,
         evaluation_batch: config.evaluation_batch,
         decoding: config.decoding.decoding(),
         seed,
@@ -258,10 +259,15 @@ impl JobProgress<'_> {
                 learned,
                 task,
                 score,
+                beside,
                 ..
             } => {
                 let what = task.map_or("general", |task| self.prepared.tasks[task].name.as_str());
-                let message = format!("{label} · after {learned} tasks · {what} {score:.1}");
+                let beside = beside.map_or(String::new(), |score| {
+                    format!(" (by likelihood {score:.1})")
+                });
+                let message =
+                    format!("{label} · after {learned} tasks · {what} {score:.1}{beside}");
                 self.progress.advance(0, &message);
             }
             Event::TaskLearned {

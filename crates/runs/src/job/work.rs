@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use continual::trainer::step_count;
-use continual::{Protocol, ResultMatrix, Scoring};
+use continual::{LabelScores, Protocol, ResultMatrix, Scoring};
 
 use crate::data::PreparedTasks;
 use crate::settings::RunConfig;
@@ -17,6 +17,8 @@ pub struct TaskSize {
     pub epochs: usize,
     /// Questions that its score needs.
     pub questions: usize,
+    /// Whether it has a list of labels.
+    pub labelled: bool,
 }
 
 /// The work of one method with one seed.
@@ -25,8 +27,11 @@ pub struct Work {
     stages: Vec<usize>,
     /// Rows per epoch of each stage.
     epochs: Vec<usize>,
-    /// Questions of each task.
+    /// Questions that every score of each task asks: those of a task are asked twice where labels are scored beside
+    /// generated answers.
     questions: Vec<usize>,
+    /// How many of these are scored by the likelihood of labels.
+    likelihoods: Vec<usize>,
     /// Questions of the general-knowledge probe.
     general: usize,
     protocol: Protocol,
@@ -53,6 +58,7 @@ impl Work {
                 train,
                 epochs: task.epochs,
                 questions: task.evaluation.questions.len(),
+                labelled: !task.evaluation.scorer.labels().is_empty(),
             });
         let general = prepared.general.as_ref();
         let general = general.map_or(0, |set| set.questions.len());
@@ -88,7 +94,8 @@ impl Work {
         Self {
             stages,
             epochs,
-            questions: tasks.iter().map(|task| task.questions).collect(),
+            questions: tasks.iter().map(|task| asked(task, config).0).collect(),
+            likelihoods: tasks.iter().map(|task| asked(task, config).1).collect(),
             general,
             protocol,
             scoring: config.scoring.into(),
@@ -112,22 +119,32 @@ impl Work {
         self.steps
     }
 
-    /// Questions to answer, including the probe.
+    /// Questions to answer, including the probe; one that is answered in two ways counts twice.
     pub fn answers(&self) -> usize {
-        let count = self.questions.len();
-        let mut answers = 0;
-        for learned in 0..=count {
-            for (task, questions) in self.questions.iter().enumerate() {
-                if self.scoring.measures(self.protocol, learned, task, count) {
-                    answers += questions;
-                }
-            }
-        }
         let probes = match self.protocol {
             Protocol::Independent => 1,
             _ => 2,
         };
-        answers + probes * self.general
+        self.over_scores(&self.questions) + probes * self.general
+    }
+
+    /// The questions among them that are scored by the likelihood of labels.
+    pub fn likelihoods(&self) -> usize {
+        self.over_scores(&self.likelihoods)
+    }
+
+    /// Sum over all measured scores of a number of their tasks.
+    fn over_scores(&self, of_task: &[usize]) -> usize {
+        let count = of_task.len();
+        let mut sum = 0;
+        for learned in 0..=count {
+            for (task, number) in of_task.iter().enumerate() {
+                if self.scoring.measures(self.protocol, learned, task, count) {
+                    sum += number;
+                }
+            }
+        }
+        sum
     }
 
     /// Number of stages: the tasks, or all of them at once.
@@ -160,6 +177,16 @@ impl Work {
                 .sum::<usize>();
         }
         trained + rows + answered
+    }
+}
+
+/// The questions that a score of a task asks, and how many of them are scored by the likelihood of labels.
+fn asked(task: &TaskSize, config: &RunConfig) -> (usize, usize) {
+    let questions = task.questions;
+    match (config.label_scores, task.labelled) {
+        (LabelScores::None, _) | (_, false) => (questions, 0),
+        (LabelScores::Beside, true) => (2 * questions, questions),
+        (LabelScores::Instead, true) => (questions, questions),
     }
 }
 
@@ -196,6 +223,7 @@ mod tests {
                     train,
                     epochs: config.epochs_of(&task.name, task.epochs),
                     questions,
+                    labelled: true,
                 }
             })
             .collect();
@@ -219,6 +247,46 @@ mod tests {
         assert_eq!(work.answers(), 736_213);
         let final_only = released("6", None, &["scoring='final'"]);
         assert_eq!(final_only.answers(), 2 * 70_861 - rows("WiC"));
+    }
+
+    #[test]
+    fn questions_that_are_answered_in_two_ways_count_twice() {
+        let generated = released("6", None, &[]);
+        assert_eq!(generated.likelihoods(), 0);
+        let instead = released("6", None, &["label_scores='instead'"]);
+        assert_eq!(instead.answers(), generated.answers());
+        assert_eq!(instead.likelihoods(), generated.answers());
+        let beside = released("6", None, &["label_scores='beside'"]);
+        assert_eq!(beside.answers(), 2 * generated.answers());
+        assert_eq!(beside.likelihoods(), generated.answers());
+        // A task without labels is generated alone, and what is done counts as what is to do.
+        let config = |scores: &str| {
+            let set = [
+                format!("label_scores='{scores}'"),
+                "scoring='full'".to_string(),
+            ];
+            let overrides = Overrides {
+                set: &set,
+                ..Overrides::default()
+            };
+            RunConfig::resolve(&Registries::builtin(), "t5", true, &overrides).unwrap()
+        };
+        let size = |labelled| TaskSize {
+            train: 0,
+            epochs: 1,
+            questions: 10,
+            labelled,
+        };
+        let tasks = [size(true), size(false)];
+        for (scores, answers, likelihoods) in
+            [("none", 60, 0), ("beside", 90, 30), ("instead", 60, 30)]
+        {
+            let work = Work::of(&config(scores), &tasks, 0, Protocol::Sequential);
+            assert_eq!((work.answers(), work.likelihoods()), (answers, likelihoods));
+            let mut matrix = ResultMatrix::new(vec!["a".into(), "b".into()]);
+            (0..3).for_each(|learned| (0..2).for_each(|task| matrix.set(learned, task, 1.0)));
+            assert_eq!(work.done(2, 0, &matrix, false), work.total());
+        }
     }
 
     #[test]

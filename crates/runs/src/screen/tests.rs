@@ -119,6 +119,7 @@ fn a_renderer_is_told_losses_scores_figures_and_progress() {
         learned: 0,
         task: None,
         score: 99.5,
+        beside: None,
         answers: &[],
     });
     assert_eq!(told.take(), ["test general 99.5 Some(99.5)", "done 40"]);

@@ -13,7 +13,8 @@ use burn::module::Module;
 use evaluate::Evaluated;
 use lm::ExportPrecision;
 use report::page::{
-    format_table, matrix_table, orders_table, summarize, summary_table, write_report,
+    format_table, likelihood_note, likelihood_table, matrix_table, orders_table, summarize,
+    summary_table, write_report,
 };
 use report::record::{Contents, Manifest, RunFolder};
 
@@ -210,6 +211,12 @@ fn compare(
     }
     if let Some(table) = format_table(&summaries, false) {
         println!("\nanswers in the right format\n{table}");
+    }
+    if let Some(table) = likelihood_table(&summaries, false) {
+        println!("\ngenerated answers and the likeliest labels\n{table}");
+    }
+    if let Some(note) = likelihood_note(&summaries) {
+        println!("\n{note}");
     }
     let report = started.folder.path().join("report.md");
     println!("\nreport: {}", report.display());

@@ -37,6 +37,7 @@ fn table() -> Table {
     let mut table = Table::try_from(&config).unwrap();
     // Keys that are absent by default.
     table.insert("limit_per_class".to_string(), Value::from(0));
+    table.insert("label_scores".to_string(), Value::from("none"));
     let epochs = Table::from_iter([("sums".to_string(), Value::from(2))]);
     table.insert("task_epochs".to_string(), Value::Table(epochs));
     let train = table
@@ -92,6 +93,8 @@ fn result(identity: &Identity, seed: u64) -> RunResult {
         protocol: Protocol::Sequential,
         tasks: vec!["a".to_string()],
         scores: vec![vec![Some(1.0)], vec![Some(2.0)]],
+        label_scores: Vec::new(),
+        by_likelihood: Vec::new(),
         row_scores: Vec::new(),
         in_format: Vec::new(),
         carried_bytes: Vec::new(),
@@ -122,7 +125,7 @@ fn reads(method: &str, name: &str) -> bool {
         "calibration" if ["gpm", "sgp", "adam-nscl"].contains(&method) => {
             name == "calibration.rows_per_task"
         }
-        "calibration" => ["osft", "osft-paper"].contains(&method),
+        "calibration" => ["osft", "osft-paper", "osft-lwf"].contains(&method),
         "learning_rates" => name == format!("learning_rates.{method}"),
         // The method's own learning rate replaces it.
         "train" if name == "train.learning_rate" => false,

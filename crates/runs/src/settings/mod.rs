@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use continual::ContinualError;
 use continual::method::{CalibrationUse, RegisteredKind};
 use continual::trainer::TrainConfig;
+use continual::{ContinualError, LabelScores};
 use lm::Model;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -82,6 +82,9 @@ pub struct RunConfig {
     pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
+    /// Whether the likeliest labels are scored beside, or instead of, the answers that are generated.
+    #[serde(default, skip_serializing_if = "LabelScores::is_none")]
+    pub label_scores: LabelScores,
     /// Which questions of the suite's probe of general knowledge are asked.
     #[serde(default, skip_serializing_if = "GeneralRows::is_all")]
     pub general_rows: GeneralRows,

@@ -6,13 +6,14 @@ use toml::{Table, Value};
 
 use super::RunConfig;
 
-/// Settings that do not affect a tuned rate: which rows are scored, and how many.
-const STILL_TUNED: [&str; 7] = [
+/// Settings that do not affect a tuned rate: which rows are scored, how many, and how.
+const STILL_TUNED: [&str; 8] = [
     "backend",
     "limit_train",
     "limit_per_class",
     "limit_test",
     "scoring",
+    "label_scores",
     "evaluation_batch",
     "decoding",
 ];

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use benchmarks::Benchmark;
+use benchmarks::{Benchmark, Format};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use continual::Protocol;
@@ -97,6 +97,8 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
                     train: limited(train, settings.limit_train),
                     epochs: settings.epochs_of(&task.name, task.epochs),
                     questions: limited(test, settings.limit_test),
+                    labelled: !task.labels.is_empty()
+                        || matches!(task.format, Format::Labelled { .. }),
                 })
             })
             .collect();

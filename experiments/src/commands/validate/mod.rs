@@ -85,7 +85,7 @@ pub fn run(registries: &Registries, args: &ValidateArgs, matches: &ArgMatches) -
             let work = Work::new(&ordered, prepared, method)?;
             let identity = config.identity(&ordered, method, contents)?;
             println!(
-                "  order {}: learning rate {:e} ({}), key {}, {} rows in {} steps, {} answers per seed",
+                "  order {}: learning rate {:e} ({}), key {}, {} rows in {} steps, {} answers per seed{}",
                 prepared.order,
                 ordered.learning_rate(method),
                 if ordered.is_tuned(method) {
@@ -96,7 +96,11 @@ pub fn run(registries: &Registries, args: &ValidateArgs, matches: &ArgMatches) -
                 identity.short(),
                 work.trained(),
                 work.steps(),
-                work.answers()
+                work.answers(),
+                match work.likelihoods() {
+                    0 => String::new(),
+                    count => format!(", {count} of them by the likelihood of labels"),
+                }
             );
         }
     }

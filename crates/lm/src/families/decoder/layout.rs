@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::layers::Branches;
+
 /// Added to the score of a masked key. Finite, so that a row of padding, which sees no key, gives unused
 /// numbers instead of NaN.
 const HIDDEN: f32 = -1e30;
@@ -26,6 +28,8 @@ pub(crate) struct Layout {
     tokens: usize,
     /// Lengths of the rows that follow each other in one row, without padding; empty if every row is its own.
     packed: Vec<usize>,
+    /// Which of the last columns are continuations of the same beginning.
+    branches: Branches,
 }
 
 /// Which keys every query sees.
@@ -46,6 +50,7 @@ impl Layout {
             past: 0,
             tokens,
             packed: Vec::new(),
+            branches: Branches::none(),
         }
     }
 
@@ -57,6 +62,7 @@ impl Layout {
             past: 0,
             tokens: lengths.iter().sum(),
             packed: lengths.to_vec(),
+            branches: Branches::none(),
         }
     }
 
@@ -75,7 +81,13 @@ impl Layout {
             past,
             tokens,
             packed: Vec::new(),
+            branches: Branches::none(),
         }
+    }
+
+    /// These rows, the last columns of which are `branches`.
+    pub(crate) fn branching(self, branches: Branches) -> Self {
+        Self { branches, ..self }
     }
 
     /// Position of every token, one list per row, or one for all rows.
@@ -95,6 +107,7 @@ impl Layout {
 
     /// The position of the token at a place of a row with so much padding.
     fn position(&self, place: usize, padding: usize) -> usize {
+        let place = self.branches.place(place);
         match place < self.shared {
             true => place,
             false => place.saturating_sub(padding).max(self.shared),
@@ -145,7 +158,7 @@ impl Layout {
                     values.extend((0..keys).map(|key| {
                         let is_padding = (self.shared..self.shared + padding).contains(&key);
                         let visible = !is_padding
-                            && key <= query
+                            && self.branches.sees(query, key)
                             && position - self.position(key, padding) < window;
                         if visible { 0.0 } else { HIDDEN }
                     }));

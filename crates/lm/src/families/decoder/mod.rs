@@ -12,6 +12,7 @@
 mod attention;
 mod batch;
 mod block;
+mod continuations;
 mod decode;
 mod family;
 mod feed_forward;

@@ -278,6 +278,15 @@ impl LanguageModel for Decoder {
         super::prefix::token_losses(self, prefix, rows)
     }
 
+    fn continuation_losses(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        continuations: &[Vec<u32>],
+    ) -> Vec<Vec<Vec<f32>>> {
+        super::continuations::continuation_losses(self, prefix, prompts, continuations)
+    }
+
     fn own_examples(&self, first: &[u32], tokens: usize, _ends: &[u32], seed: u64) -> Vec<Example> {
         super::decode::own_examples(self, first, tokens, seed)
     }

@@ -134,7 +134,7 @@ fn hidden_behind(
 ///
 /// # Shapes
 /// - `hidden`: `[tokens, hidden]`
-fn losses_of(model: &Decoder, hidden: Tensor<2>, tokens: &[u32]) -> Vec<f32> {
+pub(super) fn losses_of(model: &Decoder, hidden: Tensor<2>, tokens: &[u32]) -> Vec<f32> {
     let apply = |hidden| model.head(hidden);
     let head = model.scaled_head(&apply, 1.0);
     let pieces = head.pieces(&hidden, tokens);

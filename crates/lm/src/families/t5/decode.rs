@@ -1,10 +1,11 @@
 //! Batched generation: encodes the prompts once and decodes the answers token by token.
 
 use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::T5;
 use crate::generate::{Chooser, Decoding, GenerationOptions};
-use crate::layers::{LayerCache, LinearApplier};
+use crate::layers::{BranchTargets, Branches, LayerCache, LinearApplier, inputs};
 use crate::model::TokenLosses;
 use crate::ops;
 use crate::text::Example;
@@ -58,12 +59,12 @@ pub(super) fn generate(
 pub(super) fn token_losses(model: &T5, prompt: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
     // Without autodiff, since there is no backward pass.
     let model = model.valid();
+    let applier = &mut LinearApplier::default();
+    let encoded = model.encode(&[model.nonempty(prompt)], applier);
     let losses = rows.iter().map(|row| {
         if row.is_empty() {
             return Vec::new();
         }
-        let applier = &mut LinearApplier::default();
-        let encoded = model.encode(&[model.nonempty(prompt)], applier);
         let inputs = [&[model.config().start_token()], &row[..row.len() - 1]].concat();
         let hidden = model.decode(&[inputs], 0, &encoded, None, applier);
         let [_, tokens, width] = hidden.dims();
@@ -73,6 +74,43 @@ pub(super) fn token_losses(model: &T5, prompt: &[u32], rows: &[Vec<u32>]) -> Tok
         prefix: Vec::new(),
         rows: losses.collect(),
     }
+}
+
+/// The losses of the tokens of every continuation as an answer to `prefix` and each prompt; see
+/// [`continuation_losses`](crate::LanguageModel::continuation_losses).
+///
+/// The encoder reads every prompt once. A row of the decoder is the start token and behind it all continuations, of which
+/// none sees another.
+pub(super) fn continuation_losses(
+    model: &T5,
+    prefix: &[u32],
+    prompts: &[Vec<u32>],
+    continuations: &[Vec<u32>],
+) -> Vec<Vec<Vec<f32>>> {
+    let mut row = vec![model.config().start_token()];
+    row.extend(continuations.iter().flat_map(|answer| inputs(answer)));
+    let targets = BranchTargets::new(prompts.len(), 1, row.len(), continuations);
+    if targets.tokens.is_empty() {
+        return targets.grouped(Vec::new());
+    }
+    // Without autodiff, since there is no backward pass.
+    let model = model.valid();
+    let applier = &mut LinearApplier::default();
+    let whole = prompts.iter().map(|prompt| [prefix, prompt].concat());
+    let whole: Vec<Vec<u32>> = whole.map(|prompt| model.nonempty(&prompt)).collect();
+    let encoded = model.encode(&whole, applier);
+    let branches = Branches::of(1, continuations);
+    let rows = vec![row; prompts.len()];
+    let hidden = model.decode_branching(&rows, &branches, &encoded, applier);
+    let [batch, tokens, width] = hidden.dims();
+    let columns = TensorData::new(targets.columns.clone(), [targets.columns.len()]);
+    let columns = Tensor::<1, Int>::from_data(columns, &hidden.device());
+    let hidden = hidden.reshape([batch * tokens, width]).select(0, columns);
+    let apply = |hidden| model.head(hidden);
+    let head = model.scaled_head(&apply, 1.0);
+    let pieces = head.pieces(&hidden, &targets.tokens);
+    let losses = pieces.flat_map(|(part, tokens)| ops::token_losses(apply(part), tokens));
+    targets.grouped(losses.collect())
 }
 
 /// Prompts that the model generates from one first token each, with its own answers to them; see

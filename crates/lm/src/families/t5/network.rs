@@ -11,7 +11,7 @@ use super::feed_forward::linear;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
-use crate::layers::{LayerCache, LinearApplier, LinearMap, Observer, padded};
+use crate::layers::{Branches, LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
 use crate::ops;
 use crate::text::Example;
@@ -125,8 +125,29 @@ impl T5 {
             .forward(x, past, memories, mask.as_ref(), cache, applier)
     }
 
+    /// Hidden states of the decoder for the same row behind every prompt, some of whose tokens are branches.
+    ///
+    /// # Shapes
+    /// - output: `[batch, tokens, d_model]`
+    pub(super) fn decode_branching(
+        &self,
+        rows: &[Vec<u32>],
+        branches: &Branches,
+        encoded: &Encoded,
+        applier: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let Encoded { memories, mask } = encoded;
+        let x = self.embed(rows);
+        self.decoder
+            .forward_branching(x, branches, memories, mask.as_ref(), applier)
+    }
+
     /// The output head, with the scale of the loss.
-    fn scaled_head<'a>(&self, apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>, scale: f64) -> Head<'a> {
+    pub(super) fn scaled_head<'a>(
+        &self,
+        apply: &'a dyn Fn(Tensor<2>) -> Tensor<2>,
+        scale: f64,
+    ) -> Head<'a> {
         Head {
             apply,
             vocabulary: self.config.vocab_size,
@@ -297,6 +318,15 @@ impl LanguageModel for T5 {
 
     fn token_losses(&self, prefix: &[u32], rows: &[Vec<u32>]) -> TokenLosses {
         super::decode::token_losses(self, prefix, rows)
+    }
+
+    fn continuation_losses(
+        &self,
+        prefix: &[u32],
+        prompts: &[Vec<u32>],
+        continuations: &[Vec<u32>],
+    ) -> Vec<Vec<Vec<f32>>> {
+        super::decode::continuation_losses(self, prefix, prompts, continuations)
     }
 
     fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {

@@ -4,6 +4,7 @@ use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::T5Config;
+use crate::layers::Branches;
 
 /// Added to the score of a masked key. Finite, so that a row without any visible key gives unused numbers
 /// instead of NaN.
@@ -51,17 +52,24 @@ impl Buckets {
         first + (exact + octaves as usize).min(count - 1)
     }
 
-    /// The learned bias of every head for `queries` positions after `past` ones.
+    /// The learned bias of every head for `queries` positions after `past` ones, some of which may be branches.
     ///
     /// # Shapes
     /// - `table`: `[buckets, heads]`
     /// - output: `[1, heads, queries, past + queries]`
-    pub(super) fn bias(&self, table: &Embedding, past: usize, queries: usize) -> Tensor<4> {
+    pub(super) fn bias(
+        &self,
+        table: &Embedding,
+        past: usize,
+        queries: usize,
+        branches: &Branches,
+    ) -> Tensor<4> {
         let table = table.weight.val();
         let [_, heads] = table.dims();
         let keys = past + queries;
         let buckets: Vec<i32> = (past..keys)
-            .flat_map(|query| (0..keys).map(move |key| self.of(query, key) as i32))
+            .flat_map(|query| (0..keys).map(move |key| (query, key)))
+            .map(|(query, key)| self.of(branches.place(query), branches.place(key)) as i32)
             .collect();
         let buckets = TensorData::new(buckets, [queries * keys]);
         let buckets = Tensor::<1, Int>::from_data(buckets, &table.device());
@@ -89,17 +97,23 @@ pub(super) fn padding_mask(lengths: &[usize], tokens: usize, device: &Device) ->
     Some(Tensor::from_data(TensorData::new(values, shape), device))
 }
 
-/// Masks the keys after each query; `None` for a single query.
+/// Masks the keys after each query and those of other branches; `None` for a single query.
 ///
 /// # Shapes
 /// - output: `[1, 1, queries, past + queries]`
-pub(super) fn causal_mask(past: usize, queries: usize, device: &Device) -> Option<Tensor<4>> {
+pub(super) fn causal_mask(
+    past: usize,
+    queries: usize,
+    branches: &Branches,
+    device: &Device,
+) -> Option<Tensor<4>> {
     if queries == 1 {
         return None;
     }
     let keys = past + queries;
     let values: Vec<f32> = (past..keys)
-        .flat_map(|query| (0..keys).map(move |key| if key <= query { 0.0 } else { HIDDEN }))
+        .flat_map(|query| (0..keys).map(move |key| branches.sees(query, key)))
+        .map(|sees| if sees { 0.0 } else { HIDDEN })
         .collect();
     let shape = [1, 1, queries, keys];
     Some(Tensor::from_data(TensorData::new(values, shape), device))

@@ -10,7 +10,7 @@ use super::T5Config;
 use super::attention::{Attention, Memory};
 use super::feed_forward::FeedForward;
 use super::position::{Buckets, causal_mask};
-use crate::layers::{LayerCache, LinearApplier};
+use crate::layers::{Branches, LayerCache, LinearApplier};
 use crate::ops::rms_norm;
 
 fn norm(config: &T5Config, device: &Device) -> RmsNorm {
@@ -160,7 +160,7 @@ impl Encoder {
     /// - output: `[batch or 1, heads, tokens, tokens]`
     pub(super) fn bias(&self, tokens: usize, mask: Option<&Tensor<4>>) -> Tensor<4> {
         let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
-        shared_bias(first, self.buckets, 0, tokens, mask)
+        shared_bias(first, self.buckets, (0, tokens), &Branches::none(), mask)
     }
 
     /// # Shapes
@@ -239,9 +239,26 @@ impl Decoder {
     /// # Shapes
     /// - output: `[1, heads, tokens, past + tokens]`
     pub(super) fn bias(&self, past: usize, tokens: usize, device: &Device) -> Tensor<4> {
-        let causal = causal_mask(past, tokens, device);
+        self.branching_bias(past, tokens, &Branches::none(), device)
+    }
+
+    /// As [`bias`](Self::bias), where some of the tokens are branches.
+    fn branching_bias(
+        &self,
+        past: usize,
+        tokens: usize,
+        branches: &Branches,
+        device: &Device,
+    ) -> Tensor<4> {
+        let causal = causal_mask(past, tokens, branches, device);
         let first = self.block.first().map(|block| &block.layer.0.SelfAttention);
-        shared_bias(first, self.buckets, past, tokens, causal.as_ref())
+        shared_bias(
+            first,
+            self.buckets,
+            (past, tokens),
+            branches,
+            causal.as_ref(),
+        )
     }
 
     /// Hidden states of tokens after `past` cached ones.
@@ -251,36 +268,65 @@ impl Decoder {
     /// - `mask`: hides the encoder's padding, `[batch, 1, 1, encoder tokens]`
     pub(super) fn forward(
         &self,
-        mut x: Tensor<3>,
+        x: Tensor<3>,
         past: usize,
+        memories: &[Memory],
+        mask: Option<&Tensor<4>>,
+        cache: Option<&mut Vec<LayerCache>>,
+        applier: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let bias = self.bias(past, x.dims()[1], &x.device());
+        self.with_bias(x, &bias, memories, mask, cache, applier)
+    }
+
+    /// Hidden states of tokens some of which are branches, without a cache.
+    ///
+    /// # Shapes
+    /// - as for [`forward`](Self::forward)
+    pub(super) fn forward_branching(
+        &self,
+        x: Tensor<3>,
+        branches: &Branches,
+        memories: &[Memory],
+        mask: Option<&Tensor<4>>,
+        applier: &mut LinearApplier<'_>,
+    ) -> Tensor<3> {
+        let bias = self.branching_bias(0, x.dims()[1], branches, &x.device());
+        self.with_bias(x, &bias, memories, mask, None, applier)
+    }
+
+    fn with_bias(
+        &self,
+        mut x: Tensor<3>,
+        bias: &Tensor<4>,
         memories: &[Memory],
         mask: Option<&Tensor<4>>,
         mut cache: Option<&mut Vec<LayerCache>>,
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        let bias = self.bias(past, x.dims()[1], &x.device());
         for (index, (block, memory)) in self.block.iter().zip(memories).enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
-            x = block.forward(x, &bias, memory, mask, cache, applier);
+            x = block.forward(x, bias, memory, mask, cache, applier);
         }
         self.final_layer_norm.forward(x)
     }
 }
 
-/// The bias that all blocks of a stack share: the table of the first block, and a mask.
+/// The bias that all blocks of a stack share, for so many tokens after `past` ones: the table of the first block, and a
+/// mask.
 ///
 /// # Shapes
 /// - output: `[batch or 1, heads, tokens, past + tokens]`
 fn shared_bias(
     first: Option<&Attention>,
     buckets: Buckets,
-    past: usize,
-    tokens: usize,
+    (past, tokens): (usize, usize),
+    branches: &Branches,
     mask: Option<&Tensor<4>>,
 ) -> Tensor<4> {
     let table = first.and_then(|attention| attention.relative_attention_bias.as_ref());
     let table = table.expect("invariant: the first block of a stack has the bias table");
-    let bias = buckets.bias(table, past, tokens);
+    let bias = buckets.bias(table, past, tokens, branches);
     match mask {
         Some(mask) => bias + mask.clone(),
         None => bias,

@@ -1,0 +1,55 @@
+//! Answers that a model generates.
+
+use lm::{Decoding, GenerationOptions, LanguageModel, TextTokenizer};
+
+use super::Evaluation;
+use super::batches::batches;
+use crate::error::ContinualError;
+use crate::protocol::EvaluationSet;
+
+/// Generates an answer to every question, `batch` questions at a time, and scores the answers.
+///
+/// Questions of similar length share a batch. With greedy decoding, the batch size changes no
+/// answer beyond rounding. `on_answers` receives the number of answers of each batch; its error
+/// ends the evaluation.
+///
+/// # Errors
+///
+/// [`ContinualError::Lm`] if an answer cannot be decoded, and the error of `on_answers`.
+pub fn evaluate<M: LanguageModel>(
+    model: &M,
+    tokenizer: &TextTokenizer,
+    set: &EvaluationSet,
+    batch: usize,
+    decoding: Decoding,
+    on_answers: &mut dyn FnMut(usize) -> Result<(), ContinualError>,
+) -> Result<Evaluation, ContinualError> {
+    let model = model.valid();
+    let stop = tokenizer.stop_tokens().to_vec();
+    let mut options = GenerationOptions::greedy(set.max_new_tokens, stop);
+    let mut answers = vec![String::new(); set.questions.len()];
+    for (number, of_batch) in batches(&set.questions, batch).into_iter().enumerate() {
+        options.decoding = match decoding {
+            Decoding::Greedy => Decoding::Greedy,
+            // Each batch needs its own random stream, or all batches draw alike.
+            Decoding::Sample {
+                temperature,
+                top_k,
+                top_p,
+                seed,
+            } => Decoding::Sample {
+                temperature,
+                top_k,
+                top_p,
+                seed: seed.wrapping_add(number as u64),
+            },
+        };
+        let (prefix, rest) = (&of_batch.prefix, &of_batch.rest);
+        let outputs = model.generate_behind(prefix, rest, &options, &mut |_, _| false);
+        for (&index, ids) in of_batch.questions.iter().zip(outputs) {
+            answers[index] = tokenizer.decode(&ids, true)?;
+        }
+        on_answers(of_batch.questions.len())?;
+    }
+    Ok(Evaluation::of(set, answers))
+}
