@@ -14,7 +14,10 @@ use continual::{
     Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
-use osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, SplitSource};
+use osft::{
+    BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, Shrinkage, SplitSource,
+    TokenLength,
+};
 use serde_json::Value;
 
 use common::*;
@@ -210,6 +213,23 @@ alpha = 6.0
         (
             "osft union",
             osft_with(|config| config.with_combine(Combine::Union)),
+        ),
+        (
+            "osft skip-first",
+            osft_with(|config| {
+                let moment = config
+                    .moment
+                    .with_skip_first(1)
+                    .with_tokens(TokenLength::Mean);
+                config.with_moment(moment)
+            }),
+        ),
+        (
+            "osft shrinkage",
+            osft_with(|config| {
+                let moment = config.moment.with_shrinkage(Shrinkage::LedoitWolf);
+                config.with_moment(moment)
+            }),
         ),
         ("gpm", of_name("gpm", TARGETS, "")),
         (
