@@ -9,6 +9,7 @@
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
 //! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
+//! - `samples`: what stands for the base model's knowledge.
 //! - `closed`: output that nobody reads.
 //! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
@@ -31,6 +32,7 @@ mod other;
 mod pretrain;
 mod resume;
 mod runs;
+mod samples;
 mod side_by_side;
 mod sweep;
 mod t5;
