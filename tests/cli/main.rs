@@ -16,6 +16,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod assemble;
 mod bad_data;
 mod bad_models;
 mod bench;

@@ -245,3 +245,20 @@ fn a_plan_says_everything_in_one_place() {
         assert!(!folder.path().join("study").exists(), "{line}");
     }
 }
+
+#[test]
+fn a_half_of_the_probe_can_be_kept_for_reporting() {
+    let folder = scratch();
+    let answers = |half: &str| -> usize {
+        let half = format!("general_rows={half}");
+        let arguments = ["validate", "--method", "seqft", "--set", &half];
+        let shown = succeed(folder.path(), &arguments);
+        let (before, _) = shown.split_once(" answers per seed").unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let [all, odd, even] = ["all", "odd", "even"].map(answers);
+    // 200 questions, before the first and after the last task.
+    assert_eq!((all - odd, all - even), (200, 200));
+    let error = fail(folder.path(), &["validate", "--set", "general_rows=half"]);
+    assert!(error.contains("general_rows"), "{error}");
+}

@@ -135,6 +135,37 @@ pub enum BenchmarkError {
         /// The task.
         name: String,
     },
+    /// A recipe takes a task from a suite whose folder is not known.
+    #[error(
+        "task {task:?} comes from {source_name:?}, but no folder is given for it; those that are given: {known}"
+    )]
+    UnknownSource {
+        /// The task.
+        task: String,
+        /// The recipe's name for the suite.
+        source_name: String,
+        /// The names that have a folder.
+        known: String,
+    },
+    /// A task has fewer rows than a recipe asks for.
+    #[error(
+        "task {task:?} has {found} {split} rows with at most {max_tokens} tokens ({all} in all), and {wanted} are \
+         wanted: raise max_tokens, or lower the number of rows"
+    )]
+    TooFewRows {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// Number of rows that the recipe asks for.
+        wanted: usize,
+        /// Number of rows that are not too long.
+        found: usize,
+        /// Number of all rows.
+        all: usize,
+        /// The longest row that is taken, in tokens.
+        max_tokens: usize,
+    },
     /// The suite has no order of this number.
     #[error("{suite} stores orders 1 to {stored}; there is no order {order}")]
     UnknownOrder {

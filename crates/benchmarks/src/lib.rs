@@ -4,9 +4,10 @@
 //! format (`{"sentence", "label"}`). [`Benchmarks`] lists the benchmarks whose folders are
 //! recognised: TRACE, the CL benchmark, and those that a program adds. Any other suite has a
 //! description in a `suite.json`. [`Scores`] lists the scores by name. The built-in scores agree
-//! with the Python packages that TRACE uses and with the CL benchmark's exact match.
-//! packages that TRACE uses, and with the CL benchmark's exact match.
+//! with the Python packages that TRACE uses and with the CL benchmark's exact match. [`assemble`]
+//! makes a suite from tasks of others.
 
+mod assembly;
 mod benchmark;
 mod cl_benchmark;
 mod error;
@@ -19,6 +20,7 @@ mod scores;
 mod suite;
 mod trace;
 
+pub use assembly::{Assembled, Recipe, RecipeTask, RowCounts, assemble};
 pub use benchmark::{Benchmark, BuiltinFolders, Preset};
 pub use cl_benchmark::ClBenchmark;
 pub use error::BenchmarkError;

@@ -10,6 +10,7 @@ use burn::data::dataset::Dataset;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
+use continual::method::Vocabulary;
 use continual::methods::{Lwf, LwfConfig, LwfGenerated, LwfGeneratedConfig, SeqFt};
 use continual::trainer::TrainConfig;
 use continual::{Clock, ContinualError, Method, MethodInputs, MethodRegistry, Task, TaskContext};
@@ -162,7 +163,11 @@ fn generated(strength: f64, rows_per_step: usize, seed: u64) -> LwfGenerated<Dec
         rows_per_step,
         ..LwfGeneratedConfig::default()
     };
-    LwfGenerated::new(settings, WORDS.len(), &[0], seed).unwrap()
+    let vocabulary = Vocabulary {
+        size: WORDS.len(),
+        ends: &[0],
+    };
+    LwfGenerated::new(settings, Some(vocabulary), seed).unwrap()
 }
 
 #[test]

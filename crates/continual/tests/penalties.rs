@@ -151,6 +151,7 @@ fn the_fisher_information_and_its_penalty_are_those_of_the_formulas() {
             strength: 7.0,
             decay: 0.6,
             rows: 6,
+            ..EwcConfig::default()
         };
         let mut method = Ewc::new(settings).unwrap();
         let start = model(&device.clone().autodiff());
@@ -189,6 +190,56 @@ fn the_fisher_information_and_its_penalty_are_those_of_the_formulas() {
         let both: Vec<f64> = both.map(|(first, second)| 0.6 * first + second).collect();
         let found = f64s(weights(method.fisher().unwrap()));
         assert_close(&found, &both, 200.0, backend);
+    }
+}
+
+#[test]
+fn the_base_model_is_protected_from_the_first_task_on_if_asked_for() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let tasks = tasks(&tokenizer());
+    for (backend, device) in backends() {
+        let settings = EwcConfig {
+            strength: 7.0,
+            protect_base: true,
+            rows: 6,
+            ..EwcConfig::default()
+        };
+        let base_rows = rows(&tasks[1], &[3, 8, 21]);
+        let method = Ewc::new(settings).unwrap();
+        let mut method = method.with_base(base_rows.clone(), 0.5);
+        let start = model(&device.clone().autodiff());
+        let of_base = fisher_by_hand(&start.clone().set_require_grad(true), &base_rows);
+        let half: Vec<f64> = of_base.iter().map(|value| 0.5 * value).collect();
+        let anchor = f64s(weights(&start));
+        let (first, _) = at(&tasks, 0, |at| method.begin_task(start, at)).unwrap();
+        let found = f64s(weights(method.fisher().unwrap()));
+        // As above.
+        assert_close(&found, &half, 200.0, backend);
+        let first = moved(first, &mut random);
+        let now = f64s(weights(&first));
+        let grads = drawn_gradients(&first, &device);
+        let parts = now
+            .iter()
+            .zip(&anchor)
+            .zip(&found)
+            .zip(flat(&first, &grads));
+        let expected: Vec<f64> = parts
+            .map(|(((now, anchor), fisher), own)| own + 7.0 * fisher * (now - anchor))
+            .collect();
+        let projected = flat(&first, &method.project(&first, grads));
+        assert_close(&projected, &expected, 5.0, backend);
+        let chosen = [0, 6, 13, 20, 26, 33];
+        let of_first = fisher_by_hand(&first, &rows(&tasks[0], &chosen));
+        at(&tasks, 0, |at| method.end_task(first, at)).unwrap();
+        let both = half.iter().zip(&of_first).map(|(base, task)| base + task);
+        let found = f64s(weights(method.fisher().unwrap()));
+        assert_close(&found, &both.collect::<Vec<f64>>(), 200.0, backend);
+
+        let mut without = Ewc::new(settings).unwrap();
+        let start = model(&device.clone().autodiff());
+        let error = at(&tasks, 0, |at| without.begin_task(start, at)).map(|_| ());
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains("base model"), "{error}");
     }
 }
 

@@ -48,6 +48,7 @@ fn every_method_matches_its_registry_entry() {
         "per-task",
         "multi-task",
         "osft-paper",
+        "osft-lwf",
         "osft",
     ];
     assert_eq!(registry.names(), names);
@@ -69,7 +70,7 @@ fn every_method_matches_its_registry_entry() {
         let method = kind.build(&settings, MethodInputs::default()).unwrap();
         assert_eq!(method.protocol(), protocol, "{name}");
         let calibration = match name {
-            "osft" => CalibrationUse::Needed,
+            "osft" | "osft-lwf" => CalibrationUse::Needed,
             "osft-paper" => CalibrationUse::WhereMeasured,
             "gpm" | "sgp" | "adam-nscl" => CalibrationUse::OfTasks,
             _ => CalibrationUse::Never,

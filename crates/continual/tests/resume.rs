@@ -194,6 +194,8 @@ fn methods() -> Vec<(&'static str, Make)> {
 adapter_rank = 3
 alpha = 6.0
 ";
+    const GENERATED: &str = "rows = 5\ntokens = 6\nrows_per_step = 2";
+    const TERM: &str = "term = { rows = 5, tokens = 6, rows_per_step = 2 }";
     const TARGETS: &str = r"targets = ['_proj\.weight$']
 ";
     vec![
@@ -254,14 +256,12 @@ alpha = 6.0
             "ewc",
             of_name("ewc", "", "strength = 20\ndecay = 0.5\nrows = 7"),
         ),
+        ("ewc with base", of_name("ewc", "", "protect_base = true")),
         ("lwf", of_name("lwf", "", "strength = 0.7")),
+        ("lwf-generated", of_name("lwf-generated", "", GENERATED)),
         (
-            "lwf-generated",
-            of_name(
-                "lwf-generated",
-                "",
-                "rows = 5\ntokens = 6\nrows_per_step = 2",
-            ),
+            "osft-lwf",
+            of_name("osft-lwf", "osft.targets = ['_proj\\.weight$']\n", TERM),
         ),
         ("replay", of_name("replay", "", "share = 0.3")),
         ("wise-ft", of_name("wise-ft", "", "")),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod curvature;
+mod datasets;
 mod registered;
 mod run;
 mod study;
@@ -15,6 +16,7 @@ use runs::{Backend, Registries};
 
 pub use bench::{BenchArgs, ScalingArgs};
 pub use curvature::CurvatureArgs;
+pub use datasets::{AssembleArgs, CheckArgs, DatasetsCommand, GenerateArgs, SuiteName, VerifyArgs};
 pub use registered::method_flags;
 pub use run::{RunArgs, SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
@@ -50,7 +52,7 @@ pub struct Cli {
 pub enum Command {
     /// Pre-train a small base model on the built-in general mixture.
     Pretrain(PretrainArgs),
-    /// Generate or verify the built-in suite.
+    /// Generate, assemble and check suites.
     #[command(subcommand)]
     Datasets(DatasetsCommand),
     /// Show backends, methods, optimizers, rules for the share, scores, suites and orders.
@@ -111,65 +113,6 @@ pub struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     pub shell: Shell,
-}
-
-/// What to do with the built-in suite.
-#[derive(Debug, Subcommand)]
-pub enum DatasetsCommand {
-    /// Write the suite of a seed, with the hashes of its files.
-    Generate(GenerateArgs),
-    /// Compare a suite's files with their recorded hashes.
-    Verify(VerifyArgs),
-    /// Look for flaws of a suite's rows: shared between splits, repeated, contradictory, unseen
-    /// labels.
-    Check(CheckArgs),
-}
-
-/// Arguments of `datasets check`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  experiments datasets check TRACE-Benchmark")]
-pub struct CheckArgs {
-    /// Folder of a suite: TRACE, the CL benchmark, or one with a suite.json.
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-    /// Exit with an error if there is any flaw.
-    #[arg(long)]
-    pub strict: bool,
-}
-
-/// Arguments of `datasets generate`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  experiments datasets generate --seed 1 --out my-suite\n  experiments datasets generate --suite t5 --out my-cl-suite"
-)]
-pub struct GenerateArgs {
-    /// Folder to write to; must not exist.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Seed of all rows; 0 is the committed suite.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// The command whose built-in suite it is.
-    #[arg(long, value_enum, default_value = "trace")]
-    pub suite: SuiteName,
-}
-
-/// Suites that are built in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SuiteName {
-    /// That of `trace`: eight small tasks in TRACE's layout.
-    Trace,
-    /// That of `t5`: a miniature of the CL benchmark.
-    T5,
-}
-
-/// Arguments of `datasets verify`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  experiments datasets verify datasets/builtin/suite")]
-pub struct VerifyArgs {
-    /// Folder with a SHA256SUMS.
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
 }
 
 /// Families of models that can be pre-trained.

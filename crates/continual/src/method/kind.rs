@@ -187,6 +187,12 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Settings that are tables of settings themselves: of a table that is given for one of them, every value
+    /// replaces that of its defaults. Other tables are replaced as a whole.
+    fn nested(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The settings that are worth searching beside the learning rate, where a method starts from
     /// `settings`.
     fn searched(&self, _settings: &Self::Settings) -> Vec<SearchedSetting> {

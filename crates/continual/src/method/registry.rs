@@ -84,7 +84,16 @@ impl<K> Registered<K> {
         let name = self.0.name();
         let mut all = to_table(name, &self.0.defaults())?;
         for (key, value) in table {
-            all.insert(key.clone(), value.clone());
+            match (all.get_mut(key), value) {
+                (Some(Value::Table(inner)), Value::Table(given))
+                    if self.0.nested().contains(&key.as_str()) =>
+                {
+                    inner.extend(given.clone());
+                }
+                _ => {
+                    all.insert(key.clone(), value.clone());
+                }
+            }
         }
         let settings = serde_path_to_error::deserialize(all).map_err(
             |error: serde_path_to_error::Error<toml::de::Error>| {

@@ -1,12 +1,14 @@
 //! Settings of a method that are worth searching, beside the learning rate.
 
+use std::borrow::Cow;
+
 use toml::Value;
 
 /// A setting of a method that a search of hyperparameters draws.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchedSetting {
     /// Its name below `[methods.NAME]`; a dot leads into a table.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What is drawn from.
     pub range: SearchRange,
 }
@@ -29,7 +31,7 @@ impl SearchedSetting {
     /// A setting with a list of values.
     pub fn values<V: Into<Value>>(name: &'static str, values: impl IntoIterator<Item = V>) -> Self {
         Self {
-            name,
+            name: name.into(),
             range: SearchRange::Values(values.into_iter().map(Into::into).collect()),
         }
     }
@@ -37,7 +39,7 @@ impl SearchedSetting {
     /// A positive number of unknown order of magnitude.
     pub fn logarithmic(name: &'static str, low: f64, high: f64) -> Self {
         Self {
-            name,
+            name: name.into(),
             range: SearchRange::Logarithmic { low, high },
         }
     }

@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
-use lm::{Example, LanguageModel};
+use lm::{Example, LanguageModel, LinearMap};
 
 /// `T² Σ KL(p_old ‖ p_new)` over the answer tokens of the rows. `p` are the probabilities with which every token could
-/// stand in place of an answer token, at temperature `T`; `old` must not require gradients.
+/// stand in place of an answer token, at temperature `T`; `old` must not require gradients. `map` multiplies by the
+/// weights of `new`.
 ///
 /// The factor `T²` keeps the size of the gradient when the temperature changes.
 ///
@@ -24,10 +25,12 @@ pub(super) fn divergence<M: LanguageModel>(
     new: &M,
     rows: &[Example],
     temperature: f64,
+    map: &dyn LinearMap,
 ) -> Tensor<1> {
     // The logarithms differ from the logits by one number per answer token, which the second softmax removes.
-    let softened = |model: &M| log_softmax(model.answer_log_probabilities(rows) / temperature, 1);
-    let (old, new) = (softened(old), softened(new));
+    let softened = |logarithms: Tensor<2>| log_softmax(logarithms / temperature, 1);
+    let old = softened(old.answer_log_probabilities(rows));
+    let new = softened(new.answer_log_probabilities_mapped(rows, map));
     let difference = old.clone() - new;
     (old.exp() * difference).sum() * temperature.powi(2)
 }

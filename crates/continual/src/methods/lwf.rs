@@ -2,7 +2,7 @@
 
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
-use lm::{Example, LanguageModel};
+use lm::{Example, LanguageModel, Unmapped};
 use serde::{Deserialize, Serialize};
 
 use super::distillation::divergence;
@@ -102,7 +102,7 @@ impl<M: LanguageModel> Method<M> for Lwf<M> {
             ..
         } = self.config;
         let start = self.start.model()?;
-        (strength > 0.0).then(|| divergence(start, model, rows, temperature) * strength)
+        (strength > 0.0).then(|| divergence(start, model, rows, temperature, &Unmapped) * strength)
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {

@@ -10,6 +10,7 @@ mod lwf_generated;
 mod merge;
 mod multi_task;
 mod osft;
+mod osft_lwf;
 mod per_task;
 mod quadratic;
 mod replay;
@@ -38,6 +39,7 @@ pub use merge::{
 };
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
+pub use osft_lwf::{OsftLwf, OsftLwfConfig, OsftLwfKind};
 pub use per_task::{PerTaskFt, PerTaskKind};
 pub use replay::{Replay, ReplayConfig, ReplayKind};
 pub use seqft::{SeqFt, SeqFtKind};
@@ -76,6 +78,7 @@ impl<M: LanguageModel + 'static> MethodRegistry<M> {
             .with(PerTaskKind)
             .with(MultiTaskKind)
             .with(OsftKind::paper(rules))
+            .with(OsftLwfKind::new(rules))
             .with(OsftKind::configured(rules))
     }
 }

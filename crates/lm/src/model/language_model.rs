@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::generate::{Decoding, GenerationOptions};
-use crate::layers::Observer;
+use crate::layers::{LinearMap, Observer, Unmapped};
 use crate::text::Example;
 use crate::training::{Backpropagation, GradientSink};
 
@@ -52,7 +52,23 @@ pub trait LanguageModel: Module {
     /// # Panics
     ///
     /// If no example has an answer token to predict.
-    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2>;
+    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
+        self.answer_log_probabilities_mapped(examples, &Unmapped)
+    }
+
+    /// As [`answer_log_probabilities`](Self::answer_log_probabilities), where `map` multiplies by the weights.
+    ///
+    /// # Shapes
+    /// - output: `[answer tokens, vocabulary]`
+    ///
+    /// # Panics
+    ///
+    /// If no example has an answer token to predict.
+    fn answer_log_probabilities_mapped(
+        &self,
+        examples: &[Example],
+        map: &dyn LinearMap,
+    ) -> Tensor<2>;
 
     /// Runs the forward and the backward pass of [`answer_loss`](Self::answer_loss), scaled by
     /// [`Backpropagation::scale`]. Returns the scaled loss and passes gradients to the sink as they become

@@ -85,12 +85,13 @@ macro_rules! families {
                 }
             }
 
-            fn answer_log_probabilities(
+            fn answer_log_probabilities_mapped(
                 &self,
                 examples: &[$crate::Example],
+                map: &dyn $crate::LinearMap,
             ) -> $crate::__private::burn::tensor::Tensor<2> {
                 match self {
-                    $(Self::$variant(model) => model.answer_log_probabilities(examples)),+
+                    $(Self::$variant(model) => model.answer_log_probabilities_mapped(examples, map)),+
                 }
             }
 

@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 use lm::llama::LlamaShape;
 use lm::{
     Backpropagation, Decoder, Example, Family, FolderFormat, Framing, GenerationOptions,
-    GradientSink, LanguageModel, LmError, Observer, Pretrained, Size, TokenLosses, parse_config,
+    GradientSink, LanguageModel, LinearMap, LmError, Observer, Pretrained, Size, TokenLosses,
+    parse_config,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -89,8 +90,12 @@ impl LanguageModel for Toy {
         self.decoder.answer_loss(examples)
     }
 
-    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
-        self.decoder.answer_log_probabilities(examples)
+    fn answer_log_probabilities_mapped(
+        &self,
+        examples: &[Example],
+        map: &dyn LinearMap,
+    ) -> Tensor<2> {
+        self.decoder.answer_log_probabilities_mapped(examples, map)
     }
 
     fn answer_gradients(

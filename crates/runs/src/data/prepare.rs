@@ -294,7 +294,14 @@ fn general(
     config: &RunConfig,
     tokenizer: &TextTokenizer,
 ) -> Result<(EvaluationSet, Vec<String>)> {
-    let rows = load_rows(path)?;
+    let rows = load_rows(path)?.into_iter().enumerate();
+    let rows = rows.filter(|(index, _)| config.general_rows.asks(*index));
+    let rows: Vec<_> = rows.map(|(_, row)| row).collect();
+    ensure!(
+        !rows.is_empty(),
+        "{} has no row that general_rows asks",
+        path.display()
+    );
     let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length, tokenizer.framing());
     let (questions, cut) = match questions(
         &InMemDataset::new(rows),

@@ -29,7 +29,7 @@ pub use calibration::{BaseSample, CalibrationConfig};
 pub use moved::translated;
 pub use overrides::Overrides;
 pub use parts::{
-    CheckpointConfig, DecodingConfig, FlawsName, RowsConfig, ScoringName, SuitesConfig,
+    CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig, ScoringName, SuitesConfig,
 };
 use table::set;
 pub use table::{differences, merge, read_toml};
@@ -83,6 +83,9 @@ pub struct RunConfig {
     pub flaws: FlawsName,
     /// Which scores are measured.
     pub scoring: ScoringName,
+    /// Which questions of the suite's probe of general knowledge are asked.
+    #[serde(default, skip_serializing_if = "GeneralRows::is_all")]
+    pub general_rows: GeneralRows,
     /// Questions per batch.
     pub evaluation_batch: usize,
     /// How answers are generated.

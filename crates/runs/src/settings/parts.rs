@@ -44,6 +44,36 @@ pub enum FlawsName {
     Keep,
 }
 
+/// Which questions of a suite's probe of general knowledge are asked: settings that were chosen on one half can be
+/// reported on the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneralRows {
+    /// All of them.
+    #[default]
+    All,
+    /// The first, the third, …
+    Odd,
+    /// The second, the fourth, …
+    Even,
+}
+
+impl GeneralRows {
+    /// Whether they are all.
+    pub fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Whether the question at this index, from 0, is asked.
+    pub fn asks(self, index: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Odd => index.is_multiple_of(2),
+            Self::Even => !index.is_multiple_of(2),
+        }
+    }
+}
+
 /// How answers are generated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use lm::llama::LlamaShape;
 use lm::{
-    Backpropagation, Decoder, Example, GenerationOptions, GradientSink, LanguageModel, LmError,
-    Observer, Pretrained, TokenLosses,
+    Backpropagation, Decoder, Example, GenerationOptions, GradientSink, LanguageModel, LinearMap,
+    LmError, Observer, Pretrained, TokenLosses,
 };
 use serde::Deserialize;
 
@@ -49,8 +49,12 @@ impl LanguageModel for Tiny {
         self.decoder.answer_loss(examples)
     }
 
-    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
-        self.decoder.answer_log_probabilities(examples)
+    fn answer_log_probabilities_mapped(
+        &self,
+        examples: &[Example],
+        map: &dyn LinearMap,
+    ) -> Tensor<2> {
+        self.decoder.answer_log_probabilities_mapped(examples, map)
     }
 
     fn answer_gradients(

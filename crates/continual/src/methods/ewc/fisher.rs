@@ -7,8 +7,9 @@ use lm::{Backpropagation, Example, LanguageModel, Unmapped};
 
 use crate::methods::quadratic::values;
 
-/// `γ F + F_t` as a model without autodiff, whose parameters are the values. `F` is `earlier`, or 0. `F_t` is the
-/// mean over `rows` of the squared gradient of a row's summed answer log-likelihood, not normalized any further.
+/// `γ F + w F_t` as a model without autodiff, whose parameters are the values. `F` and `γ` are `earlier`, or 0; `w` is
+/// `weight`. `F_t` is the mean over `rows` of the squared gradient of a row's summed answer log-likelihood, not
+/// normalized any further.
 ///
 /// Every row has a backward pass of its own: the square of a batch's mean gradient is another quantity.
 ///
@@ -18,8 +19,8 @@ use crate::methods::quadratic::values;
 pub(super) fn with_rows<M: LanguageModel>(
     model: &M,
     rows: &[Example],
-    earlier: Option<&M>,
-    decay: f64,
+    weight: f64,
+    earlier: Option<(&M, f64)>,
 ) -> M {
     let mut sums = SumOfSquares {
         sums: GradientsParams::new(),
@@ -31,9 +32,8 @@ pub(super) fn with_rows<M: LanguageModel>(
     }
     model.valid().map(&mut Fold {
         sums: sums.sums,
-        rows: rows.len().max(1) as f64,
-        earlier: earlier.map(values),
-        decay,
+        factor: weight / rows.len().max(1) as f64,
+        earlier: earlier.map(|(fisher, decay)| (values(fisher), decay)),
     })
 }
 
@@ -76,21 +76,21 @@ impl ModuleVisitor for SumOfSquares {
 /// Replaces the values of a model by its Fisher information.
 struct Fold {
     sums: GradientsParams,
-    rows: f64,
-    earlier: Option<GradientsParams>,
-    decay: f64,
+    /// What the sums are multiplied by.
+    factor: f64,
+    earlier: Option<(GradientsParams, f64)>,
 }
 
 impl ModuleMapper for Fold {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let mut fisher = match self.sums.remove::<D>(param.id) {
-            Some(sum) => sum / self.rows,
+            Some(sum) => sum * self.factor,
             None => param.val().zeros_like(),
         };
-        if let Some(earlier) = &mut self.earlier
+        if let Some((earlier, decay)) = &mut self.earlier
             && let Some(earlier) = earlier.remove::<D>(param.id)
         {
-            fisher = earlier * self.decay + fisher;
+            fisher = earlier * *decay + fisher;
         }
         param.map(|_| fisher).set_require_grad(false)
     }

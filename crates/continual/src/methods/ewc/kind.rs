@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Ewc;
 use crate::error::ContinualError;
-use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
+use crate::method::{
+    CalibrationUse, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting,
+};
 use crate::methods::settings::{check, check_strength};
 
 /// Settings of [`Ewc`].
@@ -19,6 +21,10 @@ pub struct EwcConfig {
     pub decay: f64,
     /// Number of a task's training rows, at even distances, for its Fisher information; 0 takes all.
     pub rows: usize,
+    /// Whether the first task is held to the base model too, by the Fisher information on the rows that stand for what
+    /// it knows. With text that the model generates itself, that is the Fisher information and not an empirical one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protect_base: bool,
 }
 
 impl Default for EwcConfig {
@@ -30,6 +36,7 @@ impl Default for EwcConfig {
             strength: 400.0,
             decay: 1.0,
             rows: 256,
+            protect_base: false,
         }
     }
 }
@@ -75,7 +82,18 @@ impl<M: LanguageModel + 'static> MethodKind<M> for EwcKind {
             1.0 => String::new(),
             decay => format!(" decay {decay}"),
         };
-        format!("ewc {}{decay}", settings.strength)
+        let base = match settings.protect_base {
+            true => " with base",
+            false => "",
+        };
+        format!("ewc {}{decay}{base}", settings.strength)
+    }
+
+    fn calibration(&self, settings: &EwcConfig) -> CalibrationUse {
+        match settings.protect_base {
+            true => CalibrationUse::Needed,
+            false => CalibrationUse::Never,
+        }
     }
 
     fn memory(&self, _settings: &EwcConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
@@ -100,8 +118,12 @@ impl<M: LanguageModel + 'static> MethodKind<M> for EwcKind {
     fn build(
         &self,
         settings: EwcConfig,
-        _inputs: MethodInputs<'_>,
+        inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
-        Ok(Box::new(Ewc::new(settings)?))
+        let mut method = Ewc::new(settings)?;
+        if let (true, Some(data)) = (settings.protect_base, inputs.calibration) {
+            method = method.with_base(data.base.clone(), data.base_weight);
+        }
+        Ok(Box::new(method))
     }
 }

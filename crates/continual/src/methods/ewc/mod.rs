@@ -25,7 +25,7 @@ const PART: &str = "fisher-";
 /// `F_t` is the diagonal of the empirical Fisher information: the mean over rows of the squared gradient of the summed
 /// log-likelihood of a row's given answer. It is not normalized, so a strength fits one model and kind of rows only.
 /// The penalty's gradient is added before clipping, so it counts in the reported gradient norm. The first task has no
-/// penalty.
+/// penalty, unless there are rows that stand for what the base model knows ([`with_base`](Self::with_base)).
 ///
 /// # References
 ///
@@ -35,8 +35,16 @@ const PART: &str = "fisher-";
 #[derive(Clone, Debug)]
 pub struct Ewc<M> {
     config: EwcConfig,
+    base: Option<BaseRows>,
     learned: Option<Learned<M>>,
     start: TaskStart<M>,
+}
+
+/// Rows that stand for what the base model knows.
+#[derive(Clone, Debug)]
+struct BaseRows {
+    rows: Vec<Example>,
+    weight: f64,
 }
 
 /// What is known of the tasks so far.
@@ -58,9 +66,31 @@ impl<M: LanguageModel> Ewc<M> {
         config.validate()?;
         Ok(Self {
             config,
+            base: None,
             learned: None,
             start: TaskStart::default(),
         })
+    }
+
+    /// Also holds the first task, by the Fisher information on these rows times `weight`.
+    pub fn with_base(mut self, rows: Vec<Example>, weight: f64) -> Self {
+        self.base = Some(BaseRows { rows, weight });
+        self
+    }
+
+    /// The Fisher information of the base model, before the first task.
+    fn of_base(&self, model: &M, context: TaskContext<'_>) -> Result<Learned<M>, ContinualError> {
+        let base = self.base.as_ref();
+        let base = base.filter(|base| !base.rows.is_empty());
+        let base = base.ok_or(ContinualError::MissingInput {
+            method: "ewc",
+            input: "rows that stand for what the base model knows",
+        })?;
+        let rows = answered(model, base.rows.clone());
+        let fisher = context.clock.time(TimedPart::Calibration, || {
+            fisher::with_rows(model, &rows, base.weight, None)
+        });
+        Ok(Learned { fisher, tasks: 0 })
     }
 
     /// The Fisher information of the tasks so far, as a model with its values; `None` before the first task has ended.
@@ -75,11 +105,15 @@ impl<M: LanguageModel> Method<M> for Ewc<M> {
         model: M,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
+        let model = model.set_require_grad(true);
+        if self.config.protect_base && self.learned.is_none() {
+            self.learned = Some(self.of_base(&model, context)?);
+        }
         if self.learned.is_some() {
             self.start.begin(context.index, &model);
         }
         let optimizer = context.optimizer.for_module(&model)?;
-        Ok((model.set_require_grad(true), optimizer))
+        Ok((model, optimizer))
     }
 
     fn project(&self, model: &M, grads: GradientsParams) -> GradientsParams {
@@ -136,11 +170,11 @@ impl<M: LanguageModel> Method<M> for Ewc<M> {
     ) -> Result<(M, TaskDiagnostics), ContinualError> {
         self.start.end();
         let rows = evenly_spaced(context.task.train.as_ref(), self.config.rows)?;
-        let has_answer = |row: &Example| model.target_count(row) > 0;
-        let rows: Vec<Example> = rows.into_iter().filter(has_answer).collect();
+        let rows = answered(&model, rows);
         // Also after the last task: a longer sequence may go on from here.
         let fisher = context.clock.time(TimedPart::Calibration, || {
-            fisher::with_rows(&model, &rows, self.fisher(), self.config.decay)
+            let earlier = self.fisher().map(|fisher| (fisher, self.config.decay));
+            fisher::with_rows(&model, &rows, 1.0, earlier)
         });
         self.learned = Some(Learned {
             fisher,
@@ -149,6 +183,12 @@ impl<M: LanguageModel> Method<M> for Ewc<M> {
         let diagnostics = TaskDiagnostics::of_all_parameters(&model);
         Ok((model, diagnostics))
     }
+}
+
+/// The rows that have an answer token to predict.
+fn answered<M: LanguageModel>(model: &M, rows: Vec<Example>) -> Vec<Example> {
+    let has_answer = |row: &Example| model.target_count(row) > 0;
+    rows.into_iter().filter(has_answer).collect()
 }
 
 fn part_name(tasks: usize) -> String {

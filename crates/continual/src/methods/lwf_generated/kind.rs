@@ -3,7 +3,7 @@
 use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 
-use super::{LwfGenerated, OwnedVocabulary};
+use super::LwfGenerated;
 use crate::error::ContinualError;
 use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::settings::{check, check_strength, check_temperature};
@@ -119,11 +119,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LwfGeneratedKind {
         settings: LwfGeneratedConfig,
         inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
-        let vocabulary = inputs.vocabulary.map(|vocabulary| OwnedVocabulary {
-            size: vocabulary.size,
-            ends: vocabulary.ends.to_vec(),
-        });
-        let method = LwfGenerated::with_vocabulary(settings, vocabulary, inputs.seed)?;
+        let method = LwfGenerated::new(settings, inputs.vocabulary, inputs.seed)?;
         Ok(Box::new(method))
     }
 }

@@ -2,20 +2,17 @@
 
 mod kind;
 mod rows;
+mod term;
 
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
-use lm::LanguageModel;
+use lm::{LanguageModel, Unmapped};
 
-use super::distillation::divergence;
-use super::task_start::TaskStart;
-use crate::calibration::{Generation, SampleSize, generated_rows};
 use crate::checkpoint::{Checkpoint, StatePart};
-use crate::clock::TimedPart;
 use crate::error::ContinualError;
-use crate::method::{Method, TaskContext, TaskDiagnostics};
+use crate::method::{Method, TaskContext, TaskDiagnostics, Vocabulary};
 pub use kind::{LWF_GENERATED, LwfGeneratedConfig, LwfGeneratedKind};
-use rows::TaskRows;
+pub(super) use term::GeneratedTerm;
 
 /// Learning without forgetting on generated rows: adds `α T² KL(p_old ‖ p_new)`, the mean over the answer tokens of
 /// a few rows per step. The model at the start of every task generates the rows, and `p_old` are its probabilities.
@@ -29,88 +26,25 @@ use rows::TaskRows;
 /// Rehearsal and Pseudorehearsal", 1995 (made-up rows that the earlier model answers); Liu et al., "LLM-QAT:
 /// Data-Free Quantization Aware Training for Large Language Models", 2023 (how the rows are generated).
 #[derive(Clone, Debug)]
-pub struct LwfGenerated<M> {
-    config: LwfGeneratedConfig,
-    vocabulary: Option<OwnedVocabulary>,
-    seed: u64,
-    start: TaskStart<M>,
-    rows: Option<TaskRows>,
-}
-
-#[derive(Clone, Debug)]
-struct OwnedVocabulary {
-    size: usize,
-    ends: Vec<u32>,
-}
+pub struct LwfGenerated<M>(GeneratedTerm<M>);
 
 impl<M: LanguageModel> LwfGenerated<M> {
-    /// The method with rows drawn from a vocabulary of `size` tokens; `ends` are the tokenizer's stop tokens.
+    /// The method with rows drawn from the vocabulary of a tokenizer; without one, no task can begin.
     ///
     /// # Errors
     ///
     /// [`ContinualError::InvalidSetting`].
     pub fn new(
         config: LwfGeneratedConfig,
-        size: usize,
-        ends: &[u32],
+        vocabulary: Option<Vocabulary<'_>>,
         seed: u64,
     ) -> Result<Self, ContinualError> {
-        let ends = ends.to_vec();
-        Self::with_vocabulary(config, Some(OwnedVocabulary { size, ends }), seed)
-    }
-
-    fn with_vocabulary(
-        config: LwfGeneratedConfig,
-        vocabulary: Option<OwnedVocabulary>,
-        seed: u64,
-    ) -> Result<Self, ContinualError> {
-        config.validate()?;
-        Ok(Self {
-            config,
-            vocabulary,
-            seed,
-            start: TaskStart::default(),
-            rows: None,
-        })
-    }
-
-    /// Generates the rows of a task with the model that it starts from.
-    fn generate(&self, start: &M, context: TaskContext<'_>) -> Result<TaskRows, ContinualError> {
-        let vocabulary = self.vocabulary.as_ref();
-        let OwnedVocabulary { size, ends } = vocabulary.ok_or(ContinualError::MissingInput {
-            method: LWF_GENERATED,
-            input: "the vocabulary of the model's tokenizer",
-        })?;
-        let LwfGeneratedConfig { rows, tokens, .. } = self.config;
-        let seed = self.seed.wrapping_mul(1_000_003);
-        let seed = seed.wrapping_add(context.index as u64);
-        let model = start.valid();
-        let generation = Generation {
-            size: SampleSize::Rows(rows),
-            tokens,
-            ends,
-            seed,
-        };
-        let rows = context.clock.time(TimedPart::Calibration, || {
-            generated_rows(&model, *size, generation, &mut |_| {})
-        });
-        let has_answer = |row: &lm::Example| model.target_count(row) > 0;
-        let rows: Vec<_> = rows.into_iter().filter(has_answer).collect();
-        if rows.is_empty() {
-            return Err(ContinualError::NoRows {
-                task: context.task.name.clone(),
-                what: "generated",
-            });
-        }
-        Ok(TaskRows {
-            task: context.index,
-            rows,
-        })
+        Ok(Self(GeneratedTerm::new(config, vocabulary, seed)?))
     }
 
     /// The rows of the current task, in the order in which steps take them; empty between tasks.
     pub fn generated(&self) -> &[lm::Example] {
-        self.rows.as_ref().map_or(&[], |rows| &rows.rows)
+        self.0.rows()
     }
 }
 
@@ -120,43 +54,21 @@ impl<M: LanguageModel> Method<M> for LwfGenerated<M> {
         model: M,
         context: TaskContext<'_>,
     ) -> Result<(M, ModuleOptimizer), ContinualError> {
-        let start = self.start.begin(context.index, &model).clone();
-        let restored = self.rows.take().filter(|rows| rows.task == context.index);
-        self.rows = Some(match restored {
-            Some(rows) => rows,
-            None => self.generate(&start, context)?,
-        });
+        self.0.begin(&model, context)?;
         let optimizer = context.optimizer.for_module(&model)?;
         Ok((model.set_require_grad(true), optimizer))
     }
 
     fn penalty(&self, model: &M, step: usize) -> Option<Tensor<1>> {
-        let LwfGeneratedConfig {
-            strength,
-            temperature,
-            rows_per_step,
-            ..
-        } = self.config;
-        let (start, rows) = (self.start.model()?, self.rows.as_ref()?);
-        if strength == 0.0 {
-            return None;
-        }
-        let rows = rows.of_step(step, rows_per_step);
-        let tokens: usize = rows.iter().map(|row| model.target_count(row)).sum();
-        let mean = divergence(start, model, &rows, temperature) / tokens as f64;
-        Some(mean * strength)
+        self.0.penalty(model, step, &Unmapped)
     }
 
     fn state(&self) -> Vec<StatePart<'_>> {
-        let rows = self.rows.iter().map(TaskRows::part);
-        self.start.part().into_iter().chain(rows).collect()
+        self.0.state()
     }
 
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
-        self.start.restore(base, saved)?;
-        let vocabulary = self.vocabulary.as_ref().map(|vocabulary| vocabulary.size);
-        self.rows = TaskRows::restored(saved, vocabulary)?;
-        Ok(())
+        self.0.restore(base, saved)
     }
 
     fn end_task(
@@ -164,8 +76,7 @@ impl<M: LanguageModel> Method<M> for LwfGenerated<M> {
         model: M,
         _context: TaskContext<'_>,
     ) -> Result<(M, TaskDiagnostics), ContinualError> {
-        self.start.end();
-        self.rows = None;
+        self.0.end();
         let diagnostics = TaskDiagnostics::of_all_parameters(&model);
         Ok((model, diagnostics))
     }

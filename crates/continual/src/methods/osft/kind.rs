@@ -62,6 +62,24 @@ impl OsftKind {
     }
 }
 
+impl OsftKind {
+    /// The method with these settings.
+    pub(in crate::methods) fn method(
+        &self,
+        settings: OsftConfig,
+        inputs: MethodInputs<'_>,
+    ) -> OsftMethod {
+        let mut method = OsftMethod::new(settings);
+        if let Some(folder) = inputs.cache {
+            method = method.with_split_cache(SplitCache::in_folder(folder));
+        }
+        if let Some(data) = inputs.calibration {
+            method = method.with_calibration(data.clone());
+        }
+        method
+    }
+}
+
 impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
     type Settings = OsftConfig;
 
@@ -184,13 +202,6 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
         settings: OsftConfig,
         inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
-        let mut method = OsftMethod::new(settings);
-        if let Some(folder) = inputs.cache {
-            method = method.with_split_cache(SplitCache::in_folder(folder));
-        }
-        if let Some(data) = inputs.calibration {
-            method = method.with_calibration(data.clone());
-        }
-        Ok(Box::new(method))
+        Ok(Box::new(self.method(settings, inputs)))
     }
 }

@@ -12,7 +12,7 @@ use super::norm::new_norm;
 use super::parts::{DecoderParts, LayerParts, NormWeight};
 use super::tables::Tables;
 use crate::generate::GenerationOptions;
-use crate::layers::{LayerCache, LinearApplier, Observer, padded};
+use crate::layers::{LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
 use crate::ops;
 use crate::text::Example;
@@ -233,8 +233,12 @@ impl LanguageModel for Decoder {
         (self.loss_of(&joined(examples), &targets), targets.0.len())
     }
 
-    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
-        let hidden = self.hidden_right_padded(&joined(examples), &mut LinearApplier::default());
+    fn answer_log_probabilities_mapped(
+        &self,
+        examples: &[Example],
+        map: &dyn LinearMap,
+    ) -> Tensor<2> {
+        let hidden = self.hidden_right_padded(&joined(examples), &mut LinearApplier::mapped(map));
         log_softmax(self.head(targets(examples).select(hidden)), 1)
     }
 

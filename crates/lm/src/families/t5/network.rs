@@ -11,7 +11,7 @@ use super::feed_forward::linear;
 use super::position::padding_mask;
 use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
-use crate::layers::{LayerCache, LinearApplier, Observer, padded};
+use crate::layers::{LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
 use crate::ops;
 use crate::text::Example;
@@ -233,8 +233,12 @@ impl LanguageModel for T5 {
         )
     }
 
-    fn answer_log_probabilities(&self, examples: &[Example]) -> Tensor<2> {
-        let hidden = self.answer_states(&self.rows(examples), &mut LinearApplier::default());
+    fn answer_log_probabilities_mapped(
+        &self,
+        examples: &[Example],
+        map: &dyn LinearMap,
+    ) -> Tensor<2> {
+        let hidden = self.answer_states(&self.rows(examples), &mut LinearApplier::mapped(map));
         log_softmax(self.head(targets(examples).select(hidden)), 1)
     }
 
