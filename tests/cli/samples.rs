@@ -1,11 +1,10 @@
 //! What stands for the base model's knowledge, and whether it is enough.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::runs::result;
 use crate::{fail, figure, scratch, succeed};
 
 const SMALL: [&str; 13] = [
@@ -44,6 +43,20 @@ fn measured_on(page: &str, source: &str) -> (usize, usize) {
     let numbers = line.trim_start().strip_prefix(source).unwrap();
     let mut numbers = numbers.split_whitespace().map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// The result of the only run in a folder.
+fn only_result(run: &Path) -> Value {
+    let files = fs::read_dir(run)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let is_result = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("result-") && name.ends_with(".json")
+    };
+    let results: Vec<PathBuf> = files.filter(is_result).collect();
+    assert_eq!(results.len(), 1, "{results:?}");
+    serde_json::from_str(&fs::read_to_string(&results[0]).unwrap()).unwrap()
 }
 
 #[test]
@@ -89,7 +102,7 @@ fn the_base_model_is_measured_on_as_many_tokens_as_were_asked_for_of_every_kind(
             "{source}: {rows} {tokens}"
         );
         assert_eq!(measured_on(&page, "stance").0, 24, "{source}");
-        let found = result(folder.path(), "result-");
+        let found = only_result(&folder.path().join("run"));
         for name in ["held out", "held out, worst"] {
             let value = figure(&found, name);
             assert!((0.0..=100.0).contains(&value), "{source}: {name} {value}");
@@ -134,7 +147,7 @@ fn moments_are_set_by_flags_and_named_in_tables() {
         label,
         "in sample",
         "held out",
-        "worst: model.layers",
+        "worst: layers.",
         "directions kept",
     ] {
         assert!(inspected.contains(words), "no {words} in\n{inspected}");

@@ -14,10 +14,7 @@ use continual::{
     Pause, Sequence, SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
-use osft::{
-    BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, Shrinkage, SplitSource,
-    TokenLength,
-};
+use osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, SplitSource};
 use serde_json::Value;
 
 use common::*;
@@ -217,21 +214,8 @@ alpha = 6.0
             osft_with(|config| config.with_combine(Combine::Union)),
         ),
         (
-            "osft skip-first",
-            osft_with(|config| {
-                let moment = config
-                    .moment
-                    .with_skip_first(1)
-                    .with_tokens(TokenLength::Mean);
-                config.with_moment(moment)
-            }),
-        ),
-        (
-            "osft shrinkage",
-            osft_with(|config| {
-                let moment = config.moment.with_shrinkage(Shrinkage::LedoitWolf);
-                config.with_moment(moment)
-            }),
+            "osft moment",
+            osft_with(|config| config.with_moment(every_moment())),
         ),
         ("gpm", of_name("gpm", TARGETS, "")),
         (

@@ -14,6 +14,7 @@ use continual::{
     Scoring, Sequence, SequenceConfig, SequenceOutcome, Task, generated_rows,
 };
 use lm::{Decoder, Decoding, Example, Pretrained, TextTokenizer};
+use osft::{MomentConfig, Shrinkage, TokenLength};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -45,6 +46,14 @@ pub fn tokenizer() -> TextTokenizer {
     let path = folder.path().join("tokenizer.json");
     std::fs::write(&path, file.to_string()).unwrap();
     TextTokenizer::open(&path, vec![0], lm::Framing::Continuation).unwrap()
+}
+
+/// A moment of everything that may differ from the plain sum.
+pub fn every_moment() -> MomentConfig {
+    MomentConfig::default()
+        .with_skip_first(1)
+        .with_tokens(TokenLength::Mean)
+        .with_shrinkage(Shrinkage::LedoitWolf)
 }
 
 /// Rows to calibrate OSFT on: rows that the model generates, and a few rows of every task.
