@@ -36,7 +36,7 @@ fn run(folder: &Path, settings: &[&str]) -> String {
 
 /// Rows and tokens of a source in a report.
 fn measured_on(page: &str, source: &str) -> (usize, usize) {
-    let (_, table) = page.split_once("Measured on").unwrap();
+    let (_, table) = page.split_once("## Samples").unwrap();
     let mut lines = table.lines();
     let line = lines.find(|line| line.trim_start().starts_with(source));
     let line = line.unwrap_or_else(|| panic!("no {source} in\n{table}"));

@@ -268,7 +268,7 @@ fn method(data: CalibrationData) -> OsftMethod {
 
 fn table(task: &TaskDiagnostics) -> Option<&str> {
     let mut tables = task.tables.iter();
-    let table = tables.find(|table| table.title == "Measured on")?;
+    let table = tables.find(|table| table.title == "Samples")?;
     Some(&table.text)
 }
 

@@ -40,7 +40,7 @@ pub(super) fn add(diagnostics: &mut TaskDiagnostics, sources: &[SampleCheck], ne
     diagnostics.warnings.extend(warnings);
     if !sources.is_empty() {
         diagnostics.tables.push(TextTable {
-            title: "Measured on".to_string(),
+            title: "Samples".to_string(),
             text: table(sources),
             shown: ShownTask::Last,
         });
