@@ -138,7 +138,7 @@ fn reads(method: &str, name: &str) -> bool {
         "calibration" if ["gpm", "sgp", "adam-nscl"].contains(&method) => {
             name == "calibration.rows_per_task"
         }
-        "calibration" => ["osft", "osft-paper"].contains(&method),
+        "calibration" => ["osft", "osft-paper", "osft-lwf"].contains(&method),
         "learning_rates" => name == format!("learning_rates.{method}"),
         // The method's own learning rate replaces it.
         "train" if name == "train.learning_rate" => false,
