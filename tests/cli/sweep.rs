@@ -280,7 +280,7 @@ fn the_shipped_rates_count_as_tuned_for_the_built_in_suite() {
         "run",
     ];
     let shown = succeed(folder.path(), &[&run[..], &more[..]].concat());
-    assert!(shown.contains("3e-4 tuned"), "{shown}");
+    assert!(shown.contains("2.91e-4 tuned"), "{shown}");
     let preset = repository().join("crates/benchmarks/settings/tuned.toml");
     let preset: toml::Table = fs::read_to_string(preset).unwrap().parse().unwrap();
     let rates = preset["learning_rates"].as_table().unwrap();

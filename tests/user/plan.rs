@@ -275,3 +275,38 @@ fn settings_of_files_and_pairs_hold_beside_options() {
         assert!(written.contains(line), "{line}: {written}");
     }
 }
+
+#[test]
+fn a_share_that_is_typed_reaches_the_split_of_a_method_with_more_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 16));
+    let (model, out) = (text(&model()), text(&folder.path().join("out")));
+    let arguments = [
+        "finetune",
+        "--model",
+        &model,
+        "--data",
+        &data,
+        "--out",
+        &out,
+        "--max-length",
+        "96",
+        "--method",
+        "osft-lwf",
+        "--energy",
+        "0.8",
+        "--set",
+        "epochs=1",
+        "--set",
+        "methods.osft-lwf.term={rows=4,tokens=8,rows_per_step=1}",
+        "--set",
+        "rows.questions=2",
+    ];
+    succeed(&arguments);
+    let written = std::fs::read_to_string(Path::new(&out).join("osft/config.toml")).unwrap();
+    let written: toml::Table = toml::from_str(&written).unwrap();
+    let settings = &written["methods"]["osft-lwf"];
+    let share = settings["osft"]["protected_share"]["energy"].as_float();
+    assert_eq!(share, Some(0.8), "{settings}");
+    assert_eq!(settings["term"]["rows_per_step"].as_integer(), Some(1));
+}

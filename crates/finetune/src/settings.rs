@@ -50,7 +50,7 @@ pub fn learning_rate(method: &str, parameters: usize) -> f64 {
     let rate = RATES.iter().find(|(most, _)| parameters <= *most);
     let rate = rate.map_or(1e-5, |(_, rate)| *rate);
     let times = match method {
-        "osft" | "osft-paper" => 3.0,
+        "osft" | "osft-paper" | "osft-lwf" | "gpm" | "sgp" | "adam-nscl" => 3.0,
         // Adapters start at zero, or small, and are scaled down.
         "lora" | "lora-decay" | "inc-lora" | "o-lora" | "milora" | "seq-svd" => 10.0,
         _ => 1.0,
@@ -98,6 +98,8 @@ mod tests {
         for (method, parameters, expected) in [
             ("seqft", 1_000_000, "3e-4"),
             ("osft", 1_000_000, "9e-4"),
+            ("osft-lwf", 1_000_000, "9e-4"),
+            ("gpm", 1_000_000, "9e-4"),
             ("osft", 135_000_000, "3e-4"),
             ("lora", 1_000_000_000, "3e-4"),
             ("osft-paper", 7_000_000_000, "3e-5"),

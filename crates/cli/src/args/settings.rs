@@ -267,12 +267,16 @@ impl LearningArgs {
         let rule = share_rule(self.unfreeze_ratio, self.energy)?;
         if let Some(rule) = rule {
             ensure!(
-                ["osft", "osft-paper"].contains(&method),
-                "--unfreeze-ratio and --energy are settings of osft and osft-paper, and not of {method}: if it protects \
-                 directions, say how many by --set methods.{method}.protected_share={{RULE=NUMBER}}"
+                ["osft", "osft-paper", "osft-lwf"].contains(&method),
+                "--unfreeze-ratio and --energy are settings of osft, osft-paper and osft-lwf, and not of {method}: if it \
+                 protects directions, say how many by --set methods.{method}.protected_share={{RULE=NUMBER}}"
             );
             let own = table_in(table_in(flags, "methods"), method);
-            own.insert("protected_share".to_string(), rule);
+            let split = match method {
+                "osft-lwf" => table_in(own, "osft"),
+                _ => own,
+            };
+            split.insert("protected_share".to_string(), rule);
         }
         Ok(())
     }
