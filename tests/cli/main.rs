@@ -10,6 +10,7 @@
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
 //! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
 //! - `labels`: labels scored by their likelihood, beside generated answers or instead of them.
+//! - `samples`: what stands for the base model's knowledge.
 //! - `closed`: output that nobody reads.
 //! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
@@ -34,6 +35,7 @@ mod other;
 mod pretrain;
 mod resume;
 mod runs;
+mod samples;
 mod side_by_side;
 mod sweep;
 mod t5;

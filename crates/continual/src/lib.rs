@@ -17,7 +17,10 @@ mod scoring;
 mod sequence;
 pub mod trainer;
 
-pub use calibration::{CalibrationData, ROWS_AT_A_TIME, calibrate, generated_rows};
+pub use calibration::{
+    CalibrationData, Generation, LayerSample, ROWS_AT_A_TIME, SampleCheck, SampleSize, calibrate,
+    check_sample, continued_rows, generated_rows, tokens_of,
+};
 pub use checkpoint::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use clock::{Clock, Seconds, TimedPart};
 pub use error::ContinualError;

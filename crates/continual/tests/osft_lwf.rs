@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use continual::method::Vocabulary;
 use continual::trainer::TrainConfig;
-use continual::{Method, MethodInputs, MethodRegistry, generated_rows};
+use continual::{Generation, Method, MethodInputs, MethodRegistry, SampleSize, generated_rows};
 use lm::{Decoder, LanguageModel};
 
 use common::{WORDS, backends, calibration_data, config, model, run, weights};
@@ -42,7 +42,13 @@ fn together(strength: f64) -> Box<dyn Method<Decoder>> {
 
 /// `Σ KL(p_before ‖ p_after)` over the tokens of rows that the model before generates.
 fn divergence(before: &Decoder, after: &Decoder) -> f64 {
-    let rows = generated_rows(before, WORDS.len(), 40, 6, &[0], 77, &mut |_| {});
+    let generation = Generation {
+        size: SampleSize::Rows(40),
+        tokens: 6,
+        ends: &[0],
+        seed: 77,
+    };
+    let rows = generated_rows(before, WORDS.len(), generation, &mut |_| {});
     let rows: Vec<_> = rows
         .into_iter()
         .filter(|row| before.target_count(row) > 0)

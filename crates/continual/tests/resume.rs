@@ -213,6 +213,10 @@ alpha = 6.0
             "osft union",
             osft_with(|config| config.with_combine(Combine::Union)),
         ),
+        (
+            "osft moment",
+            osft_with(|config| config.with_moment(every_moment())),
+        ),
         ("gpm", of_name("gpm", TARGETS, "")),
         (
             "gpm with base",

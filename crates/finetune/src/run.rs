@@ -103,7 +103,7 @@ pub(crate) fn check(config: &RunConfig) -> Result<export::ExportFormat> {
         "--answer-after: no answer is compared with --questions 0"
     );
     ensure!(
-        config.calibration.text.is_none() || config.reads_base_rows(),
+        config.calibration.file().is_none() || config.reads_base_rows(),
         "--calibration-text: {method} does not read it"
     );
     Ok(format)
@@ -188,7 +188,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     });
     let texts: Vec<_> = texts.collect::<Result<_>>()?;
     let suites = GeneralSuites::before(config, &base)?;
-    base.calibrate(config)?;
+    base.calibrate(config, std::slice::from_ref(&task.prepared))?;
     let running = request.running();
     let resumes = format!(
         "the same command with --resume (its folder is {})",

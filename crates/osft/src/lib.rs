@@ -61,6 +61,7 @@
 //! - how many directions are protected, by a [`ShareRule`] for all targets or a [`TargetShare`] for some: a
 //!   fixed share, the paper's adaptive one, an energy, the effective rank, a schedule over tasks, a number,
 //!   or a [`Rule`] of your own, which [`ShareRules`] makes from settings;
+//! - how the inputs' second moment is summed over tokens and how its spectrum is read, [`MomentConfig`];
 //! - how strongly each direction is held back, [`Scaling`], and how several sources of inputs are combined,
 //!   [`Combine`];
 //! - how the change stays inside the free directions, [`Form`]: in core coordinates, by the paper's equation,
@@ -70,7 +71,8 @@
 //!
 //! After training, [`Osft::leaks`] measures how much of the change lies in protected directions and how far
 //! the layers' outputs moved, over inputs with the measured distribution ([`OutputChange`]); [`SinceBase`]
-//! measures the same for a whole sequence of tasks. [`Osft::to_bytes`] and [`Calibration::to_bytes`] save
+//! measures the same for a whole sequence of tasks. [`Osft::free_energy`] measures, on inputs that the split has
+//! not seen, whether the sample that it was made from was large enough. [`Osft::to_bytes`] and [`Calibration::to_bytes`] save
 //! what another run needs, and a [`SplitCache`] finds earlier splits of the same weights.
 //! [`Osft::held_numbers_of`] predicts the memory of a split.
 //!
@@ -104,13 +106,15 @@ mod split;
 
 pub use calibration::{Calibration, Calibrator, Moment, Source, moment_bytes};
 pub use config::{
-    BasePrecision, Combine, DEFAULT_ALPHA, Decay, Form, OsftConfig, Others, Removed, Scaling,
-    SelectedTarget, SplitSource, TargetShare, Targets,
+    BasePrecision, Combine, DEFAULT_ALPHA, Decay, Form, MomentConfig, OsftConfig, Others, Removed,
+    Scaling, SelectedTarget, Shrinkage, SplitSource, TargetShare, Targets, TokenLength,
 };
 pub use error::OsftError;
 pub use form::{FreeCore, FreeFactors, KeptInput, StepCost};
 pub use importance_measure::{Importance, ImportanceMeasure, LayerMeasurements, Reads};
-pub use leak::{LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase};
+pub use leak::{
+    FreeEnergy, FreeEnergyMeter, LayerChange, LayerLeak, LeakReport, OutputChange, SinceBase,
+};
 pub use module::Trainability;
 pub use rule::{
     AdaptiveShare, GrowingEnergy, LayerFacts, Rule, RuleKind, ShareRule, ShareRules, ShareSchedule,

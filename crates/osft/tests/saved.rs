@@ -166,6 +166,15 @@ fn calibrations_of_every_version_are_loaded() {
 }
 
 #[test]
+fn a_calibration_without_additions_is_written_as_before() {
+    let latest: [&[u8]; 2] = [saved!("calibration-4"), saved!("calibration-4-sketch")];
+    for bytes in latest {
+        let read = Calibration::from_bytes(bytes).unwrap();
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+}
+
+#[test]
 fn number_types_that_a_backend_lacks_are_refused() {
     let (name, ndarray) = backends().remove(0);
     assert_eq!(name, "ndarray");

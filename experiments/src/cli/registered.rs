@@ -4,6 +4,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command};
 use continual::method::{Flag, OptimizerName};
 use runs::Registries;
+use runs::settings::merge;
 use toml::{Table, Value};
 
 use super::SequenceArgs;
@@ -155,7 +156,14 @@ pub fn method_flags(registries: &Registries, matches: &ArgMatches) -> Table {
             .entry(method)
             .or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(own) = own {
-            own.insert(flag.setting.to_string(), value.clone());
+            // A setting of a table inside is named with a dot.
+            let names = flag.setting.rsplit('.');
+            let nested = names.fold(value.clone(), |value, name| {
+                Value::Table(Table::from_iter([(name.to_string(), value)]))
+            });
+            if let Value::Table(nested) = nested {
+                merge(own, nested);
+            }
         }
     }
     methods

@@ -1,14 +1,20 @@
 //! Calibration: runs a model over rows that stand for what is to be retained, and measures the
 //! inputs of its layers.
 
+mod held_out;
+mod sample;
+
 use lm::{Example, LanguageModel, Observer};
 use osft::{Calibration, Calibrator, OsftError};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use burn::module::ParamId;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+
+pub use held_out::{LayerSample, SampleCheck, check_sample};
+pub use sample::{
+    Generation, ROWS_AT_A_TIME, SampleSize, continued_rows, generated_rows, tokens_of,
+};
 
 /// The rows that a method calibrates on.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +29,8 @@ pub struct CalibrationData {
     pub rows_per_task: usize,
     /// Rows per forward pass.
     pub batch: usize,
+    /// Whether it is measured how far the rows of a source stand for others of its kind; see [`check_sample`].
+    pub held_out: bool,
 }
 
 struct ObservingCalibrator {
@@ -32,6 +40,10 @@ struct ObservingCalibrator {
 }
 
 impl Observer for ObservingCalibrator {
+    fn begins(&mut self, lengths: &[usize]) {
+        self.calibrator.begin_rows(lengths);
+    }
+
     fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]) {
         if self.first_error.is_none() {
             self.first_error = self.calibrator.observe(input, outputs).err();
@@ -101,34 +113,4 @@ fn observe_gradients<M: LanguageModel>(
         calibrator.observe_gradients(&of_row.collect::<Vec<_>>())?;
     }
     Ok(())
-}
-
-/// Number of rows that [`generated_rows`] generates at a time.
-pub const ROWS_AT_A_TIME: usize = 32;
-
-/// Generates examples with the model itself, each from a first token drawn uniformly from a
-/// vocabulary of `vocabulary` tokens.
-///
-/// `tokens` and `ends` are those of [`own_examples`](LanguageModel::own_examples). `on_rows`
-/// receives the number of finished rows after every batch.
-pub fn generated_rows<M: LanguageModel>(
-    model: &M,
-    vocabulary: usize,
-    rows: usize,
-    tokens: usize,
-    ends: &[u32],
-    seed: u64,
-    on_rows: &mut dyn FnMut(usize),
-) -> Vec<Example> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let first: Vec<u32> = (0..rows)
-        .map(|_| rng.random_range(0..vocabulary.max(1) as u32))
-        .collect();
-    let mut examples = Vec::new();
-    for (index, first) in first.chunks(ROWS_AT_A_TIME).enumerate() {
-        let seed = seed.wrapping_add(index as u64);
-        examples.extend(model.own_examples(first, tokens, ends, seed));
-        on_rows(first.len());
-    }
-    examples
 }

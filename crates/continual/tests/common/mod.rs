@@ -10,10 +10,11 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::trainer::{Step, TrainConfig};
 use continual::{
-    CalibrationData, EvaluationSet, Event, LabelScores, Method, Question, Scorer, Scoring,
-    Sequence, SequenceConfig, SequenceOutcome, Task, generated_rows,
+    CalibrationData, EvaluationSet, Event, Generation, LabelScores, Method, Question, SampleSize,
+    Scorer, Scoring, Sequence, SequenceConfig, SequenceOutcome, Task, generated_rows,
 };
 use lm::{Decoder, Decoding, Example, Pretrained, TextTokenizer};
+use osft::{MomentConfig, Shrinkage, TokenLength};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -48,14 +49,29 @@ pub fn tokenizer() -> TextTokenizer {
     TextTokenizer::open(&path, vec![0], lm::Framing::Continuation).unwrap()
 }
 
+/// A moment of everything that may differ from the plain sum.
+pub fn every_moment() -> MomentConfig {
+    MomentConfig::default()
+        .with_skip_first(1)
+        .with_tokens(TokenLength::Mean)
+        .with_shrinkage(Shrinkage::LedoitWolf)
+}
+
 /// Rows to calibrate OSFT on: rows that the model generates, and a few rows of every task.
 pub fn calibration_data(model: &Decoder) -> CalibrationData {
+    let generation = Generation {
+        size: SampleSize::Rows(10),
+        tokens: 6,
+        ends: &[0],
+        seed: 3,
+    };
     CalibrationData {
         base_name: "generated".to_string(),
-        base: generated_rows(model, WORDS.len(), 10, 6, &[0], 3, &mut |_| {}),
+        base: generated_rows(model, WORDS.len(), generation, &mut |_| {}),
         base_weight: 2.0,
         rows_per_task: 7,
         batch: 4,
+        held_out: true,
     }
 }
 

@@ -103,10 +103,11 @@ impl Memory {
         let mut phases = Vec::new();
         if calibrates && !carried {
             let settings = &config.calibration;
-            let generated = ROWS_AT_A_TIME.min(settings.base_rows) * settings.base_tokens;
-            let kept = match settings.text.is_some() {
-                true => 0,
-                false => {
+            let generated = ROWS_AT_A_TIME.min(settings.size().rows_of(settings.base_tokens))
+                * settings.base_tokens;
+            let kept = match settings.generates() {
+                false => 0,
+                true => {
                     SINGLE * (generated * passes.cached + 3 * ROWS_AT_A_TIME * passes.vocabulary)
                 }
             };

@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use continual::methods::SeqFt;
 use continual::trainer::{TaskTraining, TrainEvent, Training, fit};
 use continual::{
-    Clock, ContinualError, EvaluationSet, Method, ROWS_AT_A_TIME, Task, TaskContext, calibrate,
-    generated_rows,
+    Clock, ContinualError, EvaluationSet, Generation, Method, ROWS_AT_A_TIME, SampleSize, Task,
+    TaskContext, calibrate, generated_rows,
 };
 use lm::{Example, HfFolder, Model};
 use osft::{Calibrator, Osft, OsftConfig, ShareRule, SplitContext, SplitSource, Targets};
@@ -25,6 +25,9 @@ use crate::measure::ExactResult;
 const CALIBRATED: usize = 1024;
 /// Tokens that are generated in each row of the probe.
 const PROBED_TOKENS: usize = 8;
+/// Time of the check whether rows are enough, relative to calibration: it reads half of the rows in the same way,
+/// and all of them without sums over pairs of coordinates, which takes about half the time.
+const CHECKED: f64 = 1.0;
 /// Widest input whose decomposition is timed; wider ones take longer by the cube.
 const DECOMPOSED: usize = 384;
 
@@ -63,13 +66,14 @@ impl Time {
         let calibrates = config.reads_calibration();
         let settings = &config.calibration;
 
-        let generates = config.reads_base_rows() && !carried && settings.text.is_none();
+        let generates = config.reads_base_rows() && !carried && settings.generates();
         let generating = match generates || work.questions > 0 {
             true => generation(folder, &plain)?,
             false => 0.0,
         };
         if generates {
-            let batches = settings.base_rows.div_ceil(ROWS_AT_A_TIME);
+            let rows = settings.size().rows_of(settings.base_tokens);
+            let batches = rows.div_ceil(ROWS_AT_A_TIME);
             let seconds = generating * (batches * settings.base_tokens) as f64;
             parts.push(("generating text to calibrate on", seconds));
         }
@@ -78,11 +82,22 @@ impl Time {
             let of_task = rows * work.tokens as f64;
             let of_base = match config.reads_base_rows() && !carried {
                 false => 0.0,
-                true => (settings.base_rows * settings.base_tokens) as f64,
+                true => {
+                    (settings.size().rows_of(settings.base_tokens) * settings.base_tokens) as f64
+                }
             };
+            let checks = if settings.held_out { CHECKED } else { 0.0 };
             let per_token = calibration(&plain, config, work)?;
-            parts.push(("calibration", per_token * (of_base + of_task)));
-            parts.push(("split", decompositions(folder, &device)?));
+            let all = (of_base + of_task) * (1.0 + checks);
+            parts.push(("calibration", per_token * all));
+            // The check of every source makes a split of its own.
+            let sources = if of_base > 0.0 { 2.0 } else { 1.0 };
+            let splits = if settings.held_out {
+                1.0 + sources
+            } else {
+                1.0
+            };
+            parts.push(("split", splits * decompositions(folder, &device)?));
         }
         let (step, tokens) = step(model, config, work)?;
         let all_tokens = (work.tokens * config.epochs.max(1)) as f64;
@@ -110,15 +125,13 @@ fn generation(folder: &HfFolder, model: &Model) -> Result<f64> {
     let generate = |tokens: usize| {
         let begun = Instant::now();
         let ends = tokenizer.stop_tokens();
-        generated_rows(
-            model,
-            vocabulary,
-            ROWS_AT_A_TIME,
+        let generation = Generation {
+            size: SampleSize::Rows(ROWS_AT_A_TIME),
             tokens,
             ends,
-            1,
-            &mut |_| {},
-        );
+            seed: 1,
+        };
+        generated_rows(model, vocabulary, generation, &mut |_| {});
         begun.elapsed().as_secs_f64()
     };
     // The first pass sets up what later ones use.

@@ -12,6 +12,10 @@ use crate::ops::linear;
 
 /// Observes the inputs and outputs of a model's linear layers.
 pub trait Observer {
+    /// Called before a pass with the number of tokens of every row: what is shown until the next call are the
+    /// tokens of these rows, one row after the other.
+    fn begins(&mut self, _lengths: &[usize]) {}
+
     /// Called once for all layers that take the same input, in the model's order.
     ///
     /// # Shapes
@@ -85,6 +89,7 @@ impl<'a> LinearApplier<'a> {
         device: &Device,
     ) -> Self {
         let real = indices(lengths, width);
+        observer.begins(lengths);
         let count = real.len();
         let real = Tensor::from_data(TensorData::new(real, [count]), device);
         Self {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::generate::GenerationOptions;
+use crate::generate::{Decoding, GenerationOptions};
 use crate::layers::{LinearMap, Observer, Unmapped};
 use crate::text::Example;
 use crate::training::{Backpropagation, GradientSink};
@@ -154,4 +154,38 @@ pub trait LanguageModel: Module {
     /// 2.1: decoding the first tokens greedily gives a beginning that the model is certain about, and
     /// sampling the rest keeps the examples diverse.
     fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example>;
+
+    /// Examples that begin as real texts do and that the model continues, one per beginning, which must not be
+    /// empty. The same seed gives the same examples.
+    ///
+    /// A decoder-only model continues every beginning to `tokens` tokens in all, sampled at temperature 1. An
+    /// encoder-decoder model adds up to as many tokens, answers that text as in
+    /// [`own_examples`](Self::own_examples), and ends both in the same way.
+    fn continued_examples(
+        &self,
+        beginnings: &[Vec<u32>],
+        tokens: usize,
+        _ends: &[u32],
+        seed: u64,
+    ) -> Vec<Example> {
+        let sampled = Decoding::Sample {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            seed,
+        };
+        let shortest = beginnings.iter().map(Vec::len).min().unwrap_or(0);
+        let options = GenerationOptions {
+            decoding: sampled,
+            ..GenerationOptions::greedy(tokens.saturating_sub(shortest), Vec::new())
+        };
+        let continuations = self.generate(beginnings, &options);
+        let pairs = beginnings.iter().zip(continuations);
+        let texts = pairs.map(|(beginning, continuation)| {
+            let mut text = [beginning.as_slice(), &continuation].concat();
+            text.truncate(tokens.max(1));
+            Example::new(Vec::new(), text)
+        });
+        texts.collect()
+    }
 }

@@ -164,6 +164,18 @@ macro_rules! families {
                     $(Self::$variant(model) => model.own_examples(first, tokens, ends, seed)),+
                 }
             }
+
+            fn continued_examples(
+                &self,
+                beginnings: &[::std::vec::Vec<u32>],
+                tokens: usize,
+                ends: &[u32],
+                seed: u64,
+            ) -> ::std::vec::Vec<$crate::Example> {
+                match self {
+                    $(Self::$variant(model) => model.continued_examples(beginnings, tokens, ends, seed)),+
+                }
+            }
         }
 
         $crate::__module_of_families!($name { $($variant),+ });

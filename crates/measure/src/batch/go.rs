@@ -39,7 +39,7 @@ impl Batch {
         let reads = |reads: fn(&RunConfig) -> bool| missing.iter().find(|run| reads(&run.config));
         let reader = reads(RunConfig::reads_base_rows);
         if let Some(run) = reader.or_else(|| reads(RunConfig::reads_calibration)) {
-            self.base.calibrate(&run.config)?;
+            self.base.calibrate(&run.config, &self.orders)?;
         }
         let progress = Progress::new(cost.rows);
         let cost = Mutex::new(cost);

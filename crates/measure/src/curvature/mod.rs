@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use burn::module::Module;
-use continual::ContinualError;
+use continual::{ContinualError, SampleSize};
 use lm::{Example, HfFolder, LanguageModel, Model};
 use osft::{SelectedTarget, Targets};
 use report::record::{Manifest, RunFolder};
@@ -90,8 +90,8 @@ pub fn run(registries: &Registries, args: &CurvatureRequest) -> Result<()> {
     };
     let layers = targets.selected(&model)?;
     let mut rows = match &args.text {
-        Some(path) => read_text(path, &tokenizer, args.rows, args.tokens)?,
-        None => generate(&model, &tokenizer, args.rows, args.tokens),
+        Some(path) => read_text(path, &tokenizer, SampleSize::Rows(args.rows), args.tokens)?,
+        None => generate(&model, &tokenizer, SampleSize::Rows(args.rows), args.tokens),
     };
     rows.retain(|row| model.target_count(row) > 0);
     ensure!(

@@ -1,6 +1,7 @@
 //! `experiments inspect`: what a split would protect in a model, and what its free directions
 //! contain.
 
+mod held_out;
 mod probe;
 mod spectra;
 
@@ -9,10 +10,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use burn::module::Module;
-use continual::calibrate;
 use continual::methods::OSFT;
+use continual::{SampleCheck, SampleSize, calibrate, check_sample};
 use lm::{HfFolder, Model, TextTokenizer};
-use osft::{Calibration, Calibrator, Osft, OsftConfig, SplitContext, SplitSource, Targets};
+use osft::{
+    Calibration, Calibrator, MomentConfig, Osft, OsftConfig, SplitContext, SplitSource, Targets,
+};
 use report::record::{Manifest, RunFolder};
 use runs::base::calibration::{generate, read_text};
 use runs::data::builtin;
@@ -75,9 +78,10 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
         println!("model: {line}");
     }
     let model = loaded.model;
-    let (examples, held_out) = texts(args, &model, &tokenizer)?;
+    let (examples, probed) = texts(args, &model, &tokenizer)?;
+    let sample = check_sample(&model, &config, "text", &examples, BATCH, (0, 1))?;
     let calibrator = spectra::MEASURES.into_iter().fold(
-        Calibrator::new(&model, &config.targets)?,
+        Calibrator::for_config(&model, &config)?,
         Calibrator::with_importance,
     );
     let calibration = calibrate(&model, calibrator, "text", &examples, BATCH)?;
@@ -89,7 +93,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
         label,
         name.unwrap_or_else(|| "the model".to_string()),
         model.num_params(),
-        examples.len() + held_out.len(),
+        examples.len() + probed.len(),
         match &args.text {
             Some(path) => format!("of {}", path.display()),
             None => "that it generated itself".to_string(),
@@ -101,9 +105,15 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     let table = spectra::table(&weights, &inputs, &calibration)?;
     println!("Directions, in percent, that hold 90 / 99 % of the energy; importance:\n{table}\n");
 
+    let held_out = held_out::table(&sample);
+    println!("{}\n\n{held_out}\n", held_out::LEGEND);
+    if let Some(warning) = sample.warning() {
+        println!("warning: {warning}\n");
+    }
+
     let probe = match args.probe {
         false => None,
-        true => Some(probe::run(&model, &config, &context, &held_out)?),
+        true => Some(probe::run(&model, &config, &context, &probed)?),
     };
     if let Some(probe) = &probe {
         println!("{}", probe.table());
@@ -114,6 +124,8 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
             weights: &weights,
             inputs: &inputs,
             table: &table,
+            sample: &sample,
+            held_out: &held_out,
             probe: probe.as_ref(),
         };
         write(&folder, args, &title, &shown)?;
@@ -144,7 +156,7 @@ fn texts(
     model: &Model,
     tokenizer: &TextTokenizer,
 ) -> Result<(Vec<lm::Example>, Vec<lm::Example>)> {
-    let (rows, tokens) = (args.rows, args.tokens);
+    let (rows, tokens) = (SampleSize::Rows(args.rows), args.tokens);
     let all = match &args.text {
         Some(path) => read_text(path, tokenizer, rows, tokens)?,
         None => generate(model, tokenizer, rows, tokens),
@@ -165,9 +177,18 @@ fn spectra_of(
     calibration: &Calibration,
     source: SplitSource,
 ) -> Result<Osft> {
-    let config = config.clone().with_split(source).with_protected_share(0.0);
+    let config = of_source(config, source).with_protected_share(0.0);
     let context = SplitContext::new().with_calibration(calibration);
     Ok(Osft::split_in(model, &config, &context)?)
+}
+
+/// The configuration with another source; the split by the weights reads no moment.
+fn of_source(config: &OsftConfig, source: SplitSource) -> OsftConfig {
+    let moment = match source {
+        SplitSource::Weights => MomentConfig::default(),
+        _ => config.moment,
+    };
+    config.clone().with_split(source).with_moment(moment)
 }
 
 /// The content of the report.
@@ -176,6 +197,8 @@ struct Findings<'a> {
     weights: &'a Osft,
     inputs: &'a Osft,
     table: &'a str,
+    sample: &'a SampleCheck,
+    held_out: &'a str,
     probe: Option<&'a probe::Probe>,
 }
 
@@ -190,6 +213,8 @@ fn write(
         weights,
         inputs,
         table,
+        sample,
+        held_out,
         probe,
     } = shown;
     let computed_by = args.backend.describe(&args.backend.device()?);
@@ -214,6 +239,15 @@ fn write(
             page,
             "![Energy held by the {what}' largest directions]({file})\n"
         )?;
+    }
+    writeln!(
+        page,
+        "## Whether the texts are enough\n\n{}\n",
+        held_out::LEGEND
+    )?;
+    writeln!(page, "```text\n{held_out}\n```\n")?;
+    if let Some(warning) = sample.warning() {
+        writeln!(page, "Warning: {warning}.\n")?;
     }
     if let Some(probe) = probe {
         folder.write("truncation.svg", probe.picture()?.as_bytes())?;

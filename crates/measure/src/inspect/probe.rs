@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use lm::{Example, LanguageModel, Model};
 use osft::{Form, Osft, OsftConfig, SplitContext, SplitSource};
 
-use super::BATCH;
+use super::{BATCH, of_source};
 use report::picture::{Curve, CurvesPicture, curves};
 use runs::Progress;
 
@@ -45,10 +45,8 @@ pub fn run(
         .zip(&mut losses)
     {
         for share in SHARES {
-            let config = config
-                .clone()
+            let config = of_source(config, source)
                 .with_form(Form::Core)
-                .with_split(source)
                 .with_protected_share(share);
             let split = Osft::split_in(model, &config, context)?;
             losses.push(loss(&split.truncate(model.clone())?, texts)?);

@@ -11,8 +11,8 @@ use super::moment::Moment;
 use super::observation::{cosine_sum, fits};
 use super::sums::Sums;
 use super::symmetric::SINGLE_FROM;
-use super::{Calibration, LayerCalibration, Source};
-use crate::config::{OsftConfig, Targets};
+use super::{Calibration, LayerCalibration, Rows, Source, prepared};
+use crate::config::{MomentConfig, OsftConfig, Targets, TokenLength};
 use crate::error::OsftError;
 use crate::importance_measure::{ImportanceMeasure, LayerMeasurements, Reads};
 use crate::module::{Place, Survey, weights, widened};
@@ -86,6 +86,10 @@ pub struct Calibrator {
     pub(super) gradient_sums: HashMap<ParamId, Sums>,
     pub(super) max_dense_dimension: usize,
     pub(super) sketch_rows: usize,
+    /// How the inputs are summed.
+    pub(super) moment: MomentConfig,
+    /// The rows that the inputs are of, if they were announced.
+    pub(super) rows: Rows,
 }
 
 impl Calibrator {
@@ -110,6 +114,8 @@ impl Calibrator {
             gradient_sums: HashMap::new(),
             max_dense_dimension: MAX_DENSE_DIMENSION,
             sketch_rows: SKETCH_ROWS,
+            moment: MomentConfig::default(),
+            rows: None,
         })
     }
 
@@ -119,7 +125,7 @@ impl Calibrator {
     ///
     /// The errors of [`new`](Self::new).
     pub fn for_config<M: Module>(module: &M, config: &OsftConfig) -> Result<Self, OsftError> {
-        let mut calibrator = Self::new(module, &config.targets)?;
+        let mut calibrator = Self::new(module, &config.targets)?.with_moment(config.moment);
         calibrator.moments_of_gradients = config.split.needs_gradients();
         let measures = config.importance_measures().into_iter();
         Ok(measures.fold(calibrator, Self::with_importance))
@@ -163,7 +169,8 @@ impl Calibrator {
     ///
     /// [`OsftError::OtherObservation`] if an input or an output does not have the shape of its layer, or if
     /// their numbers of rows differ; [`OsftError::Regrouped`] if a layer is passed with other layers than
-    /// before. On error nothing is added.
+    /// before; [`OsftError::OtherRows`] if first tokens are to be told apart and the inputs are not those of
+    /// the [announced](Self::begin_rows) rows. On error nothing is added.
     pub fn observe(
         &mut self,
         input: &Tensor<2>,
@@ -189,15 +196,19 @@ impl Calibrator {
         if rows == 0 {
             return Ok(());
         }
+        let input = widened(input.clone().inner());
+        let Some(tokens) = prepared(input.clone(), &self.moment, &self.rows) else {
+            return Err(OsftError::OtherRows {
+                layer: first.path.clone(),
+                announced: self.rows.as_ref().map(|rows| rows.iter().sum()),
+                tokens: rows,
+            });
+        };
         let group = group.unwrap_or_else(|| {
-            self.groups.push(Sums::new(
-                self.max_dense_dimension,
-                self.sketch_rows,
-                dimension,
-            ));
+            let sums = Sums::new(self.max_dense_dimension, self.sketch_rows, dimension);
+            self.groups.push(sums.with_moment(&self.moment));
             self.groups.len() - 1
         });
-        let input = widened(input.clone().inner());
         let reads_outputs = self.reads(Reads::Outputs);
         let outputs: Vec<_> = outputs
             .into_iter()
@@ -211,7 +222,7 @@ impl Calibrator {
                 *count += rows;
             }
         }
-        self.groups[group].add(input);
+        self.groups[group].add_tokens(tokens);
         Ok(())
     }
 
@@ -238,15 +249,18 @@ impl Calibrator {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NonFiniteInputs`] if its
-    /// inputs or outputs are not finite, [`OsftError::NoGradients`] if the split or a measure of importance
+    /// [`OsftError::NotObserved`] if a target was never observed, [`OsftError::NothingSummed`] if all of its
+    /// inputs were first tokens that are left out, [`OsftError::NonFiniteInputs`] if its inputs or outputs are
+    /// not finite, [`OsftError::NoGradients`] if the split or a measure of importance
     /// reads gradients and none were observed, the errors of [`new`](Self::new) and, if linear CKA is measured,
     /// [`OsftError::NonFinite`], [`OsftError::Empty`] and [`OsftError::UnsupportedDType`] for a weight that
     /// cannot be read.
     pub fn finish<M: Module>(mut self, name: &str, module: &M) -> Result<Calibration, OsftError> {
         let tokens = self.groups.iter().map(|sums| sums.rows).max().unwrap_or(0);
         let (reads_weight, reads_gradients) = (self.reads(Reads::Weight), self.reads_gradients());
-        let moments = self.groups.into_iter().map(Sums::normalized);
+        let summed: Vec<usize> = self.groups.iter().map(|sums| sums.rows).collect();
+        let normalized = |sums: Sums| sums.normalized(self.moment.tokens);
+        let moments = self.groups.into_iter().map(normalized);
         let moments: Vec<Arc<Moment>> = moments.map(Arc::new).collect();
         let mut layers = Vec::new();
         // Merged: the weights that the module computes with, including adapters and cores.
@@ -258,6 +272,12 @@ impl Calibrator {
             };
             if !moments[moment].is_finite() {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
+            }
+            if summed[moment] == 0 {
+                return Err(OsftError::NothingSummed {
+                    layer: weight.path,
+                    skip_first: self.moment.skip_first,
+                });
             }
             let mean = |sums: &HashMap<ParamId, (f64, usize)>| {
                 let (sum, count) = sums.get(&weight.id).copied().unwrap_or_default();
@@ -286,7 +306,7 @@ impl Calibrator {
                 return Err(OsftError::NonFiniteInputs { layer: weight.path });
             }
             let gradients = self.gradient_sums.remove(&weight.id);
-            let gradients = gradients.map(|sums| Arc::new(sums.normalized()));
+            let gradients = gradients.map(|sums| Arc::new(sums.normalized(TokenLength::Own)));
             if gradients
                 .as_ref()
                 .is_some_and(|gradients| !gradients.is_finite())
@@ -309,6 +329,7 @@ impl Calibrator {
             moments,
             layers,
             unions: Vec::new(),
+            measured: self.moment.measured(),
         })
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn linear_cka(moment: &Moment, weight: &Mat<f64>) -> f64 {
 mod tests {
     use super::*;
     use crate::calibration::{LayerCalibration, Source};
+    use crate::config::MomentConfig;
 
     fn calibration(cosines: &[f64]) -> Calibration {
         Calibration {
@@ -71,6 +72,7 @@ mod tests {
             }],
             moments: Vec::new(),
             unions: Vec::new(),
+            measured: MomentConfig::default(),
             layers: cosines
                 .iter()
                 .map(|&cosine| LayerCalibration {

@@ -105,7 +105,8 @@ impl Calibration {
     /// # Errors
     ///
     /// [`OsftError::OtherCalibration`] if the two calibrations differ in their layers, groups of layers or
-    /// input dimensions; [`OsftError::OtherSketch`] if they store a moment in different ways;
+    /// input dimensions; [`OsftError::OtherMoments`] if they sum their moments in different ways,
+    /// [`OsftError::OtherSketch`] if they store a moment in different ways;
     /// [`OsftError::United`] if the sources of one of them are united. On error nothing changes.
     pub fn absorb(&mut self, newer: &Self) -> Result<(), OsftError> {
         if !self.unions.is_empty() || !newer.unions.is_empty() {
@@ -118,6 +119,7 @@ impl Calibration {
 
     /// How the moments and layers of a newer calibration fit to those of this one.
     fn matched(&self, newer: &Self) -> Result<Matched, OsftError> {
+        newer.check_measured(self.measured)?;
         let mismatch = |layer: &str| OsftError::OtherCalibration {
             layer: layer.to_string(),
         };

@@ -1,14 +1,17 @@
 //! Calibration: moments of the inputs of every layer, averaged over all data that is to be retained.
 
 mod calibrator;
+mod first_tokens;
 mod gradients;
 mod importance;
 mod joined;
 mod moment;
 mod observation;
+mod shrinkage;
 mod sketch;
 mod sums;
 mod symmetric;
+mod tokens;
 mod union;
 
 use std::collections::BTreeMap;
@@ -20,8 +23,10 @@ pub use moment::Moment;
 pub(crate) use moment::{Second, Spectrum};
 pub(crate) use sketch::Sketch;
 pub(crate) use symmetric::Symmetric;
+pub(crate) use tokens::{Rows, prepared};
 pub(crate) use union::{Union, scale};
 
+use crate::config::MomentConfig;
 use crate::error::OsftError;
 use crate::importance_measure::ImportanceMeasure;
 use importance::importance;
@@ -62,6 +67,8 @@ pub struct Calibration {
     pub(crate) layers: Vec<LayerCalibration>,
     /// For each moment, the directions that any source needs; empty if the sources are only averaged.
     pub(crate) unions: Vec<Arc<Union>>,
+    /// How the moments were summed.
+    pub(crate) measured: MomentConfig,
 }
 
 impl Calibration {
@@ -111,6 +118,19 @@ impl Calibration {
         let paths = self.layers.iter().map(|layer| layer.path.as_str());
         let values = importance(self, measure)?;
         Ok(values.map(|values| paths.zip(values).collect()))
+    }
+
+    /// # Errors
+    ///
+    /// [`OsftError::OtherMoments`] if the moments were not summed as a configuration asks for.
+    pub(crate) fn check_measured(&self, expected: MomentConfig) -> Result<(), OsftError> {
+        match self.measured == expected.measured() {
+            true => Ok(()),
+            false => Err(OsftError::OtherMoments {
+                expected: expected.measured().described(),
+                found: self.measured.described(),
+            }),
+        }
     }
 
     /// The directions that any source needs of the inputs of the layer at a path.

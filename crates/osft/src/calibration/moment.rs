@@ -4,10 +4,11 @@ use burn::tensor::TensorData;
 use faer::Mat;
 use sha2::{Digest, Sha256};
 
+use super::first_tokens::joined;
 use super::sketch::Sketch;
 use super::symmetric::Symmetric;
 
-use crate::linalg::{Vectors, decompose, eigen, hexadecimal, matrix_data, vector_data};
+use crate::linalg::{decompose_rows, eigen, hexadecimal, matrix_data, vector_data};
 
 /// `Σ = E[xᵀ x]` of the inputs `x` of one or more layers, with their mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,10 @@ pub struct Moment {
     /// `tr(Σ) = E[‖x‖²]`, not of the sketch where `Σ` is one.
     pub(crate) trace: f64,
     pub(crate) second: Second,
+    /// An orthonormal basis of the mean directions of the first tokens that `Σ` leaves out, `[d, r]`.
+    pub(crate) first: Mat<f64>,
+    /// Expected squared error of `Σ` in the Frobenius norm, if it was measured.
+    pub(crate) variance: Option<f64>,
 }
 
 /// Representation of `Σ`.
@@ -37,11 +42,8 @@ pub(crate) struct Spectrum {
 impl Spectrum {
     /// Of `BᵀB`, from the rows `B`.
     fn of_rows(rows: &Mat<f64>) -> Option<Self> {
-        let parts = decompose(&rows.transpose().to_owned(), Vectors::Thin)?;
-        Some(Self {
-            values: parts.values.iter().map(|s| s * s).collect(),
-            vectors: parts.input,
-        })
+        let (values, vectors) = decompose_rows(rows)?;
+        Some(Self { values, vectors })
     }
 }
 
@@ -75,12 +77,34 @@ impl Moment {
         [vector_data(&self.mean), vector_data(&numbers), second]
     }
 
-    /// Identifies the moment: a hash of its mean, its trace and its sketch error, exact to the last bit.
+    /// What only some moments have: the first tokens' directions, the expected error.
+    pub(crate) fn added_parts(&self) -> impl Iterator<Item = TensorData> {
+        let first = (self.first.ncols() > 0).then(|| matrix_data(&self.first));
+        let variance = self.variance.map(|variance| vector_data(&[variance]));
+        first.into_iter().chain(variance)
+    }
+
+    /// `‖Σ‖²` in the Frobenius norm; of the sketch if `Σ` is one.
+    pub(crate) fn squared_norm(&self) -> f64 {
+        match &self.second {
+            Second::Dense(moment) => moment.squared_norm(),
+            Second::Sketched(sketch) => {
+                let rows = sketch.matrix();
+                (&rows * rows.transpose()).squared_norm_l2()
+            }
+        }
+    }
+
+    /// Identifies the moment: a hash of its mean, its trace, its sketch error and what only some
+    /// moments have, exact to the last bit.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let numbers = [self.trace, self.sketch_error()];
         for value in self.mean.iter().chain(&numbers) {
             hash.update(value.to_bits().to_le_bytes());
+        }
+        for part in self.added_parts() {
+            hash.update(part.as_bytes());
         }
         hexadecimal(&hash.finalize())
     }
@@ -175,6 +199,11 @@ impl Moment {
             *value = *value * own_factor + new * newer_factor;
         }
         self.trace = self.trace * own_factor + newer.trace * newer_factor;
+        self.first = joined(self.first, &newer.first);
+        // The errors of two sources are independent.
+        let variances = self.variance.zip(newer.variance);
+        self.variance =
+            variances.map(|(own, new)| own * own_factor.powi(2) + new * newer_factor.powi(2));
         self.second = match (self.second, &newer.second) {
             (Second::Dense(own), Second::Dense(new)) => {
                 let mixed = own.mixed(own_factor, new, newer_factor);

@@ -2,9 +2,13 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::first_tokens::{PositionSums, basis_of};
 use super::moment::{Moment, Second};
+use super::shrinkage::variance;
 use super::sketch::Sketch;
 use super::symmetric::{SINGLE_FROM, Symmetric};
+use super::tokens::Tokens;
+use crate::config::{MomentConfig, Shrinkage, TokenLength};
 
 /// Running sums over the inputs of layers that share an input.
 #[derive(Debug)]
@@ -15,6 +19,12 @@ pub(crate) struct Sums {
     second: Second,
     /// Whether any input was f64.
     double: bool,
+    /// Sum of the fourth powers of the inputs' lengths, if it is asked for.
+    fourth_powers: Option<f64>,
+    /// Sum of the lengths that inputs had before they were given the length 1.
+    lengths: f64,
+    /// Sums over the first tokens of the rows, by their position.
+    first: Vec<PositionSums>,
 }
 
 impl Sums {
@@ -31,6 +41,30 @@ impl Sums {
             squares: 0.0,
             second,
             double: false,
+            fourth_powers: None,
+            lengths: 0.0,
+            first: Vec::new(),
+        }
+    }
+
+    /// Also sums what this moment needs beside the plain sums.
+    pub(crate) fn with_moment(mut self, moment: &MomentConfig) -> Self {
+        self.fourth_powers = (moment.shrinkage == Shrinkage::LedoitWolf).then_some(0.0);
+        self
+    }
+
+    /// Adds the tokens of a pass.
+    pub(crate) fn add_tokens(&mut self, tokens: Tokens) {
+        for (position, first) in tokens.first.into_iter().enumerate() {
+            if self.first.len() <= position {
+                self.first.push(PositionSums::zeros(self.sum.len()));
+            }
+            let values: Vec<f64> = first.into_data().iter::<f64>().collect();
+            self.first[position].add(&values);
+        }
+        self.lengths += tokens.lengths;
+        if tokens.summed.dims()[0] > 0 {
+            self.add(tokens.summed);
         }
     }
 
@@ -57,6 +91,10 @@ impl Sums {
                 *sum += value;
                 self.squares += value * value;
             }
+            if let Some(fourth_powers) = &mut self.fourth_powers {
+                let square: f64 = row.iter().map(|value| value * value).sum();
+                *fourth_powers += square * square;
+            }
         }
         match &mut self.second {
             Second::Dense(moment) => {
@@ -74,9 +112,14 @@ impl Sums {
         }
     }
 
-    /// The moment: all sums divided by the number of inputs.
-    pub(crate) fn normalized(mut self) -> Moment {
-        let factor = 1.0 / self.rows.max(1) as f64;
+    /// The moment: all sums divided by the number of inputs, which have the length that `tokens` asks for.
+    pub(crate) fn normalized(mut self, tokens: TokenLength) -> Moment {
+        let count = self.rows.max(1) as f64;
+        let length = match tokens {
+            TokenLength::Own | TokenLength::Unit => 1.0,
+            TokenLength::Mean => self.lengths / count,
+        };
+        let factor = length * length / count;
         let (second, trace) = match self.second {
             Second::Dense(mut moment) => {
                 moment.scale(factor);
@@ -94,13 +137,20 @@ impl Sums {
             }
         };
         for value in &mut self.sum {
-            *value *= factor;
+            *value *= length / count;
         }
-        Moment {
+        let mut moment = Moment {
+            first: basis_of(&self.first, self.sum.len()),
             mean: self.sum,
             trace,
             second,
-        }
+            variance: None,
+        };
+        moment.variance = self.fourth_powers.map(|fourth_powers| {
+            let fourth_powers = fourth_powers * length.powi(4);
+            variance(fourth_powers, moment.squared_norm(), self.rows)
+        });
+        moment
     }
 }
 

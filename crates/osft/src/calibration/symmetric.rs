@@ -173,6 +173,14 @@ impl Symmetric {
         self.diagonal().sum()
     }
 
+    /// The sum of the squares of all entries.
+    pub(crate) fn squared_norm(&self) -> f64 {
+        let count = count(self.dimension);
+        let above: f64 = (0..count).map(|index| self.value(index).powi(2)).sum();
+        let diagonal: f64 = self.diagonal().map(|value| value * value).sum();
+        2.0 * above - diagonal
+    }
+
     fn diagonal(&self) -> impl Iterator<Item = f64> {
         let d = self.dimension;
         // Row i begins after rows of d, d - 1, … entries.
@@ -217,6 +225,7 @@ mod tests {
             prop_assert_eq!(&Symmetric::from_data(d, &own.data()).unwrap(), &own);
             let trace: f64 = (0..d).map(|i| a[(i, i)]).sum();
             prop_assert!((own.trace() - trace).abs() < 1e-12);
+            prop_assert!((own.squared_norm() - symmetric(&a).squared_norm_l2()).abs() < 1e-10);
             let single = own.clone().into_single();
             prop_assert_eq!(&Symmetric::from_data(d, &single.data()).unwrap(), &single);
             let expected = Mat::from_fn(d, d, |i, j| {

@@ -3,6 +3,7 @@
 use burn::tensor::TensorData;
 use faer::Mat;
 
+use super::first_tokens::joined;
 use super::moment::Moment;
 use crate::linalg::{matrix_data, vector_data};
 use crate::rule::{ENERGY_ROUNDING, LayerFacts, Rule};
@@ -54,6 +55,9 @@ impl Union {
         let d = moment.dimension();
         let total = moment.trace();
         let wanted = wanted_energy(moment, choice)?;
+        // First tokens have no energy in the moment: their directions are held back entirely.
+        self.basis = joined(self.basis, &moment.first);
+        self.importance.resize(self.basis.ncols(), 1.0);
         let mut held = moment.energy_of(&self.basis);
         let present = self.basis.ncols();
         let rest = moment.spectrum_without(&self.basis)?;
@@ -151,6 +155,8 @@ mod tests {
             mean: vec![0.0; rows.ncols()],
             trace: second.trace(),
             second: Second::Dense(second),
+            first: Mat::zeros(rows.ncols(), 0),
+            variance: None,
         }
     }
 

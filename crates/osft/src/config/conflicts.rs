@@ -1,20 +1,21 @@
 //! Settings that exclude each other.
 
-use super::{Combine, DEFAULT_ALPHA, Decay, Form, OsftConfig, Scaling, SplitSource};
+use super::{Combine, DEFAULT_ALPHA, Decay, Form, OsftConfig, Scaling, SplitSource, moment};
 use crate::error::OsftError;
 
 impl OsftConfig {
     /// # Errors
     ///
     /// [`OsftError::NotTogether`] for the first two settings that exclude each other,
-    /// [`OsftError::InvalidAlpha`].
+    /// [`OsftError::InvalidAlpha`], [`OsftError::InvalidShrinkage`].
     pub(super) fn check_together(&self) -> Result<(), OsftError> {
         let alpha = self.scaling_alpha;
         if !alpha.is_finite() || alpha < 0.0 {
             return Err(OsftError::InvalidAlpha { alpha });
         }
+        self.moment.validate()?;
         let conflicts = self.of_scaling().into_iter().chain(self.of_union());
-        match conflicts.flatten().next() {
+        match conflicts.chain(moment::conflicts(self)).flatten().next() {
             Some(conflict) => Err(conflict.error()),
             None => Ok(()),
         }
@@ -89,10 +90,12 @@ impl OsftConfig {
     }
 }
 
-struct Conflict {
-    setting: String,
-    other: String,
-    cure: &'static str,
+/// Two settings that exclude each other.
+pub(super) struct Conflict {
+    pub setting: String,
+    pub other: String,
+    /// What to do.
+    pub cure: &'static str,
 }
 
 impl Conflict {

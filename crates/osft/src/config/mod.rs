@@ -2,6 +2,7 @@
 
 mod choices;
 mod conflicts;
+mod moment;
 mod precision;
 mod scaling;
 mod targets;
@@ -13,6 +14,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 pub use choices::{Decay, Form, Others, Removed, SplitSource};
+use conflicts::Conflict;
+pub use moment::{MomentConfig, Shrinkage, TokenLength};
 pub use precision::BasePrecision;
 pub use scaling::{Combine, DEFAULT_ALPHA, Scaling};
 use targets::expression;
@@ -63,6 +66,9 @@ pub struct OsftConfig {
     /// How the sources of a calibration are combined.
     #[serde(default, skip_serializing_if = "Combine::is_mean")]
     pub combine: Combine,
+    /// How the moment of the inputs is summed and read.
+    #[serde(default, skip_serializing_if = "MomentConfig::is_default")]
+    pub moment: MomentConfig,
     /// How many directions of each target are protected.
     pub protected_share: ShareRule,
     /// Rules for some of the targets. The first rule that matches a target replaces `protected_share`.
@@ -90,6 +96,7 @@ impl Default for OsftConfig {
             scaling: Scaling::Hard,
             scaling_alpha: DEFAULT_ALPHA,
             combine: Combine::Mean,
+            moment: MomentConfig::default(),
             protected_share: ShareRule::fixed(0.5),
             target_shares: Vec::new(),
             form: Form::Core,
@@ -140,6 +147,12 @@ impl OsftConfig {
     /// Combines the sources of a calibration in this way.
     pub fn with_combine(mut self, combine: Combine) -> Self {
         self.combine = combine;
+        self
+    }
+
+    /// Sums and reads the moment of the inputs in this way.
+    pub fn with_moment(mut self, moment: MomentConfig) -> Self {
+        self.moment = moment;
         self
     }
 
@@ -224,7 +237,8 @@ impl OsftConfig {
     /// for an empty list of patterns, [`OsftError::ShareOutOfRange`] for a share outside `[0, 1]`,
     /// [`OsftError::UnknownShareRule`] for a rule that is not resolved, [`OsftError::FactoredBf16`] for a
     /// factored form with weights in bf16, [`OsftError::NotTogether`] for two settings that exclude each
-    /// other, [`OsftError::InvalidAlpha`] for an `α` that is negative or not finite.
+    /// other, [`OsftError::InvalidAlpha`] for an `α` that is negative or not finite,
+    /// [`OsftError::InvalidShrinkage`] for a weight of the shrinkage outside `[0, 1]`.
     pub fn validate(&self) -> Result<(), OsftError> {
         self.validate_made()?;
         self.rules().try_for_each(ShareRule::validate)

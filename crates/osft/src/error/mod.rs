@@ -147,6 +147,34 @@ pub enum OsftError {
         /// The number as given.
         alpha: f64,
     },
+    /// The weight of a shrinkage is outside `[0, 1]`.
+    InvalidShrinkage {
+        /// The weight as given.
+        weight: f64,
+    },
+    /// Inputs were summed in another way than the configuration asks for.
+    OtherMoments {
+        /// How the configuration, or an earlier calibration, sums them.
+        expected: String,
+        /// How they were summed.
+        found: String,
+    },
+    /// The tokens of the announced rows are not those of the inputs.
+    OtherRows {
+        /// Path of the layer.
+        layer: String,
+        /// Number of tokens of the announced rows; `None` if none were announced.
+        announced: Option<usize>,
+        /// Number of tokens of the inputs.
+        tokens: usize,
+    },
+    /// All tokens were left out of the moment of a layer's inputs.
+    NothingSummed {
+        /// Path of the layer.
+        layer: String,
+        /// Number of first tokens that are left out.
+        skip_first: usize,
+    },
     /// The threshold of a rule is below 1 or not finite.
     InvalidThreshold {
         /// The number as given.

@@ -140,6 +140,37 @@ impl Display for OsftError {
                 "scaling_alpha = {alpha} is out of range: it is finite and at least 0; a large one protects \
                  like `hard`"
             ),
+            Self::InvalidShrinkage { weight } => write!(
+                f,
+                "moment.shrinkage = {weight} is out of range: a weight is from 0 (the eigenvalues as they are) to \
+                 1 (all equal)"
+            ),
+            Self::OtherMoments { expected, found } => write!(
+                f,
+                "the inputs were measured with another moment ({found}) than the split or the earlier sources \
+                 ({expected}): measure them again with the same settings"
+            ),
+            Self::OtherRows {
+                layer,
+                announced,
+                tokens,
+            } => match announced {
+                Some(announced) => write!(
+                    f,
+                    "{tokens} inputs of layer {layer:?} were observed, but the announced rows have {announced} \
+                     tokens: announce the rows of every pass (`begin_rows`)"
+                ),
+                None => write!(
+                    f,
+                    "moment.skip_first needs to know where the rows of the {tokens} inputs of layer {layer:?} \
+                     begin: announce the rows of every pass (`begin_rows`)"
+                ),
+            },
+            Self::NothingSummed { layer, skip_first } => write!(
+                f,
+                "no token is left of the inputs of layer {layer:?}: all are among the first {skip_first} of \
+                 their rows; set a smaller moment.skip_first, or measure longer rows"
+            ),
             Self::InvalidThreshold { threshold } => write!(
                 f,
                 "threshold {threshold} is out of range: it is finite and at least 1; 1 leaves only the \

@@ -2,6 +2,7 @@
 //! measured inputs.
 
 mod bound;
+mod free_energy;
 mod since_base;
 
 use burn::module::Module;
@@ -10,6 +11,7 @@ use faer::Mat;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use bound::{Changed, output_bound};
+pub use free_energy::{FreeEnergy, FreeEnergyMeter};
 pub use since_base::{LayerChange, SinceBase};
 
 use crate::calibration::Moment;

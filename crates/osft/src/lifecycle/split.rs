@@ -43,7 +43,7 @@ impl Osft {
     /// there is nothing to split, [`OsftError::Reparameterized`] if something is attached to the module.
     /// [`OsftError::TooManyDirections`], [`OsftError::NonFinite`], [`OsftError::OutOfScale`],
     /// [`OsftError::Empty`], [`OsftError::UnsupportedDType`] and [`OsftError::NoConvergence`] name the layer
-    /// that cannot be split. [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`] and
+    /// that cannot be split. [`OsftError::NotCalibrated`], [`OsftError::OtherCalibration`], [`OsftError::OtherMoments`] and
     /// [`OsftError::NotMeasured`] if the calibration is missing, does not fit or is incomplete,
     /// [`OsftError::NoBf16`] if the device does not support bf16, and the errors of [`OsftConfig::validate`].
     pub fn split_in<M: Module>(

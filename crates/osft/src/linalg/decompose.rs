@@ -80,6 +80,14 @@ pub(crate) fn decompose(matrix: &Mat<f64>, vectors: Vectors) -> Option<Decomposi
     })
 }
 
+/// Eigenvalues and eigenvectors of `BᵀB`, from the rows `B`: as many as there are rows, or columns if those are
+/// fewer. `None` if the decomposition does not converge.
+pub(crate) fn decompose_rows(rows: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
+    let parts = decompose(&rows.transpose().to_owned(), Vectors::Thin)?;
+    let squares = parts.values.iter().map(|s| s * s).collect();
+    Some((squares, parts.input))
+}
+
 /// Eigenvalues of a symmetric matrix, descending, and its eigenvectors in the same order.
 ///
 /// Uses one thread and fixed signs, as [`decompose`]. Negative eigenvalues, which a second moment has by

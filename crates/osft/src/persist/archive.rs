@@ -65,6 +65,11 @@ impl Stored {
         Some(data.iter::<f64>().collect())
     }
 
+    /// A tensor, if the file has it.
+    pub(crate) fn find(&mut self, name: &str) -> Option<TensorData> {
+        self.tensors.remove(name)
+    }
+
     pub(crate) fn take(&mut self, name: &str) -> Result<TensorData, OsftError> {
         let format = self.format;
         self.tensors

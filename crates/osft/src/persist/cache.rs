@@ -131,6 +131,9 @@ fn hash_calibration(calibration: &Calibration, hash: &mut Sha256) {
             let mut hash = Sha256::new();
             let parts = moment.parts();
             parts.iter().for_each(|part| hash.update(part.as_bytes()));
+            moment
+                .added_parts()
+                .for_each(|part| hash.update(part.as_bytes()));
             hash.finalize()
         })
         .collect();

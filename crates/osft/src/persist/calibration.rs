@@ -9,22 +9,24 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::{
     Calibration, LayerCalibration, Moment, Second, Sketch, Source, Symmetric, Union,
 };
+use crate::config::MomentConfig;
 use crate::error::OsftError;
-use crate::linalg::vector_data;
+use crate::linalg::{matrix_data, vector_data};
 use crate::persist::{Format, Stored, Tensors, pack, unpack};
 
 /// Since version 2, importance is optional; version 1 always contains both measures. Version 3 added the
 /// checksum. Since version 4, an exact moment is its upper triangle, in f32 if it is large. Version 5 added
-/// united directions and other measures of importance, version 6 the moments of the gradients; a calibration
-/// without them is written as version 4.
+/// united directions and other measures of importance, version 6 the moments of the gradients, version 7 how the
+/// moments were summed, and what only such moments have; a calibration without them is written as version 4.
 const FORMAT: Format = Format {
     kind: "calibration",
-    version: 6,
+    version: 7,
     oldest: 1,
     checked_since: 3,
 };
 
-/// Version of a file without what version 6 added, and without what version 5 added.
+/// Version of a file without what version 7 added, without what version 6 added, and without what version 5 added.
+const PLAINLY_SUMMED: u32 = 6;
 const WITHOUT_GRADIENTS: u32 = 5;
 const WITHOUT_ADDITIONS: u32 = 4;
 
@@ -54,6 +56,9 @@ struct Header {
     /// The measures of importance beside cosine and linear CKA.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     measures: Vec<String>,
+    /// How the moments were summed.
+    #[serde(default, skip_serializing_if = "MomentConfig::is_default")]
+    moment: MomentConfig,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,10 +129,12 @@ impl Calibration {
             united: !self.unions.is_empty(),
             gradient_sketch_rows,
             measures,
+            moment: self.measured,
         };
         let additions = header.united || !header.measures.is_empty();
         let version = match (header.gradient_sketch_rows.is_empty(), additions) {
-            (false, _) => FORMAT.version,
+            _ if !header.moment.is_default() => FORMAT.version,
+            (false, _) => PLAINLY_SUMMED,
             (true, true) => WITHOUT_GRADIENTS,
             (true, false) => WITHOUT_ADDITIONS,
         };
@@ -203,6 +210,7 @@ impl Calibration {
                 .collect(),
             moments,
             unions,
+            measured: header.moment,
             layers: layers
                 .map(|(index, layer)| LayerCalibration {
                     path: layer.path,
@@ -231,6 +239,12 @@ fn push_moment(name: &str, moment: &Moment, tensors: &mut Tensors) -> Option<usi
     tensors.push((format!("{name}.moment"), second));
     tensors.push((format!("{name}.mean"), mean));
     tensors.push((format!("{name}.numbers"), numbers));
+    if moment.first.ncols() > 0 {
+        tensors.push((format!("{name}.first"), matrix_data(&moment.first)));
+    }
+    if let Some(variance) = moment.variance {
+        tensors.push((format!("{name}.variance"), vector_data(&[variance])));
+    }
     match &moment.second {
         Second::Dense(_) => None,
         Second::Sketched(sketch) => Some(sketch.sketch_rows()),
@@ -264,10 +278,26 @@ fn take_moment(
             Second::Sketched(Sketch::from_parts(&matrix, rows, shrinkage))
         }
     };
+    let first = match tensors.find(&format!("{name}.first")) {
+        None => Mat::zeros(mean.len(), 0),
+        Some(first) => {
+            let columns = first.shape().get(1).copied().unwrap_or(0);
+            let fits = |first: &Mat<f64>| first.nrows() == mean.len() && columns <= mean.len();
+            let first = matrix_of(&first, columns).filter(fits);
+            first.ok_or_else(|| broken("first tokens' directions do not fit their moment"))?
+        }
+    };
+    let variance = match tensors.find_vector(&format!("{name}.variance")).as_deref() {
+        None => None,
+        Some([variance]) => Some(*variance),
+        Some(_) => return Err(broken("a moment has more than one variance")),
+    };
     Ok(Moment {
         mean,
         trace,
         second,
+        first,
+        variance,
     })
 }
 

@@ -44,6 +44,9 @@ impl PerTarget {
                 }),
             };
         };
+        if config.split.needs_calibration() {
+            calibration.check_measured(config.moment)?;
+        }
         let mut per_target = Self::default();
         let all = &calibration.moments;
         let layers = calibration.by_path();

@@ -8,7 +8,7 @@ use crate::calibration::{Moment, Spectrum};
 use crate::error::OsftError;
 use crate::module::Weight;
 
-/// Spectra of the moments of one batch of layers. Those of all layers at once would take as much memory as
+/// Spectra of the moments of one batch of layers, beside the directions of first tokens. Those of all layers at once would take as much memory as
 /// the moments in f64.
 #[derive(Default)]
 pub(super) struct Spectra(Vec<(Arc<Moment>, Spectrum)>);
@@ -52,7 +52,7 @@ impl Spectra {
         kept.retain(|(own, _)| wanted.iter().any(|moment| Arc::ptr_eq(own, moment)));
         let decomposed: Result<Vec<_>, OsftError> = missing
             .into_par_iter()
-            .map(|(moment, target)| match moment.spectrum() {
+            .map(|(moment, target)| match moment.spectrum_beside_first() {
                 Some(spectrum) => Ok((moment.clone(), spectrum)),
                 None => Err(OsftError::NoConvergence {
                     layer: target.path.clone(),

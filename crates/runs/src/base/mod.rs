@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use continual::CalibrationData;
 use lm::{FolderFingerprint, HfFolder, Model, TextTokenizer};
 
-use crate::data::builtin;
+use crate::data::{PreparedTasks, builtin};
 use crate::model_folder::model_folder;
 use crate::settings::RunConfig;
 use observed::Observed;
@@ -97,17 +97,21 @@ impl BaseModel {
         }
     }
 
-    /// Gets the calibration data of a configuration, if a method needs it.
+    /// Gets the calibration data of a configuration, if a method needs it; `orders` are the tasks of the run.
     ///
     /// # Errors
     ///
     /// If the calibration text cannot be read.
-    pub fn calibrate(&mut self, config: &RunConfig) -> Result<()> {
-        self.calibration = match &self.carried {
+    pub fn calibrate(&mut self, config: &RunConfig, orders: &[PreparedTasks]) -> Result<()> {
+        if self.carried.is_some() {
             // What the base model knows was measured in the earlier sequence.
-            Some(_) => calibration::of_tasks(config),
-            None => calibration::data(config, &self.model, &self.tokenizer)?,
-        };
+            self.calibration = calibration::of_tasks(config);
+            return Ok(());
+        }
+        let data = calibration::data(config, &self.model, &self.tokenizer, orders)?;
+        let (data, remark) = data.map_or((None, None), |(data, remark)| (Some(data), remark));
+        self.calibration = data;
+        self.warnings.extend(remark);
         Ok(())
     }
 }

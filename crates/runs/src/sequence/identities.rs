@@ -31,7 +31,7 @@ pub fn contents(
 ///
 /// If the calibration text cannot be read.
 pub fn of(config: &RunConfig, base: &BaseModel, prepared: &PreparedTasks) -> Result<Contents> {
-    let calibration = match &config.calibration.text {
+    let calibration = match config.calibration.file() {
         _ if !config.reads_base_rows() => String::new(),
         Some(path) => sha256(
             &std::fs::read(path)

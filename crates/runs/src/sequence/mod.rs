@@ -89,7 +89,7 @@ pub fn run(config: &RunConfig, request: &SequenceRequest<'_>) -> Result<()> {
     let mut base = BaseModel::open(config, &device)?;
     // Find errors in the data before writing anything.
     let orders = PreparedTasks::load_orders(config, &base.tokenizer, ScoredRows::Test)?;
-    base.calibrate(config)?;
+    base.calibrate(config, &orders)?;
     let suites = GeneralSuites::before(config, &base)?;
     compare(config, &base, &orders, suites.as_ref(), request)
 }

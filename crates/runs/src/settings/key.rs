@@ -10,12 +10,17 @@ use super::RunConfig;
 ///
 /// Every setting that is missing here distinguishes results, including settings that are added
 /// later.
-const NOT_IN_KEY: [(&str, &str); 17] = [
+const NOT_IN_KEY: [(&str, &str); 19] = [
     ("benchmark", "names the command and its defaults"),
     ("model", "hashed by its files"),
     ("data", "hashed by its rows"),
     ("suites", "measured beside the run"),
     ("calibration.text", "hashed by its content"),
+    ("calibration.questions", "hashed by their content"),
+    (
+        "calibration.held_out",
+        "whether the rows are checked changes nothing of what is measured on them",
+    ),
     (
         "calibration.save",
         "whether what was measured is kept changes nothing of it",

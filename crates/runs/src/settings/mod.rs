@@ -3,6 +3,7 @@
 
 mod benchmark;
 mod by_key;
+mod calibration;
 mod identity;
 mod key;
 mod moved;
@@ -24,11 +25,11 @@ use lm::Model;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use calibration::{BaseSample, CalibrationConfig};
 pub use moved::translated;
 pub use overrides::Overrides;
 pub use parts::{
-    CalibrationConfig, CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig,
-    ScoringName, SuitesConfig,
+    CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig, ScoringName, SuitesConfig,
 };
 use table::set;
 pub use table::{differences, merge, read_toml};

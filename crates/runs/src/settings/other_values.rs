@@ -5,7 +5,7 @@ use toml::{Table, Value};
 /// Other valid values of a setting.
 pub(super) fn others(value: &Value) -> Vec<Value> {
     let words = "ndarray t5 2 keep full linear weights inputs weight trained frozen change bf16 cosine \
-                 linear_cka sgd 1/t 1/sqrt(t) beside";
+                 linear_cka sgd 1/t 1/sqrt(t) beside generated unit ledoit_wolf";
     match value {
         Value::Boolean(value) => vec![Value::from(!value)],
         Value::Integer(value) => vec![Value::from(value + 1)],

@@ -117,26 +117,6 @@ fn one() -> usize {
     1
 }
 
-/// The rows that OSFT calibrates on; test rows never belong to them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationConfig {
-    /// A text file that stands for the base model's knowledge, one text per line; by default the
-    /// model generates the text itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<PathBuf>,
-    /// Number of rows of the base model's text; 0 turns calibration off.
-    pub base_rows: usize,
-    /// Number of tokens of a generated row; maximum length of a row of a text file.
-    pub base_tokens: usize,
-    /// Weight of the base model's text among the sources, above 0; every learned task has weight 1.
-    pub base_weight: f64,
-    /// Number of training rows of every learned task; 0 takes all.
-    pub rows_per_task: usize,
-    /// Whether the measured moments are saved with the run; every layer needs `8 d_in²` bytes.
-    pub save: bool,
-}
-
 /// The rows of a task of one's own, as `osft finetune` reads them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,5 +1,7 @@
 //! Tests of defaults, presets, overrides and error messages.
 
+use continual::SampleSize;
+
 use super::*;
 
 fn defaults(benchmark: &str, given: bool, overrides: &Overrides<'_>) -> Result<RunConfig> {
@@ -155,6 +157,21 @@ fn an_error_names_the_invalid_setting() {
         ("calibration.base_tokens=0", "base_tokens"),
         ("calibration.base_rows=0", "base_rows"),
         ("calibration.base_weight=0", "base_weight"),
+        ("calibration.base='drawn'", "generated"),
+        ("calibration.base='text'", "calibration.text"),
+        ("calibration.base='questions'", "calibration.questions"),
+        ("calibration.questions='a.jsonl'", "calibration.base"),
+        ("calibration.prefix_tokens=4", "prefix_tokens"),
+        (
+            "calibration={ base = 'continued', prefix_tokens = 48 }",
+            "48",
+        ),
+        ("calibration={ base = 'continued', prefix_tokens = 0 }", "0"),
+        ("calibration={ base = 'generated', text = 'a' }", "not read"),
+        ("methods.osft.moment.shrinkage=2", "moment.shrinkage"),
+        ("methods.osft.moment.shrinkage=wolf", "ledoit_wolf"),
+        ("methods.osft.moment.tokens=long", "moment.tokens"),
+        ("methods.osft-paper.moment.skip_first=1", "inputs"),
         ("train.global_batch=0", "global_batch"),
         ("train.global_batch='x'", "global_batch"),
         ("compare=['l2p']", "l2p"),
@@ -175,6 +192,31 @@ fn an_error_names_the_invalid_setting() {
     for (pair, word) in cases {
         let error = format!("{:#}", resolve(&[pair]).unwrap_err());
         assert!(error.contains(word), "{pair}: {error}");
+    }
+}
+
+#[test]
+fn what_stands_for_the_base_model_follows_from_what_is_given() {
+    let sample = |pairs: &[&str]| {
+        let calibration = resolve(pairs).unwrap().calibration;
+        let size = calibration.size();
+        (calibration.sample(), calibration.generates(), size)
+    };
+    let rows = SampleSize::Rows(300);
+    assert_eq!(sample(&[]), (BaseSample::Generated, true, rows));
+    let text = "calibration.text='a'";
+    assert_eq!(sample(&[text]), (BaseSample::Text, false, rows));
+    let continued = "calibration.base='continued'";
+    let tokens = "calibration.base_total_tokens=4096";
+    let expected = (BaseSample::Continued, true, SampleSize::Tokens(4096));
+    assert_eq!(sample(&[continued, tokens]), expected);
+    assert_eq!(sample(&[continued, text, tokens]), expected);
+    let questions = ["calibration.base='questions'", "calibration.questions='a'"];
+    assert_eq!(sample(&questions), (BaseSample::Questions, false, rows));
+    // What is as by default is not written: files of earlier versions stay as they are.
+    let written = toml::to_string(&resolve(&[]).unwrap()).unwrap();
+    for added in ["base_total", "prefix", "held_out", "questions", "moment"] {
+        assert!(!written.contains(added), "{added} in {written}");
     }
 }
 
@@ -210,7 +252,11 @@ fn a_learning_rate_counts_as_tuned_only_under_its_tuning_settings() {
         tuned(&["methods.osft.others='trained'"]),
         [true, true, false, false]
     );
-    for calibration in ["calibration.base_rows=10", "calibration.text='notes.txt'"] {
+    for calibration in [
+        "calibration.base_rows=10",
+        "calibration.base_total_tokens=10",
+        "calibration.text='notes.txt'",
+    ] {
         assert_eq!(
             tuned(&[calibration]),
             [true, false, false, false],

@@ -42,6 +42,9 @@ impl RunConfig {
         settings.insert("data".to_string(), path(&self.data));
         if self.calibration_use(method).reads_base_rows() {
             settings.insert("text".to_string(), path(&self.calibration.text));
+            if let questions @ Some(_) = &self.calibration.questions {
+                settings.insert("questions".to_string(), path(questions));
+            }
         }
         let text = canonical(&serde_json::to_value(settings)?);
         Ok(shortened(&sha256(text.as_bytes())).to_string())

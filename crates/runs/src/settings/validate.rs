@@ -85,11 +85,7 @@ impl RunConfig {
         for method in self.tuned.keys() {
             self.kind(method).context("tuned")?;
         }
-        let base_weight = self.calibration.base_weight;
-        ensure!(
-            base_weight > 0.0 && base_weight.is_finite(),
-            "calibration.base_weight = {base_weight} must be above 0"
-        );
+        self.calibration.validate()?;
         let temperature = self.decoding.temperature;
         ensure!(
             temperature >= 0.0 && temperature.is_finite(),
@@ -103,10 +99,6 @@ impl RunConfig {
         ensure!(
             self.checkpoints.keep > 0,
             "checkpoints.keep must be at least 1: a run goes on from the latest"
-        );
-        ensure!(
-            self.calibration.base_tokens > 0,
-            "calibration.base_tokens must be at least 1"
         );
         Ok(())
     }

@@ -9,7 +9,7 @@ use continual::method::MemoryNeeds;
 use continual::trainer::step_count;
 use runs::Registries;
 use runs::base::BaseModel;
-use runs::base::calibration::read_text;
+use runs::base::calibration::check_files;
 use runs::data::{PreparedTasks, ScoredRows};
 use runs::job::Work;
 use runs::sequence::identities::contents;
@@ -38,18 +38,8 @@ pub fn run(registries: &Registries, args: &ValidateArgs, matches: &ArgMatches) -
         "model: answers end with token {end} ({:?})",
         base.tokenizer.decode(&[end], false)?
     );
-    if let Some(text) = &config.calibration.text
-        && config.reads_calibration()
-    {
-        // What cannot be read is found now, and not after the first task.
-        let calibration = &config.calibration;
-        read_text(
-            text,
-            &base.tokenizer,
-            calibration.base_rows,
-            calibration.base_tokens,
-        )?;
-    }
+    // What cannot be read is found now, and not after the first task.
+    check_files(&config, &base.tokenizer)?;
     let orders = PreparedTasks::load_orders(&config, &base.tokenizer, ScoredRows::Test)?;
     for prepared in &orders {
         println!("{}, order {}\n", prepared.title(&config), prepared.order);

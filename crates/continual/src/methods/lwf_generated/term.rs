@@ -5,7 +5,7 @@ use lm::{LanguageModel, LinearMap};
 
 use super::rows::TaskRows;
 use super::{LWF_GENERATED, LwfGeneratedConfig};
-use crate::calibration::generated_rows;
+use crate::calibration::{Generation, SampleSize, generated_rows};
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::clock::TimedPart;
 use crate::error::ContinualError;
@@ -87,8 +87,14 @@ impl<M: LanguageModel> GeneratedTerm<M> {
         let seed = self.seed.wrapping_mul(1_000_003);
         let seed = seed.wrapping_add(context.index as u64);
         let model = start.valid();
+        let generation = Generation {
+            size: SampleSize::Rows(rows),
+            tokens,
+            ends,
+            seed,
+        };
         let rows = context.clock.time(TimedPart::Calibration, || {
-            generated_rows(&model, *size, rows, tokens, ends, seed, &mut |_| {})
+            generated_rows(&model, *size, generation, &mut |_| {})
         });
         let has_answer = |row: &lm::Example| model.target_count(row) > 0;
         let rows: Vec<_> = rows.into_iter().filter(has_answer).collect();

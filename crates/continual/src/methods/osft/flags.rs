@@ -92,6 +92,46 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             ],
         ),
         Flag::new(
+            "osft-skip-first",
+            "TOKENS",
+            "moment.skip_first",
+            "Leave the first tokens of every row out of the inputs' moment, and protect the directions of their \
+             means [default: 0]",
+            |text| match text.parse::<u32>() {
+                Ok(tokens) => Ok(Value::from(i64::from(tokens))),
+                Err(_) => Err(format!("expected a number of tokens, found {text:?}")),
+            },
+        ),
+        Flag::choice(
+            "osft-tokens",
+            "LENGTH",
+            "moment.tokens",
+            "The length that the input of every token is given before it is summed [default: own]",
+            vec![
+                ("own", "As it is: long inputs count more"),
+                ("unit", "One: every token counts the same"),
+                (
+                    "mean",
+                    "The mean length of the source's tokens: every token of a source counts the same",
+                ),
+            ],
+        ),
+        Flag::new(
+            "osft-shrinkage",
+            "WEIGHT",
+            "moment.shrinkage",
+            "Move the eigenvalues of the inputs' moment towards their mean before the share is chosen: \
+             `ledoit-wolf`, or a weight from 0 to 1 [default: none]",
+            |text| match text.replace('-', "_").as_str() {
+                name @ ("none" | "ledoit_wolf") => Ok(Value::from(name)),
+                _ => text.parse::<f64>().map(Value::from).map_err(|_| {
+                    format!(
+                        "expected `none`, `ledoit-wolf` or a weight from 0 to 1, found {text:?}"
+                    )
+                }),
+            },
+        ),
+        Flag::new(
             "share",
             "SHARE",
             "protected_share",

@@ -7,17 +7,18 @@ mod name;
 mod optimizer;
 mod report;
 mod retained;
+mod sample;
 mod searched;
 mod through_cores;
 
 use ::osft::{
-    BasePrecision, Calibration, Calibrator, LayerSplit, Osft, OsftConfig, Others, Scaling,
-    SinceBase, SplitCache, SplitContext,
+    BasePrecision, Calibrator, LayerSplit, Osft, OsftConfig, Others, Scaling, SplitCache,
+    SplitContext,
 };
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use lm::{LanguageModel, LinearMap};
+use lm::{Example, LanguageModel, LinearMap};
 
-use crate::calibration::{CalibrationData, calibrate};
+use crate::calibration::{CalibrationData, SampleCheck, calibrate, check_sample};
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
@@ -45,6 +46,8 @@ pub struct OsftMethod {
     /// Whether what the base model knows is to be retained too.
     protects_base: bool,
     retained: Option<Retained>,
+    /// What is known of the rows that the sources were measured on, those of the base model first.
+    samples: Vec<SampleCheck>,
     split: Option<Osft>,
     /// Number of tasks begun; it distinguishes the parts of saved states.
     begun: usize,
@@ -52,6 +55,9 @@ pub struct OsftMethod {
 
 /// Name of the split in a saved state, before the number of begun tasks.
 const SPLIT: &str = "split-";
+
+/// Name of what is known of the rows of the sources, before their number.
+const SAMPLES: &str = "samples-";
 
 impl OsftMethod {
     /// OSFT with one configuration for all tasks.
@@ -62,6 +68,7 @@ impl OsftMethod {
             cache: None,
             protects_base: true,
             retained: None,
+            samples: Vec::new(),
             split: None,
             begun: 0,
         }
@@ -90,32 +97,38 @@ impl OsftMethod {
         self.split.as_ref()
     }
 
+    /// What is known of the rows of a source, if that is to be measured.
+    fn checked<M: LanguageModel>(
+        &self,
+        model: &M,
+        name: &str,
+        rows: &[Example],
+        context: TaskContext<'_>,
+    ) -> Result<Option<SampleCheck>, ContinualError> {
+        let Some(data) = self.data.as_ref().filter(|data| data.held_out) else {
+            return Ok(None);
+        };
+        let task = (context.index, context.count);
+        let check = context.clock.time(TimedPart::Uncounted, || {
+            check_sample(model, &self.config, name, rows, data.batch, task)
+        })?;
+        Ok(Some(check))
+    }
+
     /// Splits a model for a task; before the first task, it also measures the model's inputs.
     fn split<M: LanguageModel>(
         &mut self,
         model: &M,
         context: TaskContext<'_>,
     ) -> Result<Osft, ContinualError> {
-        let (targets, clock) = (&self.config.targets, context.clock);
+        let clock = context.clock;
         if let (None, true, Some(data)) = (&self.retained, self.protects_base, &self.data)
             && !data.base.is_empty()
         {
-            let base = clock.time(TimedPart::Calibration, || {
-                let calibrator = Calibrator::for_config(model, &self.config)?;
-                calibrate(model, calibrator, &data.base_name, &data.base, data.batch)
-            })?;
-            let base = base.with_weight(data.base_weight)?;
-            let since_base = clock.time(TimedPart::Uncounted, || {
-                SinceBase::new(model, targets, &base)
-            })?;
-            let calibration = clock.time(TimedPart::Calibration, || {
-                Calibration::joined(None, base, &self.config, 0, context.count)
-            })?;
-            self.retained = Some(Retained {
-                since_base: Some(since_base),
-                calibration,
-                tasks: 0,
-            });
+            let checked = self.checked(model, &data.base_name, &data.base, context)?;
+            let retained = Retained::of_base(model, &self.config, data, context)?;
+            self.samples.extend(checked);
+            self.retained = Some(retained);
         }
         let mut split_context = SplitContext::new().for_task(context.index, context.count);
         split_context = match (&self.retained, self.protects_base, &self.data) {
@@ -219,6 +232,12 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
                 || Ok(split.to_bytes()?),
             ));
         }
+        if !self.samples.is_empty() {
+            let name = format!("{SAMPLES}{}.json", self.samples.len());
+            parts.push(StatePart::bytes(name.clone(), move || {
+                serde_json::to_vec(&self.samples).map_err(ContinualError::saving(name.as_ref()))
+            }));
+        }
         parts
     }
 
@@ -238,6 +257,10 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
 
     fn restore(&mut self, base: &M, saved: &Checkpoint) -> Result<(), ContinualError> {
         self.retained = Retained::restored(base, &self.config.targets, saved)?;
+        // Earlier versions of this library did not measure it.
+        if let Some(name) = saved.find(SAMPLES) {
+            self.samples = saved.json(&name)?;
+        }
         if let Some(name) = saved.find(SPLIT) {
             let mut context = SplitContext::new();
             if let Some(retained) = &self.retained {
@@ -286,7 +309,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             stored_leaks,
             since_base,
         };
-        let diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
+        let mut diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
         // Its moments are about to be replaced; held here, they would exist twice.
         drop(split);
         if let Some(data) = &self.data
@@ -294,6 +317,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         {
             // Also measure the last task's inputs: a longer sequence may resume from here.
             let rows = evenly_spaced(context.task.train.as_ref(), data.rows_per_task)?;
+            let checked = self.checked(&model, &context.task.name, &rows, context)?;
             let earlier = self.retained.take();
             let joined = clock.time(TimedPart::Calibration, || {
                 let calibrator = Calibrator::for_config(&model, &self.config)?;
@@ -303,7 +327,15 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
                 Retained::joined(earlier, learned, &self.config, index, count)
             })?;
             self.retained = Some(joined);
+            self.samples.extend(checked);
         }
+        // Before the first task, the base model's rows were measured too.
+        let new = if context.index == 0 {
+            self.samples.len()
+        } else {
+            1
+        };
+        sample::add(&mut diagnostics, &self.samples, new);
         Ok((model, diagnostics))
     }
 }

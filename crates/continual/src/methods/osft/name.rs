@@ -1,9 +1,11 @@
 //! The name of an OSFT variant in reports: source, form, what differs from a hard split by the mean, rule for the
 //! share.
 
-use ::osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, SplitSource};
+use ::osft::{
+    BasePrecision, Combine, Form, OsftConfig, Scaling, Shrinkage, SplitSource, TokenLength,
+};
 
-/// Such as `osft inputs core energy 0.9`, with scaling, union and precision where they differ from the defaults.
+/// Such as `osft inputs core energy 0.9`, with scaling, union, moment and precision where they differ from the defaults.
 pub(super) fn label(config: &OsftConfig) -> String {
     let split = match config.split {
         SplitSource::Weights => "weights",
@@ -30,9 +32,24 @@ pub(super) fn label(config: &OsftConfig) -> String {
         Combine::Mean => "",
         Combine::Union => " union",
     };
+    let moment = &config.moment;
+    let skipped = match moment.skip_first {
+        0 => String::new(),
+        tokens => format!(" skip-first {tokens}"),
+    };
+    let tokens = match moment.tokens {
+        TokenLength::Own => String::new(),
+        other => format!(" tokens {}", other.name()),
+    };
+    let shrinkage = match moment.shrinkage {
+        Shrinkage::None => String::new(),
+        other => format!(" shrinkage {}", other.label()),
+    };
     let share = config.protected_share.label();
     let target_shares: String = (config.target_shares.iter())
         .map(|share| format!(", {} of {}", share.protected_share.label(), share.targets))
         .collect();
-    format!("osft {split} {form}{scaling}{union} {share}{target_shares}{precision}")
+    format!(
+        "osft {split} {form}{scaling}{union}{skipped}{tokens}{shrinkage} {share}{target_shares}{precision}"
+    )
 }

@@ -1,10 +1,14 @@
 //! What is retained so far, and how it is saved.
 
-use ::osft::{Calibration, OsftConfig, OsftError, SinceBase, Targets};
+use ::osft::{Calibration, Calibrator, OsftConfig, OsftError, SinceBase, Targets};
 use burn::module::Module;
+use lm::LanguageModel;
 
+use crate::calibration::{CalibrationData, calibrate};
 use crate::checkpoint::{Checkpoint, StatePart};
+use crate::clock::TimedPart;
 use crate::error::ContinualError;
+use crate::method::TaskContext;
 
 /// Names of the parts of a saved state; some end with a number.
 mod part {
@@ -24,6 +28,32 @@ pub(super) struct Retained {
 }
 
 impl Retained {
+    /// Measures the rows that stand for what the base model knows.
+    pub(super) fn of_base<M: LanguageModel>(
+        model: &M,
+        config: &OsftConfig,
+        data: &CalibrationData,
+        context: TaskContext<'_>,
+    ) -> Result<Self, ContinualError> {
+        let clock = context.clock;
+        let base = clock.time(TimedPart::Calibration, || {
+            let calibrator = Calibrator::for_config(model, config)?;
+            calibrate(model, calibrator, &data.base_name, &data.base, data.batch)
+        })?;
+        let base = base.with_weight(data.base_weight)?;
+        let since_base = clock.time(TimedPart::Uncounted, || {
+            SinceBase::new(model, &config.targets, &base)
+        })?;
+        let calibration = clock.time(TimedPart::Calibration, || {
+            Calibration::joined(None, base, config, 0, context.count)
+        })?;
+        Ok(Self {
+            since_base: Some(since_base),
+            calibration,
+            tasks: 0,
+        })
+    }
+
     /// Adds the inputs of the learned task `task` of `tasks`.
     pub(super) fn joined(
         earlier: Option<Self>,

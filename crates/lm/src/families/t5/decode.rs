@@ -122,6 +122,31 @@ pub(super) fn own_examples(
     ends: &[u32],
     seed: u64,
 ) -> Vec<Example> {
+    let beginnings: Vec<Vec<u32>> = first.iter().map(|&token| vec![token]).collect();
+    answered(model, &beginnings, |_| &[], tokens, ends, seed)
+}
+
+/// Beginnings with what the model adds to them, and its own answers; see
+/// [`continued_examples`](crate::LanguageModel::continued_examples).
+pub(super) fn continued_examples(
+    model: &T5,
+    beginnings: &[Vec<u32>],
+    tokens: usize,
+    ends: &[u32],
+    seed: u64,
+) -> Vec<Example> {
+    answered(model, beginnings, Vec::as_slice, tokens, ends, seed)
+}
+
+/// Texts that the model generates from beginnings, behind the part of them that is `kept`, with its answers.
+fn answered(
+    model: &T5,
+    beginnings: &[Vec<u32>],
+    kept: impl Fn(&Vec<u32>) -> &[u32],
+    tokens: usize,
+    ends: &[u32],
+    seed: u64,
+) -> Vec<Example> {
     let end = ends.first().copied();
     let end = end.unwrap_or_else(|| model.config().end_token());
     let ended = |text: &[u32]| [text, &[end]].concat();
@@ -136,9 +161,13 @@ pub(super) fn own_examples(
         min_new_tokens: 1,
         ..GenerationOptions::greedy(tokens.max(1), ends.to_vec())
     };
-    let starts: Vec<Vec<u32>> = first.iter().map(|&token| ended(&[token])).collect();
+    let starts: Vec<Vec<u32>> = beginnings.iter().map(|start| ended(start)).collect();
     let texts = generate(model, &starts, &sampled(seed), &mut |_, _| false);
-    let prompts: Vec<Vec<u32>> = texts.iter().map(|text| ended(text)).collect();
+    let whole = beginnings
+        .iter()
+        .zip(texts)
+        .map(|(beginning, text)| ended(&[kept(beginning), &text].concat()));
+    let prompts: Vec<Vec<u32>> = whole.collect();
     // Another random stream: with the same one, texts and answers would be sampled alike.
     let answers = generate(model, &prompts, &sampled(seed ^ 1 << 63), &mut |_, _| false);
     let pairs = prompts.into_iter().zip(answers);

@@ -332,4 +332,14 @@ impl LanguageModel for T5 {
     fn own_examples(&self, first: &[u32], tokens: usize, ends: &[u32], seed: u64) -> Vec<Example> {
         super::decode::own_examples(self, first, tokens, ends, seed)
     }
+
+    fn continued_examples(
+        &self,
+        beginnings: &[Vec<u32>],
+        tokens: usize,
+        ends: &[u32],
+        seed: u64,
+    ) -> Vec<Example> {
+        super::decode::continued_examples(self, beginnings, tokens, ends, seed)
+    }
 }
