@@ -15,7 +15,7 @@ use runs::{Backend, Registries};
 
 pub use bench::{BenchArgs, ScalingArgs};
 pub use curvature::CurvatureArgs;
-pub use registered::method_flags;
+pub use registered::{method_flags, typed_flags};
 pub use run::{RunArgs, SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
 pub use sweep::{CompareArgs, SweepArgs};

@@ -102,30 +102,36 @@ impl Choice {
         let outputs = self.random_outputs(weight.ncols());
 
         let found = self.places([weight.nrows(), weight.ncols()]).into_iter();
-        let found = found.map(|Place { family, place, output }| {
-            let index = place - 1;
-            let (value, input) = match family {
-                // Below 0 by rounding alone.
-                Family::Inputs => (
-                    ascending[last - index].max(0.0),
-                    column(eigen.U(), last - index),
-                ),
-                Family::Singular | Family::SingularInputs => {
-                    (values[index], column(singular.U(), index))
+        let found = found.map(
+            |Place {
+                 family,
+                 place,
+                 output,
+             }| {
+                let index = place - 1;
+                let (value, input) = match family {
+                    // Below 0 by rounding alone.
+                    Family::Inputs => (
+                        ascending[last - index].max(0.0),
+                        column(eigen.U(), last - index),
+                    ),
+                    Family::Singular | Family::SingularInputs => {
+                        (values[index], column(singular.U(), index))
+                    }
+                };
+                Direction {
+                    family,
+                    place,
+                    output_index: output,
+                    value,
+                    input,
+                    output: match output {
+                        0 => column(singular.V(), index),
+                        number => outputs[number - 1].clone(),
+                    },
                 }
-            };
-            Direction {
-                family,
-                place,
-                output_index: output,
-                value,
-                input,
-                output: match output {
-                    0 => column(singular.V(), index),
-                    number => outputs[number - 1].clone(),
-                },
-            }
-        });
+            },
+        );
         Ok(found.collect())
     }
 

@@ -63,7 +63,10 @@ impl Point {
         let found = self.measured();
         let measured = [found.step, found.curvature, found.curvature_at_half];
         let others = [found.slope, found.standard_error, self.value];
-        measured.iter().chain(&others).all(|value| value.is_finite())
+        measured
+            .iter()
+            .chain(&others)
+            .all(|value| value.is_finite())
     }
 
     /// What was measured, without where.

@@ -70,10 +70,11 @@ pub fn read(folder: &RunFolder, layer: &str, places: &[Place]) -> Result<Option<
     if !path.is_file() {
         return Ok(None);
     }
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let points: Result<Vec<Point>, csv::Error> =
-        csv::Reader::from_reader(text.as_bytes()).deserialize().collect();
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let points: Result<Vec<Point>, csv::Error> = csv::Reader::from_reader(text.as_bytes())
+        .deserialize()
+        .collect();
     let points = points.with_context(|| format!("in {}", path.display()))?;
     // Inside the last number, a cut leaves a shorter number; only the end of the line shows it.
     ensure!(

@@ -19,7 +19,7 @@ pub use folder::RunFolder;
 pub use identity::{Contents, Identity};
 pub use layers::layers_csv;
 pub use log::{LoggedJob, MetricsLog};
-pub use manifest::{Manifest, REVISION};
+pub use manifest::{Manifest, REVISION, command_line};
 pub use processor::processor;
 pub use result::{RunResult, stem};
 pub use tell_apart::{NamedResult, tell_apart};

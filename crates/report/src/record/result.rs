@@ -215,6 +215,21 @@ impl RunResult {
     ///
     /// If there is none, or one cannot be read.
     pub fn read_all(folder: &Path) -> Result<Vec<Self>> {
+        let results = Self::read_any(folder)?;
+        ensure!(
+            !results.is_empty(),
+            "{} holds no result-*.json: not the folder of a finished run",
+            folder.display()
+        );
+        Ok(results)
+    }
+
+    /// As [`read_all`](Self::read_all), of a folder that may hold none.
+    ///
+    /// # Errors
+    ///
+    /// If the folder or a result cannot be read.
+    pub fn read_any(folder: &Path) -> Result<Vec<Self>> {
         let entries = std::fs::read_dir(folder)
             .with_context(|| format!("cannot read the run's folder {}", folder.display()))?;
         let mut files: Vec<_> = entries
@@ -227,11 +242,6 @@ impl RunResult {
             })
             .collect();
         files.sort();
-        ensure!(
-            !files.is_empty(),
-            "{} holds no result-*.json: not the folder of a finished run",
-            folder.display()
-        );
         files.iter().map(|path| Self::read_file(path)).collect()
     }
 }
