@@ -9,6 +9,7 @@
 //! - `t5`, `pretrain`: the other family and benchmark, and base models.
 //! - `bench`, `bench_parts`: what a step costs, and what it is made of.
 //! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
+//! - `kept`: what a search keeps when it is stopped or edited.
 //! - `closed`: output that nobody reads.
 //! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
@@ -25,6 +26,7 @@ mod compare;
 mod curvature;
 mod disk;
 mod identity;
+mod kept;
 mod line;
 mod mistakes;
 mod other;

@@ -92,6 +92,13 @@ pub fn data_of(matches: &ArgMatches) -> Option<PathBuf> {
     own.try_get_one::<PathBuf>("data").ok().flatten().cloned()
 }
 
+/// The folder that a command writes, where one is named.
+pub fn out_of(matches: &ArgMatches) -> Option<PathBuf> {
+    let (_, own) = matches.subcommand()?;
+    let out = own.try_get_one::<PathBuf>("out").ok().flatten();
+    out.cloned().or_else(|| out_of(own))
+}
+
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  experiments report runs/trace-1 runs/trace-2 --out joined")]

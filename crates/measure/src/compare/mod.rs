@@ -86,7 +86,7 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     let entries = named.map(|((variant, label), own)| Entry::new(variant, label, own));
     let entries = entries.collect::<Result<Vec<Entry>>>()?;
     ensure!(
-        !request.report_only || entries.iter().any(|entry| entry.runs().next().is_some()),
+        !request.report_only || entries.iter().any(|entry| entry.tried().next().is_some()),
         "{} holds no run with these settings: give the flags that the comparison was run with",
         request.out.display()
     );

@@ -47,8 +47,13 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     );
     let configs: Vec<_> = plan.variants.iter().map(|v| &v.config).collect();
     let mut batch = Batch::open(&configs, plan.rows)?;
-    if !args.general {
-        batch = batch.without_general()?;
+    match args.general {
+        false => batch = batch.without_general()?,
+        true => ensure!(
+            batch.orders.iter().all(|order| order.general.is_some()),
+            "--general: {} has no questions about general knowledge (`general` of its suite.json)",
+            batch.orders[0].suite
+        ),
     }
     println!("{}: {}\n", plan.title, batch.orders[0].title(&first.config));
     batch.print_remarks();

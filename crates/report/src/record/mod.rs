@@ -1,5 +1,6 @@
 //! The record of a run: one folder, in which every file is complete or absent.
 
+mod checked;
 mod diverged;
 mod earlier;
 mod folder;
@@ -13,6 +14,7 @@ mod tell_apart;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
 mod user_cache;
+mod writable;
 
 pub use diverged::DivergedRun;
 pub use folder::RunFolder;
@@ -26,3 +28,4 @@ pub use tell_apart::{NamedResult, tell_apart};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard::EventFile;
 pub use user_cache::user_cache;
+pub use writable::check_writable;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use continual::{Figure, Protocol, ResultMatrix, SequenceOutcome, TaskDiagnostics};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, REVISION, RunFolder, earlier};
+use super::{Identity, REVISION, RunFolder, checked, earlier};
 
 /// `result-METHOD-KEY-seedN.json`: everything that a report shows about one method with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,13 +163,14 @@ impl RunResult {
         }
     }
 
-    fn read_file(path: &Path) -> Result<Self> {
+    pub(super) fn read_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let json = serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         let mut result: Self = serde_json::from_value(earlier::with_figures(json))
             .with_context(|| format!("in {}", path.display()))?;
-        result.matrix()?;
+        checked::check(&result)
+            .with_context(|| format!("{} cannot be the result of a run", path.display()))?;
         result.folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Ok(result)
     }
