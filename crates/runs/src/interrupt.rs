@@ -39,7 +39,7 @@ pub fn install() -> Result<()> {
         }
         if !DRAWN_OVER.load(Ordering::SeqCst) {
             eprintln!(
-                "\nstopping after this step, once what can go on is saved; again to stop at once"
+                "\nstopping after this step, once what can be continued is saved; again to stop at once"
             );
         }
     })

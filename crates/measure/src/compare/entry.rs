@@ -54,41 +54,38 @@ impl Entry {
     pub fn new(
         variant: &Variant,
         label: String,
-        runs: Vec<(&PlannedRun, Option<Ended>)>,
+        mut runs: Vec<(&PlannedRun, Option<Ended>)>,
     ) -> Result<Self> {
-        let mut rates = variant.learning_rates.clone();
-        rates.sort_by(f64::total_cmp);
-        let mut found: Vec<(f64, Vec<RunResult>, Vec<DivergedRun>, Vec<u64>)> = Vec::new();
-        for rate in rates {
-            found.push((rate, Vec::new(), Vec::new(), Vec::new()));
-        }
-        for (run, ended) in runs {
-            let rate = run.config.learning_rate(&run.method);
-            let Some((_, scored, diverged, missing)) = found.iter_mut().find(|own| own.0 == rate)
-            else {
-                continue;
-            };
-            match ended {
-                None => missing.push(run.seed),
-                Some(Ended::Scored(result)) => scored.push(*result),
-                Some(Ended::Diverged(run)) => diverged.push(*run),
-            }
-        }
+        let mut planned = variant.learning_rates.clone();
+        planned.sort_by(f64::total_cmp);
+        planned.dedup();
         let mut rates = Vec::new();
-        for (rate, scored, diverged, missing) in found {
-            let mut scored = match scored.is_empty() {
-                true => None,
-                false => summarize(&scored)?.pop(),
+        for rate in planned {
+            let at_rate = |run: &PlannedRun| run.config.learning_rate(&run.method) == rate;
+            let (own, others): (Vec<_>, Vec<_>) =
+                runs.into_iter().partition(|(run, _)| at_rate(run));
+            runs = others;
+            let mut at = AtRate {
+                rate,
+                scored: None,
+                diverged: Vec::new(),
+                missing: Vec::new(),
             };
-            if let Some(summary) = &mut scored {
+            let mut results = Vec::new();
+            for (run, ended) in own {
+                match ended {
+                    None => at.missing.push(run.seed),
+                    Some(Ended::Scored(result)) => results.push(*result),
+                    Some(Ended::Diverged(run)) => at.diverged.push(*run),
+                }
+            }
+            if !results.is_empty() {
+                at.scored = summarize(&results)?.pop();
+            }
+            if let Some(summary) = &mut at.scored {
                 summary.method.clone_from(&label);
             }
-            rates.push(AtRate {
-                rate,
-                scored,
-                diverged,
-                missing,
-            });
+            rates.push(at);
         }
         Ok(Self {
             label,

@@ -20,8 +20,8 @@ that their task allows, right or wrong, where a task has a list of them. Trainab
 change independently. Carried: what the method hands from task to task beside the model, measured after the \
 first and after the last task. Distance: Frobenius norm of the change of all parameters since the base model. \
 Seconds: training, split and calibration over all tasks. A changing number of other runs shared the cores, so that \
-the seconds of two methods cannot be compared; `bench` times their steps side by side. lr: peak learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard deviation \
-over seeds.";
+the seconds of two methods cannot be compared; `bench` times their steps side by side. lr: peak learning rate, \
+*tuned* where it was found on validation rows with these settings. ± is the standard deviation over seeds.";
 
 /// What the report is about.
 pub struct Page<'a> {

@@ -20,9 +20,10 @@ use crate::batch::own_folder;
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
 `100/(T-1) Σ_{j<T} R[T][j] / R[j][j]`: the share of it that is left after the last task. AA, BWT: as \
-in every report. General: the knowledge probe after the last task, where it was asked. Free: degrees of freedom that training had, of the targets' (for plain \
-fine-tuning: of all). ± is the standard deviation over seeds. In bold, for every variant, the \
-learning rate with the highest AA among those with as many seeds as any of its rates and without a run that diverged.";
+in every report. General: the knowledge probe after the last task, where it was asked. Free: degrees of freedom \
+that training had, of the targets' (for plain fine-tuning: of all). ± is the standard deviation over seeds. In bold, \
+for every variant, the learning rate with the highest AA among those with as many seeds as any of its rates and \
+without a run that diverged.";
 
 /// Writes `report.md`, `study.csv` and one picture per group of variants into the study's folder.
 ///
