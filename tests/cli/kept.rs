@@ -17,7 +17,7 @@ fn a_search_that_is_stopped_says_what_has_ended_and_goes_on() {
     let out = folder.path().join("sweep");
     let first = ["--method", "seqft", "--set", "tune_grid=[1e-3]"];
     sweep(folder.path(), &first);
-    // Many rows and epochs: the second run does not end by itself before it is stopped.
+    // With so many epochs, no run ends by itself before it is stopped.
     let long = [
         &["sweep", "--out", "sweep"],
         &SMALL[..],
@@ -25,12 +25,8 @@ fn a_search_that_is_stopped_says_what_has_ended_and_goes_on() {
     ]
     .concat();
     let mut slow = long.clone();
-    slow.extend([
-        "--set",
-        "train.global_batch=1",
-        "--set",
-        "task_epochs.stance=1000",
-    ]);
+    let epochs = slow.iter().position(|word| *word == "--epochs").unwrap() + 1;
+    slow[epochs] = "10000";
     let mut child = Command::new(program())
         .args(&slow)
         .current_dir(folder.path())

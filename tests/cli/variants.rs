@@ -181,7 +181,7 @@ fn a_study_lists_rates_at_which_nothing_has_scores() {
     let variants = r#"
         [[variants]]
         method = "seqft"
-        learning_rates = [1.0, 2.0]
+        learning_rates = [0.5, 1.0]
     "#;
     write_plan(folder.path(), "validation", variants);
     let plan = fs::read_to_string(folder.path().join("plan.toml")).unwrap();
@@ -196,8 +196,8 @@ fn a_study_lists_rates_at_which_nothing_has_scores() {
     let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
     let rows: Vec<&str> = csv.lines().skip(1).collect();
     assert_eq!(rows.len(), 2, "{csv}");
-    assert!(rows[0].starts_with("seqft,1e0,0,1,0,,"), "{csv}");
-    assert!(rows[1].starts_with("seqft,2e0,0,0,1,,"), "{csv}");
+    assert!(rows[0].starts_with("seqft,5e-1,0,1,0,,"), "{csv}");
+    assert!(rows[1].starts_with("seqft,1e0,0,0,1,,"), "{csv}");
     let page = fs::read_to_string(folder.path().join("study/report.md")).unwrap();
     for cell in ["| 1 diverged |", "| 1 not run |"] {
         assert!(page.contains(cell), "no {cell} in\n{page}");

@@ -192,7 +192,7 @@ fn adapters_that_are_wider_than_their_layer_are_refused_before_and_at_the_start(
         let refused = |error: ContinualError| match error {
             ContinualError::AdapterRank { layer, shape, rank } => {
                 assert!(layer.ends_with("q_proj.weight"), "{name}: {layer}");
-                assert_eq!((shape, rank), ([32, 16], 17), "{name}");
+                assert_eq!((shape, rank), ([16, 16], 17), "{name}");
             }
             other => panic!("{name}: {other}"),
         };
