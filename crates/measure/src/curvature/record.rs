@@ -169,17 +169,29 @@ mod tests {
     #[test]
     fn the_committed_measurements_are_complete() {
         let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../results/curvature");
-        let folder = RunFolder::reopen(&std::path::Path::new(results).join("t5")).unwrap();
-        let text = std::fs::read_to_string(folder.path().join(SETTINGS)).unwrap();
-        let settings: Settings = serde_json::from_str(&text).unwrap();
-        let choice = Choice {
-            directions: settings.directions,
-            outputs: settings.outputs,
-            seed: settings.seed,
-        };
-        let layer = "encoder.block.1.layer.0.SelfAttention.v.weight";
-        let points = read(&folder, layer, &choice.places([512, 512])).unwrap();
-        assert_eq!(points.unwrap().len(), 72);
+        let layers = [
+            ("builtin", "layers.0.mlp.down_proj", [384, 128], 320),
+            ("builtin", "layers.3.self_attn.k_proj", [128, 64], 320),
+            ("smollm2", "layers.7.mlp.down_proj", [1536, 576], 60),
+            (
+                "t5",
+                "encoder.block.1.layer.0.SelfAttention.v",
+                [128, 128],
+                72,
+            ),
+        ];
+        for (name, layer, shape, count) in layers {
+            let folder = RunFolder::reopen(&std::path::Path::new(results).join(name)).unwrap();
+            let text = std::fs::read_to_string(folder.path().join(SETTINGS)).unwrap();
+            let settings: Settings = serde_json::from_str(&text).unwrap();
+            let choice = Choice {
+                directions: settings.directions,
+                outputs: settings.outputs,
+                seed: settings.seed,
+            };
+            let points = read(&folder, &format!("{layer}.weight"), &choice.places(shape));
+            assert_eq!(points.unwrap().unwrap().len(), count, "{name} {layer}");
+        }
     }
 
     #[test]
