@@ -54,10 +54,7 @@ struct VariantFile {
 
 /// Settings that a plan says elsewhere, and where.
 const NOT_IN_RUN: [(&str, &str); 4] = [
-    (
-        "benchmark",
-        "name it as benchmark of the plan; a suite of one's own is run.data",
-    ),
+    ("benchmark", "name it as benchmark of the plan"),
     ("compare", "the methods are those of the variants"),
     (
         "learning_rates",
