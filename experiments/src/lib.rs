@@ -17,6 +17,7 @@ mod commands;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use ::report::record::check_writable;
 use anyhow::Result;
 use clap::{ArgMatches, FromArgMatches};
 use runs::{Registries, interrupt};
@@ -49,6 +50,9 @@ fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {
     {
         let args = parsed::<SequenceArgs>(own);
         return commands::sequence::run(registries, name, &args, own);
+    }
+    if let Some(out) = cli::out_of(matches) {
+        check_writable(&out)?;
     }
     let typed = matches.subcommand().map_or(matches, |(_, own)| own);
     let Cli { command } = parsed(matches);

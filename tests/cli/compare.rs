@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::resume::{start, without_seconds};
 use crate::sweep::{SMALL, runs};
-use crate::{experiments, fail, repository, scratch, succeed};
+use crate::{experiments, fail, repository, scratch, succeed, write_plan};
 
 fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["compare", "--out", "compared"], &SMALL[..], more].concat()
@@ -102,6 +102,62 @@ fn the_report_holds_every_method_and_its_figures_follow_from_the_files() {
 }
 
 #[test]
+fn every_planned_run_has_a_line_however_it_ended() {
+    let folder = scratch();
+    // The product of rate and decay is taken from the weights, as a multiple of them: at the first rate all of them, at the
+    // second one so much that their squares overflow.
+    let mut more = vec!["--method", "seqft", "--seeds", "0,1", "--curves"];
+    more.extend([
+        "--set",
+        "train.weight_decay=1e20",
+        "--set",
+        "tune_grid=[1e-20]",
+    ]);
+    more.extend(["--lr", "1"]);
+    let shown = succeed(folder.path(), &arguments(&more));
+    assert!(shown.contains("2 diverged"), "{shown}");
+    let out = folder.path().join("compared");
+    let lines = || -> Vec<String> {
+        let csv = fs::read_to_string(out.join("compare.csv")).unwrap();
+        let fields = csv.lines().skip(1).map(|line| line.splitn(6, ',').take(5));
+        fields
+            .map(|fields| fields.collect::<Vec<_>>().join(","))
+            .collect()
+    };
+    assert_eq!(
+        lines(),
+        [
+            "seqft,1e-20,false,0,scored",
+            "seqft,1e0,true,0,diverged",
+            "seqft,1e0,true,1,diverged"
+        ]
+    );
+    let page = fs::read_to_string(out.join("report.md")).unwrap();
+    // The rate of the curve has one seed, which both have.
+    let mut rows = page
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let safe = rows.find(|cells| cells.get(1..3) == Some(&["seqft", "2"][..]));
+    assert_eq!(safe.unwrap()[3..5], ["0", "1e-20"], "{page}");
+    assert!(page.contains("not comparable"), "{page}");
+
+    let scored = runs(&out)
+        .into_iter()
+        .find(|name| name.starts_with("result-"));
+    fs::remove_file(out.join(scored.unwrap())).unwrap();
+    more.push("--report");
+    // With no result at all there is nothing to draw, and still a report on what diverged.
+    let found = lines();
+    let error = experiments(folder.path())
+        .args(arguments(&more))
+        .output()
+        .unwrap();
+    assert!(error.status.success(), "{error:?}");
+    assert_ne!(lines(), found);
+    assert_eq!(lines()[0], "seqft,1e-20,false,0,not run");
+}
+
+#[test]
 fn a_comparison_that_is_killed_goes_on_and_finds_the_same() {
     let more = ["--method", "seqft,per-task,osft", "--jobs", "1"];
     let whole = scratch();
@@ -190,6 +246,23 @@ fn variants_of_a_plan_are_compared_each_at_one_rate() {
     fs::write(folder.path().join("plan.toml"), two).unwrap();
     let error = fail(folder.path(), &run);
     assert!(error.contains("has 2 learning rates"), "{error}");
+    // What a plan says is not said otherwise beside it.
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    for (more, words) in [
+        (
+            &["t5"][..],
+            "is a plan for `experiments trace`, not for `experiments t5`",
+        ),
+        (&["--limit-train", "8"], "cannot be used with"),
+        (&["--share", "0.5"], "--share has no effect with --plan"),
+    ] {
+        let error = fail(folder.path(), &[&run[..], more].concat());
+        assert!(error.contains(words), "{more:?}: {error}");
+    }
+    let other = plan.replacen("seeds = [0]", "seeds = [0]\nbenchmark = \"t5\"", 1);
+    fs::write(folder.path().join("plan.toml"), other).unwrap();
+    let error = fail(folder.path(), &run);
+    assert!(error.contains("stance"), "no task of t5: {error}");
     let wrong = [&METHODS[..], &["--reference", "nobody"]].concat();
     let error = fail(folder.path(), &arguments(&wrong));
     assert!(
@@ -237,6 +310,13 @@ fn a_folder_of_another_command_keeps_its_report() {
         ]
         .concat();
         let error = fail(folder.path(), &arguments);
+        assert!(error.contains("another command wrote it"), "{error}");
+    }
+    let variants = "[[variants]]\nmethod = \"seqft\"";
+    write_plan(folder.path(), "validation", variants);
+    for command in ["run", "report"] {
+        let study = ["study", command, "plan.toml", "--out", "swept"];
+        let error = fail(folder.path(), &study);
         assert!(error.contains("another command wrote it"), "{error}");
     }
     assert_eq!(fs::read_to_string(&report).unwrap(), before);

@@ -53,3 +53,42 @@ fn a_folder_that_cannot_be_written_is_named() {
         assert!(text.contains(out), "{out}: {text}");
     }
 }
+
+#[test]
+fn no_command_works_for_a_folder_that_it_could_not_write() {
+    let folder = scratch();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let commands: [&[&str]; 13] = [
+        &["trace"],
+        &["trace", "--tune"],
+        &["sweep"],
+        &["compare"],
+        &["study", "run", "no-plan.toml"],
+        &["study", "report", "no-plan.toml"],
+        &["bench"],
+        &["scaling", "no-bench"],
+        &["inspect"],
+        &["curvature"],
+        &["portability"],
+        &["report", "no-run"],
+        &["pretrain"],
+    ];
+    for command in commands {
+        for (out, words) in [
+            ("file", "file cannot be a folder"),
+            ("file/run", "because file is none"),
+            ("/proc/run", "cannot write /proc/run"),
+        ] {
+            let text = fail(folder.path(), &[command, &["--out", out]].concat());
+            assert_eq!(text.trim_end().lines().count(), 1, "{command:?}: {text}");
+            assert!(text.contains(words), "{command:?}: {text}");
+            assert!(text.contains("choose another --out"), "{command:?}: {text}");
+        }
+    }
+    // A folder with something in it is found before the model is read.
+    fs::create_dir(folder.path().join("full")).unwrap();
+    fs::write(folder.path().join("full/a"), "").unwrap();
+    let run = ["trace", "--out", "full", "--model", "no-model"];
+    let text = fail(folder.path(), &run);
+    assert!(text.contains("full is not empty"), "{text}");
+}

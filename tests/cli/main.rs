@@ -11,6 +11,7 @@
 //! - `sweep`, `compare`: searches of hyperparameters, and all methods side by side.
 //! - `labels`: labels scored by their likelihood, beside generated answers or instead of them.
 //! - `samples`: what stands for the base model's knowledge.
+//! - `kept`: what a search keeps when it is stopped or edited.
 //! - `closed`: output that nobody reads.
 //! - `curvature`: the loss along the directions of single weights.
 //! - `other`: the commands around a run.
@@ -28,6 +29,7 @@ mod compare;
 mod curvature;
 mod disk;
 mod identity;
+mod kept;
 mod labels;
 mod line;
 mod mistakes;

@@ -21,7 +21,7 @@ pub const SMALL: [&str; 10] = [
     "calibration.base_rows=8",
 ];
 
-fn sweep(folder: &Path, more: &[&str]) -> String {
+pub fn sweep(folder: &Path, more: &[&str]) -> String {
     let arguments = [&["sweep", "--out", "sweep"], &SMALL[..], more].concat();
     succeed(folder, &arguments)
 }

@@ -175,6 +175,35 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
     assert!(folder.path().join("study/report.md").is_file());
 }
 
+#[test]
+fn a_study_lists_rates_at_which_nothing_has_scores() {
+    let folder = scratch();
+    let variants = r#"
+        [[variants]]
+        method = "seqft"
+        learning_rates = [0.5, 1.0]
+    "#;
+    write_plan(folder.path(), "validation", variants);
+    let plan = fs::read_to_string(folder.path().join("plan.toml")).unwrap();
+    // So much is taken from the weights that their squares overflow.
+    let plan = plan.replace("[run]", "[run]\n        train = { weight_decay = 1e20 }");
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let study = ["study", "run", "plan.toml", "--out", "study"];
+    // One of the two runs.
+    succeed(folder.path(), &[&study[..], &["--part", "1/2"]].concat());
+    let report = ["study", "report", "plan.toml", "--out", "study"];
+    succeed(folder.path(), &report);
+    let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
+    let rows: Vec<&str> = csv.lines().skip(1).collect();
+    assert_eq!(rows.len(), 2, "{csv}");
+    assert!(rows[0].starts_with("seqft,5e-1,0,1,0,,"), "{csv}");
+    assert!(rows[1].starts_with("seqft,1e0,0,0,1,,"), "{csv}");
+    let page = fs::read_to_string(folder.path().join("study/report.md")).unwrap();
+    for cell in [" 1 diverged |", " 1 not run |"] {
+        assert!(page.contains(cell), "no {cell} in\n{page}");
+    }
+}
+
 /// Runs of a plan: every variant at each of its learning rates with every seed.
 fn runs_of(plan: &str) -> usize {
     let plan: toml::Table = plan.parse().unwrap();

@@ -119,6 +119,30 @@ pub enum ContinualError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An adapter is wider than the layer that it is attached to.
+    #[error(
+        "{layer}, of shape {} x {}, has no adapter of rank {rank}: a product of factors has at most the rank {}, the \
+         smaller dimension; lower adapter_rank, or choose other targets",
+        shape[0], shape[1], shape[0].min(shape[1])
+    )]
+    AdapterRank {
+        /// Path of the layer's weight.
+        layer: String,
+        /// Its shape, `[d_in, d_out]`.
+        shape: [usize; 2],
+        /// The rank that was asked for.
+        rank: usize,
+    },
+    /// The loss on validation rows decides something, and no such row has an answer.
+    #[error(
+        "no validation row of task {task:?} has an answer to measure a loss on, so that `validation` cannot decide \
+         when the task ends: give rows whose answers fit into max_length, or set validation.every_epochs = 0 without \
+         patience and keep_best"
+    )]
+    NoValidation {
+        /// The task.
+        task: String,
+    },
     /// A method needs an input that it was not built with.
     #[error("method {method:?} needs {input}: build it with MethodInputs that have it")]
     MissingInput {

@@ -76,14 +76,26 @@ fn every_method_matches_its_registry_entry() {
             _ => CalibrationUse::Never,
         };
         assert_eq!(kind.calibration(&settings).unwrap(), calibration, "{name}");
-        // Adapters that start as a part of the weight are no wider than it.
+        // Adapters are no wider than their layer.
         let small = match name {
-            "milora" | "pissa" => table("adapter_rank = 4"),
+            name if name.contains("lora") || matches!(name, "pissa" | "seq-svd") => {
+                table("adapter_rank = 4")
+            }
             _ => settings,
         };
         let needs = kind.memory(&small, &model).unwrap();
         let parameters = 4 * burn::module::Module::num_params(&model);
         assert!(needs.bytes() > parameters, "{name}: {needs:?}");
+        // What is held beside weights where terms compare probabilities, or rules merge on the host.
+        assert_eq!(needs.compared.is_some(), name.starts_with("lwf"), "{name}");
+        let merging = match name {
+            // The base model, two changes, and the sizes of one.
+            "ties" => 4 * parameters..=4 * parameters,
+            // All changes and what is kept of them, and decompositions.
+            "dg-hard" => 2 * parameters + 1..=usize::MAX,
+            _ => 0..=0,
+        };
+        assert!(merging.contains(&needs.merging), "{name}: {needs:?}");
     }
 }
 

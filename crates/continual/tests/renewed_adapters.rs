@@ -135,6 +135,8 @@ proptest! {
         rank in 1_usize..5,
         seed in 0_u64..1000,
     ) {
+        // An adapter is no wider than its layer.
+        let rank = rank.min(d_in).min(d_out);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut factors = || -> Vec<Vec<f32>> {
             let sizes = [d_in * rank, rank * d_out, d_in * rank, rank * d_out];

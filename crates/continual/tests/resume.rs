@@ -280,7 +280,7 @@ fn a_checkpoint_of_another_run_is_refused() {
     let device = Device::flex().autodiff();
     let tokenizer = tokenizer();
     let folder = tempfile::tempdir().unwrap();
-    let config = settings();
+    let config = config(TrainConfig::default());
     let attempt = |tasks: &[Task], start: Decoder| {
         let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
         let latest = checkpoints.latest().cloned();

@@ -7,7 +7,7 @@ mod common;
 use burn::module::{LoraAdapter, Module};
 use continual::methods::{AdapterConfig, SingularLora, SingularStart};
 use continual::trainer::TrainConfig;
-use continual::{Clock, Method, MethodRegistry};
+use continual::{Clock, ContinualError, Method, MethodInputs, MethodRegistry};
 use lm::Decoder;
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -172,31 +172,44 @@ fn the_next_task_goes_on_with_the_same_adapter() {
 }
 
 #[test]
-fn more_triplets_than_a_weight_has_are_refused_before_and_at_the_start() {
+fn adapters_that_are_wider_than_their_layer_are_refused_before_and_at_the_start() {
     let (_, device) = backends().remove(1);
     let registry = MethodRegistry::<Decoder>::builtin();
     let decoder = model(&device);
-    for (name, start) in ["milora", "pissa"].into_iter().zip(STARTS) {
+    let (tasks, clock) = (tasks(&tokenizer()), Clock::start());
+    let optimizer = TrainConfig::default().optimizer();
+    for name in [
+        "lora",
+        "lora-decay",
+        "inc-lora",
+        "o-lora",
+        "seq-svd",
+        "milora",
+        "pissa",
+    ] {
         let kind = registry.get(name).unwrap();
-        let table = toml::from_str("adapter_rank = 17").unwrap();
-        let error = kind.memory(&table, &decoder).unwrap_err().to_string();
-        let expected = format!("methods.{name}.adapter_rank: expected at most 16");
-        assert!(
-            error.contains(&expected) && error.contains("q_proj.weight"),
-            "{error}"
-        );
-        // Twice the adapters: the change since the base is the difference of two products.
-        let table = toml::from_str("adapter_rank = 16").unwrap();
-        let needs = kind.memory(&table, &decoder).unwrap();
-        assert_eq!(needs.attached, 2 * 4 * (2 * 16 * 32));
+        let wide = toml::from_str("adapter_rank = 17").unwrap();
+        let refused = |error: ContinualError| match error {
+            ContinualError::AdapterRank { layer, shape, rank } => {
+                assert!(layer.ends_with("q_proj.weight"), "{name}: {layer}");
+                assert_eq!((shape, rank), ([16, 16], 17), "{name}");
+            }
+            other => panic!("{name}: {other}"),
+        };
+        refused(kind.memory(&wide, &decoder).unwrap_err());
+        let mut built = kind.build(&wide, MethodInputs::default()).unwrap();
+        let at = context(&tasks, 0, &clock, &optimizer);
+        let begun = built.begin_task(decoder.clone().unfreeze(), at);
+        refused(begun.map(|_| ()).unwrap_err());
 
-        let (tasks, clock) = (tasks(&tokenizer()), Clock::start());
-        let optimizer = TrainConfig::default().optimizer();
-        let begun = method(17, 17.0, start).begin_task(
-            decoder.clone().unfreeze(),
-            context(&tasks, 0, &clock, &optimizer),
-        );
-        let error = begun.map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains(&expected), "{error}");
+        // As wide as the layer is possible.
+        let full = toml::from_str("adapter_rank = 16").unwrap();
+        let mut built = kind.build(&full, MethodInputs::default()).unwrap();
+        let at = context(&tasks, 0, &clock, &optimizer);
+        built.begin_task(decoder.clone().unfreeze(), at).unwrap();
     }
+    // Twice the adapters: the change since the base is the difference of two products.
+    let full = toml::from_str("adapter_rank = 16").unwrap();
+    let needs = registry.get("milora").unwrap().memory(&full, &decoder);
+    assert_eq!(needs.unwrap().attached, 2 * 4 * (2 * 16 * 32));
 }

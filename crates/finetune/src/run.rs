@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use report::record::RunFolder;
+use report::record::{RunFolder, check_writable};
 use runs::base::BaseModel;
 use runs::sequence::{SequenceRequest, run_prepared};
 use runs::settings::RunConfig;
@@ -109,7 +109,7 @@ pub(crate) fn check(config: &RunConfig) -> Result<export::ExportFormat> {
     Ok(format)
 }
 
-/// Checks that an output is a new folder, below folders.
+/// Checks that an output is a new folder, below folders, which can be written.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<()> {
         "--out {out} is below {}, which is not a folder",
         nearest.unwrap_or(path).display()
     );
-    Ok(())
+    check_writable(path)
 }
 
 /// Learns one task, and writes the trained model with its card.

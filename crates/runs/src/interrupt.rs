@@ -38,7 +38,9 @@ pub fn install() -> Result<()> {
             std::process::exit(i32::from(EXIT_CODE));
         }
         if !DRAWN_OVER.load(Ordering::SeqCst) {
-            eprintln!("\nstopping after this step, once it is saved; again to stop at once");
+            eprintln!(
+                "\nstopping after this step, once what can be continued is saved; again to stop at once"
+            );
         }
     })
     .context("cannot handle Ctrl-C")

@@ -17,7 +17,7 @@ use runs::{Backend, Registries};
 pub use bench::{BenchArgs, ScalingArgs};
 pub use curvature::CurvatureArgs;
 pub use datasets::{AssembleArgs, CheckArgs, DatasetsCommand, GenerateArgs, SuiteName, VerifyArgs};
-pub use registered::method_flags;
+pub use registered::{method_flags, typed_flags};
 pub use run::{RunArgs, SequenceArgs, ValidateArgs};
 pub use study::{InspectArgs, PortabilityArgs, StudyCommand};
 pub use sweep::{CompareArgs, SweepArgs};
@@ -92,6 +92,13 @@ pub fn command(registries: &Registries) -> clap::Command {
 pub fn data_of(matches: &ArgMatches) -> Option<PathBuf> {
     let (_, own) = matches.subcommand()?;
     own.try_get_one::<PathBuf>("data").ok().flatten().cloned()
+}
+
+/// The folder that a command writes, where one is named.
+pub fn out_of(matches: &ArgMatches) -> Option<PathBuf> {
+    let (_, own) = matches.subcommand()?;
+    let out = own.try_get_one::<PathBuf>("out").ok().flatten();
+    out.cloned().or_else(|| out_of(own))
 }
 
 /// Arguments of `report`.

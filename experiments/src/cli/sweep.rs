@@ -61,9 +61,8 @@ pub struct SweepArgs {
   experiments compare --plan experiments/plans/ablations.toml --out ablations
   experiments compare --seeds 0,1,2 --config sweep/tuned.toml --out compared --report")]
 pub struct CompareArgs {
-    /// The command that would run it.
-    #[arg(default_value = "trace")]
-    pub benchmark: String,
+    /// The command that would run it [default: trace, or that of the plan].
+    pub benchmark: Option<String>,
     /// Settings of every run; without --method, all methods are compared.
     #[command(flatten)]
     pub run: RunArgs,
@@ -71,10 +70,9 @@ pub struct CompareArgs {
     /// written there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Compare the variants of this plan, with its seeds and settings, instead of methods; each at one learning
-    /// rate.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "seeds", "config", "preset", "set", "lr",
-        "model", "data", "order"])]
+    /// Compare the variants of this plan, with its benchmark, seeds and settings, instead of methods; each at one
+    /// learning rate.
+    #[arg(long, value_name = "FILE", conflicts_with = "RunArgs")]
     pub plan: Option<PathBuf>,
     /// Also run the learning rates of `tune_grid`, for curves and safe learning rates.
     #[arg(long)]

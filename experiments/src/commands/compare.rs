@@ -1,6 +1,8 @@
 //! `experiments compare`: all methods side by side.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
 use clap::ArgMatches;
 use measure::compare::{self, CompareRequest};
 use measure::study::{Plan, Variant};
@@ -8,13 +10,14 @@ use runs::Registries;
 use runs::data::ScoredRows;
 use runs::settings::RunConfig;
 
-use crate::cli::CompareArgs;
+use crate::cli::{CompareArgs, typed_flags};
 
 /// Runs what is missing, and reports.
 pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) -> Result<()> {
     let (mut variants, seeds, rows) = match &args.plan {
         Some(path) => {
             let plan = Plan::read(registries, path)?;
+            check_plan(&plan, path, args, &typed_flags(registries, matches))?;
             for variant in &plan.variants {
                 ensure!(
                     variant.learning_rates.len() == 1,
@@ -33,7 +36,8 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
                 let all = registries.methods.names().into_iter();
                 run.method = all.map(str::to_string).collect();
             }
-            let config = run.resolve(registries, &args.benchmark, matches)?;
+            let benchmark = args.benchmark.as_deref().unwrap_or("trace");
+            let config = run.resolve(registries, benchmark, matches)?;
             let variants = config.compare.iter().map(|method| Variant {
                 method: method.clone(),
                 learning_rates: vec![config.learning_rate(method)],
@@ -70,4 +74,28 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
         jobs: args.jobs,
         report_only: args.report,
     })
+}
+
+/// Checks that nothing was typed that a plan says, and otherwise.
+fn check_plan(
+    plan: &Plan,
+    path: &Path,
+    args: &CompareArgs,
+    flags: &[(String, &'static str)],
+) -> Result<()> {
+    if let Some(benchmark) = &args.benchmark {
+        ensure!(
+            *benchmark == plan.benchmark,
+            "{} is a plan for `experiments {}`, not for `experiments {benchmark}`: its `benchmark` says which",
+            path.display(),
+            plan.benchmark
+        );
+    }
+    if let Some((_, flag)) = flags.first() {
+        bail!(
+            "--{flag} has no effect with --plan: set it as a setting of a variant in {}",
+            path.display()
+        );
+    }
+    Ok(())
 }

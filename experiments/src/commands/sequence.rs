@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::ArgMatches;
 use measure::sweep::{self, Search, SweepRequest};
+use report::record::{RunFolder, check_writable};
 use runs::Registries;
 use runs::sequence::{self, SequenceRequest};
 
@@ -15,6 +16,12 @@ pub fn run(
     args: &SequenceArgs,
     matches: &ArgMatches,
 ) -> Result<()> {
+    match (&args.resume, &args.out) {
+        (Some(_), _) => {}
+        // A search goes on in its folder.
+        (None, Some(out)) if args.tune => check_writable(out)?,
+        (None, out) => RunFolder::check(out.as_deref())?,
+    }
     let config = match &args.resume {
         None => args.run.resolve(registries, benchmark, matches)?,
         Some(folder) => {

@@ -18,6 +18,21 @@ pub struct MemoryNeeds {
     pub gradients: usize,
     /// Two moments per trained scalar.
     pub moments: usize,
+    /// What a step holds for a term of the loss that compares probabilities.
+    pub compared: Option<ComparedProbabilities>,
+    /// What exists at the end of a task beside weights and copies, while they are merged.
+    pub merging: usize,
+}
+
+/// A pass of its own in every step, for a term of the loss that compares the probabilities of all tokens of the
+/// vocabulary: without activation checkpointing and without packing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComparedProbabilities {
+    /// Matrices that are held at a time, each with a number in f32 for every answer token and every token of the
+    /// vocabulary.
+    pub matrices: usize,
+    /// Rows and tokens of each, all of them answer tokens; `None` if they are the rows of a micro-batch.
+    pub rows: Option<[usize; 2]>,
 }
 
 impl MemoryNeeds {
@@ -31,6 +46,8 @@ impl MemoryNeeds {
             splits: false,
             gradients: 4 * trainable,
             moments: 8 * trainable,
+            compared: None,
+            merging: 0,
         }
     }
 
@@ -45,6 +62,8 @@ impl MemoryNeeds {
             splits: false,
             gradients: 4 * adapters,
             moments: 8 * adapters,
+            compared: None,
+            merging: 0,
         }
     }
 

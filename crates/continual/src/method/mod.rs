@@ -32,7 +32,7 @@ pub use kind::{
     CalibrationUse, KindVariant, MethodInputs, MethodKind, ObservedLayer, RegisteredKind,
     Vocabulary,
 };
-pub use memory::MemoryNeeds;
+pub use memory::{ComparedProbabilities, MemoryNeeds};
 pub use optimizer::{OptimizerConfig, OptimizerName, WithOptimizer};
 pub use registry::MethodRegistry;
 pub use searched::{SearchRange, SearchedSetting};

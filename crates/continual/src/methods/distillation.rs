@@ -4,6 +4,11 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 use lm::{Example, LanguageModel, LinearMap};
 
+/// Most matrices of a number for every answer token and token of the vocabulary that exist at a time while
+/// [`divergence`] and its gradient are computed, by the operations below: the exponentials that two logarithmic softmaxes
+/// save, the old probabilities, and the gradients of the difference, of a logarithmic softmax and of what it is made of.
+pub(super) const MATRICES: usize = 6;
+
 /// `T² Σ KL(p_old ‖ p_new)` over the answer tokens of the rows. `p` are the probabilities with which every token could
 /// stand in place of an answer token, at temperature `T`; `old` must not require gradients. `map` multiplies by the
 /// weights of `new`.

@@ -5,13 +5,14 @@ use burn::tensor::Tensor;
 use lm::{Example, LanguageModel, Unmapped};
 use serde::{Deserialize, Serialize};
 
-use super::distillation::divergence;
+use super::distillation::{MATRICES, divergence};
 use super::settings::{check_strength, check_temperature};
 use super::task_start::TaskStart;
 use crate::checkpoint::{Checkpoint, StatePart};
 use crate::error::ContinualError;
 use crate::method::{
-    MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting, TaskContext, TaskDiagnostics,
+    ComparedProbabilities, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting,
+    TaskContext, TaskDiagnostics,
 };
 
 /// Learning without forgetting: adds `α T² KL(p_old ‖ p_new)`, the mean over the answer tokens of the step's rows.
@@ -160,6 +161,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LwfKind {
         Ok(MemoryNeeds {
             // The weights at the start of the task.
             attached: 4 * parameters,
+            compared: Some(ComparedProbabilities {
+                matrices: MATRICES,
+                rows: None,
+            }),
             ..MemoryNeeds::of_weights(parameters, parameters)
         })
     }

@@ -139,6 +139,13 @@ impl Sequence<'_> {
     }
 
     fn check_rows(&self) -> Result<(), ContinualError> {
+        // The mean over no question would be 0, the score of a model that knows nothing.
+        if self.general.is_some_and(|set| set.questions.is_empty()) {
+            return Err(ContinualError::NoRows {
+                task: "general knowledge".to_string(),
+                what: "evaluation",
+            });
+        }
         for task in self.tasks {
             let what = match (task.train.is_empty(), task.evaluation.questions.is_empty()) {
                 (true, _) => "training",

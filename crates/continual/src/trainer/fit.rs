@@ -99,8 +99,8 @@ pub fn step_count(rows: usize, epochs: usize, config: &TrainConfig) -> usize {
 /// # Errors
 ///
 /// [`ContinualError::Diverged`] at the first step whose loss or gradient is not finite, before the
-/// weights change; [`ContinualError::InvalidSetting`], [`ContinualError::Row`], and the errors of
-/// `on_event`.
+/// weights change; [`ContinualError::InvalidSetting`], [`ContinualError::NoValidation`], [`ContinualError::Row`], and the
+/// errors of `on_event`.
 pub fn fit<M: LanguageModel>(
     mut training: Training<M>,
     task_training: TaskTraining<'_>,
@@ -117,13 +117,7 @@ pub fn fit<M: LanguageModel>(
         });
     }
     let rows = Rows::open(task_training.rows)?;
-    let validation = match task_training.validation {
-        Some(rows) if config.validation.every_epochs > 0 && !rows.is_empty() => {
-            let has_answer = |row: &Example| training.model.target_count(row) > 0;
-            Some(Rows::chosen(rows, has_answer)?)
-        }
-        _ => None,
-    };
+    let validation = validation_rows(&training.model, &task_training)?;
     let steps = step_count(rows.lengths().len(), task_training.epochs, config);
     let mut schedule = scheduler(config, steps)?;
     let mut step = 0;
@@ -186,10 +180,41 @@ pub fn fit<M: LanguageModel>(
     Ok(best.unwrap_or(training.model))
 }
 
+/// The rows whose loss is measured: those with an answer; `None` if no loss is measured.
+///
+/// # Errors
+///
+/// [`ContinualError::NoValidation`] if there are rows and none has an answer, or none where the loss decides when the
+/// task ends: a mean over no row would be the lowest loss of all.
+fn validation_rows<'a, M: LanguageModel>(
+    model: &M,
+    task_training: &TaskTraining<'a>,
+) -> Result<Option<Rows<'a>>, ContinualError> {
+    let settings = &task_training.config.validation;
+    if settings.every_epochs == 0 {
+        return Ok(None);
+    }
+    let given = task_training.validation.filter(|rows| !rows.is_empty());
+    let rows = match given {
+        Some(rows) => Some(Rows::chosen(rows, |row| model.target_count(row) > 0)?),
+        None => None,
+    };
+    let is_empty = rows.as_ref().is_none_or(|rows| rows.lengths().is_empty());
+    let decides = settings.patience > 0 || settings.keep_best;
+    if is_empty && (given.is_some() || decides) {
+        return Err(ContinualError::NoValidation {
+            task: task_training.task.to_string(),
+        });
+    }
+    Ok(rows)
+}
+
 impl<M: Clone> Training<M> {
     /// Records a validation loss.
     fn record_validation_loss(&mut self, loss: f64, keep: bool) {
-        if self.best.as_ref().is_none_or(|best| loss < best.loss) {
+        // Any loss is lower than one that is no number.
+        let lower = |best: &Best<M>| loss < best.loss || best.loss.is_nan();
+        if self.best.as_ref().is_none_or(lower) {
             self.stale = 0;
             self.best = Some(Best {
                 loss,

@@ -16,8 +16,8 @@ pub struct Best<M> {
     pub model: Option<M>,
 }
 
-/// Mean negative log-likelihood of the answer tokens of all rows, in nats; 0 if there is no row. Every
-/// row must have an answer.
+/// Mean negative log-likelihood of the answer tokens of all rows, in nats. There must be a row, and every one must have
+/// an answer.
 ///
 /// # Errors
 ///
@@ -37,5 +37,5 @@ pub(super) fn mean_loss<M: LanguageModel>(
         sum += f64::from(loss.into_scalar::<f32>());
         count += tokens;
     }
-    Ok(sum / count.max(1) as f64)
+    Ok(sum / count as f64)
 }

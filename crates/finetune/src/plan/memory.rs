@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 use continual::ROWS_AT_A_TIME;
-use continual::method::MemoryNeeds;
+use continual::method::{ComparedProbabilities, MemoryNeeds};
 use lm::{Model, PassNumbers};
 use osft::moment_bytes;
 use runs::settings::RunConfig;
 
-use super::work::Work;
+use super::work::{Unpacked, Work};
 
 /// Bytes of a number in f32.
 const SINGLE: usize = 4;
@@ -159,6 +159,9 @@ impl Memory {
             true => activations + needs.gradients,
             false => activations.max(needs.gradients),
         };
+        let compared = needs.compared.map_or(0, |pass| {
+            SINGLE * compared(&pass, passes, &micro.unpacked, trained) + needs.gradients
+        });
         // Embeddings have a gradient from either end of the model, and the bias of positions one of every pair.
         let of_all = match needs.gradients >= parameters {
             true => 2 * passes.vocabulary * passes.hidden + micro.pairs * passes.saved_pair,
@@ -174,11 +177,26 @@ impl Memory {
                 part("bases, cores and adapters", needs.attached),
                 part("moments of the optimizer", needs.moments),
                 Part {
-                    name: format!("activations of {tokens} tokens, and gradients"),
-                    bytes: passing + SINGLE * of_all,
+                    name: match compared > passing {
+                        true => "probabilities that are compared, and gradients".to_string(),
+                        false => format!("activations of {tokens} tokens, and gradients"),
+                    },
+                    bytes: passing.max(compared) + SINGLE * of_all,
                 },
             ],
         });
+        if needs.merging > 0 {
+            phases.push(Phase {
+                name: "merging at the end of the task",
+                parts: vec![
+                    program.clone(),
+                    weights.clone(),
+                    changed.clone(),
+                    part("bases, cores and adapters", needs.attached),
+                    part("changes on the host", needs.merging),
+                ],
+            });
+        }
         if calibrates {
             phases.push(Phase {
                 name: "calibration on the task",
@@ -229,6 +247,27 @@ impl Memory {
         ];
         Self { phases, disk }
     }
+}
+
+/// Numbers of a pass that compares probabilities: activations, scores, and matrices over the vocabulary.
+fn compared(
+    pass: &ComparedProbabilities,
+    passes: &PassNumbers,
+    micro: &Unpacked,
+    trained: f64,
+) -> usize {
+    let rows = match pass.rows {
+        None => *micro,
+        Some([rows, tokens]) => Unpacked {
+            prompt: 0,
+            answer: rows * tokens,
+            answers: rows * tokens,
+            pairs: rows * tokens * tokens,
+        },
+    };
+    passes.training(rows.prompt, rows.answer, trained, false)
+        + SCORES * passes.heads * rows.pairs
+        + pass.matrices * rows.answers * passes.vocabulary
 }
 
 /// The weights of the trained model that are not those of the start.

@@ -22,6 +22,44 @@ pub struct MicroBatch {
     pub pairs: usize,
     /// Whether its step has others.
     pub accumulates: bool,
+    /// The same rows beside each other with padding, which a pass that compares probabilities goes through.
+    pub unpacked: Unpacked,
+}
+
+/// Rows beside each other, padded to the longest one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unpacked {
+    /// Tokens of prompts, with padding.
+    pub prompt: usize,
+    /// Tokens of answers, with padding.
+    pub answer: usize,
+    /// Tokens of answers, without padding.
+    pub answers: usize,
+    /// Pairs of tokens whose scores exist at a time.
+    pub pairs: usize,
+}
+
+impl Unpacked {
+    fn of(rows: &[[usize; 2]]) -> Self {
+        let longest = |part: usize| rows.iter().map(|row| row[part]).max().unwrap_or(0);
+        let length = rows.iter().map(|row| row[0] + row[1]).max().unwrap_or(0);
+        Self {
+            prompt: rows.len() * longest(0),
+            answer: rows.len() * longest(1),
+            answers: rows.iter().map(|row| row[1]).sum(),
+            pairs: rows.len() * length * length,
+        }
+    }
+
+    /// The most of each.
+    fn max(self, other: Self) -> Self {
+        Self {
+            prompt: self.prompt.max(other.prompt),
+            answer: self.answer.max(other.answer),
+            answers: self.answers.max(other.answers),
+            pairs: self.pairs.max(other.pairs),
+        }
+    }
 }
 
 /// The work of a run.
@@ -123,10 +161,12 @@ impl Work {
                 // The most of each: another micro-batch may have the longest row.
                 let pairs = largest.pairs.max(found.pairs);
                 let accumulates = largest.accumulates || accumulates;
+                let unpacked = largest.unpacked.max(found.unpacked);
                 if found.prompt + found.answer > largest.prompt + largest.answer {
                     largest = found;
                 }
                 (largest.pairs, largest.accumulates) = (pairs, accumulates);
+                largest.unpacked = unpacked;
             }
         }
         Self {
@@ -138,23 +178,20 @@ impl Work {
 
 impl MicroBatch {
     fn of(rows: &[[usize; 2]], packed: bool) -> Self {
-        let longest = |part: usize| rows.iter().map(|row| row[part]).max().unwrap_or(0);
         let sum = |part: usize| rows.iter().map(|row| row[part]).sum::<usize>();
         let length = rows.iter().map(|row| row[0] + row[1]).max().unwrap_or(0);
-        match packed {
-            true => Self {
-                prompt: sum(0),
-                answer: sum(1),
-                // One row after the other.
-                pairs: length * length,
-                accumulates: false,
-            },
-            false => Self {
-                prompt: rows.len() * longest(0),
-                answer: rows.len() * longest(1),
-                pairs: rows.len() * length * length,
-                accumulates: false,
-            },
+        let unpacked = Unpacked::of(rows);
+        let (prompt, answer, pairs) = match packed {
+            // One row after the other.
+            true => (sum(0), sum(1), length * length),
+            false => (unpacked.prompt, unpacked.answer, unpacked.pairs),
+        };
+        Self {
+            prompt,
+            answer,
+            pairs,
+            accumulates: false,
+            unpacked,
         }
     }
 }

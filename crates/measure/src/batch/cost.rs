@@ -3,7 +3,6 @@
 use std::fmt;
 
 use anyhow::Result;
-use report::record::RunFolder;
 
 use super::{Batch, Ended, PlannedRun};
 
@@ -25,15 +24,15 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The cost of runs of which a folder has some.
+    /// The cost of runs of which some have ended.
     ///
     /// # Errors
     ///
-    /// If a file of the folder cannot be read.
+    /// If there is no such method.
     pub fn of(
         batch: &Batch,
-        folder: &RunFolder,
         runs: &[PlannedRun],
+        ended: &[Option<Ended>],
         at_once: usize,
     ) -> Result<Self> {
         let mut cost = Self {
@@ -41,17 +40,17 @@ impl Cost {
             at_once,
             ..Self::default()
         };
-        for run in runs {
+        for (run, ended) in runs.iter().zip(ended) {
             let counted = batch.work(run)?;
             let work = counted.total() as u64;
-            match batch.ended(folder, run)? {
+            match ended {
                 None => {
                     cost.rows += work;
                     cost.likelihoods += counted.likelihoods() as u64;
                 }
                 Some(ended) => {
                     cost.ended += 1;
-                    let seconds = match &ended {
+                    let seconds = match ended {
                         Ended::Scored(result) => result.wall_seconds,
                         // How much of its work it did is not known.
                         Ended::Diverged(_) => None,

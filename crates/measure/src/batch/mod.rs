@@ -178,51 +178,6 @@ impl Batch {
         Ok(planned)
     }
 
-    /// How a run ended, if its folder has its file.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read, or is of another run.
-    pub fn ended(&self, folder: &RunFolder, run: &PlannedRun) -> Result<Option<Ended>> {
-        let scored = RunResult::read(folder, &run.stem)?;
-        let ended = match scored {
-            Some(result) => Some(Ended::Scored(Box::new(result))),
-            None => DivergedRun::read(folder.path(), &run.stem)?
-                .map(|run| Ended::Diverged(Box::new(run))),
-        };
-        let identity = match &ended {
-            Some(Ended::Scored(result)) => result.identity.as_ref(),
-            Some(Ended::Diverged(run)) => Some(&run.identity),
-            None => return Ok(None),
-        };
-        ensure!(
-            identity.is_some_and(|identity| identity.key == run.identity.key),
-            "the file of {} in {} is of another run: remove it, or take another folder",
-            run.stem,
-            folder.path().display()
-        );
-        Ok(ended)
-    }
-
-    /// The runs that have no file in the folder yet.
-    ///
-    /// # Errors
-    ///
-    /// If a file cannot be read, or is of another run.
-    pub fn missing<'a>(
-        &self,
-        folder: &RunFolder,
-        runs: &'a [PlannedRun],
-    ) -> Result<Vec<&'a PlannedRun>> {
-        let mut missing = Vec::new();
-        for run in runs {
-            if self.ended(folder, run)?.is_none() {
-                missing.push(run);
-            }
-        }
-        Ok(missing)
-    }
-
     /// Rows to train on and questions to answer.
     ///
     /// # Errors
@@ -230,5 +185,39 @@ impl Batch {
     /// If there is no such method.
     pub fn work(&self, run: &PlannedRun) -> Result<Work> {
         Work::new(&run.config, &self.orders[run.order], &run.method)
+    }
+}
+
+/// How runs ended, in their order; `None` for those that have no file in the folder yet. Reads every file once.
+///
+/// # Errors
+///
+/// If a file cannot be read, or is of another run.
+pub fn ended(folder: &RunFolder, runs: &[PlannedRun]) -> Result<Vec<Option<Ended>>> {
+    runs.iter().map(|run| run.ended(folder)).collect()
+}
+
+impl PlannedRun {
+    fn ended(&self, folder: &RunFolder) -> Result<Option<Ended>> {
+        let scored = RunResult::read(folder, &self.stem)?;
+        let ended = match scored {
+            Some(result) => Some(Ended::Scored(Box::new(result))),
+            None => DivergedRun::read(folder.path(), &self.stem)?
+                .map(|run| Ended::Diverged(Box::new(run))),
+        };
+        let (identity, seed, rate) = match &ended {
+            Some(Ended::Scored(run)) => (run.identity.as_ref(), run.seed, run.learning_rate),
+            Some(Ended::Diverged(run)) => (Some(&run.identity), run.seed, run.learning_rate),
+            None => return Ok(None),
+        };
+        ensure!(
+            identity.is_some_and(|identity| identity.key == self.identity.key)
+                && seed == self.seed
+                && rate == self.config.learning_rate(&self.method),
+            "the file of {} in {} is of another run: remove it, or take another folder",
+            self.stem,
+            folder.path().display()
+        );
+        Ok(ended)
     }
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 use continual::metrics;
 use continual::{Protocol, ResultMatrix};
 use report::page::{Summary, summarize};
-use report::record::{DivergedRun, RunFolder, RunResult};
+use report::record::{DivergedRun, RunResult};
 
-use crate::batch::{Batch, Ended, PlannedRun};
+use crate::batch::{Ended, PlannedRun};
 use crate::study::Variant;
 
 /// A method at all of its learning rates.
@@ -17,8 +17,6 @@ pub struct Entry {
     pub chosen: f64,
     /// Its runs by learning rate, in ascending order.
     pub rates: Vec<AtRate>,
-    /// Runs that are planned and not in the folder.
-    pub missing: usize,
 }
 
 /// The runs of a method at one learning rate.
@@ -29,53 +27,93 @@ pub struct AtRate {
     pub scored: Option<Summary>,
     /// The runs that diverged.
     pub diverged: Vec<DivergedRun>,
+    /// Seeds of the runs that are planned and not in the folder.
+    pub missing: Vec<u64>,
+}
+
+impl AtRate {
+    /// The seeds of the runs that have ended, with scores or without.
+    pub fn ended(&self) -> Vec<u64> {
+        let scored = self.scored.iter().flat_map(|summary| &summary.runs);
+        let diverged = self.diverged.iter().map(|run| run.seed);
+        scored.map(|run| run.seed).chain(diverged).collect()
+    }
+
+    /// The runs with scores over some of their seeds; `None` if there is none.
+    pub fn over(&self, seeds: &[u64]) -> Option<Summary> {
+        self.scored.as_ref()?.over(seeds)
+    }
 }
 
 impl Entry {
-    /// Reads what the folder has of the runs of a variant.
+    /// A method with what is known of its planned runs.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read.
-    pub fn read(
-        batch: &Batch,
-        folder: &RunFolder,
+    /// If a result has an incomplete matrix.
+    pub fn new(
         variant: &Variant,
         label: String,
-        runs: &[&PlannedRun],
+        mut runs: Vec<(&PlannedRun, Option<Ended>)>,
     ) -> Result<Self> {
-        let mut rates = variant.learning_rates.clone();
-        rates.sort_by(f64::total_cmp);
-        let mut entry = Self {
-            label,
-            chosen: variant.learning_rates[0],
-            rates: Vec::new(),
-            missing: 0,
-        };
-        for rate in rates {
-            let (mut scored, mut diverged) = (Vec::new(), Vec::new());
-            let at_rate = |run: &&&PlannedRun| run.config.learning_rate(&run.method) == rate;
-            for run in runs.iter().filter(at_rate) {
-                match batch.ended(folder, run)? {
-                    None => entry.missing += 1,
-                    Some(Ended::Scored(result)) => scored.push(*result),
-                    Some(Ended::Diverged(run)) => diverged.push(*run),
+        let mut planned = variant.learning_rates.clone();
+        planned.sort_by(f64::total_cmp);
+        planned.dedup();
+        let mut rates = Vec::new();
+        for rate in planned {
+            let at_rate = |run: &PlannedRun| run.config.learning_rate(&run.method) == rate;
+            let (own, others): (Vec<_>, Vec<_>) =
+                runs.into_iter().partition(|(run, _)| at_rate(run));
+            runs = others;
+            let mut at = AtRate {
+                rate,
+                scored: None,
+                diverged: Vec::new(),
+                missing: Vec::new(),
+            };
+            let mut results = Vec::new();
+            for (run, ended) in own {
+                match ended {
+                    None => at.missing.push(run.seed),
+                    Some(Ended::Scored(result)) => results.push(*result),
+                    Some(Ended::Diverged(run)) => at.diverged.push(*run),
                 }
             }
-            let mut scored = match scored.is_empty() {
-                true => None,
-                false => summarize(&scored)?.pop(),
-            };
-            if let Some(summary) = &mut scored {
-                summary.method.clone_from(&entry.label);
+            if !results.is_empty() {
+                at.scored = summarize(&results)?.pop();
             }
-            entry.rates.push(AtRate {
-                rate,
-                scored,
-                diverged,
-            });
+            if let Some(summary) = &mut at.scored {
+                summary.method.clone_from(&label);
+            }
+            rates.push(at);
         }
-        Ok(entry)
+        Ok(Self {
+            label,
+            chosen: variant.learning_rates[0],
+            rates,
+        })
+    }
+
+    /// The learning rates of which a run has ended.
+    pub fn tried(&self) -> impl Iterator<Item = &AtRate> {
+        self.rates.iter().filter(|at| !at.ended().is_empty())
+    }
+
+    /// The seeds that have ended at every learning rate that was tried: on these, rates can be compared.
+    pub fn common_seeds(&self) -> Vec<u64> {
+        let mut tried = self.tried();
+        let mut common = tried.next().map_or_else(Vec::new, AtRate::ended);
+        for at in tried {
+            let own = at.ended();
+            common.retain(|seed| own.contains(seed));
+        }
+        common.sort_unstable();
+        common
+    }
+
+    /// How many runs at the reported learning rate have scores.
+    pub fn scored_seeds(&self) -> usize {
+        self.scored().map_or(0, |summary| summary.runs.len())
     }
 
     /// The runs at the reported learning rate.

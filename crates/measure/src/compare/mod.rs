@@ -1,10 +1,12 @@
 //! `experiments compare`: every method with every seed on one suite, and one report on all of them.
 
+mod csv;
 mod entry;
 mod page;
 mod pictures;
 mod rates;
 mod statistics;
+mod student;
 mod table;
 
 use std::num::NonZeroUsize;
@@ -14,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use report::page::likelihood_table;
 use runs::data::ScoredRows;
 
-use crate::batch::{Batch, PlannedRun, own_folder};
+use crate::batch::{Batch, Ended, PlannedRun, ended, own_folder};
 use crate::study::{Variant, labels};
 use entry::Entry;
 pub use statistics::{Interval, Paired, rank_correlation};
@@ -64,7 +66,7 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     let title = format!("Comparison: {}", batch.orders[0].title(&first.config));
     println!("{title}\n");
     batch.print_remarks();
-    let planned = plan(request, &batch)?;
+    let (places, runs): (Vec<usize>, Vec<PlannedRun>) = plan(request, &batch)?.into_iter().unzip();
     println!("{}: {}\n", summary(request), labels.join(", "));
     ensure!(
         !request.report_only || request.out.is_dir(),
@@ -72,18 +74,20 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
         request.out.display()
     );
     let folder = own_folder(request.out, &["tuned.toml", "study.csv"])?;
+    let mut ended = ended(&folder, &runs)?;
     if !request.report_only {
-        let runs: Vec<PlannedRun> = planned.iter().map(|(_, run)| run.clone()).collect();
-        batch.run(&folder, &runs, request.jobs)?;
+        let all = batch.run(&folder, &runs, ended, request.jobs)?;
+        ended = all.into_iter().map(Some).collect();
     }
-    let mut entries = Vec::new();
-    for (index, (variant, label)) in variants.iter().zip(labels).enumerate() {
-        let own = planned.iter().filter(|(place, _)| *place == index);
-        let own: Vec<&PlannedRun> = own.map(|(_, run)| run).collect();
-        entries.push(Entry::read(&batch, &folder, variant, label, &own)?);
+    let mut own: Vec<Vec<(&PlannedRun, Option<Ended>)>> = vec![Vec::new(); variants.len()];
+    for ((place, run), ended) in places.into_iter().zip(&runs).zip(ended) {
+        own[place].push((run, ended));
     }
+    let named = variants.iter().zip(labels).zip(own);
+    let entries = named.map(|((variant, label), own)| Entry::new(variant, label, own));
+    let entries = entries.collect::<Result<Vec<Entry>>>()?;
     ensure!(
-        !request.report_only || entries.iter().any(|entry| entry.runs().next().is_some()),
+        !request.report_only || entries.iter().any(|entry| entry.tried().next().is_some()),
         "{} holds no run with these settings: give the flags that the comparison was run with",
         request.out.display()
     );

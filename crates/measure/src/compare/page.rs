@@ -9,7 +9,7 @@ use report::record::{Manifest, RunFolder, RunResult};
 use super::entry::{Entry, distance, kept};
 use super::rates::CLOSE;
 use super::statistics::rank_correlation;
-use super::{pictures, table};
+use super::{csv, pictures, table};
 
 const LEGEND: &str = "\
 With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): AA `1/T Σ R[T][j]`; BWT \
@@ -19,9 +19,9 @@ knowledge probe before → after. In format: share of the answers after the last
 that their task allows, right or wrong, where a task has a list of them. Trainable: numbers that training could \
 change independently. Carried: what the method hands from task to task beside the model, measured after the \
 first and after the last task. Distance: Frobenius norm of the change of all parameters since the base model. \
-Seconds: training, split and calibration over all tasks, while other runs may have shared the cores. lr: peak \
-learning rate, *tuned* where it was found on validation rows with these settings. ± is the standard deviation \
-over seeds.";
+Seconds: training, split and calibration over all tasks. A changing number of other runs shared the cores, so that \
+the seconds of two methods cannot be compared; `bench` times their steps side by side. lr: peak learning rate, \
+*tuned* where it was found on validation rows with these settings. ± is the standard deviation over seeds.";
 
 /// What the report is about.
 pub struct Page<'a> {
@@ -45,7 +45,7 @@ impl Page<'_> {
     /// If a picture cannot be drawn or the folder cannot be written.
     pub fn write(&self, folder: &RunFolder) -> Result<()> {
         let entries = self.entries;
-        folder.write("compare.csv", table::csv(entries)?.as_bytes())?;
+        folder.write("compare.csv", csv::csv(entries)?.as_bytes())?;
         let mut page = format!(
             "# {}\n\n{}\n\n{LEGEND}\n\n",
             self.title,
@@ -74,8 +74,9 @@ impl Page<'_> {
             writeln!(
                 page,
                 "## Safe learning rates\n\nLearning rates at which a method ends within {CLOSE} points of the best \
-                 that it reaches at any of them, in AA and in general knowledge. A rate at which a run diverged is \
-                 not safe.\n\n{table}\n"
+                 that it reaches at any of them, in AA and in general knowledge: means over the seeds that it was run \
+                 with at all of them, as in the pictures. A rate at which a run diverged, with whatever seed, is not \
+                 safe.\n\n{table}\n"
             )?;
         }
         self.correlations(&mut page)?;
@@ -98,15 +99,20 @@ impl Page<'_> {
         let origin = Manifest::new(self.title.to_string(), self.computed_by).origin();
         writeln!(
             page,
-            "{origin} The runs, one file each, are `result-*.json` and `diverged-*.json`; the figures of every \
-             run are in `compare.csv`."
+            "{origin} The runs, one file each, are `result-*.json` and `diverged-*.json`; every planned run, \
+             with its figures, is in `compare.csv`."
         )?;
         folder.write("report.md", page.as_bytes())
     }
 
     fn differences(&self, page: &mut String) -> Result<()> {
+        // While runs are missing, the mean of a method over fewer seeds is not the same figure.
+        let most = self.entries.iter().map(Entry::scored_seeds).max();
+        let comparable = |entry: &Entry| {
+            entry.is_sequential() && !entry.diverged() && Some(entry.scored_seeds()) == most
+        };
         let sequential = self.entries.iter().enumerate();
-        let sequential = sequential.filter(|(_, entry)| entry.is_sequential() && !entry.diverged());
+        let sequential = sequential.filter(|(_, entry)| comparable(entry));
         let best = sequential
             .filter_map(|(place, entry)| Some((place, entry.accuracy()?)))
             .reduce(|best, other| if other.1 > best.1 { other } else { best })
@@ -114,10 +120,12 @@ impl Page<'_> {
         let table = table::differences(self.entries, self.reference, best)?;
         writeln!(
             page,
-            "## Differences\n\nIn pairs: the same rows after the same seeds. The interval holds 95 % of 10000 \
-             differences over seeds and test rows that are drawn anew, with replacement. The second comparison \
-             is with the highest AA among the methods that learn one task after another without a run that \
-             diverged. With few seeds the interval is too narrow; with one, it holds the chance of rows alone.\n\n{table}\n"
+            "## Differences\n\nIn pairs: the same rows after the same seeds. The interval of 95 % spans two: that of 10000 \
+             differences over seeds and test rows that are drawn anew, with replacement, and Student's interval of the \
+             mean over seeds. The first is too narrow with few seeds, the second knows nothing of the rows. With one \
+             seed there is only the first, and it holds the chance of rows alone. The second comparison is with the \
+             highest AA among the methods that learn one task after another, have as many seeds as any, and have no \
+             run that diverged.\n\n{table}\n"
         )?;
         Ok(())
     }
@@ -171,12 +179,9 @@ impl Page<'_> {
                     entry.label, run.learning_rate, run.seed, run.reason
                 )?;
             }
-            if entry.missing > 0 {
-                writeln!(
-                    page,
-                    "Not run yet: {} runs of {}.\n",
-                    entry.missing, entry.label
-                )?;
+            let missing: usize = entry.rates.iter().map(|at| at.missing.len()).sum();
+            if missing > 0 {
+                writeln!(page, "Not run yet: {missing} runs of {}.\n", entry.label)?;
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The pictures of a comparison: one curve per method over its learning rates.
+//! The pictures of a comparison: one curve per method over its learning rates, each point over the same seeds.
 
 use anyhow::Result;
 use continual::metrics;
@@ -48,8 +48,9 @@ fn drawn(
         .iter()
         .filter(|entry| entry.is_sequential())
         .map(|entry| {
-            let at = entry.rates.iter().filter_map(|at| at.scored.as_ref());
-            let point = |summary| Some((x(summary)?, summary.sequential_figure(kept)?.0));
+            let seeds = entry.common_seeds();
+            let at = entry.rates.iter().filter_map(|at| at.over(&seeds));
+            let point = |summary: Summary| Some((x(&summary)?, summary.sequential_figure(kept)?.0));
             Curve {
                 label: &entry.label,
                 points: at.filter_map(point).collect(),

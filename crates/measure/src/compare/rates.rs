@@ -12,6 +12,8 @@ pub const CLOSE: f64 = 2.0;
 pub struct SafeRates {
     /// Learning rates that were run.
     pub tried: usize,
+    /// The seeds over which they are compared: those that every one of them was run with.
+    pub seeds: Vec<u64>,
     /// Those whose AA is close to the method's best AA.
     pub accuracy: Vec<f64>,
     /// Those of them whose score of general knowledge is close to the method's best too; `None` if there is no
@@ -20,13 +22,16 @@ pub struct SafeRates {
 }
 
 impl SafeRates {
-    /// The safe rates of an entry. A rate at which a run diverged is not safe.
+    /// The safe rates of an entry. A rate at which a run diverged, with whatever seed, is not safe.
     pub fn of(entry: &Entry) -> Self {
-        let points: Vec<Point> = entry.rates.iter().filter_map(Point::of).collect();
-        let tried = entry.rates.iter();
-        let tried = tried.filter(|at| at.scored.is_some() || !at.diverged.is_empty());
+        let seeds = entry.common_seeds();
+        let points: Vec<Point> = entry
+            .tried()
+            .filter_map(|at| Point::of(at, &seeds))
+            .collect();
         Self {
-            tried: tried.count(),
+            tried: entry.tried().count(),
+            seeds,
             ..Self::among(&points)
         }
     }
@@ -44,12 +49,12 @@ impl SafeRates {
             .collect();
         let rates = |points: Vec<&Point>| points.iter().map(|point| point.rate).collect();
         Self {
-            tried: points.len(),
             general: general.map(|best| {
                 let knows = |point: &&&Point| point.general.is_some_and(|own| own >= best - CLOSE);
                 rates(close.iter().filter(knows).copied().collect())
             }),
             accuracy: rates(close),
+            ..Self::default()
         }
     }
 }
@@ -62,8 +67,8 @@ struct Point {
 }
 
 impl Point {
-    fn of(at: &AtRate) -> Option<Self> {
-        let summary = at.scored.as_ref().filter(|_| at.diverged.is_empty())?;
+    fn of(at: &AtRate, seeds: &[u64]) -> Option<Self> {
+        let summary = at.over(seeds).filter(|_| at.diverged.is_empty())?;
         Some(Self {
             rate: at.rate,
             accuracy: summary.figure(metrics::average_accuracy)?.0,
@@ -99,7 +104,6 @@ mod tests {
             (3e-3, 47.9, Some(99.0)),
         ];
         let safe = SafeRates::among(&points.map(point));
-        assert_eq!(safe.tried, 4);
         assert_eq!(safe.accuracy, [3e-4, 1e-3]);
         assert_eq!(safe.general, Some(vec![3e-4]));
         let without = SafeRates::among(&[point((1.0, 5.0, None))]);

@@ -5,7 +5,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use report::record::RunResult;
 
-/// Share of the resampled differences that an interval holds.
+use super::student::two_sided_quantile;
+
+/// The probability that an interval stands for.
 const LEVEL: f64 = 0.95;
 
 /// An interval of a difference.
@@ -77,13 +79,46 @@ impl Paired {
         mean(seeds.map(of_seed))
     }
 
+    /// The 95 % interval of the difference: the shortest that holds the [`bootstrap`](Self::bootstrap) interval and, with
+    /// two seeds or more, [`of_seeds`](Self::of_seeds). The first is too narrow with few seeds; the second knows nothing
+    /// of the rows.
+    pub fn interval(&self, resamples: usize, seed: u64) -> Interval {
+        let drawn = self.bootstrap(resamples, seed);
+        match self.of_seeds() {
+            None => drawn,
+            Some(seeds) => Interval {
+                low: drawn.low.min(seeds.low),
+                high: drawn.high.max(seeds.high),
+            },
+        }
+    }
+
+    /// Student's 95 % interval of the mean over seeds, `mean ± t s / √n`; `None` with one seed.
+    pub fn of_seeds(&self) -> Option<Interval> {
+        let of_seed =
+            |tasks: &Vec<Vec<f64>>| mean(tasks.iter().map(|rows| mean(rows.iter().copied())));
+        let seeds: Vec<f64> = self.differences.iter().map(of_seed).collect();
+        let count = seeds.len();
+        if count < 2 {
+            return None;
+        }
+        let middle = mean(seeds.iter().copied());
+        let squares: f64 = seeds.iter().map(|value| (value - middle).powi(2)).sum();
+        let error = (squares / (count - 1) as f64 / count as f64).sqrt();
+        let reach = two_sided_quantile(LEVEL, count - 1) * error;
+        Some(Interval {
+            low: middle - reach,
+            high: middle + reach,
+        })
+    }
+
     /// The 95 % percentile interval of the difference: seeds are drawn with replacement, and rows of every
     /// task with replacement. A drawn row counts for every drawn seed, because all seeds answer the same rows.
     ///
     /// # References
     ///
     /// B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
-    pub fn interval(&self, resamples: usize, seed: u64) -> Interval {
+    pub fn bootstrap(&self, resamples: usize, seed: u64) -> Interval {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let count = self.differences.len();
         let mut means: Vec<f64> = (0..resamples.max(1))

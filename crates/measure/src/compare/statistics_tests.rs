@@ -59,9 +59,9 @@ fn a_difference_that_is_the_same_everywhere_has_no_width() {
 }
 
 #[test]
-fn the_interval_reaches_from_the_lowest_to_the_highest_of_few_draws() {
+fn the_bootstrap_reaches_from_the_lowest_to_the_highest_of_few_draws() {
     let pairs = pairs();
-    assert_eq!(pairs.interval(500, 1), pairs.interval(500, 1));
+    assert_eq!(pairs.bootstrap(500, 1), pairs.bootstrap(500, 1));
     // All equally likely draws by hand: two seeds of two, two rows of two in the first task, one of one in the second.
     let mut all = Vec::new();
     for seeds in [[0, 0], [0, 1], [1, 0], [1, 1]] {
@@ -77,7 +77,7 @@ fn the_interval_reaches_from_the_lowest_to_the_highest_of_few_draws() {
     let lowest = all.iter().copied().fold(f64::INFINITY, f64::min);
     let highest = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     // Each of the 16 draws has probability 1/16, more than the 2.5 % that the interval leaves out at either end.
-    let interval = pairs.interval(20_000, 5);
+    let interval = pairs.bootstrap(20_000, 5);
     assert!(
         (interval.low - lowest).abs() < 1e-9,
         "{interval:?} {lowest}"
@@ -86,6 +86,29 @@ fn the_interval_reaches_from_the_lowest_to_the_highest_of_few_draws() {
         (interval.high - highest).abs() < 1e-9,
         "{interval:?} {highest}"
     );
+}
+
+#[test]
+fn with_few_seeds_the_interval_is_as_wide_as_that_of_student() {
+    let pairs = pairs();
+    // The differences of the seeds are -2.5 and 35: mean 16.25, standard error 18.75, one degree of freedom.
+    let reach = 12.706_204_736 * 18.75;
+    let seeds = pairs.of_seeds().unwrap();
+    // Ten digits of the quantile.
+    assert!((seeds.low - (16.25 - reach)).abs() < 1e-6, "{seeds:?}");
+    assert!((seeds.high - (16.25 + reach)).abs() < 1e-6, "{seeds:?}");
+    let (drawn, all) = (pairs.bootstrap(500, 1), pairs.interval(500, 1));
+    assert!(drawn.low > all.low && drawn.high < all.high, "{drawn:?}");
+    assert_eq!(all, seeds);
+
+    // Seeds that agree say nothing of the rows, which do not.
+    let own = [run(0, &[&[50.0, 0.0]]), run(1, &[&[50.0, 0.0]])];
+    let none = [run(0, &[&[0.0, 0.0]]), run(1, &[&[0.0, 0.0]])];
+    let pairs = Paired::new(&own, &none).unwrap().unwrap();
+    assert_eq!(pairs.interval(500, 1), pairs.bootstrap(500, 1));
+    let one = Paired::new(&own[..1], &none).unwrap().unwrap();
+    assert_eq!(one.of_seeds(), None);
+    assert_eq!(one.interval(500, 1), one.bootstrap(500, 1));
 }
 
 #[test]

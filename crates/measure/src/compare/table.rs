@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use continual::metrics;
-use report::page::{LabelFigures, Summary, empty_table, with_numbers};
+use report::page::{Summary, empty_table, with_numbers};
 use report::record::RunResult;
 
 use super::entry::{Entry, distance, in_format, kept};
@@ -32,17 +32,12 @@ pub fn methods(entries: &[Entry], markdown: bool) -> String {
         "trainable",
         "carried MB",
         "distance",
-        "train + split + calibration s",
+        "train + split + calibration s (not comparable)",
     ]);
     for entry in entries {
-        let at = entry.reported();
-        let diverged = at.map_or(0, |at| at.diverged.len());
+        let seeds = seeds(entry);
         let Some(summary) = entry.scored() else {
-            let state = match diverged {
-                0 => "not run".to_string(),
-                _ => "diverged".to_string(),
-            };
-            table.add_row([entry.label.clone(), format!("{:e}", entry.chosen), state]);
+            table.add_row([entry.label.clone(), format!("{:e}", entry.chosen), seeds]);
             continue;
         };
         let number = |value: Option<(f64, f64)>| with_deviation(value, summary.runs.len());
@@ -50,10 +45,6 @@ pub fn methods(entries: &[Entry], markdown: bool) -> String {
         let general = match before {
             None => "–".to_string(),
             Some((before, _)) => format!("{before:.1} → {}", number(summary.general_after())),
-        };
-        let seeds = match diverged {
-            0 => summary.runs.len().to_string(),
-            count => format!("{} and {count} diverged", summary.runs.len()),
         };
         table.add_row([
             entry.label.clone(),
@@ -74,6 +65,22 @@ pub fn methods(entries: &[Entry], markdown: bool) -> String {
         ]);
     }
     with_numbers(table)
+}
+
+/// How many runs at the reported learning rate have scores, diverged, and were not run.
+fn seeds(entry: &Entry) -> String {
+    let at = entry.reported();
+    let without = at.map_or([0; 2], |at| [at.diverged.len(), at.missing.len()]);
+    let without = without.into_iter().zip(["diverged", "not run"]);
+    let without = without.filter(|(count, _)| *count > 0);
+    let without = without.map(|(count, state)| format!("{count} {state}"));
+    let scored = Some(entry.scored_seeds()).filter(|count| *count > 0);
+    let parts: Vec<String> = scored
+        .map(|count| count.to_string())
+        .into_iter()
+        .chain(without)
+        .collect();
+    parts.join(" and ")
 }
 
 fn with_deviation(value: Option<(f64, f64)>, seeds: usize) -> String {
@@ -124,13 +131,12 @@ pub fn differences(entries: &[Entry], reference: usize, best: Option<usize>) -> 
         .flat_map(|&place| [to(place), "95 %".to_string(), "pairs of seeds".to_string()]);
     table.set_header(std::iter::once("method".to_string()).chain(columns));
     for (place, entry) in entries.iter().enumerate() {
-        let Some(own) = entry.scored() else { continue };
         let mut row = vec![entry.label.clone()];
         for &other in &others {
             let twin = entries[other].scored().filter(|_| other != place);
-            let pairs = match twin {
-                Some(twin) => Paired::new(&own.runs, &twin.runs)?,
-                None => None,
+            let pairs = match (entry.scored(), twin) {
+                (Some(own), Some(twin)) => Paired::new(&own.runs, &twin.runs)?,
+                _ => None,
             };
             row.extend(match pairs {
                 None => ["–"; 3].map(str::to_string),
@@ -152,7 +158,13 @@ pub fn differences(entries: &[Entry], reference: usize, best: Option<usize>) -> 
 /// The safe learning rates of every method that was run at several; `None` if there is none.
 pub fn safe_rates(entries: &[Entry]) -> Option<String> {
     let mut table = empty_table(true);
-    table.set_header(["method", "rates run", "AA is safe at", "and general too"]);
+    table.set_header([
+        "method",
+        "rates run",
+        "seeds compared",
+        "AA is safe at",
+        "and general too",
+    ]);
     let mut rows = 0;
     for entry in entries {
         let safe = SafeRates::of(entry);
@@ -163,6 +175,10 @@ pub fn safe_rates(entries: &[Entry]) -> Option<String> {
         table.add_row([
             entry.label.clone(),
             safe.tried.to_string(),
+            match safe.seeds.is_empty() {
+                true => "none in common".to_string(),
+                false => list(&safe.seeds),
+            },
             shown(&safe.accuracy),
             safe.general.map_or("–".to_string(), |rates| shown(&rates)),
         ]);
@@ -170,94 +186,7 @@ pub fn safe_rates(entries: &[Entry]) -> Option<String> {
     (rows > 0).then(|| with_numbers(table))
 }
 
-/// Every run as CSV, with all of its figures.
-///
-/// # Errors
-///
-/// If a result has an incomplete matrix.
-pub fn csv(entries: &[Entry]) -> Result<String> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    // Only where labels were scored, so that a comparison without keeps the columns that it had.
-    let with_labels = entries
-        .iter()
-        .flat_map(Entry::runs)
-        .any(|run| LabelFigures::of(run).is_some());
-    let header = [
-        "method",
-        "learning_rate",
-        "reported",
-        "seed",
-        "aa",
-        "bwt",
-        "fwt",
-        "forgetting",
-        "learning",
-        "kept",
-        "general_before",
-        "general_after",
-        "in_format",
-        "trainable",
-        "carried_bytes_first",
-        "carried_bytes_last",
-        "distance",
-        "training_seconds",
-        "split_seconds",
-        "calibration_seconds",
-    ];
-    let of_labels: &[&str] = match with_labels {
-        true => &[
-            "labelled_tasks",
-            "aa_generated",
-            "aa_by_likelihood",
-            "bwt_generated",
-            "bwt_by_likelihood",
-            "lost_as_format",
-        ],
-        false => &[],
-    };
-    csv.write_record(header.iter().chain(of_labels))?;
-    for entry in entries {
-        for run in entry.runs() {
-            let matrix = run.matrix()?;
-            let optional = [
-                metrics::average_accuracy(&matrix),
-                metrics::backward_transfer(&matrix),
-                metrics::forward_transfer(&matrix),
-                metrics::forgetting(&matrix),
-                metrics::learning_accuracy(&matrix),
-                kept(&matrix),
-                run.general.map(|(before, _)| before),
-                run.general.map(|(_, after)| after),
-                in_format(run),
-                Some(run.trainable_parameters as f64),
-                run.carried_bytes.first().map(|bytes| *bytes as f64),
-                run.carried_bytes.last().map(|bytes| *bytes as f64),
-                distance(run),
-                Some(run.training_seconds),
-                run.split_seconds,
-                run.calibration_seconds,
-            ];
-            let labels = LabelFigures::of(run);
-            let labels = [
-                labels.map(|figures| figures.tasks as f64),
-                labels.map(|figures| figures.generated_accuracy),
-                labels.map(|figures| figures.likely_accuracy),
-                labels.and_then(|figures| figures.generated_transfer),
-                labels.and_then(|figures| figures.likely_transfer),
-                labels.and_then(|figures| figures.lost_as_format()),
-            ];
-            let optional = optional
-                .into_iter()
-                .chain(labels.into_iter().filter(|_| with_labels));
-            let optional = optional.map(|value| value.map_or(String::new(), |v| v.to_string()));
-            let own = [
-                entry.label.clone(),
-                format!("{:e}", run.learning_rate),
-                (run.learning_rate == entry.chosen).to_string(),
-                run.seed.to_string(),
-            ];
-            csv.write_record(own.into_iter().chain(optional))?;
-        }
-    }
-    Ok(String::from_utf8(csv.into_inner()?)?)
+fn list(seeds: &[u64]) -> String {
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    seeds.join(", ")
 }

@@ -52,6 +52,17 @@ pub struct Direction {
     pub output: Vec<f64>,
 }
 
+/// Where a direction is among those of a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The set that it is of.
+    pub family: Family,
+    /// Its place in the set, from 1 for the largest value.
+    pub place: usize,
+    /// Which of the random output directions it has, from 1; 0 for the one of its singular value.
+    pub output: usize,
+}
+
 /// How many directions are taken, and with which output directions.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
@@ -88,43 +99,64 @@ impl Choice {
         let values: Vec<f64> = singular.S().column_vector().iter().copied().collect();
         let ascending: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
         let last = ascending.len() - 1;
-        let singular_places = log_spaced(values.len(), self.directions);
-        let input_places = log_spaced(ascending.len(), self.directions);
         let outputs = self.random_outputs(weight.ncols());
 
+        let found = self.places([weight.nrows(), weight.ncols()]).into_iter();
+        let found = found.map(
+            |Place {
+                 family,
+                 place,
+                 output,
+             }| {
+                let index = place - 1;
+                let (value, input) = match family {
+                    // Below 0 by rounding alone.
+                    Family::Inputs => (
+                        ascending[last - index].max(0.0),
+                        column(eigen.U(), last - index),
+                    ),
+                    Family::Singular | Family::SingularInputs => {
+                        (values[index], column(singular.U(), index))
+                    }
+                };
+                Direction {
+                    family,
+                    place,
+                    output_index: output,
+                    value,
+                    input,
+                    output: match output {
+                        0 => column(singular.V(), index),
+                        number => outputs[number - 1].clone(),
+                    },
+                }
+            },
+        );
+        Ok(found.collect())
+    }
+
+    /// Where the directions of a weight of this shape are, in the order of [`of`](Self::of).
+    pub fn places(&self, [d_in, d_out]: [usize; 2]) -> Vec<Place> {
         let mut found = Vec::new();
-        for &place in &singular_places {
-            found.push(Direction {
-                family: Family::Singular,
-                place: place + 1,
-                output_index: 0,
-                value: values[place],
-                input: column(singular.U(), place),
-                output: column(singular.V(), place),
-            });
+        for family in Family::ALL {
+            let count = match family {
+                Family::Inputs => d_in,
+                Family::Singular | Family::SingularInputs => d_in.min(d_out),
+            };
+            let outputs = match family {
+                Family::Singular => 0..=0,
+                Family::Inputs | Family::SingularInputs => 1..=self.outputs,
+            };
+            for output in outputs {
+                let places = log_spaced(count, self.directions).into_iter();
+                found.extend(places.map(|index| Place {
+                    family,
+                    place: index + 1,
+                    output,
+                }));
+            }
         }
-        for (index, output) in outputs.iter().enumerate() {
-            found.extend(input_places.iter().map(|&place| Direction {
-                family: Family::Inputs,
-                place: place + 1,
-                output_index: index + 1,
-                // Below 0 by rounding alone.
-                value: ascending[last - place].max(0.0),
-                input: column(eigen.U(), last - place),
-                output: output.clone(),
-            }));
-        }
-        for (index, output) in outputs.iter().enumerate() {
-            found.extend(singular_places.iter().map(|&place| Direction {
-                family: Family::SingularInputs,
-                place: place + 1,
-                output_index: index + 1,
-                value: values[place],
-                input: column(singular.U(), place),
-                output: output.clone(),
-            }));
-        }
-        Ok(found)
+        found
     }
 
     /// Number of directions of a weight of this shape.

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::along::{Measured, Start, along, second_difference};
-use super::directions::{Direction, Family, random};
+use super::directions::{Direction, Family, Place, random};
 use super::weight::MovedWeight;
 
 /// Random directions along which the rounding of the loss is measured.
@@ -49,6 +49,26 @@ pub struct Point {
 }
 
 impl Point {
+    /// Where it was measured.
+    pub fn at(&self) -> Place {
+        Place {
+            family: self.family,
+            place: self.place,
+            output: self.output,
+        }
+    }
+
+    /// Whether everything that was measured is a number.
+    pub fn is_finite(&self) -> bool {
+        let found = self.measured();
+        let measured = [found.step, found.curvature, found.curvature_at_half];
+        let others = [found.slope, found.standard_error, self.value];
+        measured
+            .iter()
+            .chain(&others)
+            .all(|value| value.is_finite())
+    }
+
     /// What was measured, without where.
     pub fn measured(&self) -> Measured {
         Measured {

@@ -169,7 +169,7 @@ impl Job<'_> {
     /// The points of all layers, in their order; those that the folder has already are read.
     fn measure(&self, layers: &[SelectedTarget]) -> Result<Vec<MeasuredLayer>> {
         let known = |layer: &SelectedTarget| match self.folder {
-            Some(folder) => record::read(folder, &layer.path),
+            Some(folder) => record::read(folder, &layer.path, &self.choice.places(layer.shape)),
             None => Ok(None),
         };
         let known: Vec<Option<Vec<Point>>> = layers.iter().map(known).collect::<Result<_>>()?;

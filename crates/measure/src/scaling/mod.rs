@@ -98,6 +98,14 @@ fn read(folder: &Path) -> Result<Bench> {
             path.display(),
             row.label
         );
+        ensure!(
+            row.step_seconds
+                .iter()
+                .all(|seconds| *seconds > 0.0 && seconds.is_finite()),
+            "in {}: a step of {} took no positive number of seconds",
+            path.display(),
+            row.label
+        );
     }
     Ok(bench)
 }

@@ -1,6 +1,8 @@
 //! `experiments study`: runs many variants at many learning rates, and compares them at equal
 //! learning accuracy.
 
+mod csv;
+mod groups;
 mod page;
 mod plan;
 
@@ -8,10 +10,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use report::record::{RunFolder, RunResult};
 use runs::Registries;
 
-use crate::batch::{Batch, PlannedRun};
+use crate::batch::{Batch, PlannedRun, ended, own_folder};
 pub use page::report;
 pub use plan::{Part, Plan, Variant, labels};
 
@@ -46,8 +47,13 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
     );
     let configs: Vec<_> = plan.variants.iter().map(|v| &v.config).collect();
     let mut batch = Batch::open(&configs, plan.rows)?;
-    if !args.general {
-        batch = batch.without_general()?;
+    match args.general {
+        false => batch = batch.without_general()?,
+        true => ensure!(
+            batch.orders.iter().all(|order| order.general.is_some()),
+            "--general: {} has no questions about general knowledge (`general` of its suite.json)",
+            batch.orders[0].suite
+        ),
     }
     println!("{}: {}\n", plan.title, batch.orders[0].title(&first.config));
     batch.print_remarks();
@@ -72,13 +78,13 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
         index += 1;
         args.part.is_none_or(|part| part.takes(index - 1))
     });
-    let folder = RunFolder::reopen(args.out)?;
-    let missing = batch.missing(&folder, &runs)?.len();
+    let folder = own_folder(args.out, &OTHERS)?;
+    let ended = ended(&folder, &runs)?;
+    let missing = ended.iter().filter(|ended| ended.is_none()).count();
     println!("{missing} of {count} runs to do here");
-    batch.run(&folder, &runs, args.jobs)
+    batch.run(&folder, &runs, ended, args.jobs)?;
+    Ok(())
 }
 
-/// All results so far.
-fn results(folder: &Path) -> Result<Vec<RunResult>> {
-    RunResult::read_all(folder)
-}
+/// Files of commands that fill a folder with runs too, and write a report of their own.
+const OTHERS: [&str; 2] = ["compare.csv", "tuned.toml"];

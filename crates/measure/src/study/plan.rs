@@ -19,6 +19,9 @@ struct PlanFile {
     /// `validation` while results are used to choose, `test` for reported results.
     rows: RowsName,
     seeds: Vec<u64>,
+    /// The command whose suite and defaults the runs have.
+    #[serde(default = "first_benchmark")]
+    benchmark: String,
     #[serde(default)]
     learning_rates: Vec<f64>,
     /// Settings of every run, as in a file for `trace --config`.
@@ -51,10 +54,7 @@ struct VariantFile {
 
 /// Settings that a plan says elsewhere, and where.
 const NOT_IN_RUN: [(&str, &str); 4] = [
-    (
-        "benchmark",
-        "a study runs the suite of `trace`, or the one of run.data",
-    ),
+    ("benchmark", "name it as benchmark of the plan"),
     ("compare", "the methods are those of the variants"),
     (
         "learning_rates",
@@ -63,8 +63,14 @@ const NOT_IN_RUN: [(&str, &str); 4] = [
     ("seeds", "name them as seeds of the plan"),
 ];
 
+fn first_benchmark() -> String {
+    "trace".to_string()
+}
+
 /// A plan that is ready to run.
 pub struct Plan {
+    /// The command whose suite and defaults the runs have.
+    pub benchmark: String,
     /// Title of its report.
     pub title: String,
     /// The split whose rows are scored.
@@ -119,6 +125,7 @@ impl Plan {
             })
             .collect::<Result<_>>()?;
         Ok(Self {
+            benchmark: file.benchmark,
             title: file.title,
             rows: match file.rows {
                 RowsName::Validation => ScoredRows::Validation,
@@ -150,7 +157,7 @@ fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> R
         flags,
         ..Overrides::default()
     };
-    let config = RunConfig::resolve(registries, "trace", given, &overrides)?;
+    let config = RunConfig::resolve(registries, &file.benchmark, given, &overrides)?;
     let own = [&variant.learning_rates, &file.learning_rates];
     let rates = own.into_iter().find(|rates| !rates.is_empty());
     Ok(Variant {

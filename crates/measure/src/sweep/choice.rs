@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use continual::{ResultMatrix, metrics};
-use report::record::RunFolder;
 use runs::settings::RunConfig;
 use toml::{Table, Value};
 
 use super::trial::Trial;
-use crate::batch::{Batch, Ended, PlannedRun};
+use crate::batch::Ended;
 
 /// Name of the file with the chosen settings.
 pub const TUNED_FILE: &str = "tuned.toml";
@@ -29,21 +28,15 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// Reads what the runs of a trial found.
+    /// What the runs of a trial found.
     ///
     /// # Errors
     ///
-    /// If a run has no file yet, or the file cannot be read.
-    pub fn read(
-        batch: &Batch,
-        folder: &RunFolder,
-        trial: &'a Trial,
-        runs: &[PlannedRun],
-    ) -> Result<Self> {
+    /// If a result has an incomplete matrix.
+    pub fn new(trial: &'a Trial, runs: &[Ended]) -> Result<Self> {
         let (mut matrices, mut diverged) = (Vec::new(), 0);
         for run in runs {
-            let ended = batch.ended(folder, run)?;
-            match ended.with_context(|| format!("{} has not ended", run.stem))? {
+            match run {
                 Ended::Scored(result) => matrices.push(result.matrix()?),
                 Ended::Diverged(_) => diverged += 1,
             }

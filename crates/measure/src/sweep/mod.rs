@@ -9,10 +9,10 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use report::record::RunFolder;
-use runs::data::ScoredRows;
+use runs::data::{ScoredRows, first_task};
 use runs::settings::{RunConfig, ScoringName};
 
-use crate::batch::{Batch, PlannedRun, own_folder};
+use crate::batch::{Batch, PlannedRun, ended, own_folder};
 use choice::Outcome;
 pub use choice::TUNED_FILE;
 pub use trial::{Axis, Search};
@@ -48,19 +48,18 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     for method in &config.compare {
         all.extend(trials(&config, method, request.search)?);
     }
-    let mut batch = open(&config)?;
     if request.first_task {
         ensure!(
-            batch.orders.len() == 1,
+            config.orders().len() == 1,
             "the first task of which order? Name one with --order, not {}",
             config.order
         );
-        config.order.clone_from(&batch.orders[0].tasks[0].name);
+        config.order = first_task(&config)?;
         for trial in &mut all {
             trial.config.order.clone_from(&config.order);
         }
-        batch = open(&config)?;
     }
+    let mut batch = Batch::open(&[&config], ScoredRows::Validation)?.without_general()?;
     let title = format!(
         "Search on validation rows: {}",
         batch.orders[0].title(&config)
@@ -81,11 +80,15 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
         Some(out) => own_folder(out, &["compare.csv", "study.csv"])?,
         None => RunFolder::create(None, "sweep")?,
     };
-    batch.run(&folder, &runs.concat(), request.jobs)?;
+    let together = runs.concat();
+    let ended = ended(&folder, &together)?;
+    let ended = batch.run(&folder, &together, ended, request.jobs)?;
 
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut ended) = (Vec::new(), ended.as_slice());
     for (trial, runs) in all.iter().zip(&runs) {
-        outcomes.push(Outcome::read(&batch, &folder, trial, runs)?);
+        let (own, others) = ended.split_at(runs.len());
+        outcomes.push(Outcome::new(trial, own)?);
+        ended = others;
     }
     ensure!(
         outcomes.iter().any(|outcome| outcome.accuracy.is_some()),
@@ -105,8 +108,4 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     println!("report: {}", path.join("report.md").display());
     println!("use it: --config {}", path.join(TUNED_FILE).display());
     Ok(())
-}
-
-fn open(config: &RunConfig) -> Result<Batch> {
-    Batch::open(&[config], ScoredRows::Validation)?.without_general()
 }

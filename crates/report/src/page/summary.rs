@@ -123,6 +123,20 @@ impl Summary {
         }
     }
 
+    /// The same over some of the seeds; `None` if none of them was run.
+    pub fn over(&self, seeds: &[u64]) -> Option<Self> {
+        let mut own = self.clone();
+        let kept: Vec<bool> = own
+            .runs
+            .iter()
+            .map(|run| seeds.contains(&run.seed))
+            .collect();
+        let (mut runs, mut matrices) = (kept.iter(), kept.iter());
+        own.runs.retain(|_| runs.next() == Some(&true));
+        own.matrices.retain(|_| matrices.next() == Some(&true));
+        (!own.runs.is_empty()).then_some(own)
+    }
+
     /// Whether another summary is of the same method on another order of the tasks.
     pub fn is_same_across_orders(&self, other: &Self) -> bool {
         let known = match (&self.runs[0].identity, &other.runs[0].identity) {

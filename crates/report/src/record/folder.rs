@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use atomic_write_file::AtomicWriteFile;
 
+use super::check_writable;
+
 /// Default parent folder of runs.
 const DEFAULT_PARENT: &str = "runs";
 
@@ -17,6 +19,20 @@ const UNFINISHED: &str = ".writing-";
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
+    /// Checks that [`create`](Self::create) can make `out`, or the default folder, and write into it.
+    ///
+    /// # Errors
+    ///
+    /// As there, before anything is made.
+    pub fn check(out: Option<&Path>) -> Result<()> {
+        let path = out.unwrap_or(Path::new(DEFAULT_PARENT));
+        check_writable(path)?;
+        match out.is_some() && path.exists() {
+            true => check_empty(path),
+            false => Ok(()),
+        }
+    }
+
     /// Creates `out`, which must be absent or empty; by default the next free `runs/NAME-N`.
     ///
     /// # Errors
@@ -30,15 +46,10 @@ impl RunFolder {
                 .find(|path| !path.exists())
                 .context("no free name for the run's folder")?,
         };
+        check_writable(&path)?;
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot create the run's folder {}", path.display()))?;
-        let mut entries = std::fs::read_dir(&path)
-            .with_context(|| format!("cannot read the run's folder {}", path.display()))?;
-        ensure!(
-            entries.next().is_none(),
-            "{} is not empty; choose another --out, so that no result is overwritten",
-            path.display()
-        );
+        check_empty(&path)?;
         Ok(Self(path))
     }
 
@@ -46,8 +57,9 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// If it cannot be created.
+    /// If it cannot be created or written.
     pub fn reopen(path: &Path) -> Result<Self> {
+        check_writable(path)?;
         std::fs::create_dir_all(path)
             .with_context(|| format!("cannot create the folder {}", path.display()))?;
         Ok(Self(path.to_path_buf()))
@@ -110,6 +122,17 @@ impl RunFolder {
             .and_then(|()| std::fs::rename(&unfinished, &path))
             .with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+fn check_empty(path: &Path) -> Result<()> {
+    let mut entries = std::fs::read_dir(path)
+        .with_context(|| format!("cannot read the run's folder {}", path.display()))?;
+    ensure!(
+        entries.next().is_none(),
+        "{} is not empty; choose another --out, so that no result is overwritten",
+        path.display()
+    );
+    Ok(())
 }
 
 #[cfg(test)]

@@ -68,15 +68,9 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a run that this process starts.
     pub fn new(title: String, backend: &str) -> Self {
-        let mut command: Vec<String> = std::env::args().collect();
-        // The program's name without its path.
-        if let Some(program) = command.first_mut() {
-            let name = Path::new(program.as_str()).file_stem();
-            *program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        }
         Self {
             title,
-            command,
+            command: command(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             burn: env!("BURN_VERSION").to_string(),
             revision: REVISION.to_string(),
@@ -179,6 +173,21 @@ impl Manifest {
             self.cores
         )
     }
+}
+
+/// The command line of this process as it was typed, quoted for a shell.
+pub fn command_line() -> String {
+    shell_line(&command())
+}
+
+/// The words of the command line, the program's name without its path.
+fn command() -> Vec<String> {
+    let mut command: Vec<String> = std::env::args().collect();
+    if let Some(program) = command.first_mut() {
+        let name = Path::new(program.as_str()).file_stem();
+        *program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    }
+    command
 }
 
 /// Joins words to a command line, quoted for a shell.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use continual::{Figure, Protocol, ResultMatrix, SequenceOutcome, TaskDiagnostics};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, REVISION, RunFolder, earlier};
+use super::{Identity, REVISION, RunFolder, checked, earlier};
 
 /// `result-METHOD-KEY-seedN.json`: everything that a report shows about one method with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,14 +192,14 @@ impl RunResult {
         }
     }
 
-    fn read_file(path: &Path) -> Result<Self> {
+    pub(super) fn read_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let json = serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         let mut result: Self = serde_json::from_value(earlier::with_figures(json))
             .with_context(|| format!("in {}", path.display()))?;
-        result.matrix()?;
-        result.label_matrix()?;
+        checked::check(&result)
+            .with_context(|| format!("{} cannot be the result of a run", path.display()))?;
         result.folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Ok(result)
     }
@@ -253,6 +253,21 @@ impl RunResult {
     ///
     /// If there is none, or one cannot be read.
     pub fn read_all(folder: &Path) -> Result<Vec<Self>> {
+        let results = Self::read_any(folder)?;
+        ensure!(
+            !results.is_empty(),
+            "{} holds no result-*.json: not the folder of a finished run",
+            folder.display()
+        );
+        Ok(results)
+    }
+
+    /// As [`read_all`](Self::read_all), of a folder that may hold none.
+    ///
+    /// # Errors
+    ///
+    /// If the folder or a result cannot be read.
+    pub fn read_any(folder: &Path) -> Result<Vec<Self>> {
         let entries = std::fs::read_dir(folder)
             .with_context(|| format!("cannot read the run's folder {}", folder.display()))?;
         let mut files: Vec<_> = entries
@@ -265,11 +280,6 @@ impl RunResult {
             })
             .collect();
         files.sort();
-        ensure!(
-            !files.is_empty(),
-            "{} holds no result-*.json: not the folder of a finished run",
-            folder.display()
-        );
         files.iter().map(|path| Self::read_file(path)).collect()
     }
 }

@@ -8,4 +8,4 @@ mod load_task;
 mod prepare;
 mod rows;
 
-pub use prepare::{PreparedTasks, RowHashes, ScoredRows};
+pub use prepare::{PreparedTasks, RowHashes, ScoredRows, first_task};

@@ -1,10 +1,10 @@
 //! Turns the rows of a suite into the tasks of a sequence.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
 use burn::data::dataset::InMemDataset;
 use continual::method::OptimizerName;
@@ -101,11 +101,7 @@ impl PreparedTasks {
     ///
     /// If the suite cannot be read, lacks rows or is inconsistent with the settings.
     pub fn load(config: &RunConfig, tokenizer: &TextTokenizer, scored: ScoredRows) -> Result<Self> {
-        let path = match &config.data {
-            Some(path) => path.clone(),
-            None => builtin::suite(&config.registries, &config.benchmark)?,
-        };
-        let suite = config.registries.benchmarks.open(&path)?;
+        let (path, suite) = suite_of(config)?;
         check_task_epochs(config, &suite)?;
         let loader = TaskLoader {
             config,
@@ -246,6 +242,34 @@ impl PreparedTasks {
     }
 }
 
+/// The name of the task that the one order of a configuration begins with; reads no row.
+///
+/// # Errors
+///
+/// If there is no such suite or order.
+pub fn first_task(config: &RunConfig) -> Result<String> {
+    let (_, suite) = suite_of(config)?;
+    let order = suite.order(&config.order)?;
+    let first = order
+        .first()
+        .with_context(|| no_task(&suite, &config.order))?;
+    Ok(first.name.clone())
+}
+
+/// The suite of a configuration, and its folder.
+fn suite_of(config: &RunConfig) -> Result<(PathBuf, Suite)> {
+    let path = match &config.data {
+        Some(path) => path.clone(),
+        None => builtin::suite(&config.registries, &config.benchmark)?,
+    };
+    let suite = config.registries.benchmarks.open(&path)?;
+    Ok((path, suite))
+}
+
+fn no_task(suite: &Suite, order: &str) -> String {
+    format!("order {order} of {} names no task", suite.name)
+}
+
 /// Checks the task names in `task_epochs`. An order's own settings may name any task of the
 /// benchmark, because a preset of the CL benchmark sets the epochs of a task that a miniature may
 /// lack. Any other name that is not a task of the suite is an error.
@@ -272,11 +296,7 @@ fn check_task_epochs(config: &RunConfig, suite: &Suite) -> Result<()> {
 
 /// Refuses a suite without tasks or with two tasks of the same name.
 fn check_suite(suite: &Suite, specs: &[&TaskSpec], order: &str) -> Result<()> {
-    ensure!(
-        !specs.is_empty(),
-        "order {order} of {} names no task",
-        suite.name
-    );
+    ensure!(!specs.is_empty(), no_task(suite, order));
     for (index, task) in suite.tasks.iter().enumerate() {
         ensure!(
             suite.tasks[..index]

@@ -2,19 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use burn::module::Module;
 use continual::checkpoint::{Checkpoint, StatePart};
 use continual::method::{ShownTask, Vocabulary};
 use continual::{
-    CheckpointPolicy, Event, Method, MethodInputs, NoCheckpoints, Sequence, SequenceConfig,
-    TaskDiagnostics,
+    CheckpointPolicy, Event, Method, MethodInputs, Sequence, SequenceConfig, TaskDiagnostics,
 };
 use lm::Model;
 use report::record::{RunFolder, RunResult, layers_csv};
 
-use super::recorder::{Recorder, RecorderPolicy};
+use super::recorder::{Recorder, RecorderPolicy, StoppedOnly};
 use super::work::Work;
 use crate::base::BaseModel;
 use crate::data::PreparedTasks;
@@ -92,12 +92,23 @@ impl Outcome {
     }
 }
 
+/// What a job leaves of itself while it goes on.
+pub enum Keeping<'a, 'b> {
+    /// Its log and its checkpoints.
+    Recorded(&'a RefCell<Recorder<'b>>),
+    /// Nothing: another process begins it anew. It ends early after Ctrl-C and as soon as `stop` is set.
+    Nothing {
+        /// Set when another job ended with an error.
+        stop: &'a AtomicBool,
+    },
+}
+
 /// Runs a method over the tasks, from the base model or from the recorder's latest checkpoint.
 ///
 /// # Errors
 ///
 /// The first error of training, scoring or saving; an interruption, once the run is saved.
-pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Result<Outcome> {
+pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
     let Job {
         config,
         base,
@@ -116,6 +127,10 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
             size: base.tokenizer.vocabulary_size(),
             ends: base.tokenizer.stop_tokens(),
         }),
+    };
+    let recorder = match keeping {
+        Keeping::Recorded(recorder) => Some(recorder),
+        Keeping::Nothing { .. } => None,
     };
     let mut implementation = config.kind(method)?.build(config.method(method), inputs)?;
     let latest = recorder.and_then(|recorder| recorder.borrow().latest());
@@ -142,10 +157,9 @@ pub fn sequence(job: &Job<'_>, recorder: Option<&RefCell<Recorder<'_>>>) -> Resu
         general: prepared.general.as_ref(),
         config: &settings,
     };
-    let mut keeping = recorder.map(RecorderPolicy);
-    let policy: &mut dyn CheckpointPolicy = match &mut keeping {
-        Some(keeping) => keeping,
-        None => &mut NoCheckpoints,
+    let policy: &mut dyn CheckpointPolicy = match keeping {
+        Keeping::Recorded(recorder) => &mut RecorderPolicy(recorder),
+        Keeping::Nothing { stop } => &mut StoppedOnly(stop),
     };
     let shown = JobProgress {
         name,

@@ -4,6 +4,6 @@ mod execute;
 mod recorder;
 mod work;
 
-pub use execute::{Job, Outcome, sequence};
-pub use recorder::{CHECKPOINTS, Recorder, RecorderPolicy};
+pub use execute::{Job, Keeping, Outcome, sequence};
+pub use recorder::{CHECKPOINTS, Recorder};
 pub use work::{TaskSize, Work};

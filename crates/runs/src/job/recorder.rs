@@ -220,3 +220,20 @@ impl CheckpointPolicy for RecorderPolicy<'_, '_> {
         interrupt::requested() || stopped || recorder.failed.is_some()
     }
 }
+
+/// The policy of a job that is not saved, and can be stopped: after Ctrl-C, or when another job ended with an error.
+pub struct StoppedOnly<'a>(pub &'a AtomicBool);
+
+impl CheckpointPolicy for StoppedOnly<'_> {
+    fn due(&mut self, _pause: Pause) -> bool {
+        false
+    }
+
+    fn save(&mut self, _state: Value, _parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
+        Ok(())
+    }
+
+    fn stopping(&self) -> bool {
+        interrupt::requested() || self.0.load(Ordering::SeqCst)
+    }
+}

@@ -17,7 +17,7 @@ use super::tables_file;
 use crate::base::BaseModel;
 use crate::data::PreparedTasks;
 use crate::interrupt;
-use crate::job::{self, CHECKPOINTS, Job, Outcome, Recorder, Work};
+use crate::job::{self, CHECKPOINTS, Job, Keeping, Outcome, Recorder, Work};
 use crate::progress::Progress;
 use crate::settings::RunConfig;
 use crate::side_by_side::side_by_side;
@@ -203,7 +203,7 @@ fn one(
         .with_checkpoints(folder, stem, &run.identity.key, &job.config.checkpoints)?
         .with_events(folder, stem, &job.prepared.tasks)?;
     let recorder = RefCell::new(recorder);
-    let mut outcome = job::sequence(job, Some(&recorder))?;
+    let mut outcome = job::sequence(job, Keeping::Recorded(&recorder))?;
     outcome.result.identity = Some(run.identity.clone());
     outcome.result.tuned = Some(job.config.is_tuned(job.method));
     let recorder = recorder.into_inner();

@@ -86,7 +86,7 @@ impl<F: Form<N>, const N: usize> AdaptedLayers<F, N> {
         model: &M,
         mut start: impl FnMut(&SelectedTarget) -> [TensorData; N],
     ) -> Result<(), ContinualError> {
-        let targets = self.config.targets.selected(model)?;
+        let targets = self.config.selected(model)?;
         if self.layers.is_empty() {
             let layers = targets.iter().map(|target| Layer {
                 target: target.clone(),
@@ -173,7 +173,7 @@ impl<F: Form<N>, const N: usize> AdaptedLayers<F, N> {
         saved: &Checkpoint,
         check: impl Fn(&Layer<N>) -> Result<(), String>,
     ) -> Result<(), ContinualError> {
-        let targets = self.config.targets.selected(base)?;
+        let targets = self.config.selected(base)?;
         let rank = self.config.adapter_rank;
         if let Some((version, layers)) = state::restored::<F, N>(saved, rank, targets, check)? {
             self.version = version;

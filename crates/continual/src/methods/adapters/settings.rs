@@ -1,6 +1,6 @@
 //! What is set in every method with adapters.
 
-use ::osft::{OsftError, Targets};
+use ::osft::{SelectedTarget, Targets};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
@@ -60,16 +60,41 @@ impl AdapterConfig {
         self.alpha / self.adapter_rank as f64
     }
 
+    /// The parameters of a module that get an adapter.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::NoTarget`](::osft::OsftError::NoTarget) if a pattern selects nothing; [`ContinualError::AdapterRank`] for the first parameter
+    /// that is narrower than its adapter.
+    pub(super) fn selected(
+        &self,
+        module: &impl Module,
+    ) -> Result<Vec<SelectedTarget>, ContinualError> {
+        let targets = self.targets.selected(module)?;
+        let rank = self.adapter_rank;
+        let narrow = targets
+            .iter()
+            .find(|target| target.shape[0].min(target.shape[1]) < rank);
+        match narrow {
+            None => Ok(targets),
+            Some(SelectedTarget { path, shape, .. }) => Err(ContinualError::AdapterRank {
+                layer: path.clone(),
+                shape: *shape,
+                rank,
+            }),
+        }
+    }
+
     /// Number of scalars in the adapters of a module.
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing.
+    /// The errors of [`selected`](Self::selected).
     pub(super) fn numbers<F: Form<N>, const N: usize>(
         &self,
         module: &impl Module,
-    ) -> Result<usize, OsftError> {
-        let targets = self.targets.selected(module)?.into_iter();
+    ) -> Result<usize, ContinualError> {
+        let targets = self.selected(module)?.into_iter();
         Ok(targets
             .map(|target| numbers::<F, N>(self.adapter_rank, target.shape))
             .sum())
@@ -79,11 +104,11 @@ impl AdapterConfig {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing.
+    /// The errors of [`selected`](Self::selected).
     pub(super) fn memory<F: Form<N>, const N: usize>(
         &self,
         model: &impl Module,
-    ) -> Result<MemoryNeeds, OsftError> {
+    ) -> Result<MemoryNeeds, ContinualError> {
         // This also looks up the targets, the setting that is wrong most often.
         let adapters = self.numbers::<F, N>(model)?;
         let targets = self.targets.selected(model)?.into_iter();

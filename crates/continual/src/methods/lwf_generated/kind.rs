@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::LwfGenerated;
 use crate::error::ContinualError;
-use crate::method::{KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
+use crate::method::{
+    ComparedProbabilities, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind,
+    SearchedSetting,
+};
+use crate::methods::distillation::MATRICES;
 use crate::methods::settings::{check, check_strength, check_temperature};
 
 /// Name of the kind.
@@ -94,13 +98,17 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LwfGeneratedKind {
 
     fn memory(
         &self,
-        _settings: &LwfGeneratedConfig,
+        settings: &LwfGeneratedConfig,
         model: &M,
     ) -> Result<MemoryNeeds, ContinualError> {
         let parameters = model.num_params();
         Ok(MemoryNeeds {
             // The weights at the start of the task.
             attached: 4 * parameters,
+            compared: Some(ComparedProbabilities {
+                matrices: MATRICES,
+                rows: Some([settings.rows_per_step.min(settings.rows), settings.tokens]),
+            }),
             ..MemoryNeeds::of_weights(parameters, parameters)
         })
     }

@@ -5,8 +5,8 @@ use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use super::MergeMethod;
 use super::rule::{MergeRule, TaskWeight, TaskWeightName};
+use super::{MergeMethod, singular, ties};
 use crate::error::ContinualError;
 use crate::method::{MemoryNeeds, Method, MethodInputs, MethodKind, SearchedSetting};
 use crate::methods::NoSettings;
@@ -151,7 +151,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for TiesKind {
     }
 
     fn memory(&self, _settings: &TiesSettings, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        Ok(with_copies(model, 2))
+        Ok(MemoryNeeds {
+            merging: 4 * ties::NUMBERS * model.num_params(),
+            ..with_copies(model, 2)
+        })
     }
 
     fn searched(&self, _settings: &TiesSettings) -> Vec<SearchedSetting> {
@@ -186,7 +189,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for ThresholdKind {
     }
 
     fn memory(&self, _settings: &NoSettings, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        Ok(with_copies(model, 1))
+        Ok(MemoryNeeds {
+            merging: singular::bytes(model),
+            ..with_copies(model, 1)
+        })
     }
 
     fn build(

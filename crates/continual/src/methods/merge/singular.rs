@@ -68,6 +68,27 @@ pub(super) fn repaired<M: Module>(start: &M, end: M) -> Result<Repaired<M>, Cont
     })
 }
 
+/// Bytes that [`repaired`] holds on the host: all changes and what is kept of them in f32, and of as many matrices as
+/// there are threads, the largest, what a decomposition takes in f64: the matrix, its copy, and the singular vectors of
+/// either side.
+pub(super) fn bytes<M: Module>(model: &M) -> usize {
+    let shapes = shapes(model);
+    let mut matrices: Vec<usize> = shapes
+        .iter()
+        .filter_map(|shape| match shape.dims[..] {
+            [rows, columns] => Some(2 * rows * columns + (rows + columns) * rows.min(columns)),
+            _ => None,
+        })
+        .collect();
+    matrices.sort_unstable_by(|a, b| b.cmp(a));
+    let numbers: usize = shapes
+        .iter()
+        .map(|shape| shape.dims.iter().product::<usize>())
+        .sum();
+    let at_a_time = matrices.iter().take(rayon::current_num_threads());
+    2 * 4 * numbers + 8 * at_a_time.sum::<usize>()
+}
+
 struct Shape {
     path: String,
     dims: Vec<usize>,

@@ -49,6 +49,10 @@ pub(super) fn merged<M: Module>(base: &M, start: &M, end: M, density: f64, scale
     })
 }
 
+/// Numbers in f32 that [`merged`] holds on the host for every parameter: the base model's, two changes, and the sizes of
+/// one of them while it is trimmed.
+pub(super) const NUMBERS: usize = 4;
+
 fn values(vector: &Tensor<1>) -> Vec<f32> {
     vector.clone().into_data().iter::<f32>().collect()
 }

@@ -54,6 +54,7 @@ pub(in crate::methods) fn needs<M: Module>(
         attached: 4 * (numbers.starts + numbers.bases + numbers.attached) + of_gradients,
         gradients: 4 * numbers.trained,
         moments: 8 * numbers.trained,
+        ..MemoryNeeds::default()
     })
 }
 

@@ -69,14 +69,14 @@ fn figures(config: &OsftConfig, measured: &Measured) -> Vec<Figure> {
             Combine::Largest,
         )
     };
-    let worst = measured.leaks.worst();
+    let worst = beyond_rounding(&measured.leaks).worst();
     let mut figures = vec![
         leak(
             "leak in",
             match config.scaling {
                 Scaling::Hard => {
                     "the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` of any layer and task; rounding leaks about \
-                     `6e-8 ‖W‖ / ‖ΔW‖`"
+                     `6e-8 ‖W‖ / ‖ΔW‖`, and that of a layer which hardly moved (`‖ΔW‖ < 6e-5 ‖W‖`) is left out"
                 }
                 Scaling::Ridge | Scaling::Scaled => {
                     "the largest `‖P_hᵀ ΔW‖ / ‖ΔW‖` of any layer and task in directions of scale 0; the \
@@ -123,6 +123,35 @@ fn figures(config: &OsftConfig, measured: &Measured) -> Vec<Figure> {
         ));
     }
     figures
+}
+
+/// A change of less than this share of its weight is so small that rounding to f32 alone leaks a thousandth of it: 2¹⁰
+/// times the unit roundoff.
+const HARDLY_MOVED: f64 = 1.0 / 16_384.0;
+/// What rounding leaks, as a share of the weight: the unit roundoff of f32 grows with the square root of the number of
+/// steps, here for as many as 256.
+const ROUNDING: f64 = 1.0 / 1_048_576.0;
+
+/// Whether a leak of a layer is what rounding leaks from a change of almost nothing: its ratio then says how little the
+/// layer moved, and nothing of what is protected. A larger leak of such a layer is none of rounding.
+fn is_rounding(leak: f64, layer: &LayerLeak) -> bool {
+    layer.relative_change < HARDLY_MOVED && leak * layer.relative_change < ROUNDING
+}
+
+/// The same leaks without those of rounding in layers that hardly moved, as no leak.
+fn beyond_rounding(report: &LeakReport) -> LeakReport {
+    let layers = report.layers.iter().map(|layer| {
+        let beyond = |leak: f64| if is_rounding(leak, layer) { 0.0 } else { leak };
+        LayerLeak {
+            leak_in: beyond(layer.leak_in),
+            leak_out: beyond(layer.leak_out),
+            leak_both: beyond(layer.leak_both),
+            ..layer.clone()
+        }
+    });
+    LeakReport {
+        layers: layers.collect(),
+    }
 }
 
 /// Columns of the table of layers.
@@ -226,6 +255,10 @@ fn moved_text(measured: &Measured) -> Option<String> {
         "at most"
     );
     let number = |value: Option<f64>| value.map_or("–".to_string(), |v| format!("{v:.1e}"));
+    let ratio = |value: f64, layer: &LayerLeak| match is_rounding(value, layer) {
+        true => "–".to_string(),
+        false => format!("{value:.0e}"),
+    };
     for (index, leak) in leaks.iter().enumerate() {
         let since_base = measured
             .since_base
@@ -233,11 +266,11 @@ fn moved_text(measured: &Measured) -> Option<String> {
             .and_then(|since_base| since_base.get(index));
         let _ = writeln!(
             text,
-            "{:width$}  {:>8.0e}  {:>8.0e}  {:>8.0e}  {:>8.4}  {:>10}  {:>10}  {:>10}  {:>10}",
+            "{:width$}  {:>8}  {:>8}  {:>8}  {:>8.4}  {:>10}  {:>10}  {:>10}  {:>10}",
             leak.path,
-            leak.leak_in,
-            leak.leak_out,
-            leak.leak_both,
+            ratio(leak.leak_in, leak),
+            ratio(leak.leak_out, leak),
+            ratio(leak.leak_both, leak),
             leak.relative_change,
             number(leak.outputs.map(|o| o.measured)),
             number(leak.outputs.map(|o| o.bound)),
@@ -246,4 +279,41 @@ fn moved_text(measured: &Measured) -> Option<String> {
         );
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(leak_in: f64, relative_change: f64) -> LayerLeak {
+        LayerLeak {
+            path: "layer".to_string(),
+            leak_in,
+            relative_change,
+            ..LayerLeak::default()
+        }
+    }
+
+    #[test]
+    fn the_leak_of_a_layer_that_hardly_moved_is_none_unless_it_is_more_than_rounding() {
+        // Rounding of 6e-8 of the weight; half of what moved; 2 % of a change that is large enough to tell.
+        let layers = [layer(2e-3, 3e-5), layer(0.5, 3e-5), layer(0.02, 1e-3)];
+        let report = LeakReport {
+            layers: layers.to_vec(),
+        };
+        let left = beyond_rounding(&report).layers;
+        let left: Vec<f64> = left.iter().map(|layer| layer.leak_in).collect();
+        assert_eq!(left, [0.0, 0.5, 0.02]);
+        let measured = Measured {
+            leaks: report,
+            stored_leaks: None,
+            since_base: None,
+        };
+        let text = moved_text(&measured).unwrap_or_default();
+        let column = |line: &str| line.split_whitespace().nth(1).map(str::to_string);
+        let shown: Vec<String> = text.lines().skip(1).filter_map(column).collect();
+        assert_eq!(shown, ["–", "5e-1", "2e-2"]);
+        // What is not finite is never left out.
+        assert!(!is_rounding(f64::NAN, &layer(f64::NAN, f64::NAN)));
+    }
 }

@@ -115,7 +115,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraDecayKind {
     }
 
     fn memory(&self, settings: &LoraDecayConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        Ok(settings.adapters().memory::<LoraAdapter, 2>(model)?)
+        settings.adapters().memory::<LoraAdapter, 2>(model)
     }
 
     fn searched(&self, _settings: &LoraDecayConfig) -> Vec<SearchedSetting> {

@@ -40,7 +40,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for IncLoraKind {
     }
 
     fn memory(&self, settings: &AdapterConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        Ok(settings.memory::<LoraAdapter, 2>(model)?)
+        settings.memory::<LoraAdapter, 2>(model)
     }
 
     fn build(

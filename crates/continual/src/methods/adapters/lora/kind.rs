@@ -85,7 +85,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraKind {
     }
 
     fn memory(&self, settings: &LoraConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        Ok(settings.adapters().memory::<LoraAdapter, 2>(model)?)
+        settings.adapters().memory::<LoraAdapter, 2>(model)
     }
 
     fn searched(&self, _settings: &LoraConfig) -> Vec<SearchedSetting> {

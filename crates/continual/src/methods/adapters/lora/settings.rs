@@ -1,6 +1,6 @@
 //! Settings of `lora` and `o-lora`.
 
-use ::osft::{OsftError, Targets};
+use ::osft::Targets;
 use burn::module::{LoraAdapter, Module};
 use serde::{Deserialize, Serialize};
 
@@ -113,8 +113,8 @@ impl LoraConfig {
     ///
     /// # Errors
     ///
-    /// [`OsftError::NoTarget`] if a pattern selects nothing.
-    pub fn adapter_parameters<M: Module>(&self, module: &M) -> Result<usize, OsftError> {
+    /// [`ContinualError::Osft`] if a pattern selects nothing; [`ContinualError::AdapterRank`].
+    pub fn adapter_parameters<M: Module>(&self, module: &M) -> Result<usize, ContinualError> {
         self.adapters().numbers::<LoraAdapter, 2>(module)
     }
 

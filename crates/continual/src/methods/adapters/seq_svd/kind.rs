@@ -48,7 +48,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for SeqSvdKind {
     }
 
     fn memory(&self, settings: &SeqSvdConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        Ok(settings.adapters().memory::<SvdAdapter, 3>(model)?)
+        settings.adapters().memory::<SvdAdapter, 3>(model)
     }
 
     fn searched(&self, _settings: &SeqSvdConfig) -> Vec<SearchedSetting> {

@@ -56,8 +56,6 @@ impl<M: LanguageModel + 'static> MethodKind<M> for SingularLoraKind {
     }
 
     fn memory(&self, settings: &AdapterConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
-        let targets = settings.targets.selected(model)?;
-        self.0.check_rank(settings, &targets)?;
         let needs = settings.memory::<LoraAdapter, 2>(model)?;
         Ok(MemoryNeeds {
             // With the factors that the adapters started with.

@@ -2,7 +2,7 @@
 
 mod kind;
 
-use ::osft::{SelectedTarget, SingularTriplets, WhichTriplets};
+use ::osft::{SingularTriplets, WhichTriplets};
 use burn::module::{LoraAdapter, Module};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::TensorData;
@@ -67,8 +67,8 @@ impl SingularLora {
         context: TaskContext<'_>,
     ) -> Result<(), ContinualError> {
         let config = self.adapters.config();
-        self.start
-            .check_rank(config, &config.targets.selected(model)?)?;
+        // Before the weights are decomposed: each must have as many singular values as its adapter takes.
+        config.selected(model)?;
         let (rank, scale) = (config.adapter_rank, config.scale());
         let which = match self.start {
             SingularStart::Smallest => WhichTriplets::Smallest(rank),
@@ -97,32 +97,6 @@ impl SingularStart {
         match self {
             Self::Smallest => "milora",
             Self::Largest => "pissa",
-        }
-    }
-
-    /// Checks that every target has as many singular values as an adapter takes.
-    ///
-    /// # Errors
-    ///
-    /// [`ContinualError::MethodSetting`] for the first target that has fewer.
-    fn check_rank(
-        self,
-        config: &AdapterConfig,
-        targets: &[SelectedTarget],
-    ) -> Result<(), ContinualError> {
-        let rank = config.adapter_rank;
-        let values = |target: &SelectedTarget| target.shape[0].min(target.shape[1]);
-        match targets.iter().find(|target| values(target) < rank) {
-            None => Ok(()),
-            Some(target) => Err(ContinualError::MethodSetting {
-                setting: format!("methods.{}.adapter_rank", self.name()),
-                reason: format!(
-                    "expected at most {}, the number of singular values of {}, found {rank}: lower it, or choose \
-                     other targets",
-                    values(target),
-                    target.path
-                ),
-            }),
         }
     }
 }
