@@ -5,7 +5,7 @@
 mod common;
 
 use burn::tensor::Device;
-use common::network::{Network, energy, inputs, observed, split};
+use common::network::{Network, energy, inputs, split};
 use common::sinks::{calibrated, skipping, with_sinks};
 use osft::{
     Calibration, Calibrator, MomentConfig, Osft, OsftError, Shrinkage, SplitContext, TokenLength,
