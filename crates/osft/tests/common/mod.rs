@@ -5,6 +5,7 @@
 pub mod drawn;
 pub mod host;
 pub mod network;
+pub mod sinks;
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
