@@ -133,14 +133,14 @@ fn unsupported_versions_and_wrong_bytes_are_typed_errors() {
             .windows(label.len())
             .position(|window| window == label);
         let mut bytes = bytes.to_vec();
-        bytes[place.unwrap() + label.len()] = b'7';
+        bytes[place.unwrap() + label.len()] = b'9';
         bytes
     };
     match read(&newer(&split)) {
-        Err(error @ OsftError::OtherFormat { found: 7, .. }) => {
+        Err(error @ OsftError::OtherFormat { found: 9, .. }) => {
             let text = error.to_string();
             assert!(
-                text.contains("version 7") && text.contains("reads 4"),
+                text.contains("version 9") && text.contains("reads 4"),
                 "{text}"
             );
         }
@@ -149,8 +149,8 @@ fn unsupported_versions_and_wrong_bytes_are_typed_errors() {
     assert!(matches!(
         Calibration::from_bytes(&newer(&calibration)),
         Err(OsftError::OtherFormat {
-            found: 7,
-            supported: 5,
+            found: 9,
+            supported: 7,
             ..
         })
     ));

@@ -213,6 +213,20 @@ impl Memory {
                 ],
             });
         }
+        if calibrates && needs.splits && config.calibration.held_out {
+            phases.push(Phase {
+                name: "checking whether the rows are enough",
+                parts: vec![
+                    program.clone(),
+                    weights.clone(),
+                    changed_targets(needs, parameters),
+                    moments(sets),
+                    part("moments of half of the rows", stored),
+                    part("bases of a split from them", needs.attached),
+                    part("decompositions", split(passes)),
+                ],
+            });
+        }
         let asks = work.questions > 0;
         let answering =
             usize::from(asks) * evaluated * (work.longest_question + config_new_tokens(config));

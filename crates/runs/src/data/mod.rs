@@ -6,6 +6,7 @@ mod lengths;
 mod limits;
 mod load_task;
 mod prepare;
+mod probe;
 mod rows;
 
 pub use prepare::{PreparedTasks, RowHashes, ScoredRows, first_task};

@@ -1,12 +1,10 @@
 //! Turns the rows of a suite into the tasks of a sequence.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use benchmarks::{Published, Score, Suite, TaskSpec, load_rows};
-use burn::data::dataset::InMemDataset;
+use benchmarks::{Published, Score, Suite, TaskSpec};
 use continual::method::OptimizerName;
 use continual::{EvaluationSet, LabelScores, Scorer, Task, rows_fingerprint};
 use lm::TextTokenizer;
@@ -14,14 +12,10 @@ use report::hash::sha256;
 
 use super::builtin;
 use super::labels;
-use super::lengths::answer_limit;
 use super::load_task::TaskLoader;
-use super::rows::questions;
+use super::probe;
 use crate::progress::Progress;
 use crate::settings::RunConfig;
-
-/// Longest answer of the general-knowledge probe in tokens.
-const GENERAL_NEW_TOKENS: usize = 12;
 
 /// The split whose rows are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +117,7 @@ impl PreparedTasks {
         labels::check_any(config, &tasks)?;
         let general = match &suite.general {
             Some(file) => {
-                let (set, said) = general(&path.join(file), config, tokenizer)?;
+                let (set, said) = probe::general(&path.join(file), config, tokenizer)?;
                 remarks.extend(said);
                 Some(set)
             }
@@ -316,50 +310,4 @@ fn check_suite(suite: &Suite, specs: &[&TaskSpec], order: &str) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The general-knowledge probe, and remarks on its truncated questions.
-fn general(
-    path: &Path,
-    config: &RunConfig,
-    tokenizer: &TextTokenizer,
-) -> Result<(EvaluationSet, Vec<String>)> {
-    let rows = load_rows(path)?.into_iter().enumerate();
-    let rows = rows.filter(|(index, _)| config.general_rows.asks(*index));
-    let rows: Vec<_> = rows.map(|(_, row)| row).collect();
-    ensure!(
-        !rows.is_empty(),
-        "{} has no row that general_rows asks",
-        path.display()
-    );
-    let (limit, lowered) = answer_limit(GENERAL_NEW_TOKENS, config.max_length, tokenizer.framing());
-    let (questions, cut) = match questions(
-        &InMemDataset::new(rows),
-        config.max_length,
-        limit,
-        tokenizer,
-    ) {
-        Ok(found) => found,
-        Err(bad) => bail!(
-            "{}, row {} (from 0): {}",
-            path.display(),
-            bad.index,
-            bad.reason
-        ),
-    };
-    let remarks = lowered
-        .into_iter()
-        .chain(cut.sentences("probe", config.max_length, limit, true));
-    let remarks = remarks
-        .map(|line| format!("general knowledge: {line}"))
-        .collect();
-    let set = EvaluationSet {
-        questions,
-        scorer: Arc::new(BenchmarkScore {
-            score: Score::accuracy(),
-            labels: Vec::new(),
-        }),
-        max_new_tokens: limit,
-    };
-    Ok((set, remarks))
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use continual::SampleSize;
+use continual::method::CalibrationUse;
 use serde::{Deserialize, Serialize};
+
+use super::RunConfig;
 
 /// The rows that OSFT calibrates on; test rows never belong to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,5 +168,21 @@ impl BaseSample {
             Self::Text => "text",
             Self::Questions => "questions",
         }
+    }
+}
+
+impl RunConfig {
+    /// Whether any method needs calibration data: rows of the tasks, of the base model, or both.
+    pub fn reads_calibration(&self) -> bool {
+        let mut methods = self.compare.iter();
+        let of_tasks = |method: &String| self.calibration_use(method) == CalibrationUse::OfTasks;
+        self.reads_base_rows() || methods.any(of_tasks)
+    }
+
+    /// Whether any method needs rows that stand for what the base model knows.
+    pub fn reads_base_rows(&self) -> bool {
+        let mut methods = self.compare.iter();
+        self.calibration.base_rows > 0
+            && methods.any(|method| self.calibration_use(method).reads_base_rows())
     }
 }

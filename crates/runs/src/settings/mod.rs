@@ -287,20 +287,6 @@ impl RunConfig {
         let mut methods = self.compare.iter();
         methods.all(|method| self.learning_rates.contains_key(method))
     }
-
-    /// Whether any method needs calibration data: rows of the tasks, of the base model, or both.
-    pub fn reads_calibration(&self) -> bool {
-        let mut methods = self.compare.iter();
-        let of_tasks = |method: &String| self.calibration_use(method) == CalibrationUse::OfTasks;
-        self.reads_base_rows() || methods.any(of_tasks)
-    }
-
-    /// Whether any method needs rows that stand for what the base model knows.
-    pub fn reads_base_rows(&self) -> bool {
-        let mut methods = self.compare.iter();
-        self.calibration.base_rows > 0
-            && methods.any(|method| self.calibration_use(method).reads_base_rows())
-    }
 }
 
 /// The learning rate of methods that have none of their own.

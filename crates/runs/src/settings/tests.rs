@@ -79,7 +79,7 @@ fn presets_are_valid_and_differ_from_the_defaults() {
                     assert_eq!(paper.protected_share, osft::ShareRule::fixed(1.0));
                     assert_eq!(paper.others, osft::Others::Trained);
                 }
-                "tuned" => assert_eq!(rate, 3e-4),
+                "tuned" => assert_eq!(rate, 2.91e-4),
                 other => panic!("{other} is not checked here"),
             }
             names.push(preset.name);
