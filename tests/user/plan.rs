@@ -207,7 +207,9 @@ fn a_model_of_7_billion_parameters_is_planned_from_its_shape() {
     // 6.74 billion weights in f32 are 27 GB.
     assert!(plan.contains("27.0 GB"), "{plan}");
     let peak_of_plan = planned(&plan);
-    assert!((30_000.0..80_000.0).contains(&peak_of_plan), "{plan}");
+    assert!((30_000.0..90_000.0).contains(&peak_of_plan), "{plan}");
+    // Most of it is the check of the rows, which can be left out.
+    assert!(plan.contains("--set calibration.held_out=false"), "{plan}");
     let adapters = succeed(&[
         "plan",
         "--model",
