@@ -58,7 +58,7 @@ pub fn assemble(
             });
         };
         let source = benchmarks.open(folder)?;
-        let spec = task_of(&source, &wanted.name)?;
+        let spec = source.task(&wanted.name)?;
         let (rows, repairs) = repaired(load_task(folder, spec)?);
         remarks.extend(
             repairs
@@ -124,19 +124,6 @@ pub fn assemble(
     }
     files.insert("suite.json".to_string(), json(&suite));
     Ok(Assembled { files, remarks })
-}
-
-fn task_of<'a>(suite: &'a Suite, name: &str) -> Result<&'a TaskSpec, BenchmarkError> {
-    let mut tasks = suite.tasks.iter();
-    tasks.find(|task| task.name == name).ok_or_else(|| {
-        let known: Vec<&str> = suite.tasks.iter().map(|task| task.name.as_str()).collect();
-        BenchmarkError::UnknownTask {
-            suite: suite.name.clone(),
-            name: name.to_string(),
-            known: known.join(", "),
-            suggestion: None,
-        }
-    })
 }
 
 /// Indented JSON with a line break at the end.

@@ -28,8 +28,7 @@ impl Suite {
         };
         let mut tasks: Vec<&TaskSpec> = Vec::new();
         for name in names {
-            let task = self.tasks.iter().find(|task| task.name == name);
-            let task = task.ok_or_else(|| self.unknown_task(name))?;
+            let task = self.task(name)?;
             if tasks.iter().any(|other| other.name == name) {
                 return Err(BenchmarkError::RepeatedTask {
                     order: order.to_string(),
@@ -39,6 +38,16 @@ impl Suite {
             tasks.push(task);
         }
         Ok(tasks)
+    }
+
+    /// The task with a name.
+    ///
+    /// # Errors
+    ///
+    /// [`BenchmarkError::UnknownTask`].
+    pub(crate) fn task(&self, name: &str) -> Result<&TaskSpec, BenchmarkError> {
+        let task = self.tasks.iter().find(|task| task.name == name);
+        task.ok_or_else(|| self.unknown_task(name))
     }
 
     fn unknown_task(&self, name: &str) -> BenchmarkError {

@@ -2,7 +2,7 @@
 
 use ::osft::{
     BasePrecision, Combine, DEFAULT_ALPHA, GrowingEnergy, OsftConfig, Scaling, ShareRule,
-    ShareRules, SplitCache, SplitSource, Targets,
+    ShareRules, SplitSource, Targets,
 };
 use burn::tensor::Device;
 use lm::LanguageModel;
@@ -242,12 +242,6 @@ impl<M: LanguageModel + 'static> MethodKind<M> for InputProjectionKind {
         if !settings.protect_base {
             method = method.without_base();
         }
-        if let Some(folder) = inputs.cache {
-            method = method.with_split_cache(SplitCache::in_folder(folder));
-        }
-        if let Some(data) = inputs.calibration {
-            method = method.with_calibration(data.clone());
-        }
-        Ok(Box::new(method))
+        Ok(Box::new(method.with_inputs(inputs)))
     }
 }

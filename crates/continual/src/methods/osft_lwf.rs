@@ -192,7 +192,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftLwfKind {
         inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
         let term = GeneratedTerm::new(settings.term, inputs.vocabulary, inputs.seed)?;
-        let osft = self.0.method(settings.osft, inputs);
+        let osft = OsftMethod::new(settings.osft).with_inputs(inputs);
         Ok(Box::new(OsftLwf { osft, term }))
     }
 }

@@ -62,21 +62,16 @@ impl OsftKind {
     }
 }
 
-impl OsftKind {
-    /// The method with these settings.
-    pub(in crate::methods) fn method(
-        &self,
-        settings: OsftConfig,
-        inputs: MethodInputs<'_>,
-    ) -> OsftMethod {
-        let mut method = OsftMethod::new(settings);
+impl OsftMethod {
+    /// Takes the calibration data and the cache of splits that a registry builds methods with.
+    pub(in crate::methods) fn with_inputs(mut self, inputs: MethodInputs<'_>) -> Self {
         if let Some(folder) = inputs.cache {
-            method = method.with_split_cache(SplitCache::in_folder(folder));
+            self = self.with_split_cache(SplitCache::in_folder(folder));
         }
         if let Some(data) = inputs.calibration {
-            method = method.with_calibration(data.clone());
+            self = self.with_calibration(data.clone());
         }
-        method
+        self
     }
 }
 
@@ -202,6 +197,6 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
         settings: OsftConfig,
         inputs: MethodInputs<'_>,
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
-        Ok(Box::new(self.method(settings, inputs)))
+        Ok(Box::new(OsftMethod::new(settings).with_inputs(inputs)))
     }
 }
