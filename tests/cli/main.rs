@@ -39,6 +39,7 @@ mod resume;
 mod runs;
 mod samples;
 mod side_by_side;
+mod suites;
 mod sweep;
 mod t5;
 mod tui;

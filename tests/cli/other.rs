@@ -178,10 +178,11 @@ fn suites_of_general_ability_stand_around_a_run() {
     let page = std::fs::read_to_string(run.join("report.md")).unwrap();
     assert_eq!(page.matches("## General ability").count(), 2, "{page}");
     let loss = |method: &str| -> f64 {
-        let file = only(&run, &format!("general-{method}-*-seed0.json"));
+        let file = only(&run, &format!("suites-{method}-*-seed0.json"));
         let text = std::fs::read_to_string(file).unwrap();
-        let scores: serde_json::Value = serde_json::from_str(&text).unwrap();
-        scores[0]["score"]["measures"][0]["mean"].as_f64().unwrap()
+        let stages: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(stages[0]["learned"], 1);
+        stages[0]["suites"][0]["values"][0][0].as_f64().unwrap()
     };
     assert_ne!(loss("seqft"), loss("osft-inputs-core-energy-0.9"));
     let error = fail(folder.path(), &["trace", "--general", "nothing"]);

@@ -40,6 +40,14 @@ pub enum ContinualError {
         /// The label.
         label: String,
     },
+    /// What is measured of the model beside its tasks could not be measured.
+    #[error("cannot measure the model after {learned} tasks")]
+    Probe {
+        /// Number of tasks learned by then.
+        learned: usize,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The loss or a gradient is NaN or infinite.
     #[error(
         "training diverged at step {step} of task {task:?} (loss {loss}, gradient norm \

@@ -32,4 +32,6 @@ pub use method::{
 pub use protocol::{
     EvaluationSet, LabelScores, Protocol, Question, ResultMatrix, Scorer, Scoring, Task, metrics,
 };
-pub use sequence::{Event, Sequence, SequenceConfig, SequenceOutcome, rows_fingerprint};
+pub use sequence::{
+    Event, Probe, Probed, Sequence, SequenceConfig, SequenceOutcome, rows_fingerprint,
+};

@@ -5,17 +5,18 @@
 mod common;
 
 use burn::tensor::Device;
-use continual::checkpoint::{Checkpoints, SEQUENCE_FILE, StatePart};
+use continual::checkpoint::{Checkpoints, SEQUENCE_FILE};
 use continual::methods::{MultiTaskFt, PerTaskFt, SeqFt};
 use continual::trainer::TrainConfig;
 use continual::{
-    CheckpointPolicy, ContinualError, Event, LabelScores, Method, NoCheckpoints, Pause, Sequence,
-    SequenceConfig, SequenceOutcome, Task,
+    ContinualError, Event, LabelScores, Method, NoCheckpoints, Sequence, SequenceConfig,
+    SequenceOutcome, Task,
 };
 use lm::{Decoder, TextTokenizer};
 use serde_json::Value;
 
 use common::labelled::Labelled;
+use common::stopping::Stopping;
 use common::*;
 
 /// The first task has labels, the second has none.
@@ -129,24 +130,6 @@ fn questions_that_are_answered_in_two_ways_are_reported_twice() {
         // Six scores of five questions, and the probe twice; three of the scores are of the task with labels.
         assert_eq!(questions, 5 * (6 + 2 + 3 * twice));
         assert_eq!(beside, 3 * twice);
-    }
-}
-
-/// Saves at every pause, and stops at every second one.
-struct Stopping<'a>(&'a mut Checkpoints, usize);
-
-impl CheckpointPolicy for Stopping<'_> {
-    fn due(&mut self, _: Pause) -> bool {
-        self.1 += 1;
-        true
-    }
-
-    fn save(&mut self, state: Value, parts: Vec<StatePart<'_>>) -> Result<(), ContinualError> {
-        self.0.save(&state, parts)
-    }
-
-    fn stopping(&self) -> bool {
-        self.1 >= 2
     }
 }
 

@@ -1,9 +1,10 @@
 //! Scores as a table.
 
 use anyhow::Result;
-use general::{Bootstrap, Comparison, Measure, Score, Unit};
+use general::{Bootstrap, Comparison, Score, Unit};
 use report::page::{empty_table, with_numbers};
 
+use crate::course::Course;
 use crate::kept::Evaluated;
 
 /// What the columns mean.
@@ -52,7 +53,7 @@ pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Resu
                 ),
             ];
             if let Some(comparison) = comparisons.get(index) {
-                cells.extend(compared_cells(comparison, measure));
+                cells.extend(compared_cells(comparison));
             }
             let seconds = match index {
                 0 => format!("{:.0}", evaluated.seconds),
@@ -65,14 +66,75 @@ pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Resu
     Ok(with_numbers(table))
 }
 
-fn compared_cells(comparison: &Comparison, measure: &Measure) -> [String; 4] {
+/// A section of a report: every score after training beside that before.
+///
+/// # Errors
+///
+/// If the scores are no pairs.
+pub fn section(title: &str, after: &[Evaluated], before: &[Evaluated]) -> Result<String> {
+    let table = table(after, before, true)?;
+    Ok(format!(
+        "## General ability: {title}\n\n{table}\n\n{LEGEND}\n\n"
+    ))
+}
+
+/// The section of a report: the scores in the end beside those before, and the suites' own measures after every stage.
+///
+/// # Errors
+///
+/// If scores are no pairs.
+pub fn course_section(title: &str, course: &Course) -> Result<String> {
+    let Some(last) = course.last() else {
+        return Ok(String::new());
+    };
+    let mut text = section(title, &last.after, &last.before)?;
+    if course.stages.len() > 1 {
+        text.push_str(&stages(course)?);
+        text.push_str("\n\n");
+    }
+    Ok(text)
+}
+
+/// The suites' own measures after every stage, each with its change since before the first one on the same rows.
+///
+/// # Errors
+///
+/// If the scores are no pairs.
+fn stages(course: &Course) -> Result<String> {
+    let mut table = empty_table(true);
+    table.set_header([
+        "tasks learned",
+        "suite",
+        "rows",
+        "before",
+        "after",
+        "change",
+    ]);
+    for stage in &course.stages {
+        for ((suite, comparison), after) in stage.comparisons()?.iter().zip(&stage.after) {
+            let [before, change, ..] = compared_cells(comparison);
+            table.add_row([
+                stage.learned.to_string(),
+                suite.clone(),
+                after.score.rows.len().to_string(),
+                before,
+                number(comparison.after, comparison.unit),
+                change,
+            ]);
+        }
+    }
+    Ok(with_numbers(table))
+}
+
+fn compared_cells(comparison: &Comparison) -> [String; 4] {
+    let unit = comparison.unit;
     let signed = |value: f64| match value < 0.0 {
-        true => format!("−{}", number(-value, measure.unit)),
-        false => format!("+{}", number(value, measure.unit)),
+        true => format!("−{}", number(-value, unit)),
+        false => format!("+{}", number(value, unit)),
     };
     let interval = &comparison.interval;
     [
-        number(comparison.before, measure.unit),
+        number(comparison.before, unit),
         format!(
             "{} [{}, {}]",
             signed(comparison.difference),

@@ -152,8 +152,9 @@ impl Measured<'_> {
         })?;
         progress.finish();
         println!("{}\n", suites.table(&scores)?);
-        let json =
-            serde_json::to_string(&serde_json::json!({"before": suites.before, "after": scores}))?;
+        let json = serde_json::to_string(
+            &serde_json::json!({"before": suites.before_training(), "after": scores}),
+        )?;
         let path = running.join(export::GENERAL);
         std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
         suites.section("before and after", &scores)

@@ -177,6 +177,29 @@ impl Score {
         self.measures.first()
     }
 
+    /// The score of the same rows with other values, measure by measure.
+    ///
+    /// # Errors
+    ///
+    /// [`GeneralError::Setting`] if there are not as many values as rows, or not as many lists as measures.
+    pub fn with_values(&self, values: Vec<Vec<f64>>) -> Result<Self, GeneralError> {
+        if values.len() != self.measures.len() {
+            return Err(GeneralError::Setting {
+                setting: "the number of lists of values",
+                expected: "the number of measures",
+                found: format!("{} for {} measures", values.len(), self.measures.len()),
+            });
+        }
+        let mut score = self.clone();
+        for (measure, values) in score.measures.iter_mut().zip(values) {
+            let sample = self.sample(&values)?;
+            measure.mean = sample.mean();
+            measure.standard_error = sample.standard_error();
+            measure.values = values;
+        }
+        Ok(score)
+    }
+
     /// The bootstrap interval of a measure's mean.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use crate::method::TaskDiagnostics;
 use crate::protocol::ResultMatrix;
 use crate::trainer::Step;
 
+use super::Probed;
+
 /// An event of a running sequence.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
@@ -20,6 +22,8 @@ pub enum Event<'a> {
         matrix: &'a ResultMatrix,
         /// Whether the general-knowledge probe was answered before the first task.
         general: bool,
+        /// What the probe found so far.
+        probed: &'a [Probed],
     },
     /// A task begins.
     TaskStarted {
@@ -68,6 +72,13 @@ pub enum Event<'a> {
     Answered {
         /// Number of questions.
         questions: usize,
+    },
+    /// The probe has done some rows.
+    Probed {
+        /// What it measures.
+        what: &'a str,
+        /// Number of further rows.
+        rows: usize,
     },
     /// A task is scored.
     Scored {

@@ -5,6 +5,7 @@ mod event;
 mod fingerprint;
 mod learn;
 mod outcome;
+mod probe;
 mod stages;
 mod state;
 
@@ -21,6 +22,7 @@ use crate::trainer::Training;
 pub use event::Event;
 pub use fingerprint::rows_fingerprint;
 pub use outcome::{SequenceConfig, SequenceOutcome};
+pub use probe::{Probe, Probed};
 use stages::stages;
 use state::State;
 
@@ -70,6 +72,23 @@ impl Sequence<'_> {
         policy: &mut dyn CheckpointPolicy,
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<SequenceOutcome<M>, ContinualError> {
+        self.run_probed(model, method, checkpoint, policy, None, on_event)
+    }
+
+    /// As [`run_kept`](Self::run_kept), and has `probe` measure the model after every stage.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_kept`](Self::run_kept), and the first error of the probe.
+    pub fn run_probed<M: LanguageModel>(
+        &self,
+        model: M,
+        method: &mut dyn Method<M>,
+        checkpoint: Option<&Checkpoint>,
+        policy: &mut dyn CheckpointPolicy,
+        probe: Option<&dyn Probe<M>>,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<SequenceOutcome<M>, ContinualError> {
         self.check_rows()?;
         let protocol = method.protocol();
         let stages = stages(protocol, self.tasks);
@@ -87,6 +106,7 @@ impl Sequence<'_> {
                     .map_or(0, |task| task.steps_done()),
                 matrix: &state.matrix,
                 general: state.general.is_some(),
+                probed: &state.probed,
             }),
             None => save_if_due(&state, method, None, policy, Pause::Start)?,
         }
@@ -103,6 +123,9 @@ impl Sequence<'_> {
                     (_, learned) => learned,
                 };
                 self.score_tasks(&mut state, learned, method, policy, on_event)?;
+                if let (Some(probe), Protocol::Sequential | Protocol::Joint) = (probe, protocol) {
+                    self.probe(&mut state, learned, probe, method, policy, on_event)?;
+                }
             }
             let Some(stage) = stages.get(state.learned) else {
                 break;
@@ -133,6 +156,7 @@ impl Sequence<'_> {
             by_likelihood: self.scored_by_likelihood(),
             answers: state.answers,
             general: state.general.zip(after),
+            probed: state.probed,
             diagnostics: state.diagnostics,
             seconds: state.seconds,
         })
@@ -188,6 +212,36 @@ impl Sequence<'_> {
             if is_last {
                 state.answers[index] = Some(found.rows);
             }
+            save_if_due(state, method, None, policy, Pause::Scored)?;
+        }
+        Ok(())
+    }
+
+    /// Has the probe measure the model after `learned` tasks, unless it has done so.
+    fn probe<M: LanguageModel>(
+        &self,
+        state: &mut State<M>,
+        learned: usize,
+        probe: &dyn Probe<M>,
+        method: &dyn Method<M>,
+        policy: &mut dyn CheckpointPolicy,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), ContinualError> {
+        let done = state.probed.iter().any(|probed| probed.learned == learned);
+        if learned == 0 || done {
+            return Ok(());
+        }
+        let mut answered = |what: &str, rows| {
+            on_event(Event::Probed { what, rows });
+            match policy.stopping() {
+                // The latest checkpoint was saved right before.
+                true => Err(ContinualError::Interrupted),
+                false => Ok(()),
+            }
+        };
+        let found = probe.measure(&state.model, learned, self.tasks.len(), &mut answered)?;
+        if let Some(found) = found {
+            state.probed.push(Probed { learned, found });
             save_if_due(state, method, None, policy, Pause::Scored)?;
         }
         Ok(())

@@ -8,6 +8,8 @@ use crate::method::TaskDiagnostics;
 use crate::protocol::{LabelScores, Protocol, ResultMatrix, Scoring};
 use crate::trainer::TrainConfig;
 
+use super::Probed;
+
 /// Settings of a sequence.
 #[derive(Clone, Debug)]
 pub struct SequenceConfig {
@@ -48,6 +50,8 @@ pub struct SequenceOutcome<M> {
     pub answers: Vec<Option<AnswerScores>>,
     /// Scores of the general-knowledge probe before the first and after the last task.
     pub general: Option<(f64, f64)>,
+    /// What the probe found after every stage that it measures.
+    pub probed: Vec<Probed>,
     /// The method's report on each task.
     pub diagnostics: Vec<TaskDiagnostics>,
     /// The cost of the method over all tasks.

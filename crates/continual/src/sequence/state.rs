@@ -5,7 +5,7 @@ use lm::LanguageModel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Sequence, rows_fingerprint};
+use super::{Probed, Sequence, rows_fingerprint};
 use crate::checkpoint::{
     Checkpoint, SEQUENCE_FILE as STATE, StatePart, identities, with_identities,
 };
@@ -31,6 +31,8 @@ pub(super) struct State<M> {
     pub answers: Vec<Option<AnswerScores>>,
     /// Score of the general-knowledge probe before the first task.
     pub general: Option<f64>,
+    /// What the probe found so far.
+    pub probed: Vec<Probed>,
     pub diagnostics: Vec<TaskDiagnostics>,
     /// The cost of the method so far, without the current task.
     pub seconds: Seconds,
@@ -68,6 +70,9 @@ struct SavedSequence {
     #[serde(default)]
     answers: Vec<Option<AnswerScores>>,
     general: Option<f64>,
+    /// Absent where nothing is measured beside the tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    probed: Vec<Probed>,
     diagnostics: Vec<TaskDiagnostics>,
     seconds: Seconds,
     learned: usize,
@@ -111,6 +116,7 @@ impl<M: LanguageModel> State<M> {
             matrix: ResultMatrix::new(tasks),
             answers: vec![None; sequence.tasks.len()],
             general: None,
+            probed: Vec::new(),
             diagnostics: Vec::new(),
             seconds: Seconds::default(),
             learned: 0,
@@ -161,6 +167,7 @@ impl<M: LanguageModel> State<M> {
             state.answers = saved.answers;
         }
         state.general = saved.general;
+        state.probed = saved.probed;
         state.diagnostics = saved.diagnostics;
         state.seconds = saved.seconds;
         state.learned = saved.learned;
@@ -228,6 +235,7 @@ impl<M: LanguageModel> State<M> {
             label_matrix: self.label_matrix.as_ref().map(rows),
             answers: self.answers.clone(),
             general: self.general,
+            probed: self.probed.clone(),
             diagnostics: self.diagnostics.clone(),
             seconds: self.seconds,
             learned: self.learned,

@@ -21,6 +21,7 @@ use serde_json::json;
 
 pub mod adapters;
 pub mod labelled;
+pub mod stopping;
 
 pub const WORDS: [&str; 12] = [
     "<end>", "a", "b", "c", "d", "e", "up", "down", "v", "w", "x", "y",

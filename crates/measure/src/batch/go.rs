@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use evaluate::course;
 use report::record::{DivergedRun, RunFolder, command_line};
 use runs::job::{self, Job, Keeping};
 use runs::sequence::diverged;
@@ -15,7 +16,7 @@ use runs::{Progress, at_once, interrupt, side_by_side};
 use super::{Batch, Cost, Ended, PlannedRun};
 
 impl Batch {
-    /// Runs those of `runs` that have not `ended`, as [`ended`](super::ended) found them, and returns how all of them
+    /// Runs those of `runs` that have not `ended`, as [`ended`](Self::ended) found them, and returns how all of them
     /// ended. Every run writes its file when it ends, with scores or because it diverged.
     ///
     /// # Errors
@@ -89,6 +90,7 @@ impl Batch {
             method: &run.method,
             seed: run.seed,
             label: &label,
+            suites: self.suites.as_ref(),
             progress,
             on_screen: false,
         };
@@ -99,6 +101,9 @@ impl Batch {
                 result.identity = Some(run.identity.clone());
                 result.wall_seconds = Some(begun.elapsed().as_secs_f64());
                 result.tuned = Some(run.config.is_tuned(&run.method));
+                if self.suites.is_some() {
+                    course::keep(folder, &run.stem, &outcome.suites)?;
+                }
                 result.write_alone(folder, &run.stem)?;
                 Ok(Ended::Scored(Box::new(result)))
             }

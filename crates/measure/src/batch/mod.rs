@@ -11,12 +11,15 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
+use continual::Protocol;
+use evaluate::course;
 use report::record::{Contents, DivergedRun, Identity, RunFolder, RunResult, stem};
 use runs::base::BaseModel;
 use runs::data::{PreparedTasks, ScoredRows};
 use runs::job::Work;
 use runs::sequence::identities;
 use runs::settings::RunConfig;
+use runs::suites::GeneralSuites;
 
 pub use cost::Cost;
 
@@ -26,6 +29,8 @@ pub struct Batch {
     pub base: BaseModel,
     /// The rows of every order.
     pub orders: Vec<PreparedTasks>,
+    /// Suites of general ability that every run measures in its course.
+    pub suites: Option<GeneralSuites>,
     device: Device,
     contents: Vec<Contents>,
 }
@@ -90,6 +95,7 @@ impl Batch {
         let mut batch = Self {
             base,
             orders,
+            suites: None,
             device,
             contents: Vec::new(),
         };
@@ -115,6 +121,42 @@ impl Batch {
     /// As [`BaseModel::check`].
     pub fn check(&self, config: &RunConfig) -> Result<()> {
         self.base.check(config, &self.device)
+    }
+
+    /// Opens the suites of general ability that settings name, measures the base model on them, and keeps its scores in
+    /// the folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`GeneralSuites::before`], and if the folder cannot be written.
+    pub fn measure_suites(&mut self, config: &RunConfig, folder: &RunFolder) -> Result<()> {
+        self.suites = GeneralSuites::before(config, &self.base)?;
+        match &self.suites {
+            Some(suites) => course::keep_base(folder, &suites.base_scores()),
+            None => Ok(()),
+        }
+    }
+
+    /// How runs ended, in their order; `None` for those that have no file in the folder yet, or none of the suites that
+    /// the batch measures. Reads every file once.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or is of another run.
+    pub fn ended(&self, folder: &RunFolder, runs: &[PlannedRun]) -> Result<Vec<Option<Ended>>> {
+        let mut all = Vec::new();
+        for run in runs {
+            let ended = run.ended(folder)?;
+            let measured = match (&self.suites, &ended) {
+                (Some(suites), Some(Ended::Scored(result))) => {
+                    result.protocol == Protocol::Independent
+                        || suites.are_in(course::read(folder.path(), &run.stem)?.as_ref())
+                }
+                _ => true,
+            };
+            all.push(ended.filter(|_| measured));
+        }
+        Ok(all)
     }
 
     /// Leaves out the probe of general knowledge.
@@ -184,17 +226,9 @@ impl Batch {
     ///
     /// If there is no such method.
     pub fn work(&self, run: &PlannedRun) -> Result<Work> {
-        Work::new(&run.config, &self.orders[run.order], &run.method)
+        let work = Work::new(&run.config, &self.orders[run.order], &run.method)?;
+        Ok(work.with_suites(self.suites.as_ref()))
     }
-}
-
-/// How runs ended, in their order; `None` for those that have no file in the folder yet. Reads every file once.
-///
-/// # Errors
-///
-/// If a file cannot be read, or is of another run.
-pub fn ended(folder: &RunFolder, runs: &[PlannedRun]) -> Result<Vec<Option<Ended>>> {
-    runs.iter().map(|run| run.ended(folder)).collect()
 }
 
 impl PlannedRun {

@@ -1,8 +1,11 @@
 //! One compared method: its runs at the reported learning rate, and at the others.
 
+use std::path::Path;
+
 use anyhow::Result;
 use continual::metrics;
 use continual::{Protocol, ResultMatrix};
+use evaluate::course::{self, Course};
 use report::page::{Summary, summarize};
 use report::record::{DivergedRun, RunResult};
 
@@ -17,6 +20,9 @@ pub struct Entry {
     pub chosen: f64,
     /// Its runs by learning rate, in ascending order.
     pub rates: Vec<AtRate>,
+    /// What its runs at the reported learning rate reach on suites of general ability, in their course; those that
+    /// measured some.
+    pub courses: Vec<Course>,
 }
 
 /// The runs of a method at one learning rate.
@@ -50,8 +56,9 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// If a result has an incomplete matrix.
+    /// If a result has an incomplete matrix, or the scores of suites in `folder` cannot be read.
     pub fn new(
+        folder: &Path,
         variant: &Variant,
         label: String,
         mut runs: Vec<(&PlannedRun, Option<Ended>)>,
@@ -59,6 +66,14 @@ impl Entry {
         let mut planned = variant.learning_rates.clone();
         planned.sort_by(f64::total_cmp);
         planned.dedup();
+        let mut courses = Vec::new();
+        for (run, ended) in &runs {
+            let reported = run.config.learning_rate(&run.method) == variant.learning_rates[0];
+            if let (true, Some(Ended::Scored(_))) = (reported, ended) {
+                let course = course::read(folder, &run.stem)?;
+                courses.extend(course.filter(|course| course.last().is_some()));
+            }
+        }
         let mut rates = Vec::new();
         for rate in planned {
             let at_rate = |run: &PlannedRun| run.config.learning_rate(&run.method) == rate;
@@ -91,6 +106,7 @@ impl Entry {
             label,
             chosen: variant.learning_rates[0],
             rates,
+            courses,
         })
     }
 

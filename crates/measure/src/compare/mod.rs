@@ -7,6 +7,7 @@ mod pictures;
 mod rates;
 mod statistics;
 mod student;
+mod suites;
 mod table;
 
 use std::num::NonZeroUsize;
@@ -15,8 +16,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use report::page::likelihood_table;
 use runs::data::ScoredRows;
+use runs::settings::RunConfig;
 
-use crate::batch::{Batch, Ended, PlannedRun, ended, own_folder};
+use crate::batch::{Batch, Ended, PlannedRun, own_folder};
 use crate::study::{Variant, labels};
 use entry::Entry;
 pub use statistics::{Interval, Paired, rank_correlation};
@@ -63,7 +65,11 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     };
     let configs: Vec<_> = variants.iter().map(|variant| &variant.config).collect();
     let mut batch = Batch::open(&configs, request.rows)?;
-    let title = format!("Comparison: {}", batch.orders[0].title(&first.config));
+    let titled = RunConfig {
+        seeds: request.seeds.to_vec(),
+        ..first.config.clone()
+    };
+    let title = format!("Comparison: {}", batch.orders[0].title(&titled));
     println!("{title}\n");
     batch.print_remarks();
     let (places, runs): (Vec<usize>, Vec<PlannedRun>) = plan(request, &batch)?.into_iter().unzip();
@@ -74,7 +80,10 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
         request.out.display()
     );
     let folder = own_folder(request.out, &["tuned.toml", "study.csv"])?;
-    let mut ended = ended(&folder, &runs)?;
+    if !request.report_only {
+        batch.measure_suites(&first.config, &folder)?;
+    }
+    let mut ended = batch.ended(&folder, &runs)?;
     if !request.report_only {
         let all = batch.run(&folder, &runs, ended, request.jobs)?;
         ended = all.into_iter().map(Some).collect();
@@ -84,7 +93,8 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
         own[place].push((run, ended));
     }
     let named = variants.iter().zip(labels).zip(own);
-    let entries = named.map(|((variant, label), own)| Entry::new(variant, label, own));
+    let entries =
+        named.map(|((variant, label), own)| Entry::new(folder.path(), variant, label, own));
     let entries = entries.collect::<Result<Vec<Entry>>>()?;
     ensure!(
         !request.report_only || entries.iter().any(|entry| entry.tried().next().is_some()),
@@ -164,19 +174,27 @@ fn plan(request: &CompareRequest<'_>, batch: &Batch) -> Result<Vec<(usize, Plann
     Ok(planned)
 }
 
+/// A number of seeds in words.
+fn seeds(seeds: &[u64]) -> String {
+    match seeds.len() {
+        1 => "1 seed".to_string(),
+        count => format!("{count} seeds"),
+    }
+}
+
 /// What is planned, in a sentence.
 fn summary(request: &CompareRequest<'_>) -> String {
     let others = request.variants.iter().map(|v| v.learning_rates.len() - 1);
     let curves = match others.sum::<usize>() {
         0 => String::new(),
         rates => format!(
-            ", and {rates} other learning rates with {} seeds each",
-            request.curve_seeds.len()
+            ", and {rates} other learning rates with {} each",
+            seeds(request.curve_seeds)
         ),
     };
     format!(
-        "{} methods with {} seeds each{curves}",
+        "{} methods with {} each{curves}",
         request.variants.len(),
-        request.seeds.len()
+        seeds(request.seeds)
     )
 }

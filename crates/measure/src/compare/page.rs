@@ -9,7 +9,7 @@ use report::record::{Manifest, RunFolder, RunResult};
 use super::entry::{Entry, distance, kept};
 use super::rates::CLOSE;
 use super::statistics::rank_correlation;
-use super::{csv, pictures, table};
+use super::{csv, pictures, suites, table};
 
 const LEGEND: &str = "\
 With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): AA `1/T Σ R[T][j]`; BWT \
@@ -70,6 +70,9 @@ impl Page<'_> {
             }
         }
         self.differences(&mut page)?;
+        if let Some(section) = suites::section(entries)? {
+            writeln!(page, "## General ability\n\n{section}")?;
+        }
         if let Some(table) = table::safe_rates(entries) {
             writeln!(
                 page,

@@ -11,8 +11,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use runs::Registries;
+use runs::settings::RunConfig;
 
-use crate::batch::{Batch, PlannedRun, ended, own_folder};
+use crate::batch::{Batch, PlannedRun, own_folder};
 pub use page::report;
 pub use plan::{Part, Plan, Variant, labels};
 
@@ -45,6 +46,9 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
         "a study runs one order of the tasks, not {}",
         first.config.order
     );
+    for variant in &plan.variants {
+        variant.config.suites.unused_by("a study")?;
+    }
     let configs: Vec<_> = plan.variants.iter().map(|v| &v.config).collect();
     let mut batch = Batch::open(&configs, plan.rows)?;
     match args.general {
@@ -55,7 +59,11 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
             batch.orders[0].suite
         ),
     }
-    println!("{}: {}\n", plan.title, batch.orders[0].title(&first.config));
+    let titled = RunConfig {
+        seeds: plan.seeds.clone(),
+        ..first.config.clone()
+    };
+    println!("{}: {}\n", plan.title, batch.orders[0].title(&titled));
     batch.print_remarks();
     let mut runs = Vec::new();
     for &seed in &plan.seeds {
@@ -79,7 +87,7 @@ pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
         args.part.is_none_or(|part| part.takes(index - 1))
     });
     let folder = own_folder(args.out, &OTHERS)?;
-    let ended = ended(&folder, &runs)?;
+    let ended = batch.ended(&folder, &runs)?;
     let missing = ended.iter().filter(|ended| ended.is_none()).count();
     println!("{missing} of {count} runs to do here");
     batch.run(&folder, &runs, ended, args.jobs)?;

@@ -12,7 +12,7 @@ use report::record::RunFolder;
 use runs::data::{ScoredRows, first_task};
 use runs::settings::{RunConfig, ScoringName};
 
-use crate::batch::{Batch, PlannedRun, ended, own_folder};
+use crate::batch::{Batch, PlannedRun, own_folder};
 use choice::Outcome;
 pub use choice::TUNED_FILE;
 pub use trial::{Axis, Search};
@@ -42,6 +42,7 @@ pub struct SweepRequest<'a> {
 /// divergence.
 pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     let mut config = request.config.clone();
+    config.suites.unused_by("a search")?;
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
     let mut all: Vec<Trial> = Vec::new();
@@ -81,7 +82,7 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
         None => RunFolder::create(None, "sweep")?,
     };
     let together = runs.concat();
-    let ended = ended(&folder, &together)?;
+    let ended = batch.ended(&folder, &together)?;
     let ended = batch.run(&folder, &together, ended, request.jobs)?;
 
     let (mut outcomes, mut ended) = (Vec::new(), ended.as_slice());

@@ -245,7 +245,7 @@ fn describe(event: &Event<'_>) -> Option<Value> {
             line
         }
         // A resumed run leaves the same log as an uninterrupted one.
-        Event::Resumed { .. } | Event::Answered { .. } => return None,
+        Event::Resumed { .. } | Event::Answered { .. } | Event::Probed { .. } => return None,
     })
 }
 

@@ -117,7 +117,10 @@ impl EventFile {
                 let name = name.map_or("general", String::as_str);
                 scalars.push((format!("score/{name}"), *score));
             }
-            Event::Prepared { .. } | Event::TaskLearned { .. } | Event::Answered { .. } => {}
+            Event::Prepared { .. }
+            | Event::TaskLearned { .. }
+            | Event::Answered { .. }
+            | Event::Probed { .. } => {}
         }
         if scalars.is_empty() {
             return Ok(());

@@ -9,11 +9,14 @@ use burn::module::Module;
 use continual::checkpoint::{Checkpoint, StatePart};
 use continual::method::{ShownTask, Vocabulary};
 use continual::{
-    CheckpointPolicy, Event, Method, MethodInputs, Sequence, SequenceConfig, TaskDiagnostics,
+    CheckpointPolicy, Method, MethodInputs, Probe, Sequence, SequenceConfig, TaskDiagnostics,
 };
+use evaluate::course::Stage;
 use lm::Model;
 use report::record::{RunFolder, RunResult, layers_csv};
+use serde::Deserialize;
 
+use super::progress::JobProgress;
 use super::recorder::{Recorder, RecorderPolicy, StoppedOnly};
 use super::work::Work;
 use crate::base::BaseModel;
@@ -21,6 +24,7 @@ use crate::data::PreparedTasks;
 use crate::progress::Progress;
 use crate::screen::Screen;
 use crate::settings::RunConfig;
+use crate::suites::{GeneralSuites, SuitesProbe};
 
 /// One method with one seed on the tasks of one order.
 #[derive(Clone, Copy)]
@@ -37,6 +41,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// Its name in the output.
     pub label: &'a str,
+    /// Suites of general ability to measure in its course.
+    pub suites: Option<&'a GeneralSuites>,
     /// The progress of all jobs together.
     pub progress: &'a Progress,
     /// Whether to draw it on the terminal, in burn-train's renderer.
@@ -53,6 +59,8 @@ pub struct Outcome {
     pub layers_csv: String,
     /// The method's report on every task.
     pub diagnostics: Vec<TaskDiagnostics>,
+    /// The scores on suites of general ability in its course.
+    pub suites: Vec<Stage>,
     /// The trained model.
     pub model: Model,
     /// The method after the last task.
@@ -116,6 +124,7 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
         method,
         seed,
         label: name,
+        suites,
         progress,
         on_screen,
     } = *job;
@@ -163,7 +172,7 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
     };
     let shown = JobProgress {
         name,
-        work: Work::new(config, prepared, method)?,
+        work: Work::new(config, prepared, method)?.with_suites(suites),
         prepared,
         progress,
         rows: Cell::new(0),
@@ -176,11 +185,17 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
     let devices = base.model.devices();
     let device = devices.first().context("the model has no parameters")?;
     let model = base.model.clone().fork(device);
-    let outcome = sequence.run_kept(
+    let probe = suites.map(|suites| SuitesProbe { suites, base });
+    let probe: Option<&dyn Probe<Model>> = match &probe {
+        Some(probe) => Some(probe),
+        None => None,
+    };
+    let outcome = sequence.run_probed(
         model,
         implementation.as_mut(),
         latest.as_ref(),
         policy,
+        probe,
         &mut |event| {
             shown.event(&event);
             if let Some(screen) = &mut screen {
@@ -199,7 +214,13 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
         return Err(failure);
     }
     let outcome = outcome.with_context(|| format!("{name} with seed {seed}"))?;
+    let probed = outcome.probed.iter();
+    let suites = probed.map(|probed| Stage::deserialize(&probed.found));
+    let suites = suites
+        .collect::<Result<_, _>>()
+        .context("the scores of suites")?;
     Ok(Outcome {
+        suites,
         result: RunResult {
             order: config.order.clone(),
             ..RunResult::new(
@@ -215,102 +236,6 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
         model: outcome.model,
         implementation,
     })
-}
-
-/// The progress of one job.
-struct JobProgress<'a> {
-    name: &'a str,
-    work: Work,
-    prepared: &'a PreparedTasks,
-    progress: &'a Progress,
-    /// Rows done of the current task.
-    rows: Cell<usize>,
-}
-
-impl JobProgress<'_> {
-    fn event(&self, event: &Event<'_>) {
-        let label = self.name;
-        match event {
-            Event::Resumed {
-                learned,
-                steps_done,
-                matrix,
-                general,
-                ..
-            } => {
-                let rows = self.work.rows_after(*learned, *steps_done);
-                self.rows.set(rows);
-                let done = self.work.done(*learned, rows, matrix, *general);
-                self.progress.skip(done as u64);
-                self.progress.line(&format!(
-                    "{label}: continuing after {learned} tasks and {steps_done} steps"
-                ));
-            }
-            Event::TaskStarted { .. } => self.rows.set(0),
-            Event::Prepared { trains } => {
-                if !trains.is_empty() {
-                    self.progress.line(&format!("{label}: {trains}"));
-                }
-            }
-            Event::Stepped { name, step, .. } => {
-                self.rows.set(self.rows.get() + step.rows);
-                let message = format!("{label} · {name} · loss {:.3}", step.loss);
-                self.progress.advance(step.rows as u64, &message);
-            }
-            Event::Validated {
-                name,
-                steps_done,
-                loss,
-                ..
-            } => self.progress.line(&format!(
-                "{label}: {name} after {steps_done} steps: validation loss {loss:.3}"
-            )),
-            Event::Answered { questions } => {
-                let message = format!("{label} · answering");
-                self.progress.advance(*questions as u64, &message);
-            }
-            Event::Scored {
-                learned,
-                task,
-                score,
-                beside,
-                ..
-            } => {
-                let what = task.map_or("general", |task| self.prepared.tasks[task].name.as_str());
-                let beside = beside.map_or(String::new(), |score| {
-                    format!(" (by likelihood {score:.1})")
-                });
-                let message =
-                    format!("{label} · after {learned} tasks · {what} {score:.1}{beside}");
-                self.progress.advance(0, &message);
-            }
-            Event::TaskLearned {
-                task,
-                name,
-                seconds,
-                diagnostics,
-            } => {
-                // A task that ends early leaves rows undone.
-                let left = self.work.stage_rows(*task).saturating_sub(self.rows.get());
-                self.progress
-                    .advance(left as u64, &format!("{label} · {name}"));
-                let figures: String = diagnostics
-                    .figures
-                    .iter()
-                    .map(|figure| {
-                        format!(", {} {}", figure.name, figure.notation.text(figure.value))
-                    })
-                    .collect();
-                for warning in &diagnostics.warnings {
-                    self.progress.line(&format!("{label}: warning: {warning}"));
-                }
-                self.progress.line(&format!(
-                    "{label}: learned {name} in {:.1} s{figures}",
-                    seconds.total()
-                ));
-            }
-        }
-    }
 }
 
 /// Texts of the first and the last task, as the method requests.

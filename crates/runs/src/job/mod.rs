@@ -1,6 +1,7 @@
 //! A job: one method with one seed on one order of the tasks.
 
 mod execute;
+mod progress;
 mod recorder;
 mod work;
 

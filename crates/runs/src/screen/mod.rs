@@ -142,7 +142,7 @@ impl<'a> Screen<'a> {
                 let score = self.number(SCORE, *score, format!("{score:.1}"));
                 self.with(|renderer| renderer.update_test(of, score));
             }
-            Event::Answered { .. } => (),
+            Event::Answered { .. } | Event::Probed { .. } => (),
         }
         let done = usize::try_from(self.progress.done()).unwrap_or(usize::MAX);
         self.with(|renderer| renderer.update_split(done));

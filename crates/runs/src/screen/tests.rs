@@ -130,6 +130,7 @@ fn a_renderer_is_told_losses_scores_figures_and_progress() {
         steps_done: 0,
         matrix: &matrix,
         general: true,
+        probed: &[],
     });
     assert_eq!(told.take(), ["Tasks learned", "done 40"]);
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use continual::ContinualError;
+use evaluate::course;
 
 use report::record::{
     Contents, Identity, LoggedJob, NamedResult, RunFolder, RunResult, stem, tell_apart,
@@ -21,6 +22,7 @@ use crate::job::{self, CHECKPOINTS, Job, Keeping, Outcome, Recorder, Work};
 use crate::progress::Progress;
 use crate::settings::RunConfig;
 use crate::side_by_side::side_by_side;
+use crate::suites::GeneralSuites;
 
 /// A job of a run.
 pub struct PlannedJob<'a> {
@@ -128,13 +130,13 @@ pub fn run_all(
     planned: &[PlannedJob<'_>],
     base: &BaseModel,
     started: &StartedRun,
-    going: Going,
+    (going, suites): (Going, Option<&GeneralSuites>),
     on_outcome: &mut OnOutcome<'_>,
 ) -> Result<Vec<RunResult>> {
     interrupt::install()?;
     let work = |planned: &PlannedJob<'_>| {
         let work = Work::new(&planned.config, planned.prepared, &planned.method)?;
-        Ok(work.total() as u64)
+        Ok(work.with_suites(suites).total() as u64)
     };
     let all: u64 = planned.iter().map(work).sum::<Result<u64>>()?;
     let progress = match going.on_screen {
@@ -160,6 +162,7 @@ pub fn run_all(
             method: &run.method,
             seed: run.seed,
             label: &shown,
+            suites,
             progress: &progress,
             on_screen: going.on_screen,
         };
@@ -212,6 +215,9 @@ fn one(
     let mut on_outcome = on_outcome.lock().unwrap_or_else(PoisonError::into_inner);
     on_outcome(run, &outcome)?;
     drop(on_outcome);
+    if job.suites.is_some() {
+        course::keep(folder, stem, &outcome.suites)?;
+    }
     // Write the result last: a job with a result is complete.
     outcome.result.write(folder, stem)?;
     recorder.finish()?;

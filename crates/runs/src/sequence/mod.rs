@@ -9,8 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use burn::module::Module;
-use evaluate::Evaluated;
+use evaluate::{course, page};
 use lm::ExportPrecision;
 use report::page::{
     format_table, likelihood_note, likelihood_table, matrix_table, orders_table, summarize,
@@ -138,20 +137,12 @@ fn compare(
     )?;
     let models = started.folder.path().join(MODELS);
     let folder = &started.folder;
+    if let Some(suites) = suites {
+        course::keep_base(folder, &suites.base_scores())?;
+    }
     let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
         if request.save_models {
             save_model(base, outcome, &models.join(&planned.stem))?;
-        }
-        if let Some(suites) = suites {
-            eprintln!(
-                "{}: measuring general ability on {} rows",
-                planned.label,
-                suites.rows()
-            );
-            let model = outcome.model.valid();
-            let scores = suites.measure(&model, base, &mut |_, _| Ok(()))?;
-            let json = serde_json::to_string(&scores)?;
-            folder.write(&general_file(&planned.stem), json.as_bytes())?;
         }
         let protocol = outcome.result.protocol;
         if !request.interpolate.is_empty() && interpolation::has_line(protocol) {
@@ -168,23 +159,19 @@ fn compare(
         }
         Ok(())
     };
-    let outcome = run_all(&planned, base, &started, going, &mut export);
+    let outcome = run_all(&planned, base, &started, (going, suites), &mut export);
     let results = outcome.with_context(|| started.what_is_saved())?;
     let summaries = summarize(&results)?;
     let mut notes = String::new();
     for planned in &planned {
-        let file = started.folder.path().join(general_file(&planned.stem));
-        if let (Some(suites), Ok(scores)) = (suites, std::fs::read(&file)) {
-            let scores: Vec<Evaluated> = serde_json::from_slice(&scores)
-                .with_context(|| format!("in {}", file.display()))?;
-            let title = format!("{}, seed {}", planned.label, planned.seed);
-            notes.push_str(&suites.section(&title, &scores)?);
+        let title = format!("{}, seed {}", planned.label, planned.seed);
+        if let Some(course) = course::read(folder.path(), &planned.stem)? {
+            notes.push_str(&page::course_section(&title, &course)?);
         }
         let file = started.folder.path().join(line_file(&planned.stem));
         if let Ok(points) = std::fs::read(&file) {
             let points: Vec<PointOnLine> = serde_json::from_slice(&points)
                 .with_context(|| format!("in {}", file.display()))?;
-            let title = format!("{}, seed {}", planned.label, planned.seed);
             notes.push_str(&interpolation::section(&title, &points));
         }
     }
@@ -261,14 +248,9 @@ pub fn run_prepared(
     )?;
     let manifest = started.manifest.clone();
     let mut report = |_: &PlannedJob<'_>, outcome: &Outcome| on_outcome(&manifest, outcome);
-    let outcome = run_all(&planned, base, &started, going, &mut report);
+    let outcome = run_all(&planned, base, &started, (going, None), &mut report);
     outcome.with_context(|| started.what_is_saved())?;
     Ok(started.folder)
-}
-
-/// The file with a job's scores of general ability, row by row.
-fn general_file(stem: &str) -> String {
-    format!("general-{stem}.json")
 }
 
 /// The file with the scores of the models between the base model and a job's.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use continual::Scoring;
 use lm::Decoding;
@@ -147,7 +148,7 @@ pub struct RowsConfig {
     pub format: String,
 }
 
-/// Suites of general ability that are measured before and after training.
+/// Suites of general ability that are measured before and after training, and after every task if so asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SuitesConfig {
@@ -159,6 +160,12 @@ pub struct SuitesConfig {
     pub folder: PathBuf,
     /// Maximum number of rows of each group; the first are used, and 0 takes all.
     pub limit: usize,
+    /// Whether the suites that need no generated text are also measured after every task but the last.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub after_every_task: bool,
+    /// Maximum number of rows of each group between tasks; 0 takes as many as in the end.
+    #[serde(skip_serializing_if = "super::calibration::is_zero")]
+    pub limit_between: usize,
     /// Longest answer to a question of one's own, in tokens.
     pub max_new_tokens: usize,
 }
@@ -170,12 +177,28 @@ impl Default for SuitesConfig {
             protocol: "lm-eval".to_string(),
             folder: PathBuf::from("general"),
             limit: 0,
+            after_every_task: false,
+            limit_between: 0,
             max_new_tokens: 256,
         }
     }
 }
 
 impl SuitesConfig {
+    /// Refuses suites where nothing would measure them.
+    ///
+    /// # Errors
+    ///
+    /// If a suite is named.
+    pub fn unused_by(&self, what: &str) -> Result<()> {
+        ensure!(
+            self.names.is_empty(),
+            "{what} measures no suites of general ability ({}): name them for `trace`, `t5` or `compare`",
+            self.names.join(", ")
+        );
+        Ok(())
+    }
+
     /// Whether nothing is measured, and nothing is set.
     pub fn is_off(&self) -> bool {
         *self == Self::default()
