@@ -29,6 +29,7 @@ mod compare;
 mod curvature;
 mod disk;
 mod identity;
+mod inspect;
 mod kept;
 mod labels;
 mod line;

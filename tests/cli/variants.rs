@@ -83,57 +83,6 @@ fn what_is_typed_has_an_effect_or_is_refused() {
 }
 
 #[test]
-fn inspect_shows_the_split_and_what_the_rest_carries() {
-    let folder = scratch();
-    fs::write(
-        folder.path().join("notes.txt"),
-        "A red fox runs.\n\nIt was a cold day in the north.\nShe sold nine apples.\n".repeat(5),
-    )
-    .unwrap();
-    let arguments = [
-        "inspect",
-        "--text",
-        "notes.txt",
-        "--rows",
-        "10",
-        "--share",
-        "0.5",
-        "--out",
-        "seen",
-    ];
-    let shown = succeed(folder.path(), &arguments);
-    for word in [
-        "osft inputs core 0.5",
-        "layers.3.mlp.down_proj.weight",
-        "192/384",
-        "inputs 99 %",
-        "directions kept",
-    ] {
-        assert!(shown.contains(word), "no {word} in\n{shown}");
-    }
-    for file in ["report.md", "weights.svg", "inputs.svg", "truncation.svg"] {
-        assert!(folder.path().join("seen").join(file).is_file(), "no {file}");
-    }
-    let adaptive = succeed(
-        folder.path(),
-        &[
-            "inspect",
-            "--rows",
-            "10",
-            "--tokens",
-            "12",
-            "--osft-split",
-            "weights",
-            "--share",
-            "adaptive",
-            "--no-probe",
-        ],
-    );
-    assert!(adaptive.contains("importance"), "{adaptive}");
-    assert!(!adaptive.contains("directions kept"), "{adaptive}");
-}
-
-#[test]
 fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
     let folder = scratch();
     let variants = r#"

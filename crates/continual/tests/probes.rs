@@ -121,10 +121,8 @@ fn a_run_in_pieces_finds_the_same_and_measures_no_stage_again() {
     let outcome = loop {
         let mut checkpoints = Checkpoints::open(folder.path().join("run")).unwrap();
         let outcome = run(&mut SeqFt, &probe, Some(&mut checkpoints), &mut |event| {
-            if let Event::Resumed { probed, .. } = event {
-                if probed.len() == 1 && known.is_none() {
-                    known = Some(probe.asked.borrow().len());
-                }
+            if let (Event::Resumed { probed: [_], .. }, None) = (event, known) {
+                known = Some(probe.asked.borrow().len());
             }
         });
         match outcome {

@@ -14,7 +14,8 @@ use runs::Backend;
 #[command(after_help = "Examples:
   experiments inspect
   experiments inspect --model SmolLM2-135M --text notes.txt --energy 0.99
-  experiments inspect --osft-split weights --share adaptive --out inspected")]
+  experiments inspect --osft-split weights --share adaptive --out inspected
+  experiments inspect --shares-by-loss 0.01 --out inspected   # then: trace --config inspected/shares.toml")]
 pub struct InspectArgs {
     /// Hugging Face folder of the model [default: the built-in one].
     #[arg(long, value_name = "DIR")]
@@ -35,6 +36,10 @@ pub struct InspectArgs {
     /// Leave out the truncation probe, which decomposes the model ten times.
     #[arg(long)]
     pub no_probe: bool,
+    /// Find a share of the energy for every target: the smallest one of ten at which cutting its free directions costs
+    /// at most so many nats per token; written as settings to shares.toml of --out.
+    #[arg(long, value_name = "NATS", requires = "out")]
+    pub shares_by_loss: Option<f64>,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "flex")]
     pub backend: Backend,

@@ -19,6 +19,7 @@ pub fn run(registries: &Registries, args: &InspectArgs, matches: &ArgMatches) ->
             methods: method_flags(registries, matches),
             targets: args.target.clone(),
             probe: !args.no_probe,
+            shares_by_loss: args.shares_by_loss,
             backend: args.backend,
             out: args.out.clone(),
         },

@@ -20,6 +20,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         methods: args.methods()?,
         targets: Vec::new(),
         probe: !args.no_probe,
+        shares_by_loss: None,
         backend: args.backend,
         out: args.out.clone(),
     };

@@ -3,6 +3,7 @@
 
 mod held_out;
 mod probe;
+mod shares;
 mod spectra;
 
 use std::fmt::Write;
@@ -40,6 +41,8 @@ pub struct InspectRequest {
     pub targets: Vec<String>,
     /// Whether to run the truncation probe.
     pub probe: bool,
+    /// Find a share for every target at which cutting its free directions costs at most so many nats per token.
+    pub shares_by_loss: Option<f64>,
     /// Compute backend.
     pub backend: Backend,
     /// Folder of the report.
@@ -118,6 +121,13 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     if let Some(probe) = &probe {
         println!("{}", probe.table());
     }
+    let shares = match args.shares_by_loss {
+        None => None,
+        Some(limit) => Some(shares::find(&model, &config, &context, &probed, limit)?),
+    };
+    if let Some(shares) = &shares {
+        println!("{}\n\n{}\n", shares::LEGEND, shares.table());
+    }
     if let Some(folder) = folder {
         let shown = Findings {
             split: &split,
@@ -127,6 +137,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
             sample: &sample,
             held_out: &held_out,
             probe: probe.as_ref(),
+            shares: shares.as_ref(),
         };
         write(&folder, args, &title, &shown)?;
         println!("\nreport: {}", folder.path().join("report.md").display());
@@ -200,6 +211,7 @@ struct Findings<'a> {
     sample: &'a SampleCheck,
     held_out: &'a str,
     probe: Option<&'a probe::Probe>,
+    shares: Option<&'a shares::Shares>,
 }
 
 fn write(
@@ -216,6 +228,7 @@ fn write(
         sample,
         held_out,
         probe,
+        shares,
     } = shown;
     let computed_by = args.backend.describe(&args.backend.device()?);
     let manifest = Manifest::new(title.to_string(), &computed_by);
@@ -257,6 +270,11 @@ fn write(
             page,
             "![Loss without the smallest directions](truncation.svg)\n"
         )?;
+    }
+    if let Some(shares) = shares {
+        shares.write(folder)?;
+        writeln!(page, "## Shares by loss\n\n{}\n", shares::LEGEND)?;
+        writeln!(page, "```text\n{}\n```\n", shares.table())?;
     }
     writeln!(page, "{}", manifest.origin())?;
     folder.write("report.md", page.as_bytes())

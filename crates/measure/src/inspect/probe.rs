@@ -63,7 +63,7 @@ pub fn run(
 }
 
 /// Mean negative log-likelihood per predicted token.
-fn loss(model: &Model, texts: &[Example]) -> Result<f64> {
+pub fn loss(model: &Model, texts: &[Example]) -> Result<f64> {
     let model = model.valid();
     let predicted = |text: &&Example| model.target_count(text) > 0;
     let texts: Vec<Example> = texts.iter().filter(predicted).cloned().collect();

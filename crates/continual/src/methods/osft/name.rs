@@ -46,9 +46,13 @@ pub(super) fn label(config: &OsftConfig) -> String {
         other => format!(" shrinkage {}", other.label()),
     };
     let share = config.protected_share.label();
-    let target_shares: String = (config.target_shares.iter())
-        .map(|share| format!(", {} of {}", share.protected_share.label(), share.targets))
-        .collect();
+    let target_shares = match config.target_shares.len() {
+        // Names of files are made of this.
+        count @ 4.. => format!(", {count} target shares"),
+        _ => (config.target_shares.iter())
+            .map(|share| format!(", {} of {}", share.protected_share.label(), share.targets))
+            .collect(),
+    };
     format!(
         "osft {split} {form}{scaling}{union}{skipped}{tokens}{shrinkage} {share}{target_shares}{precision}"
     )
