@@ -129,6 +129,30 @@ impl Moment {
         }
     }
 
+    /// `Nᵀ Σ N` for a basis `N`, `Σ` without one. If `Σ` is a sketch, an upper bound: its error counts as energy of every
+    /// direction.
+    ///
+    /// # Shapes
+    /// - `basis`: `N`, `[d, n]`
+    /// - output: `[n, n]`
+    pub(crate) fn lowered(&self, basis: Option<&Mat<f64>>) -> Mat<f64> {
+        let gram = |basis: &Mat<f64>| basis.transpose() * basis;
+        match &self.second {
+            Second::Dense(moment) => match basis {
+                Some(basis) => basis.transpose() * (moment.full() * basis),
+                None => moment.full(),
+            },
+            Second::Sketched(sketch) => {
+                let rows = sketch.matrix();
+                let (known, lengths) = match basis {
+                    Some(basis) => (gram(&(&rows * basis)), gram(basis)),
+                    None => (gram(&rows), Mat::identity(rows.ncols(), rows.ncols())),
+                };
+                known + lengths * faer::Scale(self.sketch_error())
+            }
+        }
+    }
+
     /// Eigenvalues and eigenvectors; `None` if the decomposition does not converge.
     pub(crate) fn spectrum(&self) -> Option<Spectrum> {
         match &self.second {

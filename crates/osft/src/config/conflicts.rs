@@ -7,18 +7,33 @@ impl OsftConfig {
     /// # Errors
     ///
     /// [`OsftError::NotTogether`] for the first two settings that exclude each other,
-    /// [`OsftError::InvalidAlpha`], [`OsftError::InvalidShrinkage`].
+    /// [`OsftError::InvalidAlpha`], [`OsftError::InvalidOutputChange`], [`OsftError::InvalidShrinkage`].
     pub(super) fn check_together(&self) -> Result<(), OsftError> {
         let alpha = self.scaling_alpha;
         if !alpha.is_finite() || alpha < 0.0 {
             return Err(OsftError::InvalidAlpha { alpha });
         }
+        if let Some(share) = self.max_output_change
+            && !(share.is_finite() && share > 0.0)
+        {
+            return Err(OsftError::InvalidOutputChange { share });
+        }
         self.moment.validate()?;
         let conflicts = self.of_scaling().into_iter().chain(self.of_union());
+        let conflicts = conflicts.chain([self.of_limit()]);
         match conflicts.chain(moment::conflicts(self)).flatten().next() {
             Some(conflict) => Err(conflict.error()),
             None => Ok(()),
         }
+    }
+
+    fn of_limit(&self) -> Option<Conflict> {
+        let limited = self.max_output_change.is_some();
+        (limited && self.form.is_factored()).then(|| Conflict {
+            setting: "max_output_change".to_string(),
+            other: "the factored forms".to_string(),
+            cure: "the change of their weights is no single coordinate to shorten; set form = \"core\"",
+        })
     }
 
     fn of_scaling(&self) -> [Option<Conflict>; 4] {

@@ -83,6 +83,10 @@ pub struct OsftConfig {
     /// The value that weight decay pulls the targets towards.
     #[serde(default)]
     pub decay: Decay,
+    /// Largest change of a layer's outputs since the split, above 0: the root mean square over the calibrated inputs,
+    /// relative to that of the outputs. A step that goes further is shortened. Needs a calibration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_change: Option<f64>,
     /// Precision of the targets' weights while their cores train.
     #[serde(default)]
     pub base_precision: BasePrecision,
@@ -102,6 +106,7 @@ impl Default for OsftConfig {
             form: Form::Core,
             others: Others::Frozen,
             decay: Decay::Change,
+            max_output_change: None,
             base_precision: BasePrecision::Full,
         }
     }
@@ -177,6 +182,12 @@ impl OsftConfig {
         self
     }
 
+    /// Holds the change of a layer's outputs below this share of their size.
+    pub fn with_max_output_change(mut self, share: f64) -> Self {
+        self.max_output_change = Some(share);
+        self
+    }
+
     /// Trains the targets in this form.
     pub fn with_form(mut self, form: Form) -> Self {
         self.form = form;
@@ -217,7 +228,8 @@ impl OsftConfig {
 
     /// Whether the split or one of its rules needs the measurements of a [`Calibrator`](crate::Calibrator).
     pub fn needs_calibration(&self) -> bool {
-        self.split.needs_calibration() || !self.importance_measures().is_empty()
+        let limited = self.max_output_change.is_some();
+        self.split.needs_calibration() || limited || !self.importance_measures().is_empty()
     }
 
     /// Checks that a device supports the base precision.

@@ -147,6 +147,11 @@ pub enum OsftError {
         /// The number as given.
         alpha: f64,
     },
+    /// The largest change of outputs is not above 0, or not finite.
+    InvalidOutputChange {
+        /// The share as given.
+        share: f64,
+    },
     /// The weight of a shrinkage is outside `[0, 1]`.
     InvalidShrinkage {
         /// The weight as given.

@@ -140,6 +140,10 @@ impl Display for OsftError {
                 "scaling_alpha = {alpha} is out of range: it is finite and at least 0; a large one protects \
                  like `hard`"
             ),
+            Self::InvalidOutputChange { share } => write!(
+                f,
+                "max_output_change = {share} is out of range: it is finite and above 0; leave it out for no bound"
+            ),
             Self::InvalidShrinkage { weight } => write!(
                 f,
                 "moment.shrinkage = {weight} is out of range: a weight is from 0 (the eigenvalues as they are) to \

@@ -7,8 +7,8 @@ use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::config::{BasePrecision, Decay};
-use crate::form::trainable;
+use crate::config::{BasePrecision, Decay, OsftConfig};
+use crate::form::{OutputLimit, trainable};
 use crate::module::{as_matrix, beside, changed, computed, is_half};
 use crate::split::{Constraint, LayerSplit};
 
@@ -196,12 +196,14 @@ pub(crate) struct CoreOptimizer<O> {
     constraint: Arc<Constraint>,
     /// Coordinates of the weight at the split, with [`Decay::Weight`].
     origin: Option<Tensor<2>>,
+    limit: Option<OutputLimit>,
 }
 
 impl<O: Optimizer> CoreOptimizer<O> {
     /// An optimizer for the core of one layer of a split.
-    pub(crate) fn new(inner: O, layer: &LayerSplit, decay: Decay) -> Self {
-        let origin = match decay {
+    pub(crate) fn new(inner: O, layer: &LayerSplit, config: &OsftConfig) -> Self {
+        let most = config.max_output_change;
+        let origin = match config.decay {
             Decay::Change => None,
             Decay::Weight => {
                 let start = layer.start.clone();
@@ -213,6 +215,7 @@ impl<O: Optimizer> CoreOptimizer<O> {
             inner,
             constraint: layer.constraint.clone(),
             origin,
+            limit: most.and_then(|most| OutputLimit::of(layer, most)),
         }
     }
 }
@@ -245,6 +248,10 @@ impl<O: Optimizer> Optimizer for CoreOptimizer<O> {
         };
         let core = as_matrix(core);
         let core = self.constraint.beside(&core).constrain(core);
+        let core = match &self.limit {
+            Some(limit) => limit.hold(core),
+            None => core,
+        };
         (core.reshape(shape), state)
     }
 

@@ -5,6 +5,7 @@ mod core;
 mod factored;
 mod linear;
 mod optimizer;
+mod output_limit;
 
 pub use self::core::FreeCore;
 use self::core::like;
@@ -13,3 +14,4 @@ pub use factored::FreeFactors;
 use factored::trainable;
 pub(crate) use factored::{Axis, FactorOptimizer, FactoredForm, free_part};
 pub use linear::{KeptInput, StepCost};
+pub(crate) use output_limit::OutputLimit;

@@ -99,7 +99,7 @@ impl Osft {
                 let group = ParamGroup::from_ids(vec![scale_id]);
                 optimizer = optimizer.with_group(group, scale, clipping.clone());
             } else if let Some(id) = layer.core {
-                let core = CoreOptimizer::new(inner.clone(), layer, decay);
+                let core = CoreOptimizer::new(inner.clone(), layer, &self.config);
                 let group = ParamGroup::from_ids(vec![id]);
                 optimizer = optimizer.with_group(group, core, clipping.clone());
             }

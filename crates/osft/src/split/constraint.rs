@@ -40,6 +40,14 @@ impl Constraint {
         }
     }
 
+    /// The basis whose columns are the coordinates of the input side; `None` if these are the inputs themselves.
+    pub(crate) fn input_coordinates(&self) -> Option<&Tensor<2>> {
+        match self.removed {
+            Removed::EitherSide => self.input.reducing_basis(),
+            Removed::Block => None,
+        }
+    }
+
     /// Type of the bases; `None` if no side stores one.
     pub(crate) fn dtype(&self) -> Option<DType> {
         let basis = self.input.basis().or(self.output.basis());

@@ -165,7 +165,8 @@ impl LayerSplit {
         };
         // Two bytes lose small steps, so a weight in two bytes trains through a core even if nothing is
         // protected.
-        let needs_core = !constraint.is_open() || is_half(stored);
+        let limited = config.max_output_change.is_some() && inputs.is_some();
+        let needs_core = !constraint.is_open() || is_half(stored) || limited;
         let has_core = !config.form.is_factored() && !constraint.is_closed() && needs_core;
         Ok(Self {
             path: target.path.clone(),

@@ -45,6 +45,10 @@ pub(super) fn label(config: &OsftConfig) -> String {
         Shrinkage::None => String::new(),
         other => format!(" shrinkage {}", other.label()),
     };
+    let limit = match config.max_output_change {
+        None => String::new(),
+        Some(most) => format!(" outputs within {most}"),
+    };
     let share = config.protected_share.label();
     let target_shares = match config.target_shares.len() {
         // Names of files are made of this.
@@ -54,6 +58,6 @@ pub(super) fn label(config: &OsftConfig) -> String {
             .collect(),
     };
     format!(
-        "osft {split} {form}{scaling}{union}{skipped}{tokens}{shrinkage} {share}{target_shares}{precision}"
+        "osft {split} {form}{scaling}{union}{skipped}{tokens}{shrinkage} {share}{target_shares}{limit}{precision}"
     )
 }
