@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{experiments, fail, repository, scratch, succeed, write_plan};
+use crate::{experiments, fail, only, repository, scratch, succeed, write_plan};
 
 #[test]
 fn flags_choose_source_form_and_share() {
@@ -122,6 +122,44 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
     let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
     assert_eq!(csv.lines().count(), 3);
     assert!(folder.path().join("study/report.md").is_file());
+}
+
+#[test]
+fn a_setting_over_a_plan_holds_for_its_runs_and_its_report() {
+    let folder = scratch();
+    write_plan(
+        folder.path(),
+        "validation",
+        "[[variants]]\nmethod = \"seqft\"",
+    );
+    let (run, report) = (["study", "run"], ["study", "report"]);
+    let common = ["plan.toml", "--out", "study"];
+    let other = ["--set", "train.global_batch=4"];
+    succeed(folder.path(), &[&run[..], &common, &other].concat());
+    let result = only(
+        &folder.path().join("study"),
+        "result-seqft-lr1e-3-*-seed0.json",
+    );
+    let result: serde_json::Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
+    assert_eq!(result["identity"]["settings"]["train"]["global_batch"], 4);
+    let scored = |more: &[&str]| {
+        succeed(folder.path(), &[&report[..], &common, more].concat());
+        let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
+        csv.lines().nth(1).unwrap().starts_with("seqft,1e-3,1,0,0,")
+    };
+    assert!(scored(&other));
+    assert!(
+        !scored(&[]),
+        "a run with another setting is none of the plan"
+    );
+    let error = fail(
+        folder.path(),
+        &[&run[..], &common, &["--set", "compare=1"]].concat(),
+    );
+    assert!(
+        error.contains("the methods are those of the variants"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub enum StudyCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   experiments study run results/splits/choose.toml --out results/splits/choose
-  experiments study run plan.toml --out study --part 1/2 & experiments study run plan.toml --out study --part 2/2")]
+  experiments study run plan.toml --out study --part 1/2 & experiments study run plan.toml --out study --part 2/2
+  experiments study run plan.toml --set calibration.base=continued --out continued")]
 pub struct StudyRunArgs {
     /// TOML file with title, rows, seeds, learning rates, settings of every run and the variants.
     #[arg(value_name = "PLAN")]
@@ -79,6 +80,9 @@ pub struct StudyRunArgs {
     /// Answer the general-knowledge probe too.
     #[arg(long)]
     pub general: bool,
+    /// A setting of every run, over those of the plan; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// Arguments of `study report`.
@@ -92,6 +96,9 @@ pub struct StudyReportArgs {
     /// Folder of its runs; the report is written there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// The settings that it was run with, over those of the plan; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// Arguments of `portability`.

@@ -16,7 +16,7 @@ use crate::cli::{CompareArgs, typed_flags};
 pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) -> Result<()> {
     let (mut variants, seeds, rows) = match &args.plan {
         Some(path) => {
-            let plan = Plan::read(registries, path)?;
+            let plan = Plan::read(registries, path, &[])?;
             check_plan(&plan, path, args, &typed_flags(registries, matches))?;
             for variant in &plan.variants {
                 ensure!(

@@ -13,12 +13,13 @@ pub fn run(registries: &Registries, command: &StudyCommand) -> Result<()> {
             registries,
             &StudyRequest {
                 plan: &args.plan,
+                set: &args.set,
                 out: &args.out,
                 part: args.part,
                 jobs: args.jobs,
                 general: args.general,
             },
         ),
-        StudyCommand::Report(args) => study::report(registries, &args.plan, &args.out),
+        StudyCommand::Report(args) => study::report(registries, &args.plan, &args.set, &args.out),
     }
 }

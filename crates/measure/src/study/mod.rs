@@ -22,6 +22,8 @@ pub use plan::{Part, Plan, Variant, labels};
 pub struct StudyRequest<'a> {
     /// File of the plan.
     pub plan: &'a Path,
+    /// Settings of every run, over those of the plan, as `key=value`.
+    pub set: &'a [String],
     /// Folder with one result file per run.
     pub out: &'a Path,
     /// The part of the runs to execute, if several processes share a plan.
@@ -39,7 +41,7 @@ pub struct StudyRequest<'a> {
 ///
 /// A plan that cannot be read, and the first error of a run, except divergence.
 pub fn run(registries: &Registries, args: &StudyRequest<'_>) -> Result<()> {
-    let plan = Plan::read(registries, args.plan)?;
+    let plan = Plan::read(registries, args.plan, args.set)?;
     let first = plan.variants.first().context("the plan has no variant")?;
     ensure!(
         first.config.orders().len() == 1,

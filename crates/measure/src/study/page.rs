@@ -27,13 +27,14 @@ that training had, of the targets' (for plain fine-tuning: of all). ± is the st
 for every variant, the learning rate with the highest AA among those with as many seeds as any of its rates and \
 without a run that diverged.";
 
-/// Writes `report.md`, `study.csv` and one picture per group of variants into the study's folder.
+/// Writes `report.md`, `study.csv` and one picture per group of variants into the study's folder. `set` are the settings
+/// that it was run with, over those of the plan.
 ///
 /// # Errors
 ///
 /// A plan or results that cannot be read, a folder that cannot be written.
-pub fn report(registries: &Registries, plan: &Path, out: &Path) -> Result<()> {
-    let plan = Plan::read(registries, plan)?;
+pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) -> Result<()> {
+    let plan = Plan::read(registries, plan, set)?;
     let folder = own_folder(out, &super::OTHERS)?;
     let diverged = DivergedRun::read_all(out)?;
     let results = match diverged.is_empty() {

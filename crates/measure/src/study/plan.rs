@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use report::record::{Contents, NamedResult, tell_apart};
 use runs::Registries;
 use runs::data::ScoredRows;
-use runs::settings::{Overrides, RunConfig, merge, read_toml, translated};
+use runs::settings::{Overrides, RunConfig, merge, pair_as_table, read_toml, translated};
 
 /// The content of a plan's file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,14 +94,17 @@ pub struct Variant {
 }
 
 impl Plan {
-    /// Reads a plan.
+    /// Reads a plan. `set` are pairs such as `calibration.base=continued`, over its settings of every run.
     ///
     /// # Errors
     ///
     /// An unreadable file, an unknown key or a setting out of range; the message says where.
-    pub fn read(registries: &Registries, path: &Path) -> Result<Self> {
-        Self::resolve(registries, read_toml(path)?)
-            .with_context(|| format!("in {}", path.display()))
+    pub fn read(registries: &Registries, path: &Path, set: &[String]) -> Result<Self> {
+        let mut file: PlanFile = read_toml(path)?;
+        for pair in set {
+            merge(&mut file.run, pair_as_table(pair)?);
+        }
+        Self::resolve(registries, file).with_context(|| format!("in {}", path.display()))
     }
 
     fn resolve(registries: &Registries, file: PlanFile) -> Result<Self> {

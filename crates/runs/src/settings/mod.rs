@@ -31,8 +31,7 @@ pub use overrides::Overrides;
 pub use parts::{
     CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig, ScoringName, SuitesConfig,
 };
-use table::set;
-pub use table::{differences, merge, read_toml};
+pub use table::{differences, merge, pair_as_table, read_toml};
 
 use crate::backend::Backend;
 use crate::registries::Registries;
@@ -179,7 +178,7 @@ impl RunConfig {
             merge(&mut table, file);
         }
         for pair in overrides.set {
-            merge(&mut table, translated(registries, set(pair)?));
+            merge(&mut table, translated(registries, pair_as_table(pair)?));
         }
         let flags = translated(registries, overrides.flags.clone());
         merge(&mut table, flags);

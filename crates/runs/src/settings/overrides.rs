@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use toml::Table;
 
-use super::table::{read_toml, set};
+use super::table::{pair_as_table, read_toml};
 
 /// Values that override the defaults.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Overrides<'_> {
         let file: Option<Table> = self.file.map(read_toml).transpose()?;
         let mut given = names(&self.flags) || file.is_some_and(|file| names(&file));
         for pair in self.set {
-            given |= names(&set(pair)?);
+            given |= names(&pair_as_table(pair)?);
         }
         Ok(given)
     }

@@ -40,7 +40,11 @@ pub fn merge(base: &mut Table, over: Table) {
 
 /// Parses a pair such as `train.epochs=3`; the value is TOML, or a plain string if it does not
 /// parse.
-pub(super) fn set(pair: &str) -> Result<Table> {
+///
+/// # Errors
+///
+/// A pair without `=`.
+pub fn pair_as_table(pair: &str) -> Result<Table> {
     let Some((key, text)) = pair.split_once('=') else {
         bail!("--set {pair:?}: expected key=value, for instance train.global_batch=8");
     };
