@@ -18,8 +18,8 @@ mod sequence;
 pub mod trainer;
 
 pub use calibration::{
-    CalibrationData, Generation, LayerSample, ROWS_AT_A_TIME, SampleCheck, SampleSize, calibrate,
-    check_sample, continued_rows, generated_rows, tokens_of,
+    CalibrationData, Generation, LayerSample, Passes, ROWS_AT_A_TIME, SampleCheck, SampleSize,
+    calibrate, check_sample, continued_rows, generated_rows, tokens_of,
 };
 pub use checkpoint::{CheckpointPolicy, NoCheckpoints, Pause};
 pub use clock::{Clock, Seconds, TimedPart};

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
 use continual::{
-    CalibrationData, LayerSample, SampleCheck, TaskDiagnostics, calibrate, check_sample,
+    CalibrationData, LayerSample, Passes, SampleCheck, TaskDiagnostics, calibrate, check_sample,
 };
 use lm::{Decoder, Example, LanguageModel};
 use models::t5::{both, examples, model as t5};
@@ -19,6 +19,13 @@ use osft::{
     Calibrator, Combine, ImportanceMeasure, MomentConfig, Osft, OsftConfig, Scaling, ShareRule,
     Shrinkage, SplitContext, SplitSource, TokenLength,
 };
+
+fn passes(batch: usize) -> Passes {
+    Passes {
+        batch,
+        sums_on_device: false,
+    }
+}
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +40,7 @@ fn inputs(energy: f64) -> OsftConfig {
 }
 
 fn checked(model: &Decoder, config: &OsftConfig, rows: &[Example]) -> SampleCheck {
-    check_sample(model, config, "rows", rows, 3, (0, 2)).unwrap()
+    check_sample(model, config, "rows", rows, passes(3), (0, 2)).unwrap()
 }
 
 /// Rows of random tokens, of 5 to 8 tokens each.
@@ -221,7 +228,7 @@ fn encoder_decoder_models_are_measured_without_first_tokens_and_checked() {
         assert_eq!(tokens(&plain), longest(0) + empty, "T5 {version}");
         assert_eq!(tokens(&skipping), longest(1), "T5 {version}");
         for config in [plain, skipping] {
-            let found = check_sample(&model, &config, "rows", &rows, 4, (0, 1)).unwrap();
+            let found = check_sample(&model, &config, "rows", &rows, passes(4), (0, 1)).unwrap();
             assert!(
                 found.layers.len() > 10 && found.mean().is_some(),
                 "T5 {version}: {found:?}"

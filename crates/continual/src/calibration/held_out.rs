@@ -8,7 +8,7 @@ use osft::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{calibrate, tokens_of};
+use super::{Passes, calibrate, tokens_of};
 
 /// The rows that a source was measured on, and how far they stand for others of its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub fn check_sample<M: LanguageModel>(
     config: &OsftConfig,
     name: &str,
     examples: &[Example],
-    batch: usize,
+    passes: Passes,
     task: (usize, usize),
 ) -> Result<SampleCheck, OsftError> {
     let mut check = SampleCheck {
@@ -138,11 +138,11 @@ pub fn check_sample<M: LanguageModel>(
         examples.iter().skip(first).step_by(2).cloned().collect()
     };
     let (seen, held_out) = (every_other(0), every_other(1));
-    let Some(split) = split_from(model, config, &seen, batch, task)? else {
+    let Some(split) = split_from(model, config, &seen, passes, task)? else {
         return Ok(check);
     };
-    let seen = energies(model, &split, seen, batch)?.into_iter();
-    let pairs = seen.zip(energies(model, &split, held_out, batch)?);
+    let seen = energies(model, &split, seen, passes)?.into_iter();
+    let pairs = seen.zip(energies(model, &split, held_out, passes)?);
     check.layers = pairs
         .filter_map(|(seen, held_out)| {
             Some(LayerSample {
@@ -160,11 +160,12 @@ fn split_from<M: LanguageModel>(
     model: &M,
     config: &OsftConfig,
     rows: &[Example],
-    batch: usize,
+    passes: Passes,
     (task, tasks): (usize, usize),
 ) -> Result<Option<Osft>, OsftError> {
     let calibrator = Calibrator::for_config(model, config)?;
-    let measured = match calibrate(model, calibrator, "half", rows, batch) {
+    let calibrator = calibrator.with_sums_on_device(passes.sums_on_device);
+    let measured = match calibrate(model, calibrator, "half", rows, passes.batch) {
         Err(
             OsftError::NotObserved { .. }
             | OsftError::NoGradients { .. }
@@ -183,15 +184,17 @@ fn energies<M: LanguageModel>(
     model: &M,
     split: &Osft,
     mut rows: Vec<Example>,
-    batch: usize,
+    passes: Passes,
 ) -> Result<Vec<FreeEnergy>, OsftError> {
     let mut meter = Meter {
-        meter: split.free_energy(),
+        meter: split
+            .free_energy()
+            .with_sums_on_device(passes.sums_on_device),
         first_error: None,
     };
     let model = model.valid();
     rows.sort_by_key(Example::len);
-    for rows in rows.chunks(batch.max(1)) {
+    for rows in rows.chunks(passes.batch.max(1)) {
         model.observe(rows, &mut meter);
     }
     match meter.first_error {

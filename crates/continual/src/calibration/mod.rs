@@ -31,6 +31,28 @@ pub struct CalibrationData {
     pub batch: usize,
     /// Whether it is measured how far the rows of a source stand for others of its kind; see [`check_sample`].
     pub held_out: bool,
+    /// Whether sums stay on the device over many passes: worthwhile on a graphics card, exact on the host; see
+    /// [`Calibrator::with_sums_on_device`].
+    pub sums_on_device: bool,
+}
+
+impl CalibrationData {
+    /// How its rows go through a model.
+    pub fn passes(&self) -> Passes {
+        Passes {
+            batch: self.batch,
+            sums_on_device: self.sums_on_device,
+        }
+    }
+}
+
+/// How rows go through a model to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    /// Rows per forward pass.
+    pub batch: usize,
+    /// See [`CalibrationData::sums_on_device`].
+    pub sums_on_device: bool,
 }
 
 struct ObservingCalibrator {

@@ -73,6 +73,7 @@ pub fn calibration_data(model: &Decoder) -> CalibrationData {
         rows_per_task: 7,
         batch: 4,
         held_out: true,
+        sums_on_device: false,
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use burn::module::Module;
 use continual::methods::OSFT;
-use continual::{SampleCheck, SampleSize, calibrate, check_sample};
+use continual::{Passes, SampleCheck, SampleSize, calibrate, check_sample};
 use lm::{HfFolder, Model, TextTokenizer};
 use osft::{
     Calibration, Calibrator, MomentConfig, Osft, OsftConfig, SplitContext, SplitSource, Targets,
@@ -82,9 +82,14 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     }
     let model = loaded.model;
     let (examples, probed) = texts(args, &model, &tokenizer)?;
-    let sample = check_sample(&model, &config, "text", &examples, BATCH, (0, 1))?;
+    let passes = Passes {
+        batch: BATCH,
+        sums_on_device: !args.backend.is_processor(),
+    };
+    let sample = check_sample(&model, &config, "text", &examples, passes, (0, 1))?;
+    let calibrator = Calibrator::for_config(&model, &config)?;
     let calibrator = spectra::MEASURES.into_iter().fold(
-        Calibrator::for_config(&model, &config)?,
+        calibrator.with_sums_on_device(passes.sums_on_device),
         Calibrator::with_importance,
     );
     let calibration = calibrate(&model, calibrator, "text", &examples, BATCH)?;

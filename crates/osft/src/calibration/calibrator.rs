@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use super::importance::linear_cka;
 use super::moment::Moment;
-use super::observation::{cosine_sum, fits};
+use super::observation::{Cosines, fits};
 use super::sums::Sums;
 use super::symmetric::SINGLE_FROM;
 use super::{Calibration, LayerCalibration, Rows, Source, prepared};
@@ -76,8 +76,8 @@ pub struct Calibrator {
     group_of: HashMap<ParamId, usize>,
     /// The measures of importance.
     pub(super) measures: Vec<ImportanceMeasure>,
-    /// Sum and number of the cosines of each layer, if a measure reads them.
-    cosines: HashMap<ParamId, (f64, usize)>,
+    /// The cosines of each layer, if a measure reads them.
+    cosines: HashMap<ParamId, Cosines>,
     /// Sum over rows of the squared gradients of each layer, and the number of rows.
     pub(super) gradients: HashMap<ParamId, (f64, usize)>,
     /// Whether the second moments of the gradients are measured.
@@ -86,6 +86,8 @@ pub struct Calibrator {
     pub(super) gradient_sums: HashMap<ParamId, Sums>,
     pub(super) max_dense_dimension: usize,
     pub(super) sketch_rows: usize,
+    /// Whether sums stay on the device over many passes.
+    pub(super) on_device: bool,
     /// How the inputs are summed.
     pub(super) moment: MomentConfig,
     /// The rows that the inputs are of, if they were announced.
@@ -114,6 +116,7 @@ impl Calibrator {
             gradient_sums: HashMap::new(),
             max_dense_dimension: MAX_DENSE_DIMENSION,
             sketch_rows: SKETCH_ROWS,
+            on_device: false,
             moment: MomentConfig::default(),
             rows: None,
         })
@@ -206,7 +209,8 @@ impl Calibrator {
         };
         let group = group.unwrap_or_else(|| {
             let sums = Sums::new(self.max_dense_dimension, self.sketch_rows, dimension);
-            self.groups.push(sums.with_moment(&self.moment));
+            let sums = sums.with_moment(&self.moment);
+            self.groups.push(sums.on_device(self.on_device));
             self.groups.len() - 1
         });
         let reads_outputs = self.reads(Reads::Outputs);
@@ -217,9 +221,9 @@ impl Calibrator {
         for (id, output) in outputs {
             self.group_of.insert(id, group);
             if reads_outputs {
-                let (total, count) = self.cosines.entry(id).or_default();
-                *total += cosine_sum(input.clone(), widened(output.clone().inner()));
-                *count += rows;
+                let output = widened(output.clone().inner());
+                let cosines = self.cosines.entry(id).or_default();
+                cosines.add(input.clone(), output, self.on_device);
             }
         }
         self.groups[group].add_tokens(tokens);
@@ -290,7 +294,7 @@ impl Calibrator {
             let measured = LayerMeasurements {
                 shape: weight.value.dims(),
                 input_energy: moments[moment].trace(),
-                mean_cosine: mean(&self.cosines),
+                mean_cosine: self.cosines.remove(&weight.id).map_or(0.0, Cosines::mean),
                 linear_cka,
                 squared_gradient: mean(&self.gradients),
             };

@@ -1,6 +1,7 @@
 //! Calibration: moments of the inputs of every layer, averaged over all data that is to be retained.
 
 mod calibrator;
+mod device_sums;
 mod first_tokens;
 mod gradients;
 mod importance;

@@ -39,19 +39,58 @@ pub(super) fn fits(
     }
 }
 
-/// Sum over rows of `cos(x, y)`, both truncated to their first `min(d_in, d_out)` entries. A row of `x` or
-/// `y` that is zero there adds 0.
+/// The cosines of a layer's inputs and outputs.
+#[derive(Debug, Default)]
+pub(super) struct Cosines {
+    sum: f64,
+    /// Sums that are not on the host yet, `[1]`.
+    pending: Option<Tensor<1>>,
+    count: usize,
+}
+
+impl Cosines {
+    /// Adds the rows of a pass. With `on_device`, nothing comes to the host.
+    ///
+    /// # Shapes
+    /// - `x`: `[n, d_in]`
+    /// - `y`: `[n, d_out]`
+    pub(super) fn add(&mut self, x: Tensor<2>, y: Tensor<2>, on_device: bool) {
+        self.count += x.dims()[0];
+        let cosines = cosines(x, y);
+        match on_device {
+            false => self.sum += cosines.into_data().iter::<f64>().sum::<f64>(),
+            true => {
+                let sum = cosines.sum();
+                self.pending = Some(match self.pending.take() {
+                    Some(pending) => pending + sum,
+                    None => sum,
+                });
+            }
+        }
+    }
+
+    /// The mean over rows.
+    pub(super) fn mean(self) -> f64 {
+        let pending = self
+            .pending
+            .map_or(0.0, |sum| sum.into_data().iter::<f64>().sum());
+        (self.sum + pending) / self.count.max(1) as f64
+    }
+}
+
+/// `cos(x, y)` of every row, both truncated to their first `min(d_in, d_out)` entries. A row of `x` or `y` that is zero
+/// there gives 0.
 ///
 /// # Shapes
 /// - `x`: `[n, d_in]`
 /// - `y`: `[n, d_out]`
-pub(super) fn cosine_sum(x: Tensor<2>, y: Tensor<2>) -> f64 {
+/// - output: `[n, 1]`
+fn cosines(x: Tensor<2>, y: Tensor<2>) -> Tensor<2> {
     let [rows, d_in] = x.dims();
     let r = d_in.min(y.dims()[1]);
     let x = x.slice([0..rows, 0..r]);
     let y = y.slice([0..rows, 0..r]);
     let dot = (x.clone() * y.clone()).sum_dim(1);
     let lengths = x.square().sum_dim(1).sqrt() * y.square().sum_dim(1).sqrt();
-    let cosines = dot / lengths.clamp_min(f32::MIN_POSITIVE);
-    cosines.into_data().iter::<f64>().sum()
+    dot / lengths.clamp_min(f32::MIN_POSITIVE)
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
+use super::device_sums::DeviceSums;
 use super::first_tokens::{PositionSums, basis_of};
 use super::moment::{Moment, Second};
 use super::shrinkage::variance;
@@ -25,6 +26,10 @@ pub(crate) struct Sums {
     lengths: f64,
     /// Sums over the first tokens of the rows, by their position.
     first: Vec<PositionSums>,
+    /// Whether sums stay on the device over many passes.
+    on_device: bool,
+    /// Those that are not on the host yet.
+    pending: Option<DeviceSums>,
 }
 
 impl Sums {
@@ -44,7 +49,15 @@ impl Sums {
             fourth_powers: None,
             lengths: 0.0,
             first: Vec::new(),
+            on_device: false,
+            pending: None,
         }
+    }
+
+    /// Keeps sums on the device over many passes. A sketch is made on the host: it needs every input by itself.
+    pub(crate) fn on_device(mut self, on_device: bool) -> Self {
+        self.on_device = on_device && matches!(self.second, Second::Dense(_));
+        self
     }
 
     /// Also sums what this moment needs beside the plain sums.
@@ -77,6 +90,16 @@ impl Sums {
         let [rows, dimension] = input.dims();
         self.rows += rows;
         self.double |= input.dtype() == DType::F64;
+        if self.on_device && DeviceSums::take(input.dtype()) {
+            let pending = self.pending.take();
+            let pending = DeviceSums::add(pending, input, self.fourth_powers.is_some());
+            let is_full = pending.is_full();
+            self.pending = Some(pending);
+            if is_full {
+                self.bring();
+            }
+            return;
+        }
         let host: Vec<f64> = input.clone().into_data().iter::<f64>().collect();
         let scale = exact_scale(&host);
         let product = match &self.second {
@@ -112,8 +135,24 @@ impl Sums {
         }
     }
 
+    /// Brings sums from the device to the host.
+    fn bring(&mut self) {
+        let (Some(pending), Second::Dense(moment)) = (self.pending.take(), &mut self.second) else {
+            return;
+        };
+        let block = pending.block();
+        moment.add(&block.product, block.factor);
+        for (sum, value) in self.sum.iter_mut().zip(&block.sum) {
+            *sum += value;
+        }
+        if let Some(fourth_powers) = &mut self.fourth_powers {
+            *fourth_powers += block.fourth_powers;
+        }
+    }
+
     /// The moment: all sums divided by the number of inputs, which have the length that `tokens` asks for.
     pub(crate) fn normalized(mut self, tokens: TokenLength) -> Moment {
+        self.bring();
         let count = self.rows.max(1) as f64;
         let length = match tokens {
             TokenLength::Own | TokenLength::Unit => 1.0,
@@ -156,7 +195,7 @@ impl Sums {
 
 /// A power of two that scales the values to about 1 if their squares would leave the range of f32, in which
 /// the products are computed; otherwise 1.
-fn exact_scale(values: &[f64]) -> f64 {
+pub(super) fn exact_scale(values: &[f64]) -> f64 {
     let largest = values
         .iter()
         .fold(0.0_f64, |largest, value| largest.max(value.abs()));

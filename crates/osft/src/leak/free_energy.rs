@@ -32,12 +32,13 @@ pub struct FreeEnergyMeter<'a> {
     split: &'a Osft,
     layers: Vec<Sums>,
     rows: Rows,
+    on_device: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sums {
-    free: f64,
-    all: f64,
+    free: Total,
+    all: Total,
 }
 
 impl Osft {
@@ -47,11 +48,18 @@ impl Osft {
             split: self,
             layers: vec![Sums::default(); self.layers.len()],
             rows: None,
+            on_device: false,
         }
     }
 }
 
 impl FreeEnergyMeter<'_> {
+    /// Keeps sums on the device of the inputs until the end, in f32, instead of summing every pass on the host in f64.
+    pub fn with_sums_on_device(mut self, on_device: bool) -> Self {
+        self.on_device = on_device;
+        self
+    }
+
     /// Announces the rows that the next inputs are of, as [`Calibrator::begin_rows`](crate::Calibrator::begin_rows).
     pub fn begin_rows(&mut self, lengths: &[usize]) {
         self.rows = Some(lengths.to_vec());
@@ -97,13 +105,18 @@ impl FreeEnergyMeter<'_> {
         if prepared.summed.dims()[0] == 0 {
             return Ok(());
         }
-        let all = squares(prepared.summed.clone());
+        let square = |tensor: Tensor<2>| match self.on_device {
+            true => Total::on_device(tensor),
+            false => Total::on_host(tensor),
+        };
+        let all = square(prepared.summed.clone());
         let columns = prepared.summed.transpose();
         for (index, layer) in layers {
             let constraint = layer.constraint.fitted(&columns);
             let sums = &mut self.layers[index];
-            sums.free += squares(constraint.input.lower(columns.clone()));
-            sums.all += all;
+            let free = square(constraint.input.lower(columns.clone()));
+            sums.free.add(free);
+            sums.all.add(all.clone());
         }
         Ok(())
     }
@@ -111,16 +124,54 @@ impl FreeEnergyMeter<'_> {
     /// The shares so far, one per target in the module's order.
     pub fn finish(self) -> Vec<FreeEnergy> {
         let layers = self.split.layers.iter().zip(self.layers);
-        let layers = layers.map(|(layer, sums)| FreeEnergy {
-            path: layer.path.clone(),
-            // Rounding may leave a little more than all of it.
-            share: (sums.all > 0.0).then(|| (sums.free / sums.all).min(1.0)),
+        let layers = layers.map(|(layer, sums)| {
+            let (free, all) = (sums.free.value(), sums.all.value());
+            FreeEnergy {
+                path: layer.path.clone(),
+                // Rounding may leave a little more than all of it.
+                share: (all > 0.0).then(|| (free / all).min(1.0)),
+            }
         });
         layers.collect()
     }
 }
 
-/// The sum of all squares, in f64.
-fn squares(tensor: Tensor<2>) -> f64 {
-    tensor.into_data().iter::<f64>().map(|v| v * v).sum()
+/// A sum of squares, of which a part may still be on the device.
+#[derive(Clone, Debug, Default)]
+struct Total {
+    host: f64,
+    /// `[1]`
+    pending: Option<Tensor<1>>,
+}
+
+impl Total {
+    fn on_host(tensor: Tensor<2>) -> Self {
+        let squares = tensor.into_data().iter::<f64>().map(|v| v * v).sum();
+        Self {
+            host: squares,
+            pending: None,
+        }
+    }
+
+    fn on_device(tensor: Tensor<2>) -> Self {
+        Self {
+            host: 0.0,
+            pending: Some(tensor.square().sum()),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.host += other.host;
+        self.pending = match (self.pending.take(), other.pending) {
+            (Some(own), Some(other)) => Some(own + other),
+            (own, other) => own.or(other),
+        };
+    }
+
+    fn value(self) -> f64 {
+        let pending = self
+            .pending
+            .map_or(0.0, |sum| sum.into_data().iter::<f64>().sum());
+        self.host + pending
+    }
 }

@@ -110,7 +110,7 @@ impl OsftMethod {
         };
         let task = (context.index, context.count);
         let check = context.clock.time(TimedPart::Uncounted, || {
-            check_sample(model, &self.config, name, rows, data.batch, task)
+            check_sample(model, &self.config, name, rows, data.passes(), task)
         })?;
         Ok(Some(check))
     }
@@ -320,7 +320,8 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             let checked = self.checked(&model, &context.task.name, &rows, context)?;
             let earlier = self.retained.take();
             let joined = clock.time(TimedPart::Calibration, || {
-                let calibrator = Calibrator::for_config(&model, &self.config)?;
+                let calibrator = Calibrator::for_config(&model, &self.config)?
+                    .with_sums_on_device(data.sums_on_device);
                 let name = &context.task.name;
                 let learned = calibrate(&model, calibrator, name, &rows, data.batch)?;
                 let (index, count) = (context.index, context.count);

@@ -37,7 +37,8 @@ impl Retained {
     ) -> Result<Self, ContinualError> {
         let clock = context.clock;
         let base = clock.time(TimedPart::Calibration, || {
-            let calibrator = Calibrator::for_config(model, config)?;
+            let calibrator =
+                Calibrator::for_config(model, config)?.with_sums_on_device(data.sums_on_device);
             calibrate(model, calibrator, &data.base_name, &data.base, data.batch)
         })?;
         let base = base.with_weight(data.base_weight)?;

@@ -66,6 +66,7 @@ fn of_tasks_alone(config: &RunConfig) -> CalibrationData {
         rows_per_task: config.calibration.rows_per_task,
         batch: config.evaluation_batch,
         held_out: config.calibration.held_out,
+        sums_on_device: !config.backend.is_processor(),
     }
 }
 
