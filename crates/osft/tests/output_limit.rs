@@ -8,9 +8,12 @@ mod common;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use common::host::host;
-use common::network::{Network, WIDTH, calibrated, inputs, split};
+use common::network::{Network, WIDTH, calibrated, inputs, observed, split};
 use common::{adamw, backends, noise};
-use osft::{Decay, Form, Osft, OsftConfig, OsftError, Scaling, ShareRule, SplitSource};
+use osft::{
+    Calibrator, Decay, Form, Osft, OsftConfig, OsftError, Scaling, ShareRule, SplitContext,
+    SplitSource,
+};
 
 /// Rounding of a sum over products in f32.
 const ROUNDING: f64 = 1e-4;
@@ -37,7 +40,10 @@ fn moved(osft: &Osft, network: &Network) -> f64 {
         .layers
         .iter()
         .map(|leak| leak.outputs.unwrap().relative);
-    moved.fold(0.0, f64::max)
+    moved.fold(0.0, |largest: f64, moved| {
+        assert!(moved.is_finite());
+        largest.max(moved)
+    })
 }
 
 fn configurations() -> Vec<OsftConfig> {
@@ -51,6 +57,14 @@ fn configurations() -> Vec<OsftConfig> {
         }
     }
     all.push(inputs.clone().with_share_rule(ShareRule::energy(0.9)));
+    all.push(
+        inputs
+            .clone()
+            .with_protected_share(0.25)
+            .with_form(Form::Weight),
+    );
+    let both = OsftConfig::new().with_split(SplitSource::Both);
+    all.push(both.with_protected_share(0.25));
     let halved = inputs.with_protected_share(0.5);
     for scaling in [Scaling::Ridge, Scaling::Scaled] {
         all.push(halved.clone().with_scaling(scaling));
@@ -110,6 +124,102 @@ fn a_bound_that_is_not_reached_changes_nothing() {
             host(&osft.finish(learned).unwrap().left.weight.val().inner())
         };
         assert_eq!(end(&plain), end(&limited), "{config:?}");
+    }
+}
+
+/// Protected energies ten thousand times the free ones, which a side that stores the protected basis must not count.
+#[test]
+fn large_protected_energies_do_not_hide_small_free_ones() {
+    for (backend, device) in backends() {
+        let device = device.autodiff();
+        let network = Network::new(&device);
+        let large = Tensor::from_data(TensorData::new(noise(9, WIDTH, 30.0), [1, WIDTH]), &device);
+        let rows = inputs(5, 400, &device);
+        let base = calibrated(&network, "base", &[rows + large]);
+        let config = OsftConfig::new()
+            .with_split(SplitSource::Inputs)
+            .with_protected_share(0.2);
+        for most in [1e-3, 1e-2] {
+            let osft = split(
+                &network,
+                &config.clone().with_max_output_change(most),
+                &base,
+            );
+            let learned = learned(network.clone(), &osft, 0.1, 4, &device);
+            // The measurement computes the change in f32, with a rounding of its protected part.
+            let moved = moved(&osft, &learned);
+            assert!(moved <= most * 1.01, "{backend}, {most}: {moved}");
+            assert!(moved > most * 0.5, "{backend}, {most}: {moved}");
+        }
+    }
+}
+
+#[test]
+fn a_sketch_holds_the_bound_with_what_it_may_miss() {
+    let device = Device::flex().autodiff();
+    let network = Network::new(&device);
+    let calibrator = Calibrator::new(&network, &OsftConfig::new().targets).unwrap();
+    let calibrator = calibrator.with_sketch(8, 5);
+    let base = observed(calibrator, &network, "base", &[inputs(5, 400, &device)]);
+    for share in [0.0, 0.2] {
+        let config = OsftConfig::new()
+            .with_split(SplitSource::Inputs)
+            .with_protected_share(share)
+            .with_max_output_change(0.05);
+        let osft = split(&network, &config, &base);
+        let learned = learned(network.clone(), &osft, 0.1, 4, &device);
+        let moved = moved(&osft, &learned);
+        assert!(
+            moved <= 0.05 * (1.0 + ROUNDING) && moved > 0.0,
+            "{share}: {moved}"
+        );
+    }
+}
+
+#[test]
+fn a_split_without_its_calibration_cannot_hold_the_bound() {
+    let device = Device::flex().autodiff();
+    let network = Network::new(&device);
+    let base = calibrated(&network, "base", &[inputs(5, 400, &device)]);
+    let config = OsftConfig::new()
+        .with_split(SplitSource::Inputs)
+        .with_protected_share(0.25)
+        .with_max_output_change(0.05);
+    let bytes = split(&network, &config, &base).to_bytes().unwrap();
+    let loaded = |context: &SplitContext<'_>| Osft::from_bytes(&bytes, &network, context).unwrap();
+    let error = loaded(&SplitContext::new())
+        .prepare(network.clone())
+        .unwrap_err();
+    assert!(
+        matches!(error, OsftError::LimitNotCalibrated { .. }),
+        "{error}"
+    );
+    let osft = loaded(&SplitContext::new().with_calibration(&base));
+    let learned = learned(network.clone(), &osft, 0.1, 4, &device);
+    assert!(moved(&osft, &learned) <= 0.05 * (1.0 + ROUNDING));
+}
+
+#[test]
+fn the_bound_counts_in_what_a_split_holds() {
+    let device = Device::flex().autodiff();
+    let network = Network::new(&device);
+    let base = calibrated(&network, "base", &[inputs(5, 400, &device)]);
+    for share in [0.0, 0.25, 0.75] {
+        let config = OsftConfig::new().with_protected_share(share);
+        let held = |config: &OsftConfig| {
+            let counted = Osft::held_numbers_of(&network, config).unwrap().unwrap();
+            assert_eq!(
+                counted,
+                split(&network, config, &base).held_numbers(),
+                "{share}"
+            );
+            counted
+        };
+        let (plain, limited) = (
+            held(&config),
+            held(&config.clone().with_max_output_change(0.1)),
+        );
+        assert!(limited.bases > plain.bases, "{share}");
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use calibrator::{Calibrator, moment_bytes};
 pub(crate) use calibrator::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
 pub use moment::Moment;
-pub(crate) use moment::{Second, Spectrum};
+pub(crate) use moment::{Matrix, Second, Spectrum};
 pub(crate) use sketch::Sketch;
 pub(crate) use symmetric::Symmetric;
 pub(crate) use tokens::{Rows, prepared};

@@ -31,6 +31,14 @@ pub(crate) enum Second {
     Sketched(Sketch),
 }
 
+/// A moment on the host.
+pub(crate) enum Matrix {
+    /// `Σ`, `[d, d]`.
+    Full(Mat<f64>),
+    /// `B` of a sketch `BᵀB`, `[rows, d]`.
+    Rows(Mat<f64>),
+}
+
 /// Eigenvalues of a moment, descending, with their eigenvectors as columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Spectrum {
@@ -129,27 +137,11 @@ impl Moment {
         }
     }
 
-    /// `Nᵀ Σ N` for a basis `N`, `Σ` without one. If `Σ` is a sketch, an upper bound: its error counts as energy of every
-    /// direction.
-    ///
-    /// # Shapes
-    /// - `basis`: `N`, `[d, n]`
-    /// - output: `[n, n]`
-    pub(crate) fn lowered(&self, basis: Option<&Mat<f64>>) -> Mat<f64> {
-        let gram = |basis: &Mat<f64>| basis.transpose() * basis;
+    /// The numbers on the host.
+    pub(crate) fn matrix(&self) -> Matrix {
         match &self.second {
-            Second::Dense(moment) => match basis {
-                Some(basis) => basis.transpose() * (moment.full() * basis),
-                None => moment.full(),
-            },
-            Second::Sketched(sketch) => {
-                let rows = sketch.matrix();
-                let (known, lengths) = match basis {
-                    Some(basis) => (gram(&(&rows * basis)), gram(basis)),
-                    None => (gram(&rows), Mat::identity(rows.ncols(), rows.ncols())),
-                };
-                known + lengths * faer::Scale(self.sketch_error())
-            }
+            Second::Dense(moment) => Matrix::Full(moment.full()),
+            Second::Sketched(sketch) => Matrix::Rows(sketch.matrix()),
         }
     }
 

@@ -84,7 +84,9 @@ pub struct OsftConfig {
     #[serde(default)]
     pub decay: Decay,
     /// Largest change of a layer's outputs since the split, above 0: the root mean square over the calibrated inputs,
-    /// relative to that of the outputs. A step that goes further is shortened. Needs a calibration.
+    /// relative to that of the outputs. A step that goes further is shortened. Needs a calibration. A layer whose outputs
+    /// are zero is not held: there is nothing to be relative to. Weights that are stored in two bytes are rounded when
+    /// training [finishes](crate::Osft::finish), which moves outputs beside the bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_change: Option<f64>,
     /// Precision of the targets' weights while their cores train.

@@ -147,6 +147,12 @@ pub enum OsftError {
         /// The number as given.
         alpha: f64,
     },
+    /// Outputs are to be held within a bound, and the split was loaded without the calibration that says how large they
+    /// are.
+    LimitNotCalibrated {
+        /// Path of the first layer without its inputs' moment.
+        layer: String,
+    },
     /// The largest change of outputs is not above 0, or not finite.
     InvalidOutputChange {
         /// The share as given.

@@ -140,6 +140,11 @@ impl Display for OsftError {
                 "scaling_alpha = {alpha} is out of range: it is finite and at least 0; a large one protects \
                  like `hard`"
             ),
+            Self::LimitNotCalibrated { layer } => write!(
+                f,
+                "max_output_change needs the moment of the inputs of {layer}, and the split was loaded without \
+                 it: load it with a context that has its calibration"
+            ),
             Self::InvalidOutputChange { share } => write!(
                 f,
                 "max_output_change = {share} is out of range: it is finite and above 0; leave it out for no bound"

@@ -35,7 +35,8 @@ impl Osft {
     /// [`OsftError::OtherModule`] if a target is not in the module, [`OsftError::Shared`] if several places
     /// of the module share a target by now, [`OsftError::Reparameterized`] if anything else is attached to
     /// the module, for instance by another split, [`OsftError::TrainabilityChanged`] if a parameter was
-    /// frozen or unfrozen since the split.
+    /// frozen or unfrozen since the split, [`OsftError::LimitNotCalibrated`] if outputs are to be held within a bound and
+    /// the split was loaded without its calibration.
     pub fn prepare<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
@@ -44,6 +45,7 @@ impl Osft {
             return Ok(module);
         }
         survey.refuse_attachments()?;
+        self.check_limit()?;
         let recorded = self.trainability.recorded_in(&module);
         let trains_at_split = |id, path: &str| Some(recorded.get(id, path)?.trains);
         let frozen = self.frozen(&recorded, &places);
@@ -68,6 +70,23 @@ impl Osft {
                 module.apply_reparameterization(CoreForm::new(layers, precision))
             }
         })
+    }
+
+    /// # Errors
+    ///
+    /// [`OsftError::LimitNotCalibrated`] if the bound of a layer's outputs cannot be kept.
+    fn check_limit(&self) -> Result<(), OsftError> {
+        let lacks = |layer: &&LayerSplit| {
+            let inputs = layer.inputs.as_ref();
+            layer.core.is_some() && inputs.is_some_and(|inputs| inputs.moment.is_none())
+        };
+        let lacking = self.layers.iter().find(lacks);
+        match lacking.filter(|_| self.config.max_output_change.is_some()) {
+            Some(layer) => Err(OsftError::LimitNotCalibrated {
+                layer: layer.path.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Finishes training: merges cores and factors into their weights, and restores `require_grad` of every

@@ -48,6 +48,14 @@ impl Constraint {
         }
     }
 
+    /// The protected basis of an input side that stores no free one, where a change must not have a part in it.
+    pub(crate) fn protected_inputs(&self) -> Option<&Tensor<2>> {
+        match (self.removed, &self.input) {
+            (Removed::EitherSide, Side::Protected(basis)) => Some(basis),
+            _ => None,
+        }
+    }
+
     /// Type of the bases; `None` if no side stores one.
     pub(crate) fn dtype(&self) -> Option<DType> {
         let basis = self.input.basis().or(self.output.basis());

@@ -25,7 +25,7 @@ pub struct HeldNumbers {
     /// factored forms the weights at the split and the initial factors; with [`Decay::Weight`] the
     /// coordinates of the weights.
     pub starts: usize,
-    /// Orthonormal bases.
+    /// Orthonormal bases and, with a bound on the outputs' change, roots of the moments.
     pub bases: usize,
     /// Cores or factors.
     pub attached: usize,
@@ -75,6 +75,7 @@ impl HeldNumbers {
             false => basis(d_in, k_in),
         };
         let bases = of_inputs + basis(d_out, k_out);
+        let limited = config.max_output_change.is_some();
         if k_in == d_in || k_out == d_out {
             return Self {
                 bases,
@@ -83,7 +84,7 @@ impl HeldNumbers {
         }
         let factored = config.form.is_factored();
         // A factored form has factors even if everything is free, and a weight in two bytes has a core.
-        if (k_in, k_out) == (0, 0) && !scaled && !factored && !half {
+        if (k_in, k_out) == (0, 0) && !scaled && !factored && !half && !limited {
             return Self {
                 // The split stores the weight, and another copy of it trains.
                 starts: numbers,
@@ -101,6 +102,12 @@ impl HeldNumbers {
             (false, Removed::EitherSide) if scaled => (d_in - k_in) * d_out,
             (false, Removed::EitherSide) => coordinates(d_in, k_in) * coordinates(d_out, k_out),
         };
+        let of_limit = match (limited, config.form.removed()) {
+            (false, _) => 0,
+            (true, Removed::Block) => root_of_moment(d_in, d_in),
+            (true, Removed::EitherSide) if scaled => root_of_moment(d_in, d_in - k_in),
+            (true, Removed::EitherSide) => root_of_moment(d_in, coordinates(d_in, k_in)),
+        };
         // The rest of a factored weight has the type of the factors, and the split stores the weight beside
         // it.
         let (base, start) = match (factored, config.base_precision) {
@@ -111,7 +118,7 @@ impl HeldNumbers {
         Self {
             weights: base.weights,
             bf16_weights: base.bf16_weights + start.bf16_weights,
-            bases,
+            bases: bases + of_limit,
             attached,
             trained: attached,
             starts: match (factored, config.decay) {
@@ -121,6 +128,16 @@ impl HeldNumbers {
             },
         }
     }
+}
+
+/// Number of scalars of the root of a moment that bounds the outputs' change, if the moment is stored as a
+/// [`Calibrator`](crate::Calibrator) does by default.
+fn root_of_moment(d_in: usize, coordinates: usize) -> usize {
+    let rows = match d_in > MAX_DENSE_DIMENSION {
+        true => SKETCH_ROWS,
+        false => coordinates,
+    };
+    rows * coordinates
 }
 
 impl Add for HeldNumbers {
