@@ -180,7 +180,8 @@ fn suites_of_general_ability_stand_around_a_run() {
     let loss = |method: &str| -> f64 {
         let file = only(&run, &format!("suites-{method}-*-seed0.json"));
         let text = std::fs::read_to_string(file).unwrap();
-        let stages: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let course: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let stages = &course["stages"];
         assert_eq!(stages[0]["learned"], 1);
         stages[0]["suites"][0]["values"][0][0].as_f64().unwrap()
     };

@@ -45,14 +45,15 @@ fn a_comparison_measures_suites_after_every_task() {
     assert!(page.contains("## General ability"), "{page}");
     assert!(page.contains("texts (3 rows, before "), "{page}");
     assert!(page.contains("| after 1 | after 2 |"), "{page}");
-    let stages = json(&only(&out, "suites-seqft-lr3e-4-*-seed0.json"));
+    let course = json(&only(&out, "suites-seqft-lr3e-4-*-seed0.json"));
+    let stages = &course["stages"];
     let rows = |stage: usize| {
         let values = &stages[stage]["suites"][0]["values"][0];
         values.as_array().unwrap().len()
     };
     assert_eq!((rows(0), rows(1)), (2, 3));
     // The change in the table is that of the files: weighted by tokens.
-    let base = json(&out.join("suites-base.json"));
+    let base = json(&only(&out, "suites-base-*.json"));
     let at_end = base
         .as_array()
         .unwrap()
@@ -79,6 +80,47 @@ fn a_comparison_measures_suites_after_every_task() {
     // With the same suites nothing is run again.
     let again = succeed(folder.path(), &measured);
     assert!(again.contains("3 runs: 3 ended, 0 to do"), "{again}");
+    // Nor with fewer suites, in whatever order; what the others reached stays.
+    let fewer = [&plain[..], &["--general", "texts.txt"]].concat();
+    let shown = succeed(folder.path(), &fewer);
+    assert!(shown.contains("3 runs: 3 ended, 0 to do"), "{shown}");
+    fs::write(folder.path().join("more.txt"), "Ann sees a bird.\n").unwrap();
+    let more = [&plain[..], &["--general", "more.txt,texts.txt"]].concat();
+    let shown = succeed(folder.path(), &more);
+    assert!(shown.contains("3 runs: 1 ended, 2 to do"), "{shown}");
+    let course = json(&only(&out, "suites-seqft-lr3e-4-*-seed0.json"));
+    let names = |stage: usize| -> Vec<String> {
+        let suites = course["stages"][stage]["suites"].as_array().unwrap();
+        let mut names: Vec<String> = (suites.iter())
+            .map(|suite| suite["suite"].as_str().unwrap().to_string())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        (names(0), names(1)),
+        (
+            vec!["texts".to_string()],
+            vec!["more".to_string(), "texts".to_string()]
+        )
+    );
+    // A third seed with other suites: every mean says of how many runs it is.
+    let seeds = ["--seeds", "0,1", "--general", "more.txt"];
+    succeed(folder.path(), &[&plain[..], &seeds].concat());
+    let page = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(page.contains("(1 of 2)"), "{page}");
+    // Runs for the curves do not measure suites, and are not run again for them.
+    let curves = [
+        "--general",
+        "more.txt",
+        "--curves",
+        "--set",
+        "tune_grid=[1e-5]",
+    ];
+    let shown = succeed(folder.path(), &[&plain[..], &curves].concat());
+    assert!(shown.contains("6 runs: 3 ended, 3 to do"), "{shown}");
+    let shown = succeed(folder.path(), &[&plain[..], &curves].concat());
+    assert!(shown.contains("6 runs: 6 ended, 0 to do"), "{shown}");
 }
 
 #[test]

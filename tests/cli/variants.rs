@@ -130,11 +130,16 @@ fn a_setting_over_a_plan_holds_for_its_runs_and_its_report() {
     write_plan(
         folder.path(),
         "validation",
-        "[[variants]]\nmethod = \"seqft\"",
+        "[[variants]]\nmethod = \"seqft\"\n[[variants]]\nmethod = \"osft\"\nsettings = { split = \"both\" }",
     );
     let (run, report) = (["study", "run"], ["study", "report"]);
     let common = ["plan.toml", "--out", "study"];
-    let other = ["--set", "train.global_batch=4"];
+    let other = [
+        "--set",
+        "train.global_batch=4",
+        "--set",
+        "methods.osft.split=inputs",
+    ];
     succeed(folder.path(), &[&run[..], &common, &other].concat());
     let result = only(
         &folder.path().join("study"),
@@ -142,6 +147,11 @@ fn a_setting_over_a_plan_holds_for_its_runs_and_its_report() {
     );
     let result: serde_json::Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
     assert_eq!(result["identity"]["settings"]["train"]["global_batch"], 4);
+    // Over what a variant says too.
+    only(
+        &folder.path().join("study"),
+        "result-osft-inputs-core-energy-0.9-lr1e-3-*-seed0.json",
+    );
     let scored = |more: &[&str]| {
         succeed(folder.path(), &[&report[..], &common, more].concat());
         let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();

@@ -1,19 +1,19 @@
 //! What a model reached on suites in the course of a run, and the files that keep it.
 //!
-//! Rows, groups and weights are those of the base model's scores, which stand once in a folder; after a stage only the
-//! values are kept.
+//! Rows, groups and weights are those of the base model's scores, which stand once in a folder for every base model; after
+//! a stage only the values are kept. A suite is known by its hash: rows, prompts and rules.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use general::{Comparison, Score};
+use general::Score;
+use lm::FolderFingerprint;
+use report::hash::sha256;
 use report::record::RunFolder;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::kept::Evaluated;
-
-/// The file with the scores of the base model.
-const BASE: &str = "suites-base.json";
 
 /// What a model reached after a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,28 +90,49 @@ pub struct PairedStage {
 }
 
 impl PairedStage {
-    /// The suites' own measures before and after.
-    ///
-    /// # Errors
-    ///
-    /// If scores are no pairs.
-    pub fn comparisons(&self) -> Result<Vec<(String, Comparison)>> {
-        let bootstrap = general::Bootstrap::default();
-        let mut found = Vec::new();
-        for (before, after) in self.before.iter().zip(&self.after) {
-            let all = Score::compare(&before.score, &after.score, &bootstrap)?;
-            let main = all.into_iter().next().context("a suite has a measure")?;
-            found.push((after.score.suite.clone(), main));
-        }
-        Ok(found)
+    /// The score on a suite before and after; `None` if it was not measured at this stage.
+    pub fn of_suite(&self, suite_hash: &str) -> Option<(&Score, &Score)> {
+        let pairs = self.before.iter().zip(&self.after);
+        let mut scores = pairs.map(|(before, after)| (&before.score, &after.score));
+        scores.find(|(before, _)| before.suite_hash == suite_hash)
     }
 }
 
 impl Course {
-    /// The scores after the last stage, if the suites were measured then.
+    /// The scores after the last stage, if any were measured.
     pub fn last(&self) -> Option<&PairedStage> {
         self.stages.last()
     }
+
+    /// The scores after some tasks, if any were measured then.
+    pub fn after(&self, learned: usize) -> Option<&PairedStage> {
+        self.stages.iter().find(|stage| stage.learned == learned)
+    }
+}
+
+/// A base model on a backend, as a folder of runs knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseKey(String);
+
+impl BaseKey {
+    /// The key of a model with this fingerprint on the backend of this name.
+    pub fn new(model: &FolderFingerprint, backend: &str) -> Self {
+        let known_by = json!({
+            "config": model.config,
+            "weights": model.weights,
+            "tokenizer": model.tokenizer,
+            "backend": backend,
+        });
+        Self(sha256(known_by.to_string().as_bytes()))
+    }
+}
+
+/// The content of a run's file.
+#[derive(Serialize, Deserialize)]
+struct KeptCourse {
+    /// The key of the base model.
+    base: String,
+    stages: Vec<Stage>,
 }
 
 /// The file with the scores of a run.
@@ -119,13 +140,18 @@ fn file(stem: &str) -> String {
     format!("suites-{stem}.json")
 }
 
-/// Keeps the base model's scores in a folder, beside those of other suites that it holds.
+/// The file with the scores of a base model.
+fn base_file(key: &str) -> String {
+    format!("suites-base-{}.json", &key[..key.len().min(8)])
+}
+
+/// Keeps a base model's scores in a folder, beside its scores on other suites.
 ///
 /// # Errors
 ///
 /// If what is there cannot be read, or the folder cannot be written.
-pub fn keep_base(folder: &RunFolder, scores: &[&Evaluated]) -> Result<()> {
-    let mut all = base(folder.path())?;
+pub fn keep_base(folder: &RunFolder, key: &BaseKey, scores: &[&Evaluated]) -> Result<()> {
+    let mut all = base(folder.path(), &key.0)?;
     let count = all.len();
     for score in scores {
         let hash = &score.score.suite_hash;
@@ -135,30 +161,52 @@ pub fn keep_base(folder: &RunFolder, scores: &[&Evaluated]) -> Result<()> {
     }
     match all.len() == count {
         true => Ok(()),
-        false => folder.write(BASE, serde_json::to_string(&all)?.as_bytes()),
+        false => folder.write(&base_file(&key.0), serde_json::to_string(&all)?.as_bytes()),
     }
 }
 
-/// Keeps the scores of a run in its folder.
+/// Keeps the scores of a run in its folder, beside those on other suites that are there: a run gives the same model every
+/// time.
 ///
 /// # Errors
 ///
-/// If the folder cannot be written.
-pub fn keep(folder: &RunFolder, stem: &str, stages: &[Stage]) -> Result<()> {
-    folder.write(&file(stem), serde_json::to_string(stages)?.as_bytes())
+/// If what is there cannot be read, or the folder cannot be written.
+pub fn keep(folder: &RunFolder, stem: &str, key: &BaseKey, stages: &[Stage]) -> Result<()> {
+    let earlier: Option<KeptCourse> = json_of(&folder.path().join(file(stem)))?;
+    let earlier = earlier.filter(|kept| kept.base == key.0);
+    let mut all = earlier.map_or_else(Vec::new, |kept| kept.stages);
+    for stage in stages {
+        let own = stage.suites.iter();
+        match all.iter_mut().find(|kept| kept.learned == stage.learned) {
+            None => all.push(stage.clone()),
+            Some(kept) => {
+                for score in own {
+                    kept.suites
+                        .retain(|kept| kept.suite_hash != score.suite_hash);
+                    kept.suites.push(score.clone());
+                }
+            }
+        }
+    }
+    all.sort_by_key(|stage| stage.learned);
+    let course = KeptCourse {
+        base: key.0.clone(),
+        stages: all,
+    };
+    folder.write(&file(stem), serde_json::to_string(&course)?.as_bytes())
 }
 
-/// The scores of a run that a folder keeps; `None` if there are none, or none on these suites.
+/// The scores of a run that a folder keeps; `None` if there are none.
 ///
 /// # Errors
 ///
 /// If a file cannot be read, or holds values of other rows than the base model's scores.
 pub fn read(folder: &Path, stem: &str) -> Result<Option<Course>> {
     let path = folder.join(file(stem));
-    let Some(stages) = json::<Vec<Stage>>(&path)? else {
+    let Some(kept) = json_of::<KeptCourse>(&path)? else {
         return Ok(None);
     };
-    let base = base(folder)?;
+    let base = base(folder, &kept.base)?;
     let paired = |stage: Stage| {
         let mut paired = PairedStage {
             learned: stage.learned,
@@ -169,24 +217,25 @@ pub fn read(folder: &Path, stem: &str) -> Result<Option<Course>> {
             let hash = &score.suite_hash;
             let before = base.iter().find(|kept| kept.score.suite_hash == *hash);
             let before = before.with_context(|| {
-                format!("{BASE} lacks the base model's score on {}", score.suite)
+                let file = base_file(&kept.base);
+                format!("{file} lacks the base model's score on {}", score.suite)
             })?;
             paired.after.push(score.whole(before)?);
             paired.before.push(before.clone());
         }
         anyhow::Ok(paired)
     };
-    let stages = stages.into_iter().map(paired).collect::<Result<_>>();
+    let stages = kept.stages.into_iter().map(paired).collect::<Result<_>>();
     let stages = stages.with_context(|| format!("in {}", path.display()))?;
     Ok(Some(Course { stages }))
 }
 
-fn base(folder: &Path) -> Result<Vec<Evaluated>> {
-    Ok(json(&folder.join(BASE))?.unwrap_or_default())
+fn base(folder: &Path, key: &str) -> Result<Vec<Evaluated>> {
+    Ok(json_of(&folder.join(base_file(key)))?.unwrap_or_default())
 }
 
 /// The content of a file; `None` if there is no file.
-fn json<T: for<'de> Deserialize<'de>>(path: &PathBuf) -> Result<Option<T>> {
+fn json_of<T: for<'de> Deserialize<'de>>(path: &PathBuf) -> Result<Option<T>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -1,6 +1,6 @@
 //! Scores as a table.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use general::{Bootstrap, Comparison, Score, Unit};
 use report::page::{empty_table, with_numbers};
 
@@ -96,10 +96,6 @@ pub fn course_section(title: &str, course: &Course) -> Result<String> {
 }
 
 /// The suites' own measures after every stage, each with its change since before the first one on the same rows.
-///
-/// # Errors
-///
-/// If the scores are no pairs.
 fn stages(course: &Course) -> Result<String> {
     let mut table = empty_table(true);
     table.set_header([
@@ -111,27 +107,33 @@ fn stages(course: &Course) -> Result<String> {
         "change",
     ]);
     for stage in &course.stages {
-        for ((suite, comparison), after) in stage.comparisons()?.iter().zip(&stage.after) {
-            let [before, change, ..] = compared_cells(comparison);
+        for (before, after) in stage.before.iter().zip(&stage.after) {
+            let means = before.score.main().zip(after.score.main());
+            let (before, own) = means.context("a suite has a measure")?;
             table.add_row([
                 stage.learned.to_string(),
-                suite.clone(),
+                after.score.suite.clone(),
                 after.score.rows.len().to_string(),
-                before,
-                number(comparison.after, comparison.unit),
-                change,
+                number(before.mean, own.unit),
+                number(own.mean, own.unit),
+                signed(own.mean - before.mean, own.unit),
             ]);
         }
     }
     Ok(with_numbers(table))
 }
 
-fn compared_cells(comparison: &Comparison) -> [String; 4] {
-    let unit = comparison.unit;
-    let signed = |value: f64| match value < 0.0 {
+/// A number with its sign.
+pub fn signed(value: f64, unit: Unit) -> String {
+    match value < 0.0 {
         true => format!("−{}", number(-value, unit)),
         false => format!("+{}", number(value, unit)),
-    };
+    }
+}
+
+fn compared_cells(comparison: &Comparison) -> [String; 4] {
+    let unit = comparison.unit;
+    let signed = |value| signed(value, unit);
     let interval = &comparison.interval;
     [
         number(comparison.before, unit),
@@ -149,7 +151,8 @@ fn compared_cells(comparison: &Comparison) -> [String; 4] {
     ]
 }
 
-fn number(value: f64, unit: Unit) -> String {
+/// A number in its unit.
+pub fn number(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Percent => format!("{value:.1}"),
         Unit::NatsPerToken => format!("{value:.4}"),

@@ -187,7 +187,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         Ok((name.into_owned(), reader.text(path)?))
     });
     let texts: Vec<_> = texts.collect::<Result<_>>()?;
-    let suites = GeneralSuites::before(config, &base)?;
+    let suites = GeneralSuites::around(config, &base)?;
     base.calibrate(config, std::slice::from_ref(&task.prepared))?;
     let running = request.running();
     let resumes = format!(

@@ -34,6 +34,16 @@ pub enum GeneralError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A model answered a row with a number that is not finite.
+    #[error("suite {suite}, {row}: the model's answer has the value {value}, which is not finite")]
+    NotFinite {
+        /// The suite.
+        suite: String,
+        /// The row.
+        row: String,
+        /// The value.
+        value: f64,
+    },
     /// There is no suite of this name.
     #[error("there is no suite {name:?}; the suites are {known}")]
     UnknownSuite {

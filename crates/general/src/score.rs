@@ -88,7 +88,8 @@ impl Suite {
     /// # Errors
     ///
     /// [`GeneralError::ResponseCount`]; [`GeneralError::Response`] with the row whose response
-    /// does not answer its request; [`GeneralError::Setting`] if the suite has no row.
+    /// does not answer its request, [`GeneralError::NotFinite`] with the row whose value is not finite;
+    /// [`GeneralError::Setting`] if the suite has no row.
     pub fn score(&self, responses: &[Response]) -> Result<Score, GeneralError> {
         if responses.len() != self.rows.len() {
             return Err(GeneralError::ResponseCount {
@@ -102,6 +103,13 @@ impl Suite {
         let mut rows = Vec::with_capacity(responses.len());
         for (row, response) in self.rows.iter().zip(responses) {
             let (found, weight) = self.grade(row, response)?;
+            if let Some(value) = found.iter().find(|value| !value.is_finite()) {
+                return Err(GeneralError::NotFinite {
+                    suite: self.name().to_string(),
+                    row: row.name.clone(),
+                    value: *value,
+                });
+            }
             for (values, value) in values.iter_mut().zip(found) {
                 values.push(value);
             }

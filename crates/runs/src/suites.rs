@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 use burn::module::Module;
-use continual::{ContinualError, Probe};
-use evaluate::course::{Course, Stage, StageScore};
+use continual::{ContinualError, Probe, Protocol as Sequences};
+use evaluate::course::{self, BaseKey, Course, Stage, StageScore};
 use evaluate::{Evaluated, KeptScores, Limits, SuiteNames};
 use general::{Protocol, Request, Suite};
 use lm::{LanguageModel, Model};
+use report::record::RunFolder;
 use serde_json::Value;
 
 use crate::base::BaseModel;
@@ -20,6 +21,8 @@ pub struct GeneralSuites {
     /// Those that are measured after every task but the last.
     between: Option<Measured>,
     limits: Limits,
+    /// The base model, as folders of runs know it.
+    key: BaseKey,
 }
 
 /// Suites with the base model's scores.
@@ -70,6 +73,7 @@ impl GeneralSuites {
             at_end: unmeasured(suites),
             between: between.map(unmeasured),
             limits: Limits::of(&base.folder),
+            key: BaseKey::new(&base.fingerprint, config.backend.name()),
         }))
     }
 
@@ -79,9 +83,25 @@ impl GeneralSuites {
     ///
     /// If a suite or a protocol is unknown, a file cannot be read, or a suite asks for what the model cannot answer.
     pub fn before(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
-        let Some(mut suites) = Self::open(config, base)? else {
-            return Ok(None);
-        };
+        match Self::open(config, base)? {
+            Some(suites) => suites.measured_before(config, base).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`before`](Self::before), without those that are measured between tasks: for a single task.
+    ///
+    /// # Errors
+    ///
+    /// As [`before`](Self::before).
+    pub fn around(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
+        let mut config = config.clone();
+        config.suites.after_every_task = false;
+        Self::before(&config, base)
+    }
+
+    fn measured_before(mut self, config: &RunConfig, base: &BaseModel) -> Result<Self> {
+        let suites = &mut self;
         let kept = KeptScores::usual_folder();
         let kept = kept
             .map(|folder| KeptScores::of(folder, base.fingerprint.clone(), config.backend.name()));
@@ -104,7 +124,7 @@ impl GeneralSuites {
             )?;
         }
         progress.finish();
-        Ok(Some(suites))
+        Ok(self)
     }
 
     fn both(&self) -> impl Iterator<Item = &Measured> {
@@ -126,19 +146,43 @@ impl GeneralSuites {
         &self.at_end.before
     }
 
-    /// Whether the course of a run has the scores that these suites would give: those in the end at least.
-    pub fn are_in(&self, course: Option<&Course>) -> bool {
-        let hashes = |scores: &[Evaluated]| -> Vec<String> {
-            let scores = scores.iter();
-            scores.map(|found| found.score.suite_hash.clone()).collect()
+    /// Whether the course of a run over `count` tasks has all scores that these suites would give.
+    pub fn are_in(&self, course: Option<&Course>, protocol: Sequences, count: usize) -> bool {
+        let has = |learned: usize, measured: &Measured| {
+            let stage = course.and_then(|course| course.after(learned));
+            let mut scores = measured
+                .before
+                .iter()
+                .map(|before| &before.score.suite_hash);
+            scores.all(|hash| stage.is_some_and(|stage| stage.of_suite(hash).is_some()))
         };
-        let last = course.and_then(Course::last);
-        last.is_some_and(|last| hashes(&last.after) == hashes(&self.at_end.before))
+        let between = |measured| (1..count).all(|learned| has(learned, measured));
+        match protocol {
+            Sequences::Independent => true,
+            Sequences::Joint => has(count, &self.at_end),
+            Sequences::Sequential => {
+                has(count, &self.at_end) && self.between.as_ref().is_none_or(between)
+            }
+        }
     }
 
-    /// The base model's scores on all suites that are measured at any time.
-    pub fn base_scores(&self) -> Vec<&Evaluated> {
-        self.both().flat_map(|measured| &measured.before).collect()
+    /// Keeps the base model's scores in a folder of runs.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn keep_base(&self, folder: &RunFolder) -> Result<()> {
+        let scores: Vec<&Evaluated> = self.both().flat_map(|measured| &measured.before).collect();
+        course::keep_base(folder, &self.key, &scores)
+    }
+
+    /// Keeps the scores of a run in its folder.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub fn keep(&self, folder: &RunFolder, stem: &str, stages: &[Stage]) -> Result<()> {
+        course::keep(folder, stem, &self.key, stages)
     }
 
     /// Measures a trained model.

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use evaluate::course;
 use report::record::{DivergedRun, RunFolder, command_line};
 use runs::job::{self, Job, Keeping};
 use runs::sequence::diverged;
@@ -90,7 +89,7 @@ impl Batch {
             method: &run.method,
             seed: run.seed,
             label: &label,
-            suites: self.suites.as_ref(),
+            suites: self.suites_of(run),
             progress,
             on_screen: false,
         };
@@ -101,8 +100,8 @@ impl Batch {
                 result.identity = Some(run.identity.clone());
                 result.wall_seconds = Some(begun.elapsed().as_secs_f64());
                 result.tuned = Some(run.config.is_tuned(&run.method));
-                if self.suites.is_some() {
-                    course::keep(folder, &run.stem, &outcome.suites)?;
+                if let Some(suites) = self.suites_of(run) {
+                    suites.keep(folder, &run.stem, &outcome.suites)?;
                 }
                 result.write_alone(folder, &run.stem)?;
                 Ok(Ended::Scored(Box::new(result)))

@@ -11,7 +11,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
-use continual::Protocol;
 use evaluate::course;
 use report::record::{Contents, DivergedRun, Identity, RunFolder, RunResult, stem};
 use runs::base::BaseModel;
@@ -52,6 +51,8 @@ pub struct PlannedRun {
     pub identity: Identity,
     /// The stem of its file.
     pub stem: String,
+    /// Whether it measures the suites of the batch.
+    pub measures_suites: bool,
 }
 
 /// How a run ended.
@@ -132,7 +133,7 @@ impl Batch {
     pub fn measure_suites(&mut self, config: &RunConfig, folder: &RunFolder) -> Result<()> {
         self.suites = GeneralSuites::before(config, &self.base)?;
         match &self.suites {
-            Some(suites) => course::keep_base(folder, &suites.base_scores()),
+            Some(suites) => suites.keep_base(folder),
             None => Ok(()),
         }
     }
@@ -148,9 +149,10 @@ impl Batch {
         for run in runs {
             let ended = run.ended(folder)?;
             let measured = match (&self.suites, &ended) {
-                (Some(suites), Some(Ended::Scored(result))) => {
-                    result.protocol == Protocol::Independent
-                        || suites.are_in(course::read(folder.path(), &run.stem)?.as_ref())
+                (Some(suites), Some(Ended::Scored(result))) if run.measures_suites => {
+                    let course = course::read(folder.path(), &run.stem)?;
+                    let count = result.tasks.len();
+                    suites.are_in(course.as_ref(), result.protocol, count)
                 }
                 _ => true,
             };
@@ -215,9 +217,15 @@ impl Batch {
                 identity,
                 label,
                 seed,
+                measures_suites: true,
             });
         }
         Ok(planned)
+    }
+
+    /// The suites that a run measures.
+    fn suites_of(&self, run: &PlannedRun) -> Option<&GeneralSuites> {
+        self.suites.as_ref().filter(|_| run.measures_suites)
     }
 
     /// Rows to train on and questions to answer.
@@ -227,7 +235,7 @@ impl Batch {
     /// If there is no such method.
     pub fn work(&self, run: &PlannedRun) -> Result<Work> {
         let work = Work::new(&run.config, &self.orders[run.order], &run.method)?;
-        Ok(work.with_suites(self.suites.as_ref()))
+        Ok(work.with_suites(self.suites_of(run)))
     }
 }
 

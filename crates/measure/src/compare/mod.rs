@@ -146,7 +146,9 @@ fn plan(request: &CompareRequest<'_>, batch: &Batch) -> Result<Vec<(usize, Plann
     let mut planned: Vec<(usize, PlannedRun)> = Vec::new();
     let mut add = |place: usize, rate: f64, seed: u64| -> Result<()> {
         let variant = &request.variants[place];
-        for run in batch.plan(&variant.config, &variant.method, rate, seed)? {
+        for mut run in batch.plan(&variant.config, &variant.method, rate, seed)? {
+            // The report shows suites at the reported rate only.
+            run.measures_suites = rate == variant.learning_rates[0];
             let twin = planned.iter().find(|(_, other)| other.stem == run.stem);
             ensure!(
                 twin.is_none_or(|(other, _)| *other == place),

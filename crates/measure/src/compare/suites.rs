@@ -1,7 +1,10 @@
 //! Suites of general ability in a comparison: what a method changes on them, and when.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, Result};
 use evaluate::course::{Course, PairedStage};
+use evaluate::page::{number, signed};
 use general::{Bootstrap, Comparison, Score, Unit};
 use report::page::{empty_table, with_numbers};
 
@@ -9,6 +12,12 @@ use super::entry::Entry;
 
 /// Normal quantile of an interval of 95 %.
 const NORMAL_95: f64 = 1.959_964;
+
+/// A suite that runs measured: its name, its rows and prompts, and the base model's score.
+struct Column<'a> {
+    hash: &'a str,
+    before: &'a Score,
+}
 
 /// The section of a report; `None` if no run measured a suite.
 ///
@@ -24,7 +33,8 @@ pub fn section(entries: &[Entry]) -> Result<Option<String>> {
     let mut section = format!(
         "Change since the base model on the same rows after the last task, mean over seeds. In brackets: the 95 % interval \
          of a bootstrap over rows, within the groups of a suite. Percent, or nats per token for a loss. The last column is \
-         the mean change of the suites in percent, with the interval of its standard error over rows.\n\n{}\n",
+         the mean change of the suites in percent, with the interval of its standard error over rows. *n of m* where only \
+         so many runs have measured a suite.\n\n{}\n",
         changes(&measured)?
     );
     if let Some(table) = courses(&measured)? {
@@ -37,100 +47,130 @@ pub fn section(entries: &[Entry]) -> Result<Option<String>> {
 
 /// One row per method: the change on every suite.
 fn changes(entries: &[&Entry]) -> Result<String> {
+    let all: Vec<&PairedStage> = entries.iter().flat_map(|entry| last(entry)).collect();
+    let columns = columns(&all);
     let mut table = empty_table(true);
-    let first = last(&entries[0].courses)?;
     let mut header = vec!["method".to_string(), "seeds".to_string()];
-    for score in &first.before {
-        let mean = score.score.main().map(|main| number(main.mean, main.unit));
-        let mean = mean.unwrap_or_default();
+    for column in &columns {
+        let mean = column
+            .before
+            .main()
+            .map(|main| number(main.mean, main.unit));
+        let (suite, rows) = (&column.before.suite, column.before.rows.len());
         header.push(format!(
-            "{} ({} rows, before {mean})",
-            score.score.suite,
-            score.score.rows.len()
+            "{suite} ({rows} rows, before {})",
+            mean.unwrap_or_default()
         ));
     }
     header.push("mean of the percents".to_string());
     table.set_header(header);
+    let bootstrap = Bootstrap::default();
     for entry in entries {
-        let changes = over_seeds(&entry.courses, None)?;
+        let stages = last(entry);
         let mut row = vec![entry.label.clone(), entry.courses.len().to_string()];
-        row.extend(changes.iter().map(|(_, change)| with_interval(change)));
+        let mut changes = Vec::new();
+        for column in &columns {
+            let Some((mean, runs)) = mean_over(&stages, column)? else {
+                row.push("–".to_string());
+                continue;
+            };
+            let all = Score::compare(column.before, &mean, &bootstrap)?;
+            let change = all.into_iter().next().context("a suite has a measure")?;
+            row.push(with_interval(&change) + &of_runs(runs, entry.courses.len()));
+            changes.push(change);
+        }
         row.push(mean_of_percents(&changes).unwrap_or("–".to_string()));
         table.add_row(row);
     }
     Ok(with_numbers(table))
 }
 
+/// The stages after the last task of a method's runs.
+fn last(entry: &Entry) -> Vec<&PairedStage> {
+    entry.courses.iter().filter_map(Course::last).collect()
+}
+
 /// One row per method and suite: the change after every stage; `None` if suites were measured in the end only.
 fn courses(entries: &[&Entry]) -> Result<Option<String>> {
-    let stages = |entry: &Entry| -> Vec<usize> {
-        let first = entry.courses.first();
-        let stages = first.into_iter().flat_map(|course| &course.stages);
-        stages.map(|stage| stage.learned).collect()
-    };
-    let longest = entries.iter().map(|entry| stages(entry));
-    let longest = longest.max_by_key(Vec::len).unwrap_or_default();
-    if longest.len() < 2 {
+    let all = || entries.iter().flat_map(|entry| &entry.courses);
+    let stages = all().flat_map(|course| &course.stages);
+    let learned: BTreeSet<usize> = stages.map(|stage| stage.learned).collect();
+    if learned.len() < 2 {
         return Ok(None);
     }
+    let count = learned.len();
     let mut table = empty_table(true);
-    let after = longest.iter().map(|learned| format!("after {learned}"));
-    table.set_header(
-        ["method".to_string(), "suite".to_string()]
-            .into_iter()
-            .chain(after),
-    );
+    let after = learned.iter().map(|learned| format!("after {learned}"));
+    let head = ["method".to_string(), "suite".to_string()];
+    table.set_header(head.into_iter().chain(after));
     for entry in entries {
-        let mut rows: Vec<(String, Vec<String>)> = Vec::new();
-        for (place, learned) in longest.iter().enumerate() {
-            if !stages(entry).contains(learned) {
-                continue;
-            }
-            for (suite, change) in over_seeds(&entry.courses, Some(*learned))? {
-                let at = rows.iter().position(|(name, _)| *name == suite);
-                let at = at.unwrap_or_else(|| {
-                    rows.push((suite, vec!["–".to_string(); longest.len()]));
-                    rows.len() - 1
-                });
-                rows[at].1[place] = signed(change.difference, change.unit);
+        let mut rows: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (place, learned) in learned.iter().enumerate() {
+            let stages = entry
+                .courses
+                .iter()
+                .filter_map(|course| course.after(*learned));
+            let stages: Vec<&PairedStage> = stages.collect();
+            // Other rows of a suite are another column; the first seed says which are shown.
+            for column in columns(&stages) {
+                let cells = rows.entry(&column.before.suite);
+                let cells = cells.or_insert_with(|| vec!["–".to_string(); count]);
+                if cells[place] != "–" {
+                    continue;
+                }
+                let Some((mean, runs)) = mean_over(&stages, &column)? else {
+                    continue;
+                };
+                let means = column.before.main().zip(mean.main());
+                let (before, after) = means.context("a suite has a measure")?;
+                let change = signed(after.mean - before.mean, after.unit);
+                cells[place] = change + &of_runs(runs, entry.courses.len());
             }
         }
         for (suite, cells) in rows {
-            table.add_row([entry.label.clone(), suite].into_iter().chain(cells));
+            let head = [entry.label.clone(), suite.to_string()];
+            table.add_row(head.into_iter().chain(cells));
         }
     }
     Ok(Some(with_numbers(table)))
 }
 
-/// The stage after the last task.
-fn last(courses: &[Course]) -> Result<&PairedStage> {
-    let last = courses.first().and_then(Course::last);
-    last.context("a run has the scores of suites after its last task")
+/// The suites of some stages, in the order in which they were first measured.
+fn columns<'a>(stages: &[&'a PairedStage]) -> Vec<Column<'a>> {
+    let mut columns: Vec<Column<'a>> = Vec::new();
+    for before in stages.iter().flat_map(|stage| &stage.before) {
+        let hash = before.score.suite_hash.as_str();
+        if !columns.iter().any(|column| column.hash == hash) {
+            columns.push(Column {
+                hash,
+                before: &before.score,
+            });
+        }
+    }
+    columns
 }
 
-/// The change on the own measure of every suite, of the mean over runs: after some tasks, or after the last one.
-fn over_seeds(courses: &[Course], learned: Option<usize>) -> Result<Vec<(String, Comparison)>> {
-    let stage = |course: &Course| {
-        let found = match learned {
-            None => course.last(),
-            Some(learned) => course.stages.iter().find(|stage| stage.learned == learned),
-        };
-        found.cloned()
-    };
-    let stages: Vec<PairedStage> = courses.iter().filter_map(stage).collect();
-    let Some(first) = stages.first() else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    for (place, before) in first.before.iter().enumerate() {
-        let after = stages.iter().filter_map(|stage| stage.after.get(place));
-        let after: Vec<&Score> = after.map(|after| &after.score).collect();
-        let mean = before.score.with_values(mean_values(&after))?;
-        let all = Score::compare(&before.score, &mean, &Bootstrap::default())?;
-        let main = all.into_iter().next().context("a suite has a measure")?;
-        found.push((before.score.suite.clone(), main));
+/// The score of the mean over the runs that measured a suite, and their number; `None` if none did.
+fn mean_over(stages: &[&PairedStage], column: &Column<'_>) -> Result<Option<(Score, usize)>> {
+    let scores = stages
+        .iter()
+        .filter_map(|stage| stage.of_suite(column.hash));
+    let scores: Vec<&Score> = scores.map(|(_, after)| after).collect();
+    match scores.is_empty() {
+        true => Ok(None),
+        false => {
+            let mean = column.before.with_values(mean_values(&scores))?;
+            Ok(Some((mean, scores.len())))
+        }
     }
-    Ok(found)
+}
+
+/// Says how many runs a mean is over, if not over all.
+fn of_runs(runs: usize, all: usize) -> String {
+    match runs == all {
+        true => String::new(),
+        false => format!(" ({runs} of {all})"),
+    }
 }
 
 /// The mean of every row's value over runs, measure by measure.
@@ -151,11 +191,9 @@ fn mean_values(scores: &[&Score]) -> Vec<Vec<f64>> {
 }
 
 /// The mean change of the suites that are scored in percent, with its interval; the suites' rows are independent.
-fn mean_of_percents(changes: &[(String, Comparison)]) -> Option<String> {
-    let percents = changes
-        .iter()
-        .filter(|(_, change)| change.unit == Unit::Percent);
-    let percents: Vec<&Comparison> = percents.map(|(_, change)| change).collect();
+fn mean_of_percents(changes: &[Comparison]) -> Option<String> {
+    let percents = changes.iter().filter(|change| change.unit == Unit::Percent);
+    let percents: Vec<&Comparison> = percents.collect();
     if percents.is_empty() {
         return None;
     }
@@ -184,20 +222,6 @@ fn with_interval(change: &Comparison) -> String {
         shown(interval.low),
         shown(interval.high)
     )
-}
-
-fn number(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Percent => format!("{value:.1}"),
-        Unit::NatsPerToken => format!("{value:.4}"),
-    }
-}
-
-fn signed(value: f64, unit: Unit) -> String {
-    match value < 0.0 {
-        true => format!("−{}", number(-value, unit)),
-        false => format!("+{}", number(value, unit)),
-    }
 }
 
 #[cfg(test)]
@@ -245,7 +269,7 @@ mod tests {
             score(&[100.0, 100.0, 0.0, 0.0]),
         );
         let change = Score::compare(&before, &after, &Bootstrap::default()).unwrap();
-        let change = ("suite".to_string(), change[0].clone());
+        let change = change[0].clone();
         // Differences 100, 0, 0, 0: their standard deviation is 50, the standard error of the mean 25.
         assert_eq!(
             mean_of_percents(std::slice::from_ref(&change)).unwrap(),

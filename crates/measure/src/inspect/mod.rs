@@ -143,6 +143,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
             held_out: &held_out,
             probe: probe.as_ref(),
             shares: shares.as_ref(),
+            config: &config,
         };
         write(&folder, args, &title, &shown)?;
         println!("\nreport: {}", folder.path().join("report.md").display());
@@ -217,6 +218,7 @@ struct Findings<'a> {
     held_out: &'a str,
     probe: Option<&'a probe::Probe>,
     shares: Option<&'a shares::Shares>,
+    config: &'a OsftConfig,
 }
 
 fn write(
@@ -234,6 +236,7 @@ fn write(
         held_out,
         probe,
         shares,
+        ..
     } = shown;
     let computed_by = args.backend.describe(&args.backend.device()?);
     let manifest = Manifest::new(title.to_string(), &computed_by);
@@ -277,7 +280,7 @@ fn write(
         )?;
     }
     if let Some(shares) = shares {
-        shares.write(folder)?;
+        shares.write(folder, shown.config)?;
         writeln!(page, "## Shares by loss\n\n{}\n", shares::LEGEND)?;
         writeln!(page, "```text\n{}\n```\n", shares.table())?;
     }

@@ -25,7 +25,8 @@ pub const FILE: &str = "shares.toml";
 pub const LEGEND: &str = "\
 For every target the smallest of ten shares of its energy at which the loss on texts that were not calibrated on rises by \
 no more than the given cost when the free directions of this target alone are cut; where even the largest share costs \
-more, everything is protected. `shares.toml` holds them as settings of osft.";
+more, everything is protected. The share is found by halving, as if a larger one never cost more. `shares.toml` holds \
+them as settings of osft, with the source and the form that they were found for.";
 
 /// The share of a target.
 struct OfTarget {
@@ -214,7 +215,23 @@ impl Shares {
             self.cut,
             self.full,
             self.cut - self.full
-        )
+        ) + &self.above()
+    }
+
+    /// Says which targets cost more than the limit whatever is protected: a sketch has no directions beyond its rows.
+    fn above(&self) -> String {
+        let above = self
+            .targets
+            .iter()
+            .filter(|target| target.cost > self.limit);
+        let above: Vec<&str> = above.map(|target| target.path.as_str()).collect();
+        match above.is_empty() {
+            true => String::new(),
+            false => format!(
+                "\nmore even with all known directions protected: {}",
+                above.join(", ")
+            ),
+        }
     }
 
     /// Writes the settings to `shares.toml`.
@@ -222,13 +239,13 @@ impl Shares {
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn write(&self, folder: &RunFolder) -> Result<()> {
-        let shares = target_shares(&self.targets);
-        let shares = shares.into_iter().map(Value::try_from);
-        let shares = Value::Array(shares.collect::<Result<_, _>>()?);
+    pub fn write(&self, folder: &RunFolder, config: &OsftConfig) -> Result<()> {
+        let mut config = config.clone();
+        config.target_shares = target_shares(&self.targets);
+        let settings = Value::try_from(&config)?;
         let nested =
             |name: &str, value| Value::Table([(name.to_string(), value)].into_iter().collect());
-        let settings = nested("methods", nested("osft", nested("target_shares", shares)));
+        let settings = nested("methods", nested("osft", settings));
         let text = format!(
             "# Shares of the energy at which cutting a target's free directions costs at most {} nats per token.\n{}",
             self.limit,

@@ -100,14 +100,16 @@ impl Plan {
     ///
     /// An unreadable file, an unknown key or a setting out of range; the message says where.
     pub fn read(registries: &Registries, path: &Path, set: &[String]) -> Result<Self> {
-        let mut file: PlanFile = read_toml(path)?;
+        let mut over = Table::new();
         for pair in set {
-            merge(&mut file.run, pair_as_table(pair)?);
+            merge(&mut over, translated(registries, pair_as_table(pair)?));
         }
-        Self::resolve(registries, file).with_context(|| format!("in {}", path.display()))
+        Self::resolve(registries, read_toml(path)?, &over)
+            .with_context(|| format!("in {}", path.display()))
     }
 
-    fn resolve(registries: &Registries, file: PlanFile) -> Result<Self> {
+    /// `over` holds for every run, whatever the plan and its variants say.
+    fn resolve(registries: &Registries, file: PlanFile, over: &Table) -> Result<Self> {
         let file = PlanFile {
             run: translated(registries, file.run),
             ..file
@@ -123,7 +125,7 @@ impl Plan {
             .iter()
             .enumerate()
             .map(|(index, variant)| {
-                resolve(registries, &file, variant)
+                resolve(registries, &file, variant, over)
                     .with_context(|| format!("variant {}", index + 1))
             })
             .collect::<Result<_>>()?;
@@ -140,9 +142,15 @@ impl Plan {
     }
 }
 
-fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> Result<Variant> {
+fn resolve(
+    registries: &Registries,
+    file: &PlanFile,
+    variant: &VariantFile,
+    over: &Table,
+) -> Result<Variant> {
     for (key, instead) in NOT_IN_RUN {
         ensure!(!file.run.contains_key(key), "run.{key}: {instead}");
+        ensure!(!over.contains_key(key), "--set {key}: {instead}");
     }
     let mut flags = file.run.clone();
     if !variant.settings.is_empty() {
@@ -153,6 +161,7 @@ fn resolve(registries: &Registries, file: &PlanFile, variant: &VariantFile) -> R
         let own = Table::from_iter([("methods".to_string(), Value::Table(own))]);
         merge(&mut flags, own);
     }
+    merge(&mut flags, over.clone());
     let method = Value::from(variant.method.as_str());
     flags.insert("compare".to_string(), Value::Array(vec![method]));
     let given = flags.contains_key("model") || flags.contains_key("data");
@@ -282,70 +291,5 @@ impl Part {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn resolved(text: &str) -> Result<Plan> {
-        Plan::resolve(&Registries::builtin(), toml::from_str(text).unwrap())
-    }
-
-    #[test]
-    fn the_parts_cover_every_run_once() {
-        let parts: Vec<Part> = ["1/3", "2/3", "3/3"].map(|p| p.parse().unwrap()).to_vec();
-        for index in 0..20 {
-            assert_eq!(parts.iter().filter(|part| part.takes(index)).count(), 1);
-        }
-        for text in ["0/2", "3/2", "1", "a/b", ""] {
-            let error = text.parse::<Part>().unwrap_err();
-            assert!(error.to_string().contains("is no part"), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_of_pictures_are_files_of_the_folder() {
-        let with = |pictures: &str| {
-            let text = format!(
-                "title = 't'\nrows = 'validation'\nseeds = [0]\nlearning_rates = [1e-3]\n[[variants]]\n\
-                 method = 'seqft'\npictures = {pictures}"
-            );
-            resolved(&text).map(|_| ())
-        };
-        assert!(with("['shares', 'input energy 0.9', 'shares']").is_ok());
-        for (pictures, word) in [
-            ("['../x']", "letters"),
-            ("['']", "letters"),
-            ("['a/b']", "letters"),
-            ("['a b', 'a-b']", "same file"),
-        ] {
-            let error = format!("{:#}", with(pictures).unwrap_err());
-            assert!(error.contains(word), "{pictures}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_variant_changes_only_the_settings_that_it_names() {
-        let text = r#"
-            title = "t"
-            rows = "validation"
-            seeds = [0]
-            learning_rates = [1e-3, 3e-3]
-            [run]
-            order = "2"
-            [[variants]]
-            method = "seqft"
-            learning_rates = [1e-4]
-            [[variants]]
-            method = "osft"
-            settings = { split = "both", protected_share = { fixed = 0.25 } }
-        "#;
-        let plan = resolved(text).unwrap();
-        let labels: Vec<String> = plan.variants.iter().map(|v| v.label().unwrap()).collect();
-        assert_eq!(labels, ["seqft", "osft both core 0.25"]);
-        assert_eq!(plan.variants[0].learning_rates, [1e-4]);
-        assert_eq!(plan.variants[1].learning_rates, [1e-3, 3e-3]);
-        assert!(plan.variants.iter().all(|v| v.config.order == "2"));
-        let broken = text.replace("0.25", "1.25");
-        let error = resolved(&broken).err().unwrap();
-        assert!(format!("{error:#}").contains("variant 2"), "{error:#}");
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use continual::ContinualError;
-use evaluate::course;
+use general::GeneralError;
 
 use report::record::{
     Contents, Identity, LoggedJob, NamedResult, RunFolder, RunResult, stem, tell_apart,
@@ -215,8 +215,8 @@ fn one(
     let mut on_outcome = on_outcome.lock().unwrap_or_else(PoisonError::into_inner);
     on_outcome(run, &outcome)?;
     drop(on_outcome);
-    if job.suites.is_some() {
-        course::keep(folder, stem, &outcome.suites)?;
+    if let Some(suites) = job.suites {
+        suites.keep(folder, stem, &outcome.suites)?;
     }
     // Write the result last: a job with a result is complete.
     outcome.result.write(folder, stem)?;
@@ -254,6 +254,9 @@ fn write_details(
 pub fn diverged(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| {
+        // Finite weights may still be too large for a finite loss on a suite.
+        let of_suite = cause.downcast_ref::<GeneralError>();
+        let of_suite = matches!(of_suite, Some(GeneralError::NotFinite { .. }));
         let cause = cause.downcast_ref::<ContinualError>();
         let diverged = |error: &ContinualError| {
             matches!(
@@ -261,7 +264,7 @@ pub fn diverged(error: &anyhow::Error) -> bool {
                 ContinualError::Diverged { .. } | ContinualError::NotFinite { .. }
             )
         };
-        cause.is_some_and(diverged)
+        of_suite || cause.is_some_and(diverged)
     })
 }
 

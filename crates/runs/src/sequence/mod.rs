@@ -138,7 +138,7 @@ fn compare(
     let models = started.folder.path().join(MODELS);
     let folder = &started.folder;
     if let Some(suites) = suites {
-        course::keep_base(folder, &suites.base_scores())?;
+        suites.keep_base(folder)?;
     }
     let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
         if request.save_models {
@@ -165,6 +165,13 @@ fn compare(
     let mut notes = String::new();
     for planned in &planned {
         let title = format!("{}, seed {}", planned.label, planned.seed);
+        let earlier = folder.path().join(format!("general-{}.json", planned.stem));
+        if earlier.is_file() {
+            eprintln!(
+                "{} is of an earlier version: the report does not show it",
+                earlier.display()
+            );
+        }
         if let Some(course) = course::read(folder.path(), &planned.stem)? {
             notes.push_str(&page::course_section(&title, &course)?);
         }
