@@ -209,7 +209,7 @@ fn without_a_choice_all_methods_are_compared() {
     let names = names.map_while(|line| line.split_once(':').map(|(name, _)| name));
     let count = names.take_while(|name| *name != "adamw").count();
     assert!(count > 5, "{list}");
-    let planned = format!("{count} methods with 1 seeds each");
+    let planned = format!("{count} methods with 1 seed each");
     assert!(shown.contains(&planned), "no {planned} in\n{shown}");
 }
 

@@ -42,6 +42,8 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "kernels",
             "osft",
             "lm",
+            "general",
+            "evaluate",
             "benchmarks",
             "continual",
             "report",
