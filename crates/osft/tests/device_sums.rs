@@ -125,7 +125,7 @@ fn inputs_in_double_precision_keep_it() {
     let device = Device::flex();
     let network = Network::new(&device);
     // Two numbers that f32 cannot tell apart.
-    let values = vec![1.0, 1.0 + 1e-12];
+    let values = [1.0, 1.0 + 1e-12];
     let rows = values.iter().map(|value| [*value; WIDTH].to_vec());
     let rows: Vec<f64> = rows.flatten().collect();
     let options = (&device, DType::F64);

@@ -105,6 +105,12 @@ fn the_tables_of_runs_are_those_of_their_reports() {
     same_as(&first, "results/trace-builtin/report.md", "trainable");
     let variants = page_table("docs/results.md", &["variant", "retained %"]);
     same_as(&variants, "results/splits/confirm/report.md", "retained %");
+    let bounded = page_table("docs/results.md", &["with a bound", "retained %"]);
+    same_as(
+        &bounded,
+        "results/general-knowledge/confirm/report.md",
+        "retained %",
+    );
     let orders = page_table("docs/results.md", &["method", "mean: AA"]);
     same_as(&orders, "results/t5-builtin/report.md", "mean: AA");
 }
