@@ -105,7 +105,7 @@ fn the_tables_of_runs_are_those_of_their_reports() {
     same_as(&first, "results/trace-builtin/report.md", "trainable");
     let variants = page_table("docs/results.md", &["variant", "retained %"]);
     same_as(&variants, "results/splits/confirm/report.md", "retained %");
-    let bounded = page_table("docs/results.md", &["with a bound", "retained %"]);
+    let bounded = page_table("docs/results.md", &["variant", "outputs"]);
     same_as(
         &bounded,
         "results/general-knowledge/confirm/report.md",
