@@ -233,11 +233,8 @@ impl Sequence<'_> {
         }
         let mut answered = |what: &str, rows| {
             on_event(Event::Probed { what, rows });
-            match policy.stopping() {
-                // The latest checkpoint was saved right before.
-                true => Err(ContinualError::Interrupted),
-                false => Ok(()),
-            }
+            // The latest checkpoint was saved right before.
+            ended_if(policy.stopping())
         };
         let found = probe.measure(&state.model, learned, self.tasks.len(), &mut answered)?;
         if let Some(found) = found {
@@ -275,11 +272,8 @@ impl Sequence<'_> {
         } = *self.config;
         let mut on_answers = |questions| {
             on_event(Event::Answered { questions });
-            match policy.stopping() {
-                // The latest checkpoint was saved right before these questions.
-                true => Err(ContinualError::Interrupted),
-                false => Ok(()),
-            }
+            // The latest checkpoint was saved right before these questions.
+            ended_if(policy.stopping())
         };
         let tokenizer = self.tokenizer;
         let likeliest = match label_scores {
@@ -327,6 +321,11 @@ fn save_if_due<M: LanguageModel>(
         let (value, parts) = state.saved(method, training)?;
         policy.save(value, parts)?;
     }
+    ended_if(stopping)
+}
+
+/// [`ContinualError::Interrupted`] if the policy stops the run.
+fn ended_if(stopping: bool) -> Result<(), ContinualError> {
     match stopping {
         true => Err(ContinualError::Interrupted),
         false => Ok(()),

@@ -13,12 +13,6 @@ use super::entry::Entry;
 /// Normal quantile of an interval of 95 %.
 const NORMAL_95: f64 = 1.959_964;
 
-/// A suite that runs measured: its name, its rows and prompts, and the base model's score.
-struct Column<'a> {
-    hash: &'a str,
-    before: &'a Score,
-}
-
 /// The section of a report; `None` if no run measured a suite.
 ///
 /// # Errors
@@ -51,12 +45,9 @@ fn changes(entries: &[&Entry]) -> Result<String> {
     let columns = columns(&all);
     let mut table = empty_table(true);
     let mut header = vec!["method".to_string(), "seeds".to_string()];
-    for column in &columns {
-        let mean = column
-            .before
-            .main()
-            .map(|main| number(main.mean, main.unit));
-        let (suite, rows) = (&column.before.suite, column.before.rows.len());
+    for &column in &columns {
+        let mean = column.main().map(|main| number(main.mean, main.unit));
+        let (suite, rows) = (&column.suite, column.rows.len());
         header.push(format!(
             "{suite} ({rows} rows, before {})",
             mean.unwrap_or_default()
@@ -69,12 +60,12 @@ fn changes(entries: &[&Entry]) -> Result<String> {
         let stages = last(entry);
         let mut row = vec![entry.label.clone(), entry.courses.len().to_string()];
         let mut changes = Vec::new();
-        for column in &columns {
+        for &column in &columns {
             let Some((mean, runs)) = mean_over(&stages, column)? else {
                 row.push("–".to_string());
                 continue;
             };
-            let all = Score::compare(column.before, &mean, &bootstrap)?;
+            let all = Score::compare(column, &mean, &bootstrap)?;
             let change = all.into_iter().next().context("a suite has a measure")?;
             row.push(with_interval(&change) + &of_runs(runs, entry.courses.len()));
             changes.push(change);
@@ -113,15 +104,15 @@ fn courses(entries: &[&Entry]) -> Result<Option<String>> {
             let stages: Vec<&PairedStage> = stages.collect();
             // Other rows of a suite are another column; the first seed says which are shown.
             for column in columns(&stages) {
-                let cells = rows.entry(&column.before.suite);
+                let cells = rows.entry(&column.suite);
                 let cells = cells.or_insert_with(|| vec!["–".to_string(); count]);
                 if cells[place] != "–" {
                     continue;
                 }
-                let Some((mean, runs)) = mean_over(&stages, &column)? else {
+                let Some((mean, runs)) = mean_over(&stages, column)? else {
                     continue;
                 };
-                let means = column.before.main().zip(mean.main());
+                let means = column.main().zip(mean.main());
                 let (before, after) = means.context("a suite has a measure")?;
                 let change = signed(after.mean - before.mean, after.unit);
                 cells[place] = change + &of_runs(runs, entry.courses.len());
@@ -135,31 +126,28 @@ fn courses(entries: &[&Entry]) -> Result<Option<String>> {
     Ok(Some(with_numbers(table)))
 }
 
-/// The suites of some stages, in the order in which they were first measured.
-fn columns<'a>(stages: &[&'a PairedStage]) -> Vec<Column<'a>> {
-    let mut columns: Vec<Column<'a>> = Vec::new();
+/// The base model's scores on the suites of some stages, in the order in which the suites were first measured.
+fn columns<'a>(stages: &[&'a PairedStage]) -> Vec<&'a Score> {
+    let mut columns: Vec<&'a Score> = Vec::new();
     for before in stages.iter().flat_map(|stage| &stage.before) {
-        let hash = before.score.suite_hash.as_str();
-        if !columns.iter().any(|column| column.hash == hash) {
-            columns.push(Column {
-                hash,
-                before: &before.score,
-            });
+        let is_there = |column: &&Score| column.suite_hash == before.score.suite_hash;
+        if !columns.iter().any(is_there) {
+            columns.push(&before.score);
         }
     }
     columns
 }
 
 /// The score of the mean over the runs that measured a suite, and their number; `None` if none did.
-fn mean_over(stages: &[&PairedStage], column: &Column<'_>) -> Result<Option<(Score, usize)>> {
+fn mean_over(stages: &[&PairedStage], column: &Score) -> Result<Option<(Score, usize)>> {
     let scores = stages
         .iter()
-        .filter_map(|stage| stage.of_suite(column.hash));
+        .filter_map(|stage| stage.of_suite(&column.suite_hash));
     let scores: Vec<&Score> = scores.map(|(_, after)| after).collect();
     match scores.is_empty() {
         true => Ok(None),
         false => {
-            let mean = column.before.with_values(mean_values(&scores))?;
+            let mean = column.with_values(mean_values(&scores))?;
             Ok(Some((mean, scores.len())))
         }
     }

@@ -128,7 +128,12 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     }
     let shares = match args.shares_by_loss {
         None => None,
-        Some(limit) => Some(shares::find(&model, &config, &context, &probed, limit)?),
+        Some(limit) => {
+            let paths = split.layers().iter().map(|layer| layer.path.clone());
+            let paths: Vec<String> = paths.collect();
+            let found = shares::find(&model, &config, &context, &probed, &paths, limit)?;
+            Some(found)
+        }
     };
     if let Some(shares) = &shares {
         println!("{}\n\n{}\n", shares::LEGEND, shares.table());

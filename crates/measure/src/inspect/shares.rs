@@ -48,7 +48,8 @@ pub struct Shares {
     cut: f64,
 }
 
-/// Finds the shares at which cutting the free directions of a target costs at most `limit` nats per token.
+/// Finds the shares at which cutting the free directions of a target costs at most `limit` nats per token. `paths` are those
+/// of all targets.
 ///
 /// # Errors
 ///
@@ -58,22 +59,17 @@ pub fn find(
     config: &OsftConfig,
     context: &SplitContext<'_>,
     texts: &[Example],
+    paths: &[String],
     limit: f64,
 ) -> Result<Shares> {
     ensure!(
         limit > 0.0 && limit.is_finite(),
         "--shares-by-loss {limit}: expected a number of nats per token above 0"
     );
-    let all = split(model, config, context, None, ENERGIES[0])?;
-    let paths: Vec<String> = all
-        .layers()
-        .iter()
-        .map(|layer| layer.path.clone())
-        .collect();
     let full = loss(model, texts)?;
     let progress = Progress::new(paths.len() as u64);
     let mut targets = Vec::new();
-    for path in &paths {
+    for path in paths {
         progress.advance(1, path);
         targets.push(of_target(
             model,
@@ -110,7 +106,7 @@ fn of_target(
     (full, limit): (f64, f64),
 ) -> Result<OfTarget> {
     let at = |energy: f64| -> Result<OfTarget> {
-        let split = split(model, config, context, Some(path), energy)?;
+        let split = split(model, config, context, path, energy)?;
         let layer = &split.layers()[0];
         let protected = [layer.k_in, layer.k_out];
         let cost = loss(&split.truncate(model.clone())?, texts)? - full;
@@ -140,20 +136,18 @@ fn of_target(
     }
 }
 
-/// The split with this share of the energy, of all targets or of one.
+/// The split of one target with this share of the energy.
 fn split(
     model: &Model,
     config: &OsftConfig,
     context: &SplitContext<'_>,
-    path: Option<&str>,
+    path: &str,
     energy: f64,
 ) -> Result<Osft> {
     let mut config = config.clone();
     config.target_shares.clear();
     config.protected_share = rule(energy);
-    if let Some(path) = path {
-        config.targets = Targets::matching([whole(path)]);
-    }
+    config.targets = Targets::matching([whole(path)]);
     Ok(Osft::split_in(model, &config, context)?)
 }
 

@@ -106,6 +106,56 @@ impl DeviceSums {
     }
 }
 
+/// A sum of numbers, of which a part may still be on the device.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Total {
+    host: f64,
+    /// `[1]`
+    pending: Option<Tensor<1>>,
+}
+
+impl Total {
+    /// The sum of all entries: on the host in f64, or left on the device.
+    pub(crate) fn of(tensor: Tensor<2>, on_device: bool) -> Self {
+        match on_device {
+            false => Self {
+                host: tensor.into_data().iter::<f64>().sum(),
+                pending: None,
+            },
+            true => Self {
+                host: 0.0,
+                pending: Some(tensor.sum()),
+            },
+        }
+    }
+
+    /// The sum of the squares of all entries. On the host they are squared in f64.
+    pub(crate) fn of_squares(tensor: Tensor<2>, on_device: bool) -> Self {
+        match on_device {
+            false => Self {
+                host: tensor.into_data().iter::<f64>().map(|v| v * v).sum(),
+                pending: None,
+            },
+            true => Self::of(tensor.square(), on_device),
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.host += other.host;
+        self.pending = match (self.pending.take(), other.pending) {
+            (Some(own), Some(other)) => Some(own + other),
+            (own, other) => own.or(other),
+        };
+    }
+
+    /// The sum, from the device if a part is still there.
+    pub(crate) fn value(self) -> f64 {
+        let pending = self.pending;
+        let pending = pending.map_or(0.0, |sum| sum.into_data().iter::<f64>().sum());
+        self.host + pending
+    }
+}
+
 impl Calibrator {
     /// Keeps sums on the device of the inputs over many passes, in their type, and brings them to the host in blocks of
     /// some ten thousand inputs. By default every pass is summed on the host in f64, which is exact and, on a processor,

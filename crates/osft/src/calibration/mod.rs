@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 pub use calibrator::{Calibrator, moment_bytes};
 pub(crate) use calibrator::{MAX_DENSE_DIMENSION, SKETCH_ROWS};
+pub(crate) use device_sums::Total;
 pub use moment::Moment;
 pub(crate) use moment::{Matrix, Second, Spectrum};
 pub(crate) use sketch::Sketch;

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::device_sums::Total;
 use crate::error::OsftError;
 use crate::module::Place;
 
@@ -42,9 +43,7 @@ pub(super) fn fits(
 /// The cosines of a layer's inputs and outputs.
 #[derive(Debug, Default)]
 pub(super) struct Cosines {
-    sum: f64,
-    /// Sums that are not on the host yet, `[1]`.
-    pending: Option<Tensor<1>>,
+    total: Total,
     count: usize,
 }
 
@@ -56,25 +55,12 @@ impl Cosines {
     /// - `y`: `[n, d_out]`
     pub(super) fn add(&mut self, x: Tensor<2>, y: Tensor<2>, on_device: bool) {
         self.count += x.dims()[0];
-        let cosines = cosines(x, y);
-        match on_device {
-            false => self.sum += cosines.into_data().iter::<f64>().sum::<f64>(),
-            true => {
-                let sum = cosines.sum();
-                self.pending = Some(match self.pending.take() {
-                    Some(pending) => pending + sum,
-                    None => sum,
-                });
-            }
-        }
+        self.total.add(Total::of(cosines(x, y), on_device));
     }
 
     /// The mean over rows.
     pub(super) fn mean(self) -> f64 {
-        let pending = self
-            .pending
-            .map_or(0.0, |sum| sum.into_data().iter::<f64>().sum());
-        (self.sum + pending) / self.count.max(1) as f64
+        self.total.value() / self.count.max(1) as f64
     }
 }
 

@@ -4,7 +4,7 @@ use burn::module::ParamId;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::{Rows, prepared};
+use crate::calibration::{Rows, Total, prepared};
 use crate::error::OsftError;
 use crate::module::widened;
 use crate::split::{LayerSplit, Osft};
@@ -105,10 +105,7 @@ impl FreeEnergyMeter<'_> {
         if prepared.summed.dims()[0] == 0 {
             return Ok(());
         }
-        let square = |tensor: Tensor<2>| match self.on_device {
-            true => Total::on_device(tensor),
-            false => Total::on_host(tensor),
-        };
+        let square = |tensor| Total::of_squares(tensor, self.on_device);
         let all = square(prepared.summed.clone());
         let columns = prepared.summed.transpose();
         for (index, layer) in layers {
@@ -133,45 +130,5 @@ impl FreeEnergyMeter<'_> {
             }
         });
         layers.collect()
-    }
-}
-
-/// A sum of squares, of which a part may still be on the device.
-#[derive(Clone, Debug, Default)]
-struct Total {
-    host: f64,
-    /// `[1]`
-    pending: Option<Tensor<1>>,
-}
-
-impl Total {
-    fn on_host(tensor: Tensor<2>) -> Self {
-        let squares = tensor.into_data().iter::<f64>().map(|v| v * v).sum();
-        Self {
-            host: squares,
-            pending: None,
-        }
-    }
-
-    fn on_device(tensor: Tensor<2>) -> Self {
-        Self {
-            host: 0.0,
-            pending: Some(tensor.square().sum()),
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.host += other.host;
-        self.pending = match (self.pending.take(), other.pending) {
-            (Some(own), Some(other)) => Some(own + other),
-            (own, other) => own.or(other),
-        };
-    }
-
-    fn value(self) -> f64 {
-        let pending = self
-            .pending
-            .map_or(0.0, |sum| sum.into_data().iter::<f64>().sum());
-        self.host + pending
     }
 }
