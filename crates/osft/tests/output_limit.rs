@@ -243,3 +243,27 @@ fn a_bound_needs_a_calibration_and_one_coordinate() {
     let text = toml::to_string(&OsftConfig::new()).unwrap();
     assert!(!text.contains("max_output_change"), "{text}");
 }
+
+#[test]
+fn a_file_can_say_that_there_is_no_bound() {
+    let read = |value: &str| {
+        let text = toml::to_string(&OsftConfig::new()).unwrap();
+        toml::from_str::<OsftConfig>(&format!("max_output_change = {value}\n{text}"))
+    };
+    assert_eq!(read("0.02").unwrap().max_output_change, Some(0.02));
+    assert_eq!(read("1").unwrap().max_output_change, Some(1.0));
+    assert_eq!(read("\"none\"").unwrap(), OsftConfig::new());
+    for wrong in ["\"no\"", "true", "[0.1]"] {
+        let error = read(wrong).unwrap_err().to_string();
+        assert!(error.contains("\"none\" for no bound"), "{error}");
+    }
+    // JSON, in which splits are saved.
+    for share in [None, Some(0.02)] {
+        let config = OsftConfig {
+            max_output_change: share,
+            ..OsftConfig::new()
+        };
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<OsftConfig>(&text).unwrap(), config);
+    }
+}

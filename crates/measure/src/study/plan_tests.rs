@@ -58,10 +58,18 @@ fn a_variant_changes_only_the_settings_that_it_names() {
         [[variants]]
         method = "osft"
         settings = { split = "both", protected_share = { fixed = 0.25 } }
+        [[variants]]
+        method = "osft"
+        settings = { max_output_change = "none" }
     "#;
     let plan = resolved(text).unwrap();
     let labels: Vec<String> = plan.variants.iter().map(|v| v.label().unwrap()).collect();
-    assert_eq!(labels, ["seqft", "osft both core 0.25"]);
+    let expected = [
+        "seqft",
+        "osft both core 0.25 outputs within 0.015",
+        "osft inputs core energy 0.95",
+    ];
+    assert_eq!(labels, expected);
     assert_eq!(plan.variants[0].learning_rates, [1e-4]);
     assert_eq!(plan.variants[1].learning_rates, [1e-3, 3e-3]);
     assert!(plan.variants.iter().all(|v| v.config.order == "2"));

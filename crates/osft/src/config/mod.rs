@@ -3,6 +3,7 @@
 mod choices;
 mod conflicts;
 mod moment;
+mod output_change;
 mod precision;
 mod scaling;
 mod targets;
@@ -86,8 +87,13 @@ pub struct OsftConfig {
     /// Largest change of a layer's outputs since the split, above 0: the root mean square over the calibrated inputs,
     /// relative to that of the outputs. A step that goes further is shortened. Needs a calibration. A layer whose outputs
     /// are zero is not held: there is nothing to be relative to. Weights that are stored in two bytes are rounded when
-    /// training [finishes](crate::Osft::finish), which moves outputs beside the bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// training [finishes](crate::Osft::finish), which moves outputs beside the bound. In a file, `"none"` says that there
+    /// is no bound.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "output_change::number_or_none"
+    )]
     pub max_output_change: Option<f64>,
     /// Precision of the targets' weights while their cores train.
     #[serde(default)]

@@ -147,7 +147,8 @@ impl Display for OsftError {
             ),
             Self::InvalidOutputChange { share } => write!(
                 f,
-                "max_output_change = {share} is out of range: it is finite and above 0; leave it out for no bound"
+                "max_output_change = {share} is out of range: it is finite and above 0, or \"none\" for no \
+                 bound"
             ),
             Self::InvalidShrinkage { weight } => write!(
                 f,

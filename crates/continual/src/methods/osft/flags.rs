@@ -132,6 +132,19 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             },
         ),
         Flag::new(
+            "osft-max-output-change",
+            "SHARE",
+            "max_output_change",
+            "Largest change of every layer's outputs per task, relative to their size over the calibrated inputs: a step \
+             that goes further is shortened; `none` for no bound",
+            |text| match text {
+                "none" => Ok(Value::from(text)),
+                _ => text.parse::<f64>().map(Value::from).map_err(|_| {
+                    format!("expected a number above 0, or `none` for no bound, found {text:?}")
+                }),
+            },
+        ),
+        Flag::new(
             "share",
             "SHARE",
             "protected_share",

@@ -189,7 +189,15 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
     }
 
     fn searched(&self, settings: &OsftConfig) -> Vec<SearchedSetting> {
-        searched_share(&settings.protected_share)
+        let mut searched = searched_share(&settings.protected_share);
+        if settings.max_output_change.is_some() {
+            searched.push(SearchedSetting::logarithmic(
+                "max_output_change",
+                0.005,
+                0.05,
+            ));
+        }
+        searched
     }
 
     fn build(
