@@ -23,7 +23,7 @@ pub struct CalibrationConfig {
     /// line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub questions: Option<PathBuf>,
-    /// Number of rows of the base model's text; 0 turns calibration off.
+    /// Number of rows of the base model's text; 0 turns calibration off, unless `base_total_tokens` asks for rows.
     pub base_rows: usize,
     /// Number of tokens of a generated row; maximum length of a row of a text file.
     pub base_tokens: usize,
@@ -105,6 +105,11 @@ impl CalibrationConfig {
         }
     }
 
+    /// Whether any rows stand for the base model's knowledge.
+    pub fn has_base(&self) -> bool {
+        self.base_rows > 0 || self.base_total_tokens > 0
+    }
+
     /// Whether the model generates the rows or a part of them.
     pub fn generates(&self) -> bool {
         matches!(self.sample(), BaseSample::Generated | BaseSample::Continued)
@@ -182,7 +187,7 @@ impl RunConfig {
     /// Whether any method needs rows that stand for what the base model knows.
     pub fn reads_base_rows(&self) -> bool {
         let mut methods = self.compare.iter();
-        self.calibration.base_rows > 0
+        self.calibration.has_base()
             && methods.any(|method| self.calibration_use(method).reads_base_rows())
     }
 }

@@ -211,6 +211,9 @@ fn what_stands_for_the_base_model_follows_from_what_is_given() {
     let expected = (BaseSample::Continued, true, SampleSize::Tokens(4096));
     assert_eq!(sample(&[continued, tokens]), expected);
     assert_eq!(sample(&[continued, text, tokens]), expected);
+    let none = "calibration.base_rows=0";
+    assert!(resolve(&[none, tokens]).unwrap().reads_base_rows());
+    assert!(resolve(&[none]).is_err());
     let questions = ["calibration.base='questions'", "calibration.questions='a'"];
     assert_eq!(sample(&questions), (BaseSample::Questions, false, rows));
     // What is as by default is not written: files of earlier versions stay as they are.

@@ -61,9 +61,10 @@ impl RunConfig {
                 .validate()
                 .with_context(|| format!("settings of {method}"))?;
             ensure!(
-                self.calibration.base_rows > 0
+                self.calibration.has_base()
                     || self.calibration_use(method) != CalibrationUse::Needed,
-                "{} looks at the inputs of the layers, but calibration.base_rows is 0",
+                "{} looks at the inputs of the layers, but calibration.base_rows and \
+                 calibration.base_total_tokens are 0",
                 self.label(method)?
             );
         }
