@@ -41,7 +41,12 @@ fn the_report_holds_every_method_and_its_figures_follow_from_the_files() {
     assert!(shown.contains("4 methods with 2 seeds each"), "{shown}");
     let out = folder.path().join("compared");
     let page = fs::read_to_string(out.join("report.md")).unwrap();
-    let labels = ["seqft", "o-lora", "per-task", "osft inputs core energy 0.9"];
+    let labels = [
+        "seqft",
+        "o-lora",
+        "per-task",
+        "osft inputs core energy 0.95 outputs within 0.015",
+    ];
     for label in labels {
         let row = format!("| {label} ");
         assert!(page.contains(&row), "no {row} in\n{page}");

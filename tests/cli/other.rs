@@ -69,7 +69,10 @@ fn the_committed_suite_is_the_one_the_generator_makes() {
 fn committed_runs_can_be_reported() {
     let folder = scratch();
     for (run, words) in [
-        ("trace-builtin", "osft inputs core energy 0.9"),
+        (
+            "trace-builtin",
+            "osft inputs core energy 0.95 outputs within 0.015",
+        ),
         ("t5-builtin", "mean: AA"),
         ("t5-readings/text", "osft weights factored adaptive"),
         ("trace-smollm2-64/seqft", "older clock"),
@@ -185,7 +188,10 @@ fn suites_of_general_ability_stand_around_a_run() {
         assert_eq!(stages[0]["learned"], 1);
         stages[0]["suites"][0]["values"][0][0].as_f64().unwrap()
     };
-    assert_ne!(loss("seqft"), loss("osft-inputs-core-energy-0.9"));
+    assert_ne!(
+        loss("seqft"),
+        loss("osft-inputs-core-energy-0.95-outputs-within-0.015")
+    );
     let error = fail(folder.path(), &["trace", "--general", "nothing"]);
     assert!(
         error.contains("nothing") && error.contains("mmlu"),

@@ -217,7 +217,7 @@ fn tuning_uses_validation_rows_and_prints_settings() {
     assert!(shown.contains("osft = "), "{shown}");
     assert!(folder.path().join("tune/report.md").is_file());
     // A search that was stopped goes on: what is there is not run again.
-    let result = "result-osft-inputs-core-energy-0.9-lr1e-2-*-seed0.json";
+    let result = "result-osft-inputs-core-energy-0.95-outputs-within-0.015-lr1e-2-*-seed0.json";
     let result = only(&folder.path().join("tune"), result);
     fs::remove_file(&result).unwrap();
     let again = run(folder.path(), &tune);
@@ -278,6 +278,8 @@ fn weights_held_in_bf16_are_reported_apart_and_splits_are_found_again() {
         "weights",
         "--share",
         "0.5",
+        "--osft-max-output-change",
+        "none",
         "--base-precision",
         "bf16",
         "--split-cache",

@@ -147,7 +147,7 @@ fn a_run_is_drawn_on_the_terminal() {
     assert_eq!(code, 0, "{after}");
     assert_eq!(frame(&drawn), include_str!("tui.txt"), "{drawn}");
     // The terminal is as it was before, with the table and the lines that waited.
-    let learned = "osft inputs core energy 0.9: learned sums in ";
+    let learned = "osft inputs core energy 0.95 outputs within 0.015: learned sums in ";
     let mut lines = after.lines();
     assert!(lines.any(|line| line.starts_with(learned)), "{after}");
     assert!(after.contains("│ sums"), "{after}");

@@ -7,11 +7,24 @@ use crate::{experiments, fail, only, repository, scratch, succeed, write_plan};
 #[test]
 fn flags_choose_source_form_and_share() {
     let folder = scratch();
-    let cases: [(&[&str], &[&str]); 5] = [
+    let cases: [(&[&str], &[&str]); 7] = [
         (&["--osft-split", "both"], &["split = \"both\""]),
         (
-            &["--osft-form", "factored-reprojected"],
-            &["form = \"factored_reprojected\""],
+            &[
+                "--osft-form",
+                "factored-reprojected",
+                "--osft-max-output-change",
+                "none",
+            ],
+            &[
+                "form = \"factored_reprojected\"",
+                "max_output_change = \"none\"",
+            ],
+        ),
+        (&[], &["max_output_change = 0.015", "energy = 0.95"]),
+        (
+            &["--osft-max-output-change", "0.1"],
+            &["max_output_change = 0.1"],
         ),
         (&["--share", "0.1..0.8"], &["first = 0.1", "last = 0.8"]),
         (
@@ -30,12 +43,16 @@ fn flags_choose_source_form_and_share() {
         }
         assert!(paper.contains("fixed = 0.5"), "{paper}");
     }
-    let mistakes: [(&[&str], &str); 2] = [
+    let mistakes: [(&[&str], &str); 3] = [
         (
             &["--share", "0.5", "--energy", "0.9"],
             "'--share <SHARE>' cannot be used with '--energy <ENERGY>'",
         ),
         (&["--share", "half"], "\"half\" is no share"),
+        (
+            &["--osft-max-output-change", "much"],
+            "expected a number above 0, or `none` for no bound, found \"much\"",
+        ),
     ];
     for (arguments, words) in mistakes {
         let mut command = experiments(folder.path());
@@ -49,7 +66,11 @@ fn flags_choose_source_form_and_share() {
 #[test]
 fn what_is_typed_has_an_effect_or_is_refused() {
     let folder = scratch();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
+        (
+            &["--osft-form", "factored"],
+            "set max_output_change = \"none\"",
+        ),
         (
             &["--method", "osft-paper", "--share", "0.8"],
             "--share is a setting of osft",
@@ -150,7 +171,7 @@ fn a_setting_over_a_plan_holds_for_its_runs_and_its_report() {
     // Over what a variant says too.
     only(
         &folder.path().join("study"),
-        "result-osft-inputs-core-energy-0.9-lr1e-3-*-seed0.json",
+        "result-osft-inputs-core-energy-0.95-outputs-within-0.015-lr1e-3-*-seed0.json",
     );
     let scored = |more: &[&str]| {
         succeed(folder.path(), &[&report[..], &common, more].concat());

@@ -124,6 +124,10 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Ok(settings)
     }
 
+    /// Adds to a table of its settings what [`Settings`](Self::Settings) leave out and what defaults of a run may set
+    /// otherwise: the table says the same over any defaults.
+    fn write_left_out(&self, _settings: &mut Table) {}
+
     /// The numbers of rows that the tasks of a sequence train on in an epoch, given how many each of
     /// them has; [`Method::rows`] returns as many.
     fn rows_per_task(&self, _settings: &Self::Settings, rows: &[usize]) -> Vec<usize> {

@@ -149,7 +149,9 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
     }
 
     fn settings(&self, table: &Table) -> Result<Table, ContinualError> {
-        to_table(self.0.name(), &self.read::<M>(table)?)
+        let mut written = to_table(self.0.name(), &self.read::<M>(table)?)?;
+        self.0.write_left_out(&mut written);
+        Ok(written)
     }
 
     fn searched(&self, table: &Table) -> Result<Vec<SearchedSetting>, ContinualError> {

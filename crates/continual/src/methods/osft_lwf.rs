@@ -5,6 +5,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use lm::{LanguageModel, LinearMap};
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use super::lwf_generated::{GeneratedTerm, LwfGeneratedConfig, LwfGeneratedKind};
 use super::osft::{OsftKind, OsftMethod};
@@ -133,6 +134,12 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftLwfKind {
             osft: self.osft::<M>().checked(settings.osft)?,
             term: term::<M>().checked(settings.term)?,
         })
+    }
+
+    fn write_left_out(&self, settings: &mut Table) {
+        if let Some(Value::Table(osft)) = settings.get_mut("osft") {
+            self.osft::<M>().write_left_out(osft);
+        }
     }
 
     fn label(&self, settings: &OsftLwfConfig) -> String {

@@ -102,6 +102,9 @@ impl<'a> Screen<'a> {
         if message != Some(&"Killing training from user input.") {
             resume_unwind(panic);
         }
+        // Every thread of the renderer that panics sets the cursor back to where it was before the first drawing, above the
+        // renderer's last message of two lines: what is printed now must not be written over it.
+        eprint!("\n\n");
         self.progress.release();
         std::process::exit(i32::from(interrupt::EXIT_CODE));
     }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use continual::method::CalibrationUse;
+use continual::methods::NO_BOUND;
 use toml::{Table, Value};
 
 use super::RunConfig;
@@ -94,10 +95,71 @@ impl RunConfig {
         all.insert("method".to_string(), Value::from(method));
         all.extend(settings);
         // The method's own settings stand under its own name, as in earlier results.
-        let own_settings = self.method(method);
+        let mut own_settings = self.method(method).clone();
+        remove_no_bound(&mut own_settings);
         if !own_settings.is_empty() {
-            all.insert(method.replace('-', "_"), Value::Table(own_settings.clone()));
+            all.insert(method.replace('-', "_"), Value::Table(own_settings));
         }
         Ok(all)
+    }
+}
+
+/// Takes out of a method's settings, and of those it joins, that there is no bound on the outputs' change: results from
+/// the time before there was one keep their keys.
+fn remove_no_bound(settings: &mut Table) {
+    settings.retain(|key, value| {
+        if let Value::Table(joined) = value {
+            remove_no_bound(joined);
+        }
+        key != "max_output_change" || value.as_str() != Some(NO_BOUND)
+    });
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::registries::Registries;
+    use crate::settings::Overrides;
+
+    #[test]
+    fn that_there_is_no_bound_is_written_and_leaves_keys_as_they_were() {
+        let registries = Registries::builtin();
+        let resolve = |benchmark: &str, pairs: &[&str]| {
+            let pairs: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+            let overrides = Overrides {
+                set: &pairs,
+                ..Overrides::default()
+            };
+            RunConfig::resolve(&registries, benchmark, false, &overrides).unwrap()
+        };
+        for (method, key) in [
+            ("osft", "methods.osft"),
+            ("osft-lwf", "methods.osft-lwf.osft"),
+        ] {
+            let bound = format!("{key}.max_output_change");
+            let none = resolve("trace", &[&format!("{bound}=none")]);
+            // As long as it is written, the same settings over the defaults say the same.
+            assert_eq!(
+                none.setting(&bound).unwrap(),
+                Some(Value::from("none")),
+                "{method}"
+            );
+            let written = Table::try_from(&none).unwrap();
+            let mut over = Table::try_from(resolve("trace", &[])).unwrap();
+            crate::settings::merge(&mut over, written);
+            let again = RunConfig::resolve_over(&registries, over, &Overrides::default()).unwrap();
+            assert_eq!(again.method(method), none.method(method));
+            let text = toml::to_string(&none.key_settings(method).unwrap()).unwrap();
+            assert!(!text.contains("max_output_change"), "{text}");
+            let default = resolve("trace", &[]).key_settings(method).unwrap();
+            let text = toml::to_string(&default).unwrap();
+            assert!(text.contains("max_output_change = 0.015"), "{text}");
+            // T5 has none by default.
+            assert_eq!(
+                resolve("t5", &[]).setting(&bound).unwrap(),
+                Some(Value::from("none"))
+            );
+        }
     }
 }

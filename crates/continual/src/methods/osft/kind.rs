@@ -25,6 +25,9 @@ pub const PAPER_TARGETS: &str =
 /// Name of the kind with a configured split.
 pub const OSFT: &str = "osft";
 
+/// The value of `max_output_change` that takes a bound of the defaults away.
+pub const NO_BOUND: &str = "none";
+
 /// The layers of a model whose inputs are measured: the targets.
 pub(in crate::methods) fn observed_targets<M: Module>(
     targets: &Targets,
@@ -114,6 +117,14 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
         let settings = settings.with_rules(&self.rules)?;
         settings.validate()?;
         Ok(settings)
+    }
+
+    fn write_left_out(&self, settings: &mut Table) {
+        // No defaults have a bound for the paper's split.
+        if !self.paper {
+            let none = || Value::from(NO_BOUND);
+            settings.entry("max_output_change").or_insert_with(none);
+        }
     }
 
     fn label(&self, settings: &OsftConfig) -> String {
