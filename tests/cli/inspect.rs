@@ -120,7 +120,15 @@ fn shares_by_loss_are_settings_that_a_run_takes() {
         "run",
     ];
     let shown = succeed(folder.path(), &run);
-    assert!(shown.contains("osft inputs core energy 0.9"), "{shown}");
+    let label = shown
+        .lines()
+        .find(|line| line.contains("osft inputs core energy 0.95"));
+    let label = label.unwrap_or_else(|| panic!("{shown}"));
+    assert!(
+        label.contains("0.95, "),
+        "no shares of single targets: {label}"
+    );
+    assert!(label.contains("outputs within 0.015"), "{label}");
     let error = fail(
         folder.path(),
         &["inspect", "--shares-by-loss", "0", "--out", "none"],

@@ -69,7 +69,7 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   experiments datasets assemble experiments/truth/recipe.toml --model SmolLM2-135M-Instruct \\
-    --from cl=CL_Benchmark --from trace=TRACE-Benchmark --expect experiments/truth/SHA256SUMS --out truth")]
+    --from cl=CL_Benchmark --expect experiments/truth/SHA256SUMS --out truth")]
 pub struct AssembleArgs {
     /// TOML file: name, max_tokens, rows, orders, and tasks, each with the suite that it comes from.
     #[arg(value_name = "RECIPE")]

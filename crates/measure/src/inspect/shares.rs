@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use comfy_table::{CellAlignment, Table, presets};
+use continual::methods::NO_BOUND;
 use lm::{Example, Model};
 use osft::{Osft, OsftConfig, ShareRule, SplitContext, TargetShare, Targets};
 use report::record::RunFolder;
@@ -236,7 +237,11 @@ impl Shares {
     pub fn write(&self, folder: &RunFolder, config: &OsftConfig) -> Result<()> {
         let mut config = config.clone();
         config.target_shares = target_shares(&self.targets);
-        let settings = Value::try_from(&config)?;
+        let mut settings = toml::Table::try_from(&config)?;
+        // The defaults of a run that takes this file may have a bound.
+        let none = || Value::from(NO_BOUND);
+        settings.entry("max_output_change").or_insert_with(none);
+        let settings = Value::Table(settings);
         let nested =
             |name: &str, value| Value::Table([(name.to_string(), value)].into_iter().collect());
         let settings = nested("methods", nested("osft", settings));

@@ -43,7 +43,7 @@ impl Observed {
                 ensure!(
                     self.0.contains(&layer.id),
                     "settings of {}: the targets select {}, which is no linear layer of the model's blocks, \
-                     so that its inputs cannot be measured; leave it out of `targets`, or measure nothing \
+                     so that its inputs cannot be measured; leave it out of `targets` or, for a split by weights without a bound, measure nothing \
                      (--set calibration.base_rows=0)",
                     method,
                     layer.path

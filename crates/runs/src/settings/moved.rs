@@ -1,12 +1,14 @@
-//! Settings of earlier versions that stand in another place now.
+//! Settings of earlier versions: what stands in another place now, and what they left out.
 
+use continual::methods::NO_BOUND;
 use toml::{Table, Value};
 
 use super::merge;
 use crate::registries::Registries;
 
 /// Settings with everything where it belongs: `methods = [..]` was the list of methods to compare, and the
-/// settings of a method stood under its name, with `_` for `-`, at the top.
+/// settings of a method stood under its name, with `_` for `-`, at the top. The complete settings of a split did not say
+/// that it has no bound.
 pub fn translated(registries: &Registries, table: Table) -> Table {
     let mut table = table;
     if let Some(Value::Array(_)) = table.get("methods")
@@ -21,6 +23,13 @@ pub fn translated(registries: &Registries, table: Table) -> Table {
             merge(&mut table, methods);
         }
     }
+    if let Some(Value::Table(methods)) = table.get_mut("methods") {
+        for (_, settings) in methods.iter_mut() {
+            if let Value::Table(settings) = settings {
+                complete_bound(settings);
+            }
+        }
+    }
     if let Some(Value::Table(orders)) = table.get_mut("by_order") {
         for (_, changes) in orders.iter_mut() {
             if let Value::Table(own) = changes {
@@ -29,4 +38,59 @@ pub fn translated(registries: &Registries, table: Table) -> Table {
         }
     }
     table
+}
+
+/// Says that there is no bound, where settings of a split, or of one that a method joins, are complete without it: those
+/// that a run saved before there was one.
+fn complete_bound(settings: &mut Table) {
+    for (_, joined) in settings.iter_mut() {
+        if let Value::Table(joined) = joined {
+            complete_bound(joined);
+        }
+    }
+    let always_written = ["targets", "split", "form", "others", "decay"];
+    if always_written.iter().all(|key| settings.contains_key(*key)) {
+        let none = || Value::from(NO_BOUND);
+        settings.entry("max_output_change").or_insert_with(none);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::settings::{Overrides, RunConfig};
+
+    #[test]
+    fn complete_settings_from_the_time_before_the_bound_have_none() {
+        let registries = Registries::builtin();
+        let overrides = Overrides::default();
+        let default = RunConfig::resolve(&registries, "trace", false, &overrides).unwrap();
+        let default = Table::try_from(&default).unwrap();
+        let methods = |table: &Table| table["methods"].as_table().unwrap().clone();
+        let mut saved = methods(&default);
+        saved.retain(|name, _| name.starts_with("osft"));
+        let mut own = saved["osft"].as_table().unwrap().clone();
+        own.remove("max_output_change");
+        saved.insert("osft".to_string(), Value::Table(own.clone()));
+        saved.insert(
+            "osft-lwf".to_string(),
+            Value::Table(Table::from_iter([("osft".to_string(), Value::Table(own))])),
+        );
+        let file = Table::from_iter([("methods".to_string(), Value::Table(saved))]);
+        let mut over = default.clone();
+        merge(&mut over, translated(&registries, file));
+        let none = RunConfig::resolve_over(&registries, over, &overrides).unwrap();
+        for key in ["methods.osft", "methods.osft-lwf.osft"] {
+            let bound = none.setting(&format!("{key}.max_output_change")).unwrap();
+            assert_eq!(bound, Some(Value::from(NO_BOUND)), "{key}");
+        }
+        // A file with a few settings leaves the bound of the defaults.
+        let file = toml::from_str("[methods.osft]\nform = 'weight'").unwrap();
+        let mut over = default;
+        merge(&mut over, translated(&registries, file));
+        let bound = RunConfig::resolve_over(&registries, over, &overrides).unwrap();
+        let bound = bound.setting("methods.osft.max_output_change").unwrap();
+        assert_eq!(bound, Some(Value::from(0.015)));
+    }
 }

@@ -64,7 +64,8 @@ impl RunConfig {
                 self.calibration.has_base()
                     || self.calibration_use(method) != CalibrationUse::Needed,
                 "{} looks at the inputs of the layers, but calibration.base_rows and \
-                 calibration.base_total_tokens are 0",
+                 calibration.base_total_tokens are 0 (a split by weights looks at them for its bound: \
+                 max_output_change = \"none\")",
                 self.label(method)?
             );
         }
