@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use ::report::record::check_writable;
 use anyhow::Result;
 use clap::{ArgMatches, FromArgMatches};
+use runs::settings::RunConfig;
 use runs::{Registries, interrupt};
 
 pub use cli::command;
@@ -42,6 +43,40 @@ pub fn main(registries: &Registries) -> ExitCode {
 pub fn run(registries: &Registries, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = cli::command(registries).get_matches_from(arguments);
     interrupt::exit_code(dispatch(registries, &matches))
+}
+
+/// The settings of the run that arguments stand for, the first of which is the name of the program; `None` for a command
+/// that runs nothing, or that goes on with a run.
+///
+/// # Errors
+///
+/// Arguments that are not accepted, and settings that are wrong or do not go together.
+pub fn settings_of(
+    registries: &Registries,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Option<RunConfig>> {
+    let matches = cli::command(registries).try_get_matches_from(arguments)?;
+    let Some((name, own)) = matches.subcommand() else {
+        return Ok(None);
+    };
+    let (run, benchmark) = if registries.benchmarks.find(name).is_some() {
+        let args = SequenceArgs::from_arg_matches(own)?;
+        match args.resume {
+            Some(_) => return Ok(None),
+            None => (args.run, name.to_string()),
+        }
+    } else {
+        match Cli::from_arg_matches(&matches)?.command {
+            Command::Validate(args) => (args.run, args.benchmark),
+            Command::Sweep(args) => (args.run, args.benchmark),
+            Command::Compare(args) if args.plan.is_none() => {
+                let benchmark = args.benchmark.unwrap_or_else(|| "trace".to_string());
+                (args.run, benchmark)
+            }
+            _ => return Ok(None),
+        }
+    };
+    run.resolve(registries, &benchmark, own).map(Some)
 }
 
 fn dispatch(registries: &Registries, matches: &ArgMatches) -> Result<()> {

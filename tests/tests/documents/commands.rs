@@ -125,6 +125,38 @@ fn shown_commands_are_accepted() {
 }
 
 #[test]
+fn settings_of_shown_runs_go_together() {
+    let registries = Registries::builtin();
+    let (mut resolved, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        let inline = inline(&page).into_iter();
+        let inline = inline.filter(|code| code.starts_with("experiments "));
+        let inline = inline.filter_map(|code| shlex::split(&code));
+        for words in shown(&page).into_iter().chain(inline) {
+            let Some(("experiments", arguments)) = arguments(&words) else {
+                continue;
+            };
+            // Settings in a file that only the reader has, and commands that are named and not shown.
+            if arguments
+                .iter()
+                .any(|word| word == "--config" || word == "…")
+            {
+                continue;
+            }
+            let name = ["experiments".to_string()];
+            let all = name.iter().chain(arguments).map(Into::into);
+            match experiments::settings_of(&registries, all) {
+                Ok(settings) => resolved += usize::from(settings.is_some()),
+                Err(error) if error.is::<clap::Error>() => (),
+                Err(error) => wrong.push(format!("{page}: {words:?}\n{error:#}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(resolved > 40, "{resolved}");
+}
+
+#[test]
 fn named_flags_exist() {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut commands: Vec<clap::Command> = programs().map(|(_, command)| command).into();

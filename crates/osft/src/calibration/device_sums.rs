@@ -50,7 +50,7 @@ impl DeviceSums {
             Some(earlier) => earlier.scale,
             None => {
                 let largest = input.clone().abs().max().into_scalar::<f32>();
-                exact_scale(&[f64::from(largest)])
+                exact_scale(f64::from(largest))
             }
         };
         let input = match scale == 1.0 {

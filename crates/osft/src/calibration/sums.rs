@@ -16,6 +16,7 @@ use crate::config::{MomentConfig, Shrinkage, TokenLength};
 pub(crate) struct Sums {
     pub rows: usize,
     sum: Vec<f64>,
+    /// Of a sketch, which has no exact trace.
     squares: f64,
     second: Second,
     /// Whether any input was f64.
@@ -87,8 +88,7 @@ impl Sums {
     }
 
     pub(crate) fn add(&mut self, input: Tensor<2>) {
-        let [rows, dimension] = input.dims();
-        self.rows += rows;
+        self.rows += input.dims()[0];
         self.double |= input.dtype() == DType::F64;
         if self.on_device && DeviceSums::take(input.dtype()) {
             let pending = self.pending.take();
@@ -100,37 +100,46 @@ impl Sums {
             }
             return;
         }
-        let host: Vec<f64> = input.clone().into_data().iter::<f64>().collect();
-        let scale = exact_scale(&host);
-        let product = match &self.second {
-            Second::Dense(_) => {
-                let scaled = if scale == 1.0 { input } else { input * scale };
-                Some(scaled.clone().transpose().matmul(scaled))
-            }
-            Second::Sketched(_) => None,
-        };
-        for row in host.chunks(dimension.max(1)) {
+        let data = input.clone().into_data();
+        match data.as_slice::<f32>() {
+            Ok(values) => self.add_host(values, input),
+            Err(_) => self.add_host(&data.iter::<f64>().collect::<Vec<f64>>(), input),
+        }
+    }
+
+    /// Adds inputs whose values are at hand, row by row.
+    fn add_host<T: Copy + Into<f64>>(&mut self, values: &[T], input: Tensor<2>) {
+        let dimension = self.sum.len();
+        let rows = || values.chunks(dimension.max(1));
+        for row in rows() {
             for (sum, value) in self.sum.iter_mut().zip(row) {
-                *sum += value;
-                self.squares += value * value;
+                *sum += (*value).into();
             }
-            if let Some(fourth_powers) = &mut self.fourth_powers {
-                let square: f64 = row.iter().map(|value| value * value).sum();
-                *fourth_powers += square * square;
-            }
+        }
+        let square = |row: &[T]| row.iter().map(|&value| value.into().powi(2)).sum::<f64>();
+        if let Some(fourth_powers) = &mut self.fourth_powers {
+            rows().for_each(|row| *fourth_powers += square(row).powi(2));
         }
         match &mut self.second {
             Second::Dense(moment) => {
-                if let Some(product) = product {
-                    let (data, factor) = (product.into_data(), 1.0 / scale / scale);
-                    match data.as_slice::<f32>() {
-                        Ok(values) => moment.add(values, factor),
-                        Err(_) => moment.add(&data.iter::<f64>().collect::<Vec<f64>>(), factor),
-                    }
+                let largest = values
+                    .iter()
+                    .fold(0.0_f64, |largest, &value| largest.max(value.into().abs()));
+                let scale = exact_scale(largest);
+                let scaled = if scale == 1.0 { input } else { input * scale };
+                let data = scaled.clone().transpose().matmul(scaled).into_data();
+                let factor = 1.0 / scale / scale;
+                match data.as_slice::<f32>() {
+                    Ok(values) => moment.add(values, factor),
+                    Err(_) => moment.add(&data.iter::<f64>().collect::<Vec<f64>>(), factor),
                 }
             }
             Second::Sketched(sketch) => {
-                host.chunks(dimension).for_each(|row| sketch.push(row));
+                for row in rows() {
+                    self.squares += square(row);
+                    let row: Vec<f64> = row.iter().map(|&value| value.into()).collect();
+                    sketch.push(&row);
+                }
             }
         }
     }
@@ -193,12 +202,9 @@ impl Sums {
     }
 }
 
-/// A power of two that scales the values to about 1 if their squares would leave the range of f32, in which
-/// the products are computed; otherwise 1.
-pub(super) fn exact_scale(values: &[f64]) -> f64 {
-    let largest = values
-        .iter()
-        .fold(0.0_f64, |largest, value| largest.max(value.abs()));
+/// A power of two that scales values, whose largest absolute one is given, to about 1 if their squares would leave the
+/// range of f32, in which the products are computed; otherwise 1.
+pub(super) fn exact_scale(largest: f64) -> f64 {
     match largest > 0.0 && largest.is_finite() && !(1e-12..1e12).contains(&largest) {
         true => largest.log2().floor().exp2().recip(),
         false => 1.0,
