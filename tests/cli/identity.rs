@@ -47,8 +47,6 @@ fn two_variants_of_one_name_are_two_rows() {
         "0.5",
         "--limit-train",
         "16",
-        "--osft-max-output-change",
-        "none",
     ];
     let shown = trace(
         folder.path(),
@@ -114,10 +112,10 @@ fn a_study_keeps_variants_of_one_name_apart() {
         base_rows = 0
         [[variants]]
         method = "osft"
-        settings = { split = "weights", protected_share = { fixed = 0.5 }, max_output_change = "none" }
+        settings = { split = "weights", protected_share = { fixed = 0.5 } }
         [[variants]]
         method = "osft"
-        settings = { split = "weights", protected_share = { fixed = 0.5 }, max_output_change = "none", others = "trained" }
+        settings = { split = "weights", protected_share = { fixed = 0.5 }, others = "trained" }
     "#;
     write_plan(folder.path(), "validation", variants);
     let run = ["study", "run", "plan.toml", "--out", "study"];

@@ -278,8 +278,6 @@ fn weights_held_in_bf16_are_reported_apart_and_splits_are_found_again() {
         "weights",
         "--share",
         "0.5",
-        "--osft-max-output-change",
-        "none",
         "--base-precision",
         "bf16",
         "--split-cache",

@@ -7,21 +7,32 @@ use crate::{experiments, fail, only, repository, scratch, succeed, write_plan};
 #[test]
 fn flags_choose_source_form_and_share() {
     let folder = scratch();
-    let cases: [(&[&str], &[&str]); 7] = [
+    let cases: [(&[&str], &[&str]); 9] = [
         (&["--osft-split", "both"], &["split = \"both\""]),
         (
-            &[
-                "--osft-form",
-                "factored-reprojected",
-                "--osft-max-output-change",
-                "none",
-            ],
+            &["--osft-form", "factored-reprojected"],
             &[
                 "form = \"factored_reprojected\"",
                 "max_output_change = \"none\"",
             ],
         ),
-        (&[], &["max_output_change = 0.015", "energy = 0.95"]),
+        (
+            &[],
+            &["max_output_change = 0.015", "energy = 0.95", "osft = 0.006"],
+        ),
+        // The bound goes, and with it the rate and the share that belong to it.
+        (
+            &["--osft-max-output-change", "none"],
+            &[
+                "max_output_change = \"none\"",
+                "energy = 0.9\n",
+                "osft = 0.001",
+            ],
+        ),
+        (
+            &["--osft-split", "weights"],
+            &["max_output_change = \"none\"", "osft = 0.001"],
+        ),
         (
             &["--osft-max-output-change", "0.1"],
             &["max_output_change = 0.1"],
@@ -68,7 +79,7 @@ fn what_is_typed_has_an_effect_or_is_refused() {
     let folder = scratch();
     let cases: [(&[&str], &str); 7] = [
         (
-            &["--osft-form", "factored"],
+            &["--osft-form", "factored", "--osft-max-output-change", "0.1"],
             "set max_output_change = \"none\"",
         ),
         (

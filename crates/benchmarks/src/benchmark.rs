@@ -67,6 +67,12 @@ pub trait Benchmark: Debug + Send + Sync {
         ""
     }
 
+    /// Settings that bound how far a task moves, with learning rates that are safe under the bound, as TOML: over the others
+    /// for the built-in suite and model, for each method unless what was chosen of its settings does not go with them.
+    fn bounded_settings(&self) -> &'static str {
+        ""
+    }
+
     /// Settings that override the general ones for a user's own model or data, as TOML.
     fn given_settings(&self) -> &'static str {
         ""

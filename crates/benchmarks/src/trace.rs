@@ -70,6 +70,10 @@ impl Benchmark for Trace {
         })
     }
 
+    fn bounded_settings(&self) -> &'static str {
+        include_str!("../settings/trace-bounded.toml")
+    }
+
     fn presets(&self) -> &'static [Preset] {
         &PRESETS
     }

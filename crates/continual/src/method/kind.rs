@@ -128,6 +128,12 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
     /// otherwise: the table says the same over any defaults.
     fn write_left_out(&self, _settings: &mut Table) {}
 
+    /// Whether defaults of a run that bound how far a task moves go with what was chosen of its settings. They are dropped
+    /// otherwise, with their learning rate: it is too large without the bound.
+    fn takes_bound(&self, _chosen: &Table) -> bool {
+        false
+    }
+
     /// The numbers of rows that the tasks of a sequence train on in an epoch, given how many each of
     /// them has; [`Method::rows`] returns as many.
     fn rows_per_task(&self, _settings: &Self::Settings, rows: &[usize]) -> Vec<usize> {
@@ -242,6 +248,9 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
     /// [`ContinualError::MethodSetting`] for an unknown setting or one of the wrong type, and the
     /// errors of [`MethodKind::checked`].
     fn settings(&self, table: &Table) -> Result<Table, ContinualError>;
+
+    /// As [`MethodKind::takes_bound`].
+    fn takes_bound(&self, chosen: &Table) -> bool;
 
     /// As [`MethodKind::searched`].
     ///

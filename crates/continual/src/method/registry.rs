@@ -154,6 +154,10 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
         Ok(written)
     }
 
+    fn takes_bound(&self, chosen: &Table) -> bool {
+        self.0.takes_bound(chosen)
+    }
+
     fn searched(&self, table: &Table) -> Result<Vec<SearchedSetting>, ContinualError> {
         Ok(self.0.searched(&self.read::<M>(table)?))
     }

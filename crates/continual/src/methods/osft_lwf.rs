@@ -142,6 +142,11 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftLwfKind {
         }
     }
 
+    fn takes_bound(&self, chosen: &Table) -> bool {
+        let osft = chosen.get("osft").and_then(Value::as_table);
+        osft.is_none_or(|osft| self.osft::<M>().takes_bound(osft))
+    }
+
     fn label(&self, settings: &OsftLwfConfig) -> String {
         let osft = self.osft::<M>().label(&settings.osft);
         format!("{osft} + {}", term::<M>().label(&settings.term))

@@ -61,13 +61,18 @@ fn a_variant_changes_only_the_settings_that_it_names() {
         [[variants]]
         method = "osft"
         settings = { max_output_change = "none" }
+        [[variants]]
+        method = "osft"
+        settings = { protected_share = { energy = 0.97 } }
     "#;
     let plan = resolved(text).unwrap();
     let labels: Vec<String> = plan.variants.iter().map(|v| v.label().unwrap()).collect();
+    // The bound of the defaults goes with the split by inputs alone, and with it their share.
     let expected = [
         "seqft",
-        "osft both core 0.25 outputs within 0.015",
-        "osft inputs core energy 0.95",
+        "osft both core 0.25",
+        "osft inputs core energy 0.9",
+        "osft inputs core energy 0.97 outputs within 0.015",
     ];
     assert_eq!(labels, expected);
     assert_eq!(plan.variants[0].learning_rates, [1e-4]);

@@ -32,7 +32,7 @@ impl OsftConfig {
         (limited && self.form.is_factored()).then(|| Conflict {
             setting: "max_output_change".to_string(),
             other: "the factored forms".to_string(),
-            cure: "the change of their weights is no single coordinate to shorten; set max_output_change = \"none\" and a learning rate that is safe without it, or form = \"core\"",
+            cure: "the change of their weights is no single coordinate to shorten; set max_output_change = \"none\", or form = \"core\"",
         })
     }
 

@@ -1,7 +1,7 @@
 //! A benchmark's part of the settings: its defaults and presets.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::registries::Registries;
 
@@ -24,6 +24,30 @@ pub(super) fn layers(
         layers.extend([GIVEN, benchmark.given_settings()]);
     }
     Ok(layers)
+}
+
+/// The part of a benchmark's bounded settings that goes with what was chosen over the defaults, on its built-in suite and
+/// model.
+pub(super) fn bounded(registries: &Registries, command: &str, chosen: &Table) -> Result<Table> {
+    let benchmark = registries.benchmarks.find(command);
+    let benchmark = benchmark.ok_or_else(|| unknown(registries, command))?;
+    let mut all: Table =
+        toml::from_str(benchmark.bounded_settings()).context("bounded settings")?;
+    let of = |table: &Table, method: &str| {
+        let methods = table.get("methods").and_then(Value::as_table);
+        let own = methods.and_then(|methods| methods.get(method)?.as_table());
+        own.cloned().unwrap_or_default()
+    };
+    for kind in registries.methods.iter() {
+        if !kind.takes_bound(&of(chosen, kind.name())) {
+            for (_, methods) in all.iter_mut() {
+                methods
+                    .as_table_mut()
+                    .map(|methods| methods.remove(kind.name()));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// A preset for a benchmark.

@@ -145,6 +145,13 @@ impl RunConfig {
             let layer = toml::from_str(layer).context("default settings")?;
             merge(&mut table, layer);
         }
+        if !given {
+            let chosen = overrides.chosen(registries, benchmark)?;
+            merge(
+                &mut table,
+                benchmark::bounded(registries, benchmark, &chosen)?,
+            );
+        }
         table.insert("benchmark".to_string(), Value::from(benchmark));
         Self::resolve_over(registries, table, overrides)
     }

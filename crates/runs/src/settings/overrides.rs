@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 use toml::Table;
 
-use super::table::{pair_as_table, read_toml};
+use super::benchmark::preset;
+use super::moved::translated;
+use super::table::{merge, pair_as_table, read_toml};
+use crate::registries::Registries;
 
 /// Values that override the defaults.
 #[derive(Debug, Default)]
@@ -21,6 +24,22 @@ pub struct Overrides<'a> {
 }
 
 impl Overrides<'_> {
+    /// All of them in one table, without any defaults.
+    pub(super) fn chosen(&self, registries: &Registries, benchmark: &str) -> Result<Table> {
+        let mut chosen = match self.preset {
+            Some(name) => preset(registries, benchmark, name)?,
+            None => Table::new(),
+        };
+        if let Some(path) = self.file {
+            merge(&mut chosen, translated(registries, read_toml(path)?));
+        }
+        for pair in self.set {
+            merge(&mut chosen, translated(registries, pair_as_table(pair)?));
+        }
+        merge(&mut chosen, translated(registries, self.flags.clone()));
+        Ok(chosen)
+    }
+
     /// Whether a file or a pair sets a model or data; the defaults depend on it.
     pub(super) fn give_model_or_data(&self) -> Result<bool> {
         let names = |table: &Table| table.contains_key("model") || table.contains_key("data");

@@ -64,8 +64,7 @@ impl RunConfig {
                 self.calibration.has_base()
                     || self.calibration_use(method) != CalibrationUse::Needed,
                 "{} looks at the inputs of the layers, but calibration.base_rows and \
-                 calibration.base_total_tokens are 0 (a split by weights looks at them for its bound: \
-                 max_output_change = \"none\")",
+                 calibration.base_total_tokens are 0 (a split by weights does so for a bound)",
                 self.label(method)?
             );
         }

@@ -136,8 +136,7 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             "SHARE",
             "max_output_change",
             "Largest change of every layer's outputs per task, relative to their size over the calibrated inputs: a step \
-             that goes further is shortened; `none` for no bound, at which the built-in learning rate is too large \
-             [default: that of the settings]",
+             that goes further is shortened; `none` for no bound [default: that of the settings]",
             |text| match text {
                 "none" => Ok(Value::from(text)),
                 _ => text.parse::<f64>().map(Value::from).map_err(|_| {

@@ -127,6 +127,15 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
         }
     }
 
+    fn takes_bound(&self, chosen: &Table) -> bool {
+        let chosen = |key: &str| chosen.get(key).and_then(Value::as_str);
+        let factored = |form: &str| form.starts_with("factored");
+        !self.paper
+            && chosen("split").is_none_or(|split| split == "inputs")
+            && !chosen("form").is_some_and(factored)
+            && chosen("max_output_change") != Some(NO_BOUND)
+    }
+
     fn label(&self, settings: &OsftConfig) -> String {
         name::label(settings)
     }
