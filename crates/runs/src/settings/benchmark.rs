@@ -39,11 +39,12 @@ pub(super) fn bounded(registries: &Registries, command: &str, chosen: &Table) ->
         own.cloned().unwrap_or_default()
     };
     for kind in registries.methods.iter() {
-        if !kind.takes_bound(&of(chosen, kind.name())) {
-            for (_, methods) in all.iter_mut() {
-                methods
-                    .as_table_mut()
-                    .map(|methods| methods.remove(kind.name()));
+        if kind.takes_bound(&of(chosen, kind.name())) {
+            continue;
+        }
+        for (_, part) in all.iter_mut() {
+            if let Value::Table(methods) = part {
+                methods.remove(kind.name());
             }
         }
     }
