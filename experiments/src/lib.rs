@@ -70,8 +70,7 @@ pub fn settings_of(
             Command::Validate(args) => (args.run, args.benchmark),
             Command::Sweep(args) => (args.run, args.benchmark),
             Command::Compare(args) if args.plan.is_none() => {
-                let benchmark = args.benchmark.unwrap_or_else(|| "trace".to_string());
-                (args.run, benchmark)
+                return args.settings(registries, own).map(Some);
             }
             _ => return Ok(None),
         }

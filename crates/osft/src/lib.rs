@@ -106,8 +106,8 @@ mod split;
 
 pub use calibration::{Calibration, Calibrator, Moment, Source, moment_bytes};
 pub use config::{
-    BasePrecision, Combine, DEFAULT_ALPHA, Decay, Form, MomentConfig, OsftConfig, Others, Removed,
-    Scaling, SelectedTarget, Shrinkage, SplitSource, TargetShare, Targets, TokenLength,
+    BasePrecision, Combine, DEFAULT_ALPHA, Decay, Form, MomentConfig, NO_BOUND, OsftConfig, Others,
+    Removed, Scaling, SelectedTarget, Shrinkage, SplitSource, TargetShare, Targets, TokenLength,
 };
 pub use error::OsftError;
 pub use form::{FreeCore, FreeFactors, KeptInput, StepCost};

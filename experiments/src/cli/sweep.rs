@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
+use anyhow::Result;
+use clap::{ArgMatches, Args};
+use runs::Registries;
+use runs::settings::RunConfig;
 
 use super::RunArgs;
 
@@ -90,4 +93,21 @@ pub struct CompareArgs {
     /// Run nothing, and report on the runs that the folder has.
     #[arg(long)]
     pub report: bool,
+}
+
+impl CompareArgs {
+    /// The settings of every run of a comparison without a plan: of all methods, unless some are named.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunArgs::resolve`].
+    pub fn settings(&self, registries: &Registries, matches: &ArgMatches) -> Result<RunConfig> {
+        let mut run = self.run.clone();
+        if run.method.is_empty() {
+            let all = registries.methods.names().into_iter();
+            run.method = all.map(str::to_string).collect();
+        }
+        let benchmark = self.benchmark.as_deref().unwrap_or("trace");
+        run.resolve(registries, benchmark, matches)
+    }
 }

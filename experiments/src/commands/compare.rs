@@ -31,13 +31,7 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
             (plan.variants, plan.seeds, plan.rows)
         }
         None => {
-            let mut run = args.run.clone();
-            if run.method.is_empty() {
-                let all = registries.methods.names().into_iter();
-                run.method = all.map(str::to_string).collect();
-            }
-            let benchmark = args.benchmark.as_deref().unwrap_or("trace");
-            let config = run.resolve(registries, benchmark, matches)?;
+            let config = args.settings(registries, matches)?;
             let variants = config.compare.iter().map(|method| Variant {
                 method: method.clone(),
                 learning_rates: vec![config.learning_rate(method)],

@@ -81,7 +81,7 @@ pub(super) fn half_surrogate(text: &str) -> Option<(usize, &str)> {
     None
 }
 
-/// The UTF-16 unit of the escape `\uXXXX` at an offset.
+/// The UTF-16 unit at an offset, written as `\u` and four hexadecimal digits.
 fn unit(text: &str, offset: usize) -> Option<u16> {
     let digits = text.get(offset..offset + 6)?.strip_prefix("\\u")?;
     u16::from_str_radix(digits, 16).ok()

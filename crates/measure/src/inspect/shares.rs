@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use comfy_table::{CellAlignment, Table, presets};
-use continual::methods::NO_BOUND;
 use lm::{Example, Model};
-use osft::{Osft, OsftConfig, ShareRule, SplitContext, TargetShare, Targets};
+use osft::{NO_BOUND, Osft, OsftConfig, ShareRule, SplitContext, TargetShare, Targets};
 use report::record::RunFolder;
 use runs::Progress;
 use toml::Value;

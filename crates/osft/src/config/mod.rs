@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use choices::{Decay, Form, Others, Removed, SplitSource};
 use conflicts::Conflict;
 pub use moment::{MomentConfig, Shrinkage, TokenLength};
+pub use output_change::NO_BOUND;
 pub use precision::BasePrecision;
 pub use scaling::{Combine, DEFAULT_ALPHA, Scaling};
 use targets::expression;

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
-/// How settings that are laid over others say that there is no bound.
-const NONE: &str = "none";
+/// The value of `max_output_change` in a file that says that there is no bound: settings over defaults with a bound can
+/// only take it away by a value.
+pub const NO_BOUND: &str = "none";
 
-/// Reads a number, or `"none"`: settings over defaults with a bound can only take it away by a value.
+/// Reads a number, or [`NO_BOUND`].
 pub(super) fn number_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     from.deserialize_any(NumberOrNone)
 }
@@ -19,7 +20,7 @@ impl<'de> Visitor<'de> for NumberOrNone {
     type Value = Option<f64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a number above 0, or {NONE:?} for no bound")
+        write!(f, "a number above 0, or {NO_BOUND:?} for no bound")
     }
 
     fn visit_f64<E: Error>(self, share: f64) -> Result<Self::Value, E> {
@@ -36,7 +37,7 @@ impl<'de> Visitor<'de> for NumberOrNone {
 
     fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
         match word {
-            NONE => Ok(None),
+            NO_BOUND => Ok(None),
             _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
         }
     }

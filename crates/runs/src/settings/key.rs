@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use continual::method::CalibrationUse;
-use continual::methods::NO_BOUND;
+use osft::NO_BOUND;
 use toml::{Table, Value};
 
 use super::RunConfig;
@@ -50,7 +50,11 @@ const NOT_IN_KEY: [(&str, &str); 19] = [
 
 /// Settings that were added later, with the value that preserves the earlier behaviour. The key
 /// omits that value, so earlier results keep their keys.
-const ADDED_LATER: [(&str, &str, &str); 1] = [("train", "optimizer", "adamw")];
+const ADDED_LATER: [(&[&str], &str, &str); 3] = [
+    (&["train"], "optimizer", "adamw"),
+    (&["osft"], "max_output_change", NO_BOUND),
+    (&["osft_lwf", "osft"], "max_output_change", NO_BOUND),
+];
 
 impl RunConfig {
     /// All settings that can change a number of one method, including the method's name.
@@ -84,35 +88,27 @@ impl RunConfig {
                 table.remove(key);
             }
         }
-        for (table, key, earlier) in ADDED_LATER {
-            if let Some(Value::Table(table)) = settings.get_mut(table)
+        let mut all = Table::new();
+        all.insert("method".to_string(), Value::from(method));
+        all.extend(settings);
+        // The method's own settings stand under its own name, as in earlier results.
+        let own_settings = self.method(method);
+        if !own_settings.is_empty() {
+            all.insert(method.replace('-', "_"), Value::Table(own_settings.clone()));
+        }
+        for (path, key, earlier) in ADDED_LATER {
+            let mut table = Some(&mut all);
+            for part in path {
+                table = table.and_then(|table| table.get_mut(*part)?.as_table_mut());
+            }
+            if let Some(table) = table
                 && table.get(key).and_then(Value::as_str) == Some(earlier)
             {
                 table.remove(key);
             }
         }
-        let mut all = Table::new();
-        all.insert("method".to_string(), Value::from(method));
-        all.extend(settings);
-        // The method's own settings stand under its own name, as in earlier results.
-        let mut own_settings = self.method(method).clone();
-        remove_no_bound(&mut own_settings);
-        if !own_settings.is_empty() {
-            all.insert(method.replace('-', "_"), Value::Table(own_settings));
-        }
         Ok(all)
     }
-}
-
-/// Takes out of a method's settings, and of those it joins, that there is no bound on the outputs' change: results from
-/// the time before there was one keep their keys.
-fn remove_no_bound(settings: &mut Table) {
-    settings.retain(|key, value| {
-        if let Value::Table(joined) = value {
-            remove_no_bound(joined);
-        }
-        key != "max_output_change" || value.as_str() != Some(NO_BOUND)
-    });
 }
 
 #[cfg(test)]

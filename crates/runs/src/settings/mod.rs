@@ -139,14 +139,14 @@ impl RunConfig {
         given: bool,
         overrides: &Overrides<'_>,
     ) -> Result<Self> {
-        let given = given || overrides.give_model_or_data()?;
+        let chosen = overrides.chosen(registries, benchmark)?;
+        let given = given || chosen.contains_key("model") || chosen.contains_key("data");
         let mut table = Table::new();
         for layer in benchmark::layers(registries, benchmark, given)? {
             let layer = toml::from_str(layer).context("default settings")?;
             merge(&mut table, layer);
         }
         if !given {
-            let chosen = overrides.chosen(registries, benchmark)?;
             merge(
                 &mut table,
                 benchmark::bounded(registries, benchmark, &chosen)?,

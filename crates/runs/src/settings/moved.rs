@@ -1,6 +1,6 @@
 //! Settings of earlier versions: what stands in another place now, and what they left out.
 
-use continual::methods::NO_BOUND;
+use osft::NO_BOUND;
 use toml::{Table, Value};
 
 use super::merge;

@@ -39,15 +39,4 @@ impl Overrides<'_> {
         merge(&mut chosen, translated(registries, self.flags.clone()));
         Ok(chosen)
     }
-
-    /// Whether a file or a pair sets a model or data; the defaults depend on it.
-    pub(super) fn give_model_or_data(&self) -> Result<bool> {
-        let names = |table: &Table| table.contains_key("model") || table.contains_key("data");
-        let file: Option<Table> = self.file.map(read_toml).transpose()?;
-        let mut given = names(&self.flags) || file.is_some_and(|file| names(&file));
-        for pair in self.set {
-            given |= names(&pair_as_table(pair)?);
-        }
-        Ok(given)
-    }
 }

@@ -1,6 +1,6 @@
 //! Command-line flags that are short for settings of `osft`.
 
-use ::osft::{ShareRule, ShareRules};
+use ::osft::{NO_BOUND, ShareRule, ShareRules};
 use toml::Value;
 
 use crate::method::Flag;
@@ -138,7 +138,7 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             "Largest change of every layer's outputs per task, relative to their size over the calibrated inputs: a step \
              that goes further is shortened; `none` for no bound [default: that of the settings]",
             |text| match text {
-                "none" => Ok(Value::from(text)),
+                NO_BOUND => Ok(Value::from(text)),
                 _ => text.parse::<f64>().map(Value::from).map_err(|_| {
                     format!("expected a number above 0, or `none` for no bound, found {text:?}")
                 }),

@@ -1,6 +1,6 @@
 //! OSFT in the registry: with the paper's split, and with a configured one.
 
-use ::osft::{Form, OsftConfig, ShareRule, ShareRules, SplitCache, SplitSource, Targets};
+use ::osft::{Form, NO_BOUND, OsftConfig, ShareRule, ShareRules, SplitCache, SplitSource, Targets};
 use burn::module::Module;
 use burn::tensor::Device;
 use lm::LanguageModel;
@@ -24,9 +24,6 @@ pub const PAPER_TARGETS: &str =
 
 /// Name of the kind with a configured split.
 pub const OSFT: &str = "osft";
-
-/// The value of `max_output_change` that takes a bound of the defaults away.
-pub const NO_BOUND: &str = "none";
 
 /// The layers of a model whose inputs are measured: the targets.
 pub(in crate::methods) fn observed_targets<M: Module>(

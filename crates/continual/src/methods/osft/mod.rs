@@ -24,7 +24,7 @@ use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
 use crate::method::{Method, TaskContext, TaskDiagnostics};
 use crate::protocol::evenly_spaced;
-pub use kind::{NO_BOUND, OSFT, OsftKind, PAPER_TARGETS};
+pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
 pub(super) use kind::{TARGETS, observed_targets};
 pub(super) use memory::needs;
 use optimizer::ForSplit;
