@@ -7,6 +7,7 @@ mod bad_rows;
 mod evaluate;
 mod files;
 mod mistakes;
+mod moments;
 mod page;
 mod places;
 mod plan;

@@ -112,9 +112,9 @@ fn memory_is_within_15_percent_of_what_a_run_takes() {
             if method == "osft" {
                 shared.extend([
                     "--set",
-                    "calibration.base_rows=16",
+                    "calibration.base_rows=64",
                     "--set",
-                    "calibration.base_tokens=16",
+                    "calibration.base_tokens=32",
                 ]);
             }
             let plan = succeed(&[&["plan", "--no-probe"], &shared[..]].concat());

@@ -67,9 +67,11 @@ pub trait Benchmark: Debug + Send + Sync {
         ""
     }
 
-    /// Settings that bound how far a task moves, with learning rates that are safe under the bound, as TOML: over the others
-    /// for the built-in suite and model, for each method unless what was chosen of its settings does not go with them.
-    fn bounded_settings(&self) -> &'static str {
+    /// Settings that bound how far a task moves, with learning rates that are safe under the bound, as TOML: over the others,
+    /// for the built-in suite and model or for `given` ones, for each method unless what was chosen of its settings does not
+    /// go with them.
+    fn bounded_settings(&self, given: bool) -> &'static str {
+        let _ = given;
         ""
     }
 
@@ -83,6 +85,9 @@ pub trait Benchmark: Debug + Send + Sync {
         &[]
     }
 }
+
+/// [Bounded settings](Benchmark::bounded_settings) for any pretrained decoder, whatever it learns.
+pub const BOUNDED_DECODER: &str = include_str!("../settings/bounded-decoder.toml");
 
 /// The folders of a benchmark's built-in data, relative to the folder of all built-in data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! TRACE: eight tasks in two orders.
 
-use crate::benchmark::{Benchmark, BuiltinFolders, Preset};
+use crate::benchmark::{BOUNDED_DECODER, Benchmark, BuiltinFolders, Preset};
 use crate::scores::Score;
 use crate::suite::{Format, Suite, TaskSpec};
 
@@ -70,8 +70,11 @@ impl Benchmark for Trace {
         })
     }
 
-    fn bounded_settings(&self) -> &'static str {
-        include_str!("../settings/trace-bounded.toml")
+    fn bounded_settings(&self, given: bool) -> &'static str {
+        match given {
+            true => BOUNDED_DECODER,
+            false => include_str!("../settings/trace-bounded.toml"),
+        }
     }
 
     fn presets(&self) -> &'static [Preset] {

@@ -223,7 +223,9 @@ fn built_in_settings_are_toml_and_preset_names_are_unique() {
     for entry in all.iter() {
         let presets = entry.presets();
         let texts = presets.iter().map(|preset| preset.settings);
-        for text in texts.chain([entry.settings(), entry.given_settings()]) {
+        let bounded = [false, true].map(|given| entry.bounded_settings(given));
+        let own = [entry.settings(), entry.given_settings()];
+        for text in texts.chain(own).chain(bounded) {
             toml::from_str::<toml::Table>(text).unwrap();
         }
         for preset in presets {

@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use report::hash::sha256;
+use runs::Registries;
 use runs::base::Carried;
+use runs::settings::{read_toml, translated};
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use crate::measure::SetChange;
 
@@ -22,6 +25,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Name of the folder.
 pub const FOLDER: &str = "osft";
 const STATE: &str = "state.json";
+const CONFIG: &str = "config.toml";
 const METHOD: &str = "method";
 const HELD_OUT: &str = "held-out";
 
@@ -177,6 +181,46 @@ impl State {
         json.push('\n');
         std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// How the moments that a model folder carries were summed, as settings of `method`: later rows have to be summed in the same
+/// way. Empty if the folder has no state.
+///
+/// # Errors
+///
+/// If the settings of its last task cannot be read.
+pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
+    let path = model.join(FOLDER).join(CONFIG);
+    if !path.is_file() {
+        return Ok(Table::new());
+    }
+    let mut config = translated(registries, read_toml(&path)?);
+    let own = match config.get_mut("methods") {
+        Some(Value::Table(methods)) => methods.remove(method),
+        _ => None,
+    };
+    let own = match own {
+        Some(Value::Table(own)) => only_moments(own),
+        _ => Table::new(),
+    };
+    if own.is_empty() {
+        return Ok(own);
+    }
+    let nested = |name: &str, table| Table::from_iter([(name.to_string(), Value::Table(table))]);
+    Ok(nested("methods", nested(method, own)))
+}
+
+/// The moments among a method's settings, and among those of the methods that it joins.
+fn only_moments(settings: Table) -> Table {
+    let tables = settings.into_iter().filter_map(|(key, value)| match value {
+        Value::Table(moment) if key == "moment" => Some((key, moment)),
+        Value::Table(joined) => Some((key, only_moments(joined))),
+        _ => None,
+    });
+    let tables = tables.filter(|(_, table)| !table.is_empty());
+    tables
+        .map(|(key, table)| (key, Value::Table(table)))
+        .collect()
 }
 
 /// The folder of the method's state in a model folder.

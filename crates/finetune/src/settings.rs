@@ -1,7 +1,7 @@
 //! The settings of `osft finetune`: those of a benchmark's runs, with its own defaults.
 
 use anyhow::{Context, Result};
-use benchmarks::{Benchmark, Suite};
+use benchmarks::{BOUNDED_DECODER, Benchmark, Suite};
 use runs::settings::{RowsConfig, RunConfig};
 
 /// Name under which the settings are known.
@@ -42,6 +42,10 @@ impl Benchmark for OwnRows {
 
     fn given_settings(&self) -> &'static str {
         include_str!("../settings/finetune.toml")
+    }
+
+    fn bounded_settings(&self, _: bool) -> &'static str {
+        BOUNDED_DECODER
     }
 }
 
@@ -107,7 +111,8 @@ mod tests {
             // What it trains is the larger part of the weights, as for seqft.
             ("pissa", 7_000_000_000, "1e-5"),
         ] {
-            assert_eq!(format!("{:e}", learning_rate(method, parameters)), expected);
+            let rate = learning_rate(method, parameters);
+            assert_eq!(format!("{rate:e}"), expected);
         }
     }
 }

@@ -210,6 +210,7 @@ impl RunArgs {
             file: self.config.as_deref(),
             set: &self.set,
             flags: self.flags(registries, matches),
+            ..Overrides::default()
         }
     }
 

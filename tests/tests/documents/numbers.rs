@@ -21,7 +21,7 @@ const GIVEN: &[(&str, &str)] = &[
     // Defaults of options, which their help says too.
     ("docs/finetune.md", "is not -100"),
     ("docs/finetune.md", "(0.05 by default)"),
-    ("docs/finetune.md", "energy | 0.9 |"),
+    ("docs/finetune.md", "energy | 0.95 |"),
     ("docs/finetune.md", "| 3, 16, 0 |"),
     ("docs/finetune.md", "| 1024 |"),
     ("docs/finetune.md", "| 2048 |"),

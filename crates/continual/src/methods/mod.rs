@@ -38,7 +38,9 @@ pub use merge::{
     TiesKind, TiesSettings, between,
 };
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
-pub use osft::{OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores};
+pub use osft::{
+    OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores, remove_left_out, write_left_out,
+};
 pub use osft_lwf::{OsftLwf, OsftLwfConfig, OsftLwfKind};
 pub use per_task::{PerTaskFt, PerTaskKind};
 pub use replay::{Replay, ReplayConfig, ReplayKind};

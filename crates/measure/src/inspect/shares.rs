@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use comfy_table::{CellAlignment, Table, presets};
+use continual::methods::write_left_out;
 use lm::{Example, Model};
-use osft::{NO_BOUND, Osft, OsftConfig, ShareRule, SplitContext, TargetShare, Targets};
+use osft::{Osft, OsftConfig, ShareRule, SplitContext, TargetShare, Targets};
 use report::record::RunFolder;
 use runs::Progress;
 use toml::Value;
@@ -237,9 +238,7 @@ impl Shares {
         let mut config = config.clone();
         config.target_shares = target_shares(&self.targets);
         let mut settings = toml::Table::try_from(&config)?;
-        // The defaults of a run that takes this file may have a bound.
-        let none = || Value::from(NO_BOUND);
-        settings.entry("max_output_change").or_insert_with(none);
+        write_left_out(&mut settings);
         let settings = Value::Table(settings);
         let nested =
             |name: &str, value| Value::Table([(name.to_string(), value)].into_iter().collect());

@@ -26,13 +26,17 @@ pub(super) fn layers(
     Ok(layers)
 }
 
-/// The part of a benchmark's bounded settings that goes with what was chosen over the defaults, on its built-in suite and
-/// model.
-pub(super) fn bounded(registries: &Registries, command: &str, chosen: &Table) -> Result<Table> {
+/// The part of a benchmark's bounded settings that goes with what was chosen over the defaults.
+pub(super) fn bounded(
+    registries: &Registries,
+    command: &str,
+    given: bool,
+    chosen: &Table,
+) -> Result<Table> {
     let benchmark = registries.benchmarks.find(command);
     let benchmark = benchmark.ok_or_else(|| unknown(registries, command))?;
-    let mut all: Table =
-        toml::from_str(benchmark.bounded_settings()).context("bounded settings")?;
+    let all = benchmark.bounded_settings(given);
+    let mut all: Table = toml::from_str(all).context("bounded settings")?;
     let of = |table: &Table, method: &str| {
         let methods = table.get("methods").and_then(Value::as_table);
         let own = methods.and_then(|methods| methods.get(method)?.as_table());

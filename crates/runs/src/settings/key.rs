@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use continual::method::CalibrationUse;
-use osft::NO_BOUND;
+use continual::methods::remove_left_out;
 use toml::{Table, Value};
 
 use super::RunConfig;
@@ -50,11 +50,10 @@ const NOT_IN_KEY: [(&str, &str); 19] = [
 
 /// Settings that were added later, with the value that preserves the earlier behaviour. The key
 /// omits that value, so earlier results keep their keys.
-const ADDED_LATER: [(&[&str], &str, &str); 3] = [
-    (&["train"], "optimizer", "adamw"),
-    (&["osft"], "max_output_change", NO_BOUND),
-    (&["osft_lwf", "osft"], "max_output_change", NO_BOUND),
-];
+const ADDED_LATER: [(&str, &str, &str); 1] = [("train", "optimizer", "adamw")];
+
+/// The settings of a split, in which the key omits what they may leave out.
+const SPLITS: [&[&str]; 2] = [&["osft"], &["osft_lwf", "osft"]];
 
 impl RunConfig {
     /// All settings that can change a number of one method, including the method's name.
@@ -96,15 +95,20 @@ impl RunConfig {
         if !own_settings.is_empty() {
             all.insert(method.replace('-', "_"), Value::Table(own_settings.clone()));
         }
-        for (path, key, earlier) in ADDED_LATER {
-            let mut table = Some(&mut all);
-            for part in path {
-                table = table.and_then(|table| table.get_mut(*part)?.as_table_mut());
-            }
-            if let Some(table) = table
+        for (table, key, earlier) in ADDED_LATER {
+            if let Some(Value::Table(table)) = all.get_mut(table)
                 && table.get(key).and_then(Value::as_str) == Some(earlier)
             {
                 table.remove(key);
+            }
+        }
+        for path in SPLITS {
+            let mut split = Some(&mut all);
+            for part in path {
+                split = split.and_then(|table| table.get_mut(*part)?.as_table_mut());
+            }
+            if let Some(split) = split {
+                remove_left_out(split);
             }
         }
         Ok(all)
@@ -118,44 +122,80 @@ mod tests {
     use crate::registries::Registries;
     use crate::settings::Overrides;
 
-    #[test]
-    fn that_there_is_no_bound_is_written_and_leaves_keys_as_they_were() {
-        let registries = Registries::builtin();
-        let resolve = |benchmark: &str, pairs: &[&str]| {
-            let pairs: Vec<String> = pairs.iter().map(ToString::to_string).collect();
-            let overrides = Overrides {
-                set: &pairs,
-                ..Overrides::default()
-            };
-            RunConfig::resolve(&registries, benchmark, false, &overrides).unwrap()
+    fn resolve(benchmark: &str, given: bool, pairs: &[&str]) -> RunConfig {
+        let pairs: Vec<String> = pairs.iter().map(ToString::to_string).collect();
+        let overrides = Overrides {
+            set: &pairs,
+            ..Overrides::default()
         };
-        for (method, key) in [
-            ("osft", "methods.osft"),
-            ("osft-lwf", "methods.osft-lwf.osft"),
-        ] {
-            let bound = format!("{key}.max_output_change");
-            let none = resolve("trace", &[&format!("{bound}=none")]);
-            // As long as it is written, the same settings over the defaults say the same.
-            assert_eq!(
-                none.setting(&bound).unwrap(),
-                Some(Value::from("none")),
-                "{method}"
-            );
-            let written = Table::try_from(&none).unwrap();
-            let mut over = Table::try_from(resolve("trace", &[])).unwrap();
-            crate::settings::merge(&mut over, written);
-            let again = RunConfig::resolve_over(&registries, over, &Overrides::default()).unwrap();
-            assert_eq!(again.method(method), none.method(method));
-            let text = toml::to_string(&none.key_settings(method).unwrap()).unwrap();
-            assert!(!text.contains("max_output_change"), "{text}");
-            let default = resolve("trace", &[]).key_settings(method).unwrap();
-            let text = toml::to_string(&default).unwrap();
-            assert!(text.contains("max_output_change = 0.015"), "{text}");
-            // T5 has none by default.
-            assert_eq!(
-                resolve("t5", &[]).setting(&bound).unwrap(),
-                Some(Value::from("none"))
-            );
+        RunConfig::resolve(&Registries::builtin(), benchmark, given, &overrides).unwrap()
+    }
+
+    /// The text of a method's key settings.
+    fn key_text(config: &RunConfig, method: &str) -> String {
+        toml::to_string(&config.key_settings(method).unwrap()).unwrap()
+    }
+
+    const SPLIT_OF: [(&str, &str); 2] = [
+        ("osft", "methods.osft"),
+        ("osft-lwf", "methods.osft-lwf.osft"),
+    ];
+
+    #[test]
+    fn written_settings_of_a_split_say_the_same_over_any_defaults() {
+        for (method, split) in SPLIT_OF {
+            let no_bound = format!("{split}.max_output_change=none");
+            let skip_first = format!("{split}.moment.skip_first=2");
+            let saved = [
+                resolve("trace", false, &[]),
+                resolve("trace", false, &[&no_bound]),
+                resolve("trace", false, &[&skip_first]),
+                resolve("trace", true, &[]),
+                resolve("trace", true, &[&no_bound]),
+                resolve("t5", true, &[]),
+            ];
+            for saved in saved {
+                let written = Table::try_from(&saved).unwrap();
+                for given in [false, true] {
+                    let mut over = Table::try_from(resolve("trace", given, &[])).unwrap();
+                    crate::settings::merge(&mut over, written.clone());
+                    let registries = Registries::builtin();
+                    let none = Overrides::default();
+                    let again = RunConfig::resolve_over(&registries, over, &none).unwrap();
+                    assert_eq!(again.method(method), saved.method(method));
+                    // As typed settings they decide what of the defaults goes with them.
+                    let typed = Overrides {
+                        flags: written.clone(),
+                        ..Overrides::default()
+                    };
+                    let again = RunConfig::resolve(&registries, "trace", given, &typed).unwrap();
+                    assert_eq!(again.method(method), saved.method(method));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_split_may_leave_out_leaves_keys_as_they_were() {
+        for (method, split) in SPLIT_OF {
+            let no_bound = format!("{split}.max_output_change=none");
+            for given in [false, true] {
+                let text = key_text(&resolve("trace", given, &[&no_bound]), method);
+                for added in ["max_output_change", "moment"] {
+                    assert!(!text.contains(added), "{text}");
+                }
+            }
+            let builtin = key_text(&resolve("trace", false, &[]), method);
+            assert!(builtin.contains("max_output_change = 0.015"), "{builtin}");
+            assert!(!builtin.contains("moment"), "{builtin}");
+            let given = key_text(&resolve("trace", true, &[]), method);
+            for set in ["skip_first = 1", "tokens = \"unit\""] {
+                assert!(given.contains(set), "{given}");
+            }
+            assert!(!given.contains("shrinkage"), "{given}");
+            // T5 has none of it by default.
+            let t5 = key_text(&resolve("t5", true, &[]), method);
+            assert!(!t5.contains("moment") && !t5.contains("max_output"), "{t5}");
         }
     }
 }

@@ -146,12 +146,8 @@ impl RunConfig {
             let layer = toml::from_str(layer).context("default settings")?;
             merge(&mut table, layer);
         }
-        if !given {
-            merge(
-                &mut table,
-                benchmark::bounded(registries, benchmark, &chosen)?,
-            );
-        }
+        let bounded = benchmark::bounded(registries, benchmark, given, &chosen)?;
+        merge(&mut table, bounded);
         table.insert("benchmark".to_string(), Value::from(benchmark));
         Self::resolve_over(registries, table, overrides)
     }
@@ -167,6 +163,7 @@ impl RunConfig {
         overrides: &Overrides<'_>,
     ) -> Result<Self> {
         table = translated(registries, table);
+        merge(&mut table, overrides.carried.clone());
         if let Some(preset) = overrides.preset {
             let benchmark = table.get("benchmark").and_then(Value::as_str);
             let benchmark = benchmark.map_or_else(first_benchmark, str::to_string);

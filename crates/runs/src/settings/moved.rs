@@ -1,6 +1,6 @@
 //! Settings of earlier versions: what stands in another place now, and what they left out.
 
-use osft::NO_BOUND;
+use continual::methods::write_left_out;
 use toml::{Table, Value};
 
 use super::merge;
@@ -8,7 +8,7 @@ use crate::registries::Registries;
 
 /// Settings with everything where it belongs: `methods = [..]` was the list of methods to compare, and the
 /// settings of a method stood under its name, with `_` for `-`, at the top. The complete settings of a split did not say
-/// that it has no bound.
+/// that it has no bound, and how its moment is summed if that is the usual way.
 pub fn translated(registries: &Registries, table: Table) -> Table {
     let mut table = table;
     if let Some(Value::Array(_)) = table.get("methods")
@@ -26,7 +26,7 @@ pub fn translated(registries: &Registries, table: Table) -> Table {
     if let Some(Value::Table(methods)) = table.get_mut("methods") {
         for (_, settings) in methods.iter_mut() {
             if let Value::Table(settings) = settings {
-                complete_bound(settings);
+                complete_split(settings);
             }
         }
     }
@@ -40,24 +40,25 @@ pub fn translated(registries: &Registries, table: Table) -> Table {
     table
 }
 
-/// Says that there is no bound, where settings of a split, or of one that a method joins, are complete without it: those
-/// that a run saved before there was one.
-fn complete_bound(settings: &mut Table) {
+/// Says what settings of a split, or of one that a method joins, leave out where they are complete otherwise: those that a run
+/// saved before there were defaults that set it.
+fn complete_split(settings: &mut Table) {
     for (_, joined) in settings.iter_mut() {
         if let Value::Table(joined) = joined {
-            complete_bound(joined);
+            complete_split(joined);
         }
     }
     let always_written = ["targets", "split", "form", "others", "decay"];
     if always_written.iter().all(|key| settings.contains_key(*key)) {
-        let none = || Value::from(NO_BOUND);
-        settings.entry("max_output_change").or_insert_with(none);
+        write_left_out(settings);
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use osft::NO_BOUND;
+
     use super::*;
     use crate::settings::{Overrides, RunConfig};
 

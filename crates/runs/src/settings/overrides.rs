@@ -13,6 +13,8 @@ use crate::registries::Registries;
 /// Values that override the defaults.
 #[derive(Debug, Default)]
 pub struct Overrides<'a> {
+    /// What earlier learning decided: over the defaults, under everything that was typed.
+    pub carried: Table,
     /// Name of a preset.
     pub preset: Option<&'a str>,
     /// A TOML file.
@@ -26,10 +28,10 @@ pub struct Overrides<'a> {
 impl Overrides<'_> {
     /// All of them in one table, without any defaults.
     pub(super) fn chosen(&self, registries: &Registries, benchmark: &str) -> Result<Table> {
-        let mut chosen = match self.preset {
-            Some(name) => preset(registries, benchmark, name)?,
-            None => Table::new(),
-        };
+        let mut chosen = self.carried.clone();
+        if let Some(name) = self.preset {
+            merge(&mut chosen, preset(registries, benchmark, name)?);
+        }
         if let Some(path) = self.file {
             merge(&mut chosen, translated(registries, read_toml(path)?));
         }

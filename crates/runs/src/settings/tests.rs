@@ -218,7 +218,7 @@ fn what_stands_for_the_base_model_follows_from_what_is_given() {
     assert_eq!(sample(&questions), (BaseSample::Questions, false, rows));
     // What is as by default is not written: files of earlier versions stay as they are.
     let written = toml::to_string(&resolve(&[]).unwrap()).unwrap();
-    for added in ["base_total", "prefix", "held_out", "questions", "moment"] {
+    for added in ["base_total", "prefix", "held_out", "questions"] {
         assert!(!written.contains(added), "{added} in {written}");
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             "TOKENS",
             "moment.skip_first",
             "Leave the first tokens of every row out of the inputs' moment, and protect the directions of their \
-             means [default: 0]",
+             means [default: that of the settings]",
             |text| match text.parse::<u32>() {
                 Ok(tokens) => Ok(Value::from(i64::from(tokens))),
                 Err(_) => Err(format!("expected a number of tokens, found {text:?}")),
@@ -106,7 +106,7 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             "osft-tokens",
             "LENGTH",
             "moment.tokens",
-            "The length that the input of every token is given before it is summed [default: own]",
+            "The length that the input of every token is given before it is summed [default: that of the settings]",
             vec![
                 ("own", "As it is: long inputs count more"),
                 ("unit", "One: every token counts the same"),

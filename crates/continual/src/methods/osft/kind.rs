@@ -7,7 +7,7 @@ use lm::LanguageModel;
 use toml::{Table, Value};
 
 use super::searched::searched_share;
-use super::{OsftMethod, flags, memory, name};
+use super::{OsftMethod, flags, memory, name, write_left_out};
 use crate::error::ContinualError;
 use crate::method::{
     CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind,
@@ -117,10 +117,9 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
     }
 
     fn write_left_out(&self, settings: &mut Table) {
-        // No defaults have a bound for the paper's split.
+        // No defaults have a bound, or another moment, for the paper's split.
         if !self.paper {
-            let none = || Value::from(NO_BOUND);
-            settings.entry("max_output_change").or_insert_with(none);
+            write_left_out(settings);
         }
     }
 

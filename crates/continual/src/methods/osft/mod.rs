@@ -2,6 +2,7 @@
 
 mod flags;
 mod kind;
+mod left_out;
 mod memory;
 mod name;
 mod optimizer;
@@ -26,6 +27,7 @@ use crate::method::{Method, TaskContext, TaskDiagnostics};
 use crate::protocol::evenly_spaced;
 pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
 pub(super) use kind::{TARGETS, observed_targets};
+pub use left_out::{remove_left_out, write_left_out};
 pub(super) use memory::needs;
 use optimizer::ForSplit;
 use report::Measured;

@@ -1,18 +1,19 @@
 //! The settings that the arguments of `osft finetune` and `osft check` stand for.
 
-use std::path::PathBuf;
+mod described;
+mod flags;
 
 use anyhow::{Result, ensure};
-use burn::module::Module;
+use finetune::carried;
 use finetune::settings::{COMMAND, learning_rate};
-use lm::{HfFolder, LanguageModel, Model, Pretrained};
 use runs::Registries;
 use runs::sequence::resumed;
 use runs::settings::{Overrides, RunConfig, read_toml};
 use toml::{Table, Value};
 
+use self::described::Described;
+use self::flags::table_in;
 use super::finetune::{LearningArgs, RowsArgs};
-use super::inspect::share_rule;
 
 /// Share of the rows that is held out if nothing is said.
 const HELD_OUT: &str = "0.05";
@@ -111,6 +112,7 @@ impl LearningArgs {
         let model = Described::open(&rows.model)?;
         rows.fit_length(&config, &model, &mut overrides.flags)?;
         let method = config.compare[0].clone();
+        overrides.carried = carried::moments(registries, &rows.model, &method)?;
         if self.lr.is_none() && !self.sets(&format!("learning_rates.{method}"))? {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
@@ -164,122 +166,6 @@ impl LearningArgs {
         };
         Ok(name.chars().map(plain).collect())
     }
-
-    /// What was typed, under the names of the settings.
-    fn flags(&self, rows: &RowsArgs) -> Result<Table> {
-        let mut flags = Table::new();
-        rows.put(&mut flags);
-        let count = |count: usize| Value::from(count as i64);
-        let path = |path: &PathBuf| Value::from(path.to_string_lossy().into_owned());
-        let mut put = |table: Option<&str>, key: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                let target = match table {
-                    Some(table) => table_in(&mut flags, table),
-                    None => &mut flags,
-                };
-                target.insert(key.to_string(), value);
-            }
-        };
-        put(
-            None,
-            "compare",
-            self.method
-                .as_deref()
-                .map(|name| Value::Array(vec![Value::from(name)])),
-        );
-        put(None, "epochs", self.epochs.map(count));
-        put(
-            None,
-            "seeds",
-            self.seed
-                .map(|seed| Value::Array(vec![Value::from(seed as i64)])),
-        );
-        put(
-            None,
-            "backend",
-            self.backend.map(|backend| Value::from(backend.name())),
-        );
-        put(
-            Some("train"),
-            "global_batch",
-            self.effective_batch.map(count),
-        );
-        put(Some("train"), "max_tokens", self.max_tokens.map(count));
-        put(
-            Some("checkpoints"),
-            "every_steps",
-            self.save_every.map(count),
-        );
-        put(Some("checkpoints"), "keep", self.keep.map(count));
-        put(
-            Some("train"),
-            "packing",
-            self.no_packing.then_some(Value::from(false)),
-        );
-        put(
-            Some("calibration"),
-            "text",
-            self.calibration_text.as_ref().map(path),
-        );
-        put(Some("rows"), "task", self.task.clone().map(Value::from));
-        put(Some("rows"), "dtype", self.dtype.clone().map(Value::from));
-        put(Some("rows"), "format", self.format.clone().map(Value::from));
-        put(Some("rows"), "questions", self.questions.map(count));
-        put(
-            Some("rows"),
-            "max_new_tokens",
-            self.max_new_tokens.map(count),
-        );
-        put(
-            Some("rows"),
-            "answer_after",
-            self.answer_after.clone().map(Value::from),
-        );
-        let names: Vec<Value> = self
-            .general
-            .iter()
-            .map(|name| Value::from(name.as_str()))
-            .collect();
-        put(
-            Some("suites"),
-            "names",
-            (!names.is_empty()).then_some(Value::Array(names)),
-        );
-        put(
-            Some("suites"),
-            "folder",
-            self.general_data.as_ref().map(path),
-        );
-        let texts: Vec<Value> = self.text.iter().map(path).collect();
-        put(
-            Some("rows"),
-            "texts",
-            (!texts.is_empty()).then_some(Value::Array(texts)),
-        );
-        Ok(flags)
-    }
-
-    /// What was typed for the method, under the names of its settings.
-    fn put_of_method(&self, method: &str, flags: &mut Table) -> Result<()> {
-        if let Some(rate) = self.lr {
-            table_in(flags, "learning_rates").insert(method.to_string(), Value::from(rate));
-        }
-        let rule = share_rule(self.unfreeze_ratio, self.energy)?;
-        if let Some(rule) = rule {
-            ensure!(
-                ["osft", "osft-paper", "osft-lwf"].contains(&method),
-                "--unfreeze-ratio and --energy are settings of osft, osft-paper and osft-lwf, and not of {method}: if it \
-                 protects directions, say how many by --set methods.{method}.protected_share={{RULE=NUMBER}}"
-            );
-            let own = table_in(table_in(flags, "methods"), method);
-            let split = match method {
-                "osft-lwf" => table_in(own, "osft"),
-                _ => own,
-            };
-            split.insert("protected_share".to_string(), rule);
-        }
-        Ok(())
-    }
 }
 
 /// Completes the settings of the rows with their defaults, unless `sets` says that a file or a pair has them.
@@ -306,42 +192,4 @@ fn put_missing_rows(
         }
     }
     Ok(())
-}
-
-/// A table in a table, which is made if it is not there.
-fn table_in<'a>(table: &'a mut Table, key: &str) -> &'a mut Table {
-    let entry = table
-        .entry(key)
-        .or_insert_with(|| Value::Table(Table::new()));
-    if !entry.is_table() {
-        *entry = Value::Table(Table::new());
-    }
-    match entry {
-        Value::Table(table) => table,
-        _ => unreachable!("invariant: it was made a table"),
-    }
-}
-
-/// What the configuration of a model says, without its weights.
-struct Described {
-    parameters: usize,
-    can_pack: bool,
-    /// Most tokens that it was made for.
-    positions: usize,
-}
-
-impl Described {
-    fn open(folder: &std::path::Path) -> Result<Self> {
-        let folder = HfFolder::open(runs::model_folder(folder)?)?;
-        let path = folder.path().join("config.json");
-        let device = burn::tensor::Device::default();
-        let model = Model::from_config(folder.config(), &path, &device)?;
-        Ok(Self {
-            parameters: model.num_params(),
-            can_pack: model.can_pack(),
-            positions: folder.config()["max_position_embeddings"]
-                .as_u64()
-                .map_or(usize::MAX, |positions| positions as usize),
-        })
-    }
 }
