@@ -55,7 +55,6 @@ fn a_later_task_is_summed_as_the_first_one_was() {
     succeed(&finetune(&base, &tone, &first, &own));
     assert_eq!(moment(&at("first"))["tokens"].as_str(), Some("own"));
 
-    // Other words would be an error: the two could not be added.
     succeed(&finetune(&first, &choice, &second, &[]));
     assert_eq!(moment(&at("second")), moment(&at("first")));
     let unit = ["--set", "methods.osft.moment.tokens=unit"];

@@ -86,8 +86,8 @@ pub trait Benchmark: Debug + Send + Sync {
     }
 }
 
-/// [Bounded settings](Benchmark::bounded_settings) for any pretrained decoder, whatever it learns.
-pub const BOUNDED_DECODER: &str = include_str!("../settings/bounded-decoder.toml");
+/// [Bounded settings](Benchmark::bounded_settings) for a pretrained model, whatever it learns.
+pub const BOUNDED_GIVEN: &str = include_str!("../settings/bounded-given.toml");
 
 /// The folders of a benchmark's built-in data, relative to the folder of all built-in data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

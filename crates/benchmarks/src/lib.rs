@@ -21,7 +21,7 @@ mod suite;
 mod trace;
 
 pub use assembly::{Assembled, Recipe, RecipeTask, RowCounts, assemble};
-pub use benchmark::{BOUNDED_DECODER, Benchmark, BuiltinFolders, Preset};
+pub use benchmark::{BOUNDED_GIVEN, Benchmark, BuiltinFolders, Preset};
 pub use cl_benchmark::ClBenchmark;
 pub use error::BenchmarkError;
 pub use flaws::{Flaw, Split, flaws, repaired};

@@ -1,6 +1,6 @@
 //! TRACE: eight tasks in two orders.
 
-use crate::benchmark::{BOUNDED_DECODER, Benchmark, BuiltinFolders, Preset};
+use crate::benchmark::{BOUNDED_GIVEN, Benchmark, BuiltinFolders, Preset};
 use crate::scores::Score;
 use crate::suite::{Format, Suite, TaskSpec};
 
@@ -72,7 +72,7 @@ impl Benchmark for Trace {
 
     fn bounded_settings(&self, given: bool) -> &'static str {
         match given {
-            true => BOUNDED_DECODER,
+            true => BOUNDED_GIVEN,
             false => include_str!("../settings/trace-bounded.toml"),
         }
     }

@@ -183,18 +183,24 @@ impl State {
     }
 }
 
-/// How the moments that a model folder carries were summed, as settings of `method`: later rows have to be summed in the same
-/// way. Empty if the folder has no state.
+/// How the inputs of the tasks were summed that a model folder has learned, as settings of `method`: those of later tasks have
+/// to be summed in the same way. Empty if it has learned none.
 ///
 /// # Errors
 ///
 /// If the settings of its last task cannot be read.
 pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
-    let path = model.join(FOLDER).join(CONFIG);
-    if !path.is_file() {
+    let folder = model.join(FOLDER);
+    if !folder.join(STATE).is_file() {
         return Ok(Table::new());
     }
-    let mut config = translated(registries, read_toml(&path)?);
+    let config = read_toml(&folder.join(CONFIG)).with_context(|| {
+        format!(
+            "{} says how the inputs of the tasks were summed that the model learned before",
+            folder.display()
+        )
+    })?;
+    let mut config = translated(registries, config);
     let own = match config.get_mut("methods") {
         Some(Value::Table(methods)) => methods.remove(method),
         _ => None,
@@ -210,10 +216,14 @@ pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Ta
     Ok(nested("methods", nested(method, own)))
 }
 
-/// The moments among a method's settings, and among those of the methods that it joins.
+/// The moments among a method's settings, and among those of the methods that it joins, without what changes how they are read
+/// and not how they are summed.
 fn only_moments(settings: Table) -> Table {
     let tables = settings.into_iter().filter_map(|(key, value)| match value {
-        Value::Table(moment) if key == "moment" => Some((key, moment)),
+        Value::Table(mut moment) if key == "moment" => {
+            moment.remove("shrinkage");
+            Some((key, moment))
+        }
         Value::Table(joined) => Some((key, only_moments(joined))),
         _ => None,
     });

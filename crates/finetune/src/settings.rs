@@ -1,7 +1,7 @@
 //! The settings of `osft finetune`: those of a benchmark's runs, with its own defaults.
 
 use anyhow::{Context, Result};
-use benchmarks::{BOUNDED_DECODER, Benchmark, Suite};
+use benchmarks::{BOUNDED_GIVEN, Benchmark, Suite};
 use runs::settings::{RowsConfig, RunConfig};
 
 /// Name under which the settings are known.
@@ -45,7 +45,7 @@ impl Benchmark for OwnRows {
     }
 
     fn bounded_settings(&self, _: bool) -> &'static str {
-        BOUNDED_DECODER
+        BOUNDED_GIVEN
     }
 }
 

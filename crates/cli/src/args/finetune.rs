@@ -81,11 +81,12 @@ pub struct LearningArgs {
     /// another (docs/methods.md) [default: osft].
     #[arg(long)]
     pub method: Option<String>,
-    /// Share of the directions of every layer that may train, from 0 to 1; for osft and osft-paper [default: for osft as
-    /// many as hold the last 5 % of the inputs' energy].
+    /// Share of the directions of every layer that may train, from 0 to 1; for osft, osft-lwf and osft-paper [default:
+    /// that of the settings; for osft as many as hold the last 5 % of the inputs' energy].
     #[arg(long, value_name = "SHARE", conflicts_with = "energy")]
     pub unfreeze_ratio: Option<f64>,
-    /// Protect as few directions as hold this share, from 0 to 1, of the energy [default: 0.95].
+    /// Protect as few directions as hold this share, from 0 to 1, of the energy [default: that
+    /// of the settings; for osft 0.95, or 0.9 without its bound].
     #[arg(long, value_name = "SHARE")]
     pub energy: Option<f64>,
     /// Peak learning rate [default: by method and size of the model].

@@ -29,7 +29,8 @@ pub struct InspectArgs {
     /// Share of the directions of every layer that may train, from 0 to 1.
     #[arg(long, value_name = "SHARE", conflicts_with = "energy")]
     pub unfreeze_ratio: Option<f64>,
-    /// Protect as few directions as hold this share, from 0 to 1, of the energy [default: 0.95].
+    /// Protect as few directions as hold this share, from 0 to 1, of the energy [default: 0.95,
+    /// that of `osft finetune`].
     #[arg(long, value_name = "SHARE")]
     pub energy: Option<f64>,
     /// Do not measure what the model loses without its free directions.

@@ -124,9 +124,12 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         Ok(settings)
     }
 
-    /// Adds to a table of its settings what [`Settings`](Self::Settings) leave out and what defaults of a run may set
-    /// otherwise: the table says the same over any defaults.
-    fn write_left_out(&self, _settings: &mut Table) {}
+    /// Writes into a table of its settings the values that absent keys mean, where defaults of a run may set others: the
+    /// table means the same over any defaults.
+    fn write_absent(&self, _settings: &mut Table) {}
+
+    /// Removes what [`write_absent`](Self::write_absent) wrote: results are compared by settings without it.
+    fn remove_absent(&self, _settings: &mut Table) {}
 
     /// Whether defaults of a run that bound how far a task moves go with what was chosen of its settings. They are dropped
     /// otherwise, with their learning rate: it is too large without the bound.
@@ -248,6 +251,9 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
     /// [`ContinualError::MethodSetting`] for an unknown setting or one of the wrong type, and the
     /// errors of [`MethodKind::checked`].
     fn settings(&self, table: &Table) -> Result<Table, ContinualError>;
+
+    /// As [`MethodKind::remove_absent`].
+    fn remove_absent(&self, settings: &mut Table);
 
     /// As [`MethodKind::takes_bound`].
     fn takes_bound(&self, chosen: &Table) -> bool;

@@ -150,8 +150,12 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
 
     fn settings(&self, table: &Table) -> Result<Table, ContinualError> {
         let mut written = to_table(self.0.name(), &self.read::<M>(table)?)?;
-        self.0.write_left_out(&mut written);
+        self.0.write_absent(&mut written);
         Ok(written)
+    }
+
+    fn remove_absent(&self, settings: &mut Table) {
+        self.0.remove_absent(settings);
     }
 
     fn takes_bound(&self, chosen: &Table) -> bool {

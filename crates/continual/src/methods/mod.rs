@@ -39,7 +39,7 @@ pub use merge::{
 };
 pub use multi_task::{MultiTaskFt, MultiTaskKind};
 pub use osft::{
-    OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores, remove_left_out, write_left_out,
+    OSFT, OsftKind, OsftMethod, PAPER_TARGETS, ThroughCores, remove_absent, write_absent,
 };
 pub use osft_lwf::{OsftLwf, OsftLwfConfig, OsftLwfKind};
 pub use per_task::{PerTaskFt, PerTaskKind};

@@ -136,9 +136,15 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftLwfKind {
         })
     }
 
-    fn write_left_out(&self, settings: &mut Table) {
+    fn write_absent(&self, settings: &mut Table) {
         if let Some(Value::Table(osft)) = settings.get_mut("osft") {
-            self.osft::<M>().write_left_out(osft);
+            self.osft::<M>().write_absent(osft);
+        }
+    }
+
+    fn remove_absent(&self, settings: &mut Table) {
+        if let Some(Value::Table(osft)) = settings.get_mut("osft") {
+            self.osft::<M>().remove_absent(osft);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use comfy_table::{CellAlignment, Table, presets};
-use continual::methods::write_left_out;
+use continual::methods::write_absent;
 use lm::{Example, Model};
 use osft::{Osft, OsftConfig, ShareRule, SplitContext, TargetShare, Targets};
 use report::record::RunFolder;
@@ -238,7 +238,7 @@ impl Shares {
         let mut config = config.clone();
         config.target_shares = target_shares(&self.targets);
         let mut settings = toml::Table::try_from(&config)?;
-        write_left_out(&mut settings);
+        write_absent(&mut settings);
         let settings = Value::Table(settings);
         let nested =
             |name: &str, value| Value::Table([(name.to_string(), value)].into_iter().collect());

@@ -122,10 +122,12 @@ impl Calibration {
         Ok(values.map(|values| paths.zip(values).collect()))
     }
 
+    /// Checks that the moments were summed as a configuration asks for: only then inputs of other rows can be added.
+    ///
     /// # Errors
     ///
-    /// [`OsftError::OtherMoments`] if the moments were not summed as a configuration asks for.
-    pub(crate) fn check_measured(&self, expected: MomentConfig) -> Result<(), OsftError> {
+    /// [`OsftError::OtherMoments`] if they were not.
+    pub fn check_measured(&self, expected: MomentConfig) -> Result<(), OsftError> {
         match self.measured == expected.measured() {
             true => Ok(()),
             false => Err(OsftError::OtherMoments {

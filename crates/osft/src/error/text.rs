@@ -157,8 +157,8 @@ impl Display for OsftError {
             ),
             Self::OtherMoments { expected, found } => write!(
                 f,
-                "the inputs were measured with another moment ({found}) than the split or the earlier sources \
-                 ({expected}): measure them again with the same settings"
+                "the inputs were measured with another moment ({found}) than the settings or the other inputs ask for \
+                 ({expected}): set moment as it was, or measure all of them again"
             ),
             Self::OtherRows {
                 layer,

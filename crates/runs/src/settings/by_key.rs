@@ -1,6 +1,6 @@
 //! One setting by its dotted key.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 use super::{RunConfig, parse};
@@ -42,8 +42,18 @@ impl RunConfig {
             }
         }
         inner.insert(last.to_string(), value);
-        let config = parse(&self.registries, table)?;
-        config.validate()?;
-        Ok(config)
+        let config = parse(&self.registries, table).and_then(|config| {
+            config.validate()?;
+            Ok(config)
+        });
+        match key.split('.').collect::<Vec<_>>()[..] {
+            ["methods", method, ..] => config.with_context(|| {
+                format!(
+                    "{key} beside the other settings of {method}; those that a bound brings by default are gone with \
+                     methods.{method}.max_output_change=none"
+                )
+            }),
+            _ => config,
+        }
     }
 }

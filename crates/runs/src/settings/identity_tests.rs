@@ -40,10 +40,6 @@ const ABSENT: &str = "
     base_total_tokens = 0
     prefix_tokens = 8
     held_out = true
-    [methods.osft.moment]
-    skip_first = 0
-    tokens = 'own'
-    shrinkage = 'none'
 ";
 
 fn table() -> Table {

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use continual::method::CalibrationUse;
-use continual::methods::remove_left_out;
 use toml::{Table, Value};
 
 use super::RunConfig;
@@ -52,9 +51,6 @@ const NOT_IN_KEY: [(&str, &str); 19] = [
 /// omits that value, so earlier results keep their keys.
 const ADDED_LATER: [(&str, &str, &str); 1] = [("train", "optimizer", "adamw")];
 
-/// The settings of a split, in which the key omits what they may leave out.
-const SPLITS: [&[&str]; 2] = [&["osft"], &["osft_lwf", "osft"]];
-
 impl RunConfig {
     /// All settings that can change a number of one method, including the method's name.
     ///
@@ -91,24 +87,16 @@ impl RunConfig {
         all.insert("method".to_string(), Value::from(method));
         all.extend(settings);
         // The method's own settings stand under its own name, as in earlier results.
-        let own_settings = self.method(method);
+        let mut own_settings = self.method(method).clone();
+        self.kind(method)?.remove_absent(&mut own_settings);
         if !own_settings.is_empty() {
-            all.insert(method.replace('-', "_"), Value::Table(own_settings.clone()));
+            all.insert(method.replace('-', "_"), Value::Table(own_settings));
         }
         for (table, key, earlier) in ADDED_LATER {
             if let Some(Value::Table(table)) = all.get_mut(table)
                 && table.get(key).and_then(Value::as_str) == Some(earlier)
             {
                 table.remove(key);
-            }
-        }
-        for path in SPLITS {
-            let mut split = Some(&mut all);
-            for part in path {
-                split = split.and_then(|table| table.get_mut(*part)?.as_table_mut());
-            }
-            if let Some(split) = split {
-                remove_left_out(split);
             }
         }
         Ok(all)
@@ -146,10 +134,15 @@ mod tests {
         for (method, split) in SPLIT_OF {
             let no_bound = format!("{split}.max_output_change=none");
             let skip_first = format!("{split}.moment.skip_first=2");
+            let by_weights = format!("{split}.split=weights");
+            let factored = format!("{split}.form=factored");
             let saved = [
                 resolve("trace", false, &[]),
                 resolve("trace", false, &[&no_bound]),
                 resolve("trace", false, &[&skip_first]),
+                resolve("trace", false, &[&by_weights]),
+                resolve("trace", true, &[&by_weights]),
+                resolve("trace", true, &[&factored, &by_weights]),
                 resolve("trace", true, &[]),
                 resolve("trace", true, &[&no_bound]),
                 resolve("t5", true, &[]),
@@ -176,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_split_may_leave_out_leaves_keys_as_they_were() {
+    fn values_of_absent_keys_leave_keys_as_they_were() {
         for (method, split) in SPLIT_OF {
             let no_bound = format!("{split}.max_output_change=none");
             for given in [false, true] {
@@ -188,7 +181,9 @@ mod tests {
             let builtin = key_text(&resolve("trace", false, &[]), method);
             assert!(builtin.contains("max_output_change = 0.015"), "{builtin}");
             assert!(!builtin.contains("moment"), "{builtin}");
-            let given = key_text(&resolve("trace", true, &[]), method);
+            let given = resolve("trace", true, &[]);
+            assert_eq!(given.learning_rate(method), 3e-5);
+            let given = key_text(&given, method);
             for set in ["skip_first = 1", "tokens = \"unit\""] {
                 assert!(given.contains(set), "{given}");
             }

@@ -1,14 +1,14 @@
 //! Settings of earlier versions: what stands in another place now, and what they left out.
 
-use continual::methods::write_left_out;
+use continual::methods::write_absent;
 use toml::{Table, Value};
 
 use super::merge;
 use crate::registries::Registries;
 
 /// Settings with everything where it belongs: `methods = [..]` was the list of methods to compare, and the
-/// settings of a method stood under its name, with `_` for `-`, at the top. The complete settings of a split did not say
-/// that it has no bound, and how its moment is summed if that is the usual way.
+/// settings of a method stood under its name, with `_` for `-`, at the top. The complete settings of a split left out
+/// the bound where there was none, and the moment where it was the plain one.
 pub fn translated(registries: &Registries, table: Table) -> Table {
     let mut table = table;
     if let Some(Value::Array(_)) = table.get("methods")
@@ -40,8 +40,8 @@ pub fn translated(registries: &Registries, table: Table) -> Table {
     table
 }
 
-/// Says what settings of a split, or of one that a method joins, leave out where they are complete otherwise: those that a run
-/// saved before there were defaults that set it.
+/// Writes out what complete settings of a split, or of one that a method joins, left out in earlier versions: an absent key now
+/// takes the default of the run.
 fn complete_split(settings: &mut Table) {
     for (_, joined) in settings.iter_mut() {
         if let Value::Table(joined) = joined {
@@ -50,7 +50,7 @@ fn complete_split(settings: &mut Table) {
     }
     let always_written = ["targets", "split", "form", "others", "decay"];
     if always_written.iter().all(|key| settings.contains_key(*key)) {
-        write_left_out(settings);
+        write_absent(settings);
     }
 }
 

@@ -216,7 +216,7 @@ fn what_stands_for_the_base_model_follows_from_what_is_given() {
     assert!(resolve(&[none]).is_err());
     let questions = ["calibration.base='questions'", "calibration.questions='a'"];
     assert_eq!(sample(&questions), (BaseSample::Questions, false, rows));
-    // What is as by default is not written: files of earlier versions stay as they are.
+    // Settings that were added with a default that changes nothing are not written at it.
     let written = toml::to_string(&resolve(&[]).unwrap()).unwrap();
     for added in ["base_total", "prefix", "held_out", "questions"] {
         assert!(!written.contains(added), "{added} in {written}");

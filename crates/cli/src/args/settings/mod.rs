@@ -3,12 +3,12 @@
 mod described;
 mod flags;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use finetune::carried;
 use finetune::settings::{COMMAND, learning_rate};
 use runs::Registries;
 use runs::sequence::resumed;
-use runs::settings::{Overrides, RunConfig, read_toml};
+use runs::settings::{Overrides, RunConfig, pair_as_table, read_toml};
 use toml::{Table, Value};
 
 use self::described::Described;
@@ -112,7 +112,8 @@ impl LearningArgs {
         let model = Described::open(&rows.model)?;
         rows.fit_length(&config, &model, &mut overrides.flags)?;
         let method = config.compare[0].clone();
-        overrides.carried = carried::moments(registries, &rows.model, &method)?;
+        let folder = runs::model_folder(&rows.model)?;
+        overrides.carried = carried::moments(registries, &folder, &method)?;
         if self.lr.is_none() && !self.sets(&format!("learning_rates.{method}"))? {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
@@ -121,23 +122,36 @@ impl LearningArgs {
             let can_pack = Value::from(model.can_pack);
             table_in(&mut overrides.flags, "train").insert("packing".to_string(), can_pack);
         }
-        RunConfig::resolve(registries, COMMAND, true, &overrides)
+        let carries = !overrides.carried.is_empty();
+        let config = RunConfig::resolve(registries, COMMAND, true, &overrides);
+        match carries {
+            true => config.with_context(|| {
+                format!(
+                    "{} has learned tasks before, and how their inputs were summed holds for this one too: {}",
+                    rows.model.display(),
+                    overrides.carried.to_string().replace('\n', " ").trim()
+                )
+            }),
+            false => config,
+        }
     }
 
     /// Whether a file or a pair sets a setting, or a part of it.
     fn sets(&self, key: &str) -> Result<bool> {
-        let mut file: Option<Value> = match self.config.as_deref() {
-            Some(path) => Some(Value::Table(read_toml::<Table>(path)?)),
-            None => None,
-        };
-        for part in key.split('.') {
-            file = file.and_then(|value| value.get(part).cloned());
+        let mut tables = Vec::new();
+        if let Some(path) = self.config.as_deref() {
+            tables.push(read_toml::<Table>(path)?);
         }
-        Ok(file.is_some()
-            || self
-                .set
-                .iter()
-                .any(|pair| pair.trim_start().starts_with(key)))
+        for pair in &self.set {
+            tables.push(pair_as_table(pair)?);
+        }
+        Ok(tables.into_iter().any(|table| {
+            let mut value = Some(Value::Table(table));
+            for part in key.split('.') {
+                value = value.and_then(|value| value.get(part).cloned());
+            }
+            value.is_some()
+        }))
     }
 
     /// The task's name: that of the first file without its endings.

@@ -7,7 +7,7 @@ use lm::LanguageModel;
 use toml::{Table, Value};
 
 use super::searched::searched_share;
-use super::{OsftMethod, flags, memory, name, write_left_out};
+use super::{OsftMethod, flags, memory, name, remove_absent, write_absent};
 use crate::error::ContinualError;
 use crate::method::{
     CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind,
@@ -116,10 +116,16 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftKind {
         Ok(settings)
     }
 
-    fn write_left_out(&self, settings: &mut Table) {
+    fn write_absent(&self, settings: &mut Table) {
         // No defaults have a bound, or another moment, for the paper's split.
         if !self.paper {
-            write_left_out(settings);
+            write_absent(settings);
+        }
+    }
+
+    fn remove_absent(&self, settings: &mut Table) {
+        if !self.paper {
+            remove_absent(settings);
         }
     }
 

@@ -1,8 +1,8 @@
 //! OSFT: protects directions of every target, trains inside the rest.
 
+mod absent;
 mod flags;
 mod kind;
-mod left_out;
 mod memory;
 mod name;
 mod optimizer;
@@ -25,9 +25,9 @@ use crate::clock::{TimedPart, synchronize};
 use crate::error::ContinualError;
 use crate::method::{Method, TaskContext, TaskDiagnostics};
 use crate::protocol::evenly_spaced;
+pub use absent::{remove_absent, write_absent};
 pub use kind::{OSFT, OsftKind, PAPER_TARGETS};
 pub(super) use kind::{TARGETS, observed_targets};
-pub use left_out::{remove_left_out, write_left_out};
 pub(super) use memory::needs;
 use optimizer::ForSplit;
 use report::Measured;
@@ -253,7 +253,12 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
     /// The change since the base is measured from `model` on: the weights of the model that the first
     /// sequence started from are not carried.
     fn take_over(&mut self, model: &M, carried: &Checkpoint) -> Result<(), ContinualError> {
-        self.retained = Retained::taken_over(model, &self.config.targets, carried)?;
+        let retained = Retained::taken_over(model, &self.config.targets, carried)?;
+        if let Some(retained) = &retained {
+            // Or the inputs of this task could not be added to those of the earlier ones, in the end.
+            retained.calibration.check_measured(self.config.moment)?;
+        }
+        self.retained = retained;
         Ok(())
     }
 

@@ -1,10 +1,11 @@
-//! What the settings of a split leave out where they are written, and defaults of a run set otherwise.
+//! Values that the settings of a split mean where a key is absent. They are written out, because the defaults of a run may
+//! set other values.
 
 use ::osft::NO_BOUND;
 use toml::{Table, Value};
 
-/// The settings, by name or by table and name, with the value that leaving them out means.
-fn left_out() -> [(Option<&'static str>, &'static str, Value); 4] {
+/// The keys, each in a table of its own or at the top, with the value that their absence means.
+fn absent() -> [(Option<&'static str>, &'static str, Value); 4] {
     let moment = Some("moment");
     [
         (None, "max_output_change", Value::from(NO_BOUND)),
@@ -14,9 +15,9 @@ fn left_out() -> [(Option<&'static str>, &'static str, Value); 4] {
     ]
 }
 
-/// Writes into the settings of a split what they leave out, so that they say the same over any defaults.
-pub fn write_left_out(settings: &mut Table) {
-    for (inner, name, value) in left_out() {
+/// Writes the values of absent keys into the settings of a split, so that these mean the same over any defaults.
+pub fn write_absent(settings: &mut Table) {
+    for (inner, name, value) in absent() {
         let table = match inner {
             None => Some(&mut *settings),
             Some(inner) => {
@@ -31,9 +32,9 @@ pub fn write_left_out(settings: &mut Table) {
     }
 }
 
-/// Takes out of the settings of a split what they may leave out: what remains is as it was before these settings existed.
-pub fn remove_left_out(settings: &mut Table) {
-    for (inner, name, value) in left_out() {
+/// Removes the keys whose value their absence means too.
+pub fn remove_absent(settings: &mut Table) {
+    for (inner, name, value) in absent() {
         let table = match inner {
             None => Some(&mut *settings),
             Some(inner) => settings.get_mut(inner).and_then(Value::as_table_mut),
@@ -59,17 +60,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_as_what_was_left_out_and_is_taken_out_again() {
+    fn written_values_read_as_absent_ones_and_are_removed_again() {
         let left = Table::try_from(OsftConfig::new()).unwrap();
         let mut written = left.clone();
-        write_left_out(&mut written);
-        for (inner, name, value) in left_out() {
+        write_absent(&mut written);
+        for (inner, name, value) in absent() {
             let table = inner.map_or(&written, |inner| written[inner].as_table().unwrap());
             assert_eq!(table[name], value);
         }
         let read: OsftConfig = written.clone().try_into().unwrap();
         assert_eq!(Table::try_from(read).unwrap(), left);
-        remove_left_out(&mut written);
+        remove_absent(&mut written);
         assert_eq!(written, left);
     }
 
@@ -78,9 +79,9 @@ mod tests {
         let text = "max_output_change = 0.5\nmoment = { tokens = 'unit' }";
         let mut settings: Table = toml::from_str(text).unwrap();
         let before = settings.clone();
-        write_left_out(&mut settings);
+        write_absent(&mut settings);
         assert_eq!(settings["moment"]["skip_first"], Value::from(0));
-        remove_left_out(&mut settings);
+        remove_absent(&mut settings);
         assert_eq!(settings, before);
     }
 }
