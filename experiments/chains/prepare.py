@@ -7,6 +7,7 @@ GENERAL holds gsm8k.jsonl (docs/evaluate.md), TRACE the folders NumGLUE-cm and N
 `answers`, each with the tasks gsm8k, NumGLUE-cm, NumGLUE-ds, and `worked.txt`: held-out questions with worked answers, on
 whose loss both are compared. The rows are the first ones that have at most 680 characters.
 """
+import itertools
 import json
 import pathlib
 import re
@@ -17,65 +18,63 @@ LONGEST = 680
 PROMPT = "Solve the following math problem.\nQuestion:\n{}\nAnswer:"
 
 
-def gsm8k(general):
-    """Rows as (prompt, worked answer, result), without the notes for a calculator."""
+def worked(general):
+    """Rows of GSM8K as (prompt, worked answer, result), without the notes for a calculator."""
     for line in open(general / "gsm8k.jsonl"):
         row = json.loads(line)
-        worked = re.sub(r"<<[^>]*>>", "", row["answer"])
-        worked, result = (part.strip() for part in worked.split("####"))
-        yield PROMPT.format(row["question"]), f" {worked} The answer is {result}".replace("\n", " "), f" {result}"
+        answer = re.sub(r"<<[^>]*>>", "", row["answer"])
+        steps, result = (part.strip() for part in answer.split("####"))
+        yield PROMPT.format(row["question"]), f" {steps} The answer is {result}".replace("\n", " "), f" {result}"
 
 
-def parts(rows):
-    rows = list(rows)
+def divided(rows):
+    """Rows one after another, by split."""
     if len(rows) < sum(ROWS.values()):
         sys.exit(f"{len(rows)} short rows, {sum(ROWS.values())} are needed")
-    start = 0
+    rows = iter(rows)
+    return {split: list(itertools.islice(rows, count)) for split, count in ROWS.items()}
+
+
+def numglue(folder):
+    """The first rows of every split that are short enough, with the answer one blank behind the prompt."""
+    splits = {}
     for split, count in ROWS.items():
-        yield split, rows[start : start + count]
-        start += count
+        rows = json.load(open(folder / f"{split}.json"))
+        rows = [row for row in rows if len(row["prompt"]) <= LONGEST][:count]
+        splits[split] = [pair(row["prompt"], f" {row['answer'].strip()}") for row in rows]
+    return splits
+
+
+def pair(prompt, answer):
+    return {"prompt": prompt, "answer": answer}
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     general, trace, out = map(pathlib.Path, sys.argv[1:])
-    rows_of_gsm8k = [row for row in gsm8k(general) if len(row[0] + row[1]) <= LONGEST]
-    tasks = {"gsm8k": None, "NumGLUE-cm": trace, "NumGLUE-ds": trace}
+    gsm8k = divided([row for row in worked(general) if len(row[0] + row[1]) <= LONGEST])
+    after = {name: numglue(trace / name) for name in ("NumGLUE-cm", "NumGLUE-ds")}
     for suite, which in ("chains", 1), ("answers", 2):
-        folder = out / suite
-        folder.mkdir(parents=True)
+        answered = {split: [pair(row[0], row[which]) for row in rows] for split, rows in gsm8k.items()}
+        tasks = {"gsm8k": answered, **after}
         described = [
             {"name": "gsm8k", "score": "rouge_l", "max_new_tokens": 160 if suite == "chains" else 12},
-            {"name": "NumGLUE-cm", "score": "accuracy", "max_new_tokens": 12},
-            {"name": "NumGLUE-ds", "score": "accuracy", "max_new_tokens": 12},
+            *({"name": name, "score": "accuracy", "max_new_tokens": 12} for name in after),
         ]
+        (out / suite).mkdir(parents=True)
         description = {"name": f"arithmetic with {suite}", "tasks": described, "orders": [list(tasks)]}
-        (folder / "suite.json").write_text(json.dumps(description, indent=2) + "\n")
-        for name, source in tasks.items():
-            (folder / name).mkdir()
-            if source is None:
-                splits = parts({"prompt": row[0], "answer": row[which]} for row in rows_of_gsm8k)
-            else:
-                splits = (
-                    (split, short(json.load(open(source / name / f"{split}.json")), count))
-                    for split, count in ROWS.items()
-                )
-            for split, rows in splits:
-                (folder / name / f"{split}.json").write_text(json.dumps(rows, indent=2) + "\n")
-    held_out = dict(parts(rows_of_gsm8k))["test"]
-    lines = [(prompt + worked).replace("\n", " ") for prompt, worked, _ in held_out]
+        write(out / suite / "suite.json", description)
+        for name, splits in tasks.items():
+            for split, rows in splits.items():
+                write(out / suite / name / f"{split}.json", rows)
+    lines = [(prompt + answer).replace("\n", " ") for prompt, answer, _ in gsm8k["test"]]
     (out / "worked.txt").write_text("\n".join(lines) + "\n")
-
-
-def short(rows, count):
-    """The first rows that are short enough, with the answer one blank behind the prompt."""
-    fit = [
-        {"prompt": row["prompt"], "answer": f" {row['answer'].strip()}"}
-        for row in rows
-        if len(row["prompt"]) <= LONGEST
-    ]
-    return fit[:count]
 
 
 main()

@@ -110,6 +110,7 @@ fn memory_is_within_15_percent_of_what_a_run_takes() {
                 "0",
             ];
             if method == "osft" {
+                // More tokens than the widest input has dimensions, as in a run: else the moments have no full rank.
                 shared.extend([
                     "--set",
                     "calibration.base_rows=64",

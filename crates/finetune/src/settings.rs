@@ -111,8 +111,7 @@ mod tests {
             // What it trains is the larger part of the weights, as for seqft.
             ("pissa", 7_000_000_000, "1e-5"),
         ] {
-            let rate = learning_rate(method, parameters);
-            assert_eq!(format!("{rate:e}"), expected);
+            assert_eq!(format!("{:e}", learning_rate(method, parameters)), expected);
         }
     }
 }

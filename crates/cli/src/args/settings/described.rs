@@ -1,6 +1,6 @@
 //! What the configuration of a model says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use burn::module::Module;
@@ -8,6 +8,8 @@ use lm::{HfFolder, LanguageModel, Model, Pretrained};
 
 /// What the configuration of a model says, without its weights.
 pub(super) struct Described {
+    /// Where the model lies.
+    pub folder: PathBuf,
     pub parameters: usize,
     pub can_pack: bool,
     /// Most tokens that it was made for.
@@ -21,6 +23,7 @@ impl Described {
         let device = burn::tensor::Device::default();
         let model = Model::from_config(folder.config(), &path, &device)?;
         Ok(Self {
+            folder: folder.path().to_path_buf(),
             parameters: model.num_params(),
             can_pack: model.can_pack(),
             positions: folder.config()["max_position_embeddings"]

@@ -112,8 +112,7 @@ impl LearningArgs {
         let model = Described::open(&rows.model)?;
         rows.fit_length(&config, &model, &mut overrides.flags)?;
         let method = config.compare[0].clone();
-        let folder = runs::model_folder(&rows.model)?;
-        overrides.carried = carried::moments(registries, &folder, &method)?;
+        overrides.carried = carried::moments(registries, &model.folder, &method)?;
         if self.lr.is_none() && !self.sets(&format!("learning_rates.{method}"))? {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));

@@ -4,50 +4,56 @@
 use ::osft::NO_BOUND;
 use toml::{Table, Value};
 
-/// The keys, each in a table of its own or at the top, with the value that their absence means.
-fn absent() -> [(Option<&'static str>, &'static str, Value); 4] {
-    let moment = Some("moment");
-    [
-        (None, "max_output_change", Value::from(NO_BOUND)),
-        (moment, "skip_first", Value::from(0)),
-        (moment, "tokens", Value::from("own")),
-        (moment, "shrinkage", Value::from("none")),
-    ]
+/// The keys with the values that their absence means.
+fn absent() -> Table {
+    let moment = [
+        ("skip_first", Value::from(0)),
+        ("tokens", Value::from("own")),
+        ("shrinkage", Value::from("none")),
+    ];
+    let moment = moment.map(|(key, value)| (key.to_string(), value));
+    Table::from_iter([
+        ("max_output_change".to_string(), Value::from(NO_BOUND)),
+        (
+            "moment".to_string(),
+            Value::Table(moment.into_iter().collect()),
+        ),
+    ])
 }
 
 /// Writes the values of absent keys into the settings of a split, so that these mean the same over any defaults.
 pub fn write_absent(settings: &mut Table) {
-    for (inner, name, value) in absent() {
-        let table = match inner {
-            None => Some(&mut *settings),
-            Some(inner) => {
-                let empty = || Value::Table(Table::new());
-                settings.entry(inner).or_insert_with(empty).as_table_mut()
-            }
-        };
-        // Anything else than a table is refused where the settings are read.
-        if let Some(table) = table {
-            table.entry(name).or_insert(value);
-        }
-    }
+    write(settings, absent());
 }
 
 /// Removes the keys whose value their absence means too.
 pub fn remove_absent(settings: &mut Table) {
-    for (inner, name, value) in absent() {
-        let table = match inner {
-            None => Some(&mut *settings),
-            Some(inner) => settings.get_mut(inner).and_then(Value::as_table_mut),
-        };
-        if let Some(table) = table
-            && table.get(name) == Some(&value)
-        {
-            table.remove(name);
+    remove(settings, &absent());
+}
+
+fn write(settings: &mut Table, values: Table) {
+    for (key, value) in values {
+        match (settings.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(values)) => write(inner, values),
+            (Some(_), _) => {}
+            (None, value) => {
+                settings.insert(key, value);
+            }
         }
-        if let Some(inner) = inner
-            && settings.get(inner) == Some(&Value::Table(Table::new()))
+    }
+}
+
+fn remove(settings: &mut Table, values: &Table) {
+    for (key, value) in values {
+        if let (Some(Value::Table(inner)), Value::Table(values)) = (settings.get_mut(key), value) {
+            remove(inner, values);
+        }
+        let empty = |found: &Value| found.as_table().is_some_and(Table::is_empty);
+        if settings
+            .get(key)
+            .is_some_and(|found| found == value || empty(found))
         {
-            settings.remove(inner);
+            settings.remove(key);
         }
     }
 }
@@ -64,9 +70,8 @@ mod tests {
         let left = Table::try_from(OsftConfig::new()).unwrap();
         let mut written = left.clone();
         write_absent(&mut written);
-        for (inner, name, value) in absent() {
-            let table = inner.map_or(&written, |inner| written[inner].as_table().unwrap());
-            assert_eq!(table[name], value);
+        for (key, value) in absent() {
+            assert_eq!(written[&key], value);
         }
         let read: OsftConfig = written.clone().try_into().unwrap();
         assert_eq!(Table::try_from(read).unwrap(), left);
