@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use continual::method::MethodInputs;
 use continual::trainer::TrainConfig;
 use continual::{Clock, MethodRegistry};
-use lm::{Backpropagation, Example, LanguageModel, Pretrained, T5, Unmapped};
+use lm::{Backpropagation, Example, LanguageModel, MixedPrecision, Pretrained, T5, Unmapped};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -66,6 +66,7 @@ fn learn<M: LanguageModel>(
             map: &Unmapped,
             activation_checkpointing: step % 2 == 0,
             packing: false,
+            precision: MixedPrecision::None,
         };
         let loss =
             model.answer_gradients(rows, how, &mut |part| gradients.accumulate(&model, part));

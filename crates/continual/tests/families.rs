@@ -10,7 +10,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator};
 use burn::tensor::{Device, Tensor, TensorData};
-use lm::{Backpropagation, Decoder, Example, LanguageModel, Pretrained, Unmapped};
+use lm::{Backpropagation, Decoder, Example, LanguageModel, MixedPrecision, Pretrained, Unmapped};
 use osft::{Osft, OsftConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -69,6 +69,7 @@ fn osft_trains_every_family_without_a_leak() {
                 // Each way of a training step has its turns.
                 activation_checkpointing: step % 2 == 0,
                 packing: step % 4 < 2,
+                precision: MixedPrecision::None,
             };
             let loss = model.answer_gradients(&examples(), how, &mut |part| {
                 gradients.accumulate(&model, part);

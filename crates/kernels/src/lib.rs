@@ -9,7 +9,7 @@ mod chains;
 mod gradients;
 pub mod loops;
 
-pub use chains::{Chains, as_rows, unflattened};
+pub use chains::{Chains, as_rows, in_type, unflattened, widened};
 #[cfg(feature = "flex")]
 pub use gradients::runs_loops;
 pub use gradients::{scaled, sum_of_squares};

@@ -43,6 +43,7 @@ pub use model::{
     Family, FolderFormat, LanguageModel, PassNumbers, Pretrained, Size, TokenLosses, TokenNumbers,
     sizes_of,
 };
+pub use ops::MixedPrecision;
 pub use text::{Example, Framing, Lost, TextTokenizer, TokenRow};
 pub use training::{Backpropagation, GradientSink, negative_log_likelihood};
 

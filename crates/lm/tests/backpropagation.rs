@@ -9,12 +9,18 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use common::families::families;
 use common::{backends, configs, rows, values};
-use lm::{Backpropagation, Example, LanguageModel, Unmapped};
+use lm::{Backpropagation, Example, LanguageModel, MixedPrecision, Unmapped};
 use serde_json::json;
 
 /// Relative error of sums of some thousand f32 products in two orders; 1.3e-5 is the largest one seen, of a bias that
 /// every pair of positions adds to.
 const ROUNDING: f64 = 2e-5;
+/// Relative error of a gradient whose factors are rounded to bf16, at 2⁻⁹ each: some twenty roundings of either sign follow
+/// one another between loss and input, and the gradients of queries and keys are differences. 0.135 is the largest one
+/// seen, of a key in the first block of an encoder.
+const MIXED: f64 = 0.2;
+/// The same of the loss, in which the errors of many logits cancel.
+const MIXED_LOSS: f64 = 5e-3;
 
 /// Gradients of a module, by path; parameters without a gradient are left out.
 fn by_path<M: Module>(module: &M, grads: &GradientsParams) -> Vec<(String, Vec<f64>)> {
@@ -50,6 +56,7 @@ fn in_pieces<M: LanguageModel>(
     examples: &[Example],
     activation_checkpointing: bool,
     packing: bool,
+    precision: MixedPrecision,
 ) -> (f64, GradientsParams) {
     let mut accumulator = GradientsAccumulator::new();
     let how = Backpropagation {
@@ -57,6 +64,7 @@ fn in_pieces<M: LanguageModel>(
         map: &Unmapped,
         activation_checkpointing,
         packing,
+        precision,
     };
     let loss = model.answer_gradients(examples, how, &mut |grads| {
         accumulator.accumulate(model, grads);
@@ -75,7 +83,13 @@ fn check<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
         [(false, false), (true, false), (false, true), (true, true)]
     {
         let what = format!("{what}, checkpointing {activation_checkpointing}, packing {packing}");
-        let (loss, found) = in_pieces(model, examples, activation_checkpointing, packing);
+        let (loss, found) = in_pieces(
+            model,
+            examples,
+            activation_checkpointing,
+            packing,
+            MixedPrecision::None,
+        );
         let found = by_path(model, &found);
         assert!(
             (loss - expected_loss).abs() < ROUNDING * expected_loss.abs(),
@@ -91,6 +105,46 @@ fn check<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
                 assert!((a - b).abs() < ROUNDING * scale, "{what} {path}: {a} {b}");
             }
         }
+    }
+}
+
+/// Compares the backward pass in bf16, with and without activation checkpointing and packing, with that in f32.
+fn check_mixed<M: LanguageModel>(what: &str, model: &M, examples: &[Example]) {
+    for (activation_checkpointing, packing) in
+        [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let what = format!("{what}, checkpointing {activation_checkpointing}, packing {packing}");
+        let run = |precision| {
+            in_pieces(
+                model,
+                examples,
+                activation_checkpointing,
+                packing && model.can_pack(),
+                precision,
+            )
+        };
+        let (full_loss, full) = run(MixedPrecision::None);
+        let (loss, mixed) = run(MixedPrecision::Bf16);
+        let apart = (loss / full_loss - 1.0).abs();
+        assert!(apart < MIXED_LOSS, "{what}: {loss} {full_loss}");
+        let (full, mixed) = (by_path(model, &full), by_path(model, &mixed));
+        assert_eq!(full.len(), mixed.len(), "{what}");
+        let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let largest = full.iter().map(|(_, values)| norm(values));
+        let largest = largest.fold(0.0_f64, f64::max);
+        let mut rounded = 0.0_f64;
+        for ((path, full), (_, mixed)) in full.iter().zip(&mixed) {
+            let pairs = mixed.iter().zip(full);
+            let apart: Vec<f64> = pairs.map(|(mixed, full)| mixed - full).collect();
+            // What is left where large gradients cancel is measured by the largest gradient.
+            let relative = norm(&apart) / norm(full).max(1e-2 * largest);
+            assert!(relative < MIXED, "{what} {path}: {relative}");
+            rounded = rounded.max(relative);
+        }
+        assert!(
+            rounded > 2.0 * f64::from(f32::EPSILON),
+            "{what}: nothing is in bf16"
+        );
     }
 }
 
@@ -153,6 +207,28 @@ fn pieces_of_a_t5_agree_with_the_whole() {
                 check(&format!("{backend} {version} {part}"), &model, &examples);
             }
         }
+    }
+}
+
+#[test]
+fn mixed_precision_gives_the_gradients_of_f32_within_rounding_to_bf16() {
+    let device = Device::flex().autodiff();
+    for (shape, config) in [configs(), families()].concat() {
+        let model = common::model(&config, 3, &device).unfreeze();
+        check_mixed(shape, &model, &halves());
+    }
+    for (version, config) in common::t5::both() {
+        let model = common::t5::model(&config, &device).unfreeze();
+        check_mixed(version, &model, &common::t5::examples());
+    }
+}
+
+#[test]
+fn a_device_says_whether_it_has_mixed_precision() {
+    for (backend, device) in backends() {
+        assert!(MixedPrecision::None.is_supported_by(&device));
+        let bf16 = MixedPrecision::Bf16.is_supported_by(&device);
+        assert_eq!(bf16, backend == "flex", "{backend}");
     }
 }
 

@@ -15,7 +15,7 @@ use common::cases::{Tensors, read, tokenizer_with, with, write};
 use common::values;
 use lm::{
     Backpropagation, Decoder, Example, ExportPrecision, Framing, GenerationOptions, HfFolder,
-    LanguageModel, LmError, Model, Pretrained, T5, Unmapped, sizes_of,
+    LanguageModel, LmError, MixedPrecision, Model, Pretrained, T5, Unmapped, sizes_of,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -214,6 +214,7 @@ fn a_custom_family_trains_and_generates_as_part_of_the_list() {
         map: &Unmapped,
         activation_checkpointing: true,
         packing: false,
+        precision: MixedPrecision::None,
     };
     let sink = &mut |gradients: burn::optim::GradientsParams| trained += gradients.len();
     let loss = model.answer_gradients(std::slice::from_ref(&example), how, sink);

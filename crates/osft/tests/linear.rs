@@ -8,7 +8,7 @@ mod common;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor, TensorData, activation::tanh};
+use burn::tensor::{DType, Device, Tensor, TensorData, activation::tanh};
 use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
 use common::{Mlp, adamw, backends, batch, noise, weights_of};
 use osft::{BasePrecision, Form, FreeCore, KeptInput, Osft, OsftConfig};
@@ -98,6 +98,48 @@ fn derivatives_equal_those_of_the_layer() {
                                 "{backend} {d_in}x{d_out} share {share}, {tokens}: {difference:e}"
                             );
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Relative error of products of factors that are rounded to bf16, at 2⁻⁹ each, in four products at most.
+const ROUNDING_TO_BF16: f32 = 1e-2;
+
+#[test]
+fn inputs_in_bf16_have_products_in_bf16_and_a_core_gradient_in_f32() {
+    let device = Device::flex().autodiff();
+    for (seed, [d_in, d_out]) in SHAPES.into_iter().enumerate() {
+        for (share, precision) in [
+            (0.1, BasePrecision::Full),
+            (0.3, BasePrecision::Bf16),
+            (0.6, BasePrecision::Full),
+            (0.95, BasePrecision::Bf16),
+        ] {
+            let seed = 10 * seed as u64;
+            let layer = linear(seed, d_in, d_out, &device);
+            let config = OsftConfig::new()
+                .with_protected_share(share)
+                .with_base_precision(precision);
+            let osft = Osft::split(&layer, &config).unwrap();
+            let layer = moved(osft.prepare(layer).unwrap(), &osft, seed + 5);
+            for tokens in [FEW_TOKENS, TOKENS] {
+                let x = rows_of(tokens, seed + 1, d_in, &device).require_grad();
+                let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);
+                for kept in [KeptInput::Whole, KeptInput::Coordinates] {
+                    let narrow = x.clone().cast(DType::BF16);
+                    let y = Osft::linear_keeping(&layer.weight, &narrow, kept).unwrap();
+                    assert_eq!(y.dtype(), DType::BF16);
+                    let mixed = derivatives(&layer, &x, y.cast(DType::F32), seed + 2);
+                    assert_eq!(mixed[2].dtype(), DType::F32);
+                    for (mixed, whole) in mixed.into_iter().zip(whole.clone()) {
+                        let difference = difference(mixed, whole);
+                        let case =
+                            format!("{d_in}x{d_out} share {share}, {tokens}: {difference:e}");
+                        assert!(difference < ROUNDING_TO_BF16, "{case}");
+                        assert!(difference > 10.0 * ROUNDING, "nothing is rounded: {case}");
                     }
                 }
             }

@@ -90,6 +90,7 @@ impl Sequence<'_> {
         on_event: &mut dyn FnMut(Event<'_>),
     ) -> Result<SequenceOutcome<M>, ContinualError> {
         self.check_rows()?;
+        self.config.train.check_for(&model)?;
         let protocol = method.protocol();
         let stages = stages(protocol, self.tasks);
         let mut state = match checkpoint {

@@ -1,5 +1,6 @@
 //! Settings of the training loop.
 
+use lm::{LanguageModel, MixedPrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
@@ -44,6 +45,10 @@ pub struct TrainConfig {
     /// the backward pass recomputes the rest. A step takes a quarter more time; the memory that
     /// grows with the tokens falls to a tenth.
     pub activation_checkpointing: bool,
+    /// Mixed precision: `"bf16"` computes activations and matrix products in bf16, for a graphics card; `"none"` computes
+    /// everything in the type of the weights. Either way weights, gradients and moments keep theirs.
+    #[serde(skip_serializing_if = "MixedPrecision::is_none")]
+    pub mixed_precision: MixedPrecision,
     /// Global norm to which gradients are clipped; 0 turns clipping off.
     pub max_gradient_norm: f64,
     /// The optimizer.
@@ -95,6 +100,7 @@ impl Default for TrainConfig {
             max_tokens: 0,
             packing: false,
             activation_checkpointing: false,
+            mixed_precision: MixedPrecision::None,
             max_gradient_norm: 1.0,
             optimizer: OptimizerName::default(),
             weight_decay: 0.0,
@@ -185,6 +191,31 @@ impl TrainConfig {
                 name,
                 found: found.to_string(),
                 expected,
+            }),
+        }
+    }
+
+    /// Checks the settings that not every model and every device can follow.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::InvalidSetting`] for the first one that this model cannot follow where it is.
+    pub fn check_for<M: LanguageModel>(&self, model: &M) -> Result<(), ContinualError> {
+        if self.packing && !model.can_pack() {
+            return Err(ContinualError::InvalidSetting {
+                name: "packing",
+                found: "true".to_string(),
+                expected: "false for this model: only decoder-only models can pack rows",
+            });
+        }
+        let devices = model.devices();
+        let supported = |device| self.mixed_precision.is_supported_by(device);
+        match devices.iter().all(supported) {
+            true => Ok(()),
+            false => Err(ContinualError::InvalidSetting {
+                name: "mixed_precision",
+                found: "bf16".to_string(),
+                expected: "none on this backend, which has no numbers in bf16",
             }),
         }
     }

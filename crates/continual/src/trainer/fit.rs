@@ -109,13 +109,7 @@ pub fn fit<M: LanguageModel>(
 ) -> Result<M, ContinualError> {
     let config = task_training.config;
     config.validate()?;
-    if config.packing && !training.model.can_pack() {
-        return Err(ContinualError::InvalidSetting {
-            name: "packing",
-            found: "true".to_string(),
-            expected: "false for this model: only decoder-only models can pack rows",
-        });
-    }
+    config.check_for(&training.model)?;
     let rows = Rows::open(task_training.rows)?;
     let validation = validation_rows(&training.model, &task_training)?;
     let steps = step_count(rows.lengths().len(), task_training.epochs, config);
@@ -259,6 +253,7 @@ fn gradients<M: LanguageModel>(
             map: method.linear_map(),
             activation_checkpointing: config.activation_checkpointing,
             packing: config.packing,
+            precision: config.mixed_precision,
         };
         sum += model.answer_gradients(&examples, backpropagation, &mut |grads| {
             accumulator.accumulate(model, grads);

@@ -10,8 +10,9 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::trainer::{Step, TrainConfig};
 use continual::{
-    CalibrationData, EvaluationSet, Event, Generation, LabelScores, Method, Question, SampleSize,
-    Scorer, Scoring, Sequence, SequenceConfig, SequenceOutcome, Task, generated_rows,
+    CalibrationData, ContinualError, EvaluationSet, Event, Generation, LabelScores, Method,
+    Question, SampleSize, Scorer, Scoring, Sequence, SequenceConfig, SequenceOutcome, Task,
+    generated_rows,
 };
 use lm::{Decoder, Decoding, Example, Pretrained, TextTokenizer};
 use osft::{MomentConfig, Shrinkage, TokenLength};
@@ -165,6 +166,14 @@ pub fn run(
     method: &mut dyn Method<Decoder>,
     config: &SequenceConfig,
 ) -> (SequenceOutcome<Decoder>, Vec<Step>) {
+    try_run(device, method, config).unwrap()
+}
+
+pub fn try_run(
+    device: &Device,
+    method: &mut dyn Method<Decoder>,
+    config: &SequenceConfig,
+) -> Result<(SequenceOutcome<Decoder>, Vec<Step>), ContinualError> {
     let tokenizer = tokenizer();
     let mut steps = Vec::new();
     let tasks = tasks(&tokenizer);
@@ -180,7 +189,7 @@ pub fn run(
             steps.push(step);
         }
     });
-    (outcome.unwrap(), steps)
+    Ok((outcome?, steps))
 }
 
 pub fn weights<M: Module>(module: &M) -> Vec<f32> {

@@ -6,11 +6,13 @@ mod composed;
 #[cfg(feature = "flex")]
 mod on_flex;
 mod rows;
+mod types;
 
 use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Backend, Dispatch, tensor::FloatTensor};
 
 pub use rows::{as_rows, unflattened};
+pub use types::{in_type, widened};
 
 /// Chains of elementwise operations and sums over rows, composed of the backend's own operations unless it has a
 /// loop for them.

@@ -8,7 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::padding::indices;
-use crate::ops::linear;
+use crate::ops::{MixedPrecision, in_type, linear};
 
 /// Observes the inputs and outputs of a model's linear layers.
 pub trait Observer {
@@ -64,6 +64,7 @@ impl LinearMap for Unmapped {
 pub(crate) struct LinearApplier<'a> {
     map: Option<&'a dyn LinearMap>,
     observed: Option<Observed<'a>>,
+    precision: MixedPrecision,
 }
 
 struct Observed<'a> {
@@ -77,8 +78,18 @@ impl<'a> LinearApplier<'a> {
     pub(crate) fn mapped(map: &'a dyn LinearMap) -> Self {
         Self {
             map: Some(map),
-            observed: None,
+            ..Self::default()
         }
+    }
+
+    /// The applier with another precision of its products: it returns outputs in their type, whatever that of the inputs.
+    pub(crate) fn with_precision(self, precision: MixedPrecision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The precision of its products.
+    pub(crate) fn precision(&self) -> MixedPrecision {
+        self.precision
     }
 
     /// An applier that shows the first `lengths[i]` of the `width` tokens of row `i` to an observer.
@@ -93,8 +104,8 @@ impl<'a> LinearApplier<'a> {
         let count = real.len();
         let real = Tensor::from_data(TensorData::new(real, [count]), device);
         Self {
-            map: None,
             observed: Some(Observed { observer, real }),
+            ..Self::default()
         }
     }
 
@@ -104,6 +115,7 @@ impl<'a> LinearApplier<'a> {
     /// - `x`: `[batch, tokens, d_in]`
     /// - output: `[batch, tokens, d_out]`
     pub(crate) fn project_alone(&mut self, layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+        let x = self.precision.narrowed(x);
         let output = self.apply(layer, &x, InputNeeded::Here);
         self.show(&[layer], x, std::slice::from_ref(&output));
         output
@@ -119,6 +131,7 @@ impl<'a> LinearApplier<'a> {
         layers: [&Linear; N],
         x: Tensor<3>,
     ) -> [Tensor<3>; N] {
+        let x = self.precision.narrowed(x);
         let outputs = layers.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
         self.show(&layers, x, &outputs);
         outputs
@@ -126,6 +139,7 @@ impl<'a> LinearApplier<'a> {
 
     /// As [`project`](Self::project), for a number of layers that the model's configuration decides.
     pub(crate) fn project_all(&mut self, layers: &[&Linear], x: Tensor<3>) -> Vec<Tensor<3>> {
+        let x = self.precision.narrowed(x);
         let outputs = layers.iter();
         let outputs = outputs.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
         let outputs: Vec<_> = outputs.collect();
@@ -136,9 +150,15 @@ impl<'a> LinearApplier<'a> {
     fn apply(&self, layer: &Linear, x: &Tensor<3>, needed: InputNeeded) -> Tensor<3> {
         let map = self.map;
         let mapped = map.and_then(|map| map.apply(&layer.weight, x, needed));
-        let y = mapped.unwrap_or_else(|| linear(x.clone(), layer.weight.val()));
+        let y = mapped.unwrap_or_else(|| {
+            let weight = self.precision.narrowed(layer.weight.val());
+            linear(x.clone(), weight)
+        });
         match &layer.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
+            Some(bias) => {
+                let bias = in_type(bias.val(), y.dtype());
+                y + bias.unsqueeze()
+            }
             None => y,
         }
     }

@@ -10,12 +10,13 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
-use burn::tensor::{Tensor, activation::softmax};
-use kernels::Chains;
+use burn::tensor::{DType, Tensor, activation::softmax};
+use kernels::{Chains, in_type as cast, widened};
 
 use super::built_for;
+use super::precision::in_type;
 
-/// `softmax(q kᵀ + bias) v`
+/// `softmax(q kᵀ + bias) v`; the softmax of numbers of two bytes is computed in f32, the type of `bias`.
 ///
 /// # Shapes
 /// - `query`: `[batch, heads, queries, width]`
@@ -41,12 +42,17 @@ pub(crate) fn attend(
             biased,
         ));
     }
+    let dtype = query.dtype();
     let scores = query.matmul(key.swap_dims(2, 3));
+    let scores = match dtype {
+        DType::BF16 | DType::F16 => in_type(scores, DType::F32),
+        _ => scores,
+    };
     let scores = match bias {
         Some(bias) => scores + bias.clone(),
         None => scores,
     };
-    softmax(scores, 3).matmul(value)
+    in_type(softmax(scores, 3), dtype).matmul(value)
 }
 
 /// `softmax(q kᵀ + bias) v`, differentiable by all four.
@@ -73,7 +79,7 @@ pub trait AttentionOps: Chains {
             key,
             bias: biased.then_some(bias),
         };
-        Self::product(inputs.probabilities(), value)
+        inputs.context(value)
     }
 }
 
@@ -101,7 +107,7 @@ impl<B: Backend + AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff
             key,
             bias: biased.then_some(bias),
         };
-        let context = B::product(inputs.probabilities(), value.clone());
+        let context = inputs.context(value.clone());
         let prepared = Attention.prepare::<C>([query_node, key_node, value_node, bias_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::UnTracked(prepared) => prepared.finish(context),
@@ -119,10 +125,20 @@ struct Inputs<B: Backend> {
 }
 
 impl<B: Chains> Inputs<B> {
-    /// `softmax(q kᵀ + bias)`: `[batch, heads, queries, keys]`
+    /// `softmax(q kᵀ + bias)`, in f32 if the queries have two bytes: `[batch, heads, queries, keys]`
     fn probabilities(&self) -> FloatTensor<B> {
         let scores = B::product(self.query.clone(), B::float_transpose(self.key.clone()));
-        B::softmax_of_biased(scores, self.bias.clone())
+        B::softmax_of_biased(widened::<B>(scores), self.bias.clone())
+    }
+
+    /// `softmax(q kᵀ + bias) v`: `[batch, heads, queries, value width]`
+    fn context(&self, value: FloatTensor<B>) -> FloatTensor<B> {
+        B::product(self.narrowed(self.probabilities()), value)
+    }
+
+    /// Probabilities or their gradient, as a factor of a product.
+    fn narrowed(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        cast::<B>(x, self.query.dtype())
     }
 }
 
@@ -138,14 +154,14 @@ impl<B: Chains> Backward<B, 4> for Attention {
         let g = grads.consume::<B>(&ops.node);
         let probabilities = inputs.probabilities();
         if let Some(node) = value_node {
-            let transposed = B::float_transpose(probabilities.clone());
+            let transposed = B::float_transpose(inputs.narrowed(probabilities.clone()));
             grads.register::<B>(node.id, B::product(transposed, g.clone()));
         }
         if query_node.is_none() && key_node.is_none() && bias_node.is_none() {
             return;
         }
         // dS = p · (dp - Σ p dp), the sum over the keys.
-        let probabilities_gradient = B::product(g, B::float_transpose(value));
+        let probabilities_gradient = widened::<B>(B::product(g, B::float_transpose(value)));
         let scores_gradient = B::softmax_gradient(probabilities, probabilities_gradient);
         if let (Some(node), Some(bias)) = (bias_node, &inputs.bias) {
             // What holds for a whole dimension gets the sum over it.
@@ -156,6 +172,7 @@ impl<B: Chains> Backward<B, 4> for Attention {
             });
             grads.register::<B>(node.id, sum);
         }
+        let scores_gradient = inputs.narrowed(scores_gradient);
         if let Some(node) = key_node {
             let transposed = B::float_transpose(scores_gradient.clone());
             grads.register::<B>(node.id, B::product(transposed, inputs.query));

@@ -13,6 +13,7 @@ use burn::tensor::Tensor;
 use kernels::{Chains, as_rows, unflattened};
 
 use super::built_for;
+use super::precision::{MixedPrecision, in_type};
 
 /// `x W`
 ///
@@ -26,6 +27,22 @@ pub(crate) fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<
     }
     let product = Dispatch::linear_of(x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(product)
+}
+
+/// `x W` with factors of a precision, in the type of `x`.
+///
+/// # Shapes
+/// - as for [`linear`]
+pub(crate) fn product_in<const D: usize>(
+    precision: MixedPrecision,
+    x: Tensor<D>,
+    weight: Tensor<2>,
+) -> Tensor<D> {
+    let dtype = x.dtype();
+    in_type(
+        linear(precision.narrowed(x), precision.narrowed(weight)),
+        dtype,
+    )
 }
 
 /// `x W`, differentiable by both.

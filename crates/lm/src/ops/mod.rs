@@ -11,6 +11,7 @@ mod gelu_gate;
 mod likelihood;
 mod linear;
 mod norm;
+mod precision;
 mod recompute;
 mod rotation;
 #[cfg(test)]
@@ -23,8 +24,10 @@ pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
 pub(crate) use gelu_gate::gelu_gate;
 pub(crate) use likelihood::{negative_log_likelihood, token_losses};
-pub(crate) use linear::linear;
+pub(crate) use linear::{linear, product_in};
 pub(crate) use norm::{rms_norm, rms_norm_one_plus};
+pub use precision::MixedPrecision;
+pub(crate) use precision::in_type;
 pub(crate) use rotation::rotate;
 
 /// Whether the operations were built for the backend of a device, with or without autodiff; Burn panics otherwise.

@@ -9,31 +9,50 @@ use burn::tensor::Tensor;
 use kernels::Chains;
 
 use super::built_for;
+use super::precision::in_type;
 use super::recompute::{CheapOperation, recomputed};
 
-/// `γ x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains.
+/// `γ x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains. Computes in the type of `γ`.
 ///
 /// # Shapes
 /// - `x` and output: `[batch, tokens, width]`
 pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     let gamma = norm.gamma.val();
+    in_type_of(&gamma, x, |x| plain(norm, gamma.clone(), x))
+}
+
+fn plain(norm: &RmsNorm, gamma: Tensor<1>, x: Tensor<3>) -> Tensor<3> {
     if gamma.is_tracked() || !built_for(&x.device()) {
         return norm.forward(x);
     }
     recomputed_norm(x, gamma, norm.epsilon)
 }
 
-/// `(1 + γ) x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains.
+/// `(1 + γ) x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains. Computes in the type of `γ`.
 ///
 /// # Shapes
 /// - `x` and output: `[batch, tokens, width]`
 pub(crate) fn rms_norm_one_plus(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     let gamma = norm.gamma.val() + 1.0;
+    in_type_of(&gamma, x, |x| one_plus(norm, gamma.clone(), x))
+}
+
+fn one_plus(norm: &RmsNorm, gamma: Tensor<1>, x: Tensor<3>) -> Tensor<3> {
     if gamma.is_tracked() || !built_for(&x.device()) {
         let length = (x.clone().square().mean_dim(2) + norm.epsilon).sqrt();
         return x / length * gamma.unsqueeze();
     }
     recomputed_norm(x, gamma, norm.epsilon)
+}
+
+/// The result of `norm` in the type of `x`, computed in that of `gamma`.
+fn in_type_of(
+    gamma: &Tensor<1>,
+    x: Tensor<3>,
+    norm: impl FnOnce(Tensor<3>) -> Tensor<3>,
+) -> Tensor<3> {
+    let dtype = x.dtype();
+    in_type(norm(in_type(x, gamma.dtype())), dtype)
 }
 
 fn recomputed_norm(x: Tensor<3>, gamma: Tensor<1>, epsilon: f64) -> Tensor<3> {

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Gradients, Tensor};
 
 use super::head::{Head, Targets};
 use crate::layers::LinearMap;
+use crate::ops::MixedPrecision;
 
 /// Settings of a backward pass.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Backpropagation<'a> {
     /// Whether the rows follow each other in one row without padding. No row sees another: the result is that of
     /// padded rows beyond rounding. Only for models that [`can_pack`](crate::LanguageModel::can_pack); others pad.
     pub packing: bool,
+    /// The type of activations and matrix products.
+    pub precision: MixedPrecision,
 }
 
 /// Receives gradients as they become available. A parameter may occur more than once: its gradients are to be

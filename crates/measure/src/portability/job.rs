@@ -9,7 +9,7 @@ use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOpti
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::calibrate;
 use continual::methods::ThroughCores;
-use lm::{Backpropagation, Decoder, GenerationOptions, LanguageModel};
+use lm::{Backpropagation, Decoder, GenerationOptions, LanguageModel, MixedPrecision};
 use osft::{
     BasePrecision, Calibrator, Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource,
 };
@@ -68,12 +68,15 @@ const CHANGE: f64 = 1e-2;
 /// With weights in bf16, finished weights are rounded: where those of two backends lie on both sides of the middle, they
 /// differ by a unit in the last place, 2⁻⁹ for weights of a quarter to a half. The largest change is at least a hundredth.
 const ROUNDED_CHANGE: f64 = 0.2;
+/// Losses of twenty steps that compute in bf16, on two backends, and the same beside f32: a product is rounded at 2⁻⁹,
+/// some ten of them follow one another, and their errors are of either sign.
+const MIXED_LOSSES: f64 = 1e-2;
 /// Rounding of the weights relative to their change, `6e-8 ‖W‖ / ‖ΔW‖`, for a change of at least a
 /// hundredth of the weights.
 const LEAK: f64 = 2e-5;
 
-/// Runs the whole job on one device. With weights in bf16 it has the parts that can hold them so: those in core
-/// coordinates.
+/// Runs the whole job on one device. With weights in bf16 it has the parts that can hold them so, those in core
+/// coordinates, and one with mixed precision.
 ///
 /// # Errors
 ///
@@ -111,6 +114,9 @@ pub fn run(device: &Device, precision: BasePrecision) -> Result<Outcome> {
         let config = job.config().with_protected_share(0.8);
         job.form("core at share 0.8", &config, &SplitContext::new())
     })?;
+    if precision == BasePrecision::Bf16 {
+        job.timed("20 steps, mixed precision", Job::mixed)?;
+    }
     job.timed("calibration, 20 steps", Job::inputs)?;
     job.timed("generation", Job::generation)?;
     Ok(Outcome {
@@ -206,7 +212,7 @@ impl Job {
     fn plain(&mut self) -> Result<()> {
         let start = model(&self.device)?;
         let before = parameters(&start);
-        let (model, losses) = train(start, None, &mut adamw().into());
+        let (model, losses) = train(start, None, MixedPrecision::None, &mut adamw().into());
         self.add_compared("plain: losses", losses, LOSSES);
         self.add_compared(
             "plain: change",
@@ -221,7 +227,8 @@ impl Job {
         let before = parameters(&start);
         let osft = Osft::split_in(&start, config, context)?;
         let mut optimizer = osft.optimizer(adamw())?;
-        let (model, losses) = train(osft.prepare(start)?, Some(&osft), &mut optimizer);
+        let prepared = osft.prepare(start)?;
+        let (model, losses) = train(prepared, Some(&osft), MixedPrecision::None, &mut optimizer);
         // Rounding to bf16 is not orthogonal to what is protected, so that the leak is measured before it.
         let (model, worst, limit) = match self.precision {
             BasePrecision::Full => {
@@ -252,6 +259,23 @@ impl Job {
             _ => worst.leak_in.max(worst.leak_out),
         };
         self.add(format!("{name}: leak"), vec![bounded], Against::Zero, LEAK);
+        Ok(())
+    }
+
+    fn mixed(&mut self) -> Result<()> {
+        let losses = |precision| -> Result<Vec<f64>> {
+            let start = model(&self.device)?;
+            let osft = Osft::split(&start, &self.config())?;
+            let mut optimizer = osft.optimizer(adamw())?;
+            let prepared = osft.prepare(start)?;
+            Ok(train(prepared, Some(&osft), precision, &mut optimizer).1)
+        };
+        let (mixed, full) = (losses(MixedPrecision::Bf16)?, losses(MixedPrecision::None)?);
+        let pairs = mixed.iter().zip(&full);
+        let apart = pairs.map(|(mixed, full)| mixed / full - 1.0).collect();
+        self.add_compared("mixed precision: losses", mixed, MIXED_LOSSES);
+        let name = "mixed precision: losses, beside f32";
+        self.add(name, apart, Against::Zero, MIXED_LOSSES);
         Ok(())
     }
 
@@ -296,6 +320,7 @@ fn adamw() -> burn::optim::AdamW {
 fn train(
     mut model: Decoder,
     osft: Option<&Osft>,
+    precision: MixedPrecision,
     optimizer: &mut ModuleOptimizer,
 ) -> (Decoder, Vec<f64>) {
     let mut losses = Vec::new();
@@ -308,6 +333,7 @@ fn train(
             map: &ThroughCores,
             activation_checkpointing: step % 2 == 1,
             packing: false,
+            precision,
         };
         losses.push(model.answer_gradients(&examples, how, &mut |grads| {
             accumulator.accumulate(&model, grads);

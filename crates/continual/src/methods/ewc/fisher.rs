@@ -3,7 +3,7 @@
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
-use lm::{Backpropagation, Example, LanguageModel, Unmapped};
+use lm::{Backpropagation, Example, LanguageModel, MixedPrecision, Unmapped};
 
 use crate::methods::quadratic::values;
 
@@ -45,6 +45,7 @@ fn gradient<M: LanguageModel>(model: &M, row: &Example) -> GradientsParams {
         map: &Unmapped,
         activation_checkpointing: false,
         packing: false,
+        precision: MixedPrecision::None,
     };
     // A parameter may come in parts, which have to be summed before they are squared.
     model.answer_gradients(std::slice::from_ref(row), how, &mut |part| {

@@ -10,6 +10,7 @@ use super::norm::{new_norm, normed};
 use super::parts::{DecoderParts, NormPlaces, NormWeight};
 use super::tables::LayerTables;
 use crate::layers::{LayerCache, LinearApplier};
+use crate::ops::in_type;
 
 /// A block. Its norms have the names of the checkpoints, where `post_attention_layernorm` stands before the
 /// feed-forward network if norms stand only before, and after attention otherwise.
@@ -89,7 +90,7 @@ impl Block {
         [attention, feed_forward]
     }
 
-    /// `x + r · after(part(before(x)))`
+    /// `x + r · after(part(before(x)))`, in the type of `x`.
     ///
     /// # Shapes
     /// - `x` and output: `[batch, tokens, hidden]`
@@ -104,6 +105,7 @@ impl Block {
             None => x,
         };
         let change = norm(norms.after, part(norm(norms.before, x.clone())));
+        let change = in_type(change, x.dtype());
         match self.residual == 1.0 {
             true => x + change,
             false => x + change * self.residual,

@@ -4,8 +4,8 @@ use burn::module::Module;
 
 use super::Decoder;
 use super::batch::Batch;
-use crate::layers::{LinearApplier, LinearMap};
-use crate::training::{BackwardPass, Head, gradient_of, trains};
+use crate::layers::LinearApplier;
+use crate::training::{Backpropagation, BackwardPass, Head, gradient_of, trains};
 
 impl Decoder {
     /// Runs the forward and the backward pass and returns the scaled loss. Only the input of each block is
@@ -14,7 +14,7 @@ impl Decoder {
         &self,
         batch: &Batch,
         head: &Head<'_>,
-        map: &dyn LinearMap,
+        how: Backpropagation<'_>,
         mut backward: BackwardPass<'_, Self>,
     ) -> f64 {
         let Batch {
@@ -26,11 +26,12 @@ impl Decoder {
         // The forward pass has no graph.
         let mut inputs = Vec::with_capacity(self.layers.len());
         let plain = self.valid();
-        let tables = plain.tables(layout);
+        let tables = plain.tables(layout, how.precision);
+        let mut applier = LinearApplier::default().with_precision(how.precision);
         let mut x = plain.embed_right_padded(rows);
         for (layer, block) in plain.blocks() {
             inputs.push(x.clone());
-            x = tables.apply(layer, block, x, None, &mut LinearApplier::default());
+            x = tables.apply(layer, block, x, None, &mut applier);
         }
         drop(plain);
 
@@ -39,7 +40,7 @@ impl Decoder {
         let chosen = targets.select(self.final_norm(x.clone()));
         let (loss, gradient) = backward.through_head(&chosen, targets, head);
         let mut gradient = gradient_of(&x, &mut backward.through(chosen, gradient));
-        let tables = self.tables(layout);
+        let tables = self.tables(layout, how.precision);
         let embeds = trains(&self.embed_tokens);
         let bottom = self.layers.iter().position(trains);
         for (index, input) in inputs.into_iter().enumerate().rev() {
@@ -51,7 +52,7 @@ impl Decoder {
                 true => backward.leaf(input),
                 false => backward.constant(input),
             };
-            let mut applier = LinearApplier::mapped(map);
+            let mut applier = LinearApplier::mapped(how.map).with_precision(how.precision);
             let (layer, block) = (&self.parts.layers[index], &self.layers[index]);
             let y = tables.apply(layer, block, x.clone(), None, &mut applier);
             let mut gradients = backward.through(y, gradient);

@@ -14,7 +14,7 @@ use super::tables::Tables;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
-use crate::ops;
+use crate::ops::{self, MixedPrecision};
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
@@ -125,8 +125,8 @@ impl Decoder {
         self.embed_tokens.weight.val().device()
     }
 
-    pub(super) fn tables(&self, layout: &Layout) -> Tables {
-        Tables::new(&self.parts, layout, &self.device())
+    pub(super) fn tables(&self, layout: &Layout, precision: MixedPrecision) -> Tables {
+        Tables::new(&self.parts, layout, precision, &self.device())
     }
 
     /// The blocks with what is special about each.
@@ -165,7 +165,7 @@ impl Decoder {
         mut cache: Option<&mut Vec<LayerCache>>,
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        let tables = self.tables(layout);
+        let tables = self.tables(layout, applier.precision());
         for (index, (layer, block)) in self.blocks().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
             x = tables.apply(layer, block, x, cache, applier);
@@ -203,10 +203,20 @@ impl Decoder {
     /// - `hidden`: `[n, hidden]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
-        let logits = match &self.lm_head {
-            Some(head) => ops::linear(hidden, head.weight.val()),
-            None => ops::linear(hidden, self.embed_tokens.weight.val().transpose()),
+        self.head_in(MixedPrecision::None, hidden)
+    }
+
+    /// The output head with another precision of its product; the logits have the type of the hidden states.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[n, hidden]`
+    /// - output: `[n, vocabulary]`
+    fn head_in(&self, precision: MixedPrecision, hidden: Tensor<2>) -> Tensor<2> {
+        let weight = match &self.lm_head {
+            Some(head) => head.weight.val(),
+            None => self.embed_tokens.weight.val().transpose(),
         };
+        let logits = ops::product_in(precision, hidden, weight);
         match self.parts.multipliers.logits_divisor {
             1.0 => logits,
             divisor => logits / divisor,
@@ -253,13 +263,13 @@ impl LanguageModel for Decoder {
             false => Batch::padded(examples),
         };
         let backward = BackwardPass::new(self, self.device(), sink);
-        let apply = |hidden| self.head(hidden);
+        let apply = |hidden| self.head_in(how.precision, hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
-            return self.gradients_by_block(&batch, &head, how.map, backward);
+            return self.gradients_by_block(&batch, &head, how, backward);
         }
         let x = self.embed_right_padded(&batch.rows);
-        let mut applier = LinearApplier::mapped(how.map);
+        let mut applier = LinearApplier::mapped(how.map).with_precision(how.precision);
         let hidden = self.hidden_of(x, &batch.layout, None, &mut applier);
         backward.whole(hidden, &batch.targets, &head)
     }

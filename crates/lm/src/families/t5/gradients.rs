@@ -5,8 +5,9 @@ use burn::tensor::Tensor;
 
 use super::T5;
 use super::network::{Rows, padding_of};
-use crate::layers::{LinearApplier, LinearMap};
-use crate::training::{BackwardPass, Head, Targets, gradient_of};
+use crate::layers::LinearApplier;
+use crate::ops::MixedPrecision;
+use crate::training::{Backpropagation, BackwardPass, Head, Targets, gradient_of};
 
 /// Activations that the forward pass saves.
 struct Saved {
@@ -28,7 +29,7 @@ impl T5 {
         rows: &Rows,
         targets: &Targets,
         head: &Head<'_>,
-        map: &dyn LinearMap,
+        how: Backpropagation<'_>,
         mut backward: BackwardPass<'_, Self>,
     ) -> f64 {
         let Saved {
@@ -37,8 +38,8 @@ impl T5 {
             states,
             decoder: (decoder_inputs, decoder_last),
             decoder_bias,
-        } = self.valid().saved(rows);
-        let mut applier = LinearApplier::mapped(map);
+        } = self.valid().saved(rows, how.precision);
+        let mut applier = LinearApplier::mapped(how.map).with_precision(how.precision);
 
         let x = backward.leaf(decoder_last);
         let chosen = targets.select(self.decoder.final_layer_norm.forward(x.clone()));
@@ -89,8 +90,8 @@ impl T5 {
     }
 
     /// Runs the forward pass on a model without autodiff and saves the activations.
-    fn saved(&self, rows: &Rows) -> Saved {
-        let mut applier = LinearApplier::default();
+    fn saved(&self, rows: &Rows, precision: MixedPrecision) -> Saved {
+        let mut applier = LinearApplier::default().with_precision(precision);
         let device = self.device();
         let mut x = self.embed(&rows.prompts);
         let mask = padding_of(&rows.prompts, &device);

@@ -13,7 +13,7 @@ use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
 use crate::layers::{Branches, LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
-use crate::ops;
+use crate::ops::{self, MixedPrecision};
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
@@ -163,14 +163,24 @@ impl T5 {
     /// - `hidden`: `[n, d_model]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.head_in(MixedPrecision::None, hidden)
+    }
+
+    /// The output head with another precision of its product; the logits have the type of the hidden states.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[n, d_model]`
+    /// - output: `[n, vocabulary]`
+    fn head_in(&self, precision: MixedPrecision, hidden: Tensor<2>) -> Tensor<2> {
         let hidden = match self.config.scales_decoder_outputs() {
             true => hidden * (self.config.d_model as f64).powf(-0.5),
             false => hidden,
         };
-        match &self.lm_head {
-            Some(head) => ops::linear(hidden, head.weight.val()),
-            None => ops::linear(hidden, self.shared.weight.val().transpose()),
-        }
+        let weight = match &self.lm_head {
+            Some(head) => head.weight.val(),
+            None => self.shared.weight.val().transpose(),
+        };
+        ops::product_in(precision, hidden, weight)
     }
 
     /// # Shapes
@@ -272,12 +282,13 @@ impl LanguageModel for T5 {
         let targets = targets(examples);
         let rows = self.rows(examples);
         let backward = BackwardPass::new(self, self.device(), sink);
-        let apply = |hidden| self.head(hidden);
+        let apply = |hidden| self.head_in(how.precision, hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
-            return self.gradients_by_block(&rows, &targets, &head, how.map, backward);
+            return self.gradients_by_block(&rows, &targets, &head, how, backward);
         }
-        let hidden = self.answer_states(&rows, &mut LinearApplier::mapped(how.map));
+        let mut applier = LinearApplier::mapped(how.map).with_precision(how.precision);
+        let hidden = self.answer_states(&rows, &mut applier);
         backward.whole(hidden, &targets, &head)
     }
 

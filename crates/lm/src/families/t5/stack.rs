@@ -11,12 +11,21 @@ use super::attention::{Attention, Memory};
 use super::feed_forward::FeedForward;
 use super::position::{Buckets, causal_mask};
 use crate::layers::{Branches, LayerCache, LinearApplier};
-use crate::ops::rms_norm;
+use crate::ops::{in_type, rms_norm};
 
 fn norm(config: &T5Config, device: &Device) -> RmsNorm {
     RmsNormConfig::new(config.d_model)
         .with_epsilon(config.layer_norm_epsilon)
         .init(device)
+}
+
+/// `x + change`, in the type of `x`.
+///
+/// # Shapes
+/// - all: `[batch, tokens, d_model]`
+fn added(x: Tensor<3>, change: Tensor<3>) -> Tensor<3> {
+    let change = in_type(change, x.dtype());
+    x + change
 }
 
 #[derive(Module, Debug)]
@@ -41,7 +50,7 @@ impl SelfAttentionLayer {
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
         let normed = rms_norm(&self.layer_norm, x.clone());
-        x + self.SelfAttention.within(normed, bias, cache, applier)
+        added(x, self.SelfAttention.within(normed, bias, cache, applier))
     }
 }
 
@@ -67,7 +76,7 @@ impl FeedForwardLayer {
 
     fn forward(&self, x: Tensor<3>, applier: &mut LinearApplier<'_>) -> Tensor<3> {
         let normed = rms_norm(&self.layer_norm, x.clone());
-        x + self.DenseReluDense.forward(normed, applier)
+        added(x, self.DenseReluDense.forward(normed, applier))
     }
 }
 
@@ -125,7 +134,7 @@ impl DecoderBlock {
         let x = attention.forward(x, bias, cache, applier);
         let normed = rms_norm(&cross.layer_norm, x.clone());
         let attended = cross.EncDecAttention.across(normed, memory, mask, applier);
-        feed_forward.forward(x + attended, applier)
+        feed_forward.forward(added(x, attended), applier)
     }
 }
 

@@ -13,7 +13,7 @@ mod ops;
 mod plan;
 
 use burn::module::Param;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 pub use cost::StepCost;
 use plan::Plan;
@@ -43,17 +43,20 @@ impl Osft {
     /// The result and its derivatives equal those of `x.matmul(weight.val())`, up to rounding, but no weight
     /// is stored twice. For many tokens, `W` is formed for the product, dropped, and formed again in the
     /// backward pass. Few tokens are multiplied by `W₀` and, in coordinates, by the core. Each pass takes the
-    /// way with fewer multiplications. The core gradient is computed in the cheaper of two ways: as `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the result, or
-    /// as `N_Pᵀ (xᵀ g) N_Q`. `x` is saved for the backward pass; [`linear_keeping`](Self::linear_keeping) can
-    /// save less.
+    /// way with fewer multiplications. The core gradient is computed in the cheaper of two ways: as
+    /// `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the result, or as `N_Pᵀ (xᵀ g) N_Q`. `x` is saved for the backward
+    /// pass; [`linear_keeping`](Self::linear_keeping) can save less.
+    ///
+    /// Inputs in bf16 (mixed precision) give a result in bf16. Products with them and with their gradient are computed in
+    /// bf16; the weight is formed, and the core gradient projected, in the type of the core.
     ///
     /// The core must satisfy its constraint, as it does with [`optimizer`](Self::optimizer). With another
     /// optimizer, multiply by `weight.val()`, which applies the constraint.
     ///
     /// Returns `None` if the layer must compute the product itself: if the weight has no core, protects
-    /// nothing, is in the `weight` form or is stored in two bytes; if inputs, weight and core differ in type; or
-    /// if nothing is differentiated. It does not depend on how this crate was built: on a backend whose feature
-    /// (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more memory.
+    /// nothing, is in the `weight` form or is stored in two bytes; if weight and core differ in type, or inputs that are
+    /// not in bf16; or if nothing is differentiated. On a backend whose feature (`flex`, `ndarray`, `wgpu`, `cuda`) is
+    /// off, Burn's own operations compute the same, with more memory; inputs in bf16 are left to the layer there.
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
@@ -79,7 +82,9 @@ impl Osft {
         let attached = weight.reparameterization::<FreeCore>()?;
         let (constraint, core) = (attached.constraint(), attached.core().val());
         let base = weight.base();
-        let one_type = [computed(base.dtype()), x.dtype()] == [core.dtype(); 2];
+        let mixed = x.dtype() == DType::BF16;
+        let one_type =
+            computed(base.dtype()) == core.dtype() && (mixed || x.dtype() == core.dtype());
         if constraint.removed == Removed::Block
             || attached.rounds(base.dtype())
             || !one_type
@@ -101,6 +106,6 @@ impl Osft {
         if ops::are_built_for(&core.device().inner()) {
             return ops::product(x, base, core, constraint, plan);
         }
-        Some(composed::product(x, base, core, constraint, plan))
+        (!mixed).then(|| composed::product(x, base, core, constraint, plan))
     }
 }

@@ -11,8 +11,8 @@ use burn::backend::autodiff::{
 use burn::backend::{
     Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
-use burn::tensor::{DType, Device, FloatDType, Tensor};
-use kernels::{Chains, as_rows, unflattened};
+use burn::tensor::{Device, Tensor};
+use kernels::{Chains, as_rows, in_type, unflattened};
 
 use super::plan::{Plan, Reduction};
 use crate::module::beside;
@@ -58,7 +58,8 @@ pub(super) fn are_built_for(device: &Device) -> bool {
     }
 }
 
-/// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`.
+/// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`. Products with rows of `x` or of its gradient have the type of
+/// these rows, everything else that of the core, the core's gradient included.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -139,6 +140,12 @@ impl<B: CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodiff<B, C> {
     }
 }
 
+/// The product of rows with a matrix, in the type of the rows.
+fn rows_by<B: Chains>(rows: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTensor<B> {
+    let matrix = in_type::<B>(matrix, rows.dtype());
+    B::product(rows, matrix)
+}
+
 /// The parts of `W₀ + N_P C N_Qᵀ`.
 #[derive(Clone, Debug)]
 struct Parts<B: Backend> {
@@ -149,17 +156,11 @@ struct Parts<B: Backend> {
 }
 
 impl<B: Chains> Parts<B> {
-    /// `W₀` in the computation type.
-    fn base(&self) -> FloatTensor<B> {
-        match self.base.dtype() {
-            DType::BF16 => B::float_cast(self.base.clone(), FloatDType::F32),
-            _ => self.base.clone(),
-        }
-    }
-
+    /// The weight, in the type of the core.
     fn weight(&self) -> FloatTensor<B> {
         let change = self.input.lifted_columns(self.core.clone());
-        self.output.lifted_rows_added(self.base(), change)
+        let base = in_type::<B>(self.base.clone(), self.core.dtype());
+        self.output.lifted_rows_added(base, change)
     }
 
     /// `x W`; `lowered`: the inputs in coordinates, if they exist already.
@@ -172,11 +173,11 @@ impl<B: Chains> Parts<B> {
         let shape = x.shape();
         let x = as_rows::<B>(x);
         let y = match plan.formed_forward {
-            true => B::product(x, self.weight()),
+            true => rows_by::<B>(x, self.weight()),
             false => {
                 let lowered = lowered.unwrap_or_else(|| self.input.on_rows(x.clone()));
-                let change = B::product(lowered, self.core.clone());
-                let y = B::product(x, self.base());
+                let change = rows_by::<B>(lowered, self.core.clone());
+                let y = rows_by::<B>(x, self.base.clone());
                 self.output.lifted_rows_added(y, change)
             }
         };
@@ -186,10 +187,10 @@ impl<B: Chains> Parts<B> {
     /// `g Wᵀ`; `lowered`: the output gradient in coordinates, read only if the weight is not formed.
     fn backward(&self, g: FloatTensor<B>, lowered: FloatTensor<B>, plan: Plan) -> FloatTensor<B> {
         if plan.formed_backward {
-            return B::product(g, B::float_transpose(self.weight()));
+            return rows_by::<B>(g, B::float_transpose(self.weight()));
         }
-        let change = B::product(lowered, B::float_transpose(self.core.clone()));
-        let x = B::product(g, B::float_transpose(self.base()));
+        let change = rows_by::<B>(lowered, B::float_transpose(self.core.clone()));
+        let x = rows_by::<B>(g, B::float_transpose(self.base.clone()));
         self.input.lifted_rows_added(x, change)
     }
 
@@ -202,12 +203,10 @@ impl<B: Chains> Parts<B> {
         lowered: FloatTensor<B>,
         plan: Plan,
     ) -> FloatTensor<B> {
+        let gradient = |g| in_type::<B>(B::product(B::float_transpose(x), g), self.core.dtype());
         let core = match plan.narrow {
-            true => B::product(B::float_transpose(x), lowered),
-            false => {
-                let whole = B::product(B::float_transpose(x), g);
-                self.output.on_rows(self.input.on_columns(whole))
-            }
+            true => gradient(lowered),
+            false => self.output.on_rows(self.input.on_columns(gradient(g))),
         };
         let core = self.output.without_protected(core);
         let transposed = self.input.without_protected(B::float_transpose(core));
@@ -242,7 +241,7 @@ impl<B: Chains> Basis<B> {
     /// `x N`: coordinates of the rows, if the basis spans the free directions.
     fn on_rows(&self, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
-            Reduction::ToFree => B::product(rows, self.basis.clone()),
+            Reduction::ToFree => rows_by::<B>(rows, self.basis.clone()),
             Reduction::None | Reduction::WithoutProtected => rows,
         }
     }
@@ -258,7 +257,10 @@ impl<B: Chains> Basis<B> {
     /// `x + c Nᵀ`: rows from their coordinates, added to others.
     fn lifted_rows_added(&self, others: FloatTensor<B>, rows: FloatTensor<B>) -> FloatTensor<B> {
         match self.reduction {
-            Reduction::ToFree => B::product_added(others, rows, self.transposed()),
+            Reduction::ToFree => {
+                let basis = in_type::<B>(self.transposed(), rows.dtype());
+                B::product_added(others, rows, basis)
+            }
             Reduction::None | Reduction::WithoutProtected => B::float_add(others, rows),
         }
     }
