@@ -11,7 +11,7 @@
 Methods: `gemm` times the matrix products that it is told by torch.matmul, `gemm-numpy` by numpy.matmul (which calls
 OpenBLAS); `generate` answers the prompts that it is told by transformers' `generate`. `full` trains all parameters with torch.optim.AdamW, `full-fused` with its fused version, `osf K`
 is PEFT's OSFConfig with a share K kept. With `--dtype bf16` weights, gradients and moments are bf16; without,
-f32. `--recompute` keeps only what goes into each block between the passes. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
+f32. With `--autocast` what trains stays f32 and products are bf16 in the training step, as with our `--mixed-precision bf16`. `--recompute` keeps only what goes into each block between the passes. `--tf32` lets PyTorch round the inputs of f32 products to TF32, as Burn does on NVIDIA cards. Shapes, rows,
 device and what is timed are those of the bench's own workers: forward, backward, clipping by global norm,
 optimizer step. On a card, memory is what PyTorch's allocator reserved.
 """
@@ -199,7 +199,8 @@ def main():
             model(**rows).loss.item()
         forward = time.perf_counter() - begun
         begun = time.perf_counter()
-        loss = model(**rows).loss
+        with torch.autocast(device, torch.bfloat16, enabled="--autocast" in sys.argv):
+            loss = model(**rows).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()

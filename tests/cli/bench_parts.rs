@@ -85,6 +85,40 @@ fn bench_compares_numbers_of_threads() {
 }
 
 #[test]
+fn bench_compares_types_of_activations() {
+    let folder = scratch();
+    let small = ["bench", "--shape", "llama-64x1", "--variant", "core"];
+    let more = ["--tokens", "128", "--rounds", "2", "--warmup", "0"];
+    let rest = [
+        "--mixed-precision",
+        "none,bf16",
+        "--share",
+        "0.5",
+        "--out",
+        "types",
+    ];
+    let shown = succeed(folder.path(), &[&small[..], &more[..], &rest[..]].concat());
+    let kinds = ["plain, mixed bf16", "osft core 0.5, mixed bf16"];
+    assert!(kinds.iter().all(|kind| shown.contains(kind)), "{shown}");
+    let json = fs::read_to_string(folder.path().join("types/bench.json")).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let loss = |at: usize| json["cases"][0]["rows"][at]["losses"][1].as_f64().unwrap();
+    // plain, core, and both in bf16, which rounds at 2⁻⁹.
+    for (full, mixed) in [(loss(0), loss(2)), (loss(1), loss(3))] {
+        let apart = (full / mixed - 1.0).abs();
+        assert!(apart > 0.0 && apart < 1e-2, "{full} {mixed}");
+    }
+    let error = fail(
+        folder.path(),
+        &[&small[..], &["--mixed-precision", "f16"]].concat(),
+    );
+    assert!(
+        error.contains("expected none or bf16, found \"f16\""),
+        "{error}"
+    );
+}
+
+#[test]
 fn bench_times_answers_beside_other_programs() {
     let folder = scratch();
     let peer = r#"

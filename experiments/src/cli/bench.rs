@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lm::MixedPrecision;
 use measure::bench::{Activations, BenchSettings, Peer, Shape, TimedPart};
 use runs::Backend;
 
@@ -14,6 +15,7 @@ use runs::Backend;
   experiments bench --shape t5-small --variant plain,core --rounds 11
   experiments bench --shape llama-m --variant core --activations kept,recomputed
   experiments bench --shape llama-m --variant core --base-precision full,bf16
+  experiments bench --shape llama-m --variant core --mixed-precision none,bf16 --backend cuda
   experiments bench --shape llama-256x2,llama-512x2,llama-1024x2 --variant core --out widths
   experiments bench --shape llama-s --variant core,o-lora --tasks 1,8 --out tasks
   experiments bench --shape llama-m --variant plain --threads 1,2
@@ -58,17 +60,21 @@ pub struct BenchArgs {
     /// What is done with activations between the forward and the backward pass, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kept")]
     pub activations: Vec<Activations>,
+    /// Types of activations and matrix products in training, separated by commas: bf16, or none for that of the weights;
+    /// each is compared with `plain` in the same one. The column of forward passes is in the type of the weights.
+    #[arg(long, value_delimiter = ',', default_value = "none")]
+    pub mixed_precision: Vec<MixedPrecision>,
     /// Numbers of threads, separated by commas; each is compared with `plain` on as many [default: one for
     /// every core].
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Vec<u32>,
     /// Time the matrix products of a step one by one in place of whole steps: GFLOP/s by shape. A peer is then
     /// started for products, as with `results/bench/peers.py gemm`.
-    #[arg(long, conflicts_with_all = ["variant", "tasks", "base_precision", "split_cache", "activations", "threads"])]
+    #[arg(long, conflicts_with_all = ["variant", "tasks", "base_precision", "split_cache", "activations", "mixed_precision", "threads"])]
     pub gemm: bool,
     /// Time answers that the model generates in place of training steps. A peer is then started for answers, as with
     /// `results/bench/peers.py generate`.
-    #[arg(long, conflicts_with_all = ["gemm", "tokens", "share", "variant", "tasks", "base_precision", "split_cache", "activations", "threads"])]
+    #[arg(long, conflicts_with_all = ["gemm", "tokens", "share", "variant", "tasks", "base_precision", "split_cache", "activations", "mixed_precision", "threads"])]
     pub generate: bool,
     /// Timed rounds; in each every variant does one step.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
@@ -103,6 +109,7 @@ impl BenchArgs {
             base_precisions: self.base_precision.clone(),
             split_cache: self.split_cache.clone(),
             activations: self.activations.clone(),
+            mixed_precisions: self.mixed_precision.clone(),
             threads: self.threads.iter().map(|&count| count as usize).collect(),
             timed: match (self.gemm, self.generate) {
                 (true, _) => TimedPart::Products,

@@ -147,6 +147,7 @@ impl Memory {
         let micro = &work.largest;
         let tokens = micro.prompt + micro.answer;
         let recomputed = config.train.activation_checkpointing;
+        let mixed = !config.train.mixed_precision.is_none();
         // Layers that train need their inputs, and so do layers with an adapter.
         let trained = needs.gradients.max(needs.changed());
         let trained = (trained as f64 / parameters as f64).min(1.0);
@@ -179,6 +180,10 @@ impl Memory {
                 Part {
                     name: match compared > passing {
                         true => "probabilities that are compared, and gradients".to_string(),
+                        // In mixed precision they take about half, and products keep their weights in bf16.
+                        false if mixed => {
+                            format!("activations of {tokens} tokens, counted in f32, and gradients")
+                        }
                         false => format!("activations of {tokens} tokens, and gradients"),
                     },
                     bytes: passing.max(compared) + SINGLE * of_all,

@@ -1,5 +1,7 @@
 //! The type in which a training step computes.
 
+use std::str::FromStr;
+
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,19 @@ pub enum MixedPrecision {
     /// Activations and the factors of matrix products in bf16: eight significant bits, the exponents of f32. On a graphics
     /// card it takes less time and half of the memory for activations. A processor computes bf16 more slowly than f32.
     Bf16,
+}
+
+impl FromStr for MixedPrecision {
+    type Err = String;
+
+    /// Reads the name that settings have.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "bf16" => Ok(Self::Bf16),
+            other => Err(format!("expected none or bf16, found {other:?}")),
+        }
+    }
 }
 
 impl MixedPrecision {

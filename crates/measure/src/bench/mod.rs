@@ -130,8 +130,8 @@ fn case(
     })
 }
 
-/// The specifications of a table: for each number of tasks and each handling of activations,
-/// `plain` first, then every variant with each of its values.
+/// The specifications of a table: for each number of tasks and each handling and type of
+/// activations, `plain` first, then every variant with each of its values.
 fn specs(
     registries: &Registries,
     args: &BenchSettings,
@@ -155,12 +155,11 @@ fn specs(
         true => vec![None],
         false => args.threads.iter().copied().map(Some).collect(),
     };
-    let axes = args.tasks.iter().flat_map(|&tasks| {
-        let activations = args.activations.iter();
-        let pairs = activations.flat_map(|&kind| threads.iter().map(move |&count| (kind, count)));
-        pairs.map(move |(kind, count)| (tasks, kind, count))
-    });
-    for (tasks, activations, threads) in axes {
+    let kinds: Vec<_> = pairs(&args.mixed_precisions, &args.activations).collect();
+    let places: Vec<_> = pairs(&args.tasks, &threads).collect();
+    for ((&tasks, &threads), (&mixed_precision, &activations)) in
+        pairs(&places, &kinds).map(|(place, kind)| (*place, *kind))
+    {
         for variant in &chosen {
             let spec = Spec {
                 shape,
@@ -172,6 +171,7 @@ fn specs(
                 base_precision: spec::FULL.to_string(),
                 split_cache: args.split_cache.clone(),
                 activations,
+                mixed_precision,
                 threads,
                 tokens,
                 steps: (args.warmup + args.rounds) as usize,
@@ -189,6 +189,12 @@ fn specs(
         ..first.clone()
     }));
     Ok(specs)
+}
+
+/// Each of the first with each of the second.
+fn pairs<'a, A, B>(first: &'a [A], second: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {
+    let each = move |one| second.iter().map(move |other| (one, other));
+    first.iter().flat_map(each)
 }
 
 /// A variant with each value of its axes.

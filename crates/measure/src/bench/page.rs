@@ -18,7 +18,8 @@ seconds of forward, backward, projection, clipping and AdamW; ×plain: median ov
 ratio to `plain`, with the quartiles, so that more than 1 is slower. Counted: multiplications in the targets against `plain`'s, what \
 the ratio would be if nothing else took time. Memory: the most that was resident while training (on a graphics card: what \
 the program's allocator took there, PyTorch's in the rows of PyTorch); ×plain, the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
-`recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \
+`mixed bf16`: activations and the factors of matrix products in bf16 while training, what trains, sums and the loss \
+in f32; compared with `plain` in the same; forward passes without gradients are in f32. `recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \
 in the backward pass; those rows are compared with `plain` of their kind. Setup: seconds to split, or to find the split, \
 and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. `1 thread`: on so many threads, compared with `plain` on as many. Weights \
 and tokens are random; a step goes through whole rows of 128 tokens, in an encoder-decoder those of the \
@@ -31,17 +32,18 @@ pub struct Case {
     pub shape: String,
     /// Tokens per step, in whole rows.
     pub tokens: usize,
-    /// The variants; for each handling of activations, `plain` comes first.
+    /// The variants; for each handling and type of activations, `plain` comes first.
     pub rows: Vec<Row>,
 }
 
 impl Case {
-    /// The row that `row` is compared with: plain fine-tuning with the same handling of
-    /// activations.
+    /// The row that `row` is compared with: plain fine-tuning with the same handling and
+    /// type of activations.
     pub fn plain_of<'a>(&'a self, row: &'a Row) -> &'a Row {
         let of_its_kind = |other: &&Row| {
             other.spec.variant == PLAIN
                 && other.spec.activations == row.spec.activations
+                && other.spec.mixed_precision == row.spec.mixed_precision
                 && other.spec.tasks == row.spec.tasks
                 && other.spec.threads == row.spec.threads
         };

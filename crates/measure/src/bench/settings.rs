@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use lm::MixedPrecision;
 use runs::Backend;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct BenchSettings {
     pub split_cache: Option<PathBuf>,
     /// How activations are handled between the forward and the backward pass.
     pub activations: Vec<Activations>,
+    /// Types of activations and matrix products.
+    pub mixed_precisions: Vec<MixedPrecision>,
     /// Numbers of threads to time; all cores if empty.
     pub threads: Vec<usize>,
     /// What is timed.

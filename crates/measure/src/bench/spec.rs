@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use lm::MixedPrecision;
 use runs::Backend;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct Spec {
     pub split_cache: Option<PathBuf>,
     /// How activations are handled between the forward and the backward pass.
     pub activations: Activations,
+    /// The type of activations and matrix products; earlier versions had no choice.
+    #[serde(default, skip_serializing_if = "MixedPrecision::is_none")]
+    pub mixed_precision: MixedPrecision,
     /// Number of threads; as many as there are cores if absent.
     #[serde(default)]
     pub threads: Option<usize>,
@@ -75,6 +79,10 @@ impl Spec {
             FULL => String::new(),
             precision => format!(", {precision} base"),
         };
+        let mixed = match self.mixed_precision {
+            MixedPrecision::None => "",
+            MixedPrecision::Bf16 => ", mixed bf16",
+        };
         let task = match self.tasks {
             1 => String::new(),
             tasks => format!(", task {tasks}"),
@@ -85,7 +93,7 @@ impl Spec {
             Some(threads) => format!(", {threads} threads"),
         };
         let share = share.unwrap_or_default();
-        format!("{name}{share}{precision}{activations}{task}{threads}")
+        format!("{name}{share}{precision}{mixed}{activations}{task}{threads}")
     }
 }
 

@@ -47,6 +47,7 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
         global_batch: per_step,
         micro_batch: per_step,
         activation_checkpointing: spec.activations == Activations::Recomputed,
+        mixed_precision: spec.mixed_precision,
         packing: false,
         ..TrainConfig::default()
     };

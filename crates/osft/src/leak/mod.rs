@@ -3,6 +3,7 @@
 
 mod bound;
 mod free_energy;
+mod norm;
 mod since_base;
 
 use burn::module::Module;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use bound::{Changed, output_bound};
 pub use free_energy::{FreeEnergy, FreeEnergyMeter};
+use norm::norm;
 pub use since_base::{LayerChange, SinceBase};
 
 use crate::calibration::Moment;
@@ -245,12 +247,6 @@ fn measure(layer: &LayerSplit, now: Tensor<2>) -> LayerLeak {
         OutputChange::new(moment, &change, inputs.outputs, bound)
     });
     leak
-}
-
-/// Frobenius norm, summed in f64: an f32 sum of squares underflows for small leaks.
-fn norm(tensor: Tensor<2>) -> f64 {
-    let squares: f64 = tensor.into_data().iter::<f64>().map(|v| v * v).sum();
-    squares.sqrt()
 }
 
 #[cfg(test)]
