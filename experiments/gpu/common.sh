@@ -1,12 +1,12 @@
 # Sourced by the scripts of this folder. Sets:
-#   experiments  the program: $EXPERIMENTS, or the CUDA build's
+#   experiments  the program: $EXPERIMENTS, or target/release/experiments
 #   out          the folder of results: $OUT, or results/gpu
 #   backend      cuda; flex with DRY_RUN=1, which rehearses every command on the processor in its smallest size
 #   dry          1 if this is a rehearsal
 #   peers        arguments of `bench` for the programs that `peer` added
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-experiments=${EXPERIMENTS:-target/cuda/experiments}
+experiments=${EXPERIMENTS:-target/release/experiments}
 out=${OUT:-results/gpu}
 dry=${DRY_RUN:-0}
 backend=cuda
@@ -18,8 +18,8 @@ if [ "$dry" != 1 ]; then
   export CUDA_PATH=${CUDA_PATH:-/usr/local/cuda}
   export LD_LIBRARY_PATH=$CUDA_PATH/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv | tee "$out/card.csv"
-  # Burn tries some thirty kernels for every new size of a matrix product, and NVRTC compiles each in half a second or
-  # more. With sizes rounded coarsely there are fewer. The program keeps what was compiled and chosen.
+  # A build with `autotune` tries some thirty kernels for every new size of a matrix product, and NVRTC compiles each in half a second or
+  # more. With sizes rounded coarsely there are fewer sizes. The program keeps what was compiled and chosen.
   export CUBECL_AUTOTUNE_LEVEL=minimal
 fi
 

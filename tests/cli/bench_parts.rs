@@ -103,7 +103,7 @@ fn bench_compares_types_of_activations() {
     let json = fs::read_to_string(folder.path().join("types/bench.json")).unwrap();
     let json: Value = serde_json::from_str(&json).unwrap();
     let loss = |at: usize| json["cases"][0]["rows"][at]["losses"][1].as_f64().unwrap();
-    // plain, core, and both in bf16, which rounds at 2⁻⁹.
+    // plain, core, and both in bf16, which rounds at 2⁻⁸.
     for (full, mixed) in [(loss(0), loss(2)), (loss(1), loss(3))] {
         let apart = (full / mixed - 1.0).abs();
         assert!(apart > 0.0 && apart < 1e-2, "{full} {mixed}");

@@ -38,7 +38,7 @@ pub use families::{Model, size_named, sizes};
 pub use files::parse_config;
 pub use folder::{ExportPrecision, FolderFingerprint, HfFolder, Loaded, linear_layer_paths};
 pub use generate::{Decoding, GenerationOptions};
-pub use layers::{InputNeeded, LinearMap, Observer, Unmapped};
+pub use layers::{InputNeeded, LinearMap, Observer, Product, Unmapped};
 pub use model::{
     Family, FolderFormat, LanguageModel, PassNumbers, Pretrained, Size, TokenLosses, TokenNumbers,
     sizes_of,

@@ -6,7 +6,7 @@ mod common;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use common::families::families;
 use common::{backends, configs, rows, values};
 use lm::{Backpropagation, Example, LanguageModel, MixedPrecision, Unmapped};
@@ -15,7 +15,7 @@ use serde_json::json;
 /// Relative error of sums of some thousand f32 products in two orders; 1.3e-5 is the largest one seen, of a bias that
 /// every pair of positions adds to.
 const ROUNDING: f64 = 2e-5;
-/// Relative error of a gradient whose factors are rounded to bf16, at 2⁻⁹ each: some twenty roundings of either sign follow
+/// Relative error of a gradient whose factors are rounded to bf16, at 2⁻⁸ each: some twenty roundings of either sign follow
 /// one another between loss and input, and the gradients of queries and keys are differences. 0.135 is the largest one
 /// seen, of a key in the first block of an encoder.
 const MIXED: f64 = 0.2;
@@ -38,6 +38,7 @@ fn by_path<M: Module>(module: &M, grads: &GradientsParams) -> Vec<(String, Vec<f
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = self.grads.get::<D>(param.id) {
+                assert_eq!(gradient.dtype(), DType::F32);
                 self.found.push((self.path.join("."), values(gradient)));
             }
         }

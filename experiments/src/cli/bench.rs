@@ -60,7 +60,7 @@ pub struct BenchArgs {
     /// What is done with activations between the forward and the backward pass, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kept")]
     pub activations: Vec<Activations>,
-    /// Types of activations and matrix products in training, separated by commas: bf16, or none for that of the weights;
+    /// Types of matrix products in training, separated by commas: bf16, or none for that of the weights;
     /// each is compared with `plain` in the same one. The column of forward passes is in the type of the weights.
     #[arg(long, value_delimiter = ',', default_value = "none")]
     pub mixed_precision: Vec<MixedPrecision>,

@@ -45,8 +45,9 @@ pub struct TrainConfig {
     /// the backward pass recomputes the rest. A step takes a quarter more time; the memory that
     /// grows with the tokens falls to a tenth.
     pub activation_checkpointing: bool,
-    /// Mixed precision: `"bf16"` computes activations and matrix products in bf16, for a graphics card; `"none"` computes
-    /// everything in the type of the weights. Either way weights, gradients and moments keep theirs.
+    /// Mixed precision: `"bf16"` multiplies matrices in bf16, for a graphics card; `"none"` computes everything in the type of
+    /// the weights. Either way weights, sums of gradients and moments keep theirs, and so do terms that a method adds to the
+    /// loss.
     #[serde(skip_serializing_if = "MixedPrecision::is_none")]
     pub mixed_precision: MixedPrecision,
     /// Global norm to which gradients are clipped; 0 turns clipping off.

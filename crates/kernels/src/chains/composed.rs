@@ -1,6 +1,9 @@
-//! The chains, composed of a backend's own operations.
+//! The chains, composed of a backend's own operations. Where numbers have two bytes, all but products computes in f32 and
+//! rounds once, at its end: most chains subtract numbers that are nearly equal.
 
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
+
+use super::types::{in_type, widened};
 
 pub(super) fn product<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
     B::float_matmul(a, b)
@@ -35,8 +38,10 @@ pub(super) fn softmax_gradient<B: Backend>(
 }
 
 pub(super) fn gated<B: Backend>(gate: FloatTensor<B>, up: FloatTensor<B>) -> FloatTensor<B> {
+    let dtype = gate.dtype();
+    let (gate, up) = (widened::<B>(gate), widened::<B>(up));
     let sigmoid = B::sigmoid(gate.clone());
-    B::float_mul(B::float_mul(gate, sigmoid), up)
+    in_type::<B>(B::float_mul(B::float_mul(gate, sigmoid), up), dtype)
 }
 
 pub(super) fn gate_gradients<B: Backend>(
@@ -44,13 +49,15 @@ pub(super) fn gate_gradients<B: Backend>(
     up: FloatTensor<B>,
     g: FloatTensor<B>,
 ) -> [FloatTensor<B>; 2] {
+    let dtype = gate.dtype();
+    let (gate, up, g) = (widened::<B>(gate), widened::<B>(up), widened::<B>(g));
     let sigmoid = B::sigmoid(gate.clone());
     let silu = B::float_mul(gate, sigmoid.clone());
     let of_up = B::float_mul(silu.clone(), g.clone());
     // silu' = σ + silu (1 - σ) = σ + silu - silu σ
     let falling = B::float_mul(silu.clone(), sigmoid.clone());
     let slope = B::float_sub(B::float_add(sigmoid, silu), falling);
-    [B::float_mul(B::float_mul(slope, up), g), of_up]
+    [B::float_mul(B::float_mul(slope, up), g), of_up].map(|of| in_type::<B>(of, dtype))
 }
 
 pub(super) fn normed<B: Backend>(
@@ -58,6 +65,7 @@ pub(super) fn normed<B: Backend>(
     gamma: FloatTensor<B>,
     epsilon: f64,
 ) -> FloatTensor<B> {
+    let x = in_type::<B>(x, gamma.dtype());
     let size = size::<B>(x.clone(), epsilon);
     B::float_mul(B::float_div(x, size), gamma)
 }
@@ -69,13 +77,14 @@ pub(super) fn norm_gradient<B: Backend>(
     g: FloatTensor<B>,
 ) -> FloatTensor<B> {
     // With s = √(mean(x²) + ε) and u = γ g: (u - n mean(u n)) / s, n = x / s.
-    let last = x.shape().num_dims() - 1;
+    let (last, dtype) = (x.shape().num_dims() - 1, x.dtype());
+    let x = in_type::<B>(x, gamma.dtype());
     let size = size::<B>(x.clone(), epsilon);
     let normed = B::float_div(x, size.clone());
     let u = B::float_mul(g, gamma);
     let along = B::float_mean_dim(B::float_mul(u.clone(), normed.clone()), last);
     let across = B::float_sub(u, B::float_mul(normed, along));
-    B::float_div(across, size)
+    in_type::<B>(B::float_div(across, size), dtype)
 }
 
 pub(super) fn rotated<B: Backend>(
@@ -84,6 +93,8 @@ pub(super) fn rotated<B: Backend>(
     sin: FloatTensor<B>,
     back: bool,
 ) -> FloatTensor<B> {
+    let dtype = x.dtype();
+    let x = in_type::<B>(x, cos.dtype());
     let half = cos.shape()[3];
     let mut all = x.shape().to_vec();
     all[3] = half;
@@ -99,7 +110,7 @@ pub(super) fn rotated<B: Backend>(
     let product = |a: &FloatTensor<B>, b: &FloatTensor<B>| B::float_mul(a.clone(), b.clone());
     let rotated_first = B::float_sub(product(&first, &cos), product(&second, &sin));
     let rotated_second = B::float_add(product(&second, &cos), product(&first, &sin));
-    B::float_cat(vec![rotated_first, rotated_second], 3)
+    in_type::<B>(B::float_cat(vec![rotated_first, rotated_second], 3), dtype)
 }
 
 /// `√(mean(x²) + ε)`: `[.., 1]`

@@ -84,7 +84,7 @@ pub trait Chains: Backend {
         composed::gate_gradients::<Self>(gate, up, g)
     }
 
-    /// `γ x / √(mean(x²) + ε)` over the last dimension.
+    /// `γ x / √(mean(x²) + ε)` over the last dimension, in the type of `γ`.
     ///
     /// # Shapes
     /// - `x` and output: `[.., width]`
@@ -93,7 +93,7 @@ pub trait Chains: Backend {
         composed::normed::<Self>(x, gamma, epsilon)
     }
 
-    /// The gradient of `x` from that of [`normed`](Self::normed).
+    /// The gradient of `x`, in the type of `x`, from that of [`normed`](Self::normed).
     ///
     /// # Shapes
     /// - as for [`normed`](Self::normed)
@@ -106,7 +106,8 @@ pub trait Chains: Backend {
         composed::norm_gradient::<Self>(x, gamma, epsilon, g)
     }
 
-    /// Rotates the pairs `(x[i], x[i + half])` of the last dimension; `back` by the negative angles.
+    /// Rotates the pairs `(x[i], x[i + half])` of the last dimension; `back` by the negative angles. The result has the
+    /// type of `x`.
     ///
     /// # Shapes
     /// - `x` and output: `[batch, heads, tokens, 2 half]`

@@ -9,4 +9,4 @@ pub(crate) use branches::{BranchTargets, Branches, inputs};
 pub(crate) use cache::LayerCache;
 pub(crate) use padding::padded;
 pub(crate) use projection::LinearApplier;
-pub use projection::{InputNeeded, LinearMap, Observer, Unmapped};
+pub use projection::{InputNeeded, LinearMap, Observer, Product, Unmapped};

@@ -5,7 +5,7 @@
 
 use burn::module::{Param, ParamId};
 use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::padding::indices;
 use crate::ops::{MixedPrecision, in_type, linear};
@@ -24,6 +24,15 @@ pub trait Observer {
     fn projected(&mut self, input: &Tensor<2>, outputs: &[(ParamId, Tensor<2>)]);
 }
 
+/// A product that a [`LinearMap`] is to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Whether anything else needs the input in the backward pass.
+    pub needed: InputNeeded,
+    /// The type of its factors and of its result; the input may be of a wider one.
+    pub dtype: DType,
+}
+
 /// Applies weights in place of their layers, for example with another backward pass.
 pub trait LinearMap {
     /// Computes `x W`; `None` leaves the product to the layer.
@@ -36,7 +45,7 @@ pub trait LinearMap {
         &self,
         weight: &Param<Tensor<2>>,
         x: &Tensor<3>,
-        needed: InputNeeded,
+        product: Product,
     ) -> Option<Tensor<3>>;
 }
 
@@ -54,7 +63,7 @@ pub enum InputNeeded {
 pub struct Unmapped;
 
 impl LinearMap for Unmapped {
-    fn apply(&self, _: &Param<Tensor<2>>, _: &Tensor<3>, _: InputNeeded) -> Option<Tensor<3>> {
+    fn apply(&self, _: &Param<Tensor<2>>, _: &Tensor<3>, _: Product) -> Option<Tensor<3>> {
         None
     }
 }
@@ -82,14 +91,9 @@ impl<'a> LinearApplier<'a> {
         }
     }
 
-    /// The applier with another precision of its products: it returns outputs in their type, whatever that of the inputs.
+    /// The applier with another precision of its products, whose type outputs have.
     pub(crate) fn with_precision(self, precision: MixedPrecision) -> Self {
         Self { precision, ..self }
-    }
-
-    /// The precision of its products.
-    pub(crate) fn precision(&self) -> MixedPrecision {
-        self.precision
     }
 
     /// An applier that shows the first `lengths[i]` of the `width` tokens of row `i` to an observer.
@@ -115,7 +119,6 @@ impl<'a> LinearApplier<'a> {
     /// - `x`: `[batch, tokens, d_in]`
     /// - output: `[batch, tokens, d_out]`
     pub(crate) fn project_alone(&mut self, layer: &Linear, x: Tensor<3>) -> Tensor<3> {
-        let x = self.precision.narrowed(x);
         let output = self.apply(layer, &x, InputNeeded::Here);
         self.show(&[layer], x, std::slice::from_ref(&output));
         output
@@ -131,7 +134,6 @@ impl<'a> LinearApplier<'a> {
         layers: [&Linear; N],
         x: Tensor<3>,
     ) -> [Tensor<3>; N] {
-        let x = self.precision.narrowed(x);
         let outputs = layers.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
         self.show(&layers, x, &outputs);
         outputs
@@ -139,7 +141,6 @@ impl<'a> LinearApplier<'a> {
 
     /// As [`project`](Self::project), for a number of layers that the model's configuration decides.
     pub(crate) fn project_all(&mut self, layers: &[&Linear], x: Tensor<3>) -> Vec<Tensor<3>> {
-        let x = self.precision.narrowed(x);
         let outputs = layers.iter();
         let outputs = outputs.map(|layer| self.apply(layer, &x, InputNeeded::Elsewhere));
         let outputs: Vec<_> = outputs.collect();
@@ -148,12 +149,14 @@ impl<'a> LinearApplier<'a> {
     }
 
     fn apply(&self, layer: &Linear, x: &Tensor<3>, needed: InputNeeded) -> Tensor<3> {
+        let dtype = self.precision.of_products(x.dtype());
+        let product = Product { needed, dtype };
         let map = self.map;
-        let mapped = map.and_then(|map| map.apply(&layer.weight, x, needed));
-        let y = mapped.unwrap_or_else(|| {
-            let weight = self.precision.narrowed(layer.weight.val());
-            linear(x.clone(), weight)
-        });
+        let mapped = map.and_then(|map| map.apply(&layer.weight, x, product));
+        let y = match mapped {
+            Some(y) => in_type(y, dtype),
+            None => linear(x.clone(), layer.weight.val(), dtype),
+        };
         match &layer.bias {
             Some(bias) => {
                 let bias = in_type(bias.val(), y.dtype());

@@ -5,8 +5,9 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use burn::backend::autodiff::{Autodiff, checkpoint::strategy::CheckpointStrategy};
-use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::tensor::{Tensor, activation::gelu_approximate};
+use kernels::{in_type, widened};
 
 use super::built_for;
 use super::recompute::{CheapOperation, recomputed};
@@ -16,7 +17,8 @@ const SLOPE: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 /// Factor of the cube.
 const CUBE: f64 = 0.044715;
 
-/// `gelu(gate) · up` with `gelu(x) = x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`
+/// `gelu(gate) · up` with `gelu(x) = x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`. Numbers of two bytes are computed with in
+/// f32 and rounded once: `1 + tanh` is a small difference for negative numbers.
 ///
 /// # Shapes
 /// - all: `[batch, tokens, width]`
@@ -43,7 +45,9 @@ pub trait GeluGateOps: Backend {
     /// # Shapes
     /// - all: the same shape
     fn gelu_gate_of(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::float_mul(Gelu::<Self>::of(gate).value(), up)
+        let dtype = gate.dtype();
+        let gelu = Gelu::<Self>::of(widened::<Self>(gate)).value();
+        in_type::<Self>(Self::float_mul(gelu, widened::<Self>(up)), dtype)
     }
 }
 
@@ -74,10 +78,12 @@ impl<B: GeluGateOps> CheapOperation<B, 2> for GeluGate {
         g: FloatTensor<B>,
         [wants_gate, wants_up]: [bool; 2],
     ) -> [Option<FloatTensor<B>>; 2] {
-        let gelu = Gelu::<B>::of(gate);
+        let dtype = gate.dtype();
+        let gelu = Gelu::<B>::of(widened::<B>(gate));
+        let (up, g) = (widened::<B>(up), widened::<B>(g));
         let of_up = wants_up.then(|| B::float_mul(gelu.value(), g.clone()));
         let of_gate = wants_gate.then(|| B::float_mul(B::float_mul(gelu.slope(), up), g));
-        [of_gate, of_up]
+        [of_gate, of_up].map(|of| of.map(|of| in_type::<B>(of, dtype)))
     }
 }
 

@@ -10,6 +10,8 @@ mod gate;
 mod gelu_gate;
 mod likelihood;
 mod linear;
+#[cfg(test)]
+mod mixed_tests;
 mod norm;
 mod precision;
 mod recompute;
@@ -24,7 +26,7 @@ pub(crate) use attention::attend;
 pub(crate) use gate::silu_gate;
 pub(crate) use gelu_gate::gelu_gate;
 pub(crate) use likelihood::{negative_log_likelihood, token_losses};
-pub(crate) use linear::{linear, product_in};
+pub(crate) use linear::linear;
 pub(crate) use norm::{rms_norm, rms_norm_one_plus};
 pub use precision::MixedPrecision;
 pub(crate) use precision::in_type;

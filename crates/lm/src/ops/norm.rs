@@ -12,47 +12,30 @@ use super::built_for;
 use super::precision::in_type;
 use super::recompute::{CheapOperation, recomputed};
 
-/// `γ x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains. Computes in the type of `γ`.
+/// `γ x / √(mean(x²) + ε)`, computed and returned in the type of `γ`. Uses Burn's own operations if `γ` trains.
 ///
 /// # Shapes
 /// - `x` and output: `[batch, tokens, width]`
 pub(crate) fn rms_norm(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     let gamma = norm.gamma.val();
-    in_type_of(&gamma, x, |x| plain(norm, gamma.clone(), x))
-}
-
-fn plain(norm: &RmsNorm, gamma: Tensor<1>, x: Tensor<3>) -> Tensor<3> {
     if gamma.is_tracked() || !built_for(&x.device()) {
-        return norm.forward(x);
+        return norm.forward(in_type(x, gamma.dtype()));
     }
     recomputed_norm(x, gamma, norm.epsilon)
 }
 
-/// `(1 + γ) x / √(mean(x²) + ε)`. Uses Burn's own operations if `γ` trains. Computes in the type of `γ`.
+/// `(1 + γ) x / √(mean(x²) + ε)`, computed and returned in the type of `γ`. Uses Burn's own operations if `γ` trains.
 ///
 /// # Shapes
 /// - `x` and output: `[batch, tokens, width]`
 pub(crate) fn rms_norm_one_plus(norm: &RmsNorm, x: Tensor<3>) -> Tensor<3> {
     let gamma = norm.gamma.val() + 1.0;
-    in_type_of(&gamma, x, |x| one_plus(norm, gamma.clone(), x))
-}
-
-fn one_plus(norm: &RmsNorm, gamma: Tensor<1>, x: Tensor<3>) -> Tensor<3> {
     if gamma.is_tracked() || !built_for(&x.device()) {
+        let x = in_type(x, gamma.dtype());
         let length = (x.clone().square().mean_dim(2) + norm.epsilon).sqrt();
         return x / length * gamma.unsqueeze();
     }
     recomputed_norm(x, gamma, norm.epsilon)
-}
-
-/// The result of `norm` in the type of `x`, computed in that of `gamma`.
-fn in_type_of(
-    gamma: &Tensor<1>,
-    x: Tensor<3>,
-    norm: impl FnOnce(Tensor<3>) -> Tensor<3>,
-) -> Tensor<3> {
-    let dtype = x.dtype();
-    in_type(norm(in_type(x, gamma.dtype())), dtype)
 }
 
 fn recomputed_norm(x: Tensor<3>, gamma: Tensor<1>, epsilon: f64) -> Tensor<3> {
@@ -63,7 +46,7 @@ fn recomputed_norm(x: Tensor<3>, gamma: Tensor<1>, epsilon: f64) -> Tensor<3> {
     ))
 }
 
-/// `γ x / √(mean(x²) + ε)` over the last dimension, differentiable by `x`.
+/// `γ x / √(mean(x²) + ε)` over the last dimension, in the type of `γ`, differentiable by `x`.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),

@@ -5,18 +5,21 @@ use std::str::FromStr;
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Mixed precision: the type of activations and matrix products in the forward and the backward pass of training.
+/// Mixed precision: the type of matrix products, and of the activations between them, in the forward and the backward pass
+/// of training.
 ///
-/// Parameters, their gradients and the optimizer's moments stay as they are, and so do the hidden states between the
-/// parts of a block, sums in norms and softmax, and the loss. Generation, scoring and calibration do not use it.
+/// Parameters, the sums of their gradients and the optimizer's moments stay as they are, and so do the hidden states between
+/// the parts of a block, norms, gates, softmax and the loss. A product is summed in f32 and rounded once, gradients of weights
+/// and scores of attention included. Generation, scoring, calibration and what methods add to the loss do not use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MixedPrecision {
     /// Everything in the type of the parameters.
     #[default]
     None,
-    /// Activations and the factors of matrix products in bf16: eight significant bits, the exponents of f32. On a graphics
-    /// card it takes less time and half of the memory for activations. A processor computes bf16 more slowly than f32.
+    /// Factors and results of matrix products in bf16: eight significant bits, the exponents of f32. For graphics cards,
+    /// which multiply such numbers faster; the activations that are kept for the backward pass take less memory. A processor
+    /// computes with bf16 more slowly than with f32.
     Bf16,
 }
 
@@ -47,14 +50,23 @@ impl MixedPrecision {
         }
     }
 
-    /// Activations in the type of products.
+    /// A factor of several products: once in their type, if it is constant.
     ///
     /// # Shapes
-    /// - `x` and output: the same shape
-    pub(crate) fn narrowed<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+    /// - `factor` and output: the same shape
+    pub(crate) fn of_constant(self, factor: Tensor<2>) -> Tensor<2> {
+        let dtype = self.of_products(factor.dtype());
+        match factor.is_tracked() {
+            true => factor,
+            false => in_type(factor, dtype),
+        }
+    }
+
+    /// The type of products of numbers of a type.
+    pub(crate) fn of_products(self, numbers: DType) -> DType {
         match self {
-            Self::None => x,
-            Self::Bf16 => in_type(x, DType::BF16),
+            Self::None => numbers,
+            Self::Bf16 => DType::BF16,
         }
     }
 }

@@ -18,8 +18,8 @@ seconds of forward, backward, projection, clipping and AdamW; ×plain: median ov
 ratio to `plain`, with the quartiles, so that more than 1 is slower. Counted: multiplications in the targets against `plain`'s, what \
 the ratio would be if nothing else took time. Memory: the most that was resident while training (on a graphics card: what \
 the program's allocator took there, PyTorch's in the rows of PyTorch); ×plain, the same as a ratio. `bf16 base`: the weights of the split are held in bf16, what trains in f32. \
-`mixed bf16`: activations and the factors of matrix products in bf16 while training, what trains, sums and the loss \
-in f32; compared with `plain` in the same; forward passes without gradients are in f32. `recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \
+`mixed bf16`: matrix products in bf16 while training, what trains, sums and the loss \
+in f32; compared with `plain` in the same; forward passes without gradients are in f32. A peer is compared with the first row. `recomputed`: activation checkpointing, of a block nothing is kept but its input, the rest is computed again \
 in the backward pass; those rows are compared with `plain` of their kind. Setup: seconds to split, or to find the split, \
 and attach. `task n`: timed in the n-th task of a sequence, after a step in each of those before. `1 thread`: on so many threads, compared with `plain` on as many. Weights \
 and tokens are random; a step goes through whole rows of 128 tokens, in an encoder-decoder those of the \

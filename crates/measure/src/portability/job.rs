@@ -68,7 +68,7 @@ const CHANGE: f64 = 1e-2;
 /// With weights in bf16, finished weights are rounded: where those of two backends lie on both sides of the middle, they
 /// differ by a unit in the last place, 2⁻⁹ for weights of a quarter to a half. The largest change is at least a hundredth.
 const ROUNDED_CHANGE: f64 = 0.2;
-/// Losses of twenty steps that compute in bf16, on two backends, and the same beside f32: a product is rounded at 2⁻⁹,
+/// Losses of twenty steps that compute in bf16, on two backends, and the same beside f32: a product is rounded at 2⁻⁸,
 /// some ten of them follow one another, and their errors are of either sign.
 const MIXED_LOSSES: f64 = 1e-2;
 /// Rounding of the weights relative to their change, `6e-8 ‖W‖ / ‖ΔW‖`, for a change of at least a

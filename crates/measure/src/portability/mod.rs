@@ -39,7 +39,8 @@ pub struct PortabilitySettings {
 pub enum HeldWeights {
     /// That of the model, f32.
     Full,
-    /// bf16: only the parts of the job in core coordinates, which can hold them so. Backends without bf16 fail.
+    /// bf16: only the parts of the job in core coordinates, which can hold them so, and steps in mixed precision. Backends
+    /// without bf16 fail.
     Bf16,
 }
 

@@ -56,6 +56,7 @@ fn table() -> Table {
         .unwrap();
     train.insert("max_tokens".to_string(), Value::from(512));
     train.insert("packing".to_string(), Value::from(true));
+    train.insert("mixed_precision".to_string(), Value::from("none"));
     let added: Table = toml::from_str(ABSENT).unwrap();
     merge(&mut table, added);
     table

@@ -3,7 +3,7 @@
 use ::osft::{KeptInput, Osft};
 use burn::module::Param;
 use burn::tensor::Tensor;
-use lm::{InputNeeded, LinearMap};
+use lm::{InputNeeded, LinearMap, Product};
 
 /// Multiplies by weights that are trained through a core, without computing them; see
 /// [`Osft::linear`].
@@ -15,12 +15,12 @@ impl LinearMap for ThroughCores {
         &self,
         weight: &Param<Tensor<2>>,
         x: &Tensor<3>,
-        needed: InputNeeded,
+        product: Product,
     ) -> Option<Tensor<3>> {
-        let kept = match needed {
+        let kept = match product.needed {
             InputNeeded::Here => KeptInput::Coordinates,
             InputNeeded::Elsewhere => KeptInput::Whole,
         };
-        Osft::linear_keeping(weight, x, kept)
+        Osft::linear_in(weight, x, kept, product.dtype)
     }
 }

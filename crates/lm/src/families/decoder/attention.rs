@@ -9,7 +9,7 @@ use super::norm::{new_norm, normed};
 use super::parts::{AttentionParts, DecoderParts, HeadNorm, NormWeight};
 use super::tables::LayerTables;
 use crate::layers::{LayerCache, LinearApplier};
-use crate::ops::attend;
+use crate::ops::{attend, in_type};
 
 /// Self-attention; a group of query heads shares each key and value head. The description decides which of the layers
 /// exist.
@@ -132,7 +132,7 @@ impl Attention {
         }
     }
 
-    /// Applies the norm of queries or keys, if there is one.
+    /// Applies the norm of queries or keys, if there is one; the result has the type of `x`.
     ///
     /// # Shapes
     /// - `x` and output: `[batch, tokens, heads · head_width]`
@@ -144,6 +144,7 @@ impl Attention {
         // Heads that are normalized alone become tokens.
         let width = norm.gamma.dims()[0];
         let rows = x.reshape([batch, tokens * (all_heads / width), width]);
-        normed(norm, self.norm_weight, rows).reshape([batch, tokens, all_heads])
+        let dtype = rows.dtype();
+        in_type(normed(norm, self.norm_weight, rows), dtype).reshape([batch, tokens, all_heads])
     }
 }

@@ -26,7 +26,7 @@ impl Decoder {
         // The forward pass has no graph.
         let mut inputs = Vec::with_capacity(self.layers.len());
         let plain = self.valid();
-        let tables = plain.tables(layout, how.precision);
+        let tables = plain.tables(layout);
         let mut applier = LinearApplier::default().with_precision(how.precision);
         let mut x = plain.embed_right_padded(rows);
         for (layer, block) in plain.blocks() {
@@ -40,7 +40,7 @@ impl Decoder {
         let chosen = targets.select(self.final_norm(x.clone()));
         let (loss, gradient) = backward.through_head(&chosen, targets, head);
         let mut gradient = gradient_of(&x, &mut backward.through(chosen, gradient));
-        let tables = self.tables(layout, how.precision);
+        let tables = self.tables(layout);
         let embeds = trains(&self.embed_tokens);
         let bottom = self.layers.iter().position(trains);
         for (index, input) in inputs.into_iter().enumerate().rev() {

@@ -14,7 +14,7 @@ use super::tables::Tables;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
-use crate::ops::{self, MixedPrecision};
+use crate::ops::{self, MixedPrecision, in_type};
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
@@ -125,8 +125,8 @@ impl Decoder {
         self.embed_tokens.weight.val().device()
     }
 
-    pub(super) fn tables(&self, layout: &Layout, precision: MixedPrecision) -> Tables {
-        Tables::new(&self.parts, layout, precision, &self.device())
+    pub(super) fn tables(&self, layout: &Layout) -> Tables {
+        Tables::new(&self.parts, layout, &self.device())
     }
 
     /// The blocks with what is special about each.
@@ -165,7 +165,7 @@ impl Decoder {
         mut cache: Option<&mut Vec<LayerCache>>,
         applier: &mut LinearApplier<'_>,
     ) -> Tensor<3> {
-        let tables = self.tables(layout, applier.precision());
+        let tables = self.tables(layout);
         for (index, (layer, block)) in self.blocks().enumerate() {
             let cache = cache.as_mut().map(|layers| &mut layers[index]);
             x = tables.apply(layer, block, x, cache, applier);
@@ -203,20 +203,33 @@ impl Decoder {
     /// - `hidden`: `[n, hidden]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.head_in(MixedPrecision::None, hidden)
+        self.logits_by(self.head_weight(), MixedPrecision::None, hidden)
     }
 
-    /// The output head with another precision of its product; the logits have the type of the hidden states.
-    ///
     /// # Shapes
-    /// - `hidden`: `[n, hidden]`
-    /// - output: `[n, vocabulary]`
-    fn head_in(&self, precision: MixedPrecision, hidden: Tensor<2>) -> Tensor<2> {
-        let weight = match &self.lm_head {
+    /// - output: `[hidden, vocabulary]`
+    fn head_weight(&self) -> Tensor<2> {
+        match &self.lm_head {
             Some(head) => head.weight.val(),
             None => self.embed_tokens.weight.val().transpose(),
-        };
-        let logits = ops::product_in(precision, hidden, weight);
+        }
+    }
+
+    /// Logits by a product of some precision, in the type of the hidden states.
+    ///
+    /// # Shapes
+    /// - `weight`: `[hidden, vocabulary]`
+    /// - `hidden`: `[n, hidden]`
+    /// - output: `[n, vocabulary]`
+    fn logits_by(
+        &self,
+        weight: Tensor<2>,
+        precision: MixedPrecision,
+        hidden: Tensor<2>,
+    ) -> Tensor<2> {
+        let dtype = hidden.dtype();
+        let logits = ops::linear(hidden, weight, precision.of_products(dtype));
+        let logits = in_type(logits, dtype);
         match self.parts.multipliers.logits_divisor {
             1.0 => logits,
             divisor => logits / divisor,
@@ -263,7 +276,8 @@ impl LanguageModel for Decoder {
             false => Batch::padded(examples),
         };
         let backward = BackwardPass::new(self, self.device(), sink);
-        let apply = |hidden| self.head_in(how.precision, hidden);
+        let weight = how.precision.of_constant(self.head_weight());
+        let apply = |hidden| self.logits_by(weight.clone(), how.precision, hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&batch, &head, how, backward);

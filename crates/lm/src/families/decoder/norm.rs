@@ -21,7 +21,7 @@ pub(super) fn new_norm(width: usize, parts: &NormParts, device: &Device) -> RmsN
     }
 }
 
-/// Applies a norm over the last dimension.
+/// Applies a norm over the last dimension; the result has the type of the norm's weight.
 ///
 /// # Shapes
 /// - `x` and output: `[batch, tokens, width]`

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::parts::{RotaryScaling, Rotation};
-use crate::ops::{MixedPrecision, rotate};
+use crate::ops::rotate;
 
 /// Cosines and sines for the positions of a batch.
 ///
@@ -18,14 +18,8 @@ pub(crate) struct Rope {
 }
 
 impl Rope {
-    /// Tables for `positions`: one list per row of the batch, or one list for all rows. They have the type of what is
-    /// rotated.
-    pub(crate) fn new(
-        rotation: &Rotation,
-        positions: &[Vec<usize>],
-        precision: MixedPrecision,
-        device: &Device,
-    ) -> Self {
+    /// Tables for `positions`: one list per row of the batch, or one list for all rows.
+    pub(crate) fn new(rotation: &Rotation, positions: &[Vec<usize>], device: &Device) -> Self {
         let frequencies = frequencies(rotation);
         let tokens = positions.first().map_or(0, Vec::len);
         let shape = [positions.len(), 1, tokens, frequencies.len()];
@@ -35,7 +29,7 @@ impl Rope {
                 // In f32, like the reference.
                 values.extend(frequencies.iter().map(|f| function(position as f32 * f)));
             }
-            precision.narrowed(Tensor::from_data(TensorData::new(values, shape), device))
+            Tensor::from_data(TensorData::new(values, shape), device)
         };
         Self {
             cos: table(f32::cos),
@@ -114,8 +108,7 @@ mod tests {
             width: 4,
             scaling: RotaryScaling::None,
         };
-        let positions = [vec![0, 3, 7]];
-        let rope = Rope::new(&rotation, &positions, MixedPrecision::None, &device);
+        let rope = Rope::new(&rotation, &[vec![0, 3, 7]], &device);
         let numbers = (0..2 * 3 * 6).map(|n| (n as f32).sin());
         let data = TensorData::new(numbers.collect::<Vec<f32>>(), [1, 2, 3, 6]);
         let head = Tensor::<4>::from_data(data, &device);

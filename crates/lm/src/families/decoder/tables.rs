@@ -7,7 +7,6 @@ use super::layout::{Layout, Visible};
 use super::parts::{DecoderParts, LayerParts, Rotation};
 use super::rope::Rope;
 use crate::layers::{LayerCache, LinearApplier};
-use crate::ops::MixedPrecision;
 
 /// The tables of one forward pass.
 pub(super) struct Tables {
@@ -26,12 +25,7 @@ pub(super) struct LayerTables<'a> {
 }
 
 impl Tables {
-    pub(super) fn new(
-        parts: &DecoderParts,
-        layout: &Layout,
-        precision: MixedPrecision,
-        device: &Device,
-    ) -> Self {
+    pub(super) fn new(parts: &DecoderParts, layout: &Layout, device: &Device) -> Self {
         let mut tables = Self {
             ropes: Vec::new(),
             visible: Vec::new(),
@@ -42,7 +36,7 @@ impl Tables {
             if let Some(rotation) = layer.rotation
                 && tables.rope(&rotation).is_none()
             {
-                let rope = Rope::new(&rotation, &positions, precision, device);
+                let rope = Rope::new(&rotation, &positions, device);
                 tables.ropes.push((rotation, rope));
             }
             if tables.visible(layer.window).is_none() {

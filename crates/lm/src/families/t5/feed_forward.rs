@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, activation};
 
 use super::{Activation, T5Config};
 use crate::layers::LinearApplier;
+use crate::ops::gelu_gate;
 
 /// A linear layer without bias whose weights are drawn with the given standard deviation.
 pub(super) fn linear(d_in: usize, d_out: usize, deviation: f64, device: &Device) -> Linear {
@@ -49,7 +50,7 @@ impl FeedForward {
         let inner = match (&self.wi, &self.wi_0, &self.wi_1) {
             (None, Some(gate), Some(up)) => {
                 let [gate, up] = applier.project([gate, up], x);
-                activation::gelu_approximate(gate) * up
+                gelu_gate(gate, up)
             }
             (Some(wi), ..) => {
                 let [inner] = applier.project([wi], x);

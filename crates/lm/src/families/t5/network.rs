@@ -13,7 +13,7 @@ use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
 use crate::layers::{Branches, LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
-use crate::ops::{self, MixedPrecision};
+use crate::ops::{self, MixedPrecision, in_type};
 use crate::text::Example;
 use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
 
@@ -163,24 +163,37 @@ impl T5 {
     /// - `hidden`: `[n, d_model]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.head_in(MixedPrecision::None, hidden)
+        self.logits_by(self.head_weight(), MixedPrecision::None, hidden)
     }
 
-    /// The output head with another precision of its product; the logits have the type of the hidden states.
+    /// # Shapes
+    /// - output: `[d_model, vocabulary]`
+    fn head_weight(&self) -> Tensor<2> {
+        match &self.lm_head {
+            Some(head) => head.weight.val(),
+            None => self.shared.weight.val().transpose(),
+        }
+    }
+
+    /// Logits by a product of some precision, in the type of the hidden states.
     ///
     /// # Shapes
+    /// - `weight`: `[d_model, vocabulary]`
     /// - `hidden`: `[n, d_model]`
     /// - output: `[n, vocabulary]`
-    fn head_in(&self, precision: MixedPrecision, hidden: Tensor<2>) -> Tensor<2> {
+    fn logits_by(
+        &self,
+        weight: Tensor<2>,
+        precision: MixedPrecision,
+        hidden: Tensor<2>,
+    ) -> Tensor<2> {
         let hidden = match self.config.scales_decoder_outputs() {
             true => hidden * (self.config.d_model as f64).powf(-0.5),
             false => hidden,
         };
-        let weight = match &self.lm_head {
-            Some(head) => head.weight.val(),
-            None => self.shared.weight.val().transpose(),
-        };
-        ops::product_in(precision, hidden, weight)
+        let dtype = hidden.dtype();
+        let logits = ops::linear(hidden, weight, precision.of_products(dtype));
+        in_type(logits, dtype)
     }
 
     /// # Shapes
@@ -282,7 +295,8 @@ impl LanguageModel for T5 {
         let targets = targets(examples);
         let rows = self.rows(examples);
         let backward = BackwardPass::new(self, self.device(), sink);
-        let apply = |hidden| self.head_in(how.precision, hidden);
+        let weight = how.precision.of_constant(self.head_weight());
+        let apply = |hidden| self.logits_by(weight.clone(), how.precision, hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how, backward);

@@ -83,6 +83,7 @@ impl Plan {
             formed_forward: formed(separate_forward(constraint, shape, tokens)),
             formed_backward: formed(separate_backward(constraint, shape, tokens)),
             coordinates_kept: narrow && kept == KeptInput::Coordinates,
+            dtype: None,
         }
     }
 }

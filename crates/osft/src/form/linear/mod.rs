@@ -47,16 +47,13 @@ impl Osft {
     /// `(x N_P)ᵀ (g N_Q)` from the gradient `g` of the result, or as `N_Pᵀ (xᵀ g) N_Q`. `x` is saved for the backward
     /// pass; [`linear_keeping`](Self::linear_keeping) can save less.
     ///
-    /// Inputs in bf16 (mixed precision) give a result in bf16. Products with them and with their gradient are computed in
-    /// bf16; the weight is formed, and the core gradient projected, in the type of the core.
-    ///
     /// The core must satisfy its constraint, as it does with [`optimizer`](Self::optimizer). With another
     /// optimizer, multiply by `weight.val()`, which applies the constraint.
     ///
     /// Returns `None` if the layer must compute the product itself: if the weight has no core, protects
-    /// nothing, is in the `weight` form or is stored in two bytes; if weight and core differ in type, or inputs that are
-    /// not in bf16; or if nothing is differentiated. On a backend whose feature (`flex`, `ndarray`, `wgpu`, `cuda`) is
-    /// off, Burn's own operations compute the same, with more memory; inputs in bf16 are left to the layer there.
+    /// nothing, is in the `weight` form or is stored in two bytes; if inputs, weight and core differ in type; or
+    /// if nothing is differentiated. It does not depend on how this crate was built: on a backend whose feature
+    /// (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more memory.
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
@@ -79,12 +76,29 @@ impl Osft {
         x: &Tensor<D>,
         kept: KeptInput,
     ) -> Option<Tensor<D>> {
+        Self::linear_in(weight, x, kept, x.dtype())
+    }
+
+    /// As [`linear_keeping`](Self::linear_keeping), with a type of the products: mixed precision.
+    ///
+    /// In bf16, inputs and gradients of the result are rounded to it before they are multiplied, and the result has it. The
+    /// weight is formed, and the core gradient projected, in the type of the core. The gradient of `x` has the type of `x`.
+    /// Inputs may have either type. A backend whose feature is off leaves products in bf16 to the layer.
+    ///
+    /// # Shapes
+    /// - as for [`linear`](Self::linear)
+    pub fn linear_in<const D: usize>(
+        weight: &Param<Tensor<2>>,
+        x: &Tensor<D>,
+        kept: KeptInput,
+        dtype: DType,
+    ) -> Option<Tensor<D>> {
         let attached = weight.reparameterization::<FreeCore>()?;
         let (constraint, core) = (attached.constraint(), attached.core().val());
         let base = weight.base();
-        let mixed = x.dtype() == DType::BF16;
-        let one_type =
-            computed(base.dtype()) == core.dtype() && (mixed || x.dtype() == core.dtype());
+        let mixed = dtype == DType::BF16;
+        let fits = |dtype| dtype == core.dtype() || (mixed && dtype == DType::BF16);
+        let one_type = computed(base.dtype()) == core.dtype() && fits(dtype) && fits(x.dtype());
         if constraint.removed == Removed::Block
             || attached.rounds(base.dtype())
             || !one_type
@@ -104,7 +118,7 @@ impl Osft {
             feature = "cuda"
         ))]
         if ops::are_built_for(&core.device().inner()) {
-            return ops::product(x, base, core, constraint, plan);
+            return ops::product(x, base, core, constraint, plan.in_type(dtype));
         }
         (!mixed).then(|| composed::product(x, base, core, constraint, plan))
     }

@@ -11,7 +11,7 @@ use burn::backend::autodiff::{
 use burn::backend::{
     Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use kernels::{Chains, as_rows, in_type, unflattened};
 
 use super::plan::{Plan, Reduction};
@@ -58,8 +58,8 @@ pub(super) fn are_built_for(device: &Device) -> bool {
     }
 }
 
-/// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`. Products with rows of `x` or of its gradient have the type of
-/// these rows, everything else that of the core, the core's gradient included.
+/// `x (W₀ + N_P C N_Qᵀ)`, differentiable by `x` and `C`. Products with rows of `x` or of the output's gradient have the type
+/// of the plan, everything else that of the core, the core's gradient included.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -89,7 +89,9 @@ pub trait CoreLinearOps: Chains {
             input,
             output,
         };
-        parts.forward(x, None, plan)
+        let shape = x.shape();
+        let y = parts.forward(plan.rows::<Self>(x), None, plan);
+        unflattened::<Self>(y, shape)
     }
 }
 
@@ -123,20 +125,36 @@ impl<B: CoreLinearOps, C: CheckpointStrategy> CoreLinearOps for Autodiff<B, C> {
         let prepared = CoreLinear.prepare::<C>([x.node(), core_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::UnTracked(prepared) => {
-                prepared.finish(parts.forward(x.into_primitive(), None, plan))
+                let x = x.into_primitive();
+                let shape = x.shape();
+                let y = parts.forward(plan.rows::<B>(x), None, plan);
+                prepared.finish(unflattened::<B>(y, shape))
             }
             OpsKind::Tracked(mut prepared) => {
+                let of = x.primitive().dtype();
+                let shape = x.primitive().shape();
+                let rows = plan.rows::<B>(x.primitive().clone());
+                // Whole inputs are kept as they came: an input that is computed again takes no memory.
                 let (kept, lowered) = match plan.coordinates_kept {
                     true => {
-                        let lowered = parts.input.on_rows(as_rows::<B>(x.primitive().clone()));
+                        let lowered = parts.input.on_rows(rows.clone());
                         (Kept::Coordinates(lowered.clone()), Some(lowered))
                     }
                     false => (Kept::Whole(prepared.checkpoint(&x)), None),
                 };
-                let y = parts.forward(x.into_primitive(), lowered, plan);
-                prepared.finish((kept, parts, plan), y)
+                drop(x);
+                let y = parts.forward(rows, lowered, plan);
+                prepared.finish((kept, of, parts, plan), unflattened::<B>(y, shape))
             }
         }
+    }
+}
+
+impl Plan {
+    /// Inputs as rows, in the type of the products.
+    fn rows<B: Backend>(self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let dtype = self.dtype.unwrap_or(x.dtype());
+        in_type::<B>(as_rows::<B>(x), dtype)
     }
 }
 
@@ -163,16 +181,14 @@ impl<B: Chains> Parts<B> {
         self.output.lifted_rows_added(base, change)
     }
 
-    /// `x W`; `lowered`: the inputs in coordinates, if they exist already.
+    /// `x W` for rows; `lowered`: the inputs in coordinates, if they exist already.
     fn forward(
         &self,
         x: FloatTensor<B>,
         lowered: Option<FloatTensor<B>>,
         plan: Plan,
     ) -> FloatTensor<B> {
-        let shape = x.shape();
-        let x = as_rows::<B>(x);
-        let y = match plan.formed_forward {
+        match plan.formed_forward {
             true => rows_by::<B>(x, self.weight()),
             false => {
                 let lowered = lowered.unwrap_or_else(|| self.input.on_rows(x.clone()));
@@ -180,8 +196,7 @@ impl<B: Chains> Parts<B> {
                 let y = rows_by::<B>(x, self.base.clone());
                 self.output.lifted_rows_added(y, change)
             }
-        };
-        unflattened::<B>(y, shape)
+        }
     }
 
     /// `g Wᵀ`; `lowered`: the output gradient in coordinates, read only if the weight is not formed.
@@ -296,15 +311,15 @@ enum Kept<B: Backend> {
 struct CoreLinear;
 
 impl<B: Chains> Backward<B, 2> for CoreLinear {
-    /// The saved inputs, the parts of the weight, and the plan.
-    type State = (Kept<B>, Parts<B>, Plan);
+    /// The saved inputs, their type, the parts of the weight, and the plan.
+    type State = (Kept<B>, DType, Parts<B>, Plan);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, nodes: &mut Checkpointer) {
-        let (kept, parts, plan) = ops.state;
+        let (kept, of, parts, plan) = ops.state;
         let x = match kept {
             Kept::Coordinates(lowered) => lowered,
             Kept::Whole(x) => {
-                let x = as_rows::<B>(nodes.retrieve_node_output(x));
+                let x = plan.rows::<B>(nodes.retrieve_node_output(x));
                 match plan.narrow {
                     true => parts.input.on_rows(x),
                     false => x,
@@ -325,7 +340,7 @@ impl<B: Chains> Backward<B, 2> for CoreLinear {
         }
         if let Some(node) = input_node {
             let x = parts.backward(g, lowered, plan);
-            grads.register::<B>(node.id, unflattened::<B>(x, shape));
+            grads.register::<B>(node.id, unflattened::<B>(in_type::<B>(x, of), shape));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a product and its gradients are computed; `cost` chooses it.
 
+use burn::tensor::DType;
+
 use crate::split::Side;
 
 /// How one side of a constraint reduces a gradient.
@@ -39,4 +41,14 @@ pub struct Plan {
     pub formed_backward: bool,
     /// Whether the inputs are saved in coordinates.
     pub coordinates_kept: bool,
+    /// The type of products with rows; that of the core if `None`.
+    pub dtype: Option<DType>,
+}
+
+impl Plan {
+    /// The plan with a type of its products with rows.
+    pub(super) fn in_type(self, dtype: DType) -> Self {
+        let dtype = Some(dtype);
+        Self { dtype, ..self }
+    }
 }
