@@ -6,6 +6,7 @@ mod adapter;
 mod bad_rows;
 mod evaluate;
 mod files;
+mod later;
 mod mistakes;
 mod moments;
 mod page;

@@ -1,7 +1,6 @@
 //! The card of a trained model: `README.md` in Hugging Face's format.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
@@ -33,7 +32,7 @@ pub struct Changed {
 /// Everything that a card says.
 pub struct Card {
     /// The model that the task started from.
-    pub base_model: PathBuf,
+    pub base_model: String,
     /// The task.
     pub task: LearnedTask,
     /// Format of its rows.
@@ -111,8 +110,7 @@ pub fn table(card: &Card) -> String {
 impl Card {
     /// The card with the front matter that Hugging Face reads; `library` is the one that loads the folder.
     pub fn markdown(&self, library: &str) -> String {
-        let base = self.base_model.file_name().unwrap_or_default();
-        let base = serde_json::Value::from(base.to_string_lossy());
+        let base = serde_json::Value::from(self.base_model.as_str());
         format!(
             "---\nbase_model: {base}\nlibrary_name: {library}\npipeline_tag: text-generation\ntags:\n\
              - continual-learning\n- osft\n---\n\n{}",
@@ -143,8 +141,7 @@ impl Card {
     /// model moved.
     fn text(&self, [losses, shares]: [&str; 2]) -> String {
         let mut text = String::new();
-        let base = self.base_model.file_name().unwrap_or_default();
-        let base = base.to_string_lossy();
+        let base = &self.base_model;
         let task = &self.task;
         let _ = write!(text, "# {}\n\n", task.name);
         let _ = write!(

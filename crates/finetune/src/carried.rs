@@ -153,7 +153,7 @@ impl State {
         free.unwrap_or_else(|| wanted.to_string())
     }
 
-    /// Records the files of the method's state in a model folder.
+    /// Records the files of the method's state in a model folder, which take the place of those of earlier tasks.
     ///
     /// # Errors
     ///
@@ -161,6 +161,7 @@ impl State {
     pub fn record_method(&mut self, model: &Path) -> Result<()> {
         let folder = method_folder(model);
         let cannot = || format!("cannot read {}", folder.display());
+        self.method_files.clear();
         for entry in std::fs::read_dir(&folder).with_context(cannot)? {
             let entry = entry.with_context(cannot)?;
             let bytes = std::fs::read(entry.path()).with_context(cannot)?;
@@ -183,6 +184,11 @@ impl State {
     }
 }
 
+/// Whether a model folder has learned tasks by `osft finetune`.
+pub fn has_learned(model: &Path) -> bool {
+    model.join(FOLDER).join(STATE).is_file()
+}
+
 /// How the inputs of the tasks were summed that a model folder has learned, as settings of `method`: those of later tasks have
 /// to be summed in the same way. Empty if it has learned none.
 ///
@@ -191,7 +197,7 @@ impl State {
 /// If the settings of its last task cannot be read.
 pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
     let folder = model.join(FOLDER);
-    if !folder.join(STATE).is_file() {
+    if !has_learned(model) {
         return Ok(Table::new());
     }
     let config = read_toml(&folder.join(CONFIG)).with_context(|| {

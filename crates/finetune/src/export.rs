@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use lm::{ExportPrecision, HfFolder};
-use report::record::RunFolder;
+use report::record::{RunFolder, flush, flush_entry};
 use runs::base::BaseModel;
 use runs::job::Outcome;
 
@@ -188,8 +188,11 @@ pub fn export(parts: &Export<'_>) -> Result<()> {
     if parts.format == ExportFormat::Adapter {
         replace_by_adapter(parts, &unfinished)?;
     }
+    // The run's checkpoints are removed once this is there.
+    flush(&unfinished)?;
     std::fs::rename(&unfinished, &complete)
-        .with_context(|| format!("cannot write {}", complete.display()))
+        .with_context(|| format!("cannot write {}", complete.display()))?;
+    flush_entry(parts.running)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -217,8 +220,11 @@ pub fn complete(folder: &RunFolder, out: &Path) -> Result<()> {
                 .with_context(|| format!("cannot copy {}", source.display()))?;
         }
     }
+    flush(&model.join(FOLDER))?;
     std::fs::rename(&model, out)
         .with_context(|| format!("cannot move {} to {}", model.display(), out.display()))?;
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    flush_entry(parent.unwrap_or(Path::new(".")))?;
     std::fs::remove_dir_all(folder.path())
         .with_context(|| format!("cannot remove {}", folder.path().display()))
 }

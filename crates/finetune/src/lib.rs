@@ -19,6 +19,7 @@ pub mod plan;
 mod run;
 pub mod settings;
 mod task;
+mod unused;
 
 pub use merge::{MergeRequest, merge};
 pub use run::{FinetuneRequest, run};

@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use benchmarks::Score;
 use burn::module::Module;
-use continual::evaluate;
-use lm::{Decoding, HfFolder, Model};
+use continual::{ContinualError, evaluate};
+use lm::{Decoding, ExportPrecision, HfFolder, Model};
 use report::record::Manifest;
-use runs::Progress;
 use runs::base::BaseModel;
 use runs::job::Outcome;
 use runs::settings::RunConfig;
 use runs::suites::GeneralSuites;
+use runs::{Progress, interrupt};
 
 use crate::card::{self, Card, Changed};
 use crate::carried::{LearnedTask, State};
@@ -23,6 +23,8 @@ use crate::task::{HeldOut, OwnTask};
 
 /// Number of changed answers that a card shows.
 const SHOWN_ANSWERS: usize = 8;
+/// Tokens of a pass that measures losses where training has no limit.
+const MEASURED_TOKENS: usize = 2048;
 
 /// Everything that a finished run is measured by.
 pub struct Measured<'a> {
@@ -51,8 +53,12 @@ impl Measured<'_> {
     pub fn export(&self, manifest: &Manifest, outcome: &Outcome, running: &Path) -> Result<()> {
         let own = settings::rows(self.config)?;
         let method = settings::method(self.config)?;
-        // What is measured is what was written, rounded as it is there.
-        let written = export::weights(self.base, outcome, export::precision(&own.dtype)?, running)?;
+        // What is measured is what was written, rounded as it is there; adapters are not rounded.
+        let precision = match export::ExportFormat::named(&own.format)? {
+            export::ExportFormat::Adapter => ExportPrecision::F32,
+            export::ExportFormat::Model => export::precision(&own.dtype)?,
+        };
+        let written = export::weights(self.base, outcome, precision, running)?;
         let device = self.config.backend.device()?;
         let before = self.base.model.valid();
         let after = HfFolder::open(&written)?.load::<Model>(&device)?.model;
@@ -67,12 +73,12 @@ impl Measured<'_> {
         let mut changed = Vec::new();
         for set in sets {
             let (change, answers) = self.set(set, &before, &after, &progress)?;
-            if set.task == own.task {
+            if set.task == self.task.held_out.task {
                 changed = answers;
             }
             changes.push(change);
         }
-        let most = self.config.train.max_tokens.max(1);
+        let most = self.measured_tokens();
         let texts: Vec<SetChange> = (self.texts.iter())
             .map(|(name, rows)| SetChange {
                 name: name.clone(),
@@ -95,7 +101,7 @@ impl Measured<'_> {
             tasks: Vec::new(),
         });
         state.tasks.push(LearnedTask {
-            name: own.task.clone(),
+            name: self.task.held_out.task.clone(),
             label: self.config.label(method)?,
             rows: self.task.rows,
             rows_sha256: self.task.prepared.rows()?.all,
@@ -105,7 +111,7 @@ impl Measured<'_> {
             learned: (learned.before.tokens > 0).then(|| learned.clone()),
         });
         let card = Card {
-            base_model: self.base.folder.path().to_path_buf(),
+            base_model: base_name(settings::model(self.config)?),
             task: state.tasks.last().cloned().context("a task was learned")?,
             format: self.task.format,
             learned,
@@ -143,6 +149,14 @@ impl Measured<'_> {
         })
     }
 
+    /// Most tokens of a pass that measures losses.
+    fn measured_tokens(&self) -> usize {
+        match self.config.train.max_tokens {
+            0 => MEASURED_TOKENS,
+            most => most,
+        }
+    }
+
     /// Measures the trained model on the suites, and returns the section of the card.
     fn general(&self, suites: &GeneralSuites, after: &Model, running: &Path) -> Result<String> {
         let progress = Progress::new(suites.rows() as u64);
@@ -168,7 +182,7 @@ impl Measured<'_> {
         after: &Model,
         progress: &Progress,
     ) -> Result<(SetChange, Vec<Changed>)> {
-        let most = self.config.train.max_tokens.max(1);
+        let most = self.measured_tokens();
         let questions = &set.evaluation.questions;
         let texts: Vec<(&str, &str)> = questions
             .iter()
@@ -190,7 +204,10 @@ impl Measured<'_> {
                 Decoding::Greedy,
                 &mut |count| {
                     progress.advance(count as u64, "answering held-out questions");
-                    Ok(())
+                    match interrupt::requested() {
+                        true => Err(ContinualError::Interrupted),
+                        false => Ok(()),
+                    }
                 },
             )?;
             let answers: Vec<&str> = evaluation.answers.iter().map(String::as_str).collect();
@@ -223,6 +240,18 @@ impl Measured<'_> {
     }
 }
 
+/// The name of a model: that on the hub, or that of its folder or file.
+fn base_name(model: &Path) -> String {
+    let named = model.to_string_lossy();
+    let on_hub = || named.split('@').next().unwrap_or_default().to_string();
+    match std::fs::canonicalize(model) {
+        Ok(path) => path
+            .file_name()
+            .map_or_else(on_hub, |name| name.to_string_lossy().into_owned()),
+        Err(_) => on_hub(),
+    }
+}
+
 /// The losses of all steps in a log; what cannot be read is left out.
 fn losses(log: &Path) -> Vec<f64> {
     let log = std::fs::read_to_string(log).unwrap_or_default();
@@ -231,4 +260,26 @@ fn losses(log: &Path) -> Vec<f64> {
         (line["event"] == "step").then(|| line["loss"].as_f64())?
     };
     log.lines().filter_map(step).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_has_the_name_that_a_reader_finds_it_by() {
+        let name = |path: &str| base_name(Path::new(path));
+        let on_hub = "HuggingFaceTB/SmolLM2-135M-Instruct";
+        assert_eq!(name(on_hub), on_hub);
+        assert_eq!(name(&format!("{on_hub}@main")), on_hub);
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("taught");
+        std::fs::create_dir(&model).unwrap();
+        assert_eq!(base_name(&model), "taught");
+        assert_eq!(base_name(&model.join(".")), "taught");
+        let file = folder.path().join("model.gguf");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(base_name(&file), "model.gguf");
+    }
 }

@@ -14,6 +14,7 @@ use crate::export;
 use crate::measured::Measured;
 use crate::settings;
 use crate::task::TaskReader;
+use crate::unused;
 
 /// Suffix of the folder in which a run stays until its model is complete.
 const RUNNING: &str = ".running";
@@ -74,6 +75,7 @@ pub(crate) fn check(config: &RunConfig) -> Result<export::ExportFormat> {
         protocol == continual::Protocol::Sequential,
         "{method} needs all tasks at once or a model for each: it cannot learn one more task"
     );
+    unused::refuse(config)?;
     export::precision(&own.dtype)?;
     let format = export::ExportFormat::named(&own.format)?;
     if format == export::ExportFormat::Adapter && !config.kind(method)?.learns_adapter() {
@@ -164,6 +166,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     }
     if let Some(state) = &state {
         base.carried = Some(state.carried(&source, &method)?);
+        base.warnings.extend(unused::of_base(config)?);
         if state.weights != base.fingerprint.weights {
             base.warnings.push(format!(
                 "the weights of {} are not those that its tasks were learned with: what protects them is of the \
@@ -172,21 +175,24 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
             ));
         }
     }
-    // Two tasks of one name could not be told apart.
-    let mut config = config.clone();
-    if let (Some(state), Some(rows)) = (&state, &mut config.rows) {
-        rows.task = state.free_name(&rows.task);
-    }
-    let config = &config;
     let own = settings::rows(config)?;
+    // Two tasks of one name could not be told apart. The settings keep the name that was asked for, so that the same command
+    // goes on with the run.
+    let name = match &state {
+        Some(state) => state.free_name(&own.task),
+        None => own.task.clone(),
+    };
     let reader = TaskReader::open(&base.folder, config)?;
-    let task = reader.task(config)?;
+    let task = reader.task(config, &name)?;
     let earlier = reader.earlier(state.as_ref(), &source, own)?;
-    let texts = own.texts.iter().map(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok((name.into_owned(), reader.text(path)?))
-    });
-    let texts: Vec<_> = texts.collect::<Result<_>>()?;
+    let mut texts = Vec::new();
+    for path in &own.texts {
+        let (rows, remark) = reader.text(path)?;
+        base.warnings.extend(remark);
+        texts.push((text_name(path, &own.texts), rows));
+    }
+    let of_earlier = earlier.iter().flat_map(|set| set.remarks.iter().cloned());
+    base.warnings.extend(of_earlier);
     let suites = GeneralSuites::around(config, &base)?;
     base.calibrate(config, std::slice::from_ref(&task.prepared))?;
     let running = request.running();
@@ -218,6 +224,16 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
         &mut |manifest, outcome| measured.export(manifest, outcome, &running),
     )?;
     complete(&folder, request.out)
+}
+
+/// The name of a text file on the card: its path where another file has its name.
+fn text_name(path: &Path, all: &[PathBuf]) -> String {
+    let name = path.file_name().unwrap_or_default();
+    let same = all.iter().filter(|other| other.file_name() == Some(name));
+    match same.count() > 1 {
+        true => path.display().to_string(),
+        false => name.to_string_lossy().into_owned(),
+    }
 }
 
 /// Moves a complete model to its place, and removes the run's folder.

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use burn::data::dataset::InMemDataset;
 use chrono::NaiveDate;
 use continual::{EvaluationSet, Question, Task};
-use lm::{ChatTemplate, Example, HfFolder, TextTokenizer};
-use rows::{Encoded, Encoder, Limits, LostTokens, Row, RowSet, Source};
+use lm::{ChatTemplate, Example, Framing, HfFolder, TextTokenizer};
+use rows::{Encoded, Encoder, Limits, LostTokens, Row, RowSet, Source, divided};
 use runs::data::PreparedTasks;
 use runs::settings::{RowsConfig, RunConfig};
 
@@ -46,6 +46,8 @@ pub struct HeldOut {
     pub examples: Vec<Example>,
     /// Their prompts with the expected answers; without questions for texts.
     pub evaluation: EvaluationSet,
+    /// What was cut of them, in sentences.
+    pub remarks: Vec<String>,
 }
 
 impl TaskReader {
@@ -78,18 +80,19 @@ impl TaskReader {
         }
     }
 
-    /// Reads the rows of a task, and those that are held out.
+    /// Reads the rows of a task with this name, and those that are held out.
     ///
     /// # Errors
     ///
     /// If a file or a row cannot be used; the message names it.
-    pub fn task(&self, config: &RunConfig) -> Result<OwnTask> {
+    pub fn task(&self, config: &RunConfig, name: &str) -> Result<OwnTask> {
         let own = settings::rows(config)?;
         let (set, valid) = read(own)?;
         let encoder = self.encoder();
         let encoded = encoder.rows(&set.rows)?;
-        let held_out = self.held_out(&own.task, &valid, own)?;
+        let held_out = self.held_out(name, &valid, own)?;
         let mut remarks = remarks(&encoded, config.max_length, "training");
+        remarks.extend(held_out.remarks.iter().cloned());
         remarks.extend(unread(&set));
         let shared = rows::check::shared(&set.rows, &valid).len();
         if shared > 0 {
@@ -118,7 +121,7 @@ impl TaskReader {
             bail!("no training row is left; see what is cut above, or give a larger --max-length");
         }
         let task = Task {
-            name: own.task.clone(),
+            name: name.to_string(),
             train: Arc::new(InMemDataset::new(examples)),
             validation: match held_out.examples.is_empty() {
                 true => None,
@@ -150,24 +153,33 @@ impl TaskReader {
         let encoded = encoder.rows(rows)?;
         let asked = rows.iter().take(own.questions);
         let asked = asked.filter_map(|row| encoder.question(row).transpose());
-        let questions = asked.map(|question| {
-            let question = question?;
-            anyhow::Ok(Question {
-                prompt: question.prompt,
-                tokens: question.tokens,
-                reference: question.reference,
-            })
+        let asked = asked.collect::<Result<Vec<_>, _>>()?;
+        let kind = format!("held-out ({task})");
+        let mut remarks = remarks(&encoded, self.limits.max_length, &kind);
+        let cut = asked.iter().filter(|question| question.lost > 0).count();
+        if cut > 0 {
+            remarks.push(format!(
+                "{cut} of {} {kind} prompts lose tokens, so that an answer of {} tokens fits behind them",
+                asked.len(),
+                self.limits.max_new_tokens
+            ));
+        }
+        let questions = asked.into_iter().map(|question| Question {
+            prompt: question.prompt,
+            tokens: question.tokens,
+            reference: question.reference,
         });
         Ok(HeldOut {
             task: task.to_string(),
+            remarks,
             lines: rows.iter().map(|row| row.source.clone()).collect(),
             examples: encoded.into_iter().flat_map(|row| row.examples).collect(),
             evaluation: EvaluationSet {
-                questions: questions.collect::<Result<_>>()?,
+                questions: questions.collect(),
                 scorer: Arc::new(ExactResult {
                     answer_after: own.answer_after.clone(),
                 }),
-                max_new_tokens: own.max_new_tokens,
+                max_new_tokens: self.limits.max_new_tokens,
             },
         })
     }
@@ -195,29 +207,41 @@ impl TaskReader {
         Ok(found)
     }
 
-    /// The paragraphs of a text file, as tokens.
+    /// The paragraphs of a text file, as tokens, and a sentence about what was cut. One that is too long is divided, unless
+    /// the model is an encoder-decoder.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or has no text.
-    pub fn text(&self, path: &Path) -> Result<Vec<Example>> {
+    pub fn text(&self, path: &Path) -> Result<(Vec<Example>, Option<String>)> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the text {}", path.display()))?;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let mut examples = Vec::new();
+        let most = self.limits.max_length;
+        let (mut examples, mut cut) = (Vec::new(), 0);
         for line in lines {
-            let example = self.tokenizer.text(line, self.limits.max_length, 0)?;
-            // Nothing precedes the first token, so that one alone says nothing.
-            if example.len() > 1 {
-                examples.push(example);
+            if self.tokenizer.framing() == Framing::TextToText {
+                cut += usize::from(self.tokenizer.encode(line, true)?.len() > most);
+                examples.push(self.tokenizer.text(line, most, 0)?);
+                continue;
             }
+            let whole = self.tokenizer.text(line, usize::MAX, 0)?.answer;
+            let pieces =
+                divided(&whole, most).map(|piece| Example::new(Vec::new(), piece.to_vec()));
+            examples.extend(pieces);
         }
+        // Nothing precedes the first token, so that one alone says nothing.
+        examples.retain(|example| example.len() > 1);
         anyhow::ensure!(
             !examples.is_empty(),
             "the text {} has no line with text",
             path.display()
         );
-        Ok(examples)
+        let remark = format!(
+            "{cut} lines of {} are cut to max_length = {most} tokens",
+            path.display()
+        );
+        Ok((examples, (cut > 0).then_some(remark)))
     }
 }
 

@@ -74,6 +74,13 @@ pub struct Question {
     pub lost: usize,
 }
 
+/// The tokens of a text in as few pieces of at most `most` tokens as there can be, all of about the same length.
+pub fn divided(ids: &[u32], most: usize) -> impl Iterator<Item = &[u32]> {
+    let pieces = ids.len().div_ceil(most.max(1)).max(1);
+    let border = move |piece: usize| piece * ids.len() / pieces;
+    (0..pieces).map(move |piece| &ids[border(piece)..border(piece + 1)])
+}
+
 impl Encoder<'_> {
     /// The tokens of all rows, in order, encoded on all cores.
     ///
@@ -245,11 +252,8 @@ impl Encoder<'_> {
         if ids.last() != Some(&end) && !ids.is_empty() {
             ids.push(end);
         }
-        let pieces = ids.len().div_ceil(self.limits.max_length).max(1);
-        let examples = (0..pieces).map(|piece| {
-            let border = |piece: usize| piece * ids.len() / pieces;
-            Example::new(Vec::new(), ids[border(piece)..border(piece + 1)].to_vec())
-        });
+        let pieces = divided(&ids, self.limits.max_length);
+        let examples = pieces.map(|piece| Example::new(Vec::new(), piece.to_vec()));
         Ok(Encoded {
             examples: examples.filter(|example| example.len() > 1).collect(),
             tokens: ids.len(),
@@ -295,5 +299,25 @@ fn no_template() -> LmError {
         reason: "the model has no chat template, which turns messages into text: use a model that has one (a \
                  file chat_template.jinja in its folder), or rows with prompt and answer"
             .to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divided;
+
+    #[test]
+    fn a_text_is_divided_into_few_pieces_of_like_length_and_nothing_is_lost() {
+        for length in [0, 1, 7, 8, 9, 100, 1001] {
+            let ids: Vec<u32> = (0..length).collect();
+            for most in [1, 3, 8, 2000] {
+                let pieces: Vec<&[u32]> = divided(&ids, most).collect();
+                assert_eq!(pieces.concat(), ids);
+                assert_eq!(pieces.len(), ids.len().div_ceil(most).max(1));
+                let lengths = pieces.iter().map(|piece| piece.len());
+                let (least, longest) = (lengths.clone().min(), lengths.max());
+                assert!(longest <= Some(most) && longest <= least.map(|least| least + 1));
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ mod read;
 mod row;
 mod source;
 
-pub use encode::{Encoded, Encoder, Limits, LostTokens, Question};
+pub use encode::{Encoded, Encoder, Limits, LostTokens, Question, divided};
 pub use error::{Place, RowsError};
 pub use format::Format;
 pub use row::{Content, Row, RowSet};

@@ -2,7 +2,7 @@
 
 use std::io::stdout;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use continual::ContinualError;
@@ -17,21 +17,42 @@ static DRAWN_OVER: AtomicBool = AtomicBool::new(false);
 /// A process can have one handler only, however often it runs something.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
+/// Number of things that save themselves before they stop.
+static STOPPING_LATER: AtomicUsize = AtomicUsize::new(0);
+
 /// Exit code after Ctrl-C, by the convention of shells.
 pub const EXIT_CODE: u8 = 130;
 
-/// Installs the handler: Ctrl-C or a request to terminate asks the run to save itself and stop. A
-/// second request ends the program at once.
+/// Something that saves itself before it stops; see [`stops_later`].
+#[derive(Debug)]
+#[must_use]
+pub struct StopsLater(());
+
+impl Drop for StopsLater {
+    fn drop(&mut self) {
+        STOPPING_LATER.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// As long as what is returned exists, Ctrl-C or a request to terminate asks the run to save itself and stop; a second one
+/// ends the program at once. Without it, the first one does.
 ///
 /// # Errors
 ///
 /// If the handler cannot be installed.
-pub fn install() -> Result<()> {
+pub fn stops_later() -> Result<StopsLater> {
+    install()?;
+    STOPPING_LATER.fetch_add(1, Ordering::SeqCst);
+    Ok(StopsLater(()))
+}
+
+fn install() -> Result<()> {
     if INSTALLED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
     ctrlc::set_handler(|| {
-        if REQUESTED.swap(true, Ordering::SeqCst) {
+        let at_once = STOPPING_LATER.load(Ordering::SeqCst) == 0;
+        if REQUESTED.swap(true, Ordering::SeqCst) || at_once {
             if DRAWN_OVER.load(Ordering::SeqCst) {
                 restore_terminal();
             }

@@ -87,7 +87,7 @@ fn fetched(reference: &Reference) -> Result<PathBuf> {
 pub fn with_transfer<T>(
     fetch: impl FnOnce(&mut dyn hub::Progress) -> Result<T, HubError>,
 ) -> Result<T> {
-    interrupt::install()?;
+    let _stops_later = interrupt::stops_later()?;
     let mut shown = Shown::default();
     let fetched = fetch(&mut shown);
     if let Some(progress) = shown.progress {

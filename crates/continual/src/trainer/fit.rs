@@ -163,7 +163,7 @@ pub fn fit<M: LanguageModel>(
                 && let Some(rows) = &validation
                 && (epoch + 1).is_multiple_of(config.validation.every_epochs)
             {
-                let loss = mean_loss(&training.model, rows, config.micro_batch)?;
+                let loss = mean_loss(&training.model, rows, config)?;
                 on_event(TrainEvent::Validated(loss))?;
                 training.record_validation_loss(loss, config.validation.keep_best);
             }

@@ -2,6 +2,7 @@
 
 use lm::LanguageModel;
 
+use super::{TrainConfig, micro_batches};
 use crate::error::ContinualError;
 use crate::protocol::Rows;
 
@@ -17,7 +18,7 @@ pub struct Best<M> {
 }
 
 /// Mean negative log-likelihood of the answer tokens of all rows, in nats. There must be a row, and every one must have
-/// an answer.
+/// an answer. A pass has as many rows and tokens as one of training.
 ///
 /// # Errors
 ///
@@ -25,14 +26,15 @@ pub struct Best<M> {
 pub(super) fn mean_loss<M: LanguageModel>(
     model: &M,
     rows: &Rows<'_>,
-    batch: usize,
+    config: &TrainConfig,
 ) -> Result<f64, ContinualError> {
     let model = model.valid();
     let mut order: Vec<usize> = (0..rows.lengths().len()).collect();
     order.sort_by_key(|&row| rows.lengths()[row]);
+    let lengths: Vec<usize> = order.iter().map(|&row| rows.lengths()[row]).collect();
     let (mut sum, mut count) = (0.0, 0);
-    for chosen in order.chunks(batch.max(1)) {
-        let examples = rows.batch(chosen)?;
+    for batch in micro_batches(&lengths, config.micro_batch, config.max_tokens, false) {
+        let examples = rows.batch(&order[batch])?;
         let (loss, tokens) = model.answer_loss(&examples);
         sum += f64::from(loss.into_scalar::<f32>());
         count += tokens;

@@ -13,6 +13,8 @@ use super::work::{Unpacked, Work};
 const SINGLE: usize = 4;
 /// Most numbers of logits, of their logarithms and of their gradient that exist at a time, together.
 const LOGITS: usize = 3 << 22;
+/// Matrices of tokens and vocabulary that exist at a time where the predictions of two models are compared.
+const COMPARED: usize = 4;
 /// Copies of the attention scores of a block in its backward pass.
 const SCORES: usize = 4;
 /// Layers that one thread splits before their bases are copied together.
@@ -247,8 +249,10 @@ impl Memory {
                 part("the written model, read again", parameters),
                 moments(if calibrates { 2 } else { 0 }),
                 part(
-                    "keys, values and logits",
-                    SINGLE * (answering * passes.cached + 3 * evaluated * passes.vocabulary),
+                    "keys, values and logits, or probabilities that are compared",
+                    SINGLE
+                        * (answering * passes.cached + 3 * evaluated * passes.vocabulary)
+                            .max(COMPARED * work.longest_compared * passes.vocabulary),
                 ),
             ],
         });

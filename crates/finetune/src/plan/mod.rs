@@ -176,16 +176,8 @@ fn duration(seconds: f64) -> String {
 
 /// Free memory in bytes, as Linux estimates it and a container allows it; `None` for a device with memory of its own.
 fn available(backend: Backend) -> Option<u64> {
-    if matches!(backend, Backend::Wgpu | Backend::Cuda) {
-        return None;
+    match backend {
+        Backend::Wgpu | Backend::Cuda => None,
+        _ => runs::memory::available(),
     }
-    let number =
-        |path: &str| -> Option<u64> { std::fs::read_to_string(path).ok()?.trim().parse().ok() };
-    let limit = number("/sys/fs/cgroup/memory.max");
-    let used = number("/sys/fs/cgroup/memory.current");
-    let allowed = limit
-        .zip(used)
-        .map(|(limit, used)| limit.saturating_sub(used));
-    let free = runs::memory::available()?;
-    Some(allowed.map_or(free, |allowed| free.min(allowed)))
 }

@@ -79,6 +79,8 @@ pub struct Work {
     pub questions: usize,
     /// Longest of them, in tokens.
     pub longest_question: usize,
+    /// Most answer tokens of a held-out row, whose probabilities are compared.
+    pub longest_compared: usize,
     /// Mean length of an expected answer, in tokens.
     pub mean_answer: f64,
     /// Rows of the task that are calibrated on.
@@ -100,18 +102,20 @@ impl Work {
     pub fn of(folder: &HfFolder, config: &RunConfig) -> Result<Self> {
         let own = settings::rows(config)?;
         let reader = TaskReader::open(folder, config)?;
-        let task = reader.task(config)?;
+        let task = reader.task(config, &settings::rows(config)?.task)?;
         let train = task.prepared.tasks[0].train.clone();
         let examples = (0..train.len()).map(|row| train.get(row));
         let examples: Vec<Example> = examples.collect::<Result<_, _>>()?;
         let state = State::read(folder.path())?;
         let mut held_out = reader.earlier(state.as_ref(), folder.path(), own)?;
+        let compared = task.held_out.examples.iter();
+        let longest_compared = compared.map(|row| row.answer.len()).max().unwrap_or(0);
         held_out.push(task.held_out);
         let mut measured_tokens: usize = (held_out.iter().flat_map(|set| &set.examples))
             .map(Example::len)
             .sum();
         for path in &own.texts {
-            let text = reader.text(path)?;
+            let (text, _) = reader.text(path)?;
             measured_tokens += text.iter().map(Example::len).sum::<usize>();
         }
         let questions = held_out.iter().flat_map(|set| &set.evaluation.questions);
@@ -131,6 +135,7 @@ impl Work {
             measured_tokens,
             questions: questions.clone().count(),
             longest_question: questions.map(|q| q.tokens.len()).max().unwrap_or(0),
+            longest_compared,
             mean_answer: answers as f64 / count.max(1) as f64,
             calibrated_rows: calibrated,
             remarks: task.prepared.remarks.clone(),

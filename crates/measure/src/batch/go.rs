@@ -50,7 +50,7 @@ impl Batch {
         if let Some(run) = reader.or_else(|| reads(RunConfig::reads_calibration)) {
             self.base.calibrate(&run.config, &self.orders)?;
         }
-        interrupt::install()?;
+        let _stops_later = interrupt::stops_later()?;
         let progress = Progress::new(cost.rows);
         let cost = Mutex::new(cost);
         let found = side_by_side(missing.len(), at_once, |place, stop| {

@@ -71,7 +71,7 @@ pub struct CurvatureRequest {
 /// A model or text that cannot be read, a weight that does not exist or is no layer of the model's blocks, a loss that is
 /// not finite, a folder of another measurement, [`ContinualError::Interrupted`] after Ctrl-C.
 pub fn run(registries: &Registries, args: &CurvatureRequest) -> Result<()> {
-    interrupt::install()?;
+    let _stops_later = interrupt::stops_later()?;
     let device = args.backend.device()?;
     let path = match &args.model {
         Some(path) => path.clone(),

@@ -182,7 +182,9 @@ pub fn command_line() -> String {
 
 /// The words of the command line, the program's name without its path.
 fn command() -> Vec<String> {
-    let mut command: Vec<String> = std::env::args().collect();
+    let words = std::env::args_os();
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    let mut command: Vec<String> = words.collect();
     if let Some(program) = command.first_mut() {
         let name = Path::new(program.as_str()).file_stem();
         *program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());

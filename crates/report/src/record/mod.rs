@@ -3,6 +3,7 @@
 mod checked;
 mod diverged;
 mod earlier;
+mod flush;
 mod folder;
 mod identity;
 mod layers;
@@ -17,6 +18,7 @@ mod user_cache;
 mod writable;
 
 pub use diverged::DivergedRun;
+pub use flush::{flush, flush_entry};
 pub use folder::RunFolder;
 pub use identity::{Contents, Identity};
 pub use layers::layers_csv;

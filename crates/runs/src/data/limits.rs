@@ -56,12 +56,12 @@ fn limited(rows: ChosenRows, limit: usize) -> SplitRows {
     Arc::new(PartialDataset::new(rows, 0, end))
 }
 
-/// The first `limit` rows of every answer.
+/// The first `limit` rows of every answer; white space around it makes no other.
 fn first_of_every_answer(rows: Vec<Row>, limit: usize) -> ChosenRows {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut places = Vec::new();
     for (place, row) in rows.iter().enumerate() {
-        let count = counts.entry(&row.answer).or_default();
+        let count = counts.entry(row.answer.trim()).or_default();
         *count += 1;
         if *count <= limit {
             places.push(place);

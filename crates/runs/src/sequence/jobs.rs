@@ -133,7 +133,7 @@ pub fn run_all(
     (going, suites): (Going, Option<&GeneralSuites>),
     on_outcome: &mut OnOutcome<'_>,
 ) -> Result<Vec<RunResult>> {
-    interrupt::install()?;
+    let _stops_later = interrupt::stops_later()?;
     let work = |planned: &PlannedJob<'_>| {
         let work = Work::new(&planned.config, planned.prepared, &planned.method)?;
         Ok(work.with_suites(suites).total() as u64)

@@ -6,16 +6,16 @@ mod jobs;
 mod start;
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use evaluate::{course, page};
 use lm::ExportPrecision;
 use report::page::{
     format_table, likelihood_note, likelihood_table, matrix_table, orders_table, summarize,
     summary_table, write_report,
 };
-use report::record::{Contents, Manifest, RunFolder};
+use report::record::{Contents, Manifest, RunFolder, RunResult};
 
 use crate::base::BaseModel;
 use crate::data::{PreparedTasks, ScoredRows};
@@ -63,6 +63,40 @@ impl SequenceRequest<'_> {
             );
         }
         on_screen
+    }
+
+    /// Checks that a job which is complete left what is asked for: its trained model is gone.
+    ///
+    /// # Errors
+    ///
+    /// If its model was not kept, or models between it and the base model were not scored.
+    fn check_complete(&self, planned: &PlannedJob<'_>, folder: &RunFolder) -> Result<()> {
+        let path = folder.path();
+        let lacks = |file: PathBuf| !file.exists();
+        let missing = [
+            (
+                "--save-model",
+                self.save_models && lacks(path.join(MODELS).join(&planned.stem)),
+            ),
+            (
+                "--interpolate",
+                !self.interpolate.is_empty() && lacks(path.join(line_file(&planned.stem))),
+            ),
+        ];
+        let ended = RunResult::read(folder, &planned.stem)?;
+        let Some(protocol) = ended.map(|result| result.protocol) else {
+            return Ok(());
+        };
+        for (flag, missing) in missing {
+            let possible = flag != "--interpolate" || interpolation::has_line(protocol);
+            ensure!(
+                !(missing && possible),
+                "{flag}: {} has ended without it, and its model is gone; start a new run with it, or remove {}",
+                planned.label,
+                path.join(format!("result-{}.json", planned.stem)).display()
+            );
+        }
+        Ok(())
     }
 
     /// How `jobs` jobs are gone through.
@@ -139,6 +173,9 @@ fn compare(
     let folder = &started.folder;
     if let Some(suites) = suites {
         suites.keep_base(folder)?;
+    }
+    for planned in &planned {
+        request.check_complete(planned, folder)?;
     }
     let mut export = |planned: &PlannedJob<'_>, outcome: &Outcome| {
         if request.save_models {

@@ -188,13 +188,19 @@ impl RunConfig {
         merge(&mut table, flags);
         let config = parse(registries, table)?;
         config.validate()?;
+        config.check_rate(fallback)?;
+        Ok(config)
+    }
+
+    /// Refuses a common learning rate, changed from `before`, that no method would take.
+    fn check_rate(&self, before: f64) -> Result<()> {
         ensure!(
-            config.train.learning_rate == fallback || !config.has_own_rates(),
+            self.train.learning_rate == before || !self.has_own_rates(),
             "train.learning_rate = {} would have no effect, since every method has a learning rate of its own: \
              use --lr, or set learning_rates.METHOD",
-            config.train.learning_rate
+            self.train.learning_rate
         );
-        Ok(config)
+        Ok(())
     }
 
     /// The orders to run, each as a user would type it.
@@ -227,6 +233,9 @@ impl RunConfig {
         let config =
             parse(&self.registries, table).with_context(|| format!("in by_order.{order}"))?;
         config.validate()?;
+        config
+            .check_rate(self.train.learning_rate)
+            .with_context(|| format!("in by_order.{order}"))?;
         Ok(config)
     }
 

@@ -38,28 +38,9 @@ impl RowsArgs {
         };
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
         let model = Described::open(&self.model)?;
-        self.fit_length(&config, &model, &mut overrides.flags)?;
+        let typed = self.max_length.is_some();
+        fit_length(&config, &model, typed, &mut overrides.flags)?;
         RunConfig::resolve(registries, COMMAND, true, &overrides)
-    }
-
-    /// Lowers the default length to what the model was made for.
-    ///
-    /// # Errors
-    ///
-    /// If a larger length was typed.
-    fn fit_length(&self, config: &RunConfig, model: &Described, flags: &mut Table) -> Result<()> {
-        if config.max_length <= model.positions {
-            return Ok(());
-        }
-        ensure!(
-            self.max_length.is_none(),
-            "--max-length {}: the model was made for {} positions",
-            config.max_length,
-            model.positions
-        );
-        let positions = Value::from(model.positions as i64);
-        flags.insert("max_length".to_string(), positions);
-        Ok(())
     }
 
     fn put(&self, flags: &mut Table) {
@@ -101,7 +82,11 @@ impl LearningArgs {
             return resumed(registries, COMMAND, running, &overrides);
         }
         let name = self.task_name(rows)?;
-        put_missing_rows(&mut overrides.flags, &name, &|key| self.sets(key))?;
+        // The settings that a run wrote name its task and its day, which are not those of this one.
+        put_missing_rows(&mut overrides.flags, &name, &|key| match key {
+            "rows.task" | "rows.today" => self.pairs_set(key),
+            _ => self.sets(key),
+        })?;
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
         ensure!(
             config.compare.len() == 1 && config.seeds.len() == 1,
@@ -110,10 +95,17 @@ impl LearningArgs {
         // The method may stand in a file or in a pair.
         self.put_of_method(&config.compare[0], &mut overrides.flags)?;
         let model = Described::open(&rows.model)?;
-        rows.fit_length(&config, &model, &mut overrides.flags)?;
+        let typed = rows.max_length.is_some() || self.sets("max_length")?;
+        fit_length(&config, &model, typed, &mut overrides.flags)?;
+        ensure!(
+            self.calibration_text.is_none() || !carried::has_learned(&model.folder),
+            "--calibration-text: {} has learned tasks before, and carries what was measured of its base model then; leave \
+             it out",
+            rows.model.display()
+        );
         let method = config.compare[0].clone();
         overrides.carried = carried::moments(registries, &model.folder, &method)?;
-        if self.lr.is_none() && !self.sets(&format!("learning_rates.{method}"))? {
+        if self.lr.is_none() && !self.sets_rate(&method)? {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
         }
@@ -137,20 +129,34 @@ impl LearningArgs {
 
     /// Whether a file or a pair sets a setting, or a part of it.
     fn sets(&self, key: &str) -> Result<bool> {
-        let mut tables = Vec::new();
-        if let Some(path) = self.config.as_deref() {
-            tables.push(read_toml::<Table>(path)?);
+        Ok(has(&self.file()?, key) || self.pairs_set(key)?)
+    }
+
+    /// Whether a pair sets a setting, or a part of it.
+    fn pairs_set(&self, key: &str) -> Result<bool> {
+        let tables = self.set.iter().map(|pair| pair_as_table(pair));
+        let tables: Vec<Table> = tables.collect::<Result<_>>()?;
+        Ok(tables.iter().any(|table| has(table, key)))
+    }
+
+    /// The settings of the file.
+    fn file(&self) -> Result<Table> {
+        match self.config.as_deref() {
+            Some(path) => read_toml(path),
+            None => Ok(Table::new()),
         }
-        for pair in &self.set {
-            tables.push(pair_as_table(pair)?);
-        }
-        Ok(tables.into_iter().any(|table| {
-            let mut value = Some(Value::Table(table));
-            for part in key.split('.') {
-                value = value.and_then(|value| value.get(part).cloned());
-            }
-            value.is_some()
-        }))
+    }
+
+    /// Whether a file or a pair sets the learning rate of a method. The settings that a run wrote have a rate of every
+    /// method, and only that of its own was chosen for the model.
+    fn sets_rate(&self, method: &str) -> Result<bool> {
+        let key = format!("learning_rates.{method}");
+        let file = self.file()?;
+        let chosen = match file.get("compare").and_then(Value::as_array) {
+            Some(names) => names.iter().any(|name| name.as_str() == Some(method)),
+            None => true,
+        };
+        Ok((chosen && has(&file, &key)) || self.pairs_set(&key)?)
     }
 
     /// The task's name: that of the first file without its endings.
@@ -179,6 +185,35 @@ impl LearningArgs {
         };
         Ok(name.chars().map(plain).collect())
     }
+}
+
+/// Lowers the default length to what the model was made for.
+///
+/// # Errors
+///
+/// If a larger length was `typed`.
+fn fit_length(config: &RunConfig, model: &Described, typed: bool, flags: &mut Table) -> Result<()> {
+    if config.max_length <= model.positions {
+        return Ok(());
+    }
+    ensure!(
+        !typed,
+        "max_length = {}: the model was made for {} positions",
+        config.max_length,
+        model.positions
+    );
+    let positions = Value::from(model.positions as i64);
+    flags.insert("max_length".to_string(), positions);
+    Ok(())
+}
+
+/// Whether a table has a setting, or a part of it.
+fn has(table: &Table, key: &str) -> bool {
+    let mut parts = key.split('.');
+    let first = parts.next().and_then(|part| table.get(part));
+    parts
+        .fold(first, |value, part| value.and_then(|value| value.get(part)))
+        .is_some()
 }
 
 /// Completes the settings of the rows with their defaults, unless `sets` says that a file or a pair has them.
