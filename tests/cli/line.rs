@@ -74,3 +74,19 @@ fn weights_that_are_not_finite_end_the_task_that_made_them_so() {
         "{error}"
     );
 }
+
+#[test]
+fn a_complete_job_cannot_be_asked_for_its_model_later() {
+    let folder = scratch();
+    let small = [&SMALL[..], &["--method", "seqft", "--out", "run"]].concat();
+    succeed(folder.path(), &small);
+    for flag in [&["--save-model"][..], &["--interpolate", "0.5"]] {
+        let again = [&["trace", "--resume", "run"][..], flag].concat();
+        let error = fail(folder.path(), &again);
+        assert!(
+            error.contains(flag[0]) && error.contains("has ended without it"),
+            "{error}"
+        );
+    }
+    succeed(folder.path(), &["trace", "--resume", "run"]);
+}

@@ -334,19 +334,3 @@ fn changed_rows_are_noticed_before_the_run_goes_on() {
         "{text}"
     );
 }
-
-#[test]
-fn a_complete_job_cannot_be_asked_for_its_model_later() {
-    let folder = scratch();
-    let small = [&SMALL[..], &["--set", "epochs=1"]].concat();
-    succeed(folder.path(), &small);
-    for flag in [&["--save-model"][..], &["--interpolate", "0.5"]] {
-        let again = [&["trace", "--resume", "run"][..], flag].concat();
-        let error = fail(folder.path(), &again);
-        assert!(
-            error.contains(flag[0]) && error.contains("has ended without it"),
-            "{error}"
-        );
-    }
-    succeed(folder.path(), &["trace", "--resume", "run"]);
-}

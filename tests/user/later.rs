@@ -85,13 +85,60 @@ fn a_stopped_task_whose_name_was_taken_goes_on_by_the_same_command() {
         &["--task", "ferry", "--epochs", "1"],
     ));
 
-    let more = ["--task", "ferry", "--epochs", "6", "--save-every", "1"];
-    let arguments = finetune(&first, &data, &second, &more);
+    // With settings that another run wrote, whose task and rate are not those of this one.
+    let config = text(&at("first/osft/config.toml"));
+    let more = [
+        "--task",
+        "ferry",
+        "--epochs",
+        "6",
+        "--save-every",
+        "1",
+        "--config",
+        &config,
+    ];
+    stopped_and_resumed(&finetune(&first, &data, &second, &more), &at("second"));
+    assert_eq!(names(&state(&at("second"))), ["ferry", "ferry-2"]);
+}
+
+#[test]
+fn a_stopped_task_with_the_settings_of_another_run_goes_on_by_the_same_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 32));
+    let other = jsonl(folder.path(), "other.jsonl", &rows("choice", "train", 8));
+    let (base, first, second) = (text(&model()), text(&at("first")), text(&at("second")));
+    succeed(&finetune(&base, &other, &first, &["--epochs", "1"]));
+    let path = at("first/osft/config.toml");
+    let yesterday = std::fs::read_to_string(&path).unwrap();
+    let line = yesterday
+        .lines()
+        .find(|line| line.starts_with("today"))
+        .unwrap();
+    std::fs::write(&path, yesterday.replace(line, "today = \"2020-02-02\"")).unwrap();
+    let config = text(&path);
+    let more = [
+        "--config",
+        &config,
+        "--method",
+        "lora",
+        "--epochs",
+        "6",
+        "--save-every",
+        "1",
+    ];
+    stopped_and_resumed(&finetune(&base, &data, &second, &more), &at("second"));
+    assert_eq!(names(&state(&at("second"))), ["rows"]);
+    assert_eq!(state(&at("second"))["tasks"][0]["learning_rate"], 3e-3);
+}
+
+/// Kills a run after three steps, and goes on with it.
+fn stopped_and_resumed(arguments: &[&str], out: &Path) {
     let mut stopped = osft();
-    stopped.args(&arguments);
+    stopped.args(arguments);
     stopped.stdout(Stdio::null()).stderr(Stdio::null());
     let mut stopped = stopped.spawn().unwrap();
-    let log = at("second.running/metrics.jsonl");
+    let log = out.with_extension("running").join("metrics.jsonl");
     let started = Instant::now();
     let steps = || {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
@@ -107,8 +154,7 @@ fn a_stopped_task_whose_name_was_taken_goes_on_by_the_same_command() {
     stopped.kill().unwrap();
     stopped.wait().unwrap();
 
-    succeed(&[&arguments[..], &["--resume"]].concat());
-    assert_eq!(names(&state(&at("second"))), ["ferry", "ferry-2"]);
+    succeed(&[arguments, &["--resume"]].concat());
 }
 
 #[test]
@@ -152,7 +198,11 @@ fn what_would_have_no_effect_is_refused() {
             "limit_train has no effect",
         ),
         (&base, &["--set", "scoring=final"], "scoring has no effect"),
-        (&base, &["--set", "decoding.kind=sample"], "decoding"),
+        (
+            &base,
+            &["--set", "decoding.temperature=0.5"],
+            "decoding has no effect",
+        ),
         (
             &taught,
             &["--calibration-text", &wiki],

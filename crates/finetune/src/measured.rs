@@ -244,12 +244,17 @@ impl Measured<'_> {
 fn base_name(model: &Path) -> String {
     let named = model.to_string_lossy();
     let on_hub = || named.split('@').next().unwrap_or_default().to_string();
-    match std::fs::canonicalize(model) {
-        Ok(path) => path
-            .file_name()
-            .map_or_else(on_hub, |name| name.to_string_lossy().into_owned()),
-        Err(_) => on_hub(),
+    if !model.exists() {
+        return on_hub();
     }
+    // `.` and `..` have no name of their own.
+    let path = match model.file_name() {
+        Some(_) => Ok(model.to_path_buf()),
+        None => std::fs::canonicalize(model),
+    };
+    let path = path.unwrap_or_default();
+    let name = path.file_name();
+    name.map_or_else(on_hub, |name| name.to_string_lossy().into_owned())
 }
 
 /// The losses of all steps in a log; what cannot be read is left out.

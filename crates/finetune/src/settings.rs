@@ -9,8 +9,8 @@ pub const COMMAND: &str = "finetune";
 
 /// Peak learning rates by the number of a model's parameters (up to so many), for methods that train whole weights. A
 /// method that protects directions takes three times as much: it moves less of a weight. Found for the built-in model
-/// and for SmolLM2-135M, published for models of 7 billion, and put on a line between; none of them is tuned to a
-/// user's rows.
+/// and, for OSFT, for SmolLM2-135M; published for models of 7 billion, and put on a line between. None of them is tuned to
+/// a user's rows.
 const RATES: [(usize, f64); 4] = [
     (20_000_000, 3e-4),
     (400_000_000, 1e-4),

@@ -25,13 +25,14 @@ const OF_SUITES: [&str; 15] = [
 ];
 
 /// Settings of what stands for the base model, which is measured before the first task.
-const OF_BASE: [&str; 6] = [
+const OF_BASE: [&str; 7] = [
     "calibration.base",
     "calibration.base_rows",
     "calibration.base_tokens",
     "calibration.base_total_tokens",
     "calibration.prefix_tokens",
     "calibration.questions",
+    "calibration.text",
 ];
 
 /// Refuses settings that would have no effect.

@@ -243,4 +243,16 @@ fn only_a_few_rows_of_a_large_vocabulary_exist_at_a_time() {
     // 120 rows of logits can exist at a time.
     let examples = [Example::new(vec![7], (0..260).map(|i| 100 * i).collect())];
     check("large vocabulary", &model, &examples);
+    check_mixed("large vocabulary", &model, &examples);
+    // Both versions: a head that is tied to the embeddings, which train, and one that is not.
+    for (version, mut config) in common::t5::both() {
+        config["vocab_size"] = json!(70_000);
+        let model = common::t5::model(&config, &device).unfreeze();
+        let rows = [Example::new(
+            vec![5, 9],
+            (2..260).map(|i| 100 * i).collect(),
+        )];
+        check(version, &model, &rows);
+        check_mixed(version, &model, &rows);
+    }
 }

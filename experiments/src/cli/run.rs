@@ -71,7 +71,7 @@ pub struct SequenceArgs {
 /// Settings that a run is made of.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Hugging Face folder of the base model [default: the built-in one].
+    /// The base model: a Hugging Face folder, a GGUF file, or a name on the hub [default: the built-in one].
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Folder of a suite: TRACE, the CL benchmark, or one with a suite.json [default: the built-in
@@ -95,7 +95,8 @@ pub struct RunArgs {
     /// the model generates itself].
     #[arg(long, value_name = "FILE")]
     pub calibration_text: Option<PathBuf>,
-    /// Peak learning rate of every method [default: the method's tuned one].
+    /// Peak learning rate of every method [default: that of the settings, tuned for the built-in model; with --model or
+    /// --data one published for models of 7 billion parameters, for osft three times it: small models need larger ones].
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Order of the tasks: stored ones by number, or the names of one, separated by commas [default:
@@ -110,8 +111,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "TOKENS")]
     pub max_length: Option<usize>,
     /// Suites of general ability to measure before and after, separated by commas: mmlu, piqa, boolq, loss, gsm8k, bbh,
-    /// tydiqa; auto for those that need no generated text; or files of your own, .txt or .jsonl. How: `suites.protocol`,
-    /// `suites.limit` by --set.
+    /// tydiqa; auto for those that need no generated text; or files of your own, .txt or .jsonl. Prompts and number of rows:
+    /// --set suites.protocol=… and --set suites.limit=….
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub general: Vec<String>,
     /// Folder of the suites' rows and examples [default: general].

@@ -11,7 +11,7 @@ use runs::Backend;
   osft check --model SmolLM2-135M-Instruct --data rows.jsonl
   osft check --model SmolLM2-135M-Instruct --data rows.jsonl --data more.jsonl.gz:0.5 --valid held-out.jsonl")]
 pub struct RowsArgs {
-    /// Hugging Face folder of the model.
+    /// The model: a Hugging Face folder, a GGUF file, or a name on the hub.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// File of rows: JSONL or a JSON list, also compressed by gzip, with messages, prompt and completion, prompt and
@@ -85,7 +85,7 @@ pub struct LearningArgs {
     /// that of the settings; for osft as many as hold the last 5 % of the inputs' energy].
     #[arg(long, value_name = "SHARE", conflicts_with = "energy")]
     pub unfreeze_ratio: Option<f64>,
-    /// Protect as few directions as hold this share, from 0 to 1, of the energy [default: that
+    /// Protect the fewest directions that together hold this share, from 0 to 1, of the energy of a layer's inputs [default: that
     /// of the settings; for osft 0.95, or 0.9 without its bound].
     #[arg(long, value_name = "SHARE")]
     pub energy: Option<f64>,

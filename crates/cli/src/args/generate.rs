@@ -66,7 +66,7 @@ impl SamplingArgs {
   osft generate --model taught --data rows.jsonl > answers.jsonl
   osft generate --model base --raw --prompt 'Once upon a time'")]
 pub struct GenerateArgs {
-    /// Hugging Face folder of the model.
+    /// The model: a Hugging Face folder, a GGUF file, or a name on the hub.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// The prompt: what the user says, where the model has a chat template.
@@ -89,7 +89,7 @@ pub struct GenerateArgs {
   osft chat --model taught
   osft chat --model taught --system 'Answer in one sentence.' --temperature 0.7")]
 pub struct ChatArgs {
-    /// Hugging Face folder of the model.
+    /// The model: a Hugging Face folder, a GGUF file, or a name on the hub.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// What the system says before the first turn.

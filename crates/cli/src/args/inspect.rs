@@ -14,7 +14,7 @@ use toml::{Table, Value};
   osft inspect --model SmolLM2-135M-Instruct --energy 0.97
   osft inspect --model taught --unfreeze-ratio 0.25 --text wiki.txt --no-probe --out looked-into")]
 pub struct InspectArgs {
-    /// Hugging Face folder of the model.
+    /// The model: a Hugging Face folder, a GGUF file, or a name on the hub.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Text that the model is run on, one per line [default: text that it generates].
@@ -29,7 +29,7 @@ pub struct InspectArgs {
     /// Share of the directions of every layer that may train, from 0 to 1.
     #[arg(long, value_name = "SHARE", conflicts_with = "energy")]
     pub unfreeze_ratio: Option<f64>,
-    /// Protect as few directions as hold this share, from 0 to 1, of the energy [default: 0.95,
+    /// Protect the fewest directions that together hold this share, from 0 to 1, of the energy of a layer's inputs [default: 0.95,
     /// that of `osft finetune`].
     #[arg(long, value_name = "SHARE")]
     pub energy: Option<f64>,

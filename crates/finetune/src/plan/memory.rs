@@ -182,7 +182,7 @@ impl Memory {
                 Part {
                     name: match compared > passing {
                         true => "probabilities that are compared, and gradients".to_string(),
-                        // In mixed precision they take about half, and products keep their weights in bf16.
+                        // In mixed precision they take less.
                         false if mixed => {
                             format!("activations of {tokens} tokens, counted in f32, and gradients")
                         }

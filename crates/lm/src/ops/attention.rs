@@ -10,11 +10,11 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
-use burn::tensor::{DType, Tensor, activation::softmax};
+use burn::tensor::{Tensor, activation::softmax};
 use kernels::{Chains, in_type as cast, widened};
 
 use super::built_for;
-use super::precision::in_type;
+use super::precision::{in_type, widened as wide};
 
 /// `softmax(q kᵀ + bias) v`; the softmax of numbers of two bytes is computed in f32, the type of `bias`.
 ///
@@ -44,10 +44,7 @@ pub(crate) fn attend(
     }
     let dtype = query.dtype();
     let scores = query.matmul(key.swap_dims(2, 3));
-    let scores = match dtype {
-        DType::BF16 | DType::F16 => in_type(scores, DType::F32),
-        _ => scores,
-    };
+    let scores = wide(scores);
     let scores = match bias {
         Some(bias) => scores + bias.clone(),
         None => scores,

@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, activation::silu};
 use kernels::Chains;
 
 use super::built_for;
+use super::precision::{in_type, widened};
 use super::recompute::{CheapOperation, recomputed};
 
 /// `silu(gate) · up`
@@ -19,7 +20,8 @@ pub(crate) fn silu_gate(gate: Tensor<3>, up: Tensor<3>) -> Tensor<3> {
         let gated = Dispatch::silu_gate_of(gate.into_dispatch(), up.into_dispatch());
         return Tensor::from_dispatch(gated);
     }
-    silu(gate) * up
+    let dtype = gate.dtype();
+    in_type(silu(widened(gate)) * widened(up), dtype)
 }
 
 /// `silu(gate) · up`, differentiable by both.

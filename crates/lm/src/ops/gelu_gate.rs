@@ -10,6 +10,7 @@ use burn::tensor::{Tensor, activation::gelu_approximate};
 use kernels::{in_type, widened};
 
 use super::built_for;
+use super::precision::{in_type as narrowed, widened as wide};
 use super::recompute::{CheapOperation, recomputed};
 
 /// `√(2/π)`
@@ -31,7 +32,8 @@ pub(crate) fn gelu_gate(gate: Tensor<3>, up: Tensor<3>) -> Tensor<3> {
         let gated = Dispatch::gelu_gate_of(gate.into_dispatch(), up.into_dispatch());
         return Tensor::from_dispatch(gated);
     }
-    gelu_approximate(gate) * up
+    let dtype = gate.dtype();
+    narrowed(gelu_approximate(wide(gate)) * wide(up), dtype)
 }
 
 /// `gelu(gate) · up`, differentiable by both.

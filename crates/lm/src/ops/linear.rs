@@ -63,8 +63,8 @@ impl<B: LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         dtype: DType,
     ) -> FloatTensor<Self> {
-        // What one gradient needs is the other factor. Neither is kept in another type: an input that is computed again
-        // takes no memory, and a weight is there anyway.
+        // What one gradient needs is the other factor. Neither is kept in another type: the output of a norm that does not
+        // train is computed again and takes no memory, and a weight is there anyway.
         let (x_tracked, weight_tracked) = (x.is_tracked(), weight.is_tracked());
         let prepared = Linear.prepare::<C>([x.node(), weight.node()]);
         match prepared.compute_bound().stateful() {

@@ -50,16 +50,13 @@ impl MixedPrecision {
         }
     }
 
-    /// A factor of several products: once in their type, if it is constant.
+    /// A factor of several products, in their type; `None` if it is differentiated.
     ///
     /// # Shapes
     /// - `factor` and output: the same shape
-    pub(crate) fn of_constant(self, factor: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn of_constant(self, factor: Tensor<2>) -> Option<Tensor<2>> {
         let dtype = self.of_products(factor.dtype());
-        match factor.is_tracked() {
-            true => factor,
-            false => in_type(factor, dtype),
-        }
+        (!factor.is_tracked()).then(|| in_type(factor, dtype))
     }
 
     /// The type of products of numbers of a type.
@@ -68,6 +65,17 @@ impl MixedPrecision {
             Self::None => numbers,
             Self::Bf16 => DType::BF16,
         }
+    }
+}
+
+/// Numbers of two bytes as f32; others stay.
+///
+/// # Shapes
+/// - `x` and output: the same shape
+pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.dtype() {
+        DType::BF16 | DType::F16 => x.cast(DType::F32),
+        _ => x,
     }
 }
 

@@ -13,6 +13,7 @@ use burn::tensor::Tensor;
 use kernels::Chains;
 
 use super::built_for;
+use super::precision::in_type;
 
 /// Rotates the pairs `(x[i], x[i + half])` of the last dimension by angles that do not train.
 ///
@@ -27,13 +28,15 @@ pub(crate) fn rotate(x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4
             sin.clone().into_dispatch(),
         ));
     }
+    let dtype = x.dtype();
+    let x = in_type(x, cos.dtype());
     let half = x.dims()[3] / 2;
     let first = x.clone().narrow(3, 0, half);
     let second = x.narrow(3, half, half);
     let (cos, sin) = (cos.clone(), sin.clone());
     let rotated_first = first.clone() * cos.clone() - second.clone() * sin.clone();
     let rotated_second = second * cos + first * sin;
-    Tensor::cat(vec![rotated_first, rotated_second], 3)
+    in_type(Tensor::cat(vec![rotated_first, rotated_second], 3), dtype)
 }
 
 /// A rotation, differentiable by what it rotates.

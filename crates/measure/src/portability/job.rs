@@ -5,19 +5,17 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use continual::calibrate;
-use continual::methods::ThroughCores;
-use lm::{Backpropagation, Decoder, GenerationOptions, LanguageModel, MixedPrecision};
+use lm::{GenerationOptions, LanguageModel, MixedPrecision};
 use osft::{
     BasePrecision, Calibrator, Form, Osft, OsftConfig, ShareRule, SplitContext, SplitSource,
 };
 
 use super::network::{examples, gradients, model, parameters};
+use super::steps::{adamw, train};
 
-const STEPS: u64 = 20;
-const LEARNING_RATE: f64 = 1e-3;
 const TARGETS: [&str; 1] = [r"(q|k|v|o|gate|up|down)_proj\.weight$"];
 
 /// The reference of a quantity.
@@ -311,41 +309,6 @@ impl Job {
         }
         Ok(())
     }
-}
-
-fn adamw() -> burn::optim::AdamW {
-    AdamWConfig::new().with_weight_decay(0.0).build()
-}
-
-fn train(
-    mut model: Decoder,
-    osft: Option<&Osft>,
-    precision: MixedPrecision,
-    optimizer: &mut ModuleOptimizer,
-) -> (Decoder, Vec<f64>) {
-    let mut losses = Vec::new();
-    for step in 0..STEPS {
-        let examples = examples(100 + step, 8);
-        let count: usize = examples.iter().map(|row| model.target_count(row)).sum();
-        let mut accumulator = GradientsAccumulator::new();
-        let how = Backpropagation {
-            scale: 1.0 / count as f64,
-            map: &ThroughCores,
-            activation_checkpointing: step % 2 == 1,
-            packing: false,
-            precision,
-        };
-        losses.push(model.answer_gradients(&examples, how, &mut |grads| {
-            accumulator.accumulate(&model, grads);
-        }));
-        let grads = accumulator.grads();
-        let grads = match osft {
-            Some(osft) => osft.project(grads),
-            None => grads,
-        };
-        model = optimizer.step(LEARNING_RATE, model, grads);
-    }
-    (model, losses)
 }
 
 fn difference(after: &[f64], before: &[f64]) -> Vec<f64> {

@@ -5,6 +5,7 @@ mod compare;
 mod job;
 mod network;
 mod page;
+mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

@@ -322,14 +322,6 @@ fn a_setting_common_to_all_orders_cannot_be_set_for_one_order() {
 }
 
 #[test]
-fn a_rate_for_one_order_that_no_method_takes_is_refused() {
-    let config = resolve(&["by_order.2.train.learning_rate=0.5"]);
-    let refused = config.and_then(|config| config.with_order("2").map(drop));
-    let error = format!("{:#}", refused.unwrap_err());
-    assert!(error.contains("would have no effect"), "{error}");
-}
-
-#[test]
 fn a_repeated_seed_or_order_is_refused() {
     for (pair, word) in [("seeds=[0,1,0]", "seed 0"), ("order='1,2,01'", "order 1")] {
         let error = resolve(&[pair]).unwrap_err().to_string();

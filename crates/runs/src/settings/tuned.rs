@@ -56,3 +56,23 @@ impl RunConfig {
         marked.is_some_and(|hash| self.tuned_for(method).is_ok_and(|own| own == *hash))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::registries::Registries;
+    use crate::settings::{Overrides, RunConfig};
+
+    #[test]
+    fn a_rate_for_one_order_that_no_method_takes_is_refused() {
+        let set = ["by_order.2.train.learning_rate=0.5".to_string()];
+        let overrides = Overrides {
+            set: &set,
+            ..Overrides::default()
+        };
+        let config = RunConfig::resolve(&Registries::builtin(), "trace", false, &overrides);
+        let refused = config.and_then(|config| config.with_order("2").map(drop));
+        let error = format!("{:#}", refused.unwrap_err());
+        assert!(error.contains("would have no effect"), "{error}");
+    }
+}

@@ -3,6 +3,8 @@
 mod described;
 mod flags;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use finetune::carried;
 use finetune::settings::{COMMAND, learning_rate};
@@ -68,7 +70,7 @@ impl LearningArgs {
         &self,
         rows: &RowsArgs,
         registries: &Registries,
-        running: Option<&std::path::Path>,
+        running: Option<&Path>,
     ) -> Result<RunConfig> {
         let mut overrides = Overrides {
             file: self.config.as_deref(),
@@ -77,14 +79,15 @@ impl LearningArgs {
             ..Overrides::default()
         };
         if let Some(running) = running {
+            self.keep_of_run(running, &mut overrides.flags)?;
             let config = resumed(registries, COMMAND, running, &overrides)?;
             self.put_of_method(&config.compare[0], &mut overrides.flags)?;
             return resumed(registries, COMMAND, running, &overrides);
         }
         let name = self.task_name(rows)?;
-        // The settings that a run wrote name its task and its day, which are not those of this one.
+        let of_run = self.is_of_run()?;
         put_missing_rows(&mut overrides.flags, &name, &|key| match key {
-            "rows.task" | "rows.today" => self.pairs_set(key),
+            "rows.task" | "rows.today" if of_run => self.pairs_set(key),
             _ => self.sets(key),
         })?;
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
@@ -95,7 +98,7 @@ impl LearningArgs {
         // The method may stand in a file or in a pair.
         self.put_of_method(&config.compare[0], &mut overrides.flags)?;
         let model = Described::open(&rows.model)?;
-        let typed = rows.max_length.is_some() || self.sets("max_length")?;
+        let typed = rows.max_length.is_some() || self.pairs_set("max_length")?;
         fit_length(&config, &model, typed, &mut overrides.flags)?;
         ensure!(
             self.calibration_text.is_none() || !carried::has_learned(&model.folder),
@@ -145,6 +148,35 @@ impl LearningArgs {
             Some(path) => read_toml(path),
             None => Ok(Table::new()),
         }
+    }
+
+    /// Whether the file was written by a run: it is complete, and names the task and the day of that run, which are not those
+    /// of this one.
+    fn is_of_run(&self) -> Result<bool> {
+        Ok(self.file()?.contains_key("benchmark"))
+    }
+
+    /// Keeps what a run that goes on has of its own, where a file of another run has something else.
+    fn keep_of_run(&self, running: &Path, flags: &mut Table) -> Result<()> {
+        if !self.is_of_run()? {
+            return Ok(());
+        }
+        let kept: Table = read_toml(&running.join("config.toml"))?;
+        let rows = table_in(flags, "rows");
+        for key in ["task", "today"] {
+            if let Some(value) = kept.get("rows").and_then(|rows| rows.get(key))
+                && !self.pairs_set(&format!("rows.{key}"))?
+            {
+                rows.entry(key).or_insert(value.clone());
+            }
+        }
+        let rates = kept.get("learning_rates").and_then(Value::as_table);
+        for (method, rate) in rates.into_iter().flatten() {
+            if !self.sets_rate(method)? {
+                table_in(flags, "learning_rates").insert(method.clone(), rate.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file or a pair sets the learning rate of a method. The settings that a run wrote have a rate of every

@@ -41,7 +41,7 @@ pub(super) fn flags(rules: &ShareRules) -> Vec<Flag> {
             vec![
                 (
                     "core",
-                    "The optimizer runs in the coordinates of the free directions; nothing leaks",
+                    "The optimizer runs in the coordinates of the free directions; rounding alone leaks",
                 ),
                 (
                     "weight",

@@ -276,8 +276,10 @@ impl LanguageModel for Decoder {
             false => Batch::padded(examples),
         };
         let backward = BackwardPass::new(self, self.device(), sink);
-        let weight = how.precision.of_constant(self.head_weight());
-        let apply = |hidden| self.logits_by(weight.clone(), how.precision, hidden);
+        // A weight that trains is made anew for every piece of the backward pass.
+        let constant = how.precision.of_constant(self.head_weight());
+        let weight = || constant.clone().unwrap_or_else(|| self.head_weight());
+        let apply = |hidden| self.logits_by(weight(), how.precision, hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&batch, &head, how, backward);

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::T5;
-use super::network::{Rows, padding_of};
+use super::rows::{Rows, padding_of};
 use crate::layers::LinearApplier;
 use crate::ops::MixedPrecision;
 use crate::training::{Backpropagation, BackwardPass, Head, Targets, gradient_of};

@@ -14,6 +14,7 @@ mod gradients;
 mod network;
 mod pass_numbers;
 mod position;
+mod rows;
 mod sizes;
 mod stack;
 

@@ -8,14 +8,14 @@ use burn::tensor::{Device, Tensor};
 use super::T5Config;
 use super::attention::Memory;
 use super::feed_forward::linear;
-use super::position::padding_mask;
+use super::rows::{Rows, padding_of, targets};
 use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
 use crate::layers::{Branches, LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
 use crate::ops::{self, MixedPrecision, in_type};
 use crate::text::Example;
-use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
+use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, trains};
 
 /// A T5 encoder-decoder model: encodes a prompt and decodes an answer.
 #[derive(Module, Debug)]
@@ -236,31 +236,6 @@ impl T5 {
     }
 }
 
-/// Rows of the encoder and of the decoder.
-pub(super) struct Rows {
-    pub prompts: Vec<Vec<u32>>,
-    /// Answers, each beginning with the start token.
-    pub answers: Vec<Vec<u32>>,
-}
-
-/// All answer tokens that count in the loss, as targets.
-fn targets(examples: &[Example]) -> Targets {
-    let mut chosen = Vec::new();
-    for (row, example) in examples.iter().enumerate() {
-        let answer = example.counted();
-        chosen.extend(answer.map(|(position, token)| (row, position, token)));
-    }
-    assert!(!chosen.is_empty(), "no example has a token to predict");
-    Targets(chosen)
-}
-
-/// The mask of right-padded rows.
-pub(super) fn padding_of(rows: &[Vec<u32>], device: &Device) -> Option<Tensor<4>> {
-    let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    padding_mask(&lengths, longest, device)
-}
-
 impl LanguageModel for T5 {
     fn target_count(&self, example: &Example) -> usize {
         example.counted().count()
@@ -295,8 +270,10 @@ impl LanguageModel for T5 {
         let targets = targets(examples);
         let rows = self.rows(examples);
         let backward = BackwardPass::new(self, self.device(), sink);
-        let weight = how.precision.of_constant(self.head_weight());
-        let apply = |hidden| self.logits_by(weight.clone(), how.precision, hidden);
+        // A weight that trains is made anew for every piece of the backward pass.
+        let constant = how.precision.of_constant(self.head_weight());
+        let weight = || constant.clone().unwrap_or_else(|| self.head_weight());
+        let apply = |hidden| self.logits_by(weight(), how.precision, hidden);
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how, backward);

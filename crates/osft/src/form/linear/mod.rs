@@ -51,9 +51,10 @@ impl Osft {
     /// optimizer, multiply by `weight.val()`, which applies the constraint.
     ///
     /// Returns `None` if the layer must compute the product itself: if the weight has no core, protects
-    /// nothing, is in the `weight` form or is stored in two bytes; if inputs, weight and core differ in type; or
-    /// if nothing is differentiated. It does not depend on how this crate was built: on a backend whose feature
-    /// (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more memory.
+    /// nothing, is in the `weight` form or is stored in two bytes; if weight and core differ in type, or inputs that are
+    /// not in bf16 (see [`linear_in`](Self::linear_in)); or if nothing is differentiated. On a backend whose feature
+    /// (`flex`, `ndarray`, `wgpu`, `cuda`) is off, Burn's own operations compute the same, with more memory; inputs in bf16
+    /// are left to the layer there.
     ///
     /// # Shapes
     /// - `weight`: `[d_in, d_out]`
