@@ -61,7 +61,7 @@ fn a_search_keeps_what_it_ran_and_its_choice_is_a_file_of_settings() {
         assert!(json(&out.join(name))["wall_seconds"].as_f64().unwrap() > 0.0);
     }
     let page = fs::read_to_string(out.join("report.md")).unwrap();
-    assert!(page.contains("no test row was read"), "{page}");
+    assert!(page.contains("no test row was scored"), "{page}");
 
     // A second time there is nothing to do, and the files are the same.
     let times = |folder: &Path| -> Vec<_> {

@@ -243,7 +243,11 @@ impl PlannedRun {
     fn ended(&self, folder: &RunFolder) -> Result<Option<Ended>> {
         let scored = RunResult::read(folder, &self.stem)?;
         let ended = match scored {
-            Some(result) => Some(Ended::Scored(Box::new(result))),
+            Some(mut result) => {
+                // Whether its rate was searched is said by the settings of now: it is no part of what a run is known by.
+                result.tuned = Some(self.config.is_tuned(&self.method));
+                Some(Ended::Scored(Box::new(result)))
+            }
             None => DivergedRun::read(folder.path(), &self.stem)?
                 .map(|run| Ended::Diverged(Box::new(run))),
         };

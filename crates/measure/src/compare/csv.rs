@@ -1,7 +1,7 @@
 //! Every planned run of a comparison as CSV.
 
 use anyhow::Result;
-use continual::metrics;
+use continual::{Protocol, ResultMatrix, metrics};
 use report::page::LabelFigures;
 use report::record::RunResult;
 
@@ -83,13 +83,18 @@ pub fn csv(entries: &[Entry]) -> Result<String> {
 fn figures(run: &RunResult) -> Result<Vec<Option<f64>>> {
     let matrix = run.matrix()?;
     let labels = LabelFigures::of(run);
+    // What changes from task to task has no meaning where tasks are not learned one after another.
+    let sequential = |figure: fn(&ResultMatrix) -> Option<f64>| match run.protocol {
+        Protocol::Sequential => figure(&matrix),
+        Protocol::Independent | Protocol::Joint => None,
+    };
     let own: [_; FIGURES.len()] = [
         metrics::average_accuracy(&matrix),
-        metrics::backward_transfer(&matrix),
-        metrics::forward_transfer(&matrix),
-        metrics::forgetting(&matrix),
-        metrics::learning_accuracy(&matrix),
-        kept(&matrix),
+        sequential(metrics::backward_transfer),
+        sequential(metrics::forward_transfer),
+        sequential(metrics::forgetting),
+        sequential(metrics::learning_accuracy),
+        sequential(kept),
         run.general.map(|(before, _)| before),
         run.general.map(|(_, after)| after),
         in_format(run),

@@ -49,7 +49,9 @@ fn drawn(
         .filter(|entry| entry.is_sequential())
         .map(|entry| {
             let seeds = entry.common_seeds();
-            let at = entry.rates.iter().filter_map(|at| at.over(&seeds));
+            // A rate at which a run diverged has no mean over the same seeds.
+            let whole = entry.rates.iter().filter(|at| at.diverged.is_empty());
+            let at = whole.filter_map(|at| at.over(&seeds));
             let point = |summary: Summary| Some((x(&summary)?, summary.sequential_figure(kept)?.0));
             Curve {
                 label: &entry.label,

@@ -46,10 +46,10 @@ pub fn csv(groups: &[Group<'_>]) -> Result<String> {
             };
             row.push(summary.runs[0].trainable_parameters.to_string());
             let figures = [
-                summary.figure(metrics::learning_accuracy),
-                summary.figure(metrics::retention),
+                summary.sequential_figure(metrics::learning_accuracy),
+                summary.sequential_figure(metrics::retention),
                 summary.figure(metrics::average_accuracy),
-                summary.figure(metrics::backward_transfer),
+                summary.sequential_figure(metrics::backward_transfer),
                 summary.general_after(),
             ];
             for figure in figures {

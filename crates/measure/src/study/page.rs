@@ -8,7 +8,7 @@ use anyhow::Result;
 use continual::metrics;
 
 use report::page::{
-    empty_table, likelihood_section, meanings, several_revisions, summarize, with_numbers,
+    Summary, empty_table, likelihood_section, meanings, several_revisions, summarize, with_numbers,
 };
 use report::picture::{Curve, CurvesPicture, curves};
 use report::record::{DivergedRun, Manifest, RunResult};
@@ -21,8 +21,8 @@ use crate::batch::own_folder;
 
 const LEGEND: &str = "\
 Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
-`100/(T-1) Σ_{j<T} R[T][j] / R[j][j]`: the share of it that is left after the last task. AA, BWT: as \
-in every report. General: the knowledge probe after the last task, where it was asked. Free: degrees of freedom \
+`100/(T-1) Σ_{j<T} R[T][j] / R[j][j]`: the share of it that is left after the last task, over the tasks of which something \
+was learned. Both and BWT are of methods that learn one task after another. AA, BWT: as in every report. General: the knowledge probe after the last task, where it was asked. Free: degrees of freedom \
 that training had, of the targets' (for plain fine-tuning: of all). ± is the standard deviation over seeds. In bold, \
 for every variant, the learning rate with the highest AA among those with as many seeds as any of its rates and \
 without a run that diverged.";
@@ -55,6 +55,11 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
         }
         groups.extend(grouped((variant, label), &plan.seeds, &own, &diverged)?);
     }
+    let of_plan: Vec<Summary> = summaries
+        .iter()
+        .zip(&shown)
+        .filter_map(|(summary, shown)| shown.then(|| summary.clone()))
+        .collect();
     let stray = summaries.iter().zip(&shown).filter(|(_, shown)| !**shown);
     let stray: usize = stray.map(|(summary, _)| summary.runs.len()).sum();
     if stray > 0 {
@@ -79,7 +84,7 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     let shown = groups.iter().flat_map(Group::scored);
     let meanings = meanings(shown);
     writeln!(page, "{}\n\n{LEGEND}{meanings}\n", table(&groups, true))?;
-    if let Some(section) = likelihood_section(&summaries) {
+    if let Some(section) = likelihood_section(&of_plan) {
         page.push_str(&section);
     }
     for run in &diverged {
@@ -152,10 +157,10 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
                 format!("{:e}", summary.learning_rate),
                 at.seeds(),
                 summary.runs[0].trainable_parameters.to_string(),
-                shown(summary.figure(metrics::learning_accuracy)),
-                shown(summary.figure(metrics::retention)),
+                shown(summary.sequential_figure(metrics::learning_accuracy)),
+                shown(summary.sequential_figure(metrics::retention)),
                 shown(summary.figure(metrics::average_accuracy)),
-                shown(summary.figure(metrics::backward_transfer)),
+                shown(summary.sequential_figure(metrics::backward_transfer)),
                 shown(summary.general_after()),
             ];
             let own = columns.iter().map(|figure| summary.method_cell(figure));
@@ -174,8 +179,8 @@ fn picture(name: &str, groups: &[Group<'_>]) -> Result<Option<String>> {
         .map(|group| {
             let (mut points, mut spread) = (Vec::new(), Vec::new());
             for summary in group.scored() {
-                let learning = summary.figure(metrics::learning_accuracy);
-                let retained = summary.figure(metrics::retention);
+                let learning = summary.sequential_figure(metrics::learning_accuracy);
+                let retained = summary.sequential_figure(metrics::retention);
                 if let (Some((x, _)), Some((y, deviation))) = (learning, retained) {
                     points.push((x, y));
                     spread.push(deviation);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use continual::{ResultMatrix, metrics};
+use continual::{Protocol, ResultMatrix, metrics};
 use runs::settings::RunConfig;
 use toml::{Table, Value};
 
@@ -19,9 +19,9 @@ pub struct Outcome<'a> {
     pub trial: &'a Trial,
     /// AA on the validation rows; `None` if a run diverged.
     pub accuracy: Option<f64>,
-    /// BWT; `None` if a run diverged or there is only one task.
+    /// BWT; `None` if a run diverged, there is only one task, or tasks are not learned one after another.
     pub transfer: Option<f64>,
-    /// Mean score right after each task.
+    /// Mean score right after each task; `None` as for BWT.
     pub learning: Option<f64>,
     /// Runs that diverged.
     pub diverged: usize,
@@ -34,10 +34,13 @@ impl<'a> Outcome<'a> {
     ///
     /// If a result has an incomplete matrix.
     pub fn new(trial: &'a Trial, runs: &[Ended]) -> Result<Self> {
-        let (mut matrices, mut diverged) = (Vec::new(), 0);
+        let (mut matrices, mut diverged, mut sequential) = (Vec::new(), 0, true);
         for run in runs {
             match run {
-                Ended::Scored(result) => matrices.push(result.matrix()?),
+                Ended::Scored(result) => {
+                    sequential &= result.protocol == Protocol::Sequential;
+                    matrices.push(result.matrix()?);
+                }
                 Ended::Diverged(_) => diverged += 1,
             }
         }
@@ -49,8 +52,8 @@ impl<'a> Outcome<'a> {
         Ok(Self {
             trial,
             accuracy: mean(metrics::average_accuracy),
-            transfer: mean(metrics::backward_transfer),
-            learning: mean(metrics::learning_accuracy),
+            transfer: mean(metrics::backward_transfer).filter(|_| sequential),
+            learning: mean(metrics::learning_accuracy).filter(|_| sequential),
             diverged,
         })
     }
@@ -90,8 +93,12 @@ pub fn tuned(
         };
         let trial = best.trial;
         text.push_str(&format!("{method} = {:e}\n", trial.rate));
-        let mark = trial.config.tuned_for(method)?;
-        marks.push_str(&format!("{method} = \"{mark}\"\n"));
+        let rates = outcomes.iter().map(|outcome| outcome.trial);
+        let mut rates = rates.filter(|other| other.method == *method);
+        if rates.any(|other| other.rate != trial.rate) {
+            let mark = trial.config.tuned_for(method)?;
+            marks.push_str(&format!("{method} = \"{mark}\"\n"));
+        }
         // A setting inside a table is written with what stands beside it: some tables are one choice.
         let prefix = format!("methods.{method}.");
         let mut own = Table::new();

@@ -9,7 +9,7 @@ use super::trial::Search;
 
 const LEGEND: &str = "\
 AA `1/T Σ R[T][j]`, BWT `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])` and learning `1/T Σ R[j][j]` on the validation \
-rows, means over orders and seeds; no test row was read. A trial of which a run diverged has no scores and \
+rows, means over orders and seeds; no test row was scored. A trial of which a run diverged has no scores and \
 cannot be chosen. In bold, the chosen trial of every method: the one with the highest AA.";
 
 /// All trials, method by method.
