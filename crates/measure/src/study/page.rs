@@ -55,11 +55,8 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
         }
         groups.extend(grouped((variant, label), &plan.seeds, &own, &diverged)?);
     }
-    let of_plan: Vec<Summary> = summaries
-        .iter()
-        .zip(&shown)
-        .filter_map(|(summary, shown)| shown.then(|| summary.clone()))
-        .collect();
+    let of_plan = summaries.iter().zip(&shown).filter(|(_, shown)| **shown);
+    let of_plan: Vec<Summary> = of_plan.map(|(summary, _)| summary.clone()).collect();
     let stray = summaries.iter().zip(&shown).filter(|(_, shown)| !**shown);
     let stray: usize = stray.map(|(summary, _)| summary.runs.len()).sum();
     if stray > 0 {
