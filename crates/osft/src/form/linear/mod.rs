@@ -109,7 +109,10 @@ impl Osft {
         }
         let [d_in, d_out] = base.dims();
         let tokens = x.dims().iter().product::<usize>() / d_in.max(1);
-        let plan = Plan::new(constraint, [d_in, d_out], tokens, kept);
+        let plan = Plan {
+            dtype: Some(dtype),
+            ..Plan::new(constraint, [d_in, d_out], tokens, kept)
+        };
         // A split that protects nothing leaves an ordinary weight.
         constraint.input.basis().or(constraint.output.basis())?;
         #[cfg(any(
@@ -119,7 +122,7 @@ impl Osft {
             feature = "cuda"
         ))]
         if ops::are_built_for(&core.device().inner()) {
-            return ops::product(x, base, core, constraint, plan.in_type(dtype));
+            return ops::product(x, base, core, constraint, plan);
         }
         (!mixed).then(|| composed::product(x, base, core, constraint, plan))
     }

@@ -44,11 +44,3 @@ pub struct Plan {
     /// The type of products with rows; that of the core if `None`.
     pub dtype: Option<DType>,
 }
-
-impl Plan {
-    /// The plan with a type of its products with rows.
-    pub(super) fn in_type(self, dtype: DType) -> Self {
-        let dtype = Some(dtype);
-        Self { dtype, ..self }
-    }
-}
