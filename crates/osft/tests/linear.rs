@@ -49,6 +49,22 @@ fn moved(layer: Linear, osft: &Osft, seed: u64) -> Linear {
     optimizer.step(0.5, layer, grads)
 }
 
+/// A layer that is split and prepared, with its core moved away from zero.
+fn prepared(
+    seed: u64,
+    [d_in, d_out]: [usize; 2],
+    share: f64,
+    precision: BasePrecision,
+    device: &Device,
+) -> Linear {
+    let layer = linear(seed, d_in, d_out, device);
+    let config = OsftConfig::new()
+        .with_protected_share(share)
+        .with_base_precision(precision);
+    let osft = Osft::split(&layer, &config).unwrap();
+    moved(osft.prepare(layer).unwrap(), &osft, seed + 5)
+}
+
 /// The result, the gradient of `x` and the gradient of the core.
 fn derivatives(layer: &Linear, x: &Tensor<3>, y: Tensor<3>, seed: u64) -> [Tensor<2>; 3] {
     let [d_in, d_out] = layer.weight.dims();
@@ -79,12 +95,7 @@ fn derivatives_equal_those_of_the_layer() {
         for (seed, [d_in, d_out]) in SHAPES.into_iter().enumerate() {
             for share in [0.1, 0.3, 0.6, 0.8, 0.95] {
                 let seed = 10 * seed as u64;
-                let layer = linear(seed, d_in, d_out, &device);
-                let config = OsftConfig::new()
-                    .with_protected_share(share)
-                    .with_base_precision(precision);
-                let osft = Osft::split(&layer, &config).unwrap();
-                let layer = moved(osft.prepare(layer).unwrap(), &osft, seed + 5);
+                let layer = prepared(seed, [d_in, d_out], share, precision, &device);
                 for tokens in [FEW_TOKENS, TOKENS] {
                     let x = rows_of(tokens, seed + 1, d_in, &device).require_grad();
                     let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);
@@ -119,12 +130,7 @@ fn inputs_in_bf16_have_products_in_bf16_and_a_core_gradient_in_f32() {
             (0.95, BasePrecision::Bf16),
         ] {
             let seed = 10 * seed as u64;
-            let layer = linear(seed, d_in, d_out, &device);
-            let config = OsftConfig::new()
-                .with_protected_share(share)
-                .with_base_precision(precision);
-            let osft = Osft::split(&layer, &config).unwrap();
-            let layer = moved(osft.prepare(layer).unwrap(), &osft, seed + 5);
+            let layer = prepared(seed, [d_in, d_out], share, precision, &device);
             for tokens in [FEW_TOKENS, TOKENS] {
                 let x = rows_of(tokens, seed + 1, d_in, &device).require_grad();
                 let whole = derivatives(&layer, &x, layer.forward(x.clone()), seed + 2);

@@ -176,8 +176,8 @@ fn duration(seconds: f64) -> String {
 
 /// Free memory in bytes, as Linux estimates it and a container allows it; `None` for a device with memory of its own.
 fn available(backend: Backend) -> Option<u64> {
-    match backend {
-        Backend::Wgpu | Backend::Cuda => None,
-        _ => runs::memory::available(),
+    match backend.is_processor() {
+        true => runs::memory::available(),
+        false => None,
     }
 }

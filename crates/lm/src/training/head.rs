@@ -4,9 +4,42 @@
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::loss::negative_log_likelihood;
+use crate::ops::{MixedPrecision, in_type, linear};
 
 /// Number of logits that exist at a time (16 MB each for logits, their logarithms and their gradient).
 const LOGITS: usize = 1 << 22;
+
+/// The product of an output head's weight with hidden states, in some precision.
+pub(crate) struct HeadProduct<'a> {
+    weight: &'a dyn Fn() -> Tensor<2>,
+    /// The weight in the type of the product. `None` if it trains: it is then made anew for every piece, since the backward
+    /// pass of one piece consumes what led to it.
+    constant: Option<Tensor<2>>,
+    precision: MixedPrecision,
+}
+
+impl<'a> HeadProduct<'a> {
+    /// The product with what `weight` returns: `[hidden, vocabulary]`.
+    pub(crate) fn new(weight: &'a dyn Fn() -> Tensor<2>, precision: MixedPrecision) -> Self {
+        Self {
+            constant: precision.of_constant(weight()),
+            weight,
+            precision,
+        }
+    }
+
+    /// Logits, in the type of the hidden states.
+    ///
+    /// # Shapes
+    /// - `hidden`: `[n, hidden]`
+    /// - output: `[n, vocabulary]`
+    pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let dtype = hidden.dtype();
+        let weight = self.constant.clone().unwrap_or_else(self.weight);
+        let logits = linear(hidden, weight, self.precision.of_products(dtype));
+        in_type(logits, dtype)
+    }
+}
 
 /// The output head of a model, and the scale of the loss.
 pub(crate) struct Head<'a> {

@@ -6,5 +6,5 @@ mod loss;
 
 pub use backpropagation::{Backpropagation, GradientSink};
 pub(crate) use backpropagation::{BackwardPass, gradient_of, trains};
-pub(crate) use head::{Head, Targets};
+pub(crate) use head::{Head, HeadProduct, Targets};
 pub use loss::negative_log_likelihood;

@@ -8,7 +8,7 @@ mod start;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use evaluate::{course, page};
 use lm::ExportPrecision;
 use report::page::{
@@ -71,32 +71,27 @@ impl SequenceRequest<'_> {
     ///
     /// If its model was not kept, or models between it and the base model were not scored.
     fn check_complete(&self, planned: &PlannedJob<'_>, folder: &RunFolder) -> Result<()> {
-        let path = folder.path();
-        let lacks = |file: PathBuf| !file.exists();
-        let missing = [
-            (
-                "--save-model",
-                self.save_models && lacks(path.join(MODELS).join(&planned.stem)),
-            ),
-            (
-                "--interpolate",
-                !self.interpolate.is_empty() && lacks(path.join(line_file(&planned.stem))),
-            ),
-        ];
-        let ended = RunResult::read(folder, &planned.stem)?;
-        let Some(protocol) = ended.map(|result| result.protocol) else {
+        let Some(ended) = RunResult::read(folder, &planned.stem)? else {
             return Ok(());
         };
-        for (flag, missing) in missing {
-            let possible = flag != "--interpolate" || interpolation::has_line(protocol);
-            ensure!(
-                !(missing && possible),
-                "{flag}: {} has ended without it, and its model is gone; start a new run with it, or remove {}",
-                planned.label,
-                path.join(format!("result-{}.json", planned.stem)).display()
-            );
-        }
-        Ok(())
+        let there = |file: PathBuf| folder.path().join(file).exists();
+        let has_line = interpolation::has_line(ended.protocol);
+        let wants_line = !self.interpolate.is_empty() && has_line;
+        let flag = if self.save_models && !there(Path::new(MODELS).join(&planned.stem)) {
+            "--save-model"
+        } else if wants_line && !there(line_file(&planned.stem).into()) {
+            "--interpolate"
+        } else {
+            return Ok(());
+        };
+        bail!(
+            "{flag}: {} has ended without it, and its model is gone; start a new run with it, or remove {}",
+            planned.label,
+            folder
+                .path()
+                .join(format!("result-{}.json", planned.stem))
+                .display()
+        )
     }
 
     /// How `jobs` jobs are gone through.

@@ -2,6 +2,7 @@
 
 mod described;
 mod flags;
+mod given;
 
 use std::path::Path;
 
@@ -10,11 +11,12 @@ use finetune::carried;
 use finetune::settings::{COMMAND, learning_rate};
 use runs::Registries;
 use runs::sequence::resumed;
-use runs::settings::{Overrides, RunConfig, pair_as_table, read_toml};
+use runs::settings::{Overrides, RunConfig};
 use toml::{Table, Value};
 
 use self::described::Described;
 use self::flags::table_in;
+use self::given::Given;
 use super::finetune::{LearningArgs, RowsArgs};
 
 /// Share of the rows that is held out if nothing is said.
@@ -33,7 +35,7 @@ impl RowsArgs {
     pub fn config(&self, registries: &Registries) -> Result<RunConfig> {
         let mut flags = Table::new();
         self.put(&mut flags);
-        put_missing_rows(&mut flags, "check", &|_| Ok(false))?;
+        put_missing_rows(&mut flags, "check", &|_| false);
         let mut overrides = Overrides {
             flags,
             ..Overrides::default()
@@ -78,18 +80,18 @@ impl LearningArgs {
             flags: self.flags(rows)?,
             ..Overrides::default()
         };
+        let given = Given::read(overrides.file, overrides.set)?;
         if let Some(running) = running {
-            self.keep_of_run(running, &mut overrides.flags)?;
+            given.keep_of_run(running, &mut overrides.flags)?;
             let config = resumed(registries, COMMAND, running, &overrides)?;
             self.put_of_method(&config.compare[0], &mut overrides.flags)?;
             return resumed(registries, COMMAND, running, &overrides);
         }
         let name = self.task_name(rows)?;
-        let of_run = self.is_of_run()?;
         put_missing_rows(&mut overrides.flags, &name, &|key| match key {
-            "rows.task" | "rows.today" if of_run => self.pairs_set(key),
-            _ => self.sets(key),
-        })?;
+            "rows.task" | "rows.today" if given.is_of_run() => given.pairs_set(key),
+            _ => given.sets(key),
+        });
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
         ensure!(
             config.compare.len() == 1 && config.seeds.len() == 1,
@@ -98,7 +100,7 @@ impl LearningArgs {
         // The method may stand in a file or in a pair.
         self.put_of_method(&config.compare[0], &mut overrides.flags)?;
         let model = Described::open(&rows.model)?;
-        let typed = rows.max_length.is_some() || self.pairs_set("max_length")?;
+        let typed = rows.max_length.is_some() || given.pairs_set("max_length");
         fit_length(&config, &model, typed, &mut overrides.flags)?;
         ensure!(
             self.calibration_text.is_none() || !carried::has_learned(&model.folder),
@@ -108,11 +110,11 @@ impl LearningArgs {
         );
         let method = config.compare[0].clone();
         overrides.carried = carried::moments(registries, &model.folder, &method)?;
-        if self.lr.is_none() && !self.sets_rate(&method)? {
+        if self.lr.is_none() && !given.sets_rate(&method) {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
         }
-        if !self.no_packing && !self.sets("train.packing")? {
+        if !self.no_packing && !given.sets("train.packing") {
             let can_pack = Value::from(model.can_pack);
             table_in(&mut overrides.flags, "train").insert("packing".to_string(), can_pack);
         }
@@ -128,67 +130,6 @@ impl LearningArgs {
             }),
             false => config,
         }
-    }
-
-    /// Whether a file or a pair sets a setting, or a part of it.
-    fn sets(&self, key: &str) -> Result<bool> {
-        Ok(has(&self.file()?, key) || self.pairs_set(key)?)
-    }
-
-    /// Whether a pair sets a setting, or a part of it.
-    fn pairs_set(&self, key: &str) -> Result<bool> {
-        let tables = self.set.iter().map(|pair| pair_as_table(pair));
-        let tables: Vec<Table> = tables.collect::<Result<_>>()?;
-        Ok(tables.iter().any(|table| has(table, key)))
-    }
-
-    /// The settings of the file.
-    fn file(&self) -> Result<Table> {
-        match self.config.as_deref() {
-            Some(path) => read_toml(path),
-            None => Ok(Table::new()),
-        }
-    }
-
-    /// Whether the file was written by a run: it is complete, and names the task and the day of that run, which are not those
-    /// of this one.
-    fn is_of_run(&self) -> Result<bool> {
-        Ok(self.file()?.contains_key("benchmark"))
-    }
-
-    /// Keeps what a run that goes on has of its own, where a file of another run has something else.
-    fn keep_of_run(&self, running: &Path, flags: &mut Table) -> Result<()> {
-        if !self.is_of_run()? {
-            return Ok(());
-        }
-        let kept: Table = read_toml(&running.join("config.toml"))?;
-        let rows = table_in(flags, "rows");
-        for key in ["task", "today"] {
-            if let Some(value) = kept.get("rows").and_then(|rows| rows.get(key))
-                && !self.pairs_set(&format!("rows.{key}"))?
-            {
-                rows.entry(key).or_insert(value.clone());
-            }
-        }
-        let rates = kept.get("learning_rates").and_then(Value::as_table);
-        for (method, rate) in rates.into_iter().flatten() {
-            if !self.sets_rate(method)? {
-                table_in(flags, "learning_rates").insert(method.clone(), rate.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a file or a pair sets the learning rate of a method. The settings that a run wrote have a rate of every
-    /// method, and only that of its own was chosen for the model.
-    fn sets_rate(&self, method: &str) -> Result<bool> {
-        let key = format!("learning_rates.{method}");
-        let file = self.file()?;
-        let chosen = match file.get("compare").and_then(Value::as_array) {
-            Some(names) => names.iter().any(|name| name.as_str() == Some(method)),
-            None => true,
-        };
-        Ok((chosen && has(&file, &key)) || self.pairs_set(&key)?)
     }
 
     /// The task's name: that of the first file without its endings.
@@ -239,21 +180,8 @@ fn fit_length(config: &RunConfig, model: &Described, typed: bool, flags: &mut Ta
     Ok(())
 }
 
-/// Whether a table has a setting, or a part of it.
-fn has(table: &Table, key: &str) -> bool {
-    let mut parts = key.split('.');
-    let first = parts.next().and_then(|part| table.get(part));
-    parts
-        .fold(first, |value, part| value.and_then(|value| value.get(part)))
-        .is_some()
-}
-
 /// Completes the settings of the rows with their defaults, unless `sets` says that a file or a pair has them.
-fn put_missing_rows(
-    flags: &mut Table,
-    task: &str,
-    sets: &dyn Fn(&str) -> Result<bool>,
-) -> Result<()> {
+fn put_missing_rows(flags: &mut Table, task: &str, sets: &dyn Fn(&str) -> bool) {
     let today = chrono::Local::now()
         .date_naive()
         .format("%Y-%m-%d")
@@ -267,9 +195,8 @@ fn put_missing_rows(
     ];
     let rows = table_in(flags, "rows");
     for (key, value) in defaults {
-        if !sets(&format!("rows.{key}"))? {
+        if !sets(&format!("rows.{key}")) {
             rows.entry(key).or_insert(value);
         }
     }
-    Ok(())
 }

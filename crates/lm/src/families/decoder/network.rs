@@ -14,9 +14,11 @@ use super::tables::Tables;
 use crate::generate::GenerationOptions;
 use crate::layers::{LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
-use crate::ops::{self, MixedPrecision, in_type};
+use crate::ops;
 use crate::text::Example;
-use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, Targets, trains};
+use crate::training::{
+    Backpropagation, BackwardPass, GradientSink, Head, HeadProduct, Targets, trains,
+};
 
 /// A decoder-only language model of any of the families that are described for it.
 #[derive(Module, Debug)]
@@ -203,7 +205,8 @@ impl Decoder {
     /// - `hidden`: `[n, hidden]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.logits_by(self.head_weight(), MixedPrecision::None, hidden)
+        let dtype = hidden.dtype();
+        self.divided(ops::linear(hidden, self.head_weight(), dtype))
     }
 
     /// # Shapes
@@ -215,24 +218,14 @@ impl Decoder {
         }
     }
 
-    /// Logits by a product of some precision, in the type of the hidden states.
+    /// Logits out of the head's products.
     ///
     /// # Shapes
-    /// - `weight`: `[hidden, vocabulary]`
-    /// - `hidden`: `[n, hidden]`
-    /// - output: `[n, vocabulary]`
-    fn logits_by(
-        &self,
-        weight: Tensor<2>,
-        precision: MixedPrecision,
-        hidden: Tensor<2>,
-    ) -> Tensor<2> {
-        let dtype = hidden.dtype();
-        let logits = ops::linear(hidden, weight, precision.of_products(dtype));
-        let logits = in_type(logits, dtype);
+    /// - `products` and output: `[n, vocabulary]`
+    fn divided(&self, products: Tensor<2>) -> Tensor<2> {
         match self.parts.multipliers.logits_divisor {
-            1.0 => logits,
-            divisor => logits / divisor,
+            1.0 => products,
+            divisor => products / divisor,
         }
     }
 }
@@ -276,10 +269,9 @@ impl LanguageModel for Decoder {
             false => Batch::padded(examples),
         };
         let backward = BackwardPass::new(self, self.device(), sink);
-        // A weight that trains is made anew for every piece of the backward pass.
-        let constant = how.precision.of_constant(self.head_weight());
-        let weight = || constant.clone().unwrap_or_else(|| self.head_weight());
-        let apply = |hidden| self.logits_by(weight(), how.precision, hidden);
+        let weight = || self.head_weight();
+        let product = HeadProduct::new(&weight, how.precision);
+        let apply = |hidden| self.divided(product.logits(hidden));
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&batch, &head, how, backward);

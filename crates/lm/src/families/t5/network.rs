@@ -13,9 +13,9 @@ use super::stack::{Decoder, Encoder};
 use crate::generate::GenerationOptions;
 use crate::layers::{Branches, LayerCache, LinearApplier, LinearMap, Observer, padded};
 use crate::model::{LanguageModel, TokenLosses};
-use crate::ops::{self, MixedPrecision, in_type};
+use crate::ops;
 use crate::text::Example;
-use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, trains};
+use crate::training::{Backpropagation, BackwardPass, GradientSink, Head, HeadProduct, trains};
 
 /// A T5 encoder-decoder model: encodes a prompt and decodes an answer.
 #[derive(Module, Debug)]
@@ -163,7 +163,8 @@ impl T5 {
     /// - `hidden`: `[n, d_model]`
     /// - output: `[n, vocabulary]`
     pub(super) fn head(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.logits_by(self.head_weight(), MixedPrecision::None, hidden)
+        let dtype = hidden.dtype();
+        ops::linear(self.scaled(hidden), self.head_weight(), dtype)
     }
 
     /// # Shapes
@@ -175,25 +176,15 @@ impl T5 {
         }
     }
 
-    /// Logits by a product of some precision, in the type of the hidden states.
+    /// Hidden states as the head reads them.
     ///
     /// # Shapes
-    /// - `weight`: `[d_model, vocabulary]`
-    /// - `hidden`: `[n, d_model]`
-    /// - output: `[n, vocabulary]`
-    fn logits_by(
-        &self,
-        weight: Tensor<2>,
-        precision: MixedPrecision,
-        hidden: Tensor<2>,
-    ) -> Tensor<2> {
-        let hidden = match self.config.scales_decoder_outputs() {
+    /// - `hidden` and output: `[n, d_model]`
+    fn scaled(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match self.config.scales_decoder_outputs() {
             true => hidden * (self.config.d_model as f64).powf(-0.5),
             false => hidden,
-        };
-        let dtype = hidden.dtype();
-        let logits = ops::linear(hidden, weight, precision.of_products(dtype));
-        in_type(logits, dtype)
+        }
     }
 
     /// # Shapes
@@ -270,10 +261,9 @@ impl LanguageModel for T5 {
         let targets = targets(examples);
         let rows = self.rows(examples);
         let backward = BackwardPass::new(self, self.device(), sink);
-        // A weight that trains is made anew for every piece of the backward pass.
-        let constant = how.precision.of_constant(self.head_weight());
-        let weight = || constant.clone().unwrap_or_else(|| self.head_weight());
-        let apply = |hidden| self.logits_by(weight(), how.precision, hidden);
+        let weight = || self.head_weight();
+        let product = HeadProduct::new(&weight, how.precision);
+        let apply = |hidden| product.logits(self.scaled(hidden));
         let head = self.scaled_head(&apply, how.scale);
         if how.activation_checkpointing {
             return self.gradients_by_block(&rows, &targets, &head, how, backward);
