@@ -137,12 +137,15 @@ fn a_run_that_is_killed_anywhere_ends_with_the_same_table() {
                 }
             };
             let found = findings(&killed.path().join("run"));
-            assert_eq!(found, expected, "{method} killed at {percent} %");
-            assert_eq!(
-                table(&again),
-                table(&shown),
-                "{method} killed at {percent} %"
-            );
+            let when = format!("{method} killed at {percent} %");
+            let names = |files: &[(String, String)]| -> Vec<String> {
+                files.iter().map(|(name, _)| name.clone()).collect()
+            };
+            assert_eq!(names(&found), names(&expected), "{when}");
+            for ((name, found), (_, expected)) in found.iter().zip(&expected) {
+                assert_eq!(found, expected, "{name}, {when}");
+            }
+            assert_eq!(table(&again), table(&shown), "{when}");
         }
         // However busy the machine is, not all of them come before or after all that is saved.
         assert!(in_the_middle > 0, "{method} was never killed in the middle");

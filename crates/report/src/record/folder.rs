@@ -1,12 +1,10 @@
 //! The folder of a run.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use atomic_write_file::AtomicWriteFile;
 
-use super::check_writable;
+use super::{check_writable, flush_entry};
 
 /// Default parent folder of runs.
 const DEFAULT_PARENT: &str = "runs";
@@ -98,13 +96,14 @@ impl RunFolder {
     ///
     /// If the folder cannot be written; an existing file then stays as it was.
     pub fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
-        let path = self.0.join(name);
-        AtomicWriteFile::open(&path)
-            .and_then(|mut file| file.write_all(contents).and_then(|()| file.commit()))
-            .with_context(|| format!("cannot write {}", path.display()))
+        self.write_with(name, |unfinished| {
+            std::fs::write(unfinished, contents)
+                .with_context(|| format!("cannot write {}", self.0.join(name).display()))
+        })
     }
 
-    /// Writes a file completely or not at all; `write` fills it at the path that it receives.
+    /// Writes a file completely or not at all; `write` fills it at the path that it receives. A process that
+    /// is killed leaves at most what [`take_up`](Self::take_up) removes.
     ///
     /// # Errors
     ///
@@ -117,10 +116,10 @@ impl RunFolder {
         let unfinished = scratch.path().join(name);
         write(&unfinished)?;
         let path = self.0.join(name);
-        std::fs::File::open(&unfinished)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| std::fs::rename(&unfinished, &path))
-            .with_context(|| format!("cannot write {}", path.display()))
+        flush_entry(&unfinished)?;
+        std::fs::rename(&unfinished, &path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        flush_entry(&self.0)
     }
 }
 
