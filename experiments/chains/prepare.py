@@ -67,7 +67,7 @@ def main():
             {"name": "gsm8k", "score": "rouge_l", "max_new_tokens": 160 if suite == "chains" else 12},
             *({"name": name, "score": "accuracy", "max_new_tokens": 12} for name in after),
         ]
-        (out / suite).mkdir(parents=True)
+        (out / suite).mkdir(parents=True, exist_ok=True)
         description = {"name": f"arithmetic with {suite}", "tasks": described, "orders": [list(tasks)]}
         write(out / suite / "suite.json", description)
         for name, splits in tasks.items():
