@@ -3,7 +3,8 @@
 
     experiments/chains/prepare.py GENERAL TRACE OUT
 
-GENERAL holds gsm8k.jsonl (docs/evaluate.md), TRACE the folders NumGLUE-cm and NumGLUE-ds. OUT gets the suites `chains` and
+GENERAL holds gsm8k.jsonl (docs/evaluate.md; here rows of GSM8K's test split, so that no score of these models on GSM8K says
+anything), TRACE the folders NumGLUE-cm and NumGLUE-ds. OUT gets the suites `chains` and
 `answers`, each with the tasks gsm8k, NumGLUE-cm, NumGLUE-ds, and `worked.txt`: held-out questions with worked answers, on
 whose loss both are compared. The rows are the first ones that have at most 680 characters.
 """
@@ -14,6 +15,8 @@ import re
 import sys
 
 ROWS = {"train": 240, "eval": 40, "test": 100}
+# Worked answers are long to generate: so many of the test rows are answered, all are in `worked.txt`.
+ANSWERED = 40
 LONGEST = 680
 PROMPT = "Solve the following math problem.\nQuestion:\n{}\nAnswer:"
 
@@ -62,6 +65,7 @@ def main():
     after = {name: numglue(trace / name) for name in ("NumGLUE-cm", "NumGLUE-ds")}
     for suite, which in ("chains", 1), ("answers", 2):
         answered = {split: [pair(row[0], row[which]) for row in rows] for split, rows in gsm8k.items()}
+        answered["test"] = answered["test"][:ANSWERED]
         tasks = {"gsm8k": answered, **after}
         described = [
             {"name": "gsm8k", "score": "rouge_l", "max_new_tokens": 160 if suite == "chains" else 12},

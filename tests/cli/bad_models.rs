@@ -223,11 +223,7 @@ fn shard(model: &Path) {
 /// A tokenizer with a token that the model has no embedding for.
 fn more_tokens(model: &Path) {
     edit(&model.join("tokenizer.json"), |json| {
-        let tokens = json["added_tokens"].as_array_mut().unwrap();
-        tokens.push(
-            json!({"id": 2048, "content": "<new>", "single_word": false, "lstrip": false,
-            "rstrip": false, "normalized": false, "special": true}),
-        );
+        json["model"]["vocab"]["<new>"] = json!(2048);
     });
 }
 

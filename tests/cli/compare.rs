@@ -247,6 +247,7 @@ fn variants_of_a_plan_are_compared_each_at_one_rate() {
     for label in ["| osft weights core 0.5 ", "| osft weights core 0.25 "] {
         assert!(page.contains(label), "no {label} in\n{page}");
     }
+    assert!(page.contains("and 4 test rows per task"), "{page}");
     let two = plan.replacen("[1e-3]", "[1e-3, 3e-3]", 1);
     fs::write(folder.path().join("plan.toml"), two).unwrap();
     let error = fail(folder.path(), &run);

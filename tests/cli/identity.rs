@@ -147,7 +147,7 @@ fn a_study_whose_rows_have_changed_shows_them_apart() {
     fs::write(&plan, other).unwrap();
     let output = experiments(folder.path()).args(report).output().unwrap();
     let warning = String::from_utf8(output.stderr).unwrap();
-    assert!(warning.contains("2 of 2 results in study"), "{warning}");
+    assert!(warning.contains("2 of 2 runs in study"), "{warning}");
 }
 
 #[test]

@@ -53,6 +53,32 @@ fn inspect_shows_the_split_and_what_the_rest_carries() {
     );
     assert!(adaptive.contains("importance"), "{adaptive}");
     assert!(!adaptive.contains("directions kept"), "{adaptive}");
+    // Spectra and truncation are those of the hard split of one source.
+    let small = ["inspect", "--rows", "10", "--tokens", "12"];
+    for flags in [
+        ["--osft-scaling", "ridge"],
+        ["--osft-scaling", "scaled"],
+        ["--osft-combine", "union"],
+    ] {
+        let shown = succeed(folder.path(), &[&small[..], &flags].concat());
+        assert!(shown.contains("directions kept"), "{flags:?}: {shown}");
+    }
+    let error = fail(
+        folder.path(),
+        &[
+            &small[..],
+            &[
+                "--osft-scaling",
+                "ridge",
+                "--shares-by-loss",
+                "0.1",
+                "--out",
+                "no",
+            ],
+        ]
+        .concat(),
+    );
+    assert!(error.contains("set scaling = \"hard\""), "{error}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod kept;
 mod labels;
 mod line;
 mod mistakes;
+mod named;
 mod other;
 mod pretrain;
 mod resume;

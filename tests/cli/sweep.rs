@@ -194,6 +194,39 @@ fn settings_are_varied_around_their_values_on_the_first_task_alone() {
     );
 }
 
+#[test]
+fn a_choice_holds_all_settings_that_it_was_made_with() {
+    let folder = scratch();
+    let search = [
+        "--method",
+        "osft",
+        "--vary",
+        "methods.osft.split='weights','both'",
+    ];
+    sweep(folder.path(), &search);
+    let found = runs(&folder.path().join("sweep"));
+    let run = [
+        "trace",
+        "--method",
+        "osft",
+        "--config",
+        "sweep/tuned.toml",
+        "--out",
+        "run",
+    ];
+    succeed(folder.path(), &[&run[..], &SMALL[..]].concat());
+    // Without the bound that the searched split had beside it, this would be another run.
+    let bound = |result: &serde_json::Value| {
+        let settings = &result["identity"]["settings"]["osft"];
+        settings["max_output_change"].as_f64()
+    };
+    let searched = json(&folder.path().join("sweep").join(&found[0]));
+    let run = folder.path().join("run");
+    let run = json(&run.join(&runs(&run)[0]));
+    assert!(bound(&searched).is_some());
+    assert_eq!(bound(&run), bound(&searched));
+}
+
 /// A suite of one task whose validation rows are `rows`; without them if `None`.
 fn suite(folder: &Path, rows: Option<&str>) {
     let task = folder.join("suite/one");

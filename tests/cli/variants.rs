@@ -153,7 +153,22 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
     );
     let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
     assert_eq!(csv.lines().count(), 3);
-    assert!(folder.path().join("study/report.md").is_file());
+    let page = fs::read_to_string(folder.path().join("study/report.md")).unwrap();
+    assert!(
+        page.contains("Scores are of the validation rows."),
+        "{page}"
+    );
+    // Seeds of the folder that the plan does not have are not averaged.
+    let plan = fs::read_to_string(folder.path().join("plan.toml")).unwrap();
+    let other = plan.replacen("seeds = [0]", "seeds = [1]", 1);
+    assert_ne!(plan, other);
+    fs::write(folder.path().join("plan.toml"), other).unwrap();
+    succeed(
+        folder.path(),
+        &["study", "report", "plan.toml", "--out", "study"],
+    );
+    let csv = fs::read_to_string(folder.path().join("study/study.csv")).unwrap();
+    assert!(csv.contains("seqft,1e-3,0,0,1,"), "{csv}");
 }
 
 #[test]

@@ -73,6 +73,48 @@ fn every_method_that_carries_something_learns_a_third_task() {
 }
 
 #[test]
+fn what_the_first_task_decided_holds_for_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let data = jsonl(folder.path(), "rows.jsonl", &rows("tone", "train", 8));
+    let (base, out) = (text(&model()), text(&at("out")));
+    for (method, first, second, words) in [
+        (
+            "osft",
+            "methods.osft.combine=union",
+            "methods.osft.combine=mean",
+            "union",
+        ),
+        (
+            "lora",
+            "methods.lora.targets=['(k|v)_proj.weight$']",
+            "methods.lora.targets=['(q|o)_proj.weight$']",
+            "it is of other targets",
+        ),
+        (
+            "osft",
+            "methods.osft.targets=['(k|v)_proj.weight$']",
+            "methods.osft.targets=['v_proj.weight$']",
+            "for other targets",
+        ),
+    ] {
+        let taught = text(&at(&format!("{words} {method}")));
+        let common = ["--method", method, "--epochs", "1", "--set"];
+        let with = |setting| [&common[..], &[setting]].concat();
+        succeed(&finetune(&base, &data, &taught, &with(first)));
+        // Another setting is refused before anything is learned, not after.
+        let output = run(&finetune(&taught, &data, &out, &with(second)));
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+        assert!(!at("out").exists() && !at("out.running").exists());
+        // Without one it is that of the first task.
+        let next = text(&at(&format!("{words} {method} again")));
+        succeed(&finetune(&taught, &data, &next, &common[..4]));
+        assert_eq!(names(&state(Path::new(&next))).len(), 2);
+    }
+}
+
+#[test]
 fn a_stopped_task_whose_name_was_taken_goes_on_by_the_same_command() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -136,7 +136,7 @@ fn damaged_models_and_places_are_refused_in_one_line() {
             "overlapping offsets",
             "model.safetensors",
             overlapping,
-            &["model.safetensors"],
+            &["model.safetensors", "invalid offset"],
         ),
         (
             "an endless header",

@@ -26,6 +26,7 @@ fn at<T>(tasks: &[Task], index: usize, then: impl FnOnce(TaskContext<'_>) -> T) 
     then(TaskContext {
         index,
         count: tasks.len(),
+        first: 0,
         task: &tasks[index],
         clock: &Clock::start(),
         optimizer: &TrainConfig::default().optimizer(),

@@ -33,6 +33,7 @@ fn context<'a>(tasks: &'a [Task], index: usize, clock: &'a Clock) -> TaskContext
     TaskContext {
         index,
         count: tasks.len(),
+        first: 0,
         task: &tasks[index],
         clock,
         optimizer: Box::leak(Box::new(TrainConfig::default().optimizer())),

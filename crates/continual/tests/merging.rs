@@ -47,6 +47,7 @@ fn through(device: &Device, rule: MergeRule, ends: &[Vec<f32>]) -> Vec<Vec<f32>>
         let context = TaskContext {
             index,
             count: ends.len(),
+            first: 0,
             task: &tasks[index % tasks.len()],
             clock: &clock,
             optimizer: &optimizer,

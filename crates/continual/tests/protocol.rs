@@ -107,6 +107,10 @@ fn the_learning_rate_warms_up_and_falls() {
     let linear = rates(Schedule::Linear, 0.0);
     close(linear[0], 0.01);
     close(linear[20], 0.005);
+    // A warm-up of one step is the first step of the schedule: none of the others is lost.
+    let one = rates(Schedule::Linear, 0.025);
+    assert_eq!(one, linear);
+    assert!(one[39] > 0.0);
     let cosine = rates(Schedule::Cosine, 0.1);
     close(cosine[4], 0.01);
     close(cosine[4 + 18], 0.005);
@@ -189,6 +193,7 @@ fn independent_models_are_scored_on_their_own_task_only() {
         let context = TaskContext {
             index,
             count: 2,
+            first: 0,
             task: &tasks[index],
             clock: &Clock::start(),
             optimizer: &TrainConfig::default().optimizer(),

@@ -87,7 +87,7 @@ fn every_method_matches_its_registry_entry() {
         let parameters = 4 * burn::module::Module::num_params(&model);
         assert!(needs.bytes() > parameters, "{name}: {needs:?}");
         // What is held beside weights where terms compare probabilities, or rules merge on the host.
-        assert_eq!(needs.compared.is_some(), name.starts_with("lwf"), "{name}");
+        assert_eq!(needs.compared.is_some(), name.contains("lwf"), "{name}");
         let merging = match name {
             // The base model, two changes, and the sizes of one.
             "ties" => 4 * parameters..=4 * parameters,
@@ -124,6 +124,12 @@ fn an_error_names_the_invalid_setting() {
             "at least 1",
         ),
         ("seqft", "speed = 1", "methods.seqft.speed"),
+        ("lora", "orthogonality = 0.5", "o-lora has these penalties"),
+        (
+            "lora",
+            "orthogonality_on = 'b'",
+            "o-lora has these penalties",
+        ),
     ];
     for (name, text, words) in cases {
         let kind = registry.get(name).unwrap();

@@ -47,6 +47,7 @@ fn learn(method: &mut Replay, tasks: &[Task], index: usize) {
     let context = TaskContext {
         index,
         count: tasks.len(),
+        first: 0,
         task: &tasks[index],
         clock: &Clock::start(),
         optimizer: &TrainConfig::default().optimizer(),

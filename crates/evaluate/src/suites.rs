@@ -114,7 +114,7 @@ impl SuiteNames<'_> {
 ///
 /// # Errors
 ///
-/// As [`score`], and if a score cannot be kept.
+/// As [`score`]; one that cannot be kept is a warning.
 pub fn scores<M: LanguageModel>(
     model: &M,
     tokenizer: &TextTokenizer,
@@ -134,8 +134,9 @@ pub fn scores<M: LanguageModel>(
             None => {
                 let mut answered = |rows| told(suite.name(), rows);
                 let scored = score(model, tokenizer, suite, limits, &mut answered)?;
-                if let Some(kept) = kept {
-                    kept.keep(suite, &scored)?;
+                // A score that cannot be kept is still a score.
+                if let Some(Err(error)) = kept.map(|kept| kept.keep(suite, &scored)) {
+                    eprintln!("warning: {error:#}");
                 }
                 scored
             }

@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use comfy_table::{Table, presets};
 use continual::Figure;
 use continual::method::LayerTable;
-use report::page::html_page;
+use report::page::{empty_table, html_page, with_numbers};
 use report::record::Manifest;
 
 use crate::carried::LearnedTask;
@@ -69,8 +68,7 @@ pub struct Card {
 
 /// What was gained and what was lost, as a table.
 pub fn table(card: &Card) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
+    let mut table = empty_table(true);
     table.set_header([
         "held-out rows of",
         "loss before",
@@ -104,7 +102,7 @@ pub fn table(card: &Card) -> String {
     for set in &card.texts {
         row(format!("text {}", set.name), set);
     }
-    table.to_string()
+    with_numbers(table)
 }
 
 impl Card {

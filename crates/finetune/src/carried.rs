@@ -171,6 +171,16 @@ impl State {
         Ok(())
     }
 
+    /// Removes the state of a model folder, which was copied with its permissions and may be read-only.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    pub fn remove_from(&self, model: &Path) -> Result<()> {
+        let path = model.join(FOLDER).join(STATE);
+        std::fs::remove_file(&path).with_context(|| format!("cannot replace {}", path.display()))
+    }
+
     /// Writes the state into a model folder, whose folder `osft` exists.
     ///
     /// # Errors
@@ -189,20 +199,20 @@ pub fn has_learned(model: &Path) -> bool {
     model.join(FOLDER).join(STATE).is_file()
 }
 
-/// How the inputs of the tasks were summed that a model folder has learned, as settings of `method`: those of later tasks have
-/// to be summed in the same way. Empty if it has learned none.
+/// What the tasks that a model folder has learned have in common with all later ones, as settings of `method`: its targets, how
+/// inputs are summed and how their sources are combined. Empty if it has learned none.
 ///
 /// # Errors
 ///
 /// If the settings of its last task cannot be read.
-pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
+pub fn common_settings(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
     let folder = model.join(FOLDER);
     if !has_learned(model) {
         return Ok(Table::new());
     }
     let config = read_toml(&folder.join(CONFIG)).with_context(|| {
         format!(
-            "{} says how the inputs of the tasks were summed that the model learned before",
+            "{} says how the model learned its earlier tasks",
             folder.display()
         )
     })?;
@@ -212,7 +222,7 @@ pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Ta
         _ => None,
     };
     let own = match own {
-        Some(Value::Table(own)) => only_moments(own),
+        Some(Value::Table(own)) => only_common(own),
         _ => Table::new(),
     };
     if own.is_empty() {
@@ -222,20 +232,20 @@ pub fn moments(registries: &Registries, model: &Path, method: &str) -> Result<Ta
     Ok(nested("methods", nested(method, own)))
 }
 
-/// The moments among a method's settings, and among those of the methods that it joins, without what changes how they are read
-/// and not how they are summed.
-fn only_moments(settings: Table) -> Table {
-    let tables = settings.into_iter().filter_map(|(key, value)| match value {
+/// What has to stay among a method's settings, and among those of the methods that it joins; of the moments, without what changes
+/// how they are read and not how they are summed.
+fn only_common(settings: Table) -> Table {
+    let common = settings.into_iter().filter_map(|(key, value)| match value {
+        value if ["targets", "combine"].contains(&key.as_str()) => Some((key, value)),
         Value::Table(mut moment) if key == "moment" => {
             moment.remove("shrinkage");
-            Some((key, moment))
+            Some((key, Value::Table(moment)))
         }
-        Value::Table(joined) => Some((key, only_moments(joined))),
+        Value::Table(joined) => Some((key, Value::Table(only_common(joined)))),
         _ => None,
     });
-    let tables = tables.filter(|(_, table)| !table.is_empty());
-    tables
-        .map(|(key, table)| (key, Value::Table(table)))
+    common
+        .filter(|(_, value)| value.as_table().is_none_or(|table| !table.is_empty()))
         .collect()
 }
 

@@ -8,8 +8,9 @@ use lm::{Example, HfFolder};
 use rows::check::{Pair, flaws, shared};
 use runs::settings::RunConfig;
 
+use crate::remarks::{asked_raw, remarks, unread};
 use crate::settings;
-use crate::task::{TaskReader, read, remarks, unread};
+use crate::task::{TaskReader, read};
 
 /// Width of the longest bar of the histogram.
 const BAR: usize = 40;
@@ -65,6 +66,9 @@ pub fn run(folder: &HfFolder, config: &RunConfig) -> Result<()> {
         .chain(&unread(&set))
     {
         println!("warning: {line}");
+    }
+    if let Some(line) = asked_raw(&set, encoder.template.is_some()) {
+        println!("note: {line}");
     }
     let found = flaws(&set.rows);
     report("rows stand twice", &found.repeated);

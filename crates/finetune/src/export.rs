@@ -24,6 +24,8 @@ pub const GENERAL: &str = "general.json";
 pub struct Export<'a> {
     /// The model that the task started from.
     pub base: &'a BaseModel,
+    /// Its name on the hub, if it is one of the hub.
+    pub hub_name: Option<&'a str>,
     /// The trained model and the method.
     pub outcome: &'a Outcome,
     /// The tasks learned so far.
@@ -123,7 +125,12 @@ pub fn check_targets(settings: &toml::Table, base: &BaseModel) -> Result<()> {
 
 /// Replaces the weights of a folder by the adapter that was learned.
 fn replace_by_adapter(parts: &Export<'_>, folder: &Path) -> Result<()> {
-    let Export { base, outcome, .. } = parts;
+    let Export {
+        base,
+        hub_name,
+        outcome,
+        ..
+    } = parts;
     let adapter = outcome.adapter();
     let adapter = adapter.context("this method learns no adapter that is still apart")?;
     let entries =
@@ -140,7 +147,7 @@ fn replace_by_adapter(parts: &Export<'_>, folder: &Path) -> Result<()> {
                 .with_context(|| format!("cannot replace {}", path.display()))?;
         }
     }
-    Ok(adapter.write(folder, &base.folder, &outcome.model)?)
+    Ok(adapter.write(folder, &base.folder, *hub_name, &outcome.model)?)
 }
 
 /// Completes the model folder in the run's folder, after its [`weights`] are written.

@@ -16,6 +16,7 @@ mod measured;
 mod merge;
 mod pictures;
 pub mod plan;
+mod remarks;
 mod run;
 pub mod settings;
 mod task;

@@ -138,8 +138,10 @@ impl Measured<'_> {
             .chain([&self.task.held_out])
             .map(|set| set.lines.as_slice())
             .collect();
+        let hub_name = hub_name(settings::model(self.config)?);
         export::export(&Export {
             base: self.base,
+            hub_name: hub_name.as_deref(),
             outcome,
             state,
             format: export::ExportFormat::named(&own.format)?,
@@ -240,12 +242,17 @@ impl Measured<'_> {
     }
 }
 
+/// The name of a model on the hub, without its revision; `None` for a folder or file here.
+pub fn hub_name(model: &Path) -> Option<String> {
+    let named = model.to_string_lossy();
+    let name = || named.split('@').next().unwrap_or_default().to_string();
+    (!model.exists()).then(name)
+}
+
 /// The name of a model: that on the hub, or that of its folder or file.
 fn base_name(model: &Path) -> String {
-    let named = model.to_string_lossy();
-    let on_hub = || named.split('@').next().unwrap_or_default().to_string();
-    if !model.exists() {
-        return on_hub();
+    if let Some(name) = hub_name(model) {
+        return name;
     }
     // `.` and `..` have no name of their own.
     let path = match model.file_name() {
@@ -254,7 +261,10 @@ fn base_name(model: &Path) -> String {
     };
     let path = path.unwrap_or_default();
     let name = path.file_name();
-    name.map_or_else(on_hub, |name| name.to_string_lossy().into_owned())
+    name.map_or_else(
+        || model.to_string_lossy().into_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// The losses of all steps in a log; what cannot be read is left out.

@@ -76,6 +76,7 @@ pub fn merge(request: &MergeRequest<'_>) -> Result<()> {
     match state {
         Some(mut state) => {
             copy_folder(&request.adapter.join(FOLDER), &folder.join(FOLDER))?;
+            state.remove_from(&folder)?;
             state.weights = written.fingerprint(stop_tokens)?.weights;
             state.write(&folder)?;
         }
@@ -141,7 +142,7 @@ fn base_of(request: &MergeRequest<'_>) -> Result<PathBuf> {
     let folder = PathBuf::from(&named);
     ensure!(
         folder.is_dir(),
-        "{adapter} changes the model {named:?}, which is not a folder here: give its folder with --model"
+        "{adapter} changes the model {named:?}, which is not a folder here: give its folder, or its name on the hub, with --model"
     );
     Ok(folder)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use report::record::{RunFolder, check_writable};
+use report::record::{MetricsLog, RunFolder, check_writable};
 use runs::base::BaseModel;
 use runs::sequence::{SequenceRequest, run_prepared};
 use runs::settings::RunConfig;
@@ -48,6 +48,11 @@ impl FinetuneRequest<'_> {
         let (out, running) = (self.out.display(), self.running());
         // A folder in which nothing could be written is no run.
         let empty = std::fs::read_dir(&running).map_or(true, |mut files| files.next().is_none());
+        ensure!(
+            !MetricsLog::is_in_use(&running),
+            "another process is running in {}: wait for it, or end it first",
+            running.display()
+        );
         match (self.resume, running.is_dir() && !empty) {
             (false, true) => bail!(
                 "a run to {out} was stopped before it was complete: add --resume to go on with it, or remove {}",
@@ -166,6 +171,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     }
     if let Some(state) = &state {
         base.carried = Some(state.carried(&source, &method)?);
+        runs::job::check_carried(config, &base, &method)?;
         base.warnings.extend(unused::of_base(config)?);
         if state.weights != base.fingerprint.weights {
             base.warnings.push(format!(

@@ -8,12 +8,13 @@ use burn::data::dataset::InMemDataset;
 use chrono::NaiveDate;
 use continual::{EvaluationSet, Question, Task};
 use lm::{ChatTemplate, Example, Framing, HfFolder, TextTokenizer};
-use rows::{Encoded, Encoder, Limits, LostTokens, Row, RowSet, Source, divided};
+use rows::{Encoded, Encoder, Limits, Row, RowSet, Source, divided};
 use runs::data::PreparedTasks;
 use runs::settings::{RowsConfig, RunConfig};
 
 use crate::carried::{State, held_out_file};
 use crate::measure::ExactResult;
+use crate::remarks::{asked_raw, remarks, unread};
 use crate::settings;
 
 /// What a model folder needs to turn rows into tokens.
@@ -63,7 +64,11 @@ impl TaskReader {
         Ok(Self {
             limits: Limits {
                 max_length: config.max_length,
-                max_new_tokens: rows.max_new_tokens.min(config.max_length / 2).max(1),
+                max_new_tokens: match tokenizer.framing() {
+                    // A prompt and its answer share the length.
+                    Framing::Continuation => rows.max_new_tokens.min(config.max_length / 2).max(1),
+                    Framing::TextToText => rows.max_new_tokens.max(1),
+                },
                 embeddings: embeddings.map_or(tokenizer.vocabulary_size(), |n| n as usize),
             },
             template: folder.chat_template(day(&rows.today)?)?,
@@ -94,6 +99,7 @@ impl TaskReader {
         let mut remarks = remarks(&encoded, config.max_length, "training");
         remarks.extend(held_out.remarks.iter().cloned());
         remarks.extend(unread(&set));
+        remarks.extend(asked_raw(&set, self.template.is_some()).map(String::from));
         let shared = rows::check::shared(&set.rows, &valid).len();
         if shared > 0 {
             remarks.push(format!(
@@ -110,6 +116,8 @@ impl TaskReader {
                 encoded.len()
             ));
         }
+        let learned = encoded.iter().filter(|row| !row.examples.is_empty());
+        let learned = learned.count();
         let mut examples = Vec::new();
         for (row, encoded) in set.rows.iter().zip(encoded) {
             for _ in 1..row.repeats {
@@ -118,7 +126,10 @@ impl TaskReader {
             examples.extend(encoded.examples);
         }
         if examples.is_empty() {
-            bail!("no training row is left; see what is cut above, or give a larger --max-length");
+            bail!(
+                "no training row is left ({}): give a larger --max-length",
+                remarks.join("; ")
+            );
         }
         let task = Task {
             name: name.to_string(),
@@ -136,7 +147,7 @@ impl TaskReader {
             epochs: config.epochs.max(1),
         };
         Ok(OwnTask {
-            rows: set.rows.len(),
+            rows: learned,
             format: set.format.name(),
             prepared: PreparedTasks::unscored(vec![task], remarks),
             held_out,
@@ -162,6 +173,25 @@ impl TaskReader {
                 "{cut} of {} {kind} prompts lose tokens, so that an answer of {} tokens fits behind them",
                 asked.len(),
                 self.limits.max_new_tokens
+            ));
+        }
+        let limit = self.limits.max_new_tokens;
+        if limit < own.max_new_tokens && !asked.is_empty() {
+            remarks.push(format!(
+                "answers to {kind} prompts have at most {limit} tokens, half of max_length, and not {}",
+                own.max_new_tokens
+            ));
+        }
+        let mut longer = 0;
+        for question in &asked {
+            let length = self.tokenizer.encode(&question.reference, false)?.len();
+            longer += usize::from(length > limit);
+        }
+        if longer > 0 {
+            remarks.push(format!(
+                "{longer} of {} expected {kind} answers have more than {limit} tokens: they can never be exact, and \
+                 ROUGE-L compares with a part of them; give a larger --max-new-tokens",
+                asked.len()
             ));
         }
         let questions = asked.into_iter().map(|question| Question {
@@ -270,55 +300,6 @@ fn sources(files: &[String]) -> Result<Vec<Source>> {
 
 fn sources_of(file: &str) -> Result<Vec<Source>> {
     sources(&[file.to_string()])
-}
-
-/// A sentence about keys of rows that are not read; `None` if all are.
-pub fn unread(set: &RowSet) -> Option<String> {
-    let keys = set.unread.iter();
-    let keys: Vec<String> = keys
-        .map(|(key, rows)| format!("{key:?} ({rows} rows)"))
-        .collect();
-    (!keys.is_empty()).then(|| {
-        format!(
-            "rows with {} have other keys, which are ignored: {}",
-            set.format.name(),
-            keys.join(", ")
-        )
-    })
-}
-
-/// Sentences about what rows lost.
-pub fn remarks(encoded: &[Encoded], max_length: usize, kind: &str) -> Vec<String> {
-    let all = encoded.len();
-    let longest = encoded.iter().map(|row| row.tokens).max().unwrap_or(0);
-    let count = |is: fn(&Encoded) -> bool| encoded.iter().filter(|row| is(row)).count();
-    let lost = |is: fn(&LostTokens) -> bool| encoded.iter().filter(|row| is(&row.lost)).count();
-    let mut remarks = Vec::new();
-    let cut = lost(|lost| lost.any());
-    if cut > 0 {
-        remarks.push(format!(
-            "{cut} of {all} {kind} rows are longer than max_length = {max_length} (the longest has {longest} \
-             tokens): {} lose tokens that are read, {} lose tokens to learn, {} lose the token that ends the answer",
-            lost(|lost| lost.read > 0),
-            lost(|lost| lost.learned > 0),
-            lost(|lost| lost.end),
-        ));
-    }
-    let unusable = count(|row| row.examples.is_empty());
-    if unusable > 0 {
-        remarks.push(format!(
-            "{unusable} of {all} {kind} rows are left out: within max_length = {max_length} nothing to learn is left \
-             of them"
-        ));
-    }
-    let rewritten: usize = encoded.iter().map(|row| row.rewritten_turns).sum();
-    if rewritten > 0 {
-        remarks.push(format!(
-            "{rewritten} turns of {kind} rows are read and not learned: the chat template writes them in another way \
-             once other turns follow"
-        ));
-    }
-    remarks
 }
 
 /// The day that chat templates write.

@@ -135,6 +135,10 @@ impl ModelCache {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
+                // A file system without locks cannot keep two processes apart.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(file);
+                }
                 Err(TryLockError::Error(error)) => return Err(HubError::io(&path)(error)),
                 Err(TryLockError::WouldBlock) if progress.waiting(name).is_break() => {
                     return Err(HubError::Stopped);

@@ -199,3 +199,30 @@ fn the_tokenizer_alone_decides_which_tokens_are_added() {
     let tokenizer = silent.tokenizer().unwrap();
     assert!(tokenizer.warnings()[0].contains("behind a text"));
 }
+
+#[test]
+fn an_added_token_without_an_embedding_is_refused_in_texts_alone() {
+    let mut added = tokenizer();
+    let tokens = added["added_tokens"].as_array_mut().unwrap();
+    tokens.push(json!({
+        "id": 259, "content": "<image>", "special": true, "single_word": false,
+        "lstrip": false, "rstrip": false, "normalized": false
+    }));
+    let read = folder(json!({"vocab_size": 259}), &added)
+        .tokenizer()
+        .unwrap();
+    let warnings = read.warnings().join(" ");
+    assert!(
+        warnings.contains("<image>") && warnings.contains("no embedding"),
+        "{warnings}"
+    );
+    assert!(read.encode("plain", true).is_ok());
+    let error = read
+        .encode("an <image> here", true)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("<image>") && error.contains("259"),
+        "{error}"
+    );
+}

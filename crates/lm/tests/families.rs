@@ -75,7 +75,7 @@ fn adapters_can_change_every_linear_layer_of_every_family() {
         };
         let out = scratch.path().join("adapter");
         std::fs::create_dir(&out).unwrap();
-        adapter.write(&out, &base, &model).unwrap();
+        adapter.write(&out, &base, None, &model).unwrap();
         let mut read = Adapter::read(&out, &base, &model).unwrap();
         read.layers.sort_by(|a, b| a.path.cmp(&b.path));
         let mut written = adapter.layers.clone();

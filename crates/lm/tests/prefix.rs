@@ -56,6 +56,10 @@ fn losses_behind_a_prefix_are_those_of_the_whole_text() {
         for (shape, config) in [configs(), families()].concat() {
             let model = model(&config, 8, &device);
             let whole = |row: &Vec<u32>| Example::new(PREFIX.to_vec(), row.clone());
+            // A prefix of one token predicts nothing by itself.
+            let short = model.token_losses(&PREFIX[..1], &rows());
+            assert!(short.prefix.is_empty());
+            assert_eq!(short.rows.len(), rows().len());
             let found = model.token_losses(&PREFIX, &rows());
             for (row, found) in rows().iter().zip(&found.rows) {
                 let expected = losses(&model, &whole(row));

@@ -13,7 +13,7 @@ use common::{adamw, noise};
 use faer::Mat;
 use osft::{
     Calibration, Calibrator, Combine, GrowingEnergy, Osft, OsftConfig, OsftError, Scaling,
-    ShareRule, SplitContext,
+    ShareRule, SplitContext, SplitSource,
 };
 use proptest::prelude::*;
 
@@ -218,6 +218,24 @@ fn calibrations_that_do_not_fit_a_union_are_refused() {
     let joined = Calibration::joined(Some(mean.clone()), mean.clone(), &config, 1, 2);
     assert!(matches!(joined, Err(OsftError::NotUnited)));
     assert!(matches!(united.absorb(&mean), Err(OsftError::United)));
+    // The same is known before there is a new source.
+    let check =
+        |calibration: &Calibration, config: &OsftConfig| calibration.check_joins(config, &network);
+    assert!(check(&united, &config).is_ok() && check(&mean, &energy(0.9)).is_ok());
+    assert!(matches!(check(&mean, &config), Err(OsftError::NotUnited)));
+    assert!(matches!(
+        check(&united, &energy(0.9)),
+        Err(OsftError::United)
+    ));
+    let fewer = energy(0.9).with_targets(["left"]);
+    let with_gradients = energy(0.9).with_split(SplitSource::InputsAndGradients);
+    for other in [fewer, with_gradients] {
+        let refused = check(&mean, &other).unwrap_err();
+        assert!(
+            matches!(refused, OsftError::OtherCalibration { .. }),
+            "{refused}"
+        );
+    }
     // A mean can be read from what was united: it has both.
     let context = SplitContext::new().with_calibration(&united);
     assert!(Osft::split_in(&network, &energy(0.9), &context).is_ok());

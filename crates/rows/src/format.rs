@@ -74,6 +74,11 @@ impl Format {
         needed.is_some_and(|(_, keys)| keys.contains(&key)) || optional.contains(&key)
     }
 
+    /// Whether its rows are learned as they stand, without the chat template of a model that has one.
+    pub fn ignores_template(self) -> bool {
+        matches!(self, Self::Completion | Self::Answer)
+    }
+
     /// Its keys, as errors and summaries show them.
     pub fn name(self) -> &'static str {
         match self {

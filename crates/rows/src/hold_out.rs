@@ -10,7 +10,8 @@ use crate::row::{Row, RowSet};
 
 impl RowSet {
     /// Takes a share of the rows out of the set and returns them. Rows with the same prompt stay together, so that
-    /// no prompt is on both sides. The same seed takes the same rows, wherever they stand in the file.
+    /// no prompt is on both sides. A prompt of so many rows that twice the share would be exceeded stays with what is learned,
+    /// unless every prompt has as many. The same seed takes the same rows, wherever they stand in the file.
     ///
     /// # Errors
     ///
@@ -44,12 +45,16 @@ impl RowSet {
         }
         let wanted = ((self.rows.len() as f64 * share).round() as usize).max(1);
         let mut taken: HashSet<usize> = HashSet::new();
-        let last = groups.len() - 1;
-        for (number, group) in groups.into_values().enumerate() {
-            if taken.len() >= wanted || number == last {
+        let (mut left, smallest) = (groups.len(), groups.values().map(Vec::len).min());
+        for group in groups.into_values() {
+            if taken.len() >= wanted || left == 1 {
                 break;
             }
-            taken.extend(group);
+            let fits = taken.len() + group.len() <= 2 * wanted;
+            if fits || taken.is_empty() && Some(group.len()) == smallest {
+                taken.extend(group);
+                left -= 1;
+            }
         }
         let (mut held_out, mut kept) = (Vec::new(), Vec::new());
         for (index, row) in std::mem::take(&mut self.rows).into_iter().enumerate() {

@@ -2,12 +2,12 @@
 //! whole curve of WiSE-FT from one run.
 
 use anyhow::{Result, ensure};
-use comfy_table::{Table, presets};
 use continual::methods::between;
 use continual::{
     ContinualError, EvaluationSet, LabelScores, Protocol, evaluate, evaluate_by_likelihood,
 };
 use lm::Model;
+use report::page::{empty_table, with_numbers};
 use serde::{Deserialize, Serialize};
 
 use crate::base::BaseModel;
@@ -88,8 +88,7 @@ pub fn measure(
 
 /// The section of a report: every point with its mean score and its general knowledge.
 pub fn section(title: &str, points: &[PointOnLine]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
+    let mut table = empty_table(true);
     table.set_header(["share of the change", "AA", "general"]);
     for point in points {
         let mean = point.scores.iter().sum::<f64>() / point.scores.len().max(1) as f64;
@@ -98,6 +97,7 @@ pub fn section(title: &str, points: &[PointOnLine]) -> String {
             .map_or("–".into(), |score| format!("{score:.1}"));
         table.add_row([point.share.to_string(), format!("{mean:.1}"), general]);
     }
+    let table = with_numbers(table);
     format!(
         "## Between the base model and the trained one: {title}\n\n{table}\n\nEach row is the model `W_base + a \
          (W_trained - W_base)` after all tasks, `a` being the share.\n\n"

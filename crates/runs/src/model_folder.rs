@@ -113,6 +113,8 @@ impl hub::Progress for Shown {
         let progress = self
             .progress
             .get_or_insert_with(|| Progress::new(transfer.total >> 10));
+        // The files of a divided model are known once its index is there.
+        progress.set_total(transfer.total >> 10);
         let done = transfer.bytes >> 10;
         let new = done.saturating_sub(self.shown);
         self.shown = done;

@@ -58,6 +58,11 @@ impl Progress {
         self.bar.length().unwrap_or(0)
     }
 
+    /// Says how many steps there are, if that was not known at the start.
+    pub fn set_total(&self, steps: u64) {
+        self.bar.set_length(steps);
+    }
+
     /// Counts steps that were done before; they do not enter the speed.
     pub fn skip(&self, steps: u64) {
         self.skipped.fetch_add(steps, Ordering::SeqCst);

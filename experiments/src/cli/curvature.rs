@@ -12,7 +12,7 @@ use runs::Backend;
   experiments curvature --model SmolLM2-135M --layer 'layers\\.15\\.mlp\\.down_proj' --rows 8 --directions 24 --outputs 1
 The same command with the same --out goes on with the next layer after it was stopped.")]
 pub struct CurvatureArgs {
-    /// Hugging Face folder of the model [default: the built-in one].
+    /// The model: a Hugging Face folder, a GGUF file, or a name on the hub [default: the built-in one].
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Text file that stands for what the model knows, one text per line [default: text that it generates itself].

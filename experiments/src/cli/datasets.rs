@@ -77,7 +77,7 @@ pub struct AssembleArgs {
     /// A suite that the recipe takes tasks from: its name in the recipe, and its folder. May be repeated.
     #[arg(long, value_name = "NAME=DIR", value_parser = source, required = true)]
     pub from: Vec<(String, PathBuf)>,
-    /// Hugging Face folder of the model whose tokenizer counts the tokens of a row.
+    /// The model (a Hugging Face folder, a GGUF file, or a name on the hub) whose tokenizer counts the tokens of a row.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// A SHA256SUMS that the files must agree with; otherwise nothing is written.

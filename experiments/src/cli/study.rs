@@ -17,7 +17,7 @@ use runs::Backend;
   experiments inspect --osft-split weights --share adaptive --out inspected
   experiments inspect --shares-by-loss 0.01 --out inspected   # then: trace --config inspected/shares.toml")]
 pub struct InspectArgs {
-    /// Hugging Face folder of the model [default: the built-in one].
+    /// The model: a Hugging Face folder, a GGUF file, or a name on the hub [default: the built-in one].
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Text file to run the model on, one text per line [default: text that it generates itself].

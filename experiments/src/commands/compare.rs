@@ -32,9 +32,14 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
         }
         None => {
             let config = args.settings(registries, matches)?;
+            // An order may have rates of its own.
+            let ordered = match config.orders().as_slice() {
+                [order] => config.with_order(order)?,
+                _ => config.clone(),
+            };
             let variants = config.compare.iter().map(|method| Variant {
                 method: method.clone(),
-                learning_rates: vec![config.learning_rate(method)],
+                learning_rates: vec![ordered.learning_rate(method)],
                 pictures: Vec::new(),
                 // What the others need is not this variant's matter.
                 config: RunConfig {

@@ -165,8 +165,16 @@ fn named_flags_exist() {
         known.extend(flags.map(str::to_string));
         commands.extend(command.get_subcommands().cloned());
     }
-    // Cargo's.
-    known.extend(["features", "workspace", "release", "test", "help"].map(str::to_string));
+    // Cargo's, and those of the programs that it makes of tests.
+    let of_cargo = [
+        "features",
+        "workspace",
+        "release",
+        "test",
+        "help",
+        "nocapture",
+    ];
+    known.extend(of_cargo.map(str::to_string));
     for page in pages() {
         for code in inline(&page) {
             let words = code.split_whitespace();

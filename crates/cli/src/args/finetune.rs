@@ -135,7 +135,7 @@ pub struct LearningArgs {
     /// Text file that stands for what the model knows, one text per line [default: text that it generates].
     #[arg(long, value_name = "FILE")]
     pub calibration_text: Option<PathBuf>,
-    /// Save the run every so many steps, beside every five minutes.
+    /// Also save the run every so many steps; it is saved every five minutes anyway.
     #[arg(long, value_name = "STEPS")]
     pub save_every: Option<usize>,
     /// Number of saved states that are kept; --resume goes on from the latest [default: 1].

@@ -20,7 +20,7 @@ pub use generate::{ChatArgs, GenerateArgs, SamplingArgs};
 pub use inspect::InspectArgs;
 pub use merge::MergeArgs;
 
-/// Teach a language model something new without forgetting, and know what it lost.
+/// Teach a language model something new, forget little, and know what was lost.
 #[derive(Debug, Parser)]
 #[command(name = "osft", version, max_term_width = 100)]
 pub struct Cli {

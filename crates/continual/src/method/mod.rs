@@ -24,6 +24,7 @@ use crate::error::ContinualError;
 use crate::protocol::{Protocol, Task};
 
 pub use adamw::FusedAdamW;
+pub(crate) use diagnostics::nan_if_null;
 pub use diagnostics::{
     Column, Combine, Figure, LayerRow, LayerTable, Notation, ShownTask, TaskDiagnostics, TextTable,
 };
@@ -44,6 +45,8 @@ pub struct TaskContext<'a> {
     pub index: usize,
     /// Number of tasks in the sequence.
     pub count: usize,
+    /// Index of the first task that this sequence learns: above 0 if it continues an earlier one.
+    pub first: usize,
     /// The task.
     pub task: &'a Task,
     /// Counts what the task costs; the method marks the time that is not training.

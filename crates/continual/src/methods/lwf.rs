@@ -45,7 +45,8 @@ pub struct LwfConfig {
 }
 
 impl Default for LwfConfig {
-    /// The paper's factor and temperature. It starts from a network that was trained before, and keeps its answers
+    /// The paper's factor and temperature, where the paper does not multiply by `T²`: its factor is `strength = 1 / T²` here. It
+    /// starts from a network that was trained before, and keeps its answers
     /// from the first new task on.
     fn default() -> Self {
         Self {

@@ -180,9 +180,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for OsftLwfKind {
 
     fn memory(&self, settings: &OsftLwfConfig, model: &M) -> Result<MemoryNeeds, ContinualError> {
         let needs = self.osft().memory(&settings.osft, model)?;
-        let beside = term().memory(&settings.term, model)?.attached;
+        let beside = term().memory(&settings.term, model)?;
         Ok(MemoryNeeds {
-            attached: needs.attached + beside,
+            attached: needs.attached + beside.attached,
+            compared: beside.compared,
             ..needs
         })
     }

@@ -7,10 +7,15 @@ use crate::method::{Combine, Figure, Notation};
 
 /// The Frobenius norm of the change of all parameters, as a figure of every method: retention often
 /// follows it, whatever the method.
-pub(super) fn distance_figure<M: Module>(base: &M, model: &M) -> Figure {
+/// `continues` says that the base is the model that an earlier sequence ended with.
+pub(super) fn distance_figure<M: Module>(base: &M, model: &M, continues: bool) -> Figure {
+    let since = match continues {
+        false => "the base model",
+        true => "the model that this sequence started from",
+    };
     Figure {
         name: "distance".to_string(),
-        meaning: "Frobenius norm of the change of all parameters since the base model".to_string(),
+        meaning: format!("Frobenius norm of the change of all parameters since {since}"),
         value: distance(base, model),
         notation: Notation::Fixed(2),
         combine: Combine::Last,

@@ -35,6 +35,7 @@ impl Sequence<'_> {
         let context = TaskContext {
             index: before + index,
             count: before + count,
+            first: before,
             task,
             clock: &clock,
             optimizer: &optimizer,
@@ -99,7 +100,8 @@ impl Sequence<'_> {
         if self.config.scoring != Scoring::Nothing {
             diagnostics.carried_bytes = Some(carried_bytes(method)?);
         }
-        let distance = distance_figure(&state.base, &model);
+        let continues = self.config.learned_before > 0;
+        let distance = distance_figure(&state.base, &model, continues);
         if !distance.value.is_finite() {
             return Err(ContinualError::NotFinite {
                 task: name.to_string(),

@@ -92,7 +92,8 @@ impl Sequence<'_> {
         self.check_rows()?;
         self.config.train.check_for(&model)?;
         let protocol = method.protocol();
-        let stages = stages(protocol, self.tasks);
+        let validated = self.config.train.validation.every_epochs > 0;
+        let stages = stages(protocol, self.tasks, validated);
         let mut state = match checkpoint {
             Some(checkpoint) => State::read(model, self, method, checkpoint)?,
             None => State::new(model, self)?,

@@ -13,11 +13,16 @@ use crate::protocol::{Protocol, Task};
 /// The joint protocol has one stage. It contains every row once per epoch of the row's task, so
 /// training uses each row exactly as often as separate tasks would. The trainer's shuffle mixes all
 /// tasks in proportion to their rows (proportional mixing); no task is capped or repeated further.
-pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Vec<Task> {
+///
+/// With `validated`, training may end or choose its weights at the end of an epoch: epochs that all tasks have then stay
+/// epochs.
+pub(super) fn stages(protocol: Protocol, tasks: &[Task], validated: bool) -> Vec<Task> {
     let (Protocol::Joint, [first, ..]) = (protocol, tasks) else {
         return tasks.to_vec();
     };
-    let repeated = |task: &Task| vec![task.train.clone(); task.epochs];
+    let same = tasks.iter().all(|task| task.epochs == first.epochs);
+    let epochs = if validated && same { first.epochs } else { 1 };
+    let repeated = |task: &Task| vec![task.train.clone(); task.epochs / epochs];
     let validation = tasks.iter().filter_map(|task| task.validation.clone());
     let validation = joined(validation.collect());
     vec![Task {
@@ -26,7 +31,7 @@ pub(super) fn stages(protocol: Protocol, tasks: &[Task]) -> Vec<Task> {
         validation: (!validation.is_empty()).then_some(validation),
         // The tasks are scored separately; nothing asks these questions.
         evaluation: first.evaluation.clone(),
-        epochs: 1,
+        epochs,
     }]
 }
 
@@ -62,7 +67,8 @@ mod tests {
     #[test]
     fn the_joint_stage_mixes_all_rows_and_repeats_them_by_their_epochs() {
         let tasks = [task(1, 40, 1), task(2, 10, 6), task(3, 20, 3)];
-        let joint = stages(Protocol::Joint, &tasks).remove(0);
+        // Epochs that differ cannot stay epochs, validated or not.
+        let joint = stages(Protocol::Joint, &tasks, true).remove(0);
         let rows: Vec<Example> = joint.train.iter().map(Result::unwrap).collect();
         assert_eq!((joint.epochs, rows.len()), (1, 40 + 60 + 60));
         for task in &tasks {
@@ -91,10 +97,20 @@ mod tests {
     fn other_protocols_keep_the_tasks_unchanged() {
         let tasks = [task(1, 4, 1), task(2, 3, 6)];
         for protocol in [Protocol::Sequential, Protocol::Independent] {
-            let stages = stages(protocol, &tasks);
+            let stages = stages(protocol, &tasks, true);
             let shape = |task: &Task| (task.name.clone(), task.train.len(), task.epochs);
             assert!(stages.iter().map(shape).eq(tasks.iter().map(shape)));
         }
-        assert!(stages(Protocol::Joint, &[]).is_empty());
+        assert!(stages(Protocol::Joint, &[], true).is_empty());
+    }
+
+    #[test]
+    fn the_joint_stage_has_the_epochs_of_its_tasks_where_they_are_validated() {
+        let tasks = [task(1, 4, 3), task(2, 3, 3)];
+        let shape = |validated: bool| {
+            let joint = stages(Protocol::Joint, &tasks, validated).remove(0);
+            (joint.train.len(), joint.epochs)
+        };
+        assert_eq!((shape(true), shape(false)), ((7, 3), (21, 1)));
     }
 }

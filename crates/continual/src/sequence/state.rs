@@ -12,7 +12,7 @@ use crate::checkpoint::{
 use crate::clock::{Seconds, Spent};
 use crate::error::ContinualError;
 use crate::evaluate::AnswerScores;
-use crate::method::{Method, TaskDiagnostics};
+use crate::method::{Method, TaskDiagnostics, nan_if_null};
 use crate::protocol::{LabelScores, ResultMatrix};
 use crate::trainer::{Best, Training};
 
@@ -92,6 +92,7 @@ struct SavedTask {
 
 #[derive(Clone, Serialize, Deserialize)]
 struct SavedBest {
+    #[serde(deserialize_with = "nan_if_null")]
     loss: f64,
     step: usize,
     model: Option<String>,

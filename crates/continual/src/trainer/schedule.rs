@@ -16,7 +16,9 @@ pub(super) fn scheduler(
 ) -> Result<ModuleLrScheduler, ContinualError> {
     let peak = config.learning_rate;
     let warmup = (config.warmup_share * steps as f64).round() as usize;
-    let rest = (steps - warmup.min(steps)).max(1);
+    // A warm-up of one step is at the peak, as the first step of the schedule is.
+    let rise = if warmup > 1 { warmup.min(steps) } else { 0 };
+    let rest = (steps - rise).max(1);
     let main: LrSchedulerConfig = match config.schedule {
         Schedule::Constant => LinearLrSchedulerConfig::new(peak, peak, rest).into(),
         Schedule::Linear => LinearLrSchedulerConfig::new(peak, 0.0, rest).into(),

@@ -52,6 +52,7 @@ pub fn context<'a>(
     TaskContext {
         index,
         count: tasks.len(),
+        first: 0,
         task: &tasks[index],
         clock,
         optimizer,

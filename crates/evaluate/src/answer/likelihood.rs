@@ -34,6 +34,18 @@ pub(super) fn measure<M: LanguageModel>(
     for &row in rows {
         texts.extend(texts_of(asked, row)?);
     }
+    // Known before anything is computed: nothing of such a text has a probability.
+    let is_empty = |text: &Measured<'_>| text.tokens.len() <= text.from && text.beside == 0;
+    if let Some(text) = texts.iter().find(|text| is_empty(text)) {
+        bail!(
+            "row {}: the model's tokenizer makes {} of it, so that none is left to predict; remove it, or make it longer",
+            asked.rows[text.row].name,
+            match text.tokens.len() {
+                1 => "1 token".to_string(),
+                tokens => format!("{tokens} tokens"),
+            }
+        );
+    }
     let tokens: Vec<Vec<u32>> = texts
         .iter_mut()
         .map(|text| std::mem::take(&mut text.tokens))

@@ -128,6 +128,13 @@ pub fn run(config: &RunConfig, probe: bool) -> Result<()> {
         None if probe => println!("\ntime: not probed, since the run does not fit"),
         None => println!("\ntime: not probed (--no-probe)"),
     }
+    let suites = &config.suites.names;
+    if !suites.is_empty() {
+        println!(
+            "not counted: {}, which the model answers before and after the training",
+            suites.join(", ")
+        );
+    }
     Ok(())
 }
 

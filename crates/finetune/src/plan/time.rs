@@ -197,6 +197,8 @@ fn step(model: Model, config: &RunConfig, work: &Work) -> Result<(f64, usize)> {
     let twice = InMemDataset::new([rows.clone(), rows].concat());
     let mut train = config.train.clone();
     train.global_batch = size;
+    // A probe has no rows to validate on.
+    train.validation = Default::default();
     let task = Task {
         name: "probe".to_string(),
         train: Arc::new(InMemDataset::new(Vec::new())),
@@ -214,6 +216,7 @@ fn step(model: Model, config: &RunConfig, work: &Work) -> Result<(f64, usize)> {
     let context = TaskContext {
         index: 0,
         count: 1,
+        first: 0,
         task: &task,
         clock: &clock,
         optimizer: &optimizer,

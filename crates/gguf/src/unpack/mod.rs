@@ -56,9 +56,13 @@ impl Gguf {
         }
         let path = unfinished.path().join("model.safetensors");
         safetensors_file::write(self, &weights, &path)?;
-        std::fs::rename(unfinished.path(), folder).map_err(GgufError::io("write", folder))?;
-        // After renaming, there is nothing left to clean up.
-        let _ = unfinished.keep();
+        match std::fs::rename(unfinished.path(), folder) {
+            // After renaming, there is nothing left to clean up.
+            Ok(()) => drop(unfinished.keep()),
+            // Another process was faster; what it wrote is of the same file.
+            Err(_) if folder.is_dir() => {}
+            Err(error) => return Err(GgufError::io("write", folder)(error)),
+        }
         Ok(())
     }
 }

@@ -45,7 +45,8 @@ impl HfFolder {
     /// [`LmError::MissingFile`] if there is no `tokenizer.json`; [`LmError::Tokenizer`], [`LmError::Json`]
     /// and [`LmError::GitLfsPointer`] if a file cannot be read; [`LmError::EndToken`] if the end token is not
     /// in the tokenizer or no file names one; [`LmError::TokenBeyondEmbeddings`] if the model has no
-    /// embedding for a token.
+    /// embedding for a token of the vocabulary or one that ends a text. Of added tokens without one, a warning is given, and
+    /// texts with them are refused.
     pub fn tokenizer(&self) -> Result<TextTokenizer, LmError> {
         let file = self.path.join(TOKENIZER);
         if !file.is_file() {
@@ -55,13 +56,15 @@ impl HfFolder {
             });
         }
         let tokenizer = read_tokenizer(&file)?;
-        let highest = tokenizer.get_vocab(true).into_iter().max_by_key(|t| t.1);
+        let highest = tokenizer.get_vocab(false).into_iter().max_by_key(|t| t.1);
         if let Some((token, id)) = highest {
             self.check_embedding(TOKENIZER, id, Some(token))?;
         }
+        let (embeddings, beyond) = self.without_embedding(&tokenizer);
         // A folder of an unknown family gets the plain format: no model will read it.
         let format = self.format().unwrap_or(&FolderFormat::PLAIN);
         let (end, default_warning) = self.end_token(&tokenizer)?;
+        self.check_embedding(TOKENIZER, end, tokenizer.id_to_token(end))?;
         let mut stop_tokens = vec![end];
         for file in STOP_TOKEN_FILES {
             let listed = self.eos_token_ids(file)?;
@@ -73,7 +76,34 @@ impl HfFolder {
         let tokenizer = TextTokenizer::assemble(tokenizer, stop_tokens, format.framing)?;
         let mut warnings: Vec<String> = default_warning.into_iter().collect();
         warnings.extend(self.frame_warnings(&tokenizer)?);
-        Ok(tokenizer.with_warnings(warnings))
+        if let Some(first) = beyond.first() {
+            warnings.push(format!(
+                "the model has no embedding for {} of the tokens that {TOKENIZER} adds, such as {first:?}: a text with \
+                 one of them is refused",
+                beyond.len()
+            ));
+        }
+        let tokenizer = tokenizer.with_warnings(warnings);
+        Ok(match beyond.is_empty() {
+            true => tokenizer,
+            false => tokenizer.with_embeddings(embeddings),
+        })
+    }
+
+    /// The number of embeddings, and the added tokens beyond them: a model for text alone may come with the tokenizer of one
+    /// that also reads images.
+    fn without_embedding(&self, tokenizer: &Tokenizer) -> (u64, Vec<String>) {
+        let embeddings = self.config["vocab_size"].as_u64().unwrap_or(u64::MAX);
+        let added = tokenizer.get_added_tokens_decoder().into_iter();
+        let mut beyond: Vec<(u32, String)> = added
+            .filter(|(id, _)| u64::from(*id) >= embeddings)
+            .map(|(id, token)| (id, token.content))
+            .collect();
+        beyond.sort();
+        (
+            embeddings,
+            beyond.into_iter().map(|(_, token)| token).collect(),
+        )
     }
 
     /// The token that ends an answer, and a warning if no file names it.

@@ -38,6 +38,8 @@ pub struct TextTokenizer {
     /// The frame of prompts and answers: without a suffix for continuations.
     frame_of_parts: Frame,
     warnings: Vec<String>,
+    /// Number of the model's embeddings, if some added tokens have none.
+    embeddings: Option<u64>,
 }
 
 impl TextTokenizer {
@@ -80,7 +82,30 @@ impl TextTokenizer {
             frame,
             frame_of_parts,
             warnings: Vec::new(),
+            embeddings: None,
         })
+    }
+
+    /// Refuses texts with tokens that have none of so many embeddings.
+    pub(crate) fn with_embeddings(mut self, embeddings: u64) -> Self {
+        self.embeddings = Some(embeddings);
+        self
+    }
+
+    /// # Errors
+    ///
+    /// [`LmError::Tokenizer`] for the first token without an embedding.
+    fn embedded(&self, ids: &[u32]) -> Result<Vec<u32>, LmError> {
+        let beyond = |id: &&u32| self.embeddings.is_some_and(|all| u64::from(**id) >= all);
+        match ids.iter().find(beyond) {
+            None => Ok(ids.to_vec()),
+            Some(&id) => Err(LmError::Tokenizer {
+                reason: format!(
+                    "the text has the token {:?} ({id}), for which the model has no embedding",
+                    self.tokenizer.id_to_token(id).unwrap_or_default()
+                ),
+            }),
+        }
     }
 
     /// Adds warnings about the tokenizer's folder.
@@ -129,10 +154,10 @@ impl TextTokenizer {
     ///
     /// # Errors
     ///
-    /// [`LmError::Tokenizer`] if the text cannot be encoded.
+    /// [`LmError::Tokenizer`] if the text cannot be encoded, or has a token without an embedding.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, LmError> {
         match self.tokenizer.encode_fast(text, special) {
-            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
+            Ok(encoding) => self.embedded(encoding.get_ids()),
             Err(error) => Err(LmError::Tokenizer {
                 reason: error.to_string(),
             }),
@@ -152,7 +177,7 @@ impl TextTokenizer {
             Ok(encoding) => {
                 let spans = encoding.get_offsets().iter();
                 let spans = spans.map(|&(start, end)| start..end);
-                Ok((encoding.get_ids().to_vec(), spans.collect()))
+                Ok((self.embedded(encoding.get_ids())?, spans.collect()))
             }
             Err(error) => Err(LmError::Tokenizer {
                 reason: error.to_string(),

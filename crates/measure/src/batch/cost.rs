@@ -75,14 +75,16 @@ impl Cost {
         Some(self.rows as f64 * seconds / rows as f64 / at_once / 3600.0)
     }
 
-    /// Counts a run that has ended after some seconds, with its rows and questions and those of them that were scored by
-    /// likelihood.
-    pub fn count(&mut self, work: u64, likelihoods: u64, seconds: f64) {
+    /// Counts a run that has ended, with its rows and questions, those of them that were scored by likelihood, and its
+    /// seconds; `None` if it diverged, after an unknown part of its work.
+    pub fn count(&mut self, work: u64, likelihoods: u64, seconds: Option<f64>) {
         self.ended += 1;
         self.rows = self.rows.saturating_sub(work);
         self.likelihoods = self.likelihoods.saturating_sub(likelihoods);
-        self.timed.0 += work;
-        self.timed.1 += seconds;
+        if let Some(seconds) = seconds {
+            self.timed.0 += work;
+            self.timed.1 += seconds;
+        }
     }
 }
 
@@ -147,7 +149,7 @@ mod tests {
             ),
             "{text}"
         );
-        cost.count(1000, 300, 7200.0);
+        cost.count(1000, 300, Some(7200.0));
         // 2000 rows at 7.2 s, two runs at a time: 2 hours.
         assert!((cost.hours_left().unwrap() - 2.0).abs() < 1e-12);
         let text = cost.to_string();
@@ -157,6 +159,9 @@ mod tests {
             text.contains("2000 rows to train on and questions to answer, 600"),
             "{text}"
         );
+        // A run that diverged says nothing about the time of the others.
+        cost.count(1000, 300, None);
+        assert!((cost.hours_left().unwrap() - 1.0).abs() < 1e-12);
         cost.likelihoods = 0;
         assert!(!cost.to_string().contains("likelihood"));
     }

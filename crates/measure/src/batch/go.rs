@@ -48,7 +48,11 @@ impl Batch {
         };
         let reader = reads(RunConfig::reads_base_rows);
         if let Some(run) = reader.or_else(|| reads(RunConfig::reads_calibration)) {
+            let known = self.base.warnings.len();
             self.base.calibrate(&run.config, &self.orders)?;
+            for line in &self.base.warnings[known..] {
+                println!("Model: {line}.");
+            }
         }
         let _stops_later = interrupt::stops_later()?;
         let progress = Progress::new(cost.rows);
@@ -59,7 +63,10 @@ impl Batch {
             let ended = self.one(folder, run, &progress, stop)?;
             let mut cost = cost.lock().unwrap_or_else(PoisonError::into_inner);
             let work = self.work(run)?;
-            let seconds = begun.elapsed().as_secs_f64();
+            let seconds = match &ended {
+                Ended::Scored(_) => Some(begun.elapsed().as_secs_f64()),
+                Ended::Diverged(_) => None,
+            };
             cost.count(work.total() as u64, work.likelihoods() as u64, seconds);
             progress.line(&cost.to_string());
             Ok(ended)

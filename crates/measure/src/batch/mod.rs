@@ -175,13 +175,23 @@ impl Batch {
         Ok(self)
     }
 
+    /// What there is to say about model and data, in sentences.
+    pub fn remarks(&self) -> Vec<String> {
+        let model = self.base.warnings.iter();
+        let mut remarks: Vec<String> = model.map(|line| format!("Model: {line}.")).collect();
+        for line in self.orders.iter().flat_map(|order| &order.remarks) {
+            let line = format!("Data: {line}.");
+            if !remarks.contains(&line) {
+                remarks.push(line);
+            }
+        }
+        remarks
+    }
+
     /// Prints what there is to say about model and data.
     pub fn print_remarks(&self) {
-        for line in &self.base.warnings {
-            println!("model: {line}");
-        }
-        for line in &self.orders[0].remarks {
-            println!("data: {line}");
+        for line in self.remarks() {
+            println!("{line}");
         }
     }
 
@@ -236,6 +246,16 @@ impl Batch {
     pub fn work(&self, run: &PlannedRun) -> Result<Work> {
         let work = Work::new(&run.config, &self.orders[run.order], &run.method)?;
         Ok(work.with_suites(self.suites_of(run)))
+    }
+}
+
+impl Ended {
+    /// The revision of the program that made the run; `None` for results from before revisions were recorded.
+    pub fn revision(&self) -> Option<&str> {
+        match self {
+            Self::Scored(run) => run.revision.as_deref(),
+            Self::Diverged(run) => Some(&run.revision),
+        }
     }
 }
 

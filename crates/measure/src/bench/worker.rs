@@ -69,6 +69,7 @@ pub fn run(registries: &Registries, spec: &str) -> Result<()> {
     let context = |index| TaskContext {
         index,
         count,
+        first: 0,
         task: &task,
         clock: &clock,
         optimizer: &optimizer,

@@ -103,7 +103,8 @@ pub fn run(request: &CompareRequest<'_>) -> Result<()> {
     );
     let page = page::Page {
         title: &title,
-        remarks: &batch.orders[0].remarks,
+        remarks: &batch.remarks(),
+        scored: request.rows.name(),
         computed_by: &first
             .config
             .backend

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use report::page::{format_table, likelihood_section, several_revisions};
-use report::record::{Manifest, RunFolder, RunResult};
+use report::record::{Manifest, REVISION, RunFolder, RunResult};
 
 use super::entry::{Entry, distance, kept};
 use super::rates::CLOSE;
@@ -27,8 +27,10 @@ the seconds of two methods cannot be compared; `bench` times their steps side by
 pub struct Page<'a> {
     /// Its title.
     pub title: &'a str,
-    /// Remarks on the data.
+    /// Remarks on model and data, in sentences.
     pub remarks: &'a [String],
+    /// The split whose rows are scored, in words.
+    pub scored: &'a str,
     /// The backend and its device.
     pub computed_by: &'a str,
     /// The methods.
@@ -92,10 +94,16 @@ impl Page<'_> {
         }
         self.lacking(&mut page)?;
         for line in self.remarks {
-            writeln!(page, "Data: {line}.\n")?;
+            writeln!(page, "{line}\n")?;
         }
         let runs = entries.iter().flat_map(Entry::runs);
-        let revisions = runs.filter_map(|run| run.revision.as_deref());
+        let scored = runs.filter_map(|run| run.revision.as_deref());
+        let rates = entries.iter().flat_map(|entry| &entry.rates);
+        let diverged = rates
+            .flat_map(|at| &at.diverged)
+            .map(|run| run.revision.as_str());
+        // The program that writes the page is named below as if it had made them.
+        let revisions = scored.chain(diverged).chain([REVISION]);
         if let Some(notes) = several_revisions(revisions) {
             writeln!(page, "{notes}\n")?;
         }
@@ -124,11 +132,12 @@ impl Page<'_> {
         writeln!(
             page,
             "## Differences\n\nIn pairs: the same rows after the same seeds. The interval of 95 % spans two: that of 10000 \
-             differences over seeds and test rows that are drawn anew, with replacement, and Student's interval of the \
+             differences over seeds and {} rows that are drawn anew, with replacement, and Student's interval of the \
              mean over seeds. The first is too narrow with few seeds, the second knows nothing of the rows. With one \
              seed there is only the first, and it holds the chance of rows alone. The second comparison is with the \
              highest AA among the methods that learn one task after another, have as many seeds as any, and have no \
-             run that diverged.\n\n{table}\n"
+             run that diverged.\n\n{table}\n",
+            self.scored
         )?;
         Ok(())
     }

@@ -27,8 +27,8 @@ pub fn section(entries: &[Entry]) -> Result<Option<String>> {
     let mut section = format!(
         "Change since the base model on the same rows after the last task, mean over seeds. In brackets: the 95 % interval \
          of a bootstrap over rows, within the groups of a suite. Percent, or nats per token for a loss. The last column is \
-         the mean change of the suites in percent, with the interval of its standard error over rows. *n of m* where only \
-         so many runs have measured a suite.\n\n{}\n",
+         the mean change of the suites in percent, with the interval of its standard error over rows, where a method has all \
+         of them. *n of m* where only so many runs have measured a suite.\n\n{}\n",
         changes(&measured)?
     );
     if let Some(table) = courses(&measured)? {
@@ -70,7 +70,9 @@ fn changes(entries: &[&Entry]) -> Result<String> {
             row.push(with_interval(&change) + &of_runs(runs, entry.courses.len()));
             changes.push(change);
         }
-        row.push(mean_of_percents(&changes).unwrap_or("–".to_string()));
+        // A mean over fewer suites would be another figure in the same column.
+        let mean = mean_of_percents(&changes).filter(|_| changes.len() == columns.len());
+        row.push(mean.unwrap_or("–".to_string()));
         table.add_row(row);
     }
     Ok(with_numbers(table))

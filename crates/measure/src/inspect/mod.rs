@@ -9,13 +9,14 @@ mod spectra;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use burn::module::Module;
 use continual::methods::OSFT;
 use continual::{Passes, SampleCheck, SampleSize, calibrate, check_sample};
 use lm::{HfFolder, Model, TextTokenizer};
 use osft::{
-    Calibration, Calibrator, MomentConfig, Osft, OsftConfig, SplitContext, SplitSource, Targets,
+    Calibration, Calibrator, Combine, MomentConfig, Osft, OsftConfig, Scaling, SplitContext,
+    SplitSource, Targets,
 };
 use report::record::{Manifest, RunFolder};
 use runs::base::calibration::{generate, read_text};
@@ -59,6 +60,12 @@ const BATCH: usize = 16;
 /// A model or text that cannot be read, a split that fails, a folder that cannot be written.
 pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     let (config, label) = split_config(registries, args)?;
+    ensure!(
+        args.shares_by_loss.is_none() || config.scaling == Scaling::Hard,
+        "--shares-by-loss cuts free directions, and with scaling = {:?} none of them is free or protected as a whole: set \
+         scaling = \"hard\"",
+        config.scaling.name()
+    );
     let device = args.backend.device()?;
     let path = match &args.model {
         Some(path) => path.clone(),
@@ -82,6 +89,12 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
     }
     let model = loaded.model;
     let (examples, probed) = texts(args, &model, &tokenizer)?;
+    let measures_loss = args.probe || args.shares_by_loss.is_some();
+    ensure!(
+        !measures_loss || !probed.is_empty(),
+        "{} texts are too few: every fifth is kept to measure the loss on; give more, or --no-probe",
+        examples.len()
+    );
     let passes = Passes {
         batch: BATCH,
         sums_on_device: !args.backend.is_processor(),
@@ -93,6 +106,8 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
         Calibrator::with_importance,
     );
     let calibration = calibrate(&model, calibrator, "text", &examples, BATCH)?;
+    // A split of what any source needs reads the union, of this one source here.
+    let calibration = Calibration::joined(None, calibration, &config, 0, 1)?;
     let context = SplitContext::new().with_calibration(&calibration);
     let split = Osft::split_in(&model, &config, &context)?;
 
@@ -204,13 +219,17 @@ fn spectra_of(
     Ok(Osft::split_in(model, &config, &context)?)
 }
 
-/// The configuration with another source; the split by the weights reads no moment.
+/// The configuration with another source, for hard splits of a single source: the split by the weights reads no moment, and
+/// spectra and truncation know no scaled directions and no united sources.
 fn of_source(config: &OsftConfig, source: SplitSource) -> OsftConfig {
     let moment = match source {
         SplitSource::Weights => MomentConfig::default(),
         _ => config.moment,
     };
-    config.clone().with_split(source).with_moment(moment)
+    let config = config.clone().with_split(source).with_moment(moment);
+    let alpha = OsftConfig::new().scaling_alpha;
+    let config = config.with_scaling(Scaling::Hard).with_scaling_alpha(alpha);
+    config.with_combine(Combine::Mean)
 }
 
 /// The content of the report.

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use lm::{Example, LanguageModel, Model};
 use osft::{Form, Osft, OsftConfig, SplitContext, SplitSource};
 
+use super::spectra::is_sketched;
 use super::{BATCH, of_source};
 use report::picture::{Curve, CurvesPicture, curves};
 use runs::Progress;
@@ -19,14 +20,14 @@ Mean negative log-likelihood per token, in nats, on texts that were not calibrat
 largest share of the directions of every target kept: of its singular directions (`weights`), or of \
 the directions of its inputs' second moment (`inputs`). Training in directions that the loss does not \
 need disturbs nothing; in a model whose smallest singular directions are needed, the paper's split \
-leaves the wrong ones free.";
+leaves the wrong ones free. A dash: inputs are so wide that fewer of their directions are known than are to be kept.";
 
 /// Losses of the full model and of the truncated models.
 pub struct Probe {
     full: f64,
     /// One loss per share, for truncation by the weights and by the inputs.
-    weights: Vec<f64>,
-    inputs: Vec<f64>,
+    weights: Vec<Option<f64>>,
+    inputs: Vec<Option<f64>>,
 }
 
 /// Truncates the model at every share, by both sources.
@@ -49,7 +50,12 @@ pub fn run(
                 .with_form(Form::Core)
                 .with_protected_share(share);
             let split = Osft::split_in(model, &config, context)?;
-            losses.push(loss(&split.truncate(model.clone())?, texts)?);
+            let mut layers = split.layers().iter();
+            let keeps_less = layers.any(|layer| layer.lost_directions > 0 && is_sketched(layer));
+            losses.push(match keeps_less {
+                true => None,
+                false => Some(loss(&split.truncate(model.clone())?, texts)?),
+            });
             progress.advance(1, &format!("{share} of the directions kept"));
         }
     }
@@ -86,8 +92,9 @@ impl Probe {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
         table.set_header(["directions kept", "loss, weights", "loss, inputs"]);
-        let number = |value: f64| format!("{value:.3}");
-        table.add_row(["all".to_string(), number(self.full), number(self.full)]);
+        let number = |value: Option<f64>| value.map_or("–".to_string(), |v| format!("{v:.3}"));
+        let full = number(Some(self.full));
+        table.add_row(["all".to_string(), full.clone(), full]);
         for (index, share) in SHARES.iter().enumerate() {
             table.add_row([
                 format!("{share}"),
@@ -103,18 +110,18 @@ impl Probe {
 
     /// A picture of the loss against the kept share, one curve per source.
     pub fn picture(&self) -> Result<String> {
-        let line = |label, losses: &[f64]| Curve {
+        let line = |label, losses: &[Option<f64>]| Curve {
             label,
             points: SHARES
                 .iter()
                 .rev()
                 .zip(losses.iter().rev())
-                .map(|(share, &loss)| (100.0 * share, loss))
+                .filter_map(|(share, &loss)| Some((100.0 * share, loss?)))
                 .chain([(100.0, self.full)])
                 .collect(),
             spread: Vec::new(),
         };
-        let highest = self.weights.iter().chain(&self.inputs).copied();
+        let highest = self.weights.iter().chain(&self.inputs).flatten().copied();
         curves(&CurvesPicture {
             title: "Loss without the smallest directions",
             x_label: "share of the directions kept, %",

@@ -15,6 +15,9 @@ pub const MEASURES: [ImportanceMeasure; 2] =
 /// Points per curve, at equal distances.
 const POINTS: usize = 20;
 
+/// Relative error of a sum of energies in f64, with room for thousands of them.
+const ROUNDING: f64 = 1e-9;
+
 /// Groups the layers of all blocks by kind, the last part of their path.
 fn by_kind(split: &Osft) -> BTreeMap<String, Vec<&LayerSplit>> {
     let mut kinds: BTreeMap<String, Vec<&LayerSplit>> = BTreeMap::new();
@@ -26,18 +29,36 @@ fn by_kind(split: &Osft) -> BTreeMap<String, Vec<&LayerSplit>> {
     kinds
 }
 
-/// Share of the energy, in `[0, 1]`, that the largest `share` of the directions contain.
-fn energy_share(layer: &LayerSplit, share: f64) -> f64 {
-    if layer.total_energy <= 0.0 {
-        return 0.0;
-    }
-    let count = (share * layer.energies.len() as f64).round() as usize;
-    let sum: f64 = layer.energies.iter().take(count).sum();
-    (sum / layer.total_energy).min(1.0)
+/// Whether the layer has energy in directions that are not known: wide inputs are calibrated by a sketch of their largest
+/// directions.
+pub fn is_sketched(layer: &LayerSplit) -> bool {
+    layer.energies.iter().sum::<f64>() < layer.total_energy * (1.0 - ROUNDING)
 }
 
-/// The smallest share of the directions that contains `energy`, a share in `[0, 1]`.
-fn needed(layer: &LayerSplit, energy: f64) -> f64 {
+/// Number of all directions of a layer, known or not.
+fn directions(layer: &LayerSplit) -> usize {
+    match is_sketched(layer) {
+        true => layer.shape[0],
+        false => layer.energies.len().max(1),
+    }
+}
+
+/// Share of the energy, in `[0, 1]`, that the largest `share` of the directions contain; `None` if they are not known.
+fn energy_share(layer: &LayerSplit, share: f64) -> Option<f64> {
+    if layer.total_energy <= 0.0 {
+        return Some(0.0);
+    }
+    let count = (share * directions(layer) as f64).round() as usize;
+    if is_sketched(layer) && count > layer.energies.len() {
+        return None;
+    }
+    let sum: f64 = layer.energies.iter().take(count).sum();
+    Some((sum / layer.total_energy).min(1.0))
+}
+
+/// The smallest share of the directions that contains `energy`, a share in `[0, 1]`, and whether it does: the known ones
+/// may contain less.
+fn needed(layer: &LayerSplit, energy: f64) -> (f64, bool) {
     let mut sum = 0.0;
     let target_energy = energy * layer.total_energy;
     let count = layer.energies.iter().take_while(|&&value| {
@@ -45,7 +66,8 @@ fn needed(layer: &LayerSplit, energy: f64) -> f64 {
         sum += value;
         more
     });
-    count.count() as f64 / layer.energies.len().max(1) as f64
+    let share = count.count() as f64 / directions(layer) as f64;
+    (share, !is_sketched(layer) || sum >= target_energy)
 }
 
 fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
@@ -53,7 +75,7 @@ fn mean(layers: &[&LayerSplit], figure: impl Fn(&LayerSplit) -> f64) -> f64 {
 }
 
 /// A table with one row per kind of layer: the share of the directions, in percent, that contains
-/// 90 % and 99 % of the energy, and the importance relative to the mean over all layers.
+/// 90 % and 99 % of the energy (`> 10.5` if the known directions contain less), and the importance relative to the mean over all layers.
 ///
 /// # Errors
 ///
@@ -74,7 +96,10 @@ pub fn table(weights: &Osft, inputs: &Osft, calibration: &Calibration) -> Result
     let (weights, inputs) = (by_kind(weights), by_kind(inputs));
     for (kind, layers) in &weights {
         let share = |layers: &[&LayerSplit], energy: f64| {
-            format!("{:.1}", 100.0 * mean(layers, |layer| needed(layer, energy)))
+            let contained = layers.iter().all(|layer| needed(layer, energy).1);
+            let more = if contained { "" } else { "> " };
+            let share = mean(layers, |layer| needed(layer, energy).0);
+            format!("{more}{:.1}", 100.0 * share)
         };
         let input_layers = inputs.get(kind).map_or(&[][..], Vec::as_slice);
         table.add_row([
@@ -112,11 +137,11 @@ pub fn picture(what: &str, split: &Osft) -> Result<String> {
             label: kind,
             points: (0..=POINTS)
                 .map(|point| point as f64 / POINTS as f64)
-                .map(|share| {
-                    (
-                        100.0 * share,
-                        100.0 * mean(layers, |layer| energy_share(layer, share)),
-                    )
+                .filter_map(|share| {
+                    let known = layers.iter().map(|layer| energy_share(layer, share));
+                    let known: Vec<f64> = known.collect::<Option<_>>()?;
+                    let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
+                    Some((100.0 * share, 100.0 * mean))
                 })
                 .collect(),
             spread: Vec::new(),

@@ -75,10 +75,20 @@ pub fn write(
         HeldWeights::Full => "Portability",
         HeldWeights::Bf16 => "Portability, weights held in bf16",
     };
-    let title = match comparison.failures() {
-        0 => format!("{job}: all figures within their limits"),
+    let count = |is: fn(&Status) -> bool| results.iter().filter(|(_, own)| is(own)).count();
+    let broke_off = count(|status| matches!(status, Status::Failed(_)));
+    let ran = count(|status| matches!(status, Status::Ran(_)));
+    let mut title = match comparison.failures() {
+        _ if ran < 2 => format!("{job}: nothing was compared, {ran} backend ran"),
+        0 => format!("{job}: all compared figures within their limits"),
         failures => format!("{job}: {failures} figures beyond their limits"),
     };
+    if broke_off > 0 {
+        title.push_str(&format!(
+            ", {broke_off} of {} backends broke off",
+            results.len()
+        ));
+    }
     let manifest = Manifest::new(title.clone(), computed_by);
     let mut page = String::new();
     writeln!(page, "# {title}\n\n{}\n", table(comparison, true))?;

@@ -84,24 +84,33 @@ fn is_of(identity: &Identity, rate: f64, variant: &Variant) -> Result<bool> {
         && variant.at(rate)?.key_settings(&variant.method)? == identity.settings)
 }
 
-/// Groups the results of a variant by content: rows or a model that changed in between give another
-/// curve. Every planned rate is in a group, whether it has results or not.
+/// The runs of a variant that diverged, with one of these seeds.
 ///
 /// # Errors
 ///
 /// If the settings cannot be written as TOML.
+pub fn diverged_of<'a>(
+    variant: &Variant,
+    seeds: &[u64],
+    diverged: &'a [DivergedRun],
+) -> Result<Vec<&'a DivergedRun>> {
+    let mut failed = Vec::new();
+    for run in diverged {
+        if seeds.contains(&run.seed) && is_of(&run.identity, run.learning_rate, variant)? {
+            failed.push(run);
+        }
+    }
+    Ok(failed)
+}
+
+/// Groups the results of a variant, and its runs that diverged, by content: rows or a model that changed in between give
+/// another curve. Every planned rate is in a group, whether it has results or not.
 pub fn grouped<'a>(
     (variant, label): (&'a Variant, &str),
     seeds: &[u64],
     results: &[&'a Summary],
-    diverged: &'a [DivergedRun],
-) -> Result<Vec<Group<'a>>> {
-    let mut failed = Vec::new();
-    for run in diverged {
-        if is_of(&run.identity, run.learning_rate, variant)? {
-            failed.push(run);
-        }
-    }
+    failed: &[&'a DivergedRun],
+) -> Vec<Group<'a>> {
     let of_summary = |summary: &'a Summary| summary.runs[0].identity.as_ref().map(|i| &i.contents);
     let of_failed = |run: &&'a DivergedRun| Some(&run.identity.contents);
     let mut contents: Vec<Option<&Contents>> = Vec::new();
@@ -152,7 +161,7 @@ pub fn grouped<'a>(
             rates: rates.into_iter().map(at).collect(),
         }
     });
-    Ok(groups.collect())
+    groups.collect()
 }
 
 fn described(read: Option<&Contents>) -> String {

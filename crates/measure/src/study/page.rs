@@ -15,7 +15,7 @@ use report::record::{DivergedRun, Manifest, RunResult};
 use runs::Registries;
 
 use super::csv::csv;
-use super::groups::{Group, belongs_to, columns, grouped};
+use super::groups::{Group, belongs_to, columns, diverged_of, grouped};
 use super::plan::{Plan, labels, picture_file};
 use crate::batch::own_folder;
 
@@ -43,8 +43,12 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     };
     let summaries = summarize(&results)?;
     let labels = labels(&plan.variants)?;
+    // The folder may hold seeds of another plan.
+    let all = summaries.iter();
+    let summaries: Vec<Summary> = all.filter_map(|own| own.over(&plan.seeds)).collect();
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut shown = vec![false; summaries.len()];
+    let mut diverged_here = Vec::new();
     for (variant, label) in plan.variants.iter().zip(&labels) {
         let mut own = Vec::new();
         for (summary, shown) in summaries.iter().zip(&mut shown) {
@@ -53,17 +57,18 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
                 *shown = true;
             }
         }
-        groups.extend(grouped((variant, label), &plan.seeds, &own, &diverged)?);
+        let failed = diverged_of(variant, &plan.seeds, &diverged)?;
+        groups.extend(grouped((variant, label), &plan.seeds, &own, &failed));
+        diverged_here.extend(failed);
     }
     let of_plan = summaries.iter().zip(&shown).filter(|(_, shown)| **shown);
     let of_plan: Vec<Summary> = of_plan.map(|(summary, _)| summary.clone()).collect();
-    let stray = summaries.iter().zip(&shown).filter(|(_, shown)| !**shown);
-    let stray: usize = stray.map(|(summary, _)| summary.runs.len()).sum();
+    let scored: usize = of_plan.iter().map(|summary| summary.runs.len()).sum();
+    let stray = results.len() - scored + diverged.len() - diverged_here.len();
     if stray > 0 {
         eprintln!(
-            "warning: {stray} of {} results in {} are of no variant and rate of the plan, and are not \
-             shown",
-            results.len(),
+            "warning: {stray} of {} runs in {} are of no variant, rate and seed of the plan, and are not shown",
+            results.len() + diverged.len(),
             out.display()
         );
     }
@@ -80,11 +85,15 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     writeln!(page, "# {}\n", plan.title)?;
     let shown = groups.iter().flat_map(Group::scored);
     let meanings = meanings(shown);
+    // Where the rows have changed, the groups have names of their own.
+    if groups.len() == plan.variants.len() {
+        writeln!(page, "Scores are of the {} rows.\n", plan.rows.name())?;
+    }
     writeln!(page, "{}\n\n{LEGEND}{meanings}\n", table(&groups, true))?;
     if let Some(section) = likelihood_section(&of_plan) {
         page.push_str(&section);
     }
-    for run in &diverged {
+    for run in diverged_here {
         let (method, rate, seed) = (&run.method, run.learning_rate, run.seed);
         let line = format!(
             "{method} at {rate:e} with seed {seed} diverged: {}",

@@ -224,26 +224,36 @@ impl Variant {
     ///
     /// If the rate is out of range.
     pub fn at(&self, rate: f64) -> Result<RunConfig> {
-        let mut config = self.config.clone();
+        let mut config = self.config.with_order(&self.config.order)?;
+        // After the settings of the order, which may hold a rate: the plan's is the one that is asked for.
         config.learning_rates.insert(self.method.clone(), rate);
         config.calibration.save = false;
         config.train_config(&self.method).validate()?;
-        // An order may override the learning rate.
-        let order = config.order.clone();
-        config.with_order(&order)
+        Ok(config)
     }
 }
 
-/// Names of the variants; equal names get the settings in which they differ.
+/// Names of the variants; equal names get the settings in which they differ, or their first learning rates if there is no other
+/// difference.
 ///
 /// # Errors
 ///
 /// If there is no such method.
 pub fn labels(variants: &[Variant]) -> Result<Vec<String>> {
+    let of = |variant: &Variant, config: &RunConfig| {
+        config.identity(config, &variant.method, &Contents::default())
+    };
+    let named = variants
+        .iter()
+        .map(|variant| of(variant, &variant.config))
+        .collect::<Result<Vec<_>>>()?;
     let mut identities = Vec::new();
-    for variant in variants {
-        let (config, read) = (&variant.config, Contents::default());
-        identities.push(config.identity(config, &variant.method, &read)?);
+    for (variant, own) in variants.iter().zip(&named) {
+        let same = named.iter().filter(|other| other.key == own.key).count();
+        identities.push(match variant.learning_rates.first() {
+            Some(&rate) if same > 1 => of(variant, &variant.at(rate)?)?,
+            _ => own.clone(),
+        });
     }
     let labels = variants
         .iter()

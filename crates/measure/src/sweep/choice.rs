@@ -99,17 +99,9 @@ pub fn tuned(
             let mark = trial.config.tuned_for(method)?;
             marks.push_str(&format!("{method} = \"{mark}\"\n"));
         }
-        // A setting inside a table is written with what stands beside it: some tables are one choice.
-        let prefix = format!("methods.{method}.");
-        let mut own = Table::new();
-        for (key, _) in &trial.tried {
-            let name = key.strip_prefix(&prefix).unwrap_or(key);
-            let name = name.split('.').next().unwrap_or(name);
-            if let Some(value) = trial.config.method(method).get(name) {
-                own.insert(name.to_string(), value.clone());
-            }
-        }
-        if !own.is_empty() {
+        // All settings of the method: the defaults of the others may depend on what was tried.
+        if !trial.tried.is_empty() {
+            let own = trial.config.method(method).clone();
             methods.insert(method.clone(), Value::Table(own));
         }
     }

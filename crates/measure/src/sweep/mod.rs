@@ -8,11 +8,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use report::record::RunFolder;
+use report::page::several_revisions;
+use report::record::{REVISION, RunFolder};
 use runs::data::{ScoredRows, first_task};
 use runs::settings::{RunConfig, ScoringName};
 
-use crate::batch::{Batch, PlannedRun, own_folder};
+use crate::batch::{Batch, Ended, PlannedRun, own_folder};
 use choice::Outcome;
 pub use choice::TUNED_FILE;
 pub use trial::{Axis, Search};
@@ -45,9 +46,10 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     config.suites.unused_by("a search")?;
     config.scoring = ScoringName::Final;
     config.calibration.save = false;
-    let mut all: Vec<Trial> = Vec::new();
-    for method in &config.compare {
-        all.extend(trials(&config, method, request.search)?);
+    if let [order] = config.orders().as_slice() {
+        // What the settings say of this order holds for every trial, for its first task too.
+        config = config.with_order(order)?;
+        config.by_order.clear();
     }
     if request.first_task {
         ensure!(
@@ -56,11 +58,15 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
             config.order
         );
         config.order = first_task(&config)?;
-        for trial in &mut all {
-            trial.config.order.clone_from(&config.order);
-        }
     }
-    let mut batch = Batch::open(&[&config], ScoredRows::Validation)?.without_general()?;
+    let mut all: Vec<Trial> = Vec::new();
+    for method in &config.compare {
+        all.extend(trials(&config, method, request.search)?);
+    }
+    // A trial may read rows that the settings without it do not.
+    let trials = all.iter().map(|trial| &trial.config);
+    let configs: Vec<&RunConfig> = std::iter::once(&config).chain(trials).collect();
+    let mut batch = Batch::open(&configs, ScoredRows::Validation)?.without_general()?;
     let title = format!(
         "Search on validation rows: {}",
         batch.orders[0].title(&config)
@@ -70,7 +76,6 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     println!("{}", request.search);
     let mut runs: Vec<Vec<PlannedRun>> = Vec::new();
     for trial in &all {
-        batch.check(&trial.config)?;
         let mut own = Vec::new();
         for &seed in &config.seeds {
             own.extend(batch.plan(&trial.config, &trial.method, trial.rate, seed)?);
@@ -83,9 +88,9 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     };
     let together = runs.concat();
     let ended = batch.ended(&folder, &together)?;
-    let ended = batch.run(&folder, &together, ended, request.jobs)?;
+    let all_ended = batch.run(&folder, &together, ended, request.jobs)?;
 
-    let (mut outcomes, mut ended) = (Vec::new(), ended.as_slice());
+    let (mut outcomes, mut ended) = (Vec::new(), all_ended.as_slice());
     for (trial, runs) in all.iter().zip(&runs) {
         let (own, others) = ended.split_at(runs.len());
         outcomes.push(Outcome::new(trial, own)?);
@@ -103,7 +108,18 @@ pub fn run(request: &SweepRequest<'_>) -> Result<()> {
     println!("{table}\n\n{tuned}");
     let computed_by = config.backend.describe(&config.backend.device()?);
     let (search, methods) = (request.search, &config.compare);
-    let page = page::page(&title, search, methods, &outcomes, &tuned, &computed_by);
+    let mut notes = batch.remarks();
+    let revisions = all_ended.iter().filter_map(Ended::revision);
+    notes.extend(several_revisions(revisions.chain([REVISION])));
+    let page = page::page(
+        &title,
+        search,
+        methods,
+        &outcomes,
+        &tuned,
+        &computed_by,
+        &notes,
+    );
     folder.write("report.md", page.as_bytes())?;
     let path = folder.path();
     println!("report: {}", path.join("report.md").display());

@@ -56,11 +56,13 @@ pub fn page(
     outcomes: &[Outcome<'_>],
     tuned: &str,
     computed_by: &str,
+    notes: &[String],
 ) -> String {
+    let notes: String = notes.iter().map(|note| format!("{note}\n\n")).collect();
     let origin = Manifest::new(title.to_string(), computed_by).origin();
     format!(
         "# {title}\n\n{search}\n\n{}\n\n{LEGEND}\n\nChosen, as in `{TUNED_FILE}` (`--config {TUNED_FILE}` \
-         takes it):\n\n```toml\n{}\n```\n\n{origin}\n",
+         takes it):\n\n```toml\n{}\n```\n\n{notes}{origin}\n",
         table(methods, outcomes, true),
         tuned.trim_end()
     )

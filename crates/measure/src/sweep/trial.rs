@@ -240,6 +240,14 @@ impl Axis {
                 let Some(middle) = number.or(whole) else {
                     bail!("{key} is {present}, not a number to go around");
                 };
+                if whole.is_some() {
+                    ensure!(
+                        step.fract() == 0.0,
+                        "{key} is {present}, a whole number: the step must be one too, not {step}"
+                    );
+                    let values = [middle - step, middle, middle + step];
+                    return Ok(values.map(|value| Value::from(value as i64)).to_vec());
+                }
                 // Without the last digits that adding leaves: 0.1 + 0.05 is 0.15.
                 let place = |value: f64| rounded_like(value, *step);
                 let values = [middle - step, middle, middle + step].map(place);

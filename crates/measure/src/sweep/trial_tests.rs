@@ -147,6 +147,23 @@ fn a_list_of_values_is_tried_in_its_order() {
     );
 }
 
+#[test]
+fn whole_numbers_are_varied_by_whole_steps() {
+    let config = config(&["compare=['lora']"]);
+    let around = |step: &str| {
+        let axis = Axis::around(&format!("methods.lora.adapter_rank={step}"))?;
+        trials(&config, "lora", &Search::Axes(vec![axis]))
+    };
+    let all = around("4").unwrap();
+    let tried: Vec<i64> = all
+        .iter()
+        .map(|t| t.tried[0].1.as_integer().unwrap())
+        .collect();
+    assert_eq!(tried, [4, 8, 12]);
+    let error = around("0.5").map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("whole number"), "{error}");
+}
+
 /// A method whose one setting is worth searching.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use burn::module::Module;
 use rayon::prelude::*;
 
 use super::union::{Choice, Union};
@@ -97,6 +98,40 @@ impl Calibration {
             })
         });
         united.collect()
+    }
+
+    /// Checks that a calibration of the targets of a module by this configuration can be [`joined`](Self::joined) with this one:
+    /// so that it is known before a task is learned, and not after.
+    ///
+    /// # Errors
+    ///
+    /// [`OsftError::OtherMoments`] if it sums moments in another way, [`OsftError::United`] or [`OsftError::NotUnited`] if
+    /// it combines sources in another way, [`OsftError::OtherCalibration`] if it has other targets or needs gradients
+    /// that this one lacks, or the other way round; the errors of [`Targets::selected`](crate::Targets::selected).
+    pub fn check_joins<M: Module>(&self, config: &OsftConfig, module: &M) -> Result<(), OsftError> {
+        self.check_measured(config.moment)?;
+        match (config.combine, self.unions.is_empty()) {
+            (Combine::Mean, false) => return Err(OsftError::United),
+            (Combine::Union, true) => return Err(OsftError::NotUnited),
+            (Combine::Mean, true) | (Combine::Union, false) => {}
+        }
+        let own = self.by_path();
+        let targets = config.targets.selected(module)?;
+        let gradients = config.split.needs_gradients();
+        let fits = |path: &str| {
+            let layer = own.get(path);
+            layer.is_some_and(|layer| layer.gradients.is_some() == gradients)
+        };
+        let unfit = targets.iter().find(|target| !fits(&target.path));
+        let is_target = |path: &str| targets.iter().any(|target| target.path == path);
+        let unknown = self.layers.iter().find(|layer| !is_target(&layer.path));
+        let unfit = unfit.map(|target| &target.path);
+        match unfit.or(unknown.map(|layer| &layer.path)) {
+            None => Ok(()),
+            Some(layer) => Err(OsftError::OtherCalibration {
+                layer: layer.clone(),
+            }),
+        }
     }
 
     /// Adds the sources of another calibration. From now on the importance is the newer calibration's, since

@@ -123,17 +123,28 @@ impl Moment {
     /// # Shapes
     /// - `a`: `[d, n]`
     pub(crate) fn energy_of(&self, a: &Mat<f64>) -> f64 {
+        self.energies_of(a).iter().sum()
+    }
+
+    /// The energy of every column by itself, as [`energy_of`](Self::energy_of): of many columns in one product, since the
+    /// whole moment is large.
+    pub(crate) fn energies_of(&self, a: &Mat<f64>) -> Vec<f64> {
+        let columns = 0..a.ncols();
         match &self.second {
+            // Usually there are none, and the whole moment would be made for nothing.
+            _ if columns.is_empty() => Vec::new(),
             Second::Dense(moment) => {
                 let product = moment.full() * a;
-                let columns = 0..a.ncols();
+                let energy = |j| (0..a.nrows()).map(|i| product[(i, j)] * a[(i, j)]).sum();
                 columns
-                    .flat_map(|j| (0..a.nrows()).map(move |i| (i, j)))
-                    .map(|(i, j)| product[(i, j)] * a[(i, j)])
-                    .sum::<f64>()
-                    .max(0.0)
+                    .map(energy)
+                    .map(|energy: f64| energy.max(0.0))
+                    .collect()
             }
-            Second::Sketched(sketch) => (sketch.matrix() * a).squared_norm_l2(),
+            Second::Sketched(sketch) => {
+                let product = sketch.matrix() * a;
+                columns.map(|j| product.col(j).squared_norm_l2()).collect()
+            }
         }
     }
 

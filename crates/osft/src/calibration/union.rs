@@ -73,12 +73,9 @@ impl Union {
                 held += energy;
             }
         }
-        let lengths = (0..present).map(|j| {
-            let column = self.basis.subcols(j, 1).to_owned();
-            moment.energy_of(&column).sqrt()
-        });
         let lengths: Vec<f64> = match choice.alpha {
-            Some(_) => lengths
+            Some(_) => (moment.energies_of(&self.basis).into_iter())
+                .map(f64::sqrt)
                 .chain(added.iter().map(|energy| energy.sqrt()))
                 .collect(),
             None => Vec::new(),

@@ -189,12 +189,13 @@ impl Display for OsftError {
             Self::NotUnited => write!(
                 f,
                 "this split protects what any source needs, but the calibration only has the mean of its \
-                 sources: join them by `Calibration::joined` with this configuration"
+                 sources: set combine = \"mean\" as they were combined, or join them by `Calibration::joined` with \
+                 this configuration"
             ),
             Self::United => write!(
                 f,
                 "the sources of this calibration are united, and averaging would leave the new source \
-                 unprotected: join them by `Calibration::joined` with the configuration of the split"
+                 unprotected: set combine = \"union\", and join them by `Calibration::joined`"
             ),
             Self::ScaledDirections { layer } => write!(
                 f,
@@ -245,8 +246,8 @@ impl Display for OsftError {
             ),
             Self::OtherCalibration { layer } => write!(
                 f,
-                "the calibration does not fit layer {layer:?}: it was made from another module, or for \
-                 other targets"
+                "the calibration does not fit layer {layer:?}: it was made from another module, for other targets, or \
+                 for a source that needs other moments"
             ),
             Self::Unbounded { layer } => write!(
                 f,

@@ -52,9 +52,13 @@ impl Osft {
         rest: R,
     ) -> ModuleOptimizer {
         let optimizer = self.grouped(matrices.clone(), rest, None);
-        let open = self.layers.iter().filter(|layer| trains_itself(layer));
-        let open = ParamGroup::from_ids(open.map(|layer| layer.id).collect());
-        optimizer.with_group(open, matrices, None)
+        let open = || self.layers.iter().filter(|layer| trains_itself(layer));
+        let ids = ParamGroup::from_ids(open().map(|layer| layer.id).collect());
+        // Loaded weights have other identities.
+        let paths = ParamGroup::from_paths(open().map(|layer| layer.path.clone()).collect());
+        optimizer
+            .with_group(ids, matrices.clone(), None)
+            .with_group(paths, matrices, None)
     }
 
     /// As [`optimizer`](Self::optimizer), but clips the gradient of every parameter, core and factor

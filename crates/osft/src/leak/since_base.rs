@@ -132,6 +132,11 @@ impl SinceBase {
         self.add(lengths.collect::<Result<_, _>>()?)
     }
 
+    /// Whether no change was recorded yet.
+    pub fn has_no_record(&self) -> bool {
+        self.targets.iter().all(|target| target.length_bound == 0.0)
+    }
+
     /// Adds a change that no split bounds, as [`measure`](Self::measure) returned it right after the change:
     /// for example the rounding of weights before their first split.
     ///

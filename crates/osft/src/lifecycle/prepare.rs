@@ -40,12 +40,12 @@ impl Osft {
     pub fn prepare<M: Module>(&self, module: M) -> Result<M, OsftError> {
         let survey = Survey::of(&module);
         let places = self.located(&survey)?;
+        self.check_limit()?;
         let attaches = (self.layers.iter()).any(|layer| !layer.attached_ids().is_empty());
         if attaches && self.misattached(&survey, &places).is_none() {
             return Ok(module);
         }
         survey.refuse_attachments()?;
-        self.check_limit()?;
         let recorded = self.trainability.recorded_in(&module);
         let trains_at_split = |id, path: &str| Some(recorded.get(id, path)?.trains);
         let frozen = self.frozen(&recorded, &places);

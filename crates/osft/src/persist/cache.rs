@@ -125,8 +125,14 @@ fn weight_digest(weight: &Weight) -> impl AsRef<[u8]> + use<> {
 }
 
 fn hash_calibration(calibration: &Calibration, hash: &mut Sha256) {
-    let moments = calibration.moments.par_iter();
+    // Those of the inputs, and of the gradients where they were summed too.
+    let gradients = calibration
+        .layers
+        .iter()
+        .filter_map(|layer| layer.gradients.as_ref());
+    let moments: Vec<_> = calibration.moments.iter().chain(gradients).collect();
     let moments: Vec<_> = moments
+        .into_par_iter()
         .map(|moment| {
             let mut hash = Sha256::new();
             let parts = moment.parts();

@@ -181,7 +181,8 @@ impl Osft {
     /// Predicts the numbers that a split would store, without decomposing anything or reading a value. An
     /// uninitialized module suffices. (Burn reports the shape of a weight that is stored transposed the other
     /// way round until the weight is initialized.) Input moments are assumed to be stored as a
-    /// [`Calibrator`](crate::Calibrator) does by default, without its `with_sketch`. `None` if the rule or
+    /// [`Calibrator`](crate::Calibrator) does by default, without its `with_sketch`; directions of
+    /// [first tokens](crate::MomentConfig::skip_first), one per position and source, are not counted. `None` if the rule or
     /// the source depends on the decomposition.
     ///
     /// # Errors

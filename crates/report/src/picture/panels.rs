@@ -7,7 +7,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::curves::{Curve, CurvesPicture, axes, finite};
-use super::style::{Area, DIM, FAINT, FONT, INK, SERIES, drawing, fitted, font, write};
+use super::style::{
+    Area, DIM, FAINT, FONT, INK, SERIES, drawing, fitted, fitted_in_the_middle, font, write,
+};
 
 const COLUMNS: usize = 4;
 const PANEL: (i32, i32) = (250, 200);
@@ -64,7 +66,7 @@ fn panel(
     index: usize,
     (x_axis, y_axis): (&Range<f64>, &Range<f64>),
 ) -> Result<()> {
-    let label = fitted(curves[index].label, 12.0, PANEL.0 - 12);
+    let label = fitted_in_the_middle(curves[index].label, 12.0, PANEL.0 - 12);
     write(area, &label, (6, 12), font(12.0, INK), HPos::Left)?;
     let pad = 0.03 * (x_axis.end - x_axis.start);
     let mut chart = ChartBuilder::on(area)

@@ -98,6 +98,23 @@ pub fn fitted(text: &str, size: f64, width: i32) -> String {
     "…".to_string()
 }
 
+/// The text, cut in its middle if it is wider than `width` pixels: names of variants begin alike and differ at their ends.
+pub fn fitted_in_the_middle(text: &str, size: f64, width: i32) -> String {
+    let all: Vec<char> = text.chars().collect();
+    let mut fitting = (0..=all.len()).rev().map(|kept| {
+        let (head, tail) = (kept / 3, kept - kept / 3);
+        match kept == all.len() {
+            true => text.to_string(),
+            false => {
+                let [head, tail] = [&all[..head], &all[all.len() - tail..]];
+                format!("{}…{}", String::from_iter(head), String::from_iter(tail))
+            }
+        }
+    });
+    let fitting = fitting.find(|cut| text_width(cut, size) <= width);
+    fitting.unwrap_or_else(|| "…".to_string())
+}
+
 /// A text style of one size and colour.
 pub fn font<'a>(size: f64, color: RGBColor) -> TextStyle<'a> {
     (FONT, size).into_font().color(&color)
@@ -162,5 +179,12 @@ mod tests {
         assert!(cut.starts_with("a very") && cut.ends_with('…'), "{cut}");
         assert!(text_width(&cut, 10.0) <= 60);
         assert_eq!(fitted("name", 10.0, 0), "…");
+
+        let cut = |end: &str| fitted_in_the_middle(&format!("a very long name {end}"), 10.0, 60);
+        assert!(text_width(&cut("0.1"), 10.0) <= 60);
+        assert!(cut("0.1").starts_with('a') && cut("0.1").ends_with("0.1"));
+        assert_ne!(cut("0.1"), cut("0.2"));
+        assert_eq!(fitted_in_the_middle("FOMC", 10.0, 100), "FOMC");
+        assert_eq!(fitted_in_the_middle("name", 10.0, 0), "…");
     }
 }

@@ -56,6 +56,12 @@ impl MetricsLog {
         Ok(log)
     }
 
+    /// Whether another process uses the log of a run; `false` where there is none, or a file system knows no locks.
+    pub fn is_in_use(folder: &Path) -> bool {
+        let file = File::open(folder.join("metrics.jsonl"));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Writes pending entries.
     ///
     /// # Errors

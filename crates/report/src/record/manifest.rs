@@ -194,7 +194,7 @@ fn command() -> Vec<String> {
 
 /// Joins words to a command line, quoted for a shell.
 fn shell_line(words: &[String]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./=,:[]{}+@%^".contains(c);
+    let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
     let quoted = words
         .iter()
         .map(|word| match !word.is_empty() && word.chars().all(plain) {
@@ -221,8 +221,9 @@ mod tests {
 
     #[test]
     fn words_with_spaces_are_quoted() {
-        let words = ["bench", "--set", "tune_grid=[1e-5]", "it's 1", ""].map(str::to_string);
+        let words = ["bench", "--set", "a={b=[1e-5]}", "it's 1", "", "^q$"].map(str::to_string);
         let line = shell_line(&words);
-        assert_eq!(line, r"bench --set tune_grid=[1e-5] 'it'\''s 1' ''");
+        // Shells expand braces, brackets and more.
+        assert_eq!(line, r"bench --set 'a={b=[1e-5]}' 'it'\''s 1' '' '^q$'");
     }
 }

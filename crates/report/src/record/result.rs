@@ -284,10 +284,35 @@ impl RunResult {
     }
 }
 
+/// Longest part of a label in a file name, in characters: file systems allow 255 bytes for the whole name.
+const LONGEST_LABEL: usize = 120;
+
 /// The stem of a run's file names: readable, and different for different runs. A label may hold characters that no
-/// file name may.
+/// file name may, and be longer than one.
 pub fn stem(label: &str, identity: &Identity, seed: u64) -> String {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
     let label = label.replace(|c| !allowed(c), "-");
+    let label: String = label.chars().take(LONGEST_LABEL).collect();
     format!("{label}-{}-seed{seed}", identity.short())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use toml::Table;
+
+    use super::*;
+    use crate::record::Contents;
+
+    #[test]
+    fn a_label_of_any_length_and_script_makes_a_short_name_of_a_file() {
+        let identity = Identity::new(Table::new(), &Table::new(), Contents::default()).unwrap();
+        let label = "osft inputs 0.3 of ^(läyers/0)$ ".repeat(50);
+        let stem = stem(&label, &identity, 7);
+        assert!(stem.len() < 160 && stem.is_ascii(), "{stem}");
+        assert!(
+            !stem.contains(['/', '^', ' ']) && stem.ends_with("-seed7"),
+            "{stem}"
+        );
+    }
 }

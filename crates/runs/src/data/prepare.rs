@@ -26,6 +26,16 @@ pub enum ScoredRows {
     Test,
 }
 
+impl ScoredRows {
+    /// The split in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// The tasks of a run, tokenized.
 pub struct PreparedTasks {
     /// Name of the suite.
@@ -39,6 +49,8 @@ pub struct PreparedTasks {
     pub tasks: Vec<Task>,
     /// The general-knowledge probe, if the suite has one.
     pub general: Option<EvaluationSet>,
+    /// The split whose rows are scored.
+    pub scored: ScoredRows,
     /// The score of every task.
     scores: Vec<Score>,
 }
@@ -130,6 +142,7 @@ impl PreparedTasks {
             remarks,
             tasks,
             general,
+            scored,
         })
     }
 
@@ -144,6 +157,7 @@ impl PreparedTasks {
             remarks,
             tasks,
             general: None,
+            scored: ScoredRows::Test,
         }
     }
 
@@ -219,12 +233,13 @@ impl PreparedTasks {
         }
         let largest = |count: fn(&Task) -> usize| self.tasks.iter().map(count).max().unwrap_or(0);
         format!(
-            "{} on {model}: {} tasks, at most {} training and {} test rows per task, {} tokens \
+            "{} on {model}: {} tasks, at most {} training and {} {} rows per task, {} tokens \
              per row, {} seed{}",
             self.suite,
             self.tasks.len(),
             largest(|task| task.train.len()),
             largest(|task| task.evaluation.questions.len()),
+            self.scored.name(),
             config.max_length,
             config.seeds.len(),
             if config.seeds.len() == 1 { "" } else { "s" },

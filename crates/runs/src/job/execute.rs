@@ -111,6 +111,39 @@ pub enum Keeping<'a, 'b> {
     },
 }
 
+/// Checks that a method can take over what its base model carries, before anything is written.
+///
+/// # Errors
+///
+/// If settings differ from those of the earlier tasks where they may not, or what is carried is damaged.
+pub fn check_carried(config: &RunConfig, base: &BaseModel, method: &str) -> Result<()> {
+    if let Some(carried) = &base.carried {
+        let mut implementation = build(config, base, method, 0)?;
+        let parts = Checkpoint::of_parts(&carried.parts);
+        implementation.take_over(&base.model, &parts)?;
+    }
+    Ok(())
+}
+
+/// The method with its settings.
+fn build(
+    config: &RunConfig,
+    base: &BaseModel,
+    method: &str,
+    seed: u64,
+) -> Result<Box<dyn Method<Model>>> {
+    let inputs = MethodInputs {
+        seed,
+        calibration: base.calibration.as_ref(),
+        cache: config.split_cache.as_deref(),
+        vocabulary: Some(Vocabulary {
+            size: base.tokenizer.vocabulary_size(),
+            ends: base.tokenizer.stop_tokens(),
+        }),
+    };
+    Ok(config.kind(method)?.build(config.method(method), inputs)?)
+}
+
 /// Runs a method over the tasks, from the base model or from the recorder's latest checkpoint.
 ///
 /// # Errors
@@ -128,20 +161,11 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
         progress,
         on_screen,
     } = *job;
-    let inputs = MethodInputs {
-        seed,
-        calibration: base.calibration.as_ref(),
-        cache: config.split_cache.as_deref(),
-        vocabulary: Some(Vocabulary {
-            size: base.tokenizer.vocabulary_size(),
-            ends: base.tokenizer.stop_tokens(),
-        }),
-    };
     let recorder = match keeping {
         Keeping::Recorded(recorder) => Some(recorder),
         Keeping::Nothing { .. } => None,
     };
-    let mut implementation = config.kind(method)?.build(config.method(method), inputs)?;
+    let mut implementation = build(config, base, method, seed)?;
     let latest = recorder.and_then(|recorder| recorder.borrow().latest());
     if let Some(latest) = &latest {
         latest.check()?;

@@ -5,6 +5,6 @@ mod progress;
 mod recorder;
 mod work;
 
-pub use execute::{Job, Keeping, Outcome, sequence};
+pub use execute::{Job, Keeping, Outcome, check_carried, sequence};
 pub use recorder::{CHECKPOINTS, Recorder};
 pub use work::{TaskSize, Work};

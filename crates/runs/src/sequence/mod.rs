@@ -8,7 +8,7 @@ mod start;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use evaluate::{course, page};
 use lm::ExportPrecision;
 use report::page::{
@@ -77,6 +77,14 @@ impl SequenceRequest<'_> {
         let there = |file: PathBuf| folder.path().join(file).exists();
         let has_line = interpolation::has_line(ended.protocol);
         let wants_line = !self.interpolate.is_empty() && has_line;
+        if wants_line && let Some(points) = line(folder, &planned.stem)? {
+            let shares: Vec<f64> = points.iter().map(|point| point.share).collect();
+            ensure!(
+                shares == self.interpolate,
+                "--interpolate: {} has ended with models at the shares {shares:?}, and its own is gone; ask for the same",
+                planned.label
+            );
+        }
         let flag = if self.save_models && !there(Path::new(MODELS).join(&planned.stem)) {
             "--save-model"
         } else if wants_line && !there(line_file(&planned.stem).into()) {
@@ -207,10 +215,7 @@ fn compare(
         if let Some(course) = course::read(folder.path(), &planned.stem)? {
             notes.push_str(&page::course_section(&title, &course)?);
         }
-        let file = started.folder.path().join(line_file(&planned.stem));
-        if let Ok(points) = std::fs::read(&file) {
-            let points: Vec<PointOnLine> = serde_json::from_slice(&points)
-                .with_context(|| format!("in {}", file.display()))?;
+        if let Some(points) = line(&started.folder, &planned.stem)? {
             notes.push_str(&interpolation::section(&title, &points));
         }
     }
@@ -295,6 +300,18 @@ pub fn run_prepared(
 /// The file with the scores of the models between the base model and a job's.
 fn line_file(stem: &str) -> String {
     format!("line-{stem}.json")
+}
+
+/// The scores of the models between the base model and a job's; `None` if they were not measured.
+fn line(folder: &RunFolder, stem: &str) -> Result<Option<Vec<PointOnLine>>> {
+    let file = folder.path().join(line_file(stem));
+    let Ok(points) = std::fs::read(&file) else {
+        return Ok(None);
+    };
+    let points = serde_json::from_slice(&points);
+    Ok(Some(
+        points.with_context(|| format!("in {}", file.display()))?,
+    ))
 }
 
 /// The file with a job's tables, layer by layer, until the report includes them.

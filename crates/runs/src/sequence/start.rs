@@ -88,11 +88,13 @@ pub fn resumed(
     Ok(typed)
 }
 
-/// The settings that must not change while a run is continued: where splits are found changes no number, and
-/// methods that are not compared may come and go.
+/// The settings that must not change while a run is continued: where splits are found, how often the run is saved and where the
+/// model is change no number (its content is compared apart), and methods that are not compared may come and go.
 fn comparable(config: &RunConfig) -> Result<Table> {
     let mut settings = Table::try_from(config)?;
-    settings.remove("split_cache");
+    for key in ["split_cache", "checkpoints", "model"] {
+        settings.remove(key);
+    }
     if let Some(Value::Table(methods)) = settings.get_mut("methods") {
         methods.retain(|method, _| config.compare.iter().any(|own| own == method));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use runs::settings::{pair_as_table, read_toml};
 use toml::{Table, Value};
 
@@ -48,6 +48,13 @@ impl Given {
         self.file.contains_key("benchmark")
     }
 
+    /// Whether the file was written by a run that was validated on a file of its own: rows of another task.
+    pub fn validates_by_file(&self) -> bool {
+        let valid = self.file.get("rows").and_then(|rows| rows.get("valid"));
+        let valid = valid.and_then(Value::as_str).unwrap_or("none");
+        self.is_of_run() && valid != "none" && valid.parse::<f64>().is_err()
+    }
+
     /// Whether the file or a pair sets the learning rate of a method. The settings that a run wrote have a rate of every
     /// method, and only that of its own was chosen for the model.
     pub fn sets_rate(&self, method: &str) -> bool {
@@ -59,20 +66,34 @@ impl Given {
         (chosen && has(&self.file, &key)) || self.pairs_set(&key)
     }
 
-    /// Keeps what a run that goes on has of its own, where the file of another run has something else.
+    /// Keeps what a run that is resumed has of its own, where the file has something else: of another run, or a length that
+    /// was lowered to what the model can read. Returns the method of the run.
     ///
     /// # Errors
     ///
     /// If the settings of the run cannot be read.
-    pub fn keep_of_run(&self, running: &Path, flags: &mut Table) -> Result<()> {
-        if !self.is_of_run() {
-            return Ok(());
-        }
+    pub fn keep_of_run(&self, running: &Path, flags: &mut Table) -> Result<String> {
         let kept: Table = read_toml(&running.join("config.toml"))?;
+        let method = kept.get("compare").and_then(|names| names.get(0));
+        let method = method.and_then(Value::as_str);
+        let method = method.with_context(|| {
+            format!("{} names no method", running.join("config.toml").display())
+        })?;
+        if has(&self.file, "max_length")
+            && !self.pairs_set("max_length")
+            && let Some(length) = kept.get("max_length")
+        {
+            flags.entry("max_length").or_insert(length.clone());
+        }
+        if !self.is_of_run() {
+            return Ok(method.to_string());
+        }
         let rows = table_in(flags, "rows");
-        for key in ["task", "today"] {
+        for key in ["task", "today", "valid"] {
+            let is_other = key != "valid" || self.validates_by_file();
             if let Some(value) = kept.get("rows").and_then(|rows| rows.get(key))
                 && !self.pairs_set(&format!("rows.{key}"))
+                && is_other
             {
                 rows.entry(key).or_insert(value.clone());
             }
@@ -83,7 +104,7 @@ impl Given {
                 table_in(flags, "learning_rates").insert(method.clone(), rate.clone());
             }
         }
-        Ok(())
+        Ok(method.to_string())
     }
 }
 

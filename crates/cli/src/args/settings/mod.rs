@@ -82,14 +82,14 @@ impl LearningArgs {
         };
         let given = Given::read(overrides.file, overrides.set)?;
         if let Some(running) = running {
-            given.keep_of_run(running, &mut overrides.flags)?;
-            let config = resumed(registries, COMMAND, running, &overrides)?;
-            self.put_of_method(&config.compare[0], &mut overrides.flags)?;
+            let method = given.keep_of_run(running, &mut overrides.flags)?;
+            self.put_of_method(&method, &mut overrides.flags)?;
             return resumed(registries, COMMAND, running, &overrides);
         }
         let name = self.task_name(rows)?;
         put_missing_rows(&mut overrides.flags, &name, &|key| match key {
             "rows.task" | "rows.today" if given.is_of_run() => given.pairs_set(key),
+            "rows.valid" if given.validates_by_file() => given.pairs_set(key),
             _ => given.sets(key),
         });
         let config = RunConfig::resolve(registries, COMMAND, true, &overrides)?;
@@ -109,7 +109,7 @@ impl LearningArgs {
             rows.model.display()
         );
         let method = config.compare[0].clone();
-        overrides.carried = carried::moments(registries, &model.folder, &method)?;
+        overrides.carried = carried::common_settings(registries, &model.folder, &method)?;
         if self.lr.is_none() && !given.sets_rate(&method) {
             let rate = learning_rate(&method, model.parameters);
             table_in(&mut overrides.flags, "learning_rates").insert(method, Value::from(rate));
@@ -123,7 +123,7 @@ impl LearningArgs {
         match carries {
             true => config.with_context(|| {
                 format!(
-                    "{} has learned tasks before, and how their inputs were summed holds for this one too: {}",
+                    "{} has learned tasks before, and these settings of theirs hold for this one too: {}",
                     rows.model.display(),
                     overrides.carried.to_string().replace('\n', " ").trim()
                 )

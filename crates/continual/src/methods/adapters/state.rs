@@ -15,9 +15,13 @@ use crate::error::ContinualError;
 const NAME: &str = "adapters-";
 /// Key of the version in the file's metadata.
 const VERSION: &str = "version";
+/// Key of the targets' paths in the file's metadata, in their order.
+const TARGETS: &str = "targets";
+/// Between two paths.
+const BETWEEN: &str = " ";
 
 /// Writes the adapters as one safetensors file: `N.a`, `N.b` for the factors `a` and `b` of target `N`
-/// and `N.NAME` for what is kept beside them, with the identities of a target's factors as metadata.
+/// and `N.NAME` for what is kept beside them, with the targets' paths and the identities of their factors as metadata.
 pub(super) fn part<F: Form<N>, const N: usize>(
     version: usize,
     layers: &[Layer<N>],
@@ -25,7 +29,11 @@ pub(super) fn part<F: Form<N>, const N: usize>(
     let name = format!("{NAME}{version}.safetensors");
     let path = name.clone();
     StatePart::bytes(name, move || {
-        let mut metadata = HashMap::from([(VERSION.to_string(), version.to_string())]);
+        let paths: Vec<&str> = layers.iter().map(|l| l.target.path.as_str()).collect();
+        let mut metadata = HashMap::from([
+            (VERSION.to_string(), version.to_string()),
+            (TARGETS.to_string(), paths.join(BETWEEN)),
+        ]);
         let mut tensors: Vec<(String, &TensorData)> = Vec::new();
         for (index, layer) in layers.iter().enumerate() {
             if let Some(adapter) = &layer.current {
@@ -66,6 +74,8 @@ pub(super) fn restored<F: Form<N>, const N: usize>(
     let (_, header) =
         SafeTensors::read_metadata(&bytes).map_err(|error| saved.broken(&name, &error))?;
     let metadata = header.metadata().clone().unwrap_or_default();
+    check_targets(metadata.get(TARGETS), &targets)
+        .map_err(|reason| saved.broken(&name, &reason))?;
     let mut matrices = matrices_of_targets(&file).map_err(|error| saved.broken(&name, &error))?;
     let mut layers = Vec::new();
     for (index, target) in targets.into_iter().enumerate() {
@@ -97,6 +107,29 @@ pub(super) fn restored<F: Form<N>, const N: usize>(
         .and_then(|version| version.parse().ok());
     let version = version.ok_or_else(|| saved.broken(&name, &"its version is missing"))?;
     Ok(Some((version, layers)))
+}
+
+/// Checks that a file is of these targets: its matrices are known by the places of theirs. Files of earlier versions do not
+/// say it.
+fn check_targets(saved: Option<&String>, targets: &[SelectedTarget]) -> Result<(), String> {
+    let Some(saved) = saved else {
+        return Ok(());
+    };
+    let mut saved = saved.split(BETWEEN).filter(|path| !path.is_empty());
+    for target in targets {
+        let found = saved.next();
+        if found != Some(target.path.as_str()) {
+            return Err(format!(
+                "it is of other targets: {} where the model and the setting targets ask for {}",
+                found.unwrap_or("none is left"),
+                target.path
+            ));
+        }
+    }
+    match saved.next() {
+        None => Ok(()),
+        Some(path) => Err(format!("it is of more targets, {path} among them")),
+    }
 }
 
 /// The matrices of a file by the index of their target, and by name.
@@ -145,4 +178,32 @@ fn adapter<const N: usize>(
     }
     made.try_into()
         .map_err(|_| "a factor is missing".to_string())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_of_other_targets_are_refused_by_path() {
+        let targets: Vec<SelectedTarget> = ["q", "v"]
+            .map(|path| SelectedTarget {
+                path: path.to_string(),
+                id: ParamId::new(),
+                shape: [4, 4],
+            })
+            .to_vec();
+        let check = |saved: &str| check_targets(Some(&saved.to_string()), &targets);
+        assert_eq!(check("q v"), Ok(()));
+        assert_eq!(check_targets(None, &targets), Ok(()));
+        for (saved, word) in [
+            ("q k", "other targets"),
+            ("q", "none is left"),
+            ("q v o", "more"),
+        ] {
+            let error = check(saved).unwrap_err();
+            assert!(error.contains(word), "{saved}: {error}");
+        }
+    }
 }

@@ -22,7 +22,8 @@ pub struct EwcConfig {
     /// Number of a task's training rows, at even distances, for its Fisher information; 0 takes all.
     pub rows: usize,
     /// Whether the first task is held to the base model too, by the Fisher information on the rows that stand for what
-    /// it knows. With text that the model generates itself, that is the Fisher information and not an empirical one.
+    /// it knows. With text that the model generates itself, its own samples take the place of labels, but for the first tokens of a
+    /// text, which are drawn otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protect_base: bool,
 }

@@ -11,11 +11,9 @@ mod retained;
 mod sample;
 mod searched;
 mod through_cores;
+mod trains;
 
-use ::osft::{
-    BasePrecision, Calibrator, LayerSplit, Osft, OsftConfig, Others, Scaling, SplitCache,
-    SplitContext,
-};
+use ::osft::{BasePrecision, Calibrator, Osft, OsftConfig, SplitCache, SplitContext};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use lm::{Example, LanguageModel, LinearMap};
 
@@ -147,11 +145,10 @@ impl OsftMethod {
         })?;
         let since_base = self.retained.as_mut();
         let since_base = since_base.and_then(|retained| retained.since_base.as_mut());
-        if let (0, BasePrecision::Bf16, Some(since_base)) =
-            (context.index, self.config.base_precision, since_base)
+        if let (BasePrecision::Bf16, Some(since_base)) = (self.config.base_precision, since_base)
+            && since_base.has_no_record()
         {
-            // The base model is rounded here for the first time; later tasks start from rounded
-            // weights.
+            // The weights are rounded here for the first time in this sequence; later tasks start from rounded ones.
             clock.time(TimedPart::Uncounted, || {
                 let rounded = split.finish(split.prepare(model.clone())?)?;
                 let changes = since_base.measure(&rounded)?;
@@ -182,28 +179,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
 
     fn trains(&self) -> Option<String> {
         let split = self.split.as_ref()?;
-        let share = |k: usize, d: usize| k as f64 / d.max(1) as f64;
-        let of_layer = |layer: &LayerSplit| {
-            let [d_in, d_out] = layer.shape;
-            match layer.mean_scale {
-                Some(mean) => 1.0 - mean,
-                None => share(layer.k_in, d_in).max(share(layer.k_out, d_out)),
-            }
-        };
-        let frozen: f64 = split.layers().iter().map(of_layer).sum();
-        let beside = match self.config.others {
-            Others::Frozen => "",
-            Others::Trained => " in the targets, and everything else",
-        };
-        let held = match self.config.scaling {
-            Scaling::Hard => "frozen",
-            Scaling::Ridge | Scaling::Scaled => "held back",
-        };
-        Some(format!(
-            "{:.1} % of directions {held} in the mean of the layers, {} numbers trained{beside}",
-            100.0 * frozen / split.layers().len().max(1) as f64,
-            split.free_parameters()
-        ))
+        Some(trains::sentence(split, &self.config))
     }
 
     fn linear_map(&self) -> &dyn LinearMap {
@@ -256,7 +232,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
         let retained = Retained::taken_over(model, &self.config.targets, carried)?;
         if let Some(retained) = &retained {
             // Or the inputs of this task could not be added to those of the earlier ones, in the end.
-            retained.calibration.check_measured(self.config.moment)?;
+            retained.calibration.check_joins(&self.config, model)?;
         }
         self.retained = retained;
         Ok(())
@@ -315,6 +291,7 @@ impl<M: LanguageModel> Method<M> for OsftMethod {
             leaks,
             stored_leaks,
             since_base,
+            continues: context.first > 0,
         };
         let mut diagnostics = report::diagnostics(&self.config, &split, &model, &measured);
         // Its moments are about to be replaced; held here, they would exist twice.

@@ -5,6 +5,9 @@ use ::osft::{
     BasePrecision, Combine, Form, OsftConfig, Scaling, Shrinkage, SplitSource, TokenLength,
 };
 
+/// Most characters in which the shares of single targets are named.
+const LONGEST_SHARES: usize = 80;
+
 /// Such as `osft inputs core energy 0.9`, with scaling, union, moment and precision where they differ from the defaults.
 pub(super) fn label(config: &OsftConfig) -> String {
     let split = match config.split {
@@ -50,12 +53,14 @@ pub(super) fn label(config: &OsftConfig) -> String {
         Some(most) => format!(" outputs within {most}"),
     };
     let share = config.protected_share.label();
-    let target_shares = match config.target_shares.len() {
-        // Names of files are made of this.
-        count @ 4.. => format!(", {count} target shares"),
-        _ => (config.target_shares.iter())
-            .map(|share| format!(", {} of {}", share.protected_share.label(), share.targets))
-            .collect(),
+    let shares = config.target_shares.iter();
+    let shares: String = shares
+        .map(|share| format!(", {} of {}", share.protected_share.label(), share.targets))
+        .collect();
+    // It is read in tables.
+    let target_shares = match shares.chars().count() > LONGEST_SHARES {
+        true => format!(", {} target shares", config.target_shares.len()),
+        false => shares,
     };
     format!(
         "osft {split} {form}{scaling}{union}{skipped}{tokens}{shrinkage} {share}{target_shares}{limit}{precision}"

@@ -17,6 +17,16 @@ pub(super) struct Measured {
     pub stored_leaks: Option<LeakReport>,
     /// How far the layers' outputs have moved since the base model, over the base model's inputs.
     pub since_base: Option<Vec<LayerChange>>,
+    /// Whether that is the model that an earlier sequence ended with: its own base is not carried.
+    pub continues: bool,
+}
+
+impl Measured {
+    /// How far the outputs of the layer at a path have moved: some targets are not split, such as shared ones.
+    fn since_base_of(&self, path: &str) -> Option<&LayerChange> {
+        let mut layers = self.since_base.iter().flatten();
+        layers.find(|layer| layer.path == path)
+    }
 }
 
 pub(super) fn diagnostics<M: Module>(
@@ -115,8 +125,16 @@ fn figures(config: &OsftConfig, measured: &Measured) -> Vec<Figure> {
         let sum: f64 = layers.iter().map(|layer| layer.outputs.relative).sum();
         figures.push(figure(
             "outputs",
-            "the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, over the base \
-             model's own inputs",
+            match measured.continues {
+                false => {
+                    "the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the base model, over the base \
+                     model's own inputs"
+                }
+                true => {
+                    "the mean over layers of `√(E‖x ΔW‖² / E‖x W‖²)` since the model that this task started from, \
+                     over the inputs of the first base model"
+                }
+            },
             sum / layers.len().max(1) as f64,
             Notation::Fixed(3),
             Combine::Last,
@@ -186,10 +204,7 @@ fn layers(summary: &[LayerSummary], measured: &Measured) -> LayerTable {
     let scaled = summary.iter().any(|layer| layer.mean_scale.is_some());
     let rows = summary.iter().zip(&measured.leaks.layers).enumerate();
     let rows = rows.map(|(index, (split, leak))| {
-        let since_base = measured
-            .since_base
-            .as_ref()
-            .and_then(|since_base| since_base.get(index));
+        let since_base = measured.since_base_of(&split.path);
         let since_base = since_base.map(|since_base| since_base.outputs);
         let stored = measured.stored_leaks.as_ref();
         let stored = stored.and_then(|stored| stored.layers.get(index));
@@ -259,11 +274,8 @@ fn moved_text(measured: &Measured) -> Option<String> {
         true => "–".to_string(),
         false => format!("{value:.0e}"),
     };
-    for (index, leak) in leaks.iter().enumerate() {
-        let since_base = measured
-            .since_base
-            .as_ref()
-            .and_then(|since_base| since_base.get(index));
+    for leak in leaks {
+        let since_base = measured.since_base_of(&leak.path);
         let _ = writeln!(
             text,
             "{:width$}  {:>8}  {:>8}  {:>8}  {:>8.4}  {:>10}  {:>10}  {:>10}  {:>10}",
@@ -308,6 +320,7 @@ mod tests {
             leaks: report,
             stored_leaks: None,
             since_base: None,
+            continues: false,
         };
         let text = moved_text(&measured).unwrap_or_default();
         let column = |line: &str| line.split_whitespace().nth(1).map(str::to_string);

@@ -151,7 +151,8 @@ pub(super) fn own_examples(
     seed: u64,
 ) -> Vec<Example> {
     let first: Vec<Vec<u32>> = first.iter().map(|&token| vec![token]).collect();
-    let start = extended(model, &first, GREEDY_TOKENS.min(tokens), Decoding::Greedy);
+    let greedy = GREEDY_TOKENS.min(tokens.saturating_sub(1));
+    let start = extended(model, &first, greedy, Decoding::Greedy);
     let sampled = Decoding::Sample {
         temperature: 1.0,
         top_k: 0,

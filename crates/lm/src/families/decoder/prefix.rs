@@ -53,7 +53,8 @@ pub(super) fn token_losses(model: &Decoder, prefix: &[u32], rows: &[Vec<u32>]) -
     let model = model.valid();
     let read = (!prefix.is_empty()).then(|| Prefix::read(&model, prefix));
     let mut losses = TokenLosses::default();
-    if let Some(read) = &read {
+    // Nothing is predicted within a prefix of one token, and no tensor is cut to no rows.
+    if let Some(read) = read.as_ref().filter(|_| prefix.len() > 1) {
         let before = read.hidden.clone().narrow(0, 0, prefix.len() - 1);
         losses.prefix = losses_of(&model, before, &prefix[1..]);
     }

@@ -32,7 +32,7 @@ pub(super) fn directions(
     let k = layer.protected(beside, &energies, energy);
     let basis = joined(first, &spectrum.vectors);
     let of_first = |energies: &[f64]| {
-        let columns = (0..first.ncols()).map(|j| moment.energy_of(&first.subcols(j, 1).to_owned()));
+        let columns = moment.energies_of(first).into_iter();
         columns.chain(energies.iter().copied()).collect::<Vec<_>>()
     };
     // With no or all directions protected, every scaling is the hard one.

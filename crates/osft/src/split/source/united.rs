@@ -18,9 +18,7 @@ pub(super) fn directions(
     scaling: Scaling,
 ) -> Option<Directions> {
     let k = union.basis.ncols();
-    let energies: Vec<f64> = (0..k)
-        .map(|j| moment.energy_of(&union.basis.subcols(j, 1).to_owned()))
-        .collect();
+    let energies = moment.energies_of(&union.basis);
     let total_energy = moment.trace();
     if scaling.is_hard() || k == 0 {
         return Some(Directions {

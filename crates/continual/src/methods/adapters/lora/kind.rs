@@ -69,6 +69,23 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraKind {
 
     fn checked(&self, settings: LoraConfig) -> Result<LoraConfig, ContinualError> {
         settings.validate()?;
+        let penalties = (
+            &settings.orthogonality,
+            &settings.size,
+            settings.orthogonality_on,
+        );
+        let without = (
+            &PerTaskValue::default(),
+            &PerTaskValue::default(),
+            OrthogonalityOn::default(),
+        );
+        if matches!(self.0, Which::Sequential) && penalties != without {
+            return Err(ContinualError::InvalidSetting {
+                name: "orthogonality, size or orthogonality_on",
+                found: "set for lora".to_string(),
+                expected: "left out: one adapter has no other to be kept apart from, and o-lora has these penalties",
+            });
+        }
         Ok(settings)
     }
 
