@@ -84,5 +84,10 @@ proptest! {
         prop_assert!(!held_out.is_empty() && !set.rows.is_empty());
         prop_assert_eq!(held_out.len() + set.rows.len(), prompts.len());
         prop_assert!(rows::check::shared(&set.rows, &held_out).is_empty());
+        // A prompt of many rows does not make the share many times larger, unless there is none of fewer.
+        let wanted = ((prompts.len() as f64 * share).round() as usize).max(1);
+        let count = |prompt| prompts.iter().filter(|other| *other == prompt).count();
+        let smallest = distinct.iter().map(count).min().unwrap_or(0);
+        prop_assert!(held_out.len() <= smallest.max(2 * wanted));
     }
 }

@@ -191,7 +191,11 @@ fn runs_that_differ_in_one_setting_share_no_row_file_or_name() {
             }
         }
         let is_fixed = FIXED.contains(&name.as_str());
-        assert_eq!(tried == 0, is_fixed, "other values of {name} tried: {tried}");
+        assert_eq!(
+            tried == 0,
+            is_fixed,
+            "other values of {name} tried: {tried}"
+        );
     }
     for name in names {
         let nothing = TELL_NOTHING.contains(&name.as_str()) || FIXED.contains(&name.as_str());
