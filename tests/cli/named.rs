@@ -2,29 +2,19 @@
 
 use std::fs;
 
-use crate::{scratch, succeed};
+use crate::{scratch, succeed, write_plan};
 
 #[test]
 fn variants_that_differ_in_their_rate_alone_and_validation_rows_are_named_so() {
     let folder = scratch();
-    let plan = r#"
-        title = "t"
-        rows = "validation"
-        seeds = [0]
-        [run]
-        order = "stance,sums"
-        limit_train = 16
-        limit_test = 4
-        epochs = 1
-        calibration = { base_rows = 8 }
+    let variants = r#"
         [[variants]]
         method = "seqft"
-        learning_rates = [1e-3]
         [[variants]]
         method = "seqft"
         learning_rates = [3e-3]
     "#;
-    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    write_plan(folder.path(), "validation", variants);
     succeed(
         folder.path(),
         &["compare", "--plan", "plan.toml", "--out", "rates"],

@@ -171,16 +171,6 @@ impl State {
         Ok(())
     }
 
-    /// Removes the state of a model folder, which was copied with its permissions and may be read-only.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be removed.
-    pub fn remove_from(&self, model: &Path) -> Result<()> {
-        let path = model.join(FOLDER).join(STATE);
-        std::fs::remove_file(&path).with_context(|| format!("cannot replace {}", path.display()))
-    }
-
     /// Writes the state into a model folder, whose folder `osft` exists.
     ///
     /// # Errors
@@ -190,6 +180,11 @@ impl State {
         let path = model.join(FOLDER).join(STATE);
         let mut json = serde_json::to_string_pretty(self)?;
         json.push('\n');
+        // One that was copied with its permissions may be read-only.
+        if path.exists() {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("cannot replace {}", path.display()))?;
+        }
         std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))
     }
 }

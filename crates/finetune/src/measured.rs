@@ -243,7 +243,7 @@ impl Measured<'_> {
 }
 
 /// The name of a model on the hub, without its revision; `None` for a folder or file here.
-pub fn hub_name(model: &Path) -> Option<String> {
+fn hub_name(model: &Path) -> Option<String> {
     let named = model.to_string_lossy();
     let name = || named.split('@').next().unwrap_or_default().to_string();
     (!model.exists()).then(name)

@@ -76,7 +76,6 @@ pub fn merge(request: &MergeRequest<'_>) -> Result<()> {
     match state {
         Some(mut state) => {
             copy_folder(&request.adapter.join(FOLDER), &folder.join(FOLDER))?;
-            state.remove_from(&folder)?;
             state.weights = written.fingerprint(stop_tokens)?.weights;
             state.write(&folder)?;
         }
