@@ -1,8 +1,9 @@
 //! A bound on how far training moves the outputs of a layer on the calibrated inputs.
 
 use burn::tensor::Tensor;
-use faer::Mat;
+use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Llt;
+use faer::{Accum, Mat, MatRef, Par, Scale, Side};
 
 use crate::calibration::{Matrix, Moment};
 use crate::linalg::{to_host, to_tensor};
@@ -41,9 +42,10 @@ impl OutputLimit {
             .constraint
             .dtype()
             .unwrap_or(computed(layer.start.dtype()));
-        let root = root(moment, &layer.constraint) * faer::Scale(most.sqrt().recip());
         Some(Self {
-            root: to_tensor(root.as_ref(), &layer.start.device(), dtype),
+            root: root(moment, &layer.constraint, most, |root| {
+                to_tensor(root, &layer.start.device(), dtype)
+            }),
             missed: moment.sketch_error() / most,
         })
     }
@@ -64,65 +66,139 @@ impl OutputLimit {
     }
 }
 
-/// `R` with `Rᵀ R = N_Pᵀ Σ N_P`, where `N_P` maps coordinates to changes of the inputs' side: the free basis, or the
-/// projector onto the free directions.
-fn root(moment: &Moment, constraint: &Constraint) -> Mat<f64> {
+/// What `read` makes of `R` with `Rᵀ R = N_Pᵀ Σ N_P / most`, where `N_P` maps coordinates to changes of the inputs' side:
+/// the free basis, or the projector onto the free directions.
+fn root<T>(
+    moment: &Moment,
+    constraint: &Constraint,
+    most: f64,
+    read: impl Fn(MatRef<'_, f64>) -> T,
+) -> T {
     let basis = constraint.input_coordinates().map(to_host);
     let protected = constraint.protected_inputs().map(to_host);
-    let without = |rows: Mat<f64>| match &protected {
-        Some(protected) => &rows - (&rows * protected) * protected.transpose(),
-        None => rows,
-    };
-    let full = match moment.matrix() {
-        Matrix::Full(full) => full,
-        Matrix::Rows(rows) => {
-            return match &basis {
-                Some(basis) => rows * basis,
-                None => without(rows),
+    match moment.matrix() {
+        Matrix::Full(full) => {
+            let mut reduced = match (&basis, &protected) {
+                (Some(basis), _) => product(
+                    basis.transpose(),
+                    product(full.as_ref(), basis.as_ref()).as_ref(),
+                ),
+                (None, Some(protected)) => without(full, protected),
+                (None, None) => full,
             };
+            reduced *= Scale(most.recip());
+            triangular(reduced, read)
         }
-    };
-    triangular(&match &basis {
-        Some(basis) => basis.transpose() * (full * basis),
-        None => without(without(full).transpose().to_owned()),
-    })
+        Matrix::Rows(rows) => {
+            let mut reduced = match (&basis, &protected) {
+                (Some(basis), _) => product(rows.as_ref(), basis.as_ref()),
+                (None, Some(protected)) => {
+                    let mut rows = rows;
+                    let inside = product(rows.as_ref(), protected.as_ref());
+                    subtract(&mut rows, inside.as_ref(), protected.transpose());
+                    rows
+                }
+                (None, None) => rows,
+            };
+            reduced *= Scale(most.sqrt().recip());
+            read(reduced.as_ref())
+        }
+    }
 }
 
-/// `R` with `Rᵀ R` of a second moment, whose rows below the diagonal are zero.
-fn triangular(moment: &Mat<f64>) -> Mat<f64> {
+/// `(I − Q Qᵀ) Σ (I − Q Qᵀ)`, in the place of `Σ`, so that no matrix of its size exists beside it: `Σ − Q A − Aᵀ Qᵀ` with
+/// `A = Qᵀ Σ − ½ (Qᵀ Σ Q) Qᵀ`.
+///
+/// # Shapes
+/// - `moment` and output: `[d_in, d_in]`, symmetric
+/// - `protected`, `Q`: `[d_in, k]`, orthonormal columns
+fn without(mut moment: Mat<f64>, protected: &Mat<f64>) -> Mat<f64> {
+    let mut crossed = product(protected.transpose(), moment.as_ref());
+    let mut inside = product(crossed.as_ref(), protected.as_ref());
+    inside *= Scale(0.5);
+    subtract(&mut crossed, inside.as_ref(), protected.transpose());
+    subtract(&mut moment, protected.as_ref(), crossed.as_ref());
+    subtract(&mut moment, crossed.transpose(), protected.transpose());
+    moment
+}
+
+/// A product on one thread, so that its rounding does not depend on how many there are.
+fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
+    let mut product = Mat::zeros(left.nrows(), right.ncols());
+    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+    product
+}
+
+/// Subtracts a product in place.
+fn subtract(from: &mut Mat<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
+    matmul(from.as_mut(), Accum::Add, left, right, -1.0, Par::Seq);
+}
+
+/// What `read` makes of `R` with `Rᵀ R` of a second moment, whose elements below the diagonal are zero.
+fn triangular<T>(mut moment: Mat<f64>, read: impl Fn(MatRef<'_, f64>) -> T) -> T {
     let n = moment.nrows();
     let trace = (0..n).map(|i| moment[(i, i)]).sum::<f64>();
+    let mut raised = 0.0;
     for floor in FLOORS {
         let floor = floor * trace.max(f64::MIN_POSITIVE);
-        let raised = Mat::from_fn(n, n, |i, j| {
-            moment[(i, j)] + if i == j { floor } else { 0.0 }
-        });
-        if let Ok(root) = Llt::new(raised.as_ref(), faer::Side::Lower) {
-            return Mat::from_fn(n, n, |i, j| match i <= j {
-                true => root.L()[(j, i)],
-                false => 0.0,
-            });
+        for i in 0..n {
+            moment[(i, i)] += floor - raised;
+        }
+        raised = floor;
+        if let Ok(root) = Llt::new(moment.as_ref(), Side::Lower) {
+            return read(root.L().transpose());
         }
     }
     // As if all of the energy were in every direction: the bound holds all the more.
-    Mat::<f64>::identity(n, n) * faer::Scale(trace.max(0.0).sqrt())
+    let mut most = Mat::<f64>::identity(n, n);
+    most *= Scale(trace.max(0.0).sqrt());
+    read(most.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn inputs(rows: usize, columns: usize) -> Mat<f64> {
+        Mat::from_fn(rows, columns, |i, j| {
+            ((i * i + 3 * i * j + j) as f64 * 0.37).sin()
+        })
+    }
+
     #[test]
     fn the_root_of_a_moment_rebuilds_it() {
-        let rows = Mat::from_fn(9, 6, |i, j| ((i * i + 3 * i * j + j) as f64 * 0.37).sin());
+        let rows = inputs(9, 6);
         let moment = rows.transpose() * &rows;
-        let root = triangular(&moment);
+        let root = triangular(moment.clone(), |root| root.to_owned());
         assert!((root.transpose() * &root - &moment).norm_max() < 1e-7);
+        assert!((0..6).all(|i| (0..i).all(|j| root[(i, j)] == 0.0)));
         // Rounding has left an eigenvalue of a moment of one input below 0.
         let input = Mat::from_fn(1, 4, |_, j| 1.0 + j as f64);
         let mut moment = input.transpose() * &input;
         moment[(0, 0)] -= 3e-7;
-        let root = triangular(&moment);
+        let root = triangular(moment.clone(), |root| root.to_owned());
         assert!((root.transpose() * &root - &moment).norm_max() < 1e-3);
+    }
+
+    /// In place as from the definition, for every number of protected directions.
+    #[test]
+    fn a_moment_without_directions_is_its_projection() {
+        let rows = inputs(11, 7);
+        let moment = rows.transpose() * &rows;
+        let basis = inputs(7, 7).qr().compute_Q();
+        for k in 0..=7 {
+            let protected = basis.subcols(0, k).to_owned();
+            let free = Mat::<f64>::identity(7, 7) - &protected * protected.transpose();
+            let expected = &free * &moment * &free;
+            let rest = without(moment.clone(), &protected);
+            assert!(
+                (&rest - expected).norm_max() < 1e-12 * moment.norm_l2(),
+                "{k}"
+            );
+            assert!(
+                (&rest * &protected).norm_max() < 1e-12 * moment.norm_l2(),
+                "{k}"
+            );
+        }
     }
 }
