@@ -6,14 +6,18 @@ mod common;
 #[path = "../../lm/tests/common/mod.rs"]
 mod models;
 
-use burn::data::dataset::Dataset;
+use std::sync::Arc;
+
+use burn::data::dataset::{Dataset, InMemDataset};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use continual::method::Vocabulary;
 use continual::methods::{Lwf, LwfConfig, LwfGenerated, LwfGeneratedConfig, SeqFt};
 use continual::trainer::TrainConfig;
-use continual::{Clock, ContinualError, Method, MethodInputs, MethodRegistry, Task, TaskContext};
+use continual::{
+    Clock, ContinualError, Method, MethodInputs, MethodRegistry, Sequence, Task, TaskContext,
+};
 use lm::{Decoder, Example, LanguageModel};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -153,6 +157,43 @@ fn the_base_models_answers_are_kept_if_asked_for() {
         assert_eq!(found, expected, "{retain_base} {index}");
         let (model, _) = at(&tasks, index, |at| method.end_task(model, at)).unwrap();
         assert!(method.row_penalty(&model, &rows).is_none());
+    }
+}
+
+/// As the loss is: with each row four times, a step is the same.
+#[test]
+fn the_term_of_a_step_is_a_mean_over_its_answer_tokens() {
+    let tokenizer = tokenizer();
+    let settings = config(TrainConfig::default());
+    for (backend, device) in backends() {
+        let after = |copies: usize, strength: f64| {
+            let mut task = tasks(&tokenizer).remove(1);
+            let row = task.train.get(0).unwrap();
+            task.train = Arc::new(InMemDataset::new(vec![row; copies]));
+            let lwf = LwfConfig {
+                strength,
+                ..LwfConfig::default()
+            };
+            let sequence = Sequence {
+                tokenizer: &tokenizer,
+                tasks: &[task],
+                general: None,
+                config: &settings,
+            };
+            let start = common::model(&device.clone().autodiff());
+            let mut method = Lwf::new(lwf).unwrap();
+            let outcome = sequence.run(start, &mut method, &mut |_| {}).unwrap();
+            weights(&outcome.model)
+        };
+        let distance = |a: &[f32], b: &[f32]| -> f32 {
+            let squares = a.iter().zip(b).map(|(a, b)| (a - b).powi(2));
+            squares.sum::<f32>().sqrt()
+        };
+        let once = after(1, 2.0);
+        let [same, stronger] = [after(4, 2.0), after(4, 8.0)].map(|other| distance(&once, &other));
+        // Eight steps of AdamW, which divides gradients near 0 by their own size, so that their rounding counts.
+        assert!(same < 0.1 * stronger, "{backend}: {same} {stronger}");
+        assert!(stronger > 1e-2, "{backend}: {stronger}");
     }
 }
 

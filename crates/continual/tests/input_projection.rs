@@ -5,10 +5,13 @@
 mod common;
 
 use burn::tensor::Device;
+use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
-use continual::{CalibrationData, ContinualError, MethodInputs, MethodRegistry, TaskDiagnostics};
+use continual::{
+    CalibrationData, ContinualError, Method, MethodInputs, MethodRegistry, TaskDiagnostics,
+};
 use lm::Decoder;
-use osft::OsftError;
+use osft::{Combine, GrowingEnergy, OsftConfig, OsftError, Scaling, ShareRule, SplitSource};
 
 use common::*;
 
@@ -66,6 +69,66 @@ fn the_first_task_trains_freely_and_the_second_within_its_bounds() {
             let scaled = second.layers.column("mean_scale").is_some();
             assert_eq!(scaled, name == "sgp", "{case}");
         }
+    }
+}
+
+/// Over three tasks, so that two have been learned when the last one begins: a mean of them and a union differ.
+#[test]
+fn each_is_the_split_with_the_settings_of_its_publication() {
+    let device = Device::flex();
+    let data = calibration_data(&model(&device));
+    let tokenizer = tokenizer();
+    let mut tasks = tasks(&tokenizer);
+    tasks.push(task("up", ["y", "y", "x", "w", "v"], &tokenizer));
+    tasks[2].name = "again".to_string();
+    let settings = config(TrainConfig::default());
+    let after = |mut method: Box<dyn Method<Decoder>>| {
+        let sequence = continual::Sequence {
+            tokenizer: &tokenizer,
+            tasks: &tasks,
+            general: None,
+            config: &settings,
+        };
+        let start = model(&device.clone().autodiff());
+        let outcome = sequence.run(start, method.as_mut(), &mut |_| {}).unwrap();
+        weights(&outcome.model)
+    };
+    let explicit = |change: &dyn Fn(OsftConfig) -> OsftConfig| {
+        let config = OsftConfig::new()
+            .with_targets(["_proj\\.weight$"])
+            .with_split(SplitSource::Inputs);
+        let method = OsftMethod::new(change(config)).without_base();
+        after(Box::new(method.with_calibration(data.clone())))
+    };
+    let growing = || {
+        ShareRule::growing_energy(GrowingEnergy {
+            first: 0.95,
+            per_task: 0.003,
+        })
+    };
+    let mean = explicit(&|config| config.with_share_rule(growing()));
+    let gpm = explicit(&|config| {
+        let config = config.with_share_rule(growing());
+        config.with_combine(Combine::Union)
+    });
+    let sgp = explicit(&|config| {
+        let config = config.with_share_rule(growing());
+        let config = config.with_combine(Combine::Union);
+        config.with_scaling(Scaling::Scaled).with_scaling_alpha(5.0)
+    });
+    let nscl = explicit(&|config| config.with_share_rule(ShareRule::threshold(10.0)));
+    for (name, settings, expected) in [
+        ("gpm", "", &gpm),
+        ("sgp", "scaling_alpha = 5.0", &sgp),
+        ("adam-nscl", "", &nscl),
+    ] {
+        let found = after(built(name, settings, Some(&data)));
+        assert!(found == *expected, "{name}");
+    }
+    let default = after(built("sgp", "", Some(&data)));
+    let all = [mean, gpm, sgp, nscl, default];
+    for (place, one) in all.iter().enumerate() {
+        assert!(all[..place].iter().all(|other| other != one), "{place}");
     }
 }
 

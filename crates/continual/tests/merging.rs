@@ -6,7 +6,7 @@ mod common;
 
 use burn::tensor::Device;
 use continual::method::TaskContext;
-use continual::methods::{MergeMethod, MergeRule, SeqFt, TaskWeight, TaskWeightName};
+use continual::methods::{MergeMethod, MergeRule, SeqFt, TaskWeight, TaskWeightName, between};
 use continual::trainer::TrainConfig;
 use continual::{Clock, ContinualError, Method};
 use lm::Decoder;
@@ -74,23 +74,64 @@ fn close(found: &[f32], expected: &[f64], case: &str) {
     }
 }
 
+/// A task that changes nothing, first from the base model and then from another one.
 #[test]
 fn merging_a_model_with_itself_is_the_identity() {
+    // What is trimmed of a model's change since the base is lost, also where a task changes nothing.
+    let untrimmed = MergeRule::Ties {
+        density: 1.0,
+        scale: 1.0,
+    };
     let rules = [
         MergeRule::Line(TaskWeight::Fixed(0.3)),
         MergeRule::Sphere(TaskWeight::Fixed(0.3)),
-        TIES,
+        untrimmed,
         MergeRule::HardThreshold,
     ];
     for (backend, device) in backends() {
         let own = weights(&model(&device));
-        for rule in rules {
+        for rule in rules.into_iter().chain([TIES]) {
             let after = through(&device, rule, &[own.clone(), own.clone()]);
             assert!(
                 after.iter().all(|after| *after == own),
                 "{backend} {rule:?}"
             );
         }
+        for rule in rules {
+            let end = drawn(own.len(), 3);
+            let learned = through(&device, rule, std::slice::from_ref(&end)).remove(0);
+            assert_ne!(learned, own, "{backend} {rule:?}");
+            let after = through(&device, rule, &[end, learned.clone()]).remove(1);
+            let learned: Vec<f64> = learned.into_iter().map(f64::from).collect();
+            close(&after, &learned, &format!("{backend} {rule:?}"));
+        }
+    }
+}
+
+/// Both ends of the line are the two models, to the last bit and with the signs of zeros.
+#[test]
+fn the_ends_of_a_line_are_the_two_models() {
+    for (backend, device) in backends() {
+        let start = model(&device);
+        let count = weights(&start).len();
+        let mut values = drawn(count, 5);
+        values[..8].fill(-0.0);
+        let start = with_weights(start, &values);
+        let end = with_weights(model(&device), &drawn(count, 6));
+        let bits = |model: &Decoder| -> Vec<u32> {
+            let values = weights(model).into_iter();
+            values.map(f32::to_bits).collect()
+        };
+        for (share, expected) in [(0.0, &start), (1.0, &end)] {
+            let found = between(&start, end.clone(), share);
+            assert_eq!(bits(&found), bits(expected), "{backend} {share}");
+        }
+        let middle = weights(&between(&start, end.clone(), 0.5));
+        let expected = values.iter().zip(weights(&end));
+        let expected: Vec<f64> = expected
+            .map(|(a, b)| (f64::from(*a) + f64::from(b)) / 2.0)
+            .collect();
+        close(&middle, &expected, backend);
     }
 }
 
@@ -167,6 +208,15 @@ fn a_sphere_goes_along_the_arc_of_every_parameter() {
             expected.extend(pairs.map(|(a, b)| (of_a * a + of_b * b) / angle.sin()));
             first += length;
         }
+        close(&after, &expected, backend);
+        let whole = MergeRule::Sphere(TaskWeight::Fixed(1.0));
+        let after = through(&device, whole, std::slice::from_ref(&end)).remove(0);
+        let end: Vec<f64> = end.into_iter().map(f64::from).collect();
+        close(&after, &end, backend);
+        // Parallel vectors have no arc between them: the line.
+        let twice: Vec<f32> = own.iter().map(|value| 2.0 * value).collect();
+        let after = through(&device, rule, std::slice::from_ref(&twice)).remove(0);
+        let expected: Vec<f64> = own.iter().map(|value| 1.4 * f64::from(*value)).collect();
         close(&after, &expected, backend);
     }
 }

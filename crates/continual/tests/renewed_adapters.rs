@@ -73,6 +73,57 @@ fn inc_lora_is_o_lora_without_penalties_and_keeps_nothing_of_a_task() {
     }
 }
 
+#[test]
+fn a_task_ends_with_its_adapter_added_to_the_weight() {
+    let (tasks, clock) = (tasks(&tokenizer()), Clock::start());
+    let optimizer = TrainConfig::default().optimizer();
+    let at = |index| context(&tasks, index, &clock, &optimizer);
+    let ([d_in, d_out], rank) = ([7, 5], 3);
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    for (backend, device) in backends() {
+        for orthogonal in [false, true] {
+            let mut method = match orthogonal {
+                false => incremental(),
+                true => {
+                    let config = settings(0.5, 0.1, OrthogonalityOn::A, rank);
+                    LoraMethod::orthogonal(config, 4).unwrap()
+                }
+            };
+            let mut model = Pair::draw([d_in, d_out], &mut random, &device.clone().autodiff());
+            let of = |model: &Pair| {
+                [&model.q_proj, &model.v_proj].map(|layer| host(&layer.weight.val()))
+            };
+            let mut expected = of(&model);
+            for index in 0..2 {
+                (model, _) = method.begin_task(model, at(index)).unwrap();
+                let sizes = [d_in * rank, rank * d_out, d_in * rank, rank * d_out];
+                let factors = sizes.map(|size| draw(size, &mut random)).to_vec();
+                (model, _) = method
+                    .end_task(with_trained(model, &factors), at(index))
+                    .unwrap();
+                for (layer, weight) in expected.iter_mut().enumerate() {
+                    let [a, b] = [0, 1].map(|factor| wide(&factors[2 * layer + factor]));
+                    let added = product(&a, d_in, &b, d_out);
+                    // `alpha` is 6, twice the rank.
+                    for (weight, added) in weight.iter_mut().zip(added) {
+                        *weight += 2.0 * added;
+                    }
+                }
+                for (found, expected) in of(&model).iter().zip(&expected) {
+                    for (found, expected) in found.iter().zip(expected) {
+                        // Sums of four products below 2, rounded to 2^-24, of two tasks.
+                        let error = (found - expected).abs();
+                        assert!(
+                            error < 2e-6,
+                            "{backend} {orthogonal} {index}: {found} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What O-LoRA adds to the loss, in f64: factors `[A, B]` of two layers, of an earlier task and of this one.
 fn expected(
     earlier: &[Vec<f32>],

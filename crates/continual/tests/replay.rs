@@ -114,23 +114,23 @@ fn later_tasks_train_on_a_share_of_every_earlier_one() {
 
 #[test]
 fn every_row_of_a_task_is_as_likely_as_the_others() {
-    let tasks = numbered(&[20]);
-    let mut counts = [0; 20];
     const DRAWS: u64 = 2000;
-    for seed in 0..DRAWS {
-        let settings = ReplayConfig {
-            share: 0.25,
-            most_rows: 0,
-        };
-        let mut method = Replay::new(settings, seed).unwrap();
-        learn(&mut method, &tasks, 0);
-        for row in kept(&method).concat() {
-            counts[row.prompt[1] as usize] += 1;
+    // Five of twenty: drawn at once, or ten that a second task halves.
+    for (sizes, share, most_rows) in [(vec![20], 0.25, 0), (vec![20, 20], 0.5, 10)] {
+        let tasks = numbered(&sizes);
+        let mut counts = [0; 20];
+        for seed in 0..DRAWS {
+            let mut method = Replay::new(ReplayConfig { share, most_rows }, seed).unwrap();
+            (0..tasks.len()).for_each(|index| learn(&mut method, &tasks, index));
+            for row in &kept(&method)[0] {
+                counts[row.prompt[1] as usize] += 1;
+            }
         }
-    }
-    // A row is drawn with probability 1/4: 500 times, with a standard deviation of √(2000 · 3/16) = 19.4; five of them.
-    for count in counts {
-        assert!((403..=597).contains(&count), "{counts:?}");
+        // A row is kept with probability 1/4: 500 times, with a standard deviation of √(2000 · 3/16) = 19.4; five of
+        // them.
+        for count in counts {
+            assert!((403..=597).contains(&count), "{most_rows}: {counts:?}");
+        }
     }
 }
 

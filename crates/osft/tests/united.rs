@@ -62,6 +62,85 @@ fn published(sources: &[Mat<f64>], share: f64) -> Mat<f64> {
     basis
 }
 
+/// Five steps of AdamW.
+fn stepped(osft: &Osft, layer: Linear, seed: u64, device: &Device) -> Linear {
+    let d_in = layer.weight.dims()[0];
+    let mut optimizer = osft.optimizer(adamw()).unwrap();
+    let mut layer = osft.prepare(layer).unwrap();
+    for step in 0..5 {
+        let x = noise(seed + step, 8 * d_in, 1.0);
+        let x = Tensor::<2>::from_data(TensorData::new(x, [8, d_in]), device);
+        let loss = (layer.forward(x) - 3.0).square().mean();
+        let grads = GradientsParams::from_grads(loss.backward(), &layer);
+        layer = optimizer.step(1e-2, layer, osft.project(grads));
+    }
+    osft.finish(layer).unwrap()
+}
+
+/// Adam-NSCL on the inputs themselves, in f64: the directions that are not in its null space.
+fn outside_of_null_space(sources: &[Mat<f64>], threshold: f64) -> Mat<f64> {
+    let d = sources[0].ncols();
+    let mut covariance = Mat::<f64>::zeros(d, d);
+    for rows in sources {
+        covariance += rows.transpose() * rows;
+    }
+    let parts = covariance.svd().unwrap();
+    let values: Vec<f64> = (0..d).map(|i| parts.S().column_vector()[i]).collect();
+    let held = values
+        .iter()
+        .filter(|value| **value > threshold * values[d - 1]);
+    parts.U().subcols(0, held.count()).to_owned()
+}
+
+/// Inputs of a task: four directions of its own with energy, and a hundredth of it in all others, `[rows, d]`.
+fn clustered(seed: u64, task: usize, rows: usize, d: usize) -> Mat<f64> {
+    let basis = noise(seed, d * d, 1.0);
+    let basis = Mat::from_fn(d, d, |i, j| f64::from(basis[i * d + j]));
+    let basis = basis.qr().compute_Q();
+    let values = noise(seed + 1 + task as u64, rows * d, 1.0);
+    let values = Mat::from_fn(rows, d, |i, j| {
+        let scale = if j / 4 == task { 1.0 } else { 0.1 };
+        scale * f64::from(values[i * d + j])
+    });
+    values * basis.transpose()
+}
+
+/// Where energies are far apart, rounding turns no direction: exact to f32 for both published algorithms.
+#[test]
+fn a_change_has_no_part_in_what_the_published_algorithms_protect() {
+    let device = Device::flex().autodiff();
+    let nscl = energy(0.9).with_share_rule(ShareRule::threshold(10.0));
+    for (name, config) in [("gpm", union(0.95)), ("adam-nscl", nscl)] {
+        for seed in [1, 100, 200] {
+            let sources: Vec<Mat<f64>> =
+                (0..2).map(|task| clustered(seed, task, 300, 12)).collect();
+            let mut layer = linear(seed, 12, 5, &device);
+            let mut retained = None;
+            for (task, rows) in sources.iter().enumerate() {
+                let learned = observed(&layer, "task", &tensor(rows, &device), &config);
+                retained = Some(Calibration::joined(retained, learned, &config, task, 2).unwrap());
+                let protected = match name {
+                    "gpm" => published(&sources[..=task], 0.95),
+                    _ => outside_of_null_space(&sources[..=task], 10.0),
+                };
+                let case = format!("{name} {seed} {task}");
+                assert_eq!(protected.ncols(), 4 * (task + 1), "{case}");
+                let context = SplitContext::new().with_calibration(retained.as_ref().unwrap());
+                let osft = Osft::split_in(&layer, &config, &context).unwrap();
+                assert_eq!(osft.layers()[0].k_in, protected.ncols(), "{case}");
+                let start = host(&layer.weight.val().inner());
+                layer = stepped(&osft, layer, seed, &device);
+                let change = host(&layer.weight.val().inner()) - start;
+                let inside = (protected.transpose() * &change).norm_l2();
+                // Directions of f32 sums whose energies differ by a hundred; weights round to 3e-8.
+                let bound = 2e-5 * change.norm_l2() + 1e-6;
+                assert!(inside < bound, "{case}: {inside} {bound}");
+                assert!(change.norm_l2() > 1e-2, "{case}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -85,16 +164,7 @@ proptest! {
             let osft = Osft::split_in(&layer, &config, &context).unwrap();
             prop_assert_eq!(osft.layers()[0].k_in, basis.ncols());
             let start = host(&layer.weight.val().inner());
-            let mut optimizer = osft.optimizer(adamw()).unwrap();
-            layer = osft.prepare(layer).unwrap();
-            for step in 0..5 {
-                let x = noise(seed + step, 8 * d_in, 1.0);
-                let x = Tensor::<2>::from_data(TensorData::new(x, [8, d_in]), &device);
-                let loss = (layer.forward(x) - 3.0).square().mean();
-                let grads = GradientsParams::from_grads(loss.backward(), &layer);
-                layer = optimizer.step(1e-2, layer, osft.project(grads));
-            }
-            layer = osft.finish(layer).unwrap();
+            layer = stepped(&osft, layer, seed, &device);
             let change = host(&layer.weight.val().inner()) - start;
             let inside = basis.transpose() * &change;
             // The moments are sums of f32 products of the inputs: their directions turn by about 1e-7 times the

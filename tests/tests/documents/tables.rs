@@ -258,5 +258,7 @@ fn bounds_and_counts_are_those_of_the_tests() {
         guide,
         "kill it at twenty moments and stop every method between any two steps",
     );
-    assert!(read("crates/continual/tests/resume.rs").contains("for pauses in [(1, 1), (2, 1), "));
+    assert!(
+        read("crates/continual/tests/resume/main.rs").contains("for pauses in [(1, 1), (2, 1), ")
+    );
 }

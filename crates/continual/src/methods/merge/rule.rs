@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
 
-/// Below this sine of the angle between two vectors, spherical interpolation divides by numbers that
-/// f32 cannot hold apart from 0; the straight line differs by less than a millionth there.
+/// Below this sine of the angle between two vectors, the straight line takes the arc's place: spherical interpolation would
+/// divide by numbers that f32 cannot hold apart from 0. Of nearly equal directions it differs by less than a millionth; of
+/// opposite ones, no arc is the shortest.
 const SMALLEST_SINE: f64 = 1e-3;
 
 /// Share of the task's change that is kept.
@@ -114,6 +115,7 @@ impl MergeRule {
 pub(super) fn line(start: Tensor<1>, end: Tensor<1>, weight: f64) -> Tensor<1> {
     // At both ends, the model is that model to the last bit.
     match weight {
+        0.0 => start,
         1.0 => end,
         _ => start.clone() + (end - start) * weight,
     }
