@@ -45,9 +45,9 @@ pub struct LwfConfig {
 }
 
 impl Default for LwfConfig {
-    /// The paper's factor and temperature, where the paper does not multiply by `T²`: its factor is `strength = 1 / T²` here. It
-    /// starts from a network that was trained before, and keeps its answers
-    /// from the first new task on.
+    /// The paper's temperature. Its factor of 1, without `T²`, is `strength = 1 / T²` here; the default is that of Hinton et al.,
+    /// "Distilling the Knowledge in a Neural Network", which multiplies by `T²`. As in the paper, the base model is a
+    /// network that was trained before, whose answers are kept from the first new task on.
     fn default() -> Self {
         Self {
             strength: 1.0,
