@@ -78,7 +78,7 @@ pub struct LearningArgs {
     #[arg(long)]
     pub task: Option<String>,
     /// How the model learns: osft, osft-paper, seqft, lora, replay, ewc or any other method that learns one task after
-    /// another (docs/methods.md) [default: osft].
+    /// another (docs/compared-methods.md) [default: osft].
     #[arg(long)]
     pub method: Option<String>,
     /// Share of the directions of every layer that may train, from 0 to 1; for osft, osft-lwf and osft-paper [default:

@@ -35,6 +35,11 @@ pub fn smaller(
         edit(&mut changed);
         candidates.push((change, changed));
     };
+    if config.calibration.held_out {
+        add("--set calibration.held_out=false".to_string(), &|config| {
+            config.calibration.held_out = false;
+        });
+    }
     if !config.train.activation_checkpointing {
         add(
             "--set train.activation_checkpointing=true".to_string(),

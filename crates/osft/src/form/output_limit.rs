@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Llt;
-use faer::{Accum, Mat, MatRef, Par, Scale, Side};
+use faer::{Accum, Mat, MatRef, Scale, Side, get_global_parallelism};
 
 use crate::calibration::{Matrix, Moment};
 use crate::linalg::{to_host, to_tensor};
@@ -106,7 +106,7 @@ fn root<T>(
     }
 }
 
-/// `(I − Q Qᵀ) Σ (I − Q Qᵀ)`, in the place of `Σ`, so that no matrix of its size exists beside it: `Σ − Q A − Aᵀ Qᵀ` with
+/// `(I − Q Qᵀ) Σ (I − Q Qᵀ)`, in the place of `Σ`, so that no second matrix `[d_in, d_in]` exists: `Σ − Q A − Aᵀ Qᵀ` with
 /// `A = Qᵀ Σ − ½ (Qᵀ Σ Q) Qᵀ`.
 ///
 /// # Shapes
@@ -122,16 +122,17 @@ fn without(mut moment: Mat<f64>, protected: &Mat<f64>) -> Mat<f64> {
     moment
 }
 
-/// A product on one thread, so that its rounding does not depend on how many there are.
 fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     let mut product = Mat::zeros(left.nrows(), right.ncols());
-    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
+    let threads = get_global_parallelism();
+    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, threads);
     product
 }
 
 /// Subtracts a product in place.
 fn subtract(from: &mut Mat<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
-    matmul(from.as_mut(), Accum::Add, left, right, -1.0, Par::Seq);
+    let threads = get_global_parallelism();
+    matmul(from.as_mut(), Accum::Add, left, right, -1.0, threads);
 }
 
 /// What `read` makes of `R` with `Rᵀ R` of a second moment, whose elements below the diagonal are zero.
