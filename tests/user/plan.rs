@@ -1,7 +1,7 @@
 //! `osft plan`: what it counts, against what a run takes.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -39,11 +39,9 @@ fn random(folder: &Path, from: &Path, changes: &Value) -> String {
     text(&out)
 }
 
-/// Runs `osft` and returns the peak of its resident memory in MB. Freed blocks go back to the system, so that it is what was
-/// in use: how many stay between others differs from machine to machine, and these models are so small that it counts.
-fn peak(arguments: &[&str]) -> f64 {
-    let mut child = osft()
-        .env("MALLOC_MMAP_THRESHOLD_", "1048576")
+/// Runs `osft` and returns the peak of its resident memory in MB.
+fn peak(program: &mut Command, arguments: &[&str]) -> f64 {
+    let mut child = program
         .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -73,10 +71,10 @@ fn planned(plan: &str) -> f64 {
     }
 }
 
-/// A plan's peak is at most 15 % below the run's and at most 20 % above, which is the harmless side, by every method, for
-/// three models: two families, with and without tied embeddings.
+/// A plan's peak is within 15 % of the run's, by every method, for three models: two families, with and without
+/// tied embeddings.
 #[test]
-fn memory_is_about_what_a_run_takes() {
+fn memory_is_within_15_percent_of_what_a_run_takes() {
     let folder = tempfile::tempdir().unwrap();
     let t5 = repository().join("datasets/builtin/t5-model");
     let wide = json!({"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 6,
@@ -111,7 +109,11 @@ fn memory_is_about_what_a_run_takes() {
                 "--questions",
                 "0",
             ];
+            let mut program = osft();
             if method == "osft" {
+                // Freed blocks go back to the system: how many a split leaves between others differs from machine to
+                // machine, and these models are so small that it counts.
+                program.env("MALLOC_MMAP_THRESHOLD_", "1048576");
                 // A typed share: where the rows decide it, a plan can only assume one. After the check of the rows, a plan
                 // also counts blocks that stay between others.
                 shared.extend([
@@ -127,11 +129,14 @@ fn memory_is_about_what_a_run_takes() {
             }
             let plan = succeed(&[&["plan", "--no-probe"], &shared[..]].concat());
             let plan = planned(&plan);
-            let peak = peak(&[&["finetune", "--out", &out], &shared[..]].concat());
+            let peak = peak(
+                &mut program,
+                &[&["finetune", "--out", &out], &shared[..]].concat(),
+            );
             let ratio = plan / peak;
             println!("{name} {method}: planned {plan:.0} MB, took {peak:.0} MB: {ratio:.2}");
             assert!(
-                (0.85..1.2).contains(&ratio),
+                (0.85..1.15).contains(&ratio),
                 "{name} {method}: {plan:.0} for {peak:.0} MB"
             );
         }
@@ -209,7 +214,7 @@ fn a_model_of_7_billion_parameters_is_planned_from_its_shape() {
         "none",
         "--no-probe",
     ];
-    let took = peak(&arguments);
+    let took = peak(&mut osft(), &arguments);
     assert!(took < 500.0, "{took} MB to plan");
     let plan = succeed(&arguments);
     // 6.74 billion weights in f32 are 27 GB.

@@ -15,15 +15,13 @@ use burn::tensor::Device;
 use continual::method::Vocabulary;
 use continual::methods::{Lwf, LwfConfig, LwfGenerated, LwfGeneratedConfig, SeqFt};
 use continual::trainer::TrainConfig;
-use continual::{
-    Clock, ContinualError, Method, MethodInputs, MethodRegistry, Sequence, Task, TaskContext,
-};
+use continual::{Clock, ContinualError, Method, MethodInputs, MethodRegistry, Task, TaskContext};
 use lm::{Decoder, Example, LanguageModel};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use toml::Table;
 
-use common::{WORDS, backends, config, run, tasks, tokenizer, weights, with_weights};
+use common::{WORDS, backends, config, run, tasks, tokenizer, try_run_on, weights, with_weights};
 
 /// Runs `then` with the context of a task.
 fn at<T>(tasks: &[Task], index: usize, then: impl FnOnce(TaskContext<'_>) -> T) -> T {
@@ -174,16 +172,9 @@ fn the_term_of_a_step_is_a_mean_over_its_answer_tokens() {
                 strength,
                 ..LwfConfig::default()
             };
-            let sequence = Sequence {
-                tokenizer: &tokenizer,
-                tasks: &[task],
-                general: None,
-                config: &settings,
-            };
-            let start = common::model(&device.clone().autodiff());
             let mut method = Lwf::new(lwf).unwrap();
-            let outcome = sequence.run(start, &mut method, &mut |_| {}).unwrap();
-            weights(&outcome.model)
+            let found = try_run_on(&device, &[task], &mut method, &settings);
+            weights(&found.unwrap().0.model)
         };
         let distance = |a: &[f32], b: &[f32]| -> f32 {
             let squares = a.iter().zip(b).map(|(a, b)| (a - b).powi(2));

@@ -15,7 +15,7 @@ use osft::{Combine, GrowingEnergy, OsftConfig, OsftError, Scaling, ShareRule, Sp
 
 use common::*;
 
-fn built(
+fn projecting(
     name: &str,
     settings: &str,
     calibration: Option<&CalibrationData>,
@@ -50,7 +50,7 @@ fn the_first_task_trains_freely_and_the_second_within_its_bounds() {
             ("adam-nscl", ""),
             ("adam-nscl", "protected_share = { threshold = 30 }"),
         ] {
-            let mut method = built(name, settings, Some(&data));
+            let mut method = projecting(name, settings, Some(&data));
             let (outcome, _) = run(&device, method.as_mut(), &config(TrainConfig::default()));
             let case = format!("{backend} {name} {settings}");
             assert!(outcome.seconds.calibration > 0.0, "{case}");
@@ -83,15 +83,8 @@ fn each_is_the_split_with_the_settings_of_its_publication() {
     tasks[2].name = "again".to_string();
     let settings = config(TrainConfig::default());
     let after = |mut method: Box<dyn Method<Decoder>>| {
-        let sequence = continual::Sequence {
-            tokenizer: &tokenizer,
-            tasks: &tasks,
-            general: None,
-            config: &settings,
-        };
-        let start = model(&device.clone().autodiff());
-        let outcome = sequence.run(start, method.as_mut(), &mut |_| {}).unwrap();
-        weights(&outcome.model)
+        let found = try_run_on(&device, &tasks, method.as_mut(), &settings);
+        weights(&found.unwrap().0.model)
     };
     let explicit = |change: &dyn Fn(OsftConfig) -> OsftConfig| {
         let config = OsftConfig::new()
@@ -122,10 +115,10 @@ fn each_is_the_split_with_the_settings_of_its_publication() {
         ("sgp", "scaling_alpha = 5.0", &sgp),
         ("adam-nscl", "", &nscl),
     ] {
-        let found = after(built(name, settings, Some(&data)));
+        let found = after(projecting(name, settings, Some(&data)));
         assert!(found == *expected, "{name}");
     }
-    let default = after(built("sgp", "", Some(&data)));
+    let default = after(projecting("sgp", "", Some(&data)));
     let all = [mean, gpm, sgp, nscl, default];
     for (place, one) in all.iter().enumerate() {
         assert!(all[..place].iter().all(|other| other != one), "{place}");
@@ -137,7 +130,7 @@ fn the_base_is_protected_if_that_is_set() {
     let device = Device::flex();
     let data = calibration_data(&model(&device));
     for name in ["gpm", "sgp", "adam-nscl"] {
-        let mut method = built(name, "protect_base = true", Some(&data));
+        let mut method = projecting(name, "protect_base = true", Some(&data));
         let (outcome, _) = run(&device, method.as_mut(), &config(TrainConfig::default()));
         let first = &outcome.diagnostics[0];
         assert!(column(first, "k_in").iter().sum::<f64>() > 0.0, "{name}");
@@ -163,7 +156,7 @@ fn without_rows_to_measure_a_task_on_it_is_an_error() {
         config: &settings,
     };
     for name in ["gpm", "sgp", "adam-nscl"] {
-        let mut method = built(name, "", None);
+        let mut method = projecting(name, "", None);
         let outcome = sequence.run(model(&device), method.as_mut(), &mut |_| {});
         let error = outcome.map(|_| ()).unwrap_err();
         assert!(

@@ -5,34 +5,15 @@
 mod common;
 
 use burn::module::Module;
-use burn::tensor::Device;
-use continual::method::Vocabulary;
 use continual::trainer::TrainConfig;
-use continual::{Generation, Method, MethodInputs, MethodRegistry, SampleSize, generated_rows};
+use continual::{Generation, Method, SampleSize, generated_rows};
 use lm::{Decoder, LanguageModel};
 
-use common::{WORDS, backends, calibration_data, config, model, run, weights};
+use common::{WORDS, backends, built, config, model, run, weights};
 
 const OSFT: &str = r"targets = ['_proj\.weight$']
 protected_share = { energy = 0.8 }
 ";
-
-fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
-    let data = calibration_data(&model(&Device::flex()));
-    let inputs = MethodInputs {
-        seed: 4,
-        calibration: Some(&data),
-        vocabulary: Some(Vocabulary {
-            size: WORDS.len(),
-            ends: &[0],
-        }),
-        ..MethodInputs::default()
-    };
-    let kind = MethodRegistry::<Decoder>::builtin();
-    let kind = kind.get(name).unwrap();
-    kind.build(&toml::from_str(settings).unwrap(), inputs)
-        .unwrap()
-}
 
 fn together(strength: f64) -> Box<dyn Method<Decoder>> {
     let term =

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use burn::data::dataset::InMemDataset;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use continual::method::Vocabulary;
 use continual::trainer::{Step, TrainConfig};
 use continual::{
     CalibrationData, ContinualError, EvaluationSet, Event, Generation, LabelScores, Method,
-    Question, SampleSize, Scorer, Scoring, Sequence, SequenceConfig, SequenceOutcome, Task,
-    generated_rows,
+    MethodInputs, MethodRegistry, Question, SampleSize, Scorer, Scoring, Sequence, SequenceConfig,
+    SequenceOutcome, Task, generated_rows,
 };
 use lm::{Decoder, Decoding, Example, Pretrained, TextTokenizer};
 use osft::{MomentConfig, Shrinkage, TokenLength};
@@ -174,12 +175,21 @@ pub fn try_run(
     method: &mut dyn Method<Decoder>,
     config: &SequenceConfig,
 ) -> Result<(SequenceOutcome<Decoder>, Vec<Step>), ContinualError> {
+    try_run_on(device, &tasks(&tokenizer()), method, config)
+}
+
+/// The same on other tasks.
+pub fn try_run_on(
+    device: &Device,
+    tasks: &[Task],
+    method: &mut dyn Method<Decoder>,
+    config: &SequenceConfig,
+) -> Result<(SequenceOutcome<Decoder>, Vec<Step>), ContinualError> {
     let tokenizer = tokenizer();
     let mut steps = Vec::new();
-    let tasks = tasks(&tokenizer);
     let sequence = Sequence {
         tokenizer: &tokenizer,
-        tasks: &tasks,
+        tasks,
         general: Some(&tasks[0].evaluation),
         config,
     };
@@ -190,6 +200,24 @@ pub fn try_run(
         }
     });
     Ok((outcome?, steps))
+}
+
+/// A method by its name, with these settings over its defaults and everything that one may need.
+pub fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
+    let data = calibration_data(&model(&Device::flex()));
+    let inputs = MethodInputs {
+        seed: 4,
+        calibration: Some(&data),
+        vocabulary: Some(Vocabulary {
+            size: WORDS.len(),
+            ends: &[0],
+        }),
+        ..MethodInputs::default()
+    };
+    let registry = MethodRegistry::<Decoder>::builtin();
+    let kind = registry.get(name).unwrap();
+    kind.build(&toml::from_str(settings).unwrap(), inputs)
+        .unwrap()
 }
 
 pub fn weights<M: Module>(module: &M) -> Vec<f32> {

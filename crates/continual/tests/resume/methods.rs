@@ -1,9 +1,8 @@
 //! Every method whose runs are interrupted, with settings that leave a state.
 
 use burn::tensor::Device;
-use continual::method::Vocabulary;
+use continual::Method;
 use continual::methods::{MultiTaskFt, OsftMethod, PerTaskFt, SeqFt};
-use continual::{Method, MethodInputs, MethodRegistry};
 use lm::Decoder;
 use osft::{BasePrecision, Combine, Form, OsftConfig, Scaling, ShareRule, SplitSource};
 
@@ -22,22 +21,7 @@ fn osft(source: SplitSource, form: Form, precision: BasePrecision) -> Box<dyn Me
 
 /// A method by its name, with these settings over its defaults; some are common to several methods.
 fn of_name(name: &'static str, common: &'static str, settings: &'static str) -> Make {
-    Box::new(move || {
-        let data = calibration_data(&model(&Device::flex()));
-        let inputs = MethodInputs {
-            seed: 4,
-            calibration: Some(&data),
-            vocabulary: Some(Vocabulary {
-                size: WORDS.len(),
-                ends: &[0],
-            }),
-            ..MethodInputs::default()
-        };
-        let registry = MethodRegistry::<Decoder>::builtin();
-        let kind = registry.get(name).unwrap();
-        let settings = toml::from_str(&format!("{common}{settings}")).unwrap();
-        kind.build(&settings, inputs).unwrap()
-    })
+    Box::new(move || built(name, &format!("{common}{settings}")))
 }
 
 /// OSFT in the core form by the inputs, changed by `change`.

@@ -79,10 +79,7 @@ fn root<T>(
     match moment.matrix() {
         Matrix::Full(full) => {
             let mut reduced = match (&basis, &protected) {
-                (Some(basis), _) => product(
-                    basis.transpose(),
-                    product(full.as_ref(), basis.as_ref()).as_ref(),
-                ),
+                (Some(basis), _) => basis.transpose() * (full * basis),
                 (None, Some(protected)) => without(full, protected),
                 (None, None) => full,
             };
@@ -91,10 +88,10 @@ fn root<T>(
         }
         Matrix::Rows(rows) => {
             let mut reduced = match (&basis, &protected) {
-                (Some(basis), _) => product(rows.as_ref(), basis.as_ref()),
+                (Some(basis), _) => rows * basis,
                 (None, Some(protected)) => {
                     let mut rows = rows;
-                    let inside = product(rows.as_ref(), protected.as_ref());
+                    let inside = &rows * protected;
                     subtract(&mut rows, inside.as_ref(), protected.transpose());
                     rows
                 }
@@ -113,20 +110,13 @@ fn root<T>(
 /// - `moment` and output: `[d_in, d_in]`, symmetric
 /// - `protected`, `Q`: `[d_in, k]`, orthonormal columns
 fn without(mut moment: Mat<f64>, protected: &Mat<f64>) -> Mat<f64> {
-    let mut crossed = product(protected.transpose(), moment.as_ref());
-    let mut inside = product(crossed.as_ref(), protected.as_ref());
+    let mut crossed = protected.transpose() * &moment;
+    let mut inside = &crossed * protected;
     inside *= Scale(0.5);
     subtract(&mut crossed, inside.as_ref(), protected.transpose());
     subtract(&mut moment, protected.as_ref(), crossed.as_ref());
     subtract(&mut moment, crossed.transpose(), protected.transpose());
     moment
-}
-
-fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
-    let mut product = Mat::zeros(left.nrows(), right.ncols());
-    let threads = get_global_parallelism();
-    matmul(product.as_mut(), Accum::Replace, left, right, 1.0, threads);
-    product
 }
 
 /// Subtracts a product in place.
