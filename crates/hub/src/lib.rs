@@ -24,7 +24,7 @@
 //! anew after an interruption, compares no hashes either, and brings an asynchronous runtime with more than 250
 //! crates. So the HTTP client of version 0.5, `ureq`, is used directly.
 //!
-//! # Rooms
+//! # Modules
 //!
 //! From lowest to highest: `error` and `progress`; `reference` (names of models); `listing` (the files of a commit);
 //! `selection` (which of them a model folder needs); `settings` (what the environment says); `client` (requests,

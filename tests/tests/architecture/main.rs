@@ -1,5 +1,5 @@
-//! Which crate may use which, which room of a crate which other, and that the map in `docs/architecture.md`
-//! and `docs/rooms.md` shows what is there.
+//! Which crate may use which, which module of a crate which other, and that the map in `docs/architecture.md`
+//! and `docs/modules.md` shows what is there.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reading::{crates, named, rooms, root, uses};
+use reading::{crates, modules, named, root, uses};
 
 /// What a crate may use of its siblings, but for tests.
 const ALLOWED: [(&str, &[&str]); 17] = [
@@ -114,35 +114,35 @@ fn crates_use_the_siblings_that_they_may() {
     }
 }
 
-/// A way from a room back to itself.
+/// A way from a module back to itself.
 fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
-        room: &str,
+        module: &str,
         uses: &BTreeMap<String, BTreeSet<String>>,
         way: &mut Vec<String>,
         done: &mut BTreeSet<String>,
     ) -> bool {
-        if way.iter().any(|passed| passed == room) {
-            way.push(room.to_string());
+        if way.iter().any(|passed| passed == module) {
+            way.push(module.to_string());
             return true;
         }
-        if done.contains(room) {
+        if done.contains(module) {
             return false;
         }
-        way.push(room.to_string());
-        for next in uses.get(room).into_iter().flatten() {
+        way.push(module.to_string());
+        for next in uses.get(module).into_iter().flatten() {
             if visit(next, uses, way, done) {
                 return true;
             }
         }
         way.pop();
-        done.insert(room.to_string());
+        done.insert(module.to_string());
         false
     }
     let mut done = BTreeSet::new();
-    uses.keys().find_map(|room| {
+    uses.keys().find_map(|module| {
         let mut way = Vec::new();
-        visit(room, uses, &mut way, &mut done).then_some(way)
+        visit(module, uses, &mut way, &mut done).then_some(way)
     })
 }
 
@@ -151,7 +151,7 @@ const LONGEST_FILE: usize = 350;
 const COMMAND_LINE: usize = 5_000;
 
 #[test]
-fn rooms_of_a_crate_depend_one_way() {
+fn modules_of_a_crate_depend_one_way() {
     let mut found = 0;
     for (name, folder) in crates() {
         let uses = uses(&folder.join("src"));
@@ -162,7 +162,7 @@ fn rooms_of_a_crate_depend_one_way() {
 }
 
 #[test]
-fn rooms_use_what_they_are_made_of() {
+fn modules_use_what_they_are_made_of() {
     // Errors name a measure, decompositions use nothing, the life of a module most of the rest.
     let method = uses(&root().join("crates/osft/src"));
     assert_eq!(Vec::from_iter(&method["error"]), ["importance_measure"]);
@@ -185,7 +185,7 @@ fn sources() -> Vec<PathBuf> {
     let folders = ["crates", "experiments", "tests"];
     let files = folders
         .into_iter()
-        .flat_map(|folder| rooms(&root().join(folder)));
+        .flat_map(|folder| modules(&root().join(folder)));
     let files = files.map(|(_, path)| path);
     files
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
@@ -212,10 +212,10 @@ fn files_are_short_and_the_command_line_is_thin() {
     assert!(all <= COMMAND_LINE, "experiments has {all} lines");
 }
 
-/// The crates and their rooms.
+/// The crates and their modules.
 fn map() -> String {
     let page = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
-    page("architecture.md") + &page("rooms.md")
+    page("architecture.md") + &page("modules.md")
 }
 
 /// Files that the pages name exist.
@@ -232,9 +232,9 @@ fn the_map_names_files_that_are_there() {
     assert!(found > 15, "{found} paths were found");
 }
 
-/// It names every crate and every room, and a room stands below those that it uses.
+/// It names every crate and every module, and a module stands below those that it uses.
 #[test]
-fn the_map_shows_every_room() {
+fn the_map_shows_every_module() {
     let text = map();
     for (name, folder) in crates() {
         assert!(
@@ -242,28 +242,28 @@ fn the_map_shows_every_room() {
             "{name} is not on the map"
         );
         let source = folder.join("src");
-        let heading = format!("## Rooms of `{name}`\n");
+        let heading = format!("## Modules of `{name}`\n");
         let table = text.split_once(heading.as_str());
-        let (_, table) = table.unwrap_or_else(|| panic!("no rooms of {name} on the map"));
+        let (_, table) = table.unwrap_or_else(|| panic!("no modules of {name} on the map"));
         let table = table.split("\n## ").next().unwrap();
-        // Several rooms may share a row.
-        let place = |room: &str| {
+        // Several modules may share a row.
+        let place = |module: &str| {
             let mut rows = table.lines().filter(|line| line.starts_with("| `"));
             let names = |row: &str| row.split('|').nth(1).unwrap_or_default().to_string();
-            rows.position(|row| names(row).contains(&format!("`{room}`")))
+            rows.position(|row| names(row).contains(&format!("`{module}`")))
         };
-        for (room, _) in rooms(&source) {
-            let is_root = ["lib", "main"].contains(&room.as_str());
+        for (module, _) in modules(&source) {
+            let is_root = ["lib", "main"].contains(&module.as_str());
             assert!(
-                is_root || place(&room).is_some(),
-                "{room} of {name} is not on the map"
+                is_root || place(&module).is_some(),
+                "{module} of {name} is not on the map"
             );
         }
-        for (room, used) in uses(&source).iter().filter(|(room, _)| *room != "lib") {
+        for (module, used) in uses(&source).iter().filter(|(module, _)| *module != "lib") {
             for used in used {
                 assert!(
-                    place(used) <= place(room),
-                    "{name}: {room} uses {used}, which stands below it"
+                    place(used) <= place(module),
+                    "{name}: {module} uses {used}, which stands below it"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! What the manifests and the sources say: crates, rooms, and what each names.
+//! What the manifests and the sources say: crates, modules, and what each names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,8 +23,8 @@ pub fn crates() -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// Files of a crate's source with the rooms that they belong to: the first folder, or the file's own name.
-pub fn rooms(source: &Path) -> Vec<(String, PathBuf)> {
+/// Files of a crate's source with the modules that they belong to: the first folder, or the file's own name.
+pub fn modules(source: &Path) -> Vec<(String, PathBuf)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -41,8 +41,8 @@ pub fn rooms(source: &Path) -> Vec<(String, PathBuf)> {
         .map(|path| {
             let inside = path.strip_prefix(source).unwrap();
             let first = inside.components().next().unwrap().as_os_str();
-            let room = first.to_string_lossy().trim_end_matches(".rs").to_string();
-            (room, path)
+            let module = first.to_string_lossy().trim_end_matches(".rs").to_string();
+            (module, path)
         })
         .collect()
 }
@@ -111,12 +111,12 @@ fn outer_parts(group: &str) -> Option<Vec<&str>> {
     None
 }
 
-/// Rooms that each room names by a path from the crate's root, itself not counted.
+/// Modules that each module names by a path from the crate's root, itself not counted.
 pub fn uses(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let files = rooms(source);
-    let all: BTreeSet<String> = files.iter().map(|(room, _)| room.clone()).collect();
+    let files = modules(source);
+    let all: BTreeSet<String> = files.iter().map(|(module, _)| module.clone()).collect();
     let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (room, path) in files {
+    for (module, path) in files {
         let code = code(&path);
         let inside = path.strip_prefix(source).unwrap();
         let shown = path.display();
@@ -130,16 +130,16 @@ pub fn uses(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
             true => code.contains("super::"),
             false => code.contains("super::super::"),
         };
-        assert!(!leaves, "{shown}: name another room by `crate::`");
+        assert!(!leaves, "{shown}: name another module by `crate::`");
         let named = named(&code);
         let named = named.unwrap_or_else(|path| panic!("{shown}: cannot read crate::{path}"));
         for first in named {
             assert!(
                 all.contains(&first),
-                "{shown}: crate::{first} names no room: import from where it lives"
+                "{shown}: crate::{first} names no module: import from where it lives"
             );
-            if first != room {
-                uses.entry(room.clone()).or_default().insert(first);
+            if first != module {
+                uses.entry(module.clone()).or_default().insert(first);
             }
         }
     }
