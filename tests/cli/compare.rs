@@ -164,7 +164,9 @@ fn every_planned_run_has_a_line_however_it_ended() {
 
 #[test]
 fn a_comparison_that_is_killed_goes_on_and_finds_the_same() {
-    let more = ["--method", "seqft,per-task,osft", "--jobs", "1"];
+    // As settings and not as a flag: they name the methods too.
+    let methods = "compare=['seqft','per-task','osft']";
+    let more = ["--set", methods, "--jobs", "1"];
     let whole = scratch();
     succeed(whole.path(), &arguments(&more));
     let expected = found(&whole.path().join("compared"));

@@ -68,6 +68,19 @@ fn a_small_t5_is_pretrained_and_used() {
 }
 
 #[test]
+fn a_model_that_would_learn_nothing_is_refused() {
+    let folder = scratch();
+    for flag in ["--epochs", "--documents", "--batch"] {
+        let error = fail(folder.path(), &["pretrain", flag, "0", "--out", "own"]);
+        assert!(
+            error.contains(flag) && error.contains("at least 1"),
+            "{error}"
+        );
+        assert!(!folder.path().join("own").exists());
+    }
+}
+
+#[test]
 fn a_mixture_that_cannot_be_read_is_one_clear_line() {
     let folder = scratch();
     let cases = [

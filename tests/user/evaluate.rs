@@ -252,9 +252,14 @@ fn a_model_that_is_not_here_is_looked_up_and_the_network_is_not_asked_offline() 
         &["generate", "--model", "no/such/folder", "--prompt", "Hello"],
     );
     assert!(
-        error.contains("no/such/folder") && !error.contains("HF_HUB"),
+        error.contains("no/such/folder does not exist") && !error.contains("HF_HUB"),
         "{error}"
     );
+    let error = fail(
+        folder,
+        &["generate", "--model", "texts.txt", "--prompt", "Hello"],
+    );
+    assert!(error.contains("texts.txt is not a folder"), "{error}");
     fs::write(folder.join("broken.gguf"), "GGUF").unwrap();
     let error = fail(
         folder,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::{jsonl, model, repository, rows, succeed, text};
+use crate::{jsonl, model, repository, rows, run, said, succeed, text};
 
 /// The built-in model with a chat template that marks what the assistant says.
 fn chat_model(folder: &Path) -> std::path::PathBuf {
@@ -210,4 +210,40 @@ fn osft_chat(model: &str, input: &str) -> String {
         .write_all(input.as_bytes())
         .unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+/// What a file of rows is answered with, one answer of each line.
+fn answers(arguments: &[&str]) -> Vec<String> {
+    let model = text(&model());
+    let given = ["generate", "--model", &model, "--max-new-tokens", "12"];
+    let output = run(&[&given[..], arguments].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let answer = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["answer"].as_str().unwrap().to_string()
+    };
+    lines.lines().map(answer).collect()
+}
+
+#[test]
+fn batches_of_sampled_answers_are_drawn_apart_and_a_weight_repeats_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = json!({"prompt": "Question: What is 13 plus 2?\nAnswer:", "answer": "15"});
+    let data = jsonl(folder.path(), "same.jsonl", &[row]);
+    let weighted = format!("{data}:16");
+    let sampled = ["--data", &weighted, "--temperature", "3"];
+    let drawn = answers(&sampled);
+    assert_eq!(drawn.len(), 16);
+    assert_ne!(drawn[..8], drawn[8..]);
+    assert_eq!(answers(&sampled), drawn);
+    assert_eq!(answers(&["--data", &weighted])[..2], ["15", "15"]);
+    // A greedy answer has no seed.
+    for flag in [["--seed", "1"], ["--top-p", "0.9"]] {
+        let arguments = [
+            "generate", "--model", "m", "--prompt", "x", flag[0], flag[1],
+        ];
+        let output = run(&arguments);
+        assert!(said(&output).contains("--temperature"), "{}", said(&output));
+    }
 }

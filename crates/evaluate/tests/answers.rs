@@ -304,3 +304,46 @@ fn scores_are_kept_for_the_same_model_and_suite_alone() {
     kept.keep(&suites[0], &ask(&suites[0])).unwrap();
     assert!(kept.find(&suites[0]).unwrap().is_some());
 }
+
+#[test]
+fn what_is_continued_has_no_end_token() {
+    let (folder, model, tokenizer) = builtin("model");
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        let from = folder.path().join(file);
+        if from.is_file() {
+            std::fs::copy(&from, copy.path().join(file)).unwrap();
+        }
+    }
+    // A tokenizer that ends every whole text.
+    let path = copy.path().join("tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    json["post_processor"] = serde_json::json!({
+        "type": "TemplateProcessing",
+        "single": [
+            {"Sequence": {"id": "A", "type_id": 0}},
+            {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {
+            "<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}
+        }
+    });
+    std::fs::write(&path, json.to_string()).unwrap();
+    let ending = HfFolder::open(copy.path()).unwrap().tokenizer().unwrap();
+    assert_eq!(ending.encode("a", true).unwrap().last(), Some(&0));
+
+    let mut rows = requests();
+    rows.retain(|row| !matches!(row.request, Request::Loss { .. }));
+    let limits = Limits {
+        rows: 4,
+        tokens: 4096,
+        context: Some(256),
+    };
+    let found = |tokenizer: &TextTokenizer| {
+        let found = answers(&model, tokenizer, &rows, limits, &mut |_| Ok(())).unwrap();
+        format!("{found:?}")
+    };
+    assert_eq!(found(&ending), found(&tokenizer));
+}

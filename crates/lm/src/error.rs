@@ -20,9 +20,14 @@ pub enum LmError {
     },
     /// A model folder lacks a file.
     #[error(
-        "{} has no {expected}: a Hugging Face model folder holds config.json, tokenizer.json and \
+        "{} {}: a Hugging Face model folder holds config.json, tokenizer.json and \
          model.safetensors (or model.safetensors.index.json with its shards)",
-        folder.display()
+        folder.display(),
+        match (folder.is_dir(), folder.exists()) {
+            (true, _) => format!("has no {expected}"),
+            (false, true) => "is not a folder".to_string(),
+            (false, false) => "does not exist".to_string(),
+        }
     )]
     MissingFile {
         /// The folder.

@@ -23,6 +23,27 @@ pub enum Decoding {
     },
 }
 
+impl Decoding {
+    /// The same for one of several batches, which are counted from 0: with the same seed, all would draw alike.
+    #[must_use]
+    pub fn of_batch(self, number: usize) -> Self {
+        match self {
+            Self::Greedy => Self::Greedy,
+            Self::Sample {
+                temperature,
+                top_k,
+                top_p,
+                seed,
+            } => Self::Sample {
+                temperature,
+                top_k,
+                top_p,
+                seed: seed.wrapping_add(number as u64),
+            },
+        }
+    }
+}
+
 /// Options of text generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {

@@ -131,6 +131,14 @@ pub enum FamilyName {
     T5,
 }
 
+/// A count of at least 1.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("expected a whole number of at least 1".to_string()),
+    }
+}
+
 /// Arguments of `pretrain`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -149,10 +157,10 @@ pub struct PretrainArgs {
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
     /// Documents to train on, at most.
-    #[arg(long, default_value_t = 400_000)]
+    #[arg(long, default_value_t = 400_000, value_parser = positive)]
     pub documents: usize,
     /// Epochs over them.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = positive)]
     pub epochs: usize,
     /// Seed of the mixture, the initial weights and the order of documents.
     #[arg(long, default_value_t = 0)]
@@ -161,7 +169,7 @@ pub struct PretrainArgs {
     #[arg(long, default_value_t = 3e-3)]
     pub learning_rate: f64,
     /// Documents per step.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = positive)]
     pub batch: usize,
     /// Tokens of the vocabulary.
     #[arg(long, default_value_t = 2048)]

@@ -70,10 +70,14 @@ fn with_choices(command: Command, registries: &Registries) -> Command {
         let names = variants.map(|variant| value(&variant.name, &variant.help));
         command = choices(command, "variant", names.collect());
     }
+    if name == "compare" {
+        let help = "Methods to compare, separated by commas [default: all]";
+        command = command.mut_arg("method", |arg| arg.help(help));
+    }
     if has(&command, "method") || name == "inspect" {
         for (method, flag) in flags(registries) {
             let heading = format!("Settings of {method}");
-            command = command.arg(argument(&flag, registries).help_heading(heading));
+            command = command.arg(argument(&method, &flag, registries).help_heading(heading));
         }
     }
     command
@@ -102,14 +106,15 @@ fn flags(registries: &Registries) -> Vec<(String, Flag)> {
         .collect()
 }
 
-fn argument(flag: &Flag, registries: &Registries) -> Arg {
+fn argument(method: &str, flag: &Flag, registries: &Registries) -> Arg {
     let argument = Arg::new(flag.name)
         .long(flag.name)
         .allow_negative_numbers(true)
         .value_name(flag.value_name)
         .help(flag.help.clone());
     // Two flags for one setting would leave open which one counts.
-    let rivals = flags(registries).into_iter().map(|(_, other)| other);
+    let of_method = flags(registries).into_iter().filter(|(of, _)| of == method);
+    let rivals = of_method.map(|(_, other)| other);
     let rivals = rivals.filter(|other| other.setting == flag.setting && other.name != flag.name);
     let argument = argument.conflicts_with_all(rivals.map(|other| other.name));
     let read = flag.clone();

@@ -270,9 +270,7 @@ impl RunArgs {
             (!suites.is_empty()).then_some(Value::Table(suites)),
         );
         let mut validation = Table::new();
-        let watched = self.patience.is_some() || self.keep_best;
-        // Either needs a loss to go by.
-        if let Some(every) = count(self.validate_every.or(watched.then_some(1))) {
+        if let Some(every) = count(self.validate_every) {
             validation.insert("every_epochs".to_string(), every);
         }
         if let Some(patience) = count(self.patience) {

@@ -103,11 +103,12 @@ impl CompareArgs {
     /// As [`RunArgs::resolve`].
     pub fn settings(&self, registries: &Registries, matches: &ArgMatches) -> Result<RunConfig> {
         let mut run = self.run.clone();
-        if run.method.is_empty() {
+        let benchmark = self.benchmark.as_deref().unwrap_or("trace");
+        let given = run.overrides(registries, matches);
+        if !given.sets(registries, benchmark, "compare")? {
             let all = registries.methods.names().into_iter();
             run.method = all.map(str::to_string).collect();
         }
-        let benchmark = self.benchmark.as_deref().unwrap_or("trace");
         run.resolve(registries, benchmark, matches)
     }
 }

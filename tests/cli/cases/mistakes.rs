@@ -202,8 +202,10 @@ fn rows_to_choose_by_are_no_test_rows() {
         }
         assert!(!folder.path().join("run").exists());
     }
-    // Without a choice there is nothing to spoil.
-    let run = [&case.command()[..], &["--out", "run"]].concat();
-    let output = experiments(folder.path()).args(run).output().unwrap();
-    assert!(output.status.success());
+    // Without a choice there is nothing to spoil, also where the loss of these rows is shown.
+    for (out, shown) in [("run", &[][..]), ("watched", &["--validate-every", "1"])] {
+        let run = [&case.command()[..], shown, &["--out", out]].concat();
+        let output = experiments(folder.path()).args(run).output().unwrap();
+        assert!(output.status.success(), "{out}");
+    }
 }

@@ -41,7 +41,7 @@ pub struct EvaluateArgs {
     /// Ask the model even if its score is kept from an earlier call.
     #[arg(long)]
     pub anew: bool,
-    /// Also write report.md, scores.json and every answer to this folder; must be empty or not exist.
+    /// Also write report.md, scores.json and every answer of --model to this folder; must be empty or not exist.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -16,10 +16,15 @@ pub struct SamplingArgs {
     #[arg(long, default_value_t = 0.0)]
     pub temperature: f64,
     /// Sample among the likeliest tokens whose probabilities sum to this.
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 1.0,
+        requires = "temperature"
+    )]
     pub top_p: f64,
     /// Seed of the samples.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, requires = "temperature")]
     pub seed: u64,
     /// Where to compute.
     #[arg(long, value_enum, default_value = "flex")]

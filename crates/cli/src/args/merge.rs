@@ -14,7 +14,8 @@ pub struct MergeArgs {
     /// Folder of a LoRA adapter in PEFT's layout: adapter_config.json and adapter_model.safetensors.
     #[arg(long, value_name = "DIR")]
     pub adapter: PathBuf,
-    /// Hugging Face folder of the model that the adapter changes [default: the one that the adapter names].
+    /// The model that the adapter changes: a Hugging Face folder, a GGUF file, or a name on the hub [default: the folder that
+    /// the adapter names].
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Folder of the merged model; must not exist.

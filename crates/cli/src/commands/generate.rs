@@ -140,12 +140,17 @@ fn file_of_rows(answering: &Answering, file: &str) -> Result<()> {
         answering
             .check_length(question.tokens.len() + question.lost)
             .with_context(|| row.place.to_string())?;
-        questions.push(question);
+        // A weight of a file repeats its rows.
+        questions.extend(std::iter::repeat_n(question, row.repeats));
     }
     let progress = runs::Progress::new(questions.len() as u64);
-    for batch in questions.chunks(BATCH) {
+    for (number, batch) in questions.chunks(BATCH).enumerate() {
         let prompts: Vec<Vec<u32>> = batch.iter().map(|q| q.tokens.clone()).collect();
-        let answers = answering.model.generate(&prompts, &answering.options);
+        let options = GenerationOptions {
+            decoding: answering.options.decoding.of_batch(number),
+            ..answering.options.clone()
+        };
+        let answers = answering.model.generate(&prompts, &options);
         for (question, answer) in batch.iter().zip(answers) {
             let answer = answering.tokenizer.decode(&answer, true)?;
             let line = json!({

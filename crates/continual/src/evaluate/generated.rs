@@ -29,21 +29,7 @@ pub fn evaluate<M: LanguageModel>(
     let mut options = GenerationOptions::greedy(set.max_new_tokens, stop);
     let mut answers = vec![String::new(); set.questions.len()];
     for (number, of_batch) in batches(&set.questions, batch).into_iter().enumerate() {
-        options.decoding = match decoding {
-            Decoding::Greedy => Decoding::Greedy,
-            // Each batch needs its own random stream, or all batches draw alike.
-            Decoding::Sample {
-                temperature,
-                top_k,
-                top_p,
-                seed,
-            } => Decoding::Sample {
-                temperature,
-                top_k,
-                top_p,
-                seed: seed.wrapping_add(number as u64),
-            },
-        };
+        options.decoding = decoding.of_batch(number);
         let (prefix, rest) = (&of_batch.prefix, &of_batch.rest);
         let outputs = model.generate_behind(prefix, rest, &options, &mut |_, _| false);
         for (&index, ids) in of_batch.questions.iter().zip(outputs) {

@@ -33,7 +33,7 @@ pub(super) fn generate<M: LanguageModel>(
             max_new_tokens,
         } = &asked.rows[row].request
         {
-            tokens.push(asked.tokenizer.encode(&prompt.text(), true)?);
+            tokens.push(asked.tokenizer.question(&prompt.text())?);
             prompts.push(Prompt {
                 row,
                 group: &prompt.shared,

@@ -108,7 +108,8 @@ fn response(request: &Request, mut likelihoods: Vec<Likelihood>) -> Option<Respo
 
 /// The texts that a row asks for.
 fn texts_of<'a, M>(asked: &Asked<'a, M>, row: usize) -> Result<Vec<Measured<'a>>> {
-    let encode = |text: &str| asked.tokenizer.encode(text, true);
+    // What is continued has no end token, whatever the tokenizer puts behind a whole text.
+    let encode = |text: &str| asked.tokenizer.question(text);
     match &asked.rows[row].request {
         Request::Choose {
             prompt,

@@ -29,7 +29,6 @@ const FUEL: u64 = 50_000_000;
 pub struct ChatTemplate {
     environment: Arc<Environment<'static>>,
     path: PathBuf,
-    source: String,
     special_tokens: Map<String, Value>,
     marks_generation: bool,
 }
@@ -89,7 +88,6 @@ impl ChatTemplate {
         let template = Self {
             environment: Arc::new(environment),
             path: path.to_path_buf(),
-            source: source.to_string(),
             special_tokens,
             marks_generation,
         };
@@ -109,11 +107,6 @@ impl ChatTemplate {
             }
         })?;
         Ok(self)
-    }
-
-    /// The template as it was written.
-    pub fn source(&self) -> &str {
-        &self.source
     }
 
     /// Whether it marks what the assistant says, by `{% generation %}`.

@@ -135,7 +135,7 @@ impl Stored {
             other => Err(LmError::Weights {
                 path: self.file.clone(),
                 reason: format!(
-                    "tensor {name} is stored as {other}; weights are read from f32, bf16 and f16"
+                    "tensor {name} is stored as {other}; weights are read from f64, f32, bf16 and f16"
                 ),
             }),
         }

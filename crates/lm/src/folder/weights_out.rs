@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, bridge, burn_pack};
 use burn::tensor::DType;
@@ -46,10 +47,16 @@ impl Out {
     }
 }
 
-/// Its bytes exist only while they are written.
-impl View for &Out {
+/// A tensor whose bytes exist only while they are written.
+struct Writing<'a> {
+    out: &'a Out,
+    /// The library's trait cannot report an error: the first one is kept here.
+    failed: &'a Mutex<Option<String>>,
+}
+
+impl View for Writing<'_> {
     fn dtype(&self) -> Dtype {
-        match self.dtype {
+        match self.out.dtype {
             DType::BF16 => Dtype::BF16,
             DType::F16 => Dtype::F16,
             DType::F64 => Dtype::F64,
@@ -58,18 +65,24 @@ impl View for &Out {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.tensor.shape
+        &self.out.tensor.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let data = bridge::to_data(&self.tensor);
-        let data = data.map(|data| data.convert_dtype(self.dtype));
-        // A tensor without its bytes is noticed as too short when the file is written.
-        Cow::Owned(data.map_or_else(|_| Vec::new(), |data| data.as_bytes().to_vec()))
+        match bridge::to_data(&self.out.tensor) {
+            Ok(data) => Cow::Owned(data.convert_dtype(self.out.dtype).as_bytes().to_vec()),
+            Err(error) => {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.get_or_insert_with(|| {
+                    format!("tensor {} cannot be read: {error}", self.out.name)
+                });
+                Cow::Borrowed(&[])
+            }
+        }
     }
 
     fn data_len(&self) -> usize {
-        self.bytes()
+        self.out.bytes()
     }
 }
 
@@ -114,14 +127,26 @@ pub(super) fn write(tensors: &[Out], folder: &Path, most: usize) -> Result<(), L
 fn write_file(tensors: &[&Out], path: &Path) -> Result<(), LmError> {
     // Other tools need this key to recognize a file of torch tensors.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let named = tensors.iter().map(|&tensor| (tensor.name.as_str(), tensor));
+    let failed = Mutex::new(None);
+    let named = tensors.iter().map(|&out| {
+        let writing = Writing {
+            out,
+            failed: &failed,
+        };
+        (out.name.as_str(), writing)
+    });
     // With the permissions of a new file: the library's own are for its owner alone.
     let new = std::fs::File::create(path).and_then(|file| file.metadata());
     let permissions = new.map_err(LmError::io("write", path))?.permissions();
-    serialize_to_file(named, Some(metadata), path).map_err(|error| LmError::Weights {
-        path: path.to_path_buf(),
-        reason: format!("cannot write it: {error}"),
-    })?;
+    let written = serialize_to_file(named, Some(metadata), path).map_err(|error| error.to_string());
+    // Without a tensor's bytes the file is written all the same, and wrong.
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed
+        .map_or(written, Err)
+        .map_err(|reason| LmError::Weights {
+            path: path.to_path_buf(),
+            reason: format!("cannot write it: {reason}"),
+        })?;
     std::fs::set_permissions(path, permissions).map_err(LmError::io("write", path))
 }
 
@@ -130,7 +155,7 @@ fn write_file(tensors: &[&Out], path: &Path) -> Result<(), LmError> {
 mod tests {
     use burn::module::Module;
     use burn::nn::{Linear, LinearConfig};
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
     use safetensors::SafeTensors;
 
     use super::*;
@@ -140,6 +165,31 @@ mod tests {
         a: Linear,
         b: Linear,
         c: Linear,
+    }
+
+    #[test]
+    fn a_tensor_that_cannot_be_read_back_is_an_error() {
+        let tensor = |lost: bool| {
+            let values = move || match lost {
+                true => Err(burn_pack::Error::IoError("the device is lost".to_string())),
+                false => Ok(TensorData::new(vec![1f32, 2.0], [2])),
+            };
+            let name = if lost { "lost" } else { "there" }.to_string();
+            let shape = vec![2usize].into();
+            Out {
+                name: name.clone(),
+                dtype: DType::F32,
+                tensor: bridge::deferred(name, DType::F32, shape, None, values),
+            }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let error = write(&[tensor(false), tensor(true)], folder.path(), SHARD_BYTES).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("lost") && error.contains("the device is lost"),
+            "{error}"
+        );
+        write(&[tensor(false)], folder.path(), SHARD_BYTES).unwrap();
     }
 
     #[test]

@@ -171,7 +171,9 @@ impl TaskLoader<'_> {
 
     /// Refuses to choose settings by validation rows that also occur in the test split.
     fn check_choosing(&self, spec: &TaskSpec, rows: &TaskRows) -> Result<()> {
-        if self.scored == ScoredRows::Test && !self.is_watched() {
+        let validation = &self.config.train.validation;
+        let chooses = validation.patience > 0 || validation.keep_best;
+        if self.scored == ScoredRows::Test && !chooses {
             return Ok(());
         }
         let test: HashSet<&str> = rows.test.iter().map(|row| row.prompt.as_str()).collect();

@@ -184,7 +184,7 @@ impl RunConfig {
         for pair in overrides.set {
             merge(&mut table, translated(registries, pair_as_table(pair)?));
         }
-        let flags = translated(registries, overrides.flags.clone());
+        let flags = overrides.flags_over(registries, &table);
         merge(&mut table, flags);
         let config = parse(registries, table)?;
         config.validate()?;

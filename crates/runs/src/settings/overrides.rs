@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::benchmark::preset;
 use super::moved::translated;
@@ -25,6 +25,12 @@ pub struct Overrides<'a> {
     pub flags: Table,
 }
 
+/// `train.validation` of settings.
+fn validation(settings: &Table) -> Option<&Table> {
+    let train = settings.get("train").and_then(Value::as_table)?;
+    train.get("validation").and_then(Value::as_table)
+}
+
 impl Overrides<'_> {
     /// All of them in one table, without any defaults.
     pub(super) fn chosen(&self, registries: &Registries, benchmark: &str) -> Result<Table> {
@@ -40,5 +46,62 @@ impl Overrides<'_> {
         }
         merge(&mut chosen, translated(registries, self.flags.clone()));
         Ok(chosen)
+    }
+
+    /// Whether any of them sets this setting of the outermost level.
+    ///
+    /// # Errors
+    ///
+    /// If a preset, a file or a pair cannot be read.
+    pub fn sets(&self, registries: &Registries, benchmark: &str, key: &str) -> Result<bool> {
+        Ok(self.chosen(registries, benchmark)?.contains_key(key))
+    }
+
+    /// The flags over these settings. What chooses an epoch needs a validation loss: of every epoch, unless the
+    /// settings measure it more rarely.
+    pub(super) fn flags_over(&self, registries: &Registries, settings: &Table) -> Table {
+        let mut flags = translated(registries, self.flags.clone());
+        let measured = validation(settings).and_then(|table| table.get("every_epochs"));
+        let is_measured = measured.and_then(Value::as_integer).unwrap_or(0) > 0;
+        let train = flags.get_mut("train").and_then(Value::as_table_mut);
+        let train = train.and_then(|train| train.get_mut("validation"));
+        if let (Some(Value::Table(chosen)), false) = (train, is_measured) {
+            let patience = chosen.get("patience").and_then(Value::as_integer);
+            if patience.unwrap_or(0) > 0 || chosen.contains_key("keep_best") {
+                chosen
+                    .entry("every_epochs")
+                    .or_insert_with(|| Value::from(1));
+            }
+        }
+        flags
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::settings::RunConfig;
+
+    #[test]
+    fn what_chooses_an_epoch_measures_every_one_unless_the_settings_say_another_number() {
+        let every = |set: &[&str], flag: &str| {
+            let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+            let overrides = Overrides {
+                set: &set,
+                flags: toml::from_str(&format!("train.validation.{flag}")).unwrap(),
+                ..Overrides::default()
+            };
+            let config =
+                RunConfig::resolve(&Registries::builtin(), "trace", false, &overrides).unwrap();
+            config.train.validation.every_epochs
+        };
+        for flag in ["patience = 3", "keep_best = true"] {
+            assert_eq!(every(&[], flag), 1, "{flag}");
+            let set = ["train.validation.every_epochs=5"];
+            assert_eq!(every(&set, flag), 5, "{flag}");
+        }
+        assert_eq!(every(&[], "every_epochs = 2"), 2);
+        assert_eq!(every(&[], "patience = 0"), 0);
     }
 }

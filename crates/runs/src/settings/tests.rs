@@ -247,6 +247,7 @@ fn a_learning_rate_counts_as_tuned_only_under_its_tuning_settings() {
         "scoring='full'",
         "seeds=[1,2]",
         "order='2'",
+        "general_rows='odd'",
     ];
     assert_eq!(tuned(&scale), [true, true, true, false]);
     let rate = ["learning_rates.seqft=1e-3"];

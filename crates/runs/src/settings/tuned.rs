@@ -7,11 +7,12 @@ use toml::{Table, Value};
 use super::RunConfig;
 
 /// Settings that do not affect a tuned rate: which rows are scored, how many, and how.
-const STILL_TUNED: [&str; 8] = [
+const STILL_TUNED: [&str; 9] = [
     "backend",
     "limit_train",
     "limit_per_class",
     "limit_test",
+    "general_rows",
     "scoring",
     "label_scores",
     "evaluation_batch",

@@ -24,7 +24,7 @@ pub fn run(registries: &Registries, args: &ValidateArgs, matches: &ArgMatches) -
         return Ok(());
     }
     if let Some(model) = &config.model
-        && !model.join("config.json").is_file()
+        && !runs::model_folder(model)?.join("config.json").is_file()
     {
         return missing::explain(&config, model);
     }
