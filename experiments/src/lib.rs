@@ -32,7 +32,7 @@ pub fn main(registries: &Registries) -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         let matches = cli::command(registries).get_matches();
-        runs::allocator::settle(cli::data_of(&matches).as_deref());
+        runs::allocator::settle(cli::data_of(&matches).as_slice());
     }
     run(registries, std::env::args_os())
 }

@@ -138,3 +138,16 @@ fn a_search_refuses_suites() {
         "{error}"
     );
 }
+
+#[test]
+fn what_suites_read_is_checked_before_a_run() {
+    let folder = scratch();
+    let validate = [&["validate"], &SMALL[..], &["--general", "texts.txt"]].concat();
+    let error = fail(folder.path(), &validate);
+    assert!(error.contains("texts.txt"), "{error}");
+    fs::write(folder.path().join("texts.txt"), "Tom has a red book.\n").unwrap();
+    let shown = succeed(folder.path(), &validate);
+    let rows =
+        "general ability: rows before the first and after the last task: 1, after every other: 0";
+    assert!(shown.contains(rows), "{shown}");
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{jsonl, largest_difference, model, rows, run, said, succeed, text, weights};
 
 /// Learns some rows by LoRA into a folder of the given format.
-fn learned(folder: &Path, format: &str) -> String {
+pub fn learned(folder: &Path, format: &str) -> String {
     let data = jsonl(folder, "tone.jsonl", &rows("tone", "train", 24));
     let out = text(&folder.join(format));
     succeed(&[

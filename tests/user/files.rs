@@ -247,3 +247,46 @@ fn batches_of_sampled_answers_are_drawn_apart_and_a_weight_repeats_rows() {
         assert!(said(&output).contains("--temperature"), "{}", said(&output));
     }
 }
+
+#[test]
+fn prompts_without_answers_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = chat_model(folder.path());
+    let prompt = "Question: What is 13 plus 2?\nAnswer:";
+    let plain = jsonl(folder.path(), "plain.jsonl", &[json!({"prompt": prompt})]);
+    assert_eq!(answers(&["--data", &plain]), ["15"]);
+    let turn = json!({"messages": [{"role": "user", "content": prompt}]});
+    let instruction = json!({"instruction": prompt});
+    for (name, row) in [
+        ("turns.jsonl", turn),
+        ("instructions.jsonl", instruction.clone()),
+    ] {
+        let data = jsonl(folder.path(), name, &[row]);
+        let line = succeed(&["generate", "--model", &text(&chat), "--data", &data]);
+        let line: serde_json::Value = serde_json::from_str(line.trim()).unwrap();
+        assert_eq!(line["prompt"], format!("user:\n{prompt}\nassistant:\n"));
+        assert!(line["expected"].is_null() && line["answer"].is_string());
+    }
+    // What is to be learned has an answer.
+    let out = text(&folder.path().join("out"));
+    let data = jsonl(folder.path(), "unanswered.jsonl", &[instruction]);
+    let learned = run(&[
+        "finetune",
+        "--model",
+        &text(&chat),
+        "--data",
+        &data,
+        "--out",
+        &out,
+    ]);
+    assert!(
+        said(&learned).contains("it has instruction, but no output"),
+        "{}",
+        said(&learned)
+    );
+    // A text that is continued as it is needs no template.
+    std::fs::write(chat.join("chat_template.jinja"), "{% for").unwrap();
+    let given = ["generate", "--model", &text(&chat), "--prompt", prompt];
+    assert!(said(&run(&given)).contains("chat_template.jinja: line 1"));
+    assert_eq!(succeed(&[&given[..], &["--raw"]].concat()).trim(), "15");
+}

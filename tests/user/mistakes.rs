@@ -213,6 +213,8 @@ fn damaged_models_and_places_are_refused_in_one_line() {
         &arguments,
         &["cannot read", "none.jsonl"],
     );
+    let long = text(&folder.join("long.toml"));
+    std::fs::write(&long, "max_length = 100000\n").unwrap();
     for (name, more, expected) in [
         (
             "a share above 1",
@@ -241,6 +243,11 @@ fn damaged_models_and_places_are_refused_in_one_line() {
             "a long length",
             ["--max-length", "100000"],
             "the model was made for",
+        ),
+        (
+            "a long length in a file",
+            ["--config", long.as_str()],
+            "give --max-length",
         ),
         (
             "no new tokens",

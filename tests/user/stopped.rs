@@ -137,3 +137,32 @@ fn what_protects_the_earlier_tasks_must_be_as_it_was_written() {
         assert!(!folder.join("out.running").exists());
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_merge_that_is_stopped_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = crate::adapter::learned(folder.path(), "adapter");
+    let into = folder.path().join("into");
+    std::fs::create_dir(&into).unwrap();
+    let entries = || std::fs::read_dir(&into).unwrap().count();
+    let mut merge = osft();
+    merge.args(["merge", "--adapter", &adapter, "--out"]);
+    let merge = merge.arg(into.join("merged"));
+    let mut merge = merge.stdout(Stdio::null()).spawn().unwrap();
+    while entries() == 0 {
+        assert!(merge.try_wait().unwrap().is_none(), "it wrote nothing");
+    }
+    let id = merge.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status();
+    assert!(sent.unwrap().success());
+    let ended = merge.wait().unwrap();
+    // It may have been faster than the signal.
+    let expected = usize::from(ended.success());
+    assert_eq!(
+        (entries(), into.join("merged").is_dir()),
+        (expected, ended.success())
+    );
+}

@@ -21,7 +21,7 @@ pub use args::{Cli, Command};
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    runs::allocator::settle(cli.data());
+    runs::allocator::settle(&cli.data());
     run(&cli)
 }
 

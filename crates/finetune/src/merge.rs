@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use lm::{Adapter, HfFolder, Model};
 use report::record::Manifest;
-use runs::Backend;
+use runs::{Backend, interrupt};
 
 use crate::carried::{FOLDER, State};
 use crate::export;
@@ -67,6 +67,7 @@ pub fn merge(request: &MergeRequest<'_>) -> Result<()> {
         .prefix(".writing-")
         .tempdir_in(parent)
         .with_context(|| format!("cannot write in {}", parent.display()))?;
+    let _removed = interrupt::removed_if_stopped(unfinished.path())?;
     let folder = unfinished.path().join("model");
     base.export(&merged, &folder, precision)?;
     let written = HfFolder::open(&folder)?;

@@ -24,12 +24,13 @@ const TOKENIZER_PARTS: [&str; 3] = ["vocab.json", "merges.txt", "vocab.txt"];
 /// Vocabularies of SentencePiece, by the names that families give them.
 const SENTENCE_PIECES: [&str; 3] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 /// Files that are taken where there are any.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "generation_config.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "additional_chat_templates/tool_use.jinja",
     "chat_template.json",
     "README.md",
 ];

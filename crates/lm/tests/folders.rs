@@ -10,7 +10,7 @@ use std::fs;
 use burn::tensor::Device;
 use common::cases::{read, write};
 use common::{configs, folder, model, rows, values};
-use lm::{Decoder, ExportPrecision, HfFolder, LmError};
+use lm::{Conversation, Decoder, ExportPrecision, HfFolder, LmError};
 use serde_json::{Value, json};
 
 #[test]
@@ -186,4 +186,44 @@ fn an_export_keeps_the_types_and_names_that_the_folder_has() {
         let bytes = |path: &std::path::Path| fs::read(path.join(file)).unwrap();
         assert!(bytes(half.path()) == bytes(&again), "{file}");
     }
+}
+
+#[test]
+fn conversations_with_tools_have_a_template_of_their_own() {
+    let device = Device::flex();
+    let scratch = tempfile::tempdir().unwrap();
+    let (_, config) = &configs()[0];
+    let source = folder(config, &model(config, 5, &device), scratch.path());
+    let turn = json!([{"role": "user", "content": "a"}]);
+    let plain = Conversation::new(&turn, None).unwrap();
+    let with_tools = Conversation::new(&turn, Some(&json!([{"name": "f"}]))).unwrap();
+    let rendered = |folder: &HfFolder| {
+        let template = folder
+            .chat_template(chrono::NaiveDate::MIN)
+            .unwrap()
+            .unwrap();
+        [&plain, &with_tools].map(|conversation| template.render(conversation, true).unwrap())
+    };
+    let own = "additional_chat_templates/tool_use.jinja";
+    fs::write(source.path().join("chat_template.jinja"), "said").unwrap();
+    assert_eq!(rendered(&source), ["said", "said"]);
+    fs::create_dir(source.path().join("additional_chat_templates")).unwrap();
+    fs::write(source.path().join(own), "{{ tools | length }} tool").unwrap();
+    assert_eq!(rendered(&source), ["said", "1 tool"]);
+    let out = scratch.path().join("out");
+    let loaded = source.load::<Decoder>(&device).unwrap().model;
+    source.export(&loaded, &out, ExportPrecision::F32).unwrap();
+    assert_eq!(rendered(&HfFolder::open(&out).unwrap()), ["said", "1 tool"]);
+    // As a list in the settings of the tokenizer, which holds where there is no file.
+    let list = json!({"chat_template": [
+        {"name": "default", "template": "listed"}, {"name": "tool_use", "template": "{{ tools | length }} listed"}
+    ]});
+    fs::write(
+        source.path().join("tokenizer_config.json"),
+        list.to_string(),
+    )
+    .unwrap();
+    assert_eq!(rendered(&source), ["said", "1 tool"]);
+    fs::remove_file(source.path().join("chat_template.jinja")).unwrap();
+    assert_eq!(rendered(&source), ["listed", "1 listed"]);
 }

@@ -7,7 +7,8 @@ mod common;
 use common::cases::{
     Folder, RELATIVE, case_file, close, llama, read, rows, t5, t5_tokenizer, tokenizer, with, write,
 };
-use lm::{HfFolder, LmError, Model};
+use lm::{ExportPrecision, HfFolder, LmError, Model};
+use safetensors::Dtype;
 use serde_json::{Value, json};
 
 const HEAD: &str = "lm_head.weight";
@@ -146,6 +147,29 @@ fn a_tensor_that_is_stored_once_is_found_by_its_alias() {
     let untied = folder.step(&rows());
     assert_eq!(untied.loss, step.loss);
     assert_ne!(untied.gradient_norm, step.gradient_norm);
+}
+
+#[test]
+fn an_export_keeps_the_type_of_a_tensor_that_has_another_name() {
+    let tied = with(&llama(), json!({"tie_word_embeddings": true}));
+    let folder = Folder::new(&tied, "llama-stored-once.safetensors", &tokenizer());
+    let mut tensors = folder.tensors();
+    for (dtype, _, data) in tensors.values_mut() {
+        // The upper half of an f32.
+        *dtype = Dtype::BF16;
+        *data = data.chunks(4).flat_map(|f32| [f32[2], f32[3]]).collect();
+    }
+    let (kept, other) = (
+        "model.layers.0.input_layernorm.weight",
+        "model.layers.1.input_layernorm.weight",
+    );
+    tensors.remove(other);
+    let path = folder.path().join("model.safetensors");
+    write(&path, &tensors, &[("format", "pt"), (other, kept)]);
+    let again = folder.exported_as(ExportPrecision::Stored).tensors();
+    for name in [other, "model.embed_tokens.weight", kept] {
+        assert_eq!(again[name].0, Dtype::BF16, "{name}");
+    }
 }
 
 #[test]

@@ -19,6 +19,18 @@ pub enum Format {
     Text,
 }
 
+/// What rows are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be learned: every answer must be there.
+    Learning,
+    /// To be answered: an answer is what is expected, and may be missing.
+    Answering,
+}
+
+/// Keys of answers.
+const ANSWERS: [&str; 3] = ["completion", "answer", "output"];
+
 /// Every format with the keys that it needs; the first that fits is taken.
 const KEYS: [(Format, &[&str]); 6] = [
     (Format::Messages, &["messages"]),
@@ -35,9 +47,19 @@ impl Format {
     /// # Errors
     ///
     /// A sentence about what is missing.
-    pub(crate) fn of(row: &Map<String, Value>) -> Result<Self, String> {
-        let has = |keys: &&[&str]| keys.iter().all(|key| row.contains_key(*key));
-        if let Some((format, _)) = KEYS.iter().find(|(_, keys)| has(keys)) {
+    pub(crate) fn of(row: &Map<String, Value>, purpose: Purpose) -> Result<Self, String> {
+        let has = |key: &str| row.contains_key(key);
+        let asks = |key: &str| has(key) || ANSWERS.contains(&key);
+        let complete = KEYS
+            .iter()
+            .find(|(_, keys)| keys.iter().all(|key| has(key)));
+        let asking = match purpose {
+            Purpose::Learning => None,
+            Purpose::Answering => KEYS
+                .iter()
+                .find(|(_, keys)| keys.iter().all(|key| asks(key))),
+        };
+        if let Some((format, _)) = complete.or(asking) {
             return Ok(*format);
         }
         let begun = KEYS.iter().find_map(|(_, keys)| {
@@ -100,7 +122,9 @@ mod tests {
 
     #[test]
     fn formats_are_told_by_their_keys_and_missing_keys_are_named() {
-        let of = |row: Value| Format::of(row.as_object().unwrap_or(&Map::new()));
+        let read =
+            |row: Value, purpose| Format::of(row.as_object().unwrap_or(&Map::new()), purpose);
+        let of = |row| read(row, Purpose::Learning);
         assert_eq!(of(json!({"prompt": 1, "answer": 2})), Ok(Format::Answer));
         assert_eq!(of(json!({"text": "a", "id": 3})), Ok(Format::Text));
         let error = |row| of(row).err().unwrap_or_default();
@@ -114,5 +138,10 @@ mod tests {
         );
         assert!(error(json!({"question": "a"})).starts_with("its keys are question; expected"));
         assert!(error(json!({})).starts_with("it has no keys"));
+        let asked = |row| read(row, Purpose::Answering);
+        assert_eq!(asked(json!({"prompt": "a"})), Ok(Format::Completion));
+        assert_eq!(asked(json!({"instruction": "a"})), Ok(Format::Instruction));
+        assert_eq!(asked(json!({"prompt": 1, "answer": 2})), Ok(Format::Answer));
+        assert!(asked(json!({"output": "a"})).is_err());
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::error::{Place, RowsError};
-use crate::format::Format;
+use crate::format::{Format, Purpose};
 use crate::read::{RawRow, read};
 use crate::source::Source;
 
@@ -81,14 +81,28 @@ impl RowSet {
     ///
     /// [`RowsError`] for the first file or row that cannot be used, or the first row of another format.
     pub fn read(sources: &[Source]) -> Result<Self, RowsError> {
+        Self::read_for(sources, Purpose::Learning)
+    }
+
+    /// Reads all rows of files that are to be answered, whether their answers are there or not; a missing answer
+    /// is read as an empty one.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_questions(sources: &[Source]) -> Result<Self, RowsError> {
+        Self::read_for(sources, Purpose::Answering)
+    }
+
+    fn read_for(sources: &[Source], purpose: Purpose) -> Result<Self, RowsError> {
         let mut rows = Vec::new();
         let mut first: Option<(Format, Place)> = None;
         let mut unread: BTreeMap<String, usize> = BTreeMap::new();
         for source in sources {
             let raw = read(&source.path)?;
             for row in &raw {
-                let format =
-                    Format::of(&row.fields).map_err(|reason| RowsError::row(&row.place, reason))?;
+                let format = Format::of(&row.fields, purpose)
+                    .map_err(|reason| RowsError::row(&row.place, reason))?;
                 let (first_format, first_place) =
                     first.get_or_insert_with(|| (format, row.place.clone()));
                 if *first_format != format {
@@ -111,7 +125,7 @@ impl RowSet {
             let parsed: Vec<Result<Row, RowsError>> = raw
                 .into_par_iter()
                 .enumerate()
-                .map(|(index, row)| parsed(format, row, source.repeats(index)))
+                .map(|(index, row)| parsed(format, purpose, row, source.repeats(index)))
                 .collect();
             for row in parsed {
                 rows.push(row?);
@@ -133,8 +147,8 @@ impl RowSet {
     }
 }
 
-fn parsed(format: Format, row: RawRow, repeats: usize) -> Result<Row, RowsError> {
-    match content(format, &row.fields) {
+fn parsed(format: Format, purpose: Purpose, row: RawRow, repeats: usize) -> Result<Row, RowsError> {
+    match content(format, purpose, &row.fields) {
         Ok(content) => Ok(Row {
             place: row.place,
             source: row.source,
@@ -145,7 +159,11 @@ fn parsed(format: Format, row: RawRow, repeats: usize) -> Result<Row, RowsError>
     }
 }
 
-fn content(format: Format, fields: &Map<String, Value>) -> Result<Content, String> {
+fn content(
+    format: Format,
+    purpose: Purpose,
+    fields: &Map<String, Value>,
+) -> Result<Content, String> {
     let text = |key: &str| match fields.get(key) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Null) | None => Err(format!("{key} is null, expected text")),
@@ -158,12 +176,18 @@ fn content(format: Format, fields: &Map<String, Value>) -> Result<Content, Strin
         empty if empty.trim().is_empty() => Err(format!("{key} is empty, expected text")),
         text => Ok(text),
     };
+    let answer = |key: &str| match (purpose, fields.get(key)) {
+        (Purpose::Answering, None | Some(Value::Null)) => Ok(String::new()),
+        (Purpose::Answering, _) => text(key),
+        (Purpose::Learning, _) => said(key),
+    };
     match format {
+        Format::Messages if purpose == Purpose::Answering => asked(fields),
         Format::Messages => conversation(fields),
         Format::Tokens => tokens(fields),
         Format::Completion | Format::Answer => Ok(Content::Answer {
             prompt: said("prompt")?,
-            answer: said(match format {
+            answer: answer(match format {
                 Format::Answer => "answer",
                 _ => "completion",
             })?,
@@ -179,17 +203,28 @@ fn content(format: Format, fields: &Map<String, Value>) -> Result<Content, Strin
             }
             Ok(Content::Instruction {
                 instruction,
-                answer: said("output")?,
+                answer: answer("output")?,
             })
         }
         Format::Text => Ok(Content::Text(said("text")?)),
     }
 }
 
-fn conversation(fields: &Map<String, Value>) -> Result<Content, String> {
+fn messages(fields: &Map<String, Value>) -> Result<Conversation, String> {
     let messages = fields.get("messages").unwrap_or(&Value::Null);
-    let conversation = Conversation::new(messages, fields.get("tools"));
-    let conversation = conversation.map_err(|error| error.to_string())?;
+    Conversation::new(messages, fields.get("tools")).map_err(|error| error.to_string())
+}
+
+/// A conversation whose last message is to be answered, if it is not an answer itself.
+fn asked(fields: &Map<String, Value>) -> Result<Content, String> {
+    Ok(Content::Turns {
+        conversation: messages(fields)?.with_answer(),
+        mask: Mask::Assistant,
+    })
+}
+
+fn conversation(fields: &Map<String, Value>) -> Result<Content, String> {
+    let conversation = messages(fields)?;
     let mask = match fields.get("unmask") {
         None | Some(Value::Null | Value::Bool(false)) => Mask::Assistant,
         Some(Value::Bool(true)) => Mask::AllButSystem,

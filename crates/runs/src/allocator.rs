@@ -1,7 +1,7 @@
 //! How glibc hands out memory.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// glibc reads these when a process starts, and only then.
@@ -24,8 +24,9 @@ const ARENAS: &str = "MALLOC_ARENA_MAX";
 const MUCH_TEXT: u64 = 16 << 20;
 
 /// Starts this program anew, in the same process, with glibc's settings for large tensors; once, and not
-/// where any of them is set already. `data` is the folder or file of the rows that will be read, if one is named.
-pub fn settle(data: Option<&Path>) {
+/// where any of them is set already. `data` are the folders and files of the rows that will be read, where they are
+/// named.
+pub fn settle(data: &[PathBuf]) {
     let is_set = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
     if SETTINGS.iter().any(is_set) {
         return;
@@ -35,7 +36,8 @@ pub fn settle(data: Option<&Path>) {
     };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| program.clone().into());
-    let arenas = match data.is_some_and(|data| bytes_below(data, 3) >= MUCH_TEXT) {
+    let bytes: u64 = data.iter().map(|data| bytes_below(data, 3)).sum();
+    let arenas = match bytes >= MUCH_TEXT {
         // Every thread that tokenizes, and the one that waits for them.
         true => std::thread::available_parallelism().map_or(1, usize::from) + 1,
         false => 1,

@@ -1,7 +1,9 @@
 //! Handles Ctrl-C: the run is saved before it stops.
 
 use std::io::stdout;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
@@ -19,6 +21,9 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Number of things that save themselves before they stop.
 static STOPPING_LATER: AtomicUsize = AtomicUsize::new(0);
+
+/// Unfinished folders, which nothing could go on from.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Exit code after Ctrl-C, by the convention of shells.
 pub const EXIT_CODE: u8 = 130;
@@ -46,6 +51,47 @@ pub fn stops_later() -> Result<StopsLater> {
     Ok(StopsLater(()))
 }
 
+/// An unfinished folder; see [`removed_if_stopped`].
+#[derive(Debug)]
+#[must_use]
+pub struct RemovedIfStopped(PathBuf);
+
+impl Drop for RemovedIfStopped {
+    fn drop(&mut self) {
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.retain(|folder| *folder != self.0);
+        }
+    }
+}
+
+/// As long as what is returned exists, a folder is removed with everything in it if Ctrl-C ends the program. A
+/// program that is ended this way drops nothing, and so leaves its temporary folders behind.
+///
+/// # Errors
+///
+/// If the handler cannot be installed.
+pub fn removed_if_stopped(folder: &Path) -> Result<RemovedIfStopped> {
+    install()?;
+    if let Ok(mut unfinished) = UNFINISHED.lock() {
+        unfinished.push(folder.to_path_buf());
+    }
+    Ok(RemovedIfStopped(folder.to_path_buf()))
+}
+
+fn remove_unfinished() {
+    let Ok(unfinished) = UNFINISHED.lock() else {
+        return;
+    };
+    for folder in unfinished.iter() {
+        // Files may appear in it until the program ends: what is being written creates the next one.
+        for _ in 0..8 {
+            if std::fs::remove_dir_all(folder).is_ok() {
+                break;
+            }
+        }
+    }
+}
+
 fn install() -> Result<()> {
     if INSTALLED.swap(true, Ordering::SeqCst) {
         return Ok(());
@@ -56,6 +102,7 @@ fn install() -> Result<()> {
             if DRAWN_OVER.load(Ordering::SeqCst) {
                 restore_terminal();
             }
+            remove_unfinished();
             std::process::exit(i32::from(EXIT_CODE));
         }
         if !DRAWN_OVER.load(Ordering::SeqCst) {
@@ -106,5 +153,28 @@ pub fn exit_code(result: Result<()>) -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_folders_are_removed_and_finished_ones_are_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let folders = ["unfinished", "finished"].map(|name| parent.path().join(name));
+        let [unfinished, finished] = folders.each_ref().map(|folder| {
+            std::fs::create_dir_all(folder.join("inner")).unwrap();
+            removed_if_stopped(folder).unwrap()
+        });
+        drop(finished);
+        remove_unfinished();
+        assert_eq!(
+            folders.each_ref().map(|folder| folder.is_dir()),
+            [false, true]
+        );
+        drop(unfinished);
     }
 }

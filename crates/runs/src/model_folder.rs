@@ -58,7 +58,22 @@ fn unpacked(file: &Path) -> Result<PathBuf> {
         eprintln!("unpacking {} to {}", file.display(), folder.display());
         std::fs::create_dir_all(&models)
             .with_context(|| format!("cannot create {}", models.display()))?;
-        gguf.unpack(&folder)?;
+        // In a folder of its own, which is removed if Ctrl-C ends the program.
+        let unfinished = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(&models)
+            .with_context(|| format!("cannot write in {}", models.display()))?;
+        let _removed = interrupt::removed_if_stopped(unfinished.path())?;
+        let whole = unfinished.path().join("model");
+        gguf.unpack(&whole)?;
+        match std::fs::rename(&whole, &folder) {
+            Ok(()) => {}
+            // Another process was faster; what it wrote is of the same file.
+            Err(_) if folder.is_dir() => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot write {}", folder.display()));
+            }
+        }
     }
     Ok(folder)
 }

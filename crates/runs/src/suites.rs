@@ -44,7 +44,7 @@ impl GeneralSuites {
     /// # Errors
     ///
     /// If a suite or a protocol is unknown, or a file cannot be read.
-    fn open(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
+    pub fn open(config: &RunConfig, base: &BaseModel) -> Result<Option<Self>> {
         let of = &config.suites;
         if of.names.is_empty() {
             return Ok(None);

@@ -77,7 +77,8 @@ pub struct GenerateArgs {
     /// The prompt: what the user says, where the model has a chat template.
     #[arg(long, value_name = "TEXT", required_unless_present = "data")]
     pub prompt: Option<String>,
-    /// File of rows whose prompts are answered, one line of JSON for each: prompt, answer, expected.
+    /// File of rows whose prompts are answered, one line of JSON for each: prompt, answer, expected (null where
+    /// a row has none). A prompt is continued as it is, messages and instructions go through the chat template.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub data: Option<String>,
     /// Continue the prompt as it is, without the chat template.

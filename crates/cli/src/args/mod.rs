@@ -8,7 +8,7 @@ mod inspect;
 mod merge;
 mod settings;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -62,14 +62,17 @@ pub struct CompletionsArgs {
 }
 
 impl Cli {
-    /// The first file of rows, if one is named.
-    pub fn data(&self) -> Option<&Path> {
+    /// The files of rows that will be read.
+    pub fn data(&self) -> Vec<PathBuf> {
         let rows = match &self.command {
             Command::Finetune(args) => &args.rows,
             Command::Check(args) => args,
             Command::Plan(args) => &args.rows,
-            _ => return None,
+            _ => return Vec::new(),
         };
-        rows.data.first().map(Path::new)
+        // A bad name is refused where the rows are read.
+        let files = rows.data.iter();
+        let sources = files.filter_map(|file| file.parse::<rows::Source>().ok());
+        sources.map(|source| source.path).collect()
     }
 }

@@ -11,7 +11,7 @@ use crate::args::ChatArgs;
 
 /// Reads what the user says line by line, and answers; the conversation ends with the input.
 pub fn run(args: &ChatArgs) -> Result<()> {
-    let answering = Answering::open(&args.model, &args.sampling)?;
+    let answering = Answering::open(&args.model, &args.sampling, false)?;
     answering.check_chat()?;
     let mut messages: Vec<Value> = Vec::new();
     if let Some(system) = &args.system {

@@ -27,12 +27,12 @@ pub struct Answering {
 }
 
 impl Answering {
-    /// Loads a model.
+    /// Loads a model, with its chat template unless it is to continue texts as they are.
     ///
     /// # Errors
     ///
     /// If it cannot be loaded, or a setting is out of its range.
-    pub fn open(path: &Path, sampling: &SamplingArgs) -> Result<Self> {
+    pub fn open(path: &Path, sampling: &SamplingArgs, raw: bool) -> Result<Self> {
         let decoding = sampling.decoding()?;
         let folder = HfFolder::open(runs::model_folder(path)?)?;
         let tokenizer = folder.tokenizer()?;
@@ -48,7 +48,10 @@ impl Answering {
                 decoding,
                 ..GenerationOptions::greedy(sampling.max_new_tokens, stop_tokens)
             },
-            template: folder.chat_template(today)?,
+            template: match raw {
+                true => None,
+                false => folder.chat_template(today)?,
+            },
             model: loaded.model,
             tokenizer,
             positions: positions.map_or(usize::MAX, |positions| positions as usize),
@@ -105,24 +108,24 @@ impl Answering {
 
 /// Answers one prompt, or those of a file.
 pub fn run(args: &GenerateArgs) -> Result<()> {
-    let answering = Answering::open(&args.model, &args.sampling)?;
+    let answering = Answering::open(&args.model, &args.sampling, args.raw)?;
     if let Some(file) = &args.data {
         return file_of_rows(&answering, file);
     }
     let prompt = args.prompt.as_deref().unwrap_or_default();
-    let answer = match (&answering.template, args.raw) {
-        (Some(_), false) => {
+    let answer = match &answering.template {
+        Some(_) => {
             let message = json!([{"role": "user", "content": prompt}]);
             answering.turn(&Conversation::new(&message, None)?)?
         }
-        _ => answering.answer(answering.tokenizer.question(prompt)?)?,
+        None => answering.answer(answering.tokenizer.question(prompt)?)?,
     };
     println!("{}", answer.trim());
     Ok(())
 }
 
 fn file_of_rows(answering: &Answering, file: &str) -> Result<()> {
-    let set = RowSet::read(&[file.parse()?])?;
+    let set = RowSet::read_questions(&[file.parse()?])?;
     let encoder = Encoder {
         tokenizer: &answering.tokenizer,
         template: answering.template.as_ref(),
@@ -156,7 +159,7 @@ fn file_of_rows(answering: &Answering, file: &str) -> Result<()> {
             let line = json!({
                 "prompt": question.prompt,
                 "answer": answer.trim(),
-                "expected": question.reference,
+                "expected": Some(&question.reference).filter(|answer| !answer.is_empty()),
             });
             println!("{line}");
         }

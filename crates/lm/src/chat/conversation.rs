@@ -89,6 +89,15 @@ impl Conversation {
         }
     }
 
+    /// The conversation with an empty answer behind it, where its last message is not the assistant's.
+    pub fn with_answer(mut self) -> Self {
+        if self.role(self.messages.len() - 1) != "assistant" {
+            let answer = serde_json::json!({"role": "assistant", "content": ""});
+            self.messages.push(answer);
+        }
+        self
+    }
+
     /// The messages.
     pub fn messages(&self) -> &[Value] {
         &self.messages
@@ -178,5 +187,8 @@ mod tests {
         let divided = turn.last_answer();
         assert_eq!(divided, Some((turn.before(1), "a".to_string())));
         assert_eq!(turn.before(1).last_answer(), None);
+        let asked = turn.before(1).with_answer().last_answer();
+        assert_eq!(asked, Some((turn.before(1), String::new())));
+        assert_eq!(turn.clone().with_answer(), turn);
     }
 }

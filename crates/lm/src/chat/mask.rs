@@ -51,7 +51,7 @@ impl ChatTemplate {
         let (ids, spans) = tokenizer.encode_with_spans(&rendered.text)?;
         let mut counts = vec![false; ids.len()];
         let mut rewritten_turns = 0;
-        if mask == Mask::Assistant && self.marks_generation() {
+        if mask == Mask::Assistant && self.marks_generation(conversation) {
             for range in &rendered.generated {
                 for (counts, span) in counts.iter_mut().zip(&spans) {
                     *counts |= span.start < range.end && span.end > range.start;

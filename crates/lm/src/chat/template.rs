@@ -31,6 +31,8 @@ pub struct ChatTemplate {
     path: PathBuf,
     special_tokens: Map<String, Value>,
     marks_generation: bool,
+    /// The template of conversations with tools, where they have one of their own.
+    with_tools: Option<Arc<Self>>,
 }
 
 /// A rendered conversation.
@@ -90,8 +92,23 @@ impl ChatTemplate {
             path: path.to_path_buf(),
             special_tokens,
             marks_generation,
+            with_tools: None,
         };
         template.with_source(rewritten)
+    }
+
+    /// Renders conversations with tools by a template of their own.
+    pub fn with_tools(mut self, template: Self) -> Self {
+        self.with_tools = Some(Arc::new(template));
+        self
+    }
+
+    /// The template for a conversation.
+    fn of(&self, conversation: &Conversation) -> &Self {
+        match (&self.with_tools, conversation.tools()) {
+            (Some(template), Some(_)) => template,
+            _ => self,
+        }
     }
 
     fn with_source(mut self, rewritten: String) -> Result<Self, LmError> {
@@ -109,9 +126,9 @@ impl ChatTemplate {
         Ok(self)
     }
 
-    /// Whether it marks what the assistant says, by `{% generation %}`.
-    pub fn marks_generation(&self) -> bool {
-        self.marks_generation
+    /// Whether it marks what the assistant of a conversation says, by `{% generation %}`.
+    pub fn marks_generation(&self, conversation: &Conversation) -> bool {
+        self.of(conversation).marks_generation
     }
 
     /// The text of a conversation. With `with_generation_prompt`, it ends where the assistant begins to answer.
@@ -140,6 +157,7 @@ impl ChatTemplate {
         conversation: &Conversation,
         with_generation_prompt: bool,
     ) -> Result<Rendered, LmError> {
+        let used = self.of(conversation);
         let refused = |reason: String| LmError::Conversation { reason };
         let contains_marks = |value: &Value| {
             let text = value.to_string();
@@ -151,23 +169,23 @@ impl ChatTemplate {
                     .to_string(),
             ));
         }
-        let template = self.environment.get_template(NAME);
+        let template = used.environment.get_template(NAME);
         let rendered = template.and_then(|template| {
             template.render(context! {
                 messages => minijinja::Value::from(Serde(messages)),
                 tools => conversation.tools().map(|tools| minijinja::Value::from(Serde(tools))),
                 add_generation_prompt => with_generation_prompt,
-                ..minijinja::Value::from(Serde(&self.special_tokens))
+                ..minijinja::Value::from(Serde(&used.special_tokens))
             })
         });
         let rendered = rendered.map_err(|error| match error.kind() {
             ErrorKind::OutOfFuel => refused(format!(
                 "the chat template {} does not come to an end",
-                self.path.display()
+                used.path.display()
             )),
             _ => refused(format!(
                 "the chat template {} refuses it: {}",
-                self.path.display(),
+                used.path.display(),
                 reason(&error)
             )),
         })?;

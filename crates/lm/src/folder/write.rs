@@ -19,7 +19,7 @@ use crate::model::{FolderFormat, Pretrained};
 const UNFINISHED: &str = ".writing-";
 
 /// Files beside the weights that other tools need to load and use a model.
-const COMPANIONS: [&str; 10] = [
+const COMPANIONS: [&str; 11] = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -27,6 +27,7 @@ const COMPANIONS: [&str; 10] = [
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "additional_chat_templates/tool_use.jinja",
     "vocab.json",
     "merges.txt",
     "spiece.model",
@@ -118,6 +119,9 @@ impl HfFolder {
             let source = self.path().join(file);
             if source.is_file() {
                 let target = scratch.path().join(file);
+                if let Some(folder) = target.parent() {
+                    std::fs::create_dir_all(folder).map_err(LmError::io("create", folder))?;
+                }
                 std::fs::copy(&source, &target).map_err(LmError::io("copy", &source))?;
             }
         }
@@ -130,8 +134,9 @@ impl HfFolder {
         };
         let place = |name: &str| {
             let found = stored.as_ref().and_then(|stored| stored.stored(name));
-            let own = found.as_ref().zip(stored.as_ref());
-            let own = own.and_then(|(name, stored)| stored.tensors[name].float(name).ok());
+            let own = stored
+                .as_ref()
+                .and_then(|stored| stored_type(stored, name, format));
             let dtype = precision.dtype().or(own).unwrap_or(DType::F32);
             let prefix = if name == format.head {
                 ""
@@ -148,6 +153,18 @@ impl HfFolder {
         let _ = scratch.keep();
         Ok(())
     }
+}
+
+/// The type of the tensor that a parameter was read from, which may have another name: that of an alias, or of
+/// another copy of the embeddings.
+fn stored_type(stored: &Checkpoint, name: &str, format: &FolderFormat) -> Option<DType> {
+    let copies = match format.embeddings.contains(&name) {
+        true => [format.embeddings, &[format.head]].concat(),
+        false => Vec::new(),
+    };
+    let mut names = [name].into_iter().chain(copies);
+    let source = names.find_map(|name| stored.stored(name).or_else(|| stored.alias(name)))?;
+    stored.tensors[&source].float(&source).ok()
 }
 
 pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), LmError> {
@@ -181,6 +198,10 @@ fn sync_all(folder: &Path) -> Result<(), LmError> {
     let entries = std::fs::read_dir(folder).map_err(LmError::io("read", folder))?;
     for entry in entries.flatten() {
         let path = entry.path();
+        if path.is_dir() {
+            sync_all(&path)?;
+            continue;
+        }
         std::fs::File::open(&path)
             .and_then(|file| file.sync_all())
             .map_err(LmError::io("write", &path))?;

@@ -52,13 +52,18 @@ impl Folder {
         &self.path
     }
 
-    /// The folder's model, exported to another folder.
+    /// The folder's model, exported to another folder in f32.
     pub fn exported(&self) -> Self {
+        self.exported_as(ExportPrecision::F32)
+    }
+
+    /// The folder's model, exported to another folder.
+    pub fn exported_as(&self, precision: ExportPrecision) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("model");
         let source = HfFolder::open(self.path()).unwrap();
         let model = self.load().unwrap().model;
-        source.export(&model, &path, ExportPrecision::F32).unwrap();
+        source.export(&model, &path, precision).unwrap();
         Self {
             path,
             _scratch: scratch,

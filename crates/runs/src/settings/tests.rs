@@ -186,6 +186,7 @@ fn an_error_names_the_invalid_setting() {
         ("seeds=[]", "seeds"),
         ("max_length=1", "max_length"),
         ("learning_rates.osft=0", "osft"),
+        ("suites.limit_between=2", "after_every_task"),
         ("no-equals-sign", "key=value"),
         ("a..b=1", "empty part"),
     ];
@@ -252,10 +253,8 @@ fn a_learning_rate_counts_as_tuned_only_under_its_tuning_settings() {
     assert_eq!(tuned(&scale), [true, true, true, false]);
     let rate = ["learning_rates.seqft=1e-3"];
     assert_eq!(tuned(&rate), [false, true, true, false]);
-    assert_eq!(
-        tuned(&["methods.osft.others='trained'"]),
-        [true, true, false, false]
-    );
+    let others = ["methods.osft.others='trained'"];
+    assert_eq!(tuned(&others), [true, true, false, false]);
     for calibration in [
         "calibration.base_rows=10",
         "calibration.base_total_tokens=10",

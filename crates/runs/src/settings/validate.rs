@@ -87,6 +87,10 @@ impl RunConfig {
             self.kind(method).context("tuned")?;
         }
         self.calibration.validate()?;
+        ensure!(
+            self.suites.limit_between == 0 || self.suites.after_every_task,
+            "suites.limit_between has no effect unless suites.after_every_task is true"
+        );
         let temperature = self.decoding.temperature;
         ensure!(
             temperature >= 0.0 && temperature.is_finite(),

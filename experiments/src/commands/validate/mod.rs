@@ -13,6 +13,7 @@ use runs::base::calibration::check_files;
 use runs::data::{PreparedTasks, ScoredRows};
 use runs::job::Work;
 use runs::sequence::identities::contents;
+use runs::suites::GeneralSuites;
 
 use crate::cli::ValidateArgs;
 
@@ -57,6 +58,13 @@ pub fn run(registries: &Registries, args: &ValidateArgs, matches: &ArgMatches) -
             );
         }
         println!();
+    }
+    if let Some(suites) = GeneralSuites::open(&config, &base)? {
+        println!(
+            "general ability: rows before the first and after the last task: {}, after every other: {}\n",
+            suites.rows(),
+            suites.rows_between()
+        );
     }
     println!("model: {} parameters", base.model.num_params());
     let contents = contents(&config, &base, &orders)?;

@@ -100,8 +100,8 @@ impl LearningArgs {
         // The method may stand in a file or in a pair.
         self.put_of_method(&config.compare[0], &mut overrides.flags)?;
         let model = Described::open(&rows.model)?;
-        let typed = rows.max_length.is_some() || given.pairs_set("max_length");
-        fit_length(&config, &model, typed, &mut overrides.flags)?;
+        let given_length = rows.max_length.is_some() || given.sets("max_length");
+        fit_length(&config, &model, given_length, &mut overrides.flags)?;
         ensure!(
             self.calibration_text.is_none() || !carried::has_learned(&model.folder),
             "--calibration-text: {} has learned tasks before, and carries what was measured of its base model then; leave \
@@ -164,16 +164,16 @@ impl LearningArgs {
 ///
 /// # Errors
 ///
-/// If a larger length was `typed`.
-fn fit_length(config: &RunConfig, model: &Described, typed: bool, flags: &mut Table) -> Result<()> {
+/// If a larger length was `given`.
+fn fit_length(config: &RunConfig, model: &Described, given: bool, flags: &mut Table) -> Result<()> {
     if config.max_length <= model.positions {
         return Ok(());
     }
     ensure!(
-        !typed,
-        "max_length = {}: the model was made for {} positions",
+        !given,
+        "max_length = {}: the model was made for {positions} positions; give --max-length {positions} or less",
         config.max_length,
-        model.positions
+        positions = model.positions
     );
     let positions = Value::from(model.positions as i64);
     flags.insert("max_length".to_string(), positions);
