@@ -59,6 +59,7 @@ fn inspect_shows_the_split_and_what_the_rest_carries() {
         ["--osft-scaling", "ridge"],
         ["--osft-scaling", "scaled"],
         ["--osft-combine", "union"],
+        ["--osft-split", "inputs_and_gradients"],
     ] {
         let shown = succeed(folder.path(), &[&small[..], &flags].concat());
         assert!(shown.contains("directions kept"), "{flags:?}: {shown}");

@@ -267,6 +267,22 @@ fn prompts_without_answers_are_answered() {
         assert_eq!(line["prompt"], format!("user:\n{prompt}\nassistant:\n"));
         assert!(line["expected"].is_null() && line["answer"].is_string());
     }
+    // Rows with and without an answer may stand beside each other.
+    let both = [
+        json!({"prompt": prompt, "answer": "15"}),
+        json!({"prompt": prompt}),
+    ];
+    let both = jsonl(folder.path(), "both.jsonl", &both);
+    assert_eq!(answers(&["--data", &both]), ["15", "15"]);
+    // What the template writes into an answer is a part of what is expected.
+    let template = std::fs::read_to_string(chat.join("chat_template.jinja")).unwrap();
+    let thinking = template.replace("{{ m.content +", "{{ '<hm></hm>' + m.content +");
+    std::fs::write(chat.join("chat_template.jinja"), thinking).unwrap();
+    let row = json!({"instruction": prompt, "output": "15"});
+    let data = jsonl(folder.path(), "thinking.jsonl", &[row]);
+    let line = succeed(&["generate", "--model", &text(&chat), "--data", &data]);
+    let line: serde_json::Value = serde_json::from_str(line.trim()).unwrap();
+    assert_eq!(line["expected"], "<hm></hm>15");
     // What is to be learned has an answer.
     let out = text(&folder.path().join("out"));
     let data = jsonl(folder.path(), "unanswered.jsonl", &[instruction]);

@@ -278,6 +278,15 @@ fn early_stopping_ends_a_task_with_its_best_weights() {
         keep_best: true,
         ..every
     };
+    // The last epoch is measured too, whatever its number.
+    let rarely = ValidationConfig {
+        every_epochs: 7,
+        patience: 0,
+        keep_best: false,
+    };
+    let (_, measured, _) = run(rarely, right);
+    let at: Vec<usize> = measured.iter().map(|(at, _)| *at).collect();
+    assert_eq!(at.last(), Some(&40), "{at:?}");
     let (_, again, kept) = run(keeping, wrong);
     assert_eq!(losses, again);
     assert_ne!(kept, last);

@@ -195,7 +195,7 @@ pub fn has_learned(model: &Path) -> bool {
 }
 
 /// What the tasks that a model folder has learned have in common with all later ones, as settings of `method`: its targets, how
-/// inputs are summed and how their sources are combined. Empty if it has learned none.
+/// inputs are summed, how their sources are combined, and whether the base model is protected. Empty if it has learned none.
 ///
 /// # Errors
 ///
@@ -231,7 +231,9 @@ pub fn common_settings(registries: &Registries, model: &Path, method: &str) -> R
 /// how they are read and not how they are summed.
 fn only_common(settings: Table) -> Table {
     let common = settings.into_iter().filter_map(|(key, value)| match value {
-        value if ["targets", "combine"].contains(&key.as_str()) => Some((key, value)),
+        value if ["targets", "combine", "protect_base"].contains(&key.as_str()) => {
+            Some((key, value))
+        }
         Value::Table(mut moment) if key == "moment" => {
             moment.remove("shrinkage");
             Some((key, Value::Table(moment)))

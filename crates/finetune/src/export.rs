@@ -24,8 +24,8 @@ pub const GENERAL: &str = "general.json";
 pub struct Export<'a> {
     /// The model that the task started from.
     pub base: &'a BaseModel,
-    /// Its name on the hub, if it is one of the hub.
-    pub hub_name: Option<&'a str>,
+    /// Its name on the hub and its revision, if it is one of the hub.
+    pub hub_name: Option<(&'a str, Option<&'a str>)>,
     /// The trained model and the method.
     pub outcome: &'a Outcome,
     /// The tasks learned so far.

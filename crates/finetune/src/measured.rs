@@ -138,10 +138,15 @@ impl Measured<'_> {
             .chain([&self.task.held_out])
             .map(|set| set.lines.as_slice())
             .collect();
-        let hub_name = hub_name(settings::model(self.config)?);
+        let on_hub = runs::on_hub(settings::model(self.config)?);
+        // PEFT finds a folder of the hub by its name; what was unpacked from a file is here alone.
+        let on_hub = on_hub.filter(|reference| reference.file().is_none());
+        let named = on_hub
+            .as_ref()
+            .map(|reference| (reference.model(), reference.named_revision()));
         export::export(&Export {
             base: self.base,
-            hub_name: hub_name.as_deref(),
+            hub_name: named,
             outcome,
             state,
             format: export::ExportFormat::named(&own.format)?,
@@ -242,17 +247,10 @@ impl Measured<'_> {
     }
 }
 
-/// The name of a model on the hub, without its revision; `None` for a folder or file here.
-fn hub_name(model: &Path) -> Option<String> {
-    let named = model.to_string_lossy();
-    let name = || named.split('@').next().unwrap_or_default().to_string();
-    (!model.exists()).then(name)
-}
-
 /// The name of a model: that on the hub, or that of its folder or file.
 fn base_name(model: &Path) -> String {
-    if let Some(name) = hub_name(model) {
-        return name;
+    if let Some(reference) = runs::on_hub(model) {
+        return reference.model().to_string();
     }
     // `.` and `..` have no name of their own.
     let path = match model.file_name() {
@@ -288,6 +286,7 @@ mod tests {
         let on_hub = "HuggingFaceTB/SmolLM2-135M-Instruct";
         assert_eq!(name(on_hub), on_hub);
         assert_eq!(name(&format!("{on_hub}@main")), on_hub);
+        assert_eq!(name(&format!("{on_hub}/model.Q8_0.gguf")), on_hub);
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("taught");
         std::fs::create_dir(&model).unwrap();

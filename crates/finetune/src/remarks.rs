@@ -44,15 +44,14 @@ pub fn remarks(encoded: &[Encoded], max_length: usize, kind: &str) -> Vec<String
     let unusable = count(|row| row.examples.is_empty());
     if unusable > 0 {
         remarks.push(format!(
-            "{unusable} of {all} {kind} rows are left out: within max_length = {max_length} nothing to learn is left \
-             of them"
+            "{unusable} of {all} {kind} rows are left out: nothing to learn is left of them (max_length = {max_length})"
         ));
     }
     let rewritten: usize = encoded.iter().map(|row| row.rewritten_turns).sum();
     if rewritten > 0 {
         remarks.push(format!(
-            "{rewritten} turns of {kind} rows are read and not learned: the chat template writes them in another way \
-             once other turns follow"
+            "{rewritten} turns of {kind} rows are read and not learned: in the whole conversation, the chat template \
+             writes them in another way than when they are answered"
         ));
     }
     remarks

@@ -118,6 +118,10 @@ impl TaskReader {
         }
         let learned = encoded.iter().filter(|row| !row.examples.is_empty());
         let learned = learned.count();
+        let advice = match encoded.iter().any(|row| row.lost.any()) {
+            true => "give a larger --max-length",
+            false => "rows of prompt and answer are learned without a chat template",
+        };
         let mut examples = Vec::new();
         for (row, encoded) in set.rows.iter().zip(encoded) {
             for _ in 1..row.repeats {
@@ -126,10 +130,7 @@ impl TaskReader {
             examples.extend(encoded.examples);
         }
         if examples.is_empty() {
-            bail!(
-                "no training row is left ({}): give a larger --max-length",
-                remarks.join("; ")
-            );
+            bail!("no training row is left ({}): {advice}", remarks.join("; "));
         }
         let task = Task {
             name: name.to_string(),

@@ -42,6 +42,11 @@ impl Reference {
         self.revision.as_deref().unwrap_or(DEFAULT_REVISION)
     }
 
+    /// Branch, tag or commit, if one was named.
+    pub fn named_revision(&self) -> Option<&str> {
+        self.revision.as_deref()
+    }
+
     /// Whether the revision is a commit, which never changes.
     pub fn is_commit(&self) -> bool {
         is_commit(self.revision())

@@ -226,3 +226,31 @@ fn an_added_token_without_an_embedding_is_refused_in_texts_alone() {
         "{error}"
     );
 }
+
+#[test]
+fn the_token_by_which_the_template_ends_an_answer_stops_generation() {
+    let with_template = |template: &str| {
+        let folder = folder(json!({"eos_token_id": 2}), &tokenizer());
+        folder.write("chat_template.jinja", template);
+        folder.tokenizer().unwrap()
+    };
+    let turns = |end: &str| {
+        format!(
+            "{{% for m in messages %}}{{{{ m.role }}}}: {{{{ m.content }}}}{end}\n{{% endfor %}}"
+        )
+    };
+    let unlisted = with_template(&turns("<s>"));
+    assert_eq!(unlisted.stop_tokens(), [2, 1]);
+    assert_eq!(unlisted.end_token(), 2);
+    let warnings = unlisted.warnings().join("\n");
+    assert!(
+        warnings.contains("ends an answer with \"<s>\""),
+        "{warnings}"
+    );
+    // Listed already; no special token; a template with a mistake, which is reported where it is used.
+    for template in [&turns("</s>"), &turns("."), "{% for"] {
+        let tokenizer = with_template(template);
+        assert_eq!(tokenizer.stop_tokens(), [2], "{template}");
+        assert!(tokenizer.warnings().is_empty(), "{template}");
+    }
+}

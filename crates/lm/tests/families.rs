@@ -75,7 +75,23 @@ fn adapters_can_change_every_linear_layer_of_every_family() {
         };
         let out = scratch.path().join("adapter");
         std::fs::create_dir(&out).unwrap();
+        let named = Some(("org/name", Some("v1")));
+        adapter.write(&out, &base, named, &model).unwrap();
+        let path = out.join("adapter_config.json");
+        let written = || std::fs::read_to_string(&path).unwrap();
+        let json: Value = serde_json::from_str(&written()).unwrap();
+        assert_eq!(json["base_model_name_or_path"], "org/name");
+        assert_eq!(json["revision"], "v1");
+        // Starts that change the weights of the model too cannot be added to it.
+        for (start, is_read) in [("lora_ga", false), ("pissa", false), ("eva", true)] {
+            let mut json = json.clone();
+            json["init_lora_weights"] = start.into();
+            std::fs::write(&path, json.to_string()).unwrap();
+            let read = Adapter::read(&out, &base, &model);
+            assert_eq!(read.is_ok(), is_read, "{start}");
+        }
         adapter.write(&out, &base, None, &model).unwrap();
+        assert!(!written().contains("revision"));
         let mut read = Adapter::read(&out, &base, &model).unwrap();
         read.layers.sort_by(|a, b| a.path.cmp(&b.path));
         let mut written = adapter.layers.clone();

@@ -73,10 +73,14 @@ pub fn shared(rows: &[Row], others: &[Row]) -> Vec<Pair> {
 pub(crate) fn prompt_key(row: &Row) -> [u8; 32] {
     let mut hash = Sha256::new();
     match &row.content {
-        Content::Turns { conversation, .. } => match conversation.last_answer() {
+        Content::Turns { conversation, .. } => match conversation.last_turn() {
             Some((before, _)) => {
                 for message in before.messages() {
                     hash.update(message.to_string());
+                }
+                // What may be called is a part of the question.
+                if let Some(tools) = before.tools() {
+                    hash.update(tools.to_string());
                 }
             }
             None => hash.update(&row.source),
@@ -95,13 +99,60 @@ pub(crate) fn prompt_key(row: &Row) -> [u8; 32] {
 
 fn answer_of(row: &Row) -> String {
     match &row.content {
-        Content::Turns { conversation, .. } => conversation
-            .last_answer()
-            .map(|(_, answer)| answer.trim().to_string())
-            .unwrap_or_default(),
+        Content::Turns { conversation, .. } => match conversation.last_turn() {
+            Some((_, answer)) => match answer["content"].as_str() {
+                Some(text) if answer.get("tool_calls").is_none() => text.trim().to_string(),
+                _ => answer.to_string(),
+            },
+            None => String::new(),
+        },
         Content::Answer { answer, .. } | Content::Instruction { answer, .. } => {
             answer.trim().to_string()
         }
         Content::Text(_) | Content::Tokens { .. } => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::source::Source;
+
+    fn rows(values: &[Value]) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
+        let file = tempfile::NamedTempFile::new()?;
+        let lines: Vec<String> = values.iter().map(Value::to_string).collect();
+        std::fs::write(file.path(), lines.join("\n"))?;
+        let source = Source {
+            path: file.path().to_path_buf(),
+            weight: 1.0,
+        };
+        Ok(crate::RowSet::read(&[source])?.rows)
+    }
+
+    #[test]
+    fn a_prompt_is_what_precedes_the_last_answer_with_its_tools()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let call =
+            |city: &str| json!([{"function": {"name": "weather", "arguments": {"city": city}}}]);
+        let row = |answer: Value, tools: &[&str]| {
+            let messages = json!([{"role": "user", "content": "How is it?"}, answer]);
+            json!({"messages": messages, "tools": tools})
+        };
+        let said = json!({"role": "assistant", "content": "Fine."});
+        let called = |city| json!({"role": "assistant", "content": null, "tool_calls": call(city)});
+        let rows = rows(&[
+            row(called("Rome"), &["weather"]),
+            row(called("Oslo"), &["weather"]),
+            row(said.clone(), &["weather"]),
+            row(said, &[]),
+        ])?;
+        let keys: Vec<_> = rows.iter().map(prompt_key).collect();
+        assert!(keys[0] == keys[1] && keys[1] == keys[2]);
+        assert_ne!(keys[2], keys[3]);
+        assert_ne!(answer_of(&rows[0]), answer_of(&rows[1]));
+        assert_eq!(answer_of(&rows[2]), "Fine.");
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Rows as tokens.
 
-use lm::chat::{ChatTemplate, Conversation};
+use lm::chat::{ChatTemplate, ChatTokens, Conversation};
 use lm::{Example, Framing, LmError, TextTokenizer};
 use rayon::prelude::*;
 
@@ -102,12 +102,7 @@ impl Encoder<'_> {
         let encoded = match (&row.content, self.template) {
             (Content::Turns { conversation, mask }, Some(template)) => template
                 .tokens(conversation, self.tokenizer, *mask)
-                .map(|tokens| {
-                    let rewritten_turns = tokens.rewritten_turns;
-                    let mut encoded = self.cut(tokens.ids, tokens.mask);
-                    encoded.rewritten_turns = rewritten_turns;
-                    encoded
-                }),
+                .map(|tokens| self.of_turns(tokens)),
             (Content::Turns { .. }, None) => Err(no_template()),
             (
                 Content::Instruction {
@@ -118,7 +113,7 @@ impl Encoder<'_> {
             ) => {
                 let turn = Conversation::of_turn(instruction, answer);
                 let tokens = template.tokens(&turn, self.tokenizer, Default::default());
-                tokens.map(|tokens| self.cut(tokens.ids, tokens.mask))
+                tokens.map(|tokens| self.of_turns(tokens))
             }
             (
                 Content::Instruction {
@@ -165,6 +160,7 @@ impl Encoder<'_> {
                 return Ok(None);
             };
             let prompt = template.render(&before, true)?;
+            let reference = self.written(template, conversation, &prompt, reference)?;
             Ok(Some((
                 self.tokenizer.encode(&prompt, false)?,
                 prompt,
@@ -213,6 +209,28 @@ impl Encoder<'_> {
         }))
     }
 
+    /// An expected answer as the template writes it, without special tokens: some write an empty thought in front of it,
+    /// which the model learns too.
+    fn written(
+        &self,
+        template: &ChatTemplate,
+        conversation: &Conversation,
+        prompt: &str,
+        answer: String,
+    ) -> Result<String, LmError> {
+        let whole = template.render(conversation, false)?;
+        let plain = answer.trim();
+        let Some(added) = whole.strip_prefix(prompt).filter(|_| !plain.is_empty()) else {
+            return Ok(answer);
+        };
+        let ids = self.tokenizer.encode(added, false)?;
+        let said = self.tokenizer.decode(&ids, true)?;
+        Ok(match said.trim() {
+            said if said.ends_with(plain) => said.to_string(),
+            _ => answer,
+        })
+    }
+
     fn answer(&self, prompt: &str, answer: &str) -> Result<Encoded, LmError> {
         let row = self.tokenizer.row(prompt, answer)?;
         if row.answer_tokens == 0 || row.prompt_tokens == 0 {
@@ -231,7 +249,8 @@ impl Encoder<'_> {
         })
     }
 
-    /// A text, divided into pieces of about the same length if it is too long; nothing of it is lost.
+    /// A text, divided into pieces of about the same length if it is too long: nothing of it is lost. For an
+    /// encoder-decoder it is cut.
     fn text(&self, text: &str) -> Result<Encoded, LmError> {
         if self.tokenizer.framing() == Framing::TextToText {
             let tokens = self.tokenizer.encode(text, true)?.len();
@@ -260,6 +279,13 @@ impl Encoder<'_> {
             lost: LostTokens::default(),
             rewritten_turns: 0,
         })
+    }
+
+    fn of_turns(&self, tokens: ChatTokens) -> Encoded {
+        Encoded {
+            rewritten_turns: tokens.rewritten_turns,
+            ..self.cut(tokens.ids, tokens.mask)
+        }
     }
 
     /// Cuts the end of a masked row.

@@ -28,6 +28,14 @@ pub(crate) enum Purpose {
     Answering,
 }
 
+impl Purpose {
+    /// Whether rows of two formats may stand in one set: a prompt is answered in the same way, whatever key its answer
+    /// has or would have.
+    pub(crate) fn mixes(self, first: Format, second: Format) -> bool {
+        self == Self::Answering && first.ignores_template() && second.ignores_template()
+    }
+}
+
 /// Keys of answers.
 const ANSWERS: [&str; 3] = ["completion", "answer", "output"];
 

@@ -105,7 +105,7 @@ impl RowSet {
                     .map_err(|reason| RowsError::row(&row.place, reason))?;
                 let (first_format, first_place) =
                     first.get_or_insert_with(|| (format, row.place.clone()));
-                if *first_format != format {
+                if *first_format != format && !purpose.mixes(*first_format, format) {
                     return Err(RowsError::Mixed {
                         place: row.place.clone(),
                         format: format.name(),
@@ -125,7 +125,11 @@ impl RowSet {
             let parsed: Vec<Result<Row, RowsError>> = raw
                 .into_par_iter()
                 .enumerate()
-                .map(|(index, row)| parsed(format, purpose, row, source.repeats(index)))
+                .map(|(index, row)| {
+                    // Of its own: where formats mix, the first row's may be another.
+                    let format = Format::of(&row.fields, purpose).unwrap_or(format);
+                    parsed(format, purpose, row, source.repeats(index))
+                })
                 .collect();
             for row in parsed {
                 rows.push(row?);

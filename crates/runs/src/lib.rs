@@ -26,7 +26,7 @@ mod side_by_side;
 pub mod suites;
 
 pub use backend::Backend;
-pub use model_folder::{model_folder, with_transfer};
+pub use model_folder::{model_folder, on_hub, with_transfer};
 pub use progress::Progress;
 pub use registries::Registries;
 pub use side_by_side::{at_once, side_by_side};

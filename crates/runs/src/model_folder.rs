@@ -28,14 +28,17 @@ pub fn model_folder(model: &Path) -> Result<PathBuf> {
     if model.is_file() && is_gguf(model) {
         return unpacked(model);
     }
-    let reference = model
-        .to_str()
-        .and_then(|text| text.parse::<Reference>().ok());
-    match reference {
-        Some(reference) if !model.exists() => fetched(&reference),
+    match on_hub(model) {
+        Some(reference) => fetched(&reference),
         // The folder's own error says what was expected.
-        _ => Ok(model.to_path_buf()),
+        None => Ok(model.to_path_buf()),
     }
+}
+
+/// The model of the hub that `model` names; `None` if it is a path that exists, or no name of the hub.
+pub fn on_hub(model: &Path) -> Option<Reference> {
+    let reference = model.to_str()?.parse().ok()?;
+    (!model.exists()).then_some(reference)
 }
 
 fn is_gguf(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use super::{Flag, MemoryNeeds, Method, SearchedSetting};
+use super::{Flag, MemoryNeeds, Method, OptimizerName, SearchedSetting};
 use crate::calibration::CalibrationData;
 use crate::error::ContinualError;
 use crate::protocol::Protocol;
@@ -137,8 +137,17 @@ pub trait MethodKind<M: LanguageModel + 'static>: Send + Sync + 'static {
         false
     }
 
+    /// Checks that the method works with an optimizer.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinualError::InvalidSetting`] if it does not.
+    fn check_optimizer(&self, _optimizer: OptimizerName) -> Result<(), ContinualError> {
+        Ok(())
+    }
+
     /// The numbers of rows that the tasks of a sequence train on in an epoch, given how many each of
-    /// them has; [`Method::rows`] returns as many.
+    /// them has; [`Method::rows`] returns as many, and beside them those that an earlier sequence carried.
     fn rows_per_task(&self, _settings: &Self::Settings, rows: &[usize]) -> Vec<usize> {
         rows.to_vec()
     }
@@ -257,6 +266,13 @@ pub trait RegisteredKind<M: LanguageModel + 'static>: Send + Sync {
 
     /// As [`MethodKind::takes_bound`].
     fn takes_bound(&self, chosen: &Table) -> bool;
+
+    /// As [`MethodKind::check_optimizer`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn check_optimizer(&self, optimizer: OptimizerName) -> Result<(), ContinualError>;
 
     /// As [`MethodKind::searched`].
     ///

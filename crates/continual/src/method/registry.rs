@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::{
     CalibrationUse, Flag, KindVariant, MemoryNeeds, Method, MethodInputs, MethodKind,
-    ObservedLayer, RegisteredKind, SearchedSetting,
+    ObservedLayer, OptimizerName, RegisteredKind, SearchedSetting,
 };
 use crate::error::ContinualError;
 use crate::protocol::Protocol;
@@ -156,6 +156,10 @@ impl<M: LanguageModel + 'static, K: MethodKind<M>> RegisteredKind<M> for Registe
 
     fn remove_absent(&self, settings: &mut Table) {
         self.0.remove_absent(settings);
+    }
+
+    fn check_optimizer(&self, optimizer: OptimizerName) -> Result<(), ContinualError> {
+        self.0.check_optimizer(optimizer)
     }
 
     fn takes_bound(&self, chosen: &Table) -> bool {

@@ -159,9 +159,11 @@ pub fn fit<M: LanguageModel>(
                 tokens: batch.iter().map(Example::len).sum(),
             }))?;
             let epoch_ends = index + 1 == last;
+            // What a task ends with is always measured: `keep_best` must not lose it unseen.
+            let is_last = epoch + 1 == task_training.epochs;
             if epoch_ends
                 && let Some(rows) = &validation
-                && (epoch + 1).is_multiple_of(config.validation.every_epochs)
+                && (is_last || (epoch + 1).is_multiple_of(config.validation.every_epochs))
             {
                 let loss = mean_loss(&training.model, rows, config)?;
                 on_event(TrainEvent::Validated(loss))?;

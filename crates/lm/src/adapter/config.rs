@@ -15,6 +15,9 @@ pub(super) struct AdapterConfig {
     pub peft_type: String,
     #[serde(default)]
     pub base_model_name_or_path: Option<String>,
+    /// The revision of a base model on the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     #[serde(default)]
     pub task_type: Option<String>,
     pub r: usize,
@@ -103,10 +106,12 @@ impl AdapterConfig {
             let keys: Vec<&str> = pattern.keys().map(String::as_str).collect();
             return unsupported("alpha_pattern", keys.join(", "), "one alpha for all layers");
         }
-        let start = config.init_lora_weights.as_str().unwrap_or_default();
-        let changes_weights = ["pissa", "olora", "loftq", "corda"];
-        if changes_weights.iter().any(|word| start.starts_with(word)) {
-            let supported = "true, false, gaussian: others change the weights of the model too";
+        // Others (pissa, olora, loftq, corda, lora_ga, …) change the weights of the model too.
+        let keeps_weights = ["gaussian", "eva", "orthogonal"];
+        if let Some(start) = config.init_lora_weights.as_str()
+            && !keeps_weights.contains(&start)
+        {
+            let supported = "true, false, gaussian, eva, orthogonal: others change the weights of the model too";
             return unsupported("init_lora_weights", start.to_string(), supported);
         }
         if !config.alora_invocation_tokens.is_null() {

@@ -17,7 +17,8 @@ use crate::text::Framing;
 
 impl Adapter {
     /// Writes the adapter into an existing folder. `base` is the folder of the model that it changes, and
-    /// `module` that model, and `name` what others know it by; by default the path of the folder.
+    /// `module` that model, and `name` what others know it by, with its revision if it has one; by default the path of
+    /// the folder.
     ///
     /// # Errors
     ///
@@ -28,7 +29,7 @@ impl Adapter {
         &self,
         folder: &Path,
         base: &HfFolder,
-        name: Option<&str>,
+        name: Option<(&str, Option<&str>)>,
         module: &M,
     ) -> Result<(), LmError> {
         let path = folder.join(ADAPTER_WEIGHTS);
@@ -78,9 +79,10 @@ impl Adapter {
         let config = AdapterConfig {
             peft_type: "LORA".to_string(),
             base_model_name_or_path: Some(match name {
-                Some(name) => name.to_string(),
+                Some((name, _)) => name.to_string(),
                 None => base.path().to_string_lossy().into_owned(),
             }),
+            revision: name.and_then(|(_, revision)| revision.map(str::to_string)),
             task_type: Some(task.to_string()),
             r: self.adapter_rank,
             lora_alpha: self.alpha,

@@ -129,10 +129,16 @@ impl Conversation {
     /// The last message as a question and its expected answer: everything before it, and its text. `None` if
     /// the last message is not a text of the assistant, or nothing precedes it.
     pub fn last_answer(&self) -> Option<(Self, String)> {
+        let (before, message) = self.last_turn()?;
+        Some((before, message["content"].as_str()?.to_string()))
+    }
+
+    /// Everything before the last message, and that message. `None` if it is not the assistant's, or nothing precedes
+    /// it.
+    pub fn last_turn(&self) -> Option<(Self, &Value)> {
         let last = self.messages.len() - 1;
-        let content = self.messages[last]["content"].as_str()?;
         let answers = self.role(last) == "assistant" && last > 0;
-        answers.then(|| (self.before(last), content.to_string()))
+        answers.then(|| (self.before(last), &self.messages[last]))
     }
 }
 

@@ -10,6 +10,7 @@ mod mask;
 mod python;
 mod read;
 mod template;
+mod turn_end;
 
 pub use conversation::{Conversation, Mask};
 pub use mask::ChatTokens;

@@ -18,6 +18,8 @@ const TOOLS_FILE: &str = "additional_chat_templates/tool_use.jinja";
 const TOOLS: &str = "tool_use";
 /// The file with the template in older folders.
 const CONFIG: &str = "tokenizer_config.json";
+/// The file that names special tokens in older folders.
+const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 /// Longest template that is read, in bytes; the longest ones in use have some twenty thousand.
 const MOST_BYTES: u64 = 4 << 20;
 
@@ -37,6 +39,7 @@ impl HfFolder {
     /// [`LmError::ChatTemplate`] if the template has a mistake.
     pub fn chat_template(&self, today: NaiveDate) -> Result<Option<ChatTemplate>, LmError> {
         let config = read_if_there(self.path(), CONFIG)?.unwrap_or_default();
+        let map = read_if_there(self.path(), SPECIAL_TOKENS)?.unwrap_or_default();
         let (default, tools) = match template_file(self.path().join(FILE))? {
             Some(default) => (default, template_file(self.path().join(TOOLS_FILE))?),
             None => match self.templates_of_config(&config)? {
@@ -44,7 +47,9 @@ impl HfFolder {
                 None => return Ok(None),
             },
         };
-        let tokens = special_tokens(&config);
+        // As in transformers, the other file names what the first one does not.
+        let mut tokens = special_tokens(&map);
+        tokens.extend(special_tokens(&config));
         let compiled =
             |(path, source): Source| ChatTemplate::new(&source, &path, tokens.clone(), today);
         let template = compiled(default)?;

@@ -38,7 +38,8 @@ impl HfFolder {
     /// `tokenizer_config.json`, `eos_token` of `special_tokens_map.json`, `eos_token_id` of `config.json`,
     /// `eos_token_id` of `generation_config.json`. If no file names one, the default of the model's class in
     /// transformers is used, with a warning. The end token and all tokens that `generation_config.json` and
-    /// `config.json` list stop generation.
+    /// `config.json` list stop generation, and so does the token by which the chat template ends an answer: some base
+    /// models come with a template whose token no file lists. Then a warning says so.
     ///
     /// # Errors
     ///
@@ -73,8 +74,18 @@ impl HfFolder {
             }
             add(&mut stop_tokens, &listed);
         }
-        let tokenizer = TextTokenizer::assemble(tokenizer, stop_tokens, format.framing)?;
         let mut warnings: Vec<String> = default_warning.into_iter().collect();
+        if let Some((id, token)) = self.turn_end(&tokenizer)
+            && !stop_tokens.contains(&id)
+            && self.check_embedding(TOKENIZER, id, None).is_ok()
+        {
+            warnings.push(format!(
+                "the chat template ends an answer with {token:?}, which no file lists as the end of a generated text: \
+                 here it ends one; other programs need it in eos_token_id of generation_config.json"
+            ));
+            stop_tokens.push(id);
+        }
+        let tokenizer = TextTokenizer::assemble(tokenizer, stop_tokens, format.framing)?;
         warnings.extend(self.frame_warnings(&tokenizer)?);
         if let Some(first) = beyond.first() {
             warnings.push(format!(

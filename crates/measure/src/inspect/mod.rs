@@ -66,7 +66,10 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
          scaling = \"hard\"",
         config.scaling.name()
     );
-    let device = args.backend.device()?;
+    let device = match config.split.needs_gradients() {
+        true => args.backend.device()?.autodiff(),
+        false => args.backend.device()?,
+    };
     let path = match &args.model {
         Some(path) => path.clone(),
         None => builtin::model(registries, "trace")?,

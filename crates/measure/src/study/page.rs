@@ -64,7 +64,9 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     let of_plan = summaries.iter().zip(&shown).filter(|(_, shown)| **shown);
     let of_plan: Vec<Summary> = of_plan.map(|(summary, _)| summary.clone()).collect();
     let scored: usize = of_plan.iter().map(|summary| summary.runs.len()).sum();
-    let stray = results.len() - scored + diverged.len() - diverged_here.len();
+    // Variants with the same settings would show the same run twice.
+    let shown_here = scored + diverged_here.len();
+    let stray = (results.len() + diverged.len()).saturating_sub(shown_here);
     if stray > 0 {
         eprintln!(
             "warning: {stray} of {} runs in {} are of no variant, rate and seed of the plan, and are not shown",

@@ -82,3 +82,16 @@ fn a_variant_changes_only_the_settings_that_it_names() {
     let error = resolved(&broken).err().unwrap();
     assert!(format!("{error:#}").contains("variant 2"), "{error:#}");
 }
+
+#[test]
+fn the_rate_of_an_order_is_that_of_its_variants() {
+    let rates = |order: &str| {
+        let text = format!(
+            "title = 't'\nrows = 'validation'\nseeds = [0]\n[run]\norder = '{order}'\n\
+             by_order = {{ 2 = {{ learning_rates = {{ osft = 0.5 }} }} }}\n[[variants]]\nmethod = 'osft'"
+        );
+        resolved(&text).unwrap().variants[0].learning_rates.clone()
+    };
+    assert_eq!(rates("2"), [0.5]);
+    assert_ne!(rates("1"), [0.5]);
+}

@@ -70,6 +70,7 @@ pub fn trials(config: &RunConfig, method: &str, search: &Search) -> Result<Vec<T
     let trial = |rate: f64, tried: Vec<(String, Value)>| {
         let mut config = config.clone();
         for (key, value) in &tried {
+            check_orders(&config, key)?;
             config = config.with_setting(key, value.clone())?;
         }
         config.learning_rates.insert(method.to_string(), rate);
@@ -102,6 +103,22 @@ pub fn trials(config: &RunConfig, method: &str, search: &Search) -> Result<Vec<T
             combinations.map(|tried| trial(rate, tried)).collect()
         }
     }
+}
+
+/// Refuses to try a setting for which an order has a value of its own: that one would hold in every trial.
+fn check_orders(config: &RunConfig, key: &str) -> Result<()> {
+    for order in config.orders() {
+        let changes = config.by_order.get(&order);
+        let mut parts = key.split('.');
+        let first = parts.next().and_then(|part| changes?.get(part));
+        let found = parts.fold(first, |value, part| value?.get(part));
+        ensure!(
+            found.is_none(),
+            "order {order} has a value of its own for {key} (by_order.{order}), which would hold in every trial: search \
+             that order alone, with --order {order}"
+        );
+    }
+    Ok(())
 }
 
 type Drawn = (f64, Vec<(String, Value)>);

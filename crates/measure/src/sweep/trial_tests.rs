@@ -226,3 +226,17 @@ fn settings_that_a_method_names_are_drawn_beside_the_rates_of_all_methods() {
     assert_eq!(rates(&own), rates(&plain));
     assert!(plain.iter().all(|trial| trial.tried.is_empty()));
 }
+
+#[test]
+fn a_setting_that_an_order_has_of_its_own_is_not_searched() {
+    let own = "by_order.2.methods.osft.protected_share={energy=0.9}";
+    let axes = Search::Axes(vec![Axis::Values {
+        key: "methods.osft.protected_share.energy".to_string(),
+        values: vec![Value::from(0.5)],
+    }]);
+    let shared = config(&["compare=['osft']", "order='1,2'", own]);
+    let error = trials(&shared, "osft", &axes).err().unwrap();
+    assert!(error.to_string().contains("by_order.2"), "{error:#}");
+    let other = config(&["compare=['osft']", "order='1'", own]);
+    assert_eq!(trials(&other, "osft", &axes).unwrap().len(), 1);
+}

@@ -1,5 +1,7 @@
 //! The content that the jobs of a command read, as hashes.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 
 use report::hash::sha256;
@@ -7,7 +9,7 @@ use report::record::Contents;
 
 use crate::base::BaseModel;
 use crate::data::PreparedTasks;
-use crate::settings::RunConfig;
+use crate::settings::{BaseSample, RunConfig};
 
 /// Hashes the content of all orders.
 ///
@@ -19,10 +21,36 @@ pub fn contents(
     base: &BaseModel,
     orders: &[PreparedTasks],
 ) -> Result<Vec<Contents>> {
-    orders
-        .iter()
+    let mut contents = (orders.iter())
         .map(|prepared| of(config, base, prepared))
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    if let Some(calibration) = beginnings(config, orders)? {
+        for contents in &mut contents {
+            contents.calibration.clone_from(&calibration);
+        }
+    }
+    Ok(contents)
+}
+
+/// A hash of the tasks whose prompts the model continues for its calibration, if these are of several orders: the rows of
+/// one order say nothing of the others.
+fn beginnings(config: &RunConfig, orders: &[PreparedTasks]) -> Result<Option<String>> {
+    let calibration = &config.calibration;
+    let continues_tasks = config.reads_base_rows()
+        && calibration.sample() == BaseSample::Continued
+        && calibration.file().is_none();
+    if !continues_tasks || orders.len() < 2 {
+        return Ok(None);
+    }
+    let mut tasks = BTreeMap::new();
+    for prepared in orders {
+        tasks.extend(prepared.rows()?.tasks);
+    }
+    let listed: Vec<String> = tasks
+        .iter()
+        .map(|(name, rows)| format!("{name} {rows}"))
+        .collect();
+    Ok(Some(sha256(listed.join("\n").as_bytes())))
 }
 
 /// Hashes the content of one order.

@@ -60,6 +60,9 @@ impl RunConfig {
             self.train_config(method)
                 .validate()
                 .with_context(|| format!("settings of {method}"))?;
+            self.kind(method)?
+                .check_optimizer(self.train.optimizer)
+                .with_context(|| format!("settings of {method}"))?;
             ensure!(
                 self.calibration.has_base()
                     || self.calibration_use(method) != CalibrationUse::Needed,
@@ -118,4 +121,31 @@ fn named_once<T: PartialEq + Display>(what: &str, names: &[T]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Registries;
+    use crate::settings::{Overrides, RunConfig};
+
+    #[test]
+    fn what_a_method_cannot_train_with_is_found_before_a_run() {
+        let cases = [
+            ("train.optimizer='sgd'", "lora-decay needs a weight decay"),
+            ("methods.lora-decay.weight_decay=1e39", "weight_decay"),
+            ("methods.lora-decay.alpha=1e300", "alpha"),
+        ];
+        for (pair, word) in cases {
+            let set = ["compare=['seqft','lora-decay']", pair].map(str::to_string);
+            let overrides = Overrides {
+                set: &set,
+                ..Overrides::default()
+            };
+            let config = RunConfig::resolve(&Registries::builtin(), "trace", false, &overrides);
+            let error = config
+                .err()
+                .map_or(String::new(), |error| format!("{error:#}"));
+            assert!(error.contains(word), "{pair}: {error}");
+        }
+    }
 }

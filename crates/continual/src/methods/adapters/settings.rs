@@ -50,7 +50,7 @@ impl AdapterConfig {
             Check {
                 name: "alpha",
                 found: self.alpha.to_string(),
-                valid: self.alpha > 0.0 && self.alpha.is_finite(),
+                valid: self.alpha > 0.0 && (self.alpha as f32).is_finite(),
                 expected: "above 0 and finite",
             },
         ])

@@ -69,6 +69,14 @@ impl Replay {
         kept.map(|task| (task.name.as_str(), task.rows.as_slice()))
     }
 
+    /// Keeps as many rows of every task as the settings allow.
+    fn limit(&mut self) {
+        let most = self.config.most_per_task(self.kept.len());
+        for task in &mut self.kept {
+            task.rows.truncate(most);
+        }
+    }
+
     /// Draws the rows of a task that are kept, in an order of their own: any first part of them is a draw as well.
     fn draw(&self, task: &Task, place: usize) -> Result<Vec<Example>, ContinualError> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(place as u64);
@@ -106,6 +114,13 @@ impl<M: Module> Method<M> for Replay {
         Ok(())
     }
 
+    /// The limit of this sequence holds from its first task on.
+    fn take_over(&mut self, model: &M, carried: &Checkpoint) -> Result<(), ContinualError> {
+        self.restore(model, carried)?;
+        self.limit();
+        Ok(())
+    }
+
     fn end_task(
         &mut self,
         model: M,
@@ -115,10 +130,7 @@ impl<M: Module> Method<M> for Replay {
             name: context.task.name.clone(),
             rows: self.draw(context.task, context.index)?,
         });
-        let most = self.config.most_per_task(self.kept.len());
-        for task in &mut self.kept {
-            task.rows.truncate(most);
-        }
+        self.limit();
         let diagnostics = TaskDiagnostics::of_all_parameters(&model);
         Ok((model, diagnostics))
     }

@@ -15,7 +15,7 @@ pub(super) const QWEN2: Architecture = Architecture {
     layer: &[NORMS_BEFORE, PROJECTIONS],
     interleaved: false,
     norms_plus_one: false,
-    complete,
+    complete: complete_qwen2,
 };
 
 pub(super) const QWEN3: Architecture = Architecture {
@@ -27,6 +27,16 @@ pub(super) const QWEN3: Architecture = Architecture {
     norms_plus_one: false,
     complete,
 };
+
+/// Its class has no key for the biases that it always has.
+fn complete_qwen2(
+    keys: &mut Keys<'_>,
+    sizes: &Sizes,
+    config: &mut Map<String, Json>,
+) -> Result<(), GgufError> {
+    config.remove("attention_bias");
+    complete(keys, sizes, config)
+}
 
 /// llama.cpp runs both without a window.
 fn complete(_: &mut Keys<'_>, _: &Sizes, config: &mut Map<String, Json>) -> Result<(), GgufError> {

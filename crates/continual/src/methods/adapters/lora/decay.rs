@@ -38,7 +38,7 @@ impl LoraDecayConfig {
         first_failure([Check {
             name: "weight_decay",
             found: self.weight_decay.to_string(),
-            valid: self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            valid: self.weight_decay >= 0.0 && (self.weight_decay as f32).is_finite(),
             expected: "0 or above, and finite",
         }])
     }
@@ -108,6 +108,10 @@ impl<M: LanguageModel + 'static> MethodKind<M> for LoraDecayKind {
 
     fn label(&self, settings: &LoraDecayConfig) -> String {
         format!("lora-decay {}", settings.weight_decay)
+    }
+
+    fn check_optimizer(&self, optimizer: OptimizerName) -> Result<(), ContinualError> {
+        check_optimizer(optimizer)
     }
 
     fn learns_adapter(&self) -> bool {

@@ -43,7 +43,7 @@ impl PerTaskValue {
         };
         let valid = values
             .iter()
-            .all(|value| *value >= 0.0 && value.is_finite());
+            .all(|value| *value >= 0.0 && (*value as f32).is_finite());
         Check {
             name,
             found: format!("{values:?}"),

@@ -31,7 +31,7 @@ impl SeqSvdConfig {
         first_failure([Check {
             name: "orthogonality",
             found: self.orthogonality.to_string(),
-            valid: self.orthogonality >= 0.0 && self.orthogonality.is_finite(),
+            valid: self.orthogonality >= 0.0 && (self.orthogonality as f32).is_finite(),
             expected: "0 or above, and finite",
         }])
     }
