@@ -6,12 +6,15 @@ mod common;
 
 use burn::tensor::Device;
 use continual::checkpoint::Checkpoint;
-use continual::method::Vocabulary;
+use continual::method::{TaskContext, Vocabulary};
+use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
 use continual::{
-    Method, MethodInputs, MethodRegistry, Scoring, Sequence, SequenceConfig, SequenceOutcome, Task,
+    CalibrationData, Clock, Method, MethodInputs, MethodRegistry, Scoring, Sequence,
+    SequenceConfig, SequenceOutcome, Task,
 };
 use lm::Decoder;
+use osft::{BasePrecision, OsftConfig, ShareRule, SplitSource};
 
 use common::*;
 
@@ -51,6 +54,16 @@ fn learn(
     sequence.run(start, method, &mut |_| {}).unwrap()
 }
 
+/// A folder with what a method carries to the next sequence.
+fn carried(method: &dyn Method<Decoder>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for part in method.carried() {
+        let path = folder.path().join(part.name());
+        part.write_to(&path).unwrap();
+    }
+    folder
+}
+
 /// The same weights under identities of their own, as when a model is loaded.
 fn reloaded(model: &Decoder, device: &Device) -> Decoder {
     with_weights(common::model(device), &weights(model))
@@ -78,11 +91,7 @@ fn two_sequences_end_as_one() {
 
         let mut first = built(name, settings);
         let halfway = learn(model(&device), &tasks[..1], first.as_mut(), 0);
-        let folder = tempfile::tempdir().unwrap();
-        for part in first.carried() {
-            let path = folder.path().join(part.name());
-            part.write_to(&path).unwrap();
-        }
+        let folder = carried(first.as_ref());
         let start = reloaded(&halfway.model, &device);
         let mut second = built(name, settings);
         let carried = Checkpoint::of_parts(folder.path());
@@ -90,4 +99,61 @@ fn two_sequences_end_as_one() {
         let two = learn(start, &tasks[1..], second.as_mut(), 1);
         assert_eq!(weights(&two.model), one, "{name}");
     }
+}
+
+#[test]
+fn a_limit_on_replayed_rows_holds_for_rows_that_were_carried() {
+    let device = Device::flex().autodiff();
+    let tasks = tasks(&tokenizer());
+    let mut first = built("replay", "share = 0.5");
+    let halfway = learn(model(&device), &tasks[..1], first.as_mut(), 0);
+    let folder = carried(first.as_ref());
+    let carried = Checkpoint::of_parts(folder.path());
+    let trained = |settings: &str| {
+        let mut second = built("replay", settings);
+        second.take_over(&halfway.model, &carried).unwrap();
+        second.rows(&tasks[1]).unwrap().len() - tasks[1].train.len()
+    };
+    assert!(trained("share = 0.5") > 2);
+    assert_eq!(trained("share = 0.5\nmost_rows = 2"), 2);
+}
+
+#[test]
+fn a_bound_that_the_first_split_changes_is_saved_under_another_name() {
+    let device = Device::flex().autodiff();
+    let tasks = tasks(&tokenizer());
+    let method = |precision| {
+        let config = OsftConfig::new()
+            .with_targets(["_proj\\.weight$"])
+            .with_split(SplitSource::Inputs)
+            .with_share_rule(ShareRule::energy(0.8))
+            .with_base_precision(precision);
+        OsftMethod::new(config).with_calibration(CalibrationData {
+            held_out: false,
+            ..calibration_data(&model(&device))
+        })
+    };
+    let mut first = method(BasePrecision::Full);
+    let halfway = learn(model(&device), &tasks[..1], &mut first, 0);
+    let folder = carried(&first);
+    let mut second = method(BasePrecision::Bf16);
+    let parts = Checkpoint::of_parts(folder.path());
+    second.take_over(&halfway.model, &parts).unwrap();
+    let bounds = |method: &OsftMethod| {
+        let parts = Method::<Decoder>::state(method);
+        let mut names = parts.iter().map(|part| part.name().to_string());
+        names.find(|name| name.starts_with("since-base-")).unwrap()
+    };
+    let before = bounds(&second);
+    // The weights are rounded to bf16 here, which counts.
+    let context = TaskContext {
+        index: 1,
+        count: 2,
+        first: 1,
+        task: &tasks[1],
+        clock: &Clock::start(),
+        optimizer: &TrainConfig::default().optimizer(),
+    };
+    second.begin_task(halfway.model, context).unwrap();
+    assert_ne!(before, bounds(&second));
 }

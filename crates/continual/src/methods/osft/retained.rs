@@ -78,12 +78,12 @@ impl Retained {
     pub(super) fn parts(&self) -> Vec<StatePart<'_>> {
         let mut parts = self.carried();
         if let Some(since_base) = &self.since_base {
-            // A name stands for one content: the first rounding is recorded after a run has taken it over.
-            let begun = match since_base.has_no_record() {
-                true => "",
-                false => "-recorded",
+            // A name stands for one content: the first rounding may be recorded after a task has been taken over.
+            let state = match since_base.has_no_record() {
+                true => "-unmoved",
+                false => "",
             };
-            let name = format!("{}{}{begun}.json", part::BOUNDS, self.tasks);
+            let name = format!("{}{}{state}.json", part::BOUNDS, self.tasks);
             parts.push(StatePart::bytes(name.clone(), move || {
                 let bounds = since_base.length_bounds();
                 serde_json::to_vec(&bounds).map_err(ContinualError::saving(name.as_ref()))
