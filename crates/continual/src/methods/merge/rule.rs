@@ -76,7 +76,7 @@ impl MergeRule {
         let checks = match *self {
             Self::Line(weight) | Self::Sphere(weight) => vec![share("weight", weight.at(1))],
             Self::Ties { density, scale } => {
-                let valid = scale > 0.0 && (scale as f32).is_finite();
+                let valid = scale > 0.0 && scale.is_finite();
                 let scale = ("scale", scale, valid, "above 0 and finite");
                 vec![share("density", density), scale]
             }
