@@ -37,6 +37,23 @@ fn distance<M: Module>(a: &M, b: &M) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
+/// Whether all parameters of a module are finite, with what is attached to them.
+pub(super) fn is_finite<M: Module>(module: &M) -> bool {
+    let mut finite = Finite(true);
+    module.visit(&mut finite);
+    finite.0
+}
+
+struct Finite(bool);
+
+impl ModuleVisitor for Finite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        // A sum is not finite if a number is not.
+        let sum = param.val().inner().cast(FloatDType::F32).sum();
+        self.0 &= sum.into_scalar::<f32>().is_finite();
+    }
+}
+
 struct Collect(Vec<Tensor<1>>);
 
 impl ModuleVisitor for Collect {
@@ -60,6 +77,21 @@ mod tests {
     impl ModuleMapper for Shift {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|value| value + self.0)
+        }
+    }
+
+    #[test]
+    fn one_number_that_is_not_finite_is_found() {
+        let layers: Vec<Linear> = (0..2)
+            .map(|_| LinearConfig::new(7, 5).init(&Device::flex()))
+            .collect();
+        assert!(is_finite(&layers));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut broken = layers.clone();
+            let weight = broken[1].weight.val();
+            let cell = Tensor::from_floats([[bad]], &Device::flex());
+            broken[1].weight = Param::from_tensor(weight.slice_assign([3..4, 2..3], cell));
+            assert!(!is_finite(&broken), "{bad}");
         }
     }
 

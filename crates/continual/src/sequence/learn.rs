@@ -2,7 +2,7 @@
 
 use lm::LanguageModel;
 
-use super::distance::distance_figure;
+use super::distance::{distance_figure, is_finite};
 use super::state::State;
 use super::{Event, Sequence, save_if_due};
 use crate::checkpoint::{CheckpointPolicy, Pause, StatePart};
@@ -92,6 +92,13 @@ impl Sequence<'_> {
                 })
             }
         })?;
+        let not_finite = || ContinualError::NotFinite {
+            task: name.to_string(),
+        };
+        // After the last step, no loss would tell; and what a method computes from such weights may fail in its own way.
+        if !is_finite(&trained) {
+            return Err(not_finite());
+        }
         let (model, mut diagnostics) = method.end_task(trained, context)?;
         synchronize(&model);
         let seconds = clock.seconds();
@@ -103,9 +110,7 @@ impl Sequence<'_> {
         let continues = self.config.learned_before > 0;
         let distance = distance_figure(&state.base, &model, continues);
         if !distance.value.is_finite() {
-            return Err(ContinualError::NotFinite {
-                task: name.to_string(),
-            });
+            return Err(not_finite());
         }
         diagnostics.figures.push(distance);
         state.model = model;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use continual::ContinualError;
 use general::GeneralError;
+use osft::OsftError;
 
 use report::record::{
     Contents, Identity, LoggedJob, NamedResult, RunFolder, RunResult, stem, tell_apart,
@@ -261,7 +262,14 @@ pub fn diverged(error: &anyhow::Error) -> bool {
         let diverged = |error: &ContinualError| {
             matches!(
                 error,
-                ContinualError::Diverged { .. } | ContinualError::NotFinite { .. }
+                ContinualError::Diverged { .. }
+                    | ContinualError::NotFinite { .. }
+                    // Finite weights may still be too large for finite activations.
+                    | ContinualError::Osft(
+                        OsftError::NonFinite { .. }
+                            | OsftError::NonFiniteInputs { .. }
+                            | OsftError::Unbounded { .. }
+                    )
             )
         };
         of_suite || cause.is_some_and(diverged)
