@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use lm::{Adapter, HfFolder, Model};
 use report::record::Manifest;
-use runs::{Backend, interrupt};
+use runs::Backend;
+use runs::interrupt::UnfinishedFolder;
 
 use crate::carried::{FOLDER, State};
 use crate::export;
@@ -63,11 +64,7 @@ pub fn merge(request: &MergeRequest<'_>) -> Result<()> {
     std::fs::create_dir_all(parent)
         .with_context(|| format!("cannot create {}", parent.display()))?;
     // A name of its own, and removed with everything in it unless the merge succeeds.
-    let unfinished = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot write in {}", parent.display()))?;
-    let _removed = interrupt::removed_if_stopped(unfinished.path())?;
+    let unfinished = UnfinishedFolder::create_in(parent)?;
     let folder = unfinished.path().join("model");
     base.export(&merged, &folder, precision)?;
     let written = HfFolder::open(&folder)?;

@@ -56,18 +56,12 @@ impl Format {
     ///
     /// A sentence about what is missing.
     pub(crate) fn of(row: &Map<String, Value>, purpose: Purpose) -> Result<Self, String> {
-        let has = |key: &str| row.contains_key(key);
-        let asks = |key: &str| has(key) || ANSWERS.contains(&key);
-        let complete = KEYS
-            .iter()
-            .find(|(_, keys)| keys.iter().all(|key| has(key)));
-        let asking = match purpose {
-            Purpose::Learning => None,
-            Purpose::Answering => KEYS
-                .iter()
-                .find(|(_, keys)| keys.iter().all(|key| asks(key))),
+        let fits = |may_lack: &[&str]| {
+            let has = |key: &&str| row.contains_key(*key) || may_lack.contains(key);
+            KEYS.iter().find(|(_, keys)| keys.iter().all(has))
         };
-        if let Some((format, _)) = complete.or(asking) {
+        let asks = || fits(&ANSWERS).filter(|_| purpose == Purpose::Answering);
+        if let Some((format, _)) = fits(&[]).or_else(asks) {
             return Ok(*format);
         }
         let begun = KEYS.iter().find_map(|(_, keys)| {

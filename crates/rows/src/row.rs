@@ -100,6 +100,7 @@ impl RowSet {
         let mut unread: BTreeMap<String, usize> = BTreeMap::new();
         for source in sources {
             let raw = read(&source.path)?;
+            let mut formats = Vec::with_capacity(raw.len());
             for row in &raw {
                 let format = Format::of(&row.fields, purpose)
                     .map_err(|reason| RowsError::row(&row.place, reason))?;
@@ -113,6 +114,7 @@ impl RowSet {
                         first_format: first_format.name(),
                     });
                 }
+                formats.push(format);
             }
             let Some((format, _)) = first else {
                 continue;
@@ -124,12 +126,9 @@ impl RowSet {
             }
             let parsed: Vec<Result<Row, RowsError>> = raw
                 .into_par_iter()
+                .zip(formats)
                 .enumerate()
-                .map(|(index, row)| {
-                    // Of its own: where formats mix, the first row's may be another.
-                    let format = Format::of(&row.fields, purpose).unwrap_or(format);
-                    parsed(format, purpose, row, source.repeats(index))
-                })
+                .map(|(index, (row, format))| parsed(format, purpose, row, source.repeats(index)))
                 .collect();
             for row in parsed {
                 rows.push(row?);

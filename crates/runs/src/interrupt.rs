@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use continual::ContinualError;
 use crossterm::event::DisableMouseCapture;
 use crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode};
+use tempfile::TempDir;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -51,31 +52,41 @@ pub fn stops_later() -> Result<StopsLater> {
     Ok(StopsLater(()))
 }
 
-/// An unfinished folder; see [`removed_if_stopped`].
+/// A folder of its own for what is being written, removed with everything in it when this is dropped, and also if
+/// Ctrl-C ends the program: a program that is ended this way drops nothing.
 #[derive(Debug)]
-#[must_use]
-pub struct RemovedIfStopped(PathBuf);
+pub struct UnfinishedFolder(TempDir);
 
-impl Drop for RemovedIfStopped {
-    fn drop(&mut self) {
+impl UnfinishedFolder {
+    /// Creates one in `parent`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be created, or the handler of Ctrl-C cannot be installed.
+    pub fn create_in(parent: &Path) -> Result<Self> {
+        install()?;
+        let folder = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(parent)
+            .with_context(|| format!("cannot write in {}", parent.display()))?;
         if let Ok(mut unfinished) = UNFINISHED.lock() {
-            unfinished.retain(|folder| *folder != self.0);
+            unfinished.push(folder.path().to_path_buf());
         }
+        Ok(Self(folder))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
-/// As long as what is returned exists, a folder is removed with everything in it if Ctrl-C ends the program. A
-/// program that is ended this way drops nothing, and so leaves its temporary folders behind.
-///
-/// # Errors
-///
-/// If the handler cannot be installed.
-pub fn removed_if_stopped(folder: &Path) -> Result<RemovedIfStopped> {
-    install()?;
-    if let Ok(mut unfinished) = UNFINISHED.lock() {
-        unfinished.push(folder.to_path_buf());
+impl Drop for UnfinishedFolder {
+    fn drop(&mut self) {
+        if let Ok(mut unfinished) = UNFINISHED.lock() {
+            unfinished.retain(|folder| folder != self.0.path());
+        }
     }
-    Ok(RemovedIfStopped(folder.to_path_buf()))
 }
 
 fn remove_unfinished() {
@@ -164,17 +175,20 @@ mod tests {
     #[test]
     fn unfinished_folders_are_removed_and_finished_ones_are_not() {
         let parent = tempfile::tempdir().unwrap();
-        let folders = ["unfinished", "finished"].map(|name| parent.path().join(name));
-        let [unfinished, finished] = folders.each_ref().map(|folder| {
-            std::fs::create_dir_all(folder.join("inner")).unwrap();
-            removed_if_stopped(folder).unwrap()
+        let [unfinished, finished] = [0, 1].map(|_| {
+            let folder = UnfinishedFolder::create_in(parent.path()).unwrap();
+            std::fs::create_dir_all(folder.path().join("inner")).unwrap();
+            folder
         });
+        // What was moved away under another name is none of them.
+        let kept = parent.path().join("kept");
+        std::fs::rename(finished.path().join("inner"), &kept).unwrap();
+        let folders = [&unfinished, &finished].map(|folder| folder.path().to_path_buf());
         drop(finished);
+        std::fs::create_dir(&folders[1]).unwrap();
         remove_unfinished();
-        assert_eq!(
-            folders.each_ref().map(|folder| folder.is_dir()),
-            [false, true]
-        );
+        assert_eq!(folders.map(|folder| folder.is_dir()), [false, true]);
+        assert!(kept.is_dir());
         drop(unfinished);
     }
 }

@@ -8,7 +8,7 @@ use continual::ContinualError;
 use gguf::Gguf;
 use hub::{Hub, HubError, Reference, Transfer};
 
-use crate::interrupt;
+use crate::interrupt::{self, UnfinishedFolder};
 use crate::progress::Progress;
 
 /// The Hugging Face folder that `model` names.
@@ -62,11 +62,7 @@ fn unpacked(file: &Path) -> Result<PathBuf> {
         std::fs::create_dir_all(&models)
             .with_context(|| format!("cannot create {}", models.display()))?;
         // In a folder of its own, which is removed if Ctrl-C ends the program.
-        let unfinished = tempfile::Builder::new()
-            .prefix(".writing-")
-            .tempdir_in(&models)
-            .with_context(|| format!("cannot write in {}", models.display()))?;
-        let _removed = interrupt::removed_if_stopped(unfinished.path())?;
+        let unfinished = UnfinishedFolder::create_in(&models)?;
         let whole = unfinished.path().join("model");
         gguf.unpack(&whole)?;
         match std::fs::rename(&whole, &folder) {

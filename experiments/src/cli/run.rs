@@ -104,8 +104,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub order: Option<String>,
     /// Seeds, separated by commas; more than one gives mean ± standard deviation [default: 0].
-    // A number of a TOML file has 63 bits.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_delimiter = ',', value_parser = runs::settings::seed_parser())]
     pub seeds: Vec<u64>,
     /// Longest row in tokens; longer ones lose the beginning of their prompt and the token that ends their
     /// answer, or, read by an encoder-decoder, the end of either. What is lost is counted and said.

@@ -81,9 +81,7 @@ pub struct CompareArgs {
     #[arg(long)]
     pub curves: bool,
     /// Seeds of these runs, separated by commas [default: the first seed].
-    // A number of a TOML file has 63 bits.
-    #[arg(long, value_delimiter = ',', requires = "curves",
-        value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_delimiter = ',', requires = "curves", value_parser = runs::settings::seed_parser())]
     pub curve_seeds: Vec<u64>,
     /// The method that the others are compared with [default: the first one].
     #[arg(long, value_name = "NAME")]

@@ -32,22 +32,20 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
         }
         None => {
             let config = args.settings(registries, matches)?;
-            // An order may have rates of its own.
-            let ordered = match config.orders().as_slice() {
-                [order] => config.with_order(order)?,
-                _ => config.clone(),
+            let variant = |method: &String| {
+                Ok(Variant {
+                    method: method.clone(),
+                    learning_rates: vec![config.common_learning_rate(method)?],
+                    pictures: Vec::new(),
+                    // What the others need is not this variant's matter.
+                    config: RunConfig {
+                        compare: vec![method.clone()],
+                        ..config.clone()
+                    },
+                })
             };
-            let variants = config.compare.iter().map(|method| Variant {
-                method: method.clone(),
-                learning_rates: vec![ordered.learning_rate(method)],
-                pictures: Vec::new(),
-                // What the others need is not this variant's matter.
-                config: RunConfig {
-                    compare: vec![method.clone()],
-                    ..config.clone()
-                },
-            });
-            (variants.collect(), config.seeds.clone(), ScoredRows::Test)
+            let variants = config.compare.iter().map(variant).collect::<Result<_>>()?;
+            (variants, config.seeds.clone(), ScoredRows::Test)
         }
     };
     if args.curves {

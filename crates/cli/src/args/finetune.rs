@@ -103,8 +103,7 @@ pub struct LearningArgs {
     #[arg(long, value_name = "TOKENS")]
     pub max_tokens: Option<usize>,
     /// Seed of the order of the rows [default: 0].
-    // A number of a TOML file has 63 bits.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_parser = runs::settings::seed_parser())]
     pub seed: Option<u64>,
     /// Precision of the written weights: auto (that of the model), f32, bf16 or f16 [default: auto].
     #[arg(long)]

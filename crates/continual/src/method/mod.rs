@@ -34,6 +34,7 @@ pub use kind::{
     Vocabulary,
 };
 pub use memory::{ComparedProbabilities, MemoryNeeds};
+pub(crate) use optimizer::finite_in_f32;
 pub use optimizer::{OptimizerConfig, OptimizerName, WithOptimizer};
 pub use registry::MethodRegistry;
 pub use searched::{SearchRange, SearchedSetting};

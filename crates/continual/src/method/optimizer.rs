@@ -185,3 +185,8 @@ impl WithOptimizer for ForModule {
         optimizer.with_group(ParamGroup::from_ids(self.0), matrices, None)
     }
 }
+
+/// Whether a setting that is used in f32 is finite there.
+pub(crate) fn finite_in_f32(value: f64) -> bool {
+    (value as f32).is_finite()
+}

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::error::ContinualError;
+use crate::method::finite_in_f32;
 
 /// Passes a setting in its range.
 ///
@@ -31,7 +32,7 @@ pub(super) fn check(
 ///
 /// [`ContinualError::InvalidSetting`].
 pub(super) fn check_strength(strength: f64) -> Result<(), ContinualError> {
-    let is_valid = strength >= 0.0 && (strength as f32).is_finite();
+    let is_valid = strength >= 0.0 && finite_in_f32(strength);
     check(is_valid, "strength", strength, "0 or above, and finite")
 }
 

@@ -96,7 +96,9 @@ impl Sequence<'_> {
             task: name.to_string(),
         };
         // After the last step, no loss would tell; and what a method computes from such weights may fail in its own way.
-        if !is_finite(&trained) {
+        // Training that is enqueued counts as training.
+        synchronize(&trained);
+        if !clock.time(TimedPart::Uncounted, || is_finite(&trained)) {
             return Err(not_finite());
         }
         let (model, mut diagnostics) = method.end_task(trained, context)?;

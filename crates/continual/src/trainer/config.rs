@@ -4,6 +4,7 @@ use lm::{LanguageModel, MixedPrecision};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
+use crate::method::finite_in_f32;
 use crate::method::{OptimizerConfig, OptimizerName};
 
 /// The learning rate after warm-up.
@@ -80,6 +81,13 @@ pub struct ValidationConfig {
     pub keep_best: bool,
 }
 
+impl ValidationConfig {
+    /// Whether the loss decides which weights a task ends with.
+    pub fn decides(&self) -> bool {
+        self.patience > 0 || self.keep_best
+    }
+}
+
 /// A setting that was added later is not written at its default: results keep their identity.
 fn is_zero(count: &usize) -> bool {
     *count == 0
@@ -122,7 +130,6 @@ impl TrainConfig {
     pub fn validate(&self) -> Result<(), ContinualError> {
         let unit_interval = 0.0..1.0;
         // The optimizer computes with these settings in f32.
-        let finite_in_f32 = |value: f64| (value as f32).is_finite();
         let checks = [
             (
                 "learning_rate",
@@ -181,8 +188,7 @@ impl TrainConfig {
             (
                 "validation.every_epochs",
                 self.validation.every_epochs as f64,
-                self.validation.every_epochs > 0
-                    || !(self.validation.patience > 0 || self.validation.keep_best),
+                self.validation.every_epochs > 0 || !self.validation.decides(),
                 "at least 1 for patience or keep_best",
             ),
         ];

@@ -196,8 +196,7 @@ fn validation_rows<'a, M: LanguageModel>(
         None => None,
     };
     let is_empty = rows.as_ref().is_none_or(|rows| rows.lengths().is_empty());
-    let decides = settings.patience > 0 || settings.keep_best;
-    if is_empty && (given.is_some() || decides) {
+    if is_empty && (given.is_some() || settings.decides()) {
         return Err(ContinualError::NoValidation {
             task: task_training.task.to_string(),
         });

@@ -107,18 +107,21 @@ impl ChatTemplate {
             let messages = conversation.messages();
             let answers = role == "assistant";
             let render = |messages, prompt| self.rendered(messages, conversation, prompt);
-            // Some templates refuse a conversation without any message.
-            let (before, asked) = match (turn, answers) {
-                (0, false) => (String::new(), 0),
-                (_, false) => (render(&messages[..turn], false)?.text, 0),
-                (0, true) => (render(&messages[..turn], true)?.text, 0),
-                (_, true) => (
-                    render(&messages[..turn], true)?.text,
-                    render(&messages[..turn], false)?.text.len(),
-                ),
+            let before = match turn {
+                // Some templates refuse a conversation without any message.
+                0 if !answers => String::new(),
+                _ => render(&messages[..turn], answers)?.text,
+            };
+            let begin = match behind(text, &before) {
+                // A part of what asks for an answer may be missing in the text: a thought that only a new one begins with.
+                None if answers && turn > 0 => {
+                    let asked = render(&messages[..turn], false)?.text.len();
+                    Some(shared_bytes(text, &before)).filter(|&shared| shared > asked)
+                }
+                found => found,
             };
             let after = render(&messages[..=turn], false)?.text;
-            match (begin(text, &before, asked), end(text, &after)) {
+            match (begin, behind(text, &after)) {
                 (Some(begin), Some(end)) if begin < end => {
                     let characters = |bytes: usize| text[..bytes].chars().count();
                     turns.ranges.push(characters(begin)..characters(end));
@@ -130,19 +133,11 @@ impl ChatTemplate {
     }
 }
 
-/// Where a turn begins in a text, in bytes: behind what precedes it. The question that it answers takes `asked` bytes;
-/// of what asks for an answer, a part may be missing in the text (a thought that only a new answer begins with).
-fn begin(text: &str, before: &str, asked: usize) -> Option<usize> {
-    let shared = shared_bytes(text, before);
-    let answer_begins = asked > 0 && shared > asked;
-    (answer_begins || text.ends_with(&before[shared..])).then_some(shared)
-}
-
-/// Where a turn ends in a text, in bytes. Behind the last turn of a conversation may stand what ends it, as behind this
-/// one where it is the last.
-fn end(text: &str, after: &str) -> Option<usize> {
-    let shared = shared_bytes(text, after);
-    text.ends_with(&after[shared..]).then_some(shared)
+/// The place behind the first turns of a text, in bytes, given the text of these turns alone. Behind the last turn of a
+/// conversation may stand what ends it: of these turns as of all.
+fn behind(text: &str, first_turns: &str) -> Option<usize> {
+    let shared = shared_bytes(text, first_turns);
+    text.ends_with(&first_turns[shared..]).then_some(shared)
 }
 
 /// Length of the common beginning of two texts, in bytes.

@@ -89,6 +89,11 @@ impl Checkpoint {
         names.find_map(|name| self.aliases.get(&name).cloned())
     }
 
+    /// The tensor of a parameter: under its own name, or by an alias.
+    pub(super) fn source(&self, name: &str) -> Option<String> {
+        self.stored(name).or_else(|| self.alias(name))
+    }
+
     /// Whether two tensors have the same values, whatever their stored types.
     pub(super) fn same_values(&self, first: &str, second: &str) -> Result<bool, LmError> {
         if first == second {

@@ -61,7 +61,7 @@ impl Plan {
             let stored = match parameter.name.as_str() {
                 name if name == format.head => tied.head.clone(),
                 name if format.embeddings.first() == Some(&name) => tied.embedding.clone(),
-                name => checkpoint.stored(name).or_else(|| checkpoint.alias(name)),
+                name => checkpoint.source(name),
             };
             match stored {
                 Some(stored) => {

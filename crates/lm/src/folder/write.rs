@@ -163,7 +163,7 @@ fn stored_type(stored: &Checkpoint, name: &str, format: &FolderFormat) -> Option
         false => Vec::new(),
     };
     let mut names = [name].into_iter().chain(copies);
-    let source = names.find_map(|name| stored.stored(name).or_else(|| stored.alias(name)))?;
+    let source = names.find_map(|name| stored.source(name))?;
     stored.tensors[&source].float(&source).ok()
 }
 

@@ -176,18 +176,10 @@ fn resolve(
         method: variant.method.clone(),
         learning_rates: match rates {
             Some(rates) => rates.clone(),
-            None => vec![rate_of(&config, &variant.method)?],
+            None => vec![config.common_learning_rate(&variant.method)?],
         },
         pictures: variant.pictures.clone(),
         config,
-    })
-}
-
-/// The learning rate of the settings: that of the order, if there is one alone.
-fn rate_of(config: &RunConfig, method: &str) -> Result<f64> {
-    Ok(match config.orders().as_slice() {
-        [order] => config.with_order(order)?.learning_rate(method),
-        _ => config.learning_rate(method),
     })
 }
 

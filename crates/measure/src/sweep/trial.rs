@@ -7,7 +7,7 @@ use anyhow::{Context, Error, Result, bail, ensure};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use runs::settings::RunConfig;
+use runs::settings::{RunConfig, value_at};
 use toml::Value;
 
 /// What a search tries.
@@ -109,11 +109,8 @@ pub fn trials(config: &RunConfig, method: &str, search: &Search) -> Result<Vec<T
 fn check_orders(config: &RunConfig, key: &str) -> Result<()> {
     for order in config.orders() {
         let changes = config.by_order.get(&order);
-        let mut parts = key.split('.');
-        let first = parts.next().and_then(|part| changes?.get(part));
-        let found = parts.fold(first, |value, part| value?.get(part));
         ensure!(
-            found.is_none(),
+            changes.is_none_or(|changes| value_at(changes, key).is_none()),
             "order {order} has a value of its own for {key} (by_order.{order}), which would hold in every trial: search \
              that order alone, with --order {order}"
         );

@@ -171,9 +171,7 @@ impl TaskLoader<'_> {
 
     /// Refuses to choose settings by validation rows that also occur in the test split.
     fn check_choosing(&self, spec: &TaskSpec, rows: &TaskRows) -> Result<()> {
-        let validation = &self.config.train.validation;
-        let chooses = validation.patience > 0 || validation.keep_best;
-        if self.scored == ScoredRows::Test && !chooses {
+        if self.scored == ScoredRows::Test && !self.config.train.validation.decides() {
             return Ok(());
         }
         let test: HashSet<&str> = rows.test.iter().map(|row| row.prompt.as_str()).collect();

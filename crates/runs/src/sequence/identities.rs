@@ -24,33 +24,28 @@ pub fn contents(
     let mut contents = (orders.iter())
         .map(|prepared| of(config, base, prepared))
         .collect::<Result<Vec<_>>>()?;
-    if let Some(calibration) = beginnings(config, orders)? {
+    let calibration = &config.calibration;
+    let continues_tasks = config.reads_base_rows()
+        && calibration.sample() == BaseSample::Continued
+        && calibration.file().is_none();
+    if continues_tasks && orders.len() > 1 {
+        let of_all = tasks_of_all(&contents);
         for contents in &mut contents {
-            contents.calibration.clone_from(&calibration);
+            contents.calibration.clone_from(&of_all);
         }
     }
     Ok(contents)
 }
 
-/// A hash of the tasks whose prompts the model continues for its calibration, if these are of several orders: the rows of
-/// one order say nothing of the others.
-fn beginnings(config: &RunConfig, orders: &[PreparedTasks]) -> Result<Option<String>> {
-    let calibration = &config.calibration;
-    let continues_tasks = config.reads_base_rows()
-        && calibration.sample() == BaseSample::Continued
-        && calibration.file().is_none();
-    if !continues_tasks || orders.len() < 2 {
-        return Ok(None);
-    }
-    let mut tasks = BTreeMap::new();
-    for prepared in orders {
-        tasks.extend(prepared.rows()?.tasks);
-    }
+/// A hash of the tasks of all orders, whose prompts the model continues for its calibration: the rows of one order say
+/// nothing of the others.
+fn tasks_of_all(contents: &[Contents]) -> String {
+    let tasks: BTreeMap<&String, &String> = contents.iter().flat_map(|of| &of.tasks).collect();
     let listed: Vec<String> = tasks
         .iter()
         .map(|(name, rows)| format!("{name} {rows}"))
         .collect();
-    Ok(Some(sha256(listed.join("\n").as_bytes())))
+    sha256(listed.join("\n").as_bytes())
 }
 
 /// Hashes the content of one order.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
-use super::{RunConfig, parse};
+use super::{RunConfig, parse, value_at};
 
 impl RunConfig {
     /// The value of the setting `key`, such as `methods.NAME.KEY`; `None` if it is not set.
@@ -12,14 +12,7 @@ impl RunConfig {
     ///
     /// If the settings cannot be written as TOML.
     pub fn setting(&self, key: &str) -> Result<Option<Value>> {
-        let mut value = Value::Table(Table::try_from(self)?);
-        for part in key.split('.') {
-            match value.as_table_mut().and_then(|table| table.remove(part)) {
-                Some(inner) => value = inner,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(value))
+        Ok(value_at(&Table::try_from(self)?, key).cloned())
     }
 
     /// These settings with another value of the setting `key`; what stands beside it stays.

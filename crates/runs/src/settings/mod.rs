@@ -7,6 +7,7 @@ mod calibration;
 mod identity;
 mod key;
 mod moved;
+mod orders;
 mod overrides;
 mod parts;
 mod table;
@@ -31,7 +32,7 @@ pub use overrides::Overrides;
 pub use parts::{
     CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig, ScoringName, SuitesConfig,
 };
-pub use table::{differences, merge, pair_as_table, read_toml};
+pub use table::{differences, merge, pair_as_table, read_toml, seed_parser, value_at};
 
 use crate::backend::Backend;
 use crate::registries::Registries;
@@ -201,18 +202,6 @@ impl RunConfig {
             self.train.learning_rate
         );
         Ok(())
-    }
-
-    /// The orders to run, each as a user would type it.
-    pub fn orders(&self) -> Vec<String> {
-        let numbers = self
-            .order
-            .split(',')
-            .map(|part| part.trim().parse::<usize>());
-        match numbers.collect::<Result<Vec<_>, _>>() {
-            Ok(numbers) => numbers.iter().map(ToString::to_string).collect(),
-            Err(_) => vec![self.order.clone()],
-        }
     }
 
     /// These settings for one order, with the overrides of that order.

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::benchmark::preset;
 use super::moved::translated;
-use super::table::{merge, pair_as_table, read_toml};
+use super::table::{merge, pair_as_table, read_toml, value_at};
 use crate::registries::Registries;
 
 /// Values that override the defaults.
@@ -23,12 +23,6 @@ pub struct Overrides<'a> {
     pub set: &'a [String],
     /// Flags, as a table of settings.
     pub flags: Table,
-}
-
-/// `train.validation` of settings.
-fn validation(settings: &Table) -> Option<&Table> {
-    let train = settings.get("train").and_then(Value::as_table)?;
-    train.get("validation").and_then(Value::as_table)
 }
 
 impl Overrides<'_> {
@@ -61,7 +55,7 @@ impl Overrides<'_> {
     /// settings measure it more rarely.
     pub(super) fn flags_over(&self, registries: &Registries, settings: &Table) -> Table {
         let mut flags = translated(registries, self.flags.clone());
-        let measured = validation(settings).and_then(|table| table.get("every_epochs"));
+        let measured = value_at(settings, "train.validation.every_epochs");
         let is_measured = measured.and_then(Value::as_integer).unwrap_or(0) > 0;
         let train = flags.get_mut("train").and_then(Value::as_table_mut);
         let train = train.and_then(|train| train.get_mut("validation"));

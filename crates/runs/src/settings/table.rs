@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::builder::RangedU64ValueParser;
+use clap::value_parser;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -36,6 +38,18 @@ pub fn merge(base: &mut Table, over: Table) {
             }
         }
     }
+}
+
+/// Reads a seed on a command line: a number of a TOML file has 63 bits.
+pub fn seed_parser() -> RangedU64ValueParser<u64> {
+    value_parser!(u64).range(..=i64::MAX as u64)
+}
+
+/// The value at a dotted key, such as `train.validation`.
+pub fn value_at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    let mut parts = key.split('.');
+    let first = table.get(parts.next()?);
+    parts.fold(first, |value, part| value?.get(part))
 }
 
 /// Parses a pair such as `train.epochs=3`; the value is TOML, or a plain string if it does not

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use runs::settings::{pair_as_table, read_toml};
+use runs::settings::{pair_as_table, read_toml, value_at};
 use toml::{Table, Value};
 
 use super::flags::table_in;
@@ -110,9 +110,5 @@ impl Given {
 
 /// Whether a table has a setting, or a part of it.
 fn has(table: &Table, key: &str) -> bool {
-    let mut parts = key.split('.');
-    let first = parts.next().and_then(|part| table.get(part));
-    parts
-        .fold(first, |value, part| value.and_then(|value| value.get(part)))
-        .is_some()
+    value_at(table, key).is_some()
 }

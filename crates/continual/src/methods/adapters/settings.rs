@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::form::{Form, numbers};
 use crate::error::ContinualError;
 use crate::method::MemoryNeeds;
+use crate::method::finite_in_f32;
 
 /// Query and value projections under the names of LLaMA and T5, as in the settings of the O-LoRA
 /// paper.
@@ -50,7 +51,7 @@ impl AdapterConfig {
             Check {
                 name: "alpha",
                 found: self.alpha.to_string(),
-                valid: self.alpha > 0.0 && (self.alpha as f32).is_finite(),
+                valid: self.alpha > 0.0 && finite_in_f32(self.alpha),
                 expected: "above 0 and finite",
             },
         ])

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LoraMethod;
 use crate::error::ContinualError;
+use crate::method::finite_in_f32;
 use crate::method::{
     MemoryNeeds, Method, MethodInputs, MethodKind, OptimizerName, SearchedSetting,
 };
@@ -38,7 +39,7 @@ impl LoraDecayConfig {
         first_failure([Check {
             name: "weight_decay",
             found: self.weight_decay.to_string(),
-            valid: self.weight_decay >= 0.0 && (self.weight_decay as f32).is_finite(),
+            valid: self.weight_decay >= 0.0 && finite_in_f32(self.weight_decay),
             expected: "0 or above, and finite",
         }])
     }

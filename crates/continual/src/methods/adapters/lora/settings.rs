@@ -5,6 +5,7 @@ use burn::module::{LoraAdapter, Module};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
+use crate::method::finite_in_f32;
 use crate::methods::adapters::settings::{AdapterConfig, Check, first_failure};
 
 /// One number for all tasks, or one per position in the order; the last number also serves all
@@ -43,7 +44,7 @@ impl PerTaskValue {
         };
         let valid = values
             .iter()
-            .all(|value| *value >= 0.0 && (*value as f32).is_finite());
+            .all(|value| *value >= 0.0 && finite_in_f32(*value));
         Check {
             name,
             found: format!("{values:?}"),

@@ -4,6 +4,7 @@ use ::osft::Targets;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ContinualError;
+use crate::method::finite_in_f32;
 use crate::methods::adapters::settings::{AdapterConfig, Check, first_failure};
 
 /// Settings of an adapter in the form of a singular value decomposition.
@@ -31,7 +32,7 @@ impl SeqSvdConfig {
         first_failure([Check {
             name: "orthogonality",
             found: self.orthogonality.to_string(),
-            valid: self.orthogonality >= 0.0 && (self.orthogonality as f32).is_finite(),
+            valid: self.orthogonality >= 0.0 && finite_in_f32(self.orthogonality),
             expected: "0 or above, and finite",
         }])
     }
