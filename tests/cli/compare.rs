@@ -263,6 +263,10 @@ fn variants_of_a_plan_are_compared_each_at_one_rate() {
         ),
         (&["--limit-train", "8"], "cannot be used with"),
         (&["--share", "0.5"], "--share has no effect with --plan"),
+        (
+            &["--curves", "--curve-seeds", "7"],
+            "--curve-seeds shares no seed with --seeds",
+        ),
     ] {
         let error = fail(folder.path(), &[&run[..], more].concat());
         assert!(error.contains(words), "{more:?}: {error}");

@@ -256,3 +256,30 @@ fn label_scores_that_measure_nothing_are_refused() {
         "{validated}"
     );
 }
+
+#[test]
+fn a_list_of_labels_is_part_of_what_a_run_is_known_by() {
+    let folder = scratch();
+    let suite = folder.path().join("suite");
+    succeed(folder.path(), &["datasets", "generate", "--out", "suite"]);
+    let key = || {
+        let order = ["validate", "--data", "suite", "--order", "stance"];
+        let shown = succeed(
+            folder.path(),
+            &[&order[..], &["--method", "seqft"]].concat(),
+        );
+        let line = shown.lines().find(|line| line.contains(", key ")).unwrap();
+        line.split(", key ").nth(1).unwrap()[..8].to_string()
+    };
+    let described = fs::read_to_string(suite.join("suite.json")).unwrap();
+    let mut changed: Value = serde_json::from_str(&described).unwrap();
+    assert_eq!(changed["tasks"][0]["labels"], json!(["A", "B", "C"]));
+    let before = key();
+    changed["tasks"][0]["labels"] = json!(["A", "B"]);
+    fs::write(suite.join("suite.json"), changed.to_string()).unwrap();
+    let without_one = key();
+    assert_ne!(before, without_one);
+    changed["tasks"][0]["labels"] = json!(["A", "B", "C", "D"]);
+    fs::write(suite.join("suite.json"), changed.to_string()).unwrap();
+    assert!(![before, without_one].contains(&key()));
+}

@@ -30,7 +30,8 @@ const SMALL: [&str; 15] = [
 #[test]
 fn orders_stand_side_by_side() {
     let folder = scratch();
-    let more = ["--order", "1,3", "--method", "seqft,osft"];
+    let rate = "by_order.3.learning_rates.seqft=2e-3";
+    let more = ["--order", "1,3", "--method", "seqft,osft", "--set", rate];
     let shown = succeed(folder.path(), &[&SMALL[..], &more].concat());
     let run = folder.path().join("run");
     for part in ["orders 1,3", "order 1 · seqft", "order 3: AA", "mean: AA"] {
@@ -41,6 +42,12 @@ fn orders_stand_side_by_side() {
         page.contains("By order:") && page.contains("tasks learned"),
         "{page}"
     );
+    // A method is one row, also where an order has a rate of its own.
+    let (_, by_order) = page.split_once("By order:").unwrap();
+    let rows = by_order.trim_start().lines().skip(2);
+    let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), 2, "{by_order}");
+    assert!(rows.iter().all(|row| !row.contains('–')), "{by_order}");
     for order in ["1", "3"] {
         let file = only(&run, &format!("result-order-{order}-seqft-*-seed0.json"));
         let result: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();

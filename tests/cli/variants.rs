@@ -158,6 +158,12 @@ fn a_study_goes_on_where_it_stopped_and_reports_every_variant() {
         page.contains("Scores are of the validation rows."),
         "{page}"
     );
+    // A plan that says otherwise is no description of these scores.
+    write_plan(folder.path(), "test", variants);
+    let report = ["study", "report", "plan.toml", "--out", "study"];
+    let error = fail(folder.path(), &report);
+    assert!(error.contains("has scores of validation rows"), "{error}");
+    write_plan(folder.path(), "validation", variants);
     // Seeds of the folder that the plan does not have are not averaged.
     let plan = fs::read_to_string(folder.path().join("plan.toml")).unwrap();
     let other = plan.replacen("seeds = [0]", "seeds = [1]", 1);

@@ -97,6 +97,18 @@ fn what_the_first_task_decided_holds_for_the_second() {
             "methods.osft.targets=['v_proj.weight$']",
             "for other targets",
         ),
+        (
+            "ewc",
+            "methods.ewc.rows=4",
+            "methods.ewc.protect_base=true",
+            "without it",
+        ),
+        (
+            "gpm",
+            "methods.gpm.protect_base=true",
+            "methods.gpm.protect_base=false",
+            "with it",
+        ),
     ] {
         let taught = text(&at(&format!("{words} {method}")));
         let common = ["--method", method, "--epochs", "1", "--set"];

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use crate::bad_rows::{Case, of_rows};
-use crate::{model, run, said, text};
+use crate::{jsonl, model, rows, run, said, text};
 
 /// What is in a folder, to see that nothing was written.
 fn contents(folder: &Path) -> Vec<PathBuf> {
@@ -267,4 +269,25 @@ fn damaged_models_and_places_are_refused_in_one_line() {
         arguments.extend(more);
         refused(name, folder, &arguments, &[expected]);
     }
+}
+
+#[test]
+fn a_template_with_a_mistake_concerns_only_rows_that_are_written_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = damaged(folder, "chat_template.jinja", b"{% if %}");
+    let answered = jsonl(folder, "answered.jsonl", &rows("stance", "train", 4));
+    let check = |data: &str| run(&["check", "--model", &model, "--data", data]);
+    let output = check(&answered);
+    let found = said(&output);
+    assert!(output.status.success(), "{found}");
+    assert!(
+        found.contains("the rows need no chat template") && found.contains("line 1"),
+        "{found}"
+    );
+    let taught = ["a", "b", "c", "d"].map(|text| json!({"instruction": text, "output": text}));
+    let output = check(&jsonl(folder, "taught.jsonl", &taught));
+    let found = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{found}");
+    assert!(found.contains("chat_template.jinja: line 1"), "{found}");
 }

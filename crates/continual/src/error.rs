@@ -31,6 +31,12 @@ pub enum ContinualError {
         /// `training`, `validation`, `test` or `generated`.
         what: &'static str,
     },
+    /// A question has no token to continue from.
+    #[error("question {question} (from 0) has no token to continue from")]
+    EmptyQuestion {
+        /// Its place.
+        question: usize,
+    },
     /// A label that a task allows has no token, so that it has no likelihood.
     #[error(
         "the tokenizer finds no token in the label {label:?}, so that its likelihood cannot be measured: change the \
@@ -141,15 +147,17 @@ pub enum ContinualError {
         /// The rank that was asked for.
         rank: usize,
     },
-    /// The loss on validation rows decides something, and no such row has an answer.
+    /// The loss on validation rows is to be measured, and no such row has an answer.
     #[error(
-        "no validation row of task {task:?} has an answer to measure a loss on, so that `validation` cannot decide \
-         when the task ends: give rows whose answers fit into max_length, or set validation.every_epochs = 0 without \
-         patience and keep_best"
+        "{} of task {task:?} has an answer to measure a loss on: give rows whose answers fit into max_length, or set \
+         validation.every_epochs = 0 without patience and keep_best",
+        if *rows == 0 { "no row, for there is none for validation," } else { "no validation row" }
     )]
     NoValidation {
         /// The task.
         task: String,
+        /// Number of validation rows.
+        rows: usize,
     },
     /// A method needs an input that it was not built with.
     #[error("method {method:?} needs {input}: build it with MethodInputs that have it")]

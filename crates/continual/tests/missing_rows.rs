@@ -62,7 +62,8 @@ fn validation_rows_without_an_answer_decide_nothing() {
     for (rows, settings) in refused {
         let error = fit_with(rows, settings).map(|_| ()).unwrap_err();
         assert!(
-            matches!(&error, ContinualError::NoValidation { task } if task == "up"),
+            matches!(&error, ContinualError::NoValidation { task, rows: found }
+                if task == "up" && *found == rows.map_or(0, |rows| rows.len())),
             "{error}"
         );
     }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use report::hash::sha256;
 use runs::Registries;
 use runs::base::Carried;
-use runs::settings::{read_toml, translated};
+use runs::settings::{RunConfig, read_toml, translated};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -201,6 +201,40 @@ pub fn has_learned(model: &Path) -> bool {
 ///
 /// If the settings of its last task cannot be read.
 pub fn common_settings(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
+    let own = only_common(settings_of_last(registries, model, method)?);
+    if own.is_empty() {
+        return Ok(own);
+    }
+    let nested = |name: &str, table| Table::from_iter([(name.to_string(), Value::Table(table))]);
+    Ok(nested("methods", nested(method, own)))
+}
+
+/// Checks that a method protects the base model from now on only if it did from the first task on: what it needs for that is
+/// measured before a model learns anything.
+///
+/// # Errors
+///
+/// If it did not, or if the settings of the model's last task cannot be read.
+pub fn check_protection(config: &RunConfig, model: &Path, method: &str) -> Result<()> {
+    let protects = |settings: &Table| settings.get("protect_base").and_then(Value::as_bool);
+    let earlier = settings_of_last(&config.registries, model, method)?;
+    let (before, now) = (protects(&earlier), protects(config.method(method)));
+    ensure!(
+        !has_learned(model) || before.unwrap_or(false) == now.unwrap_or(false),
+        "methods.{method}.protect_base is decided before the first task, and {} learned its tasks {} it: leave the setting \
+         out, or start again from the base model",
+        model.display(),
+        if before == Some(true) {
+            "with"
+        } else {
+            "without"
+        },
+    );
+    Ok(())
+}
+
+/// The settings of a method in the last task that a model folder has learned; empty if it has learned none.
+fn settings_of_last(registries: &Registries, model: &Path, method: &str) -> Result<Table> {
     let folder = model.join(FOLDER);
     if !has_learned(model) {
         return Ok(Table::new());
@@ -216,15 +250,10 @@ pub fn common_settings(registries: &Registries, model: &Path, method: &str) -> R
         Some(Value::Table(methods)) => methods.remove(method),
         _ => None,
     };
-    let own = match own {
-        Some(Value::Table(own)) => only_common(own),
+    Ok(match own {
+        Some(Value::Table(own)) => own,
         _ => Table::new(),
-    };
-    if own.is_empty() {
-        return Ok(own);
-    }
-    let nested = |name: &str, table| Table::from_iter([(name.to_string(), Value::Table(table))]);
-    Ok(nested("methods", nested(method, own)))
+    })
 }
 
 /// What has to stay among a method's settings, and among those of the methods that it joins; of the moments, without what changes

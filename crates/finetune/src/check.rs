@@ -30,9 +30,9 @@ pub fn run(folder: &HfFolder, config: &RunConfig) -> Result<()> {
     let own = settings::rows(config)?;
     let reader = TaskReader::open(folder, config)?;
     let (set, valid) = read(own)?;
-    let encoder = reader.encoder();
+    let encoder = reader.encoder(&set.rows)?;
     let encoded = encoder.rows(&set.rows)?;
-    let held_out = encoder.rows(&valid)?;
+    let held_out = reader.encoder(&valid)?.rows(&valid)?;
     let learned = |rows: &[rows::Encoded]| -> usize {
         let examples = rows.iter().flat_map(|row| &row.examples);
         examples.map(|example| example.counted().count()).sum()
@@ -64,6 +64,7 @@ pub fn run(folder: &HfFolder, config: &RunConfig) -> Result<()> {
         .iter()
         .chain(&remarks(&held_out, config.max_length, "held-out"))
         .chain(&unread(&set))
+        .chain(&reader.unusable_template())
     {
         println!("warning: {line}");
     }

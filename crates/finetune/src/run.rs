@@ -9,7 +9,7 @@ use runs::sequence::{SequenceRequest, run_prepared};
 use runs::settings::RunConfig;
 use runs::suites::GeneralSuites;
 
-use crate::carried::State;
+use crate::carried::{self, State};
 use crate::export;
 use crate::measured::Measured;
 use crate::settings;
@@ -171,6 +171,7 @@ pub fn run(config: &RunConfig, request: &FinetuneRequest<'_>) -> Result<()> {
     }
     if let Some(state) = &state {
         base.carried = Some(state.carried(&source, &method)?);
+        carried::check_protection(config, &source, &method)?;
         runs::job::check_carried(config, &base, &method)?;
         base.warnings.extend(unused::of_base(config)?);
         if state.weights != base.fingerprint.weights {

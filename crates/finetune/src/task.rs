@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use burn::data::dataset::InMemDataset;
 use chrono::NaiveDate;
 use continual::{EvaluationSet, Question, Task};
-use lm::{ChatTemplate, Example, Framing, HfFolder, TextTokenizer};
+use lm::{ChatTemplate, Example, Framing, HfFolder, LmError, TextTokenizer};
 use rows::{Encoded, Encoder, Limits, Row, RowSet, Source, divided};
 use runs::data::PreparedTasks;
 use runs::settings::{RowsConfig, RunConfig};
@@ -20,7 +20,8 @@ use crate::settings;
 /// What a model folder needs to turn rows into tokens.
 pub struct TaskReader {
     tokenizer: TextTokenizer,
-    template: Option<ChatTemplate>,
+    /// An error concerns only the rows that are written with the template.
+    template: Result<Option<ChatTemplate>, Arc<LmError>>,
     limits: Limits,
 }
 
@@ -56,7 +57,7 @@ impl TaskReader {
     ///
     /// # Errors
     ///
-    /// If they cannot be read.
+    /// If the tokenizer or the settings of rows cannot be read.
     pub fn open(folder: &HfFolder, config: &RunConfig) -> Result<Self> {
         let rows = settings::rows(config)?;
         let tokenizer = folder.tokenizer()?;
@@ -71,18 +72,37 @@ impl TaskReader {
                 },
                 embeddings: embeddings.map_or(tokenizer.vocabulary_size(), |n| n as usize),
             },
-            template: folder.chat_template(day(&rows.today)?)?,
+            template: folder.chat_template(day(&rows.today)?).map_err(Arc::new),
             tokenizer,
         })
     }
 
-    /// Turns rows into tokens.
-    pub fn encoder(&self) -> Encoder<'_> {
-        Encoder {
+    /// Turns these rows into tokens.
+    ///
+    /// # Errors
+    ///
+    /// If any of them is written with the chat template and that cannot be used.
+    pub fn encoder(&self, rows: &[Row]) -> Result<Encoder<'_>> {
+        let template = match &self.template {
+            Ok(template) => template.as_ref(),
+            Err(error) if rows.iter().any(|row| row.content.reads_template()) => {
+                return Err(error.clone().into());
+            }
+            Err(_) => None,
+        };
+        Ok(Encoder {
             tokenizer: &self.tokenizer,
-            template: self.template.as_ref(),
+            template,
             limits: self.limits,
-        }
+        })
+    }
+
+    /// A sentence about a chat template that cannot be used, and that no row needed.
+    pub fn unusable_template(&self) -> Option<String> {
+        let error = self.template.as_ref().err()?;
+        Some(format!(
+            "the rows need no chat template, and that of the model cannot be used: {error}"
+        ))
     }
 
     /// Reads the rows of a task with this name, and those that are held out.
@@ -93,13 +113,14 @@ impl TaskReader {
     pub fn task(&self, config: &RunConfig, name: &str) -> Result<OwnTask> {
         let own = settings::rows(config)?;
         let (set, valid) = read(own)?;
-        let encoder = self.encoder();
+        let encoder = self.encoder(&set.rows)?;
         let encoded = encoder.rows(&set.rows)?;
         let held_out = self.held_out(name, &valid, own)?;
         let mut remarks = remarks(&encoded, config.max_length, "training");
         remarks.extend(held_out.remarks.iter().cloned());
         remarks.extend(unread(&set));
-        remarks.extend(asked_raw(&set, self.template.is_some()).map(String::from));
+        remarks.extend(self.unusable_template());
+        remarks.extend(asked_raw(&set, encoder.template.is_some()).map(String::from));
         let shared = rows::check::shared(&set.rows, &valid).len();
         if shared > 0 {
             remarks.push(format!(
@@ -161,7 +182,7 @@ impl TaskReader {
     ///
     /// If a row cannot be used.
     pub fn held_out(&self, task: &str, rows: &[Row], own: &RowsConfig) -> Result<HeldOut> {
-        let encoder = self.encoder();
+        let encoder = self.encoder(rows)?;
         let encoded = encoder.rows(rows)?;
         let asked = rows.iter().take(own.questions);
         let asked = asked.filter_map(|row| encoder.question(row).transpose());

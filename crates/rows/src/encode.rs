@@ -193,6 +193,10 @@ impl Encoder<'_> {
         let Some((tokens, prompt, reference)) = found.map_err(refused)? else {
             return Ok(None);
         };
+        if tokens.is_empty() {
+            let reason = "the tokenizer finds no token in its prompt";
+            return Err(RowsError::row(&row.place, reason));
+        }
         let Limits {
             max_length,
             max_new_tokens,

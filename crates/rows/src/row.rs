@@ -50,6 +50,13 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Whether a model's chat template writes it, if there is one.
+    pub fn reads_template(&self) -> bool {
+        matches!(self, Self::Turns { .. } | Self::Instruction { .. })
+    }
+}
+
 /// A row of a data file.
 #[derive(Clone, Debug)]
 pub struct Row {

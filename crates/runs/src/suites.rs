@@ -282,11 +282,44 @@ impl Probe<Model> for SuitesProbe<'_> {
                 Ok(serde_json::to_value(stage)?)
             });
         scores.map(Some).map_err(|error| {
-            let other = |error: anyhow::Error| ContinualError::Probe {
-                learned,
-                source: error.into(),
-            };
+            let other = |error| not_measured(learned, error);
             error.downcast::<ContinualError>().unwrap_or_else(other)
         })
+    }
+}
+
+/// The error of a measurement after so many tasks. What was the reason is still known by its type: a loss that is not finite
+/// is divergence, and not a fault.
+fn not_measured(learned: usize, error: anyhow::Error) -> ContinualError {
+    ContinualError::Probe {
+        learned,
+        source: error.reallocate_into_boxed_dyn_error_without_backtrace(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use general::GeneralError;
+
+    use super::not_measured;
+    use crate::sequence::diverged;
+
+    #[test]
+    fn a_loss_that_is_not_finite_is_divergence_and_another_reason_is_not() {
+        let not_finite = || GeneralError::NotFinite {
+            suite: "loss".to_string(),
+            row: "row 1".to_string(),
+            value: f64::NAN,
+        };
+        let unknown = || GeneralError::UnknownSuite {
+            name: "los".to_string(),
+            known: "loss".to_string(),
+        };
+        let is_divergence = |error| diverged(&not_measured(1, error).into());
+        assert!(is_divergence(not_finite().into()));
+        assert!(is_divergence(
+            anyhow::Error::from(not_finite()).context("on loss")
+        ));
+        assert!(!is_divergence(unknown().into()));
     }
 }

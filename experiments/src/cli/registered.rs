@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command};
 use continual::method::{Flag, OptimizerName};
+use continual::methods::OSFT;
 use runs::Registries;
 use runs::settings::merge;
 use toml::{Table, Value};
@@ -75,7 +76,12 @@ fn with_choices(command: Command, registries: &Registries) -> Command {
         command = command.mut_arg("method", |arg| arg.help(help));
     }
     if has(&command, "method") || name == "inspect" {
+        // An inspection splits, and nothing else.
+        let is_read = |method: &str| name != "inspect" || method == OSFT;
         for (method, flag) in flags(registries) {
+            if !is_read(&method) {
+                continue;
+            }
             let heading = format!("Settings of {method}");
             command = command.arg(argument(&method, &flag, registries).help_heading(heading));
         }

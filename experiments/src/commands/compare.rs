@@ -61,6 +61,16 @@ pub fn run(registries: &Registries, args: &CompareArgs, matches: &ArgMatches) ->
         true => seeds.iter().copied().take(1).collect(),
         false => args.curve_seeds.clone(),
     };
+    ensure!(
+        !args.curves || curve_seeds.iter().any(|seed| seeds.contains(seed)),
+        "--curve-seeds shares no seed with --seeds, so that no curve would have a point in common with the reported rate: \
+         name one of {}",
+        seeds
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
     compare::run(&CompareRequest {
         variants: &variants,
         seeds: &seeds,

@@ -18,6 +18,7 @@ pub fn run(registries: &Registries, args: &ReportArgs) -> Result<()> {
     let (mut titles, mut suites): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     let mut revisions: Vec<String> = Vec::new();
     let mut joined = Manifest::new(String::new(), "as in the runs");
+    let mut machines: Vec<String> = Vec::new();
     for folder in &args.runs {
         let found = RunResult::read_all(folder)?;
         let manifest = Manifest::read(folder)?;
@@ -40,11 +41,13 @@ pub fn run(registries: &Registries, args: &ReportArgs) -> Result<()> {
         }
         let own = results.iter().filter(|result| result.folder == *folder);
         let own = own.filter_map(|result| result.revision.clone());
+        extend_new(&mut machines, vec![manifest.machine()]);
         let own: BTreeSet<String> = own
             .chain(manifest.resumed_by)
             .chain([manifest.revision])
             .collect();
         revisions.extend(own);
+        joined.at_once = joined.at_once.max(manifest.at_once);
         extend_new(&mut joined.data, manifest.data);
         extend_new(&mut joined.model, manifest.model);
         suites.push(suite_of(registries, manifest.suite, &results));
@@ -93,6 +96,7 @@ pub fn run(registries: &Registries, args: &ReportArgs) -> Result<()> {
     if let Some(out) = &args.out {
         let folder = RunFolder::create(Some(out), "report")?;
         joined.title = titles.join("; ");
+        joined.machines = machines;
         let mut orders: Vec<&str> = results.iter().map(|r| r.order.as_str()).collect();
         orders.dedup();
         let published = match suites.first() {

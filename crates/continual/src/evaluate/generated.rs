@@ -15,7 +15,7 @@ use crate::protocol::EvaluationSet;
 ///
 /// # Errors
 ///
-/// [`ContinualError::Lm`] if an answer cannot be decoded, and the error of `on_answers`.
+/// [`ContinualError::EmptyQuestion`]; [`ContinualError::Lm`] if an answer cannot be decoded, and the error of `on_answers`.
 pub fn evaluate<M: LanguageModel>(
     model: &M,
     tokenizer: &TextTokenizer,
@@ -24,6 +24,10 @@ pub fn evaluate<M: LanguageModel>(
     decoding: Decoding,
     on_answers: &mut dyn FnMut(usize) -> Result<(), ContinualError>,
 ) -> Result<Evaluation, ContinualError> {
+    let empty = set.questions.iter();
+    if let Some(question) = empty.map(|q| &q.tokens).position(Vec::is_empty) {
+        return Err(ContinualError::EmptyQuestion { question });
+    }
     let model = model.valid();
     let stop = tokenizer.stop_tokens().to_vec();
     let mut options = GenerationOptions::greedy(set.max_new_tokens, stop);

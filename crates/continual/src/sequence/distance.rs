@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{FloatDType, Tensor};
+use kernels::sum_of_squares;
 
 use crate::method::{Combine, Figure, Notation};
 
@@ -31,7 +32,7 @@ fn distance<M: Module>(a: &M, b: &M) -> f64 {
         collect.0
     };
     let squares = values(a).into_iter().zip(values(b)).map(|(a, b)| {
-        let square = (a - b).powi_scalar(2).sum();
+        let square = sum_of_squares(a - b);
         f64::from(square.into_scalar::<f32>())
     });
     squares.sum::<f64>().sqrt()

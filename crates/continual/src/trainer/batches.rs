@@ -22,7 +22,7 @@ pub fn global_batches(lengths: &[usize], global_batch: usize, seed: u64) -> Vec<
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.shuffle(&mut rng);
-    for bucket in order.chunks_mut(global_batch * STEPS_PER_BUCKET) {
+    for bucket in order.chunks_mut(global_batch.saturating_mul(STEPS_PER_BUCKET)) {
         bucket.sort_by_key(|&row| lengths[row]);
     }
     let mut steps: Vec<Vec<usize>> = order.chunks(global_batch).map(<[usize]>::to_vec).collect();

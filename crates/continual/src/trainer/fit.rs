@@ -199,6 +199,7 @@ fn validation_rows<'a, M: LanguageModel>(
     if is_empty && (given.is_some() || settings.decides()) {
         return Err(ContinualError::NoValidation {
             task: task_training.task.to_string(),
+            rows: given.map_or(0, |rows| rows.len()),
         });
     }
     Ok(rows)

@@ -71,7 +71,8 @@ impl Cost {
         if rows == 0 {
             return None;
         }
-        let at_once = self.at_once.max(1) as f64;
+        // The last runs are fewer than that.
+        let at_once = self.at_once.min(self.runs - self.ended).max(1) as f64;
         Some(self.rows as f64 * seconds / rows as f64 / at_once / 3600.0)
     }
 
@@ -159,9 +160,9 @@ mod tests {
             text.contains("2000 rows to train on and questions to answer, 600"),
             "{text}"
         );
-        // A run that diverged says nothing about the time of the others.
+        // A run that diverged says nothing about the time of the others; the last one is alone.
         cost.count(1000, 300, None);
-        assert!((cost.hours_left().unwrap() - 1.0).abs() < 1e-12);
+        assert!((cost.hours_left().unwrap() - 2.0).abs() < 1e-12);
         cost.likelihoods = 0;
         assert!(!cost.to_string().contains("likelihood"));
     }

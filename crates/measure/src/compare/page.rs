@@ -14,7 +14,7 @@ use super::{csv, pictures, suites, table};
 const LEGEND: &str = "\
 With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): AA `1/T Σ R[T][j]`; BWT \
 `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])`; FWT `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`; forgetting \
-`1/(T-1) Σ_{j<T} (max_t R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`; kept `100 AA / learning`. General: the \
+`1/(T-1) Σ_{j<T} (max_{j≤t<T} R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`; kept `100 AA / learning`. General: the \
 knowledge probe before → after. In format: share of the answers after the last task that are among the answers \
 that their task allows, right or wrong, where a task has a list of them. Trainable: numbers that training could \
 change independently. Carried: what the method hands from task to task beside the model, measured after the \
@@ -22,6 +22,17 @@ first and after the last task. Distance: Frobenius norm of the change of all par
 Seconds: training, split and calibration over all tasks. A changing number of other runs shared the cores, so that \
 the seconds of two methods cannot be compared; `bench` times their steps side by side. lr: peak learning rate, \
 *tuned* where it was found on validation rows with these settings. ± is the standard deviation over seeds.";
+
+const SECOND_COMPARISON: &str = "\
+The second comparison is with the highest AA among the methods that learn one task after another, have as many seeds as \
+any, and have no run that diverged.";
+
+const BEST_IS_REFERENCE: &str = "\
+There is no second comparison: this one is with the highest AA among the methods that learn one task after another.";
+
+const NONE_IS_BEST: &str = "\
+There is no second comparison: no method that learns one task after another has as many seeds as any, and no run that \
+diverged.";
 
 /// What the report is about.
 pub struct Page<'a> {
@@ -134,10 +145,13 @@ impl Page<'_> {
             "## Differences\n\nIn pairs: the same rows after the same seeds. The interval of 95 % spans two: that of 10000 \
              differences over seeds and {} rows that are drawn anew, with replacement, and Student's interval of the \
              mean over seeds. The first is too narrow with few seeds, the second knows nothing of the rows. With one \
-             seed there is only the first, and it holds the chance of rows alone. The second comparison is with the \
-             highest AA among the methods that learn one task after another, have as many seeds as any, and have no \
-             run that diverged.\n\n{table}\n",
-            self.scored
+             seed there is only the first, and it holds the chance of rows alone. {}\n\n{table}\n",
+            self.scored,
+            match best {
+                Some(best) if best == self.reference => BEST_IS_REFERENCE,
+                Some(_) => SECOND_COMPARISON,
+                None => NONE_IS_BEST,
+            }
         )?;
         Ok(())
     }

@@ -58,7 +58,7 @@ pub fn methods(entries: &[Entry], markdown: bool) -> String {
             number(summary.sequential_figure(kept)),
             general,
             number(summary.over_runs(in_format)),
-            summary.runs[0].trainable_parameters.to_string(),
+            summary.trainable(),
             carried(summary),
             number(summary.over_runs(distance)),
             summary.seconds(),

@@ -72,7 +72,7 @@ pub struct Series<'a> {
 /// All series along an axis with at least three positions, each measured in one call of the bench.
 pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
     let mut all = Vec::new();
-    for cases in benches {
+    for (place, cases) in benches.iter().enumerate() {
         let mut series: Vec<(Spec, Series<'a>)> = Vec::new();
         for case in cases {
             for row in &case.rows {
@@ -92,15 +92,34 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
                 }
             }
         }
-        let series = series.into_iter().map(|(_, series)| series);
-        all.extend(series);
+        all.extend(series.into_iter().map(|(_, series)| (place, series)));
     }
+    let mut all = told_apart(all);
     for series in &mut all {
         series.points.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
         series.points.dedup_by(|(a, ..), (b, ..)| a == b);
     }
     all.retain(|series| series.points.len() >= 3);
     all
+}
+
+/// The series, of which those of one name get the number of their measurement, from 1.
+fn told_apart(all: Vec<(usize, Series<'_>)>) -> Vec<Series<'_>> {
+    let labels: Vec<String> = all.iter().map(|(_, series)| series.label.clone()).collect();
+    let numbered = all.into_iter().map(|(place, mut series)| {
+        if labels
+            .iter()
+            .filter(|label| **label == series.label)
+            .count()
+            > 1
+        {
+            series
+                .label
+                .push_str(&format!(", measurement {}", place + 1));
+        }
+        series
+    });
+    numbered.collect()
 }
 
 /// Name of a series: `row` is any of its measurements, `origin` what they share.
@@ -122,4 +141,22 @@ fn label(axis: Axis, row: &Spec, origin: &Spec) -> String {
         _ => "",
     };
     format!("{} ({shape}{tokens}{found})", origin.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_one_name_are_told_apart_by_their_measurement() {
+        let series = |place: usize, label: &str| {
+            let label = label.to_string();
+            let points = Vec::new();
+            (place, Series { label, points })
+        };
+        let all = vec![series(0, "plain"), series(0, "core"), series(1, "plain")];
+        let labels = told_apart(all).into_iter().map(|series| series.label);
+        let expected = ["plain, measurement 1", "core", "plain, measurement 2"];
+        assert_eq!(labels.collect::<Vec<_>>(), expected);
+    }
 }

@@ -66,10 +66,10 @@ pub fn run(benches: &[PathBuf], out: Option<&Path>) -> Result<()> {
     }
     writeln!(text, "{}\n\n{}\n", page::LEGEND, manifest.origin())?;
     writeln!(text, "The measurements:\n")?;
-    for measured in &manifests {
+    for (number, measured) in (1..).zip(&manifests) {
         writeln!(
             text,
-            "    {}\n\nrevision `{}`, backend {}, {} cores.\n",
+            "    {}\n\n{number}: revision `{}`, backend {}, {} cores.\n",
             measured.command_line(),
             measured.revision,
             measured.backend,

@@ -44,7 +44,7 @@ pub fn csv(groups: &[Group<'_>]) -> Result<String> {
                 csv.write_record(row)?;
                 continue;
             };
-            row.push(summary.runs[0].trainable_parameters.to_string());
+            row.push(summary.trainable());
             let figures = [
                 summary.sequential_figure(metrics::learning_accuracy),
                 summary.sequential_figure(metrics::retention),

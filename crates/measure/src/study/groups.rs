@@ -48,14 +48,15 @@ impl Group<'_> {
         self.rates.iter().filter_map(|at| at.scored)
     }
 
-    /// The learning rate with the highest AA, among those with as many seeds as any and without a run that diverged.
+    /// The learning rate with the highest AA, among those with as many seeds as any and without a run that diverged; the
+    /// lowest of equals.
     pub fn best_rate(&self) -> Option<f64> {
         let most = self.scored().map(|summary| summary.runs.len()).max()?;
         let whole = self.rates.iter().filter(|at| at.diverged == 0);
         let whole = whole.filter_map(|at| at.scored.filter(|own| own.runs.len() == most));
         whole
             .filter_map(|own| Some((own.learning_rate, own.figure(metrics::average_accuracy)?.0)))
-            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .reduce(|best, other| if other.1 > best.1 { other } else { best })
             .map(|(rate, _)| rate)
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use continual::metrics;
 
 use report::page::{
@@ -24,8 +24,8 @@ Learning `1/T Σ R[j][j]`: the mean score right after each task. Retained \
 `100/(T-1) Σ_{j<T} R[T][j] / R[j][j]`: the share of it that is left after the last task, over the tasks of which something \
 was learned. Both and BWT are of methods that learn one task after another. AA, BWT: as in every report. General: the knowledge probe after the last task, where it was asked. Free: degrees of freedom \
 that training had, of the targets' (for plain fine-tuning: of all). ± is the standard deviation over seeds. In bold, \
-for every variant, the learning rate with the highest AA among those with as many seeds as any of its rates and \
-without a run that diverged.";
+for every variant, the learning rate with the highest AA (the lowest of equals) among those with as many seeds as any of \
+its rates and without a run that diverged.";
 
 /// Writes `report.md`, `study.csv` and one picture per group of variants into the study's folder. `set` are the settings
 /// that it was run with, over those of the plan.
@@ -46,6 +46,7 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     // The folder may hold seeds of another plan.
     let all = summaries.iter();
     let summaries: Vec<Summary> = all.filter_map(|own| own.over(&plan.seeds)).collect();
+    check_scored(&results, &plan)?;
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut shown = vec![false; summaries.len()];
     let mut diverged_here = Vec::new();
@@ -129,6 +130,23 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     Ok(())
 }
 
+/// Checks that the scored rows are those that the plan names, where results say which they are.
+///
+/// # Errors
+///
+/// If a result is of the other split: the plan was changed after its run.
+fn check_scored(results: &[RunResult], plan: &Plan) -> Result<()> {
+    let planned = plan.rows.name();
+    let mut scored = results.iter().map(|run| run.scored.as_str());
+    match scored.find(|split| !split.is_empty() && *split != planned) {
+        None => Ok(()),
+        Some(found) => bail!(
+            "the plan scores {planned} rows, and the folder has scores of {found} rows: set rows = {found:?}, or take \
+             another folder"
+        ),
+    }
+}
+
 fn table(groups: &[Group<'_>], markdown: bool) -> String {
     let mut table = empty_table(markdown);
     let columns = columns(groups);
@@ -164,7 +182,7 @@ fn table(groups: &[Group<'_>], markdown: bool) -> String {
                 group.label.clone(),
                 format!("{:e}", summary.learning_rate),
                 at.seeds(),
-                summary.runs[0].trainable_parameters.to_string(),
+                summary.trainable(),
                 shown(summary.sequential_figure(metrics::learning_accuracy)),
                 shown(summary.sequential_figure(metrics::retention)),
                 shown(summary.figure(metrics::average_accuracy)),

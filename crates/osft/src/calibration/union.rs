@@ -44,6 +44,21 @@ impl Union {
         [matrix_data(&self.basis), vector_data(&self.importance)]
     }
 
+    /// The same with the directions of first tokens, which have no energy in the moment and are held back entirely. They come
+    /// first; what is left of the others beside them keeps its importance.
+    fn with_first(self, first: &Mat<f64>) -> Self {
+        let mut basis = first.clone();
+        let mut importance = vec![1.0; first.ncols()];
+        for (column, own) in self.importance.iter().enumerate() {
+            let before = basis.ncols();
+            basis = joined(basis, &self.basis.subcols(column, 1).to_owned());
+            if basis.ncols() > before {
+                importance.push(*own);
+            }
+        }
+        Self { basis, importance }
+    }
+
     /// Adds the fewest directions such that all of them hold the share of a source's energy that the rule asks
     /// for. `None` if a decomposition does not converge.
     ///
@@ -55,9 +70,9 @@ impl Union {
         let d = moment.dimension();
         let total = moment.trace();
         let wanted = wanted_energy(moment, choice)?;
-        // First tokens have no energy in the moment: their directions are held back entirely.
-        self.basis = joined(self.basis, &moment.first);
-        self.importance.resize(self.basis.ncols(), 1.0);
+        if moment.first.ncols() > 0 {
+            self = self.with_first(&moment.first);
+        }
         let mut held = moment.energy_of(&self.basis);
         let present = self.basis.ncols();
         let rest = moment.spectrum_without(&self.basis)?;
@@ -258,6 +273,39 @@ mod tests {
                 // Lengths come from the moment here and from the inputs there.
                 prop_assert!((found - expected).abs() < 1e-6, "{} {}", found, expected);
             }
+        }
+    }
+
+    #[test]
+    fn the_direction_of_a_later_sources_first_tokens_is_held_back_entirely() {
+        let diagonal = |sizes: [f64; 3]| {
+            let rows = Mat::from_fn(3, 3, |i, j| if i == j { f64::sqrt(sizes[i]) } else { 0.0 });
+            moment(&rows)
+        };
+        let along = |direction: [f64; 3], of: Moment| Moment {
+            first: Mat::from_fn(3, 1, |i, _| direction[i]),
+            ..of
+        };
+        let rule = ShareRule::energy(0.99);
+        let choice = Choice {
+            rule: rule.rule().unwrap().as_ref(),
+            progress: 0.0,
+            task: 0,
+            alpha: Some(10.0),
+        };
+        let one = along([1.0, 0.0, 0.0], diagonal([0.0, 4.0, 1.0]));
+        let union = Union::empty(3).with_source(&one, &choice).unwrap();
+        // The third axis is less important than the second: a part of a step along it stays.
+        assert!(union.importance.iter().any(|importance| *importance < 1.0));
+        for direction in [[0.0, 0.0, 1.0], [0.0, 0.6, 0.8]] {
+            let other = along(direction, diagonal([0.0, 4.0, 1e-4]));
+            let found = union.clone().with_source(&other, &choice).unwrap();
+            let gram = found.basis.transpose() * &found.basis;
+            assert!((gram - Mat::<f64>::identity(3, 3)).norm_max() < 1e-12);
+            // What stays of a step along the direction: the part of it in directions that are not held back.
+            let part = found.basis.transpose() * Mat::from_fn(3, 1, |i, _| direction[i]);
+            let stays = (0..3).map(|j| (1.0 - found.importance[j]) * part[(j, 0)].abs());
+            assert!(stays.sum::<f64>() < 1e-12, "{:?}", found.importance);
         }
     }
 

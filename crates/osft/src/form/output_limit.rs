@@ -1,9 +1,11 @@
 //! A bound on how far training moves the outputs of a layer on the calibrated inputs.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::Llt;
 use faer::{Accum, Mat, MatRef, Scale, Side, get_global_parallelism};
+
+use kernels::sum_of_squares;
 
 use crate::calibration::{Matrix, Moment};
 use crate::linalg::{to_host, to_tensor};
@@ -56,13 +58,21 @@ impl OutputLimit {
     /// - `core` and output: [`Constraint::core_shape`]
     pub(crate) fn hold(&self, core: Tensor<2>) -> Tensor<2> {
         let root = beside(self.root.clone().cast(core.dtype()), &core);
-        let mut reached = root.matmul(core.clone()).square().sum();
+        let mut reached = square_norm(root.matmul(core.clone()));
         if self.missed > 0.0 {
             // No coordinate is longer than its direction.
-            reached = reached + core.clone().square().sum() * self.missed;
+            reached = reached + square_norm(core.clone()) * self.missed;
         }
         let factor = reached.clamp_min(1.0).sqrt().recip();
         core * factor.unsqueeze()
+    }
+}
+
+/// `‖A‖²`, by a sum whose order no thread decides: a run that is repeated takes the same steps.
+fn square_norm(matrix: Tensor<2>) -> Tensor<1> {
+    match matrix.dtype() {
+        DType::F64 => matrix.square().sum(),
+        dtype => sum_of_squares(matrix).cast(dtype),
     }
 }
 

@@ -51,7 +51,8 @@ pub struct LayerLeak {
 /// How far a change `ΔW` moves the outputs of a layer, over inputs `x` with the measured distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OutputChange {
-    /// `E‖x ΔW‖² = tr(ΔWᵀ Σ ΔW)`.
+    /// `E‖x ΔW‖² = tr(ΔWᵀ Σ ΔW)`. Where `Σ` is a sketch, it is at most this: the energy that the sketch may miss of every
+    /// direction is counted as if the change met it, which can be several times the energy that it meets.
     #[serde(deserialize_with = "number")]
     pub measured: f64,
     /// Upper bound of `measured`: `(1 - ε) tr(Σ) ‖ΔW‖_F²` for a change inside the free input directions,

@@ -140,10 +140,12 @@ impl Summary {
     /// Whether another summary is of the same method on another order of the tasks.
     pub fn is_same_across_orders(&self, other: &Self) -> bool {
         let known = match (&self.runs[0].identity, &other.runs[0].identity) {
+            // An order may have a learning rate of its own.
             (Some(own), Some(other)) => own.is_same_across_orders(other),
-            (own, other) => own.is_none() && other.is_none(),
+            (None, None) => self.learning_rate == other.learning_rate,
+            _ => false,
         };
-        known && self.method == other.method && self.learning_rate == other.learning_rate
+        known && self.method == other.method
     }
 
     /// The learning rate, with a mark whether it was tuned, if that is known.
@@ -236,6 +238,13 @@ impl Summary {
         columns
     }
 
+    /// Mean over seeds of the numbers that training could change independently: where rows decide what is protected, it
+    /// differs from seed to seed.
+    pub fn trainable(&self) -> String {
+        let mean = self.over_runs(|run| Some(run.trainable_parameters as f64));
+        mean.map_or("–".to_string(), |(mean, _)| format!("{mean:.0}"))
+    }
+
     /// Mean and standard deviation over seeds of a number of a run; `None` if a seed lacks it.
     pub fn over_runs(&self, figure: impl Fn(&RunResult) -> Option<f64>) -> Option<(f64, f64)> {
         let values: Option<Vec<f64>> = self.runs.iter().map(figure).collect();
@@ -282,7 +291,7 @@ pub fn summary_table(summaries: &[Summary], markdown: bool) -> String {
             number(summary.sequential_figure(metrics::forgetting)),
             number(summary.sequential_figure(metrics::learning_accuracy)),
             general,
-            summary.runs[0].trainable_parameters.to_string(),
+            summary.trainable(),
         ];
         let own = columns.iter().map(|figure| summary.method_cell(figure));
         let seconds = std::iter::once(summary.seconds());

@@ -18,7 +18,7 @@ const LEGEND: &str = "\
 With `T` tasks and `R[i][j]` the score on task `j` after learning `i` tasks (0–100): \
 AA `1/T Σ R[T][j]` (mean over tasks); BWT `1/(T-1) Σ_{j<T} (R[T][j] - R[j][j])`; \
 FWT `1/(T-1) Σ_{j>1} (R[j-1][j] - R[0][j])`; \
-forgetting `1/(T-1) Σ_{j<T} (max_t R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`. \
+forgetting `1/(T-1) Σ_{j<T} (max_{j≤t<T} R[t][j] - R[T][j])`; learning `1/T Σ R[j][j]`. \
 General: the knowledge probe before → after. Seconds: what the method cost over all tasks, from before its \
 split until its weights are merged and its data measured; the loss on validation rows is in it; scoring, \
 measuring leaks, saving, and text that the model generates once for all methods are not. lr: peak \

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::result::{DIVERGED, diverged_file, result_file};
 use super::{Identity, REVISION, RunFolder};
 
 /// `diverged-METHOD-KEY-seedN.json`: a run that has no scores, and why.
@@ -49,7 +50,7 @@ impl DivergedRun {
     ///
     /// If the file exists but cannot be read.
     pub fn read(folder: &Path, stem: &str) -> Result<Option<Self>> {
-        let path = folder.join(file_name(stem));
+        let path = folder.join(diverged_file(stem));
         if !path.is_file() {
             return Ok(None);
         }
@@ -72,8 +73,8 @@ impl DivergedRun {
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok());
         let stem = |name: String| {
-            let rest = name.strip_prefix(PREFIX)?;
-            rest.strip_suffix(SUFFIX).map(str::to_string)
+            let rest = name.strip_prefix(DIVERGED)?;
+            rest.strip_suffix(".json").map(str::to_string)
         };
         let mut stems: Vec<String> = names.filter_map(stem).collect();
         stems.sort();
@@ -81,20 +82,47 @@ impl DivergedRun {
         records.filter_map(Result::transpose).collect()
     }
 
-    /// Writes the record.
+    /// Writes the record. It takes the place of the run's result: one without what was measured this time.
     ///
     /// # Errors
     ///
     /// If the folder cannot be written.
     pub fn write(&self, folder: &RunFolder, stem: &str) -> Result<()> {
         let json = serde_json::to_string_pretty(self)?;
-        folder.write(&file_name(stem), json.as_bytes())
+        folder.write(&diverged_file(stem), json.as_bytes())?;
+        folder.remove(&result_file(stem))
     }
 }
 
-const PREFIX: &str = "diverged-";
-const SUFFIX: &str = ".json";
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use toml::Table;
 
-fn file_name(stem: &str) -> String {
-    format!("{PREFIX}{stem}{SUFFIX}")
+    use super::*;
+    use crate::record::{Contents, RunResult};
+
+    #[test]
+    fn a_run_ended_in_one_way_and_the_later_one_counts() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(Some(&parent.path().join("run")), "compare").unwrap();
+        let identity = Identity::new(Table::new(), &Table::new(), Contents::default()).unwrap();
+        let result: RunResult = serde_json::from_value(serde_json::json!({
+            "method": "m", "seed": 0, "learning_rate": 1e-3, "tasks": ["a"], "scores": [[null], [1.0]],
+            "general": null, "trainable_parameters": 1, "training_seconds": 1.0,
+        }))
+        .unwrap();
+        let diverged = DivergedRun::new("m", 0, 1e-3, "a loss".to_string(), &identity);
+        let found = || {
+            let scored = RunResult::read(&folder, "m").unwrap().is_some();
+            let diverged = DivergedRun::read(folder.path(), "m").unwrap().is_some();
+            (scored, diverged)
+        };
+        result.write_alone(&folder, "m").unwrap();
+        assert_eq!(found(), (true, false));
+        diverged.write(&folder, "m").unwrap();
+        assert_eq!(found(), (false, true));
+        result.write_alone(&folder, "m").unwrap();
+        assert_eq!(found(), (true, false));
+    }
 }

@@ -1,5 +1,6 @@
 //! The folder of a run.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -100,6 +101,21 @@ impl RunFolder {
             std::fs::write(unfinished, contents)
                 .with_context(|| format!("cannot write {}", self.0.join(name).display()))
         })
+    }
+
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let path = self.0.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a file completely or not at all; `write` fills it at the path that it receives. A process that

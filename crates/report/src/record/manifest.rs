@@ -57,6 +57,9 @@ pub struct Manifest {
     /// How many runs went on at the same time, on the cores of one machine; 0 if not recorded.
     #[serde(default)]
     pub at_once: usize,
+    /// The machines of runs that are reported together, in words; empty for a run of this process.
+    #[serde(skip)]
+    pub machines: Vec<String>,
     /// Number of runs in the folder over all seeds; 0 if not recorded.
     #[serde(default)]
     pub runs: usize,
@@ -86,6 +89,7 @@ impl Manifest {
             keys: Vec::new(),
             runs: 0,
             at_once: 0,
+            machines: Vec::new(),
             contents: BTreeMap::new(),
         }
     }
@@ -151,9 +155,9 @@ impl Manifest {
                 self.resumed_by.join("`, `")
             ),
         };
-        let processor = match self.processor.is_empty() {
-            true => String::new(),
-            false => format!(" of {}", self.processor),
+        let machines = match self.machines.is_empty() {
+            true => self.machine(),
+            false => self.machines.join("; "),
         };
         let shared = match self.at_once {
             0 | 1 => String::new(),
@@ -163,15 +167,22 @@ impl Manifest {
             ),
         };
         format!(
-            "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, {} \
-             cores{processor}.{shared}{resumed}{others}",
+            "## How this was made\n\n    {}\n\nVersion {}, Burn {}, revision `{}`, backend {}, \
+             {machines}.{shared}{resumed}{others}",
             self.command_line(),
             self.version,
             self.burn,
             self.revision,
-            self.backend,
-            self.cores
+            self.backend
         )
+    }
+
+    /// The machine, in words.
+    pub fn machine(&self) -> String {
+        match self.processor.is_empty() {
+            true => format!("{} cores", self.cores),
+            false => format!("{} cores of {}", self.cores, self.processor),
+        }
     }
 }
 

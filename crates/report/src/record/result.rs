@@ -18,6 +18,9 @@ pub struct RunResult {
     /// The order of the tasks as it was given; empty if not recorded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub order: String,
+    /// The split whose rows were scored, `validation` or `test`; empty if not recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scored: String,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// How the method went through the tasks.
@@ -108,6 +111,7 @@ impl RunResult {
             method: method.to_string(),
             seed,
             order: String::new(),
+            scored: String::new(),
             learning_rate,
             protocol: run.protocol,
             scores: run.matrix.rows().to_vec(),
@@ -185,7 +189,7 @@ impl RunResult {
     ///
     /// If the file exists but cannot be read.
     pub fn read(folder: &RunFolder, stem: &str) -> Result<Option<Self>> {
-        let path = folder.path().join(format!("result-{stem}.json"));
+        let path = folder.path().join(result_file(stem));
         match path.is_file() {
             true => Ok(Some(Self::read_file(&path)?)),
             false => Ok(None),
@@ -237,14 +241,15 @@ impl RunResult {
         csv.into_inner().context("cannot finish the CSV")
     }
 
-    /// Writes the JSON file alone, for folders of many results.
+    /// Writes the JSON file alone, for folders of many results. It takes the place of a record that the run diverged.
     ///
     /// # Errors
     ///
     /// If the folder cannot be written.
     pub fn write_alone(&self, folder: &RunFolder, stem: &str) -> Result<()> {
         let json = serde_json::to_string_pretty(self)?;
-        folder.write(&format!("result-{stem}.json"), json.as_bytes())
+        folder.write(&result_file(stem), json.as_bytes())?;
+        folder.remove(&diverged_file(stem))
     }
 
     /// Reads all results of a run's folder, in the order of their file names.
@@ -283,6 +288,19 @@ impl RunResult {
         files.iter().map(|path| Self::read_file(path)).collect()
     }
 }
+
+/// The name of the file of a result.
+pub(super) fn result_file(stem: &str) -> String {
+    format!("result-{stem}.json")
+}
+
+/// The name of the record of a run that diverged.
+pub(super) fn diverged_file(stem: &str) -> String {
+    format!("{DIVERGED}{stem}.json")
+}
+
+/// How the names of records of diverged runs begin.
+pub(super) const DIVERGED: &str = "diverged-";
 
 /// Longest part of a label in a file name, in characters: file systems allow 255 bytes for the whole name.
 const LONGEST_LABEL: usize = 120;

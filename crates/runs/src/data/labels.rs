@@ -1,6 +1,6 @@
 //! The labels of a task: how its rows write them, and which of them can be an answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Result, ensure};
 use benchmarks::Row;
@@ -36,6 +36,31 @@ pub fn spelled(labels: &[String], train: &dyn Dataset<Row>) -> Result<Vec<String
         None => format!("{before}{}{after}", label.trim()),
     });
     Ok(spelled.collect())
+}
+
+/// What a list of labels says that rows do not: nothing if exactly these are their answers, otherwise the list.
+///
+/// # Errors
+///
+/// If a row cannot be read.
+pub fn beside_rows(labels: &[String], splits: [&dyn Dataset<Row>; 2]) -> Result<Vec<String>> {
+    if labels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut answers = BTreeSet::new();
+    for rows in splits {
+        for row in 0..rows.len() {
+            answers.insert(rows.get(row)?.answer.trim().to_string());
+        }
+    }
+    let listed: BTreeSet<String> = labels
+        .iter()
+        .map(|label| label.trim().to_string())
+        .collect();
+    Ok(match listed == answers {
+        true => Vec::new(),
+        false => labels.to_vec(),
+    })
 }
 
 /// Remarks on labels that can never be an answer: longer than the `limit` of generated tokens, or with the tokens of a
@@ -104,6 +129,25 @@ mod tests {
 
     fn texts(labels: &[&str]) -> Vec<String> {
         labels.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_list_says_nothing_beside_rows_that_have_exactly_its_answers() {
+        let rows = |answers: &[&str]| {
+            let row = |answer: &&str| Row {
+                prompt: "p".to_string(),
+                answer: answer.to_string(),
+            };
+            InMemDataset::new(answers.iter().map(row).collect())
+        };
+        let (train, scored) = (rows(&[" yes", "no\n", " yes"]), rows(&["maybe"]));
+        let beside = |labels: &[&str]| beside_rows(&texts(labels), [&train, &scored]).unwrap();
+        assert!(beside(&[]).is_empty());
+        assert!(beside(&["maybe", "no", "yes"]).is_empty());
+        // Answers that the list lacks, and labels that no row has.
+        for labels in [&["no", "yes"][..], &["maybe", "never", "no", "yes"]] {
+            assert_eq!(beside(labels), labels);
+        }
     }
 
     #[test]

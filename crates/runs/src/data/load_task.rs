@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
-use benchmarks::{Row, TaskRows, TaskSpec, load_task, repaired};
+use benchmarks::{Format, Row, TaskRows, TaskSpec, load_task, repaired};
 use burn::data::dataset::Dataset;
 use continual::{EvaluationSet, Task};
 use lm::{Example, TextTokenizer};
@@ -13,8 +13,9 @@ use lm::{Example, TextTokenizer};
 use super::labels;
 use super::lengths::answer_limit;
 use super::limits::{LimitedRows, SplitRows};
-use super::prepare::{BenchmarkScore, ScoredRows};
+use super::prepare::ScoredRows;
 use super::rows::{BadRow, TokenizedRows, check_examples, questions};
+use super::score::BenchmarkScore;
 use crate::settings::{FlawsName, RunConfig};
 
 /// Loads the tasks of one order.
@@ -35,14 +36,24 @@ const TEST: usize = 2;
 
 const SPLITS: [&str; 3] = ["training", "validation", "test"];
 
+/// A task, and what is known of its rows.
+pub struct LoadedTask {
+    /// The task.
+    pub task: Task,
+    /// Remarks about its rows, in sentences.
+    pub remarks: Vec<String>,
+    /// What its list of labels says beside its rows; a run is known by it too.
+    pub labels: Vec<String>,
+}
+
 impl TaskLoader<'_> {
-    /// Loads a task. Also returns remarks about its rows, in sentences.
+    /// Loads a task.
     ///
     /// # Errors
     ///
     /// If rows cannot be read or used (the message names file or task and row), or if no rows are
     /// left to train on or to score.
-    pub fn load(&self, spec: &TaskSpec) -> Result<(Task, Vec<String>)> {
+    pub fn load(&self, spec: &TaskSpec) -> Result<LoadedTask> {
         let epochs = self.config.epochs_of(&spec.name, spec.epochs);
         ensure!(
             epochs > 0,
@@ -101,8 +112,15 @@ impl TaskLoader<'_> {
         let labels = labels::spelled(&rows.labels, rows.train.as_ref())?;
         let scores = self.config.label_scores;
         remarks.extend(labels::remarks(&labels, scores, limit, tokenizer)?);
-        Ok((
-            Task {
+        let read = [rows.train.as_ref() as _, splits[scored_split].as_ref() as _];
+        Ok(LoadedTask {
+            labels: match spec.format {
+                // Every prompt lists them.
+                Format::Labelled { .. } => Vec::new(),
+                _ => labels::beside_rows(&labels, read)?,
+            },
+            remarks,
+            task: Task {
                 name: spec.name.clone(),
                 train,
                 validation,
@@ -116,8 +134,7 @@ impl TaskLoader<'_> {
                 },
                 epochs,
             },
-            remarks,
-        ))
+        })
     }
 
     /// Rows to learn from, tokenized where they are read.

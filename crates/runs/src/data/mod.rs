@@ -8,5 +8,6 @@ mod load_task;
 mod prepare;
 mod probe;
 mod rows;
+mod score;
 
 pub use prepare::{PreparedTasks, RowHashes, ScoredRows, first_task};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use benchmarks::{Published, Score, Suite, TaskSpec};
 use continual::method::OptimizerName;
-use continual::{EvaluationSet, LabelScores, Scorer, Task, rows_fingerprint};
+use continual::{EvaluationSet, LabelScores, Task, rows_fingerprint};
 use lm::TextTokenizer;
 use report::hash::sha256;
 
@@ -53,6 +53,8 @@ pub struct PreparedTasks {
     pub scored: ScoredRows,
     /// The score of every task.
     scores: Vec<Score>,
+    /// What the list of labels of every task says beside its rows.
+    labels: Vec<Vec<String>>,
 }
 
 /// Hashes of the rows of a run.
@@ -63,30 +65,6 @@ pub struct RowHashes {
     pub tasks: BTreeMap<String, String>,
     /// Hash of the probe; empty if there is none.
     pub general: String,
-}
-
-/// Adapts a benchmark's score to the protocol's scorer.
-pub(super) struct BenchmarkScore {
-    /// How answers are scored.
-    pub score: Score,
-    /// The answers that the task allows, as its rows write them; empty if it has no list of them.
-    pub labels: Vec<String>,
-}
-
-impl Scorer for BenchmarkScore {
-    fn score(&self, prompts: &[&str], answers: &[&str], references: &[&str]) -> f64 {
-        self.score.task_score(prompts, answers, references)
-    }
-
-    fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    fn in_format(&self, answer: &str) -> Option<bool> {
-        // Read like an answer that must equal the expected one: its first line counts.
-        let equals = |label: &String| Score::accuracy().row_score("", answer, label) > 0.0;
-        (!self.labels.is_empty()).then(|| self.labels.iter().any(equals))
-    }
 }
 
 impl PreparedTasks {
@@ -107,6 +85,11 @@ impl PreparedTasks {
     ///
     /// If the suite cannot be read, lacks rows or is inconsistent with the settings.
     pub fn load(config: &RunConfig, tokenizer: &TextTokenizer, scored: ScoredRows) -> Result<Self> {
+        ensure!(
+            config.rows.is_none(),
+            "rows is a setting of `osft finetune`; {} takes its rows from a suite: remove it",
+            config.benchmark
+        );
         let (path, suite) = suite_of(config)?;
         check_task_epochs(config, &suite)?;
         let loader = TaskLoader {
@@ -118,11 +101,13 @@ impl PreparedTasks {
         let specs = suite.order(&config.order)?;
         check_suite(&suite, &specs, &config.order)?;
         let progress = Progress::new(specs.len() as u64);
-        let (mut tasks, mut remarks) = (Vec::new(), Vec::new());
+        let (mut tasks, mut labels, mut remarks) = (Vec::new(), Vec::new(), Vec::new());
         for spec in &specs {
-            let (task, said) = loader.load(spec)?;
-            remarks.extend(said.iter().map(|line| format!("{}: {line}", spec.name)));
-            tasks.push(task);
+            let loaded = loader.load(spec)?;
+            let said = loaded.remarks.iter();
+            remarks.extend(said.map(|line| format!("{}: {line}", spec.name)));
+            tasks.push(loaded.task);
+            labels.push(loaded.labels);
             progress.advance(1, &format!("reading {}", spec.name));
         }
         progress.finish();
@@ -141,6 +126,7 @@ impl PreparedTasks {
             suite: suite.name,
             remarks,
             tasks,
+            labels,
             general,
             scored,
         })
@@ -153,6 +139,7 @@ impl PreparedTasks {
         Self {
             suite: "own rows".to_string(),
             scores: vec![Score::exact_match(); tasks.len()],
+            labels: vec![Vec::new(); tasks.len()],
             order,
             remarks,
             tasks,
@@ -170,9 +157,13 @@ impl PreparedTasks {
     pub fn rows(&self) -> Result<RowHashes> {
         let mut tasks = BTreeMap::new();
         let mut all = String::new();
-        for (task, score) in self.tasks.iter().zip(&self.scores) {
+        for ((task, score), labels) in self.tasks.iter().zip(&self.scores).zip(&self.labels) {
             let rows = rows_fingerprint(std::slice::from_ref(task), None)?;
-            let hash = sha256(format!("{rows} {}", serde_json::to_string(score)?).as_bytes());
+            let mut text = format!("{rows} {}", serde_json::to_string(score)?);
+            if !labels.is_empty() {
+                text.push_str(&serde_json::to_string(labels)?);
+            }
+            let hash = sha256(text.as_bytes());
             all.push_str(&hash);
             tasks.insert(task.name.clone(), hash);
         }
@@ -199,6 +190,15 @@ impl PreparedTasks {
             .registries
             .benchmarks
             .published(&self.suite, &names)?)
+    }
+
+    /// The split whose rows are scored, in words; empty if no task has questions.
+    pub fn scored_split(&self) -> &'static str {
+        let asks = |task: &Task| !task.evaluation.questions.is_empty();
+        match self.tasks.iter().any(asks) {
+            true => self.scored.name(),
+            false => "",
+        }
     }
 
     /// A name that distinguishes the orders, if there are several.

@@ -10,8 +10,8 @@ use continual::EvaluationSet;
 use lm::TextTokenizer;
 
 use super::lengths::answer_limit;
-use super::prepare::BenchmarkScore;
 use super::rows::questions;
+use super::score::BenchmarkScore;
 use crate::settings::RunConfig;
 
 /// Longest answer of the general-knowledge probe in tokens.

@@ -200,6 +200,7 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
         prepared,
         progress,
         rows: Cell::new(0),
+        counted: Cell::new(0),
     };
     let mut screen = on_screen.then(|| {
         let tasks = prepared.tasks.iter().map(|task| task.name.clone());
@@ -233,6 +234,9 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
     if screen.take().is_some() {
         progress.release();
     }
+    if outcome.is_err() {
+        shown.give_up();
+    }
     // A logging failure ends the run like an interruption, so report its cause.
     if let Some(failure) = recorder.and_then(|recorder| recorder.borrow_mut().failure()) {
         return Err(failure);
@@ -247,6 +251,7 @@ pub fn sequence(job: &Job<'_>, keeping: Keeping<'_, '_>) -> Result<Outcome> {
         suites,
         result: RunResult {
             order: config.order.clone(),
+            scored: prepared.scored_split().to_string(),
             ..RunResult::new(
                 &config.label(method)?,
                 seed,

@@ -20,9 +20,23 @@ pub struct JobProgress<'a> {
     pub progress: &'a Progress,
     /// Rows done of the current task.
     pub rows: Cell<usize>,
+    /// Work that was counted, in rows and questions.
+    pub counted: Cell<u64>,
 }
 
 impl JobProgress<'_> {
+    /// Leaves out what a job that failed has not done.
+    pub fn give_up(&self) {
+        let left = (self.work.total() as u64).saturating_sub(self.counted.get());
+        let total = self.progress.total();
+        self.progress.set_total(total.saturating_sub(left));
+    }
+
+    fn advance(&self, steps: usize, message: &str) {
+        self.counted.set(self.counted.get() + steps as u64);
+        self.progress.advance(steps as u64, message);
+    }
+
     /// Shows an event.
     pub fn event(&self, event: &Event<'_>) {
         let label = self.name;
@@ -38,6 +52,7 @@ impl JobProgress<'_> {
                 let rows = self.work.rows_after(*learned, *steps_done);
                 self.rows.set(rows);
                 let done = self.work.done(*learned, rows, matrix, *general, probed);
+                self.counted.set(done as u64);
                 self.progress.skip(done as u64);
                 self.progress.line(&format!(
                     "{label}: continuing after {learned} tasks and {steps_done} steps"
@@ -52,7 +67,7 @@ impl JobProgress<'_> {
             Event::Stepped { name, step, .. } => {
                 self.rows.set(self.rows.get() + step.rows);
                 let message = format!("{label} · {name} · loss {:.3}", step.loss);
-                self.progress.advance(step.rows as u64, &message);
+                self.advance(step.rows, &message);
             }
             Event::Validated {
                 name,
@@ -64,11 +79,11 @@ impl JobProgress<'_> {
             )),
             Event::Answered { questions } => {
                 let message = format!("{label} · answering");
-                self.progress.advance(*questions as u64, &message);
+                self.advance(*questions, &message);
             }
             Event::Probed { what, rows } => {
                 let message = format!("{label} · {what}");
-                self.progress.advance(*rows as u64, &message);
+                self.advance(*rows, &message);
             }
             Event::Scored {
                 learned,
@@ -83,7 +98,7 @@ impl JobProgress<'_> {
                 });
                 let message =
                     format!("{label} · after {learned} tasks · {what} {score:.1}{beside}");
-                self.progress.advance(0, &message);
+                self.advance(0, &message);
             }
             Event::TaskLearned {
                 task,
@@ -93,8 +108,7 @@ impl JobProgress<'_> {
             } => {
                 // A task that ends early leaves rows undone.
                 let left = self.work.stage_rows(*task).saturating_sub(self.rows.get());
-                self.progress
-                    .advance(left as u64, &format!("{label} · {name}"));
+                self.advance(left, &format!("{label} · {name}"));
                 let figures: String = diagnostics
                     .figures
                     .iter()

@@ -1,7 +1,9 @@
 //! The work of a run: rows to train on and questions to answer. The estimate before a run and its
 //! progress count the same work.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
 use continual::trainer::step_count;
 use continual::{LabelScores, Probed, Protocol, ResultMatrix, Scoring};
 
@@ -48,10 +50,24 @@ impl Work {
     ///
     /// # Errors
     ///
-    /// If there is no such method.
+    /// If there is no such method, or if it learns all tasks at once and a loss on validation rows decides at the end of
+    /// epochs that they do not share.
     pub fn new(config: &RunConfig, prepared: &PreparedTasks, method: &str) -> Result<Self> {
         let own: Vec<usize> = prepared.tasks.iter().map(|task| task.train.len()).collect();
         let kind = config.kind(method)?;
+        let epochs: BTreeSet<usize> = prepared.tasks.iter().map(|task| task.epochs).collect();
+        ensure!(
+            kind.protocol() != Protocol::Joint
+                || !config.train.validation.decides()
+                || epochs.len() <= 1,
+            "{method} learns all tasks at once, and theirs are {} epochs: patience and keep_best decide between epochs, which \
+             have to be the same for all; give --epochs, or leave {method} out",
+            epochs
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
         let rows = kind.rows_per_task(config.method(method), &own)?;
         let sizes = prepared
             .tasks

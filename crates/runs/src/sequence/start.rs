@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use toml::{Table, Value};
 
 use report::hash::shortened;
-use report::record::{Contents, Manifest, MetricsLog, RunFolder};
+use report::record::{Contents, Manifest, MetricsLog, RunFolder, RunResult};
 
 use super::SequenceRequest;
 use super::jobs::PlannedJob;
@@ -145,7 +145,20 @@ impl StartedRun {
             }
         }
         let (folder, mut manifest, log) = match request.resume {
-            Some(path) => Self::reopen(path, &contents, &keys)?,
+            Some(path) => {
+                let (folder, mut manifest, log) = Self::reopen(path, &contents, &keys)?;
+                // A run that has ended is only reported again.
+                let results = planned
+                    .iter()
+                    .map(|run| RunResult::read(&folder, &run.stem));
+                let results = results.collect::<Result<Vec<_>>>()?;
+                if results.iter().any(Option::is_none)
+                    && let Some(warning) = manifest.resumed_by_this_program()
+                {
+                    eprintln!("warning: {warning}");
+                }
+                (folder, manifest, log)
+            }
             None => {
                 let folder = RunFolder::create(request.out, &config.benchmark)?;
                 let computed_by = config.backend.describe(&config.backend.device()?);
@@ -187,7 +200,7 @@ impl StartedRun {
         contents: &BTreeMap<String, Contents>,
         keys: &[String],
     ) -> Result<(RunFolder, Manifest, MetricsLog)> {
-        let mut manifest = Manifest::read(path)?;
+        let manifest = Manifest::read(path)?;
         for (order, recorded) in &manifest.contents {
             let current = contents.get(order).cloned().unwrap_or_default();
             let parts = recorded.parts().into_iter().zip(current.parts());
@@ -217,9 +230,6 @@ impl StartedRun {
         );
         // Before any change: another process may use this folder.
         let log = MetricsLog::create(&RunFolder::reopen(path)?)?;
-        if let Some(warning) = manifest.resumed_by_this_program() {
-            eprintln!("warning: {warning}");
-        }
         Ok((RunFolder::take_up(path)?, manifest, log))
     }
 

@@ -102,6 +102,7 @@ fn result(identity: &Identity, seed: u64) -> RunResult {
         method: "osft".to_string(),
         seed,
         order: "1".to_string(),
+        scored: String::new(),
         learning_rate: 1e-3,
         protocol: Protocol::Sequential,
         tasks: vec!["a".to_string()],

@@ -32,7 +32,7 @@ pub use overrides::Overrides;
 pub use parts::{
     CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig, ScoringName, SuitesConfig,
 };
-pub use table::{differences, merge, pair_as_table, read_toml, seed_parser, value_at};
+pub use table::{differences, merge, merge_layer, pair_as_table, read_toml, seed_parser, value_at};
 
 use crate::backend::Backend;
 use crate::registries::Registries;
@@ -178,15 +178,15 @@ impl RunConfig {
             let file = translated(registries, read_toml(path)?);
             // Check the file alone, so that an error names it.
             let mut alone = table.clone();
-            merge(&mut alone, file.clone());
+            merge_layer(&mut alone, file.clone());
             parse(registries, alone).with_context(|| format!("in {}", path.display()))?;
-            merge(&mut table, file);
+            merge_layer(&mut table, file);
         }
         for pair in overrides.set {
-            merge(&mut table, translated(registries, pair_as_table(pair)?));
+            merge_layer(&mut table, translated(registries, pair_as_table(pair)?));
         }
         let flags = overrides.flags_over(registries, &table);
-        merge(&mut table, flags);
+        merge_layer(&mut table, flags);
         let config = parse(registries, table)?;
         config.validate()?;
         config.check_rate(fallback)?;

@@ -98,4 +98,27 @@ mod tests {
         assert_eq!(every(&[], "every_epochs = 2"), 2);
         assert_eq!(every(&[], "patience = 0"), 0);
     }
+    #[test]
+    fn what_is_typed_wins_over_what_a_preset_says_for_one_order() {
+        let resolved = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+            let overrides = Overrides {
+                preset: Some("o-lora"),
+                set: &set,
+                ..Overrides::default()
+            };
+            let config =
+                RunConfig::resolve(&Registries::builtin(), "t5", false, &overrides).unwrap();
+            let settings = config.with_order("6").unwrap().methods["o-lora"].clone();
+            let length = |key: &str| settings[key].as_array().map(Vec::len);
+            [length("orthogonality"), length("size")]
+        };
+        let typed = "methods.o-lora.orthogonality=0.25";
+        let of_order = "by_order.6.methods.o-lora.orthogonality=[1.0, 2.0]";
+        assert_eq!(resolved(&[]), [Some(15), Some(15)]);
+        assert_eq!(resolved(&[typed]), [None, Some(15)]);
+        assert_eq!(resolved(&[of_order]), [Some(2), Some(15)]);
+        assert_eq!(resolved(&[typed, of_order]), [Some(2), Some(15)]);
+        assert_eq!(resolved(&[of_order, typed]), [None, Some(15)]);
+    }
 }

@@ -40,6 +40,37 @@ pub fn merge(base: &mut Table, over: Table) {
     }
 }
 
+/// Puts a later layer of settings over earlier ones. What it sets holds in every order: values that earlier layers have
+/// for single orders give way to it.
+pub fn merge_layer(base: &mut Table, over: Table) {
+    if let Some(Value::Table(orders)) = base.get_mut("by_order") {
+        give_way(orders, &over);
+    }
+    merge(base, over);
+}
+
+/// Removes from the settings of each order what a later layer sets.
+fn give_way(orders: &mut Table, over: &Table) {
+    for changes in orders
+        .iter_mut()
+        .filter_map(|(_, value)| value.as_table_mut())
+    {
+        remove(changes, over);
+    }
+    orders.retain(|_, changes| changes.as_table().is_none_or(|table| !table.is_empty()));
+}
+
+/// Removes every value that another table has too.
+fn remove(table: &mut Table, other: &Table) {
+    table.retain(|key, value| match (value, other.get(key)) {
+        (Value::Table(inner), Some(Value::Table(other))) if key != CHOICE => {
+            remove(inner, other);
+            !inner.is_empty()
+        }
+        (_, found) => found.is_none(),
+    });
+}
+
 /// Reads a seed on a command line: a number of a TOML file has 63 bits.
 pub fn seed_parser() -> RangedU64ValueParser<u64> {
     value_parser!(u64).range(..=i64::MAX as u64)

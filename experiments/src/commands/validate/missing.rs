@@ -93,8 +93,9 @@ fn estimate(config: &RunConfig, model: &Model, device: &Device) -> Result<()> {
                     0 => rows,
                     limit => rows.min(limit),
                 };
+                let of_classes = settings.limit_per_class * task.labels.len();
                 Some(TaskSize {
-                    train: limited(train, settings.limit_train),
+                    train: limited(limited(train, settings.limit_train), of_classes),
                     epochs: settings.epochs_of(&task.name, task.epochs),
                     questions: limited(test, settings.limit_test),
                     labelled: !task.labels.is_empty()

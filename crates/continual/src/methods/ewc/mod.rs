@@ -81,14 +81,14 @@ impl<M: LanguageModel> Ewc<M> {
     /// The Fisher information of the base model, before the first task.
     fn of_base(&self, model: &M, context: TaskContext<'_>) -> Result<Learned<M>, ContinualError> {
         let base = self.base.as_ref();
-        let base = base.filter(|base| !base.rows.is_empty());
-        let base = base.ok_or(ContinualError::MissingInput {
+        let rows = base.map(|base| (answered(model, base.rows.clone()), base.weight));
+        let rows = rows.filter(|(rows, _)| !rows.is_empty());
+        let (rows, weight) = rows.ok_or(ContinualError::MissingInput {
             method: "ewc",
-            input: "rows that stand for what the base model knows",
+            input: "rows that stand for what the base model knows, of two tokens or more",
         })?;
-        let rows = answered(model, base.rows.clone());
         let fisher = context.clock.time(TimedPart::Calibration, || {
-            fisher::with_rows(model, &rows, base.weight, None)
+            fisher::with_rows(model, &rows, weight, None)
         });
         Ok(Learned { fisher, tasks: 0 })
     }
