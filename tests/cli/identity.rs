@@ -108,8 +108,6 @@ fn two_variants_of_one_name_are_two_rows() {
 fn a_study_keeps_variants_of_one_name_apart() {
     let folder = scratch();
     let variants = r#"
-        [run.calibration]
-        base_rows = 0
         [[variants]]
         method = "osft"
         settings = { split = "weights", protected_share = { fixed = 0.5 } }
@@ -291,20 +289,23 @@ fn a_run_is_not_continued_from_another_model() {
     assert!(error.contains("the result of another run"), "{error}");
     fs::write(&result, own).unwrap();
 
-    // Another revision of the program goes on, and says so.
+    // Another revision of the program reports anew what has ended, and says of what goes on that it did.
     let mut json: Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
     json["revision"] = json!("0123abc");
     fs::write(&manifest, json.to_string()).unwrap();
-    let output = experiments(folder.path())
-        .args(["trace", "--resume", "run"])
-        .output()
-        .unwrap();
-    let warning = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{warning}");
-    assert!(
-        warning.contains("warning: the run was started by revision 0123abc"),
-        "{warning}"
-    );
-    let page = fs::read_to_string(folder.path().join("run/report.md")).unwrap();
-    assert!(page.contains("It was continued by revision `"), "{page}");
+    let resumed = || {
+        let mut command = experiments(folder.path());
+        let output = command.args(["trace", "--resume", "run"]).output().unwrap();
+        let warning = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{warning}");
+        let page = fs::read_to_string(folder.path().join("run/report.md")).unwrap();
+        [
+            warning.contains("warning: the run was started by revision 0123abc"),
+            page.contains("It was continued by revision `"),
+            page.contains("stopped and continued once"),
+        ]
+    };
+    assert_eq!(resumed(), [false; 3]);
+    fs::remove_file(&result).unwrap();
+    assert_eq!(resumed(), [true; 3]);
 }

@@ -54,7 +54,8 @@ fn inspect_shows_the_split_and_what_the_rest_carries() {
     assert!(adaptive.contains("importance"), "{adaptive}");
     assert!(!adaptive.contains("directions kept"), "{adaptive}");
     // Spectra and truncation are those of the hard split of one source.
-    let small = ["inspect", "--rows", "10", "--tokens", "12"];
+    let few = r"layers\.[03]\.mlp\..*weight$";
+    let small = ["inspect", "--rows", "10", "--tokens", "12", "--target", few];
     for flags in [
         ["--osft-scaling", "ridge"],
         ["--osft-scaling", "scaled"],

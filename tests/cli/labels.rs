@@ -275,11 +275,8 @@ fn a_list_of_labels_is_part_of_what_a_run_is_known_by() {
     let mut changed: Value = serde_json::from_str(&described).unwrap();
     assert_eq!(changed["tasks"][0]["labels"], json!(["A", "B", "C"]));
     let before = key();
-    changed["tasks"][0]["labels"] = json!(["A", "B"]);
-    fs::write(suite.join("suite.json"), changed.to_string()).unwrap();
-    let without_one = key();
-    assert_ne!(before, without_one);
+    // One that no row has as its answer changes which answers are in format, and no row.
     changed["tasks"][0]["labels"] = json!(["A", "B", "C", "D"]);
     fs::write(suite.join("suite.json"), changed.to_string()).unwrap();
-    assert!(![before, without_one].contains(&key()));
+    assert_ne!(before, key());
 }

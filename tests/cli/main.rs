@@ -88,6 +88,7 @@ fn write_plan(folder: &Path, rows: &str, variants: &str) {
         limit_test = 4
         epochs = 1
         scoring = "final"
+        calibration = {{ base_rows = 8 }}
         {variants}
         "#
     );

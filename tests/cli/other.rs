@@ -175,6 +175,8 @@ fn suites_of_general_ability_stand_around_a_run() {
         "1",
         "--general",
         "texts.txt",
+        "--set",
+        "calibration.base_rows=8",
     ];
     succeed(folder.path(), &arguments);
     let run = folder.path().join("run");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{fail, figure, only, scratch, succeed};
 
-pub const SMALL: [&str; 13] = [
+pub const SMALL: [&str; 15] = [
     "trace",
     "--order",
     "stance,sums",
@@ -21,6 +21,8 @@ pub const SMALL: [&str; 13] = [
     "train.global_batch=8",
     "--set",
     "train.micro_batch=4",
+    "--set",
+    "calibration.base_rows=8",
 ];
 
 fn run(folder: &Path, more: &[&str]) -> String {

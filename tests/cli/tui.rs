@@ -102,7 +102,7 @@ impl Terminal {
     }
 }
 
-const RUN: [&str; 14] = [
+const RUN: [&str; 16] = [
     "trace",
     "--tui",
     "--out",
@@ -117,6 +117,8 @@ const RUN: [&str; 14] = [
     "40",
     "--epochs",
     "1",
+    "--set",
+    "calibration.base_rows=8",
 ];
 
 /// The screen without what differs between two runs: numbers, curves and bars, and how wide they are.

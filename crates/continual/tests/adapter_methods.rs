@@ -1,10 +1,6 @@
 //! Every method with adapters learns with a decoder and with T5, changes its targets alone, and gives the adapter that
 //! makes the base model the learned one.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
@@ -18,8 +14,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use common::adapters::{context, draw};
-use common::*;
+use crate::common::adapters::{context, draw};
+use crate::common::*;
 
 /// Names, and whether what was learned stays apart from the weights.
 const METHODS: [(&str, bool); 7] = [

@@ -1,9 +1,5 @@
 //! What a sequence records beside its matrix: the answers in the end, row by row, and what the method carries.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -17,7 +13,7 @@ use continual::{Method, Scorer, Sequence, SequenceOutcome};
 use lm::Decoder;
 use osft::Targets;
 
-use common::*;
+use crate::common::*;
 
 /// [`ExactMatch`] with a list of allowed answers.
 struct Allowed(&'static [&'static str]);

@@ -1,9 +1,6 @@
 //! Two sequences, of which the second takes over what the first carried, end as one sequence of all tasks.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common;
 use burn::tensor::Device;
 use continual::checkpoint::Checkpoint;
 use continual::method::{TaskContext, Vocabulary};
@@ -16,7 +13,7 @@ use continual::{
 use lm::Decoder;
 use osft::{BasePrecision, OsftConfig, ShareRule, SplitSource};
 
-use common::*;
+use crate::common::*;
 
 fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
     let inputs = MethodInputs {

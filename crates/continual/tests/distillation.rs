@@ -1,11 +1,7 @@
 //! Learning without forgetting: the divergence from the model at the start of the task, on its rows and on generated ones.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-#[path = "../../lm/tests/common/mod.rs"]
-mod models;
-
+use crate::common;
+use crate::models;
 use std::sync::Arc;
 
 use burn::data::dataset::{Dataset, InMemDataset};
@@ -21,7 +17,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use toml::Table;
 
-use common::{WORDS, backends, config, run, tasks, tokenizer, try_run_on, weights, with_weights};
+use crate::common::{
+    WORDS, backends, config, run, tasks, tokenizer, try_run_on, weights, with_weights,
+};
 
 /// Runs `then` with the context of a task.
 fn at<T>(tasks: &[Task], index: usize, then: impl FnOnce(TaskContext<'_>) -> T) -> T {

@@ -1,10 +1,6 @@
 //! OSFT protects the directions of every model family that the decoder serves.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../../lm/tests/common/families.rs"]
-mod families;
-
+use crate::models::families;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};

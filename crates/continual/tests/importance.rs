@@ -1,9 +1,5 @@
 //! Measures of importance that need gradients, through the calibration run.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::HashMap;
 
 use burn::optim::GradientsParams;
@@ -14,7 +10,7 @@ use osft::{
     AdaptiveShare, Calibrator, ImportanceMeasure, OsftConfig, OsftError, ShareRule, Targets,
 };
 
-use common::*;
+use crate::common::*;
 
 const TARGETS: &str = "_proj\\.weight$";
 

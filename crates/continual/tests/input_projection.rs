@@ -1,9 +1,5 @@
 //! Methods that project updates off the inputs of earlier tasks, under the protocol.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::tensor::Device;
 use continual::methods::OsftMethod;
 use continual::trainer::TrainConfig;
@@ -13,7 +9,7 @@ use continual::{
 use lm::Decoder;
 use osft::{Combine, GrowingEnergy, OsftConfig, OsftError, Scaling, ShareRule, SplitSource};
 
-use common::*;
+use crate::common::*;
 
 fn projecting(
     name: &str,

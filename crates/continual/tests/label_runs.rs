@@ -1,9 +1,5 @@
 //! Sequences that score labels by their likelihood, beside generated answers or instead of them, in one piece and in several.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::tensor::Device;
 use continual::checkpoint::{Checkpoints, SEQUENCE_FILE};
 use continual::methods::{MultiTaskFt, PerTaskFt, SeqFt};
@@ -15,9 +11,9 @@ use continual::{
 use lm::{Decoder, TextTokenizer};
 use serde_json::Value;
 
-use common::labelled::Labelled;
-use common::stopping::Stopping;
-use common::*;
+use crate::common::labelled::Labelled;
+use crate::common::stopping::Stopping;
+use crate::common::*;
 
 /// The first task has labels, the second has none.
 fn own_tasks(tokenizer: &TextTokenizer) -> Vec<Task> {

@@ -1,9 +1,5 @@
 //! Answers that are chosen from a task's labels by their likelihood.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,8 +13,8 @@ use continual::{
 use lm::{Decoder, Example, LanguageModel, TextTokenizer};
 use serde_json::json;
 
-use common::labelled::Labelled;
-use common::*;
+use crate::common::labelled::Labelled;
+use crate::common::*;
 
 fn chosen(model: &Decoder, tokenizer: &TextTokenizer, set: &EvaluationSet) -> Vec<String> {
     let found = evaluate_by_likelihood(model, tokenizer, set, 2, &mut |_| Ok(()));

@@ -1,10 +1,6 @@
 //! Low-rank adapters: they start without effect; the sequential adapter continues, orthogonal
 //! adapters stay apart.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, LinearLayout};
 use burn::optim::GradientsParams;
@@ -15,8 +11,8 @@ use continual::{Clock, Method, Task, TaskContext};
 use lm::Decoder;
 use osft::Targets;
 
-use common::adapters::{host, trained};
-use common::*;
+use crate::common::adapters::{host, trained};
+use crate::common::*;
 
 fn settings(orthogonality: f64) -> LoraConfig {
     LoraConfig {

@@ -1,9 +1,5 @@
 //! LoRA with weight decay: a step is that of AdamW, with a decay of both factors that the method sets.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::module::LoraAdapter;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -14,8 +10,8 @@ use continual::{Clock, ContinualError, Method};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use common::adapters::*;
-use common::*;
+use crate::common::adapters::*;
+use crate::common::*;
 
 const RATE: f64 = 0.02;
 const EPSILON: f64 = 1e-8;

@@ -1,9 +1,5 @@
 //! Merging at the end of a task: the rules against their formulas in f64, and their limits.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::tensor::Device;
 use continual::method::TaskContext;
 use continual::methods::{MergeMethod, MergeRule, SeqFt, TaskWeight, TaskWeightName, between};
@@ -13,7 +9,7 @@ use lm::Decoder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use common::*;
+use crate::common::*;
 
 const TIES: MergeRule = MergeRule::Ties {
     density: 0.3,

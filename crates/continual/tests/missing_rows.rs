@@ -1,9 +1,5 @@
 //! Rows that are not there, where a number would be made of them.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::data::dataset::{Dataset, InMemDataset};
 use burn::tensor::Device;
 use continual::methods::SeqFt;
@@ -11,7 +7,7 @@ use continual::trainer::{TaskTraining, TrainConfig, Training, ValidationConfig, 
 use continual::{ContinualError, EvaluationSet, Sequence};
 use lm::Example;
 
-use common::*;
+use crate::common::*;
 
 #[test]
 fn validation_rows_without_an_answer_decide_nothing() {

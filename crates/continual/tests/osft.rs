@@ -1,9 +1,5 @@
 //! OSFT under the protocol: what it trains, measures and saves.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 
 use burn::module::Module;
@@ -16,7 +12,7 @@ use lm::{Decoder, ExportPrecision, HfFolder, MixedPrecision};
 use osft::{BasePrecision, Calibration, Form, Osft, OsftConfig, ShareRule, SplitSource};
 use serde_json::json;
 
-use common::*;
+use crate::common::*;
 
 /// Largest difference of a loss of the first task, in nats, when activations and products are rounded to bf16; 0.0044 is the
 /// largest one seen.

@@ -1,15 +1,11 @@
 //! OSFT together with the divergence from the model at the start of the task.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::module::Module;
 use continual::trainer::TrainConfig;
 use continual::{Generation, Method, SampleSize, generated_rows};
 use lm::{Decoder, LanguageModel};
 
-use common::{WORDS, backends, built, config, model, run, weights};
+use crate::common::{WORDS, backends, built, config, model, run, weights};
 
 const OSFT: &str = r"targets = ['_proj\.weight$']
 protected_share = { energy = 0.8 }

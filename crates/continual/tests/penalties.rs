@@ -1,10 +1,6 @@
 //! Methods that pull the weights towards earlier ones: their gradients are those of their formulas, and what they know
 //! of earlier tasks goes on in another process.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
@@ -17,7 +13,7 @@ use lm::{Decoder, Example, LanguageModel};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use common::*;
+use crate::common::*;
 
 /// Runs `then` with the context of a task.
 fn at<T>(tasks: &[Task], index: usize, then: impl FnOnce(TaskContext<'_>) -> T) -> T {

@@ -1,9 +1,5 @@
 //! What is measured of the model beside its tasks: when, and that a run in pieces measures nothing twice.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::cell::RefCell;
 
 use burn::tensor::Device;
@@ -17,8 +13,8 @@ use continual::{
 use lm::Decoder;
 use serde_json::{Value, json};
 
-use common::stopping::Stopping;
-use common::*;
+use crate::common::stopping::Stopping;
+use crate::common::*;
 
 /// Finds the sum of all weights, and remembers when it was asked.
 #[derive(Default)]

@@ -1,9 +1,5 @@
 //! The protocol on a model of a few thousand parameters.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::sync::Arc;
 
 use burn::data::dataset::InMemDataset;
@@ -16,7 +12,7 @@ use continual::{
 };
 use lm::LanguageModel;
 
-use common::*;
+use crate::common::*;
 
 #[test]
 fn a_sequence_learns_its_tasks_and_measures_the_configured_scores() {

@@ -1,9 +1,5 @@
 //! The registry of methods: its entries match the methods, and every optimizer trains every method.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::tensor::Device;
 use continual::method::{CalibrationUse, OptimizerName};
 use continual::trainer::TrainConfig;
@@ -11,7 +7,7 @@ use continual::{ContinualError, MethodInputs, MethodRegistry, Protocol};
 use lm::Decoder;
 use toml::Table;
 
-use common::*;
+use crate::common::*;
 
 fn registry() -> MethodRegistry<Decoder> {
     MethodRegistry::builtin()

@@ -1,9 +1,5 @@
 //! A new adapter per task: IncLoRA, and the two factors that O-LoRA can keep apart.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::tensor::Device;
 use continual::checkpoint::Checkpoint;
 use continual::methods::{AdapterConfig, LoraConfig, LoraMethod, OrthogonalityOn, PerTaskValue};
@@ -14,8 +10,8 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use common::adapters::*;
-use common::*;
+use crate::common::adapters::*;
+use crate::common::*;
 
 fn settings(orthogonality: f64, size: f64, on: OrthogonalityOn, rank: usize) -> LoraConfig {
     LoraConfig {

@@ -1,9 +1,5 @@
 //! Experience replay: how many rows are kept, that none is drawn twice, and that they survive.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::sync::Arc;
 
 use burn::data::dataset::{Dataset, InMemDataset};
@@ -15,7 +11,7 @@ use continual::{Clock, ContinualError, Method, MethodRegistry, Task, TaskContext
 use lm::{Decoder, Example};
 use toml::Table;
 
-use common::*;
+use crate::common::*;
 
 /// Tasks whose rows all differ: row `r` of task `t` has the prompt `[t, r]`.
 fn numbered(sizes: &[usize]) -> Vec<Task> {

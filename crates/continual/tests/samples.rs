@@ -1,11 +1,6 @@
 //! Whether samples were large enough: what every report says about the rows of its sources.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-#[path = "../../lm/tests/common/mod.rs"]
-mod models;
-
+use crate::models::t5::{both, examples, model as t5};
 use burn::module::Module;
 use burn::tensor::Device;
 use continual::methods::OsftMethod;
@@ -14,7 +9,6 @@ use continual::{
     CalibrationData, LayerSample, Passes, SampleCheck, TaskDiagnostics, calibrate, check_sample,
 };
 use lm::{Decoder, Example, LanguageModel};
-use models::t5::{both, examples, model as t5};
 use osft::{
     Calibrator, Combine, ImportanceMeasure, MomentConfig, Osft, OsftConfig, Scaling, ShareRule,
     Shrinkage, SplitContext, SplitSource, TokenLength,
@@ -30,7 +24,7 @@ fn passes(batch: usize) -> Passes {
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use common::*;
+use crate::common::*;
 
 fn inputs(energy: f64) -> OsftConfig {
     OsftConfig::new()

@@ -1,10 +1,6 @@
 //! SeqSVD: an adapter of three factors that starts without effect, and the penalty that keeps the outer ones near
 //! orthonormal ones.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use continual::methods::{SeqSvdConfig, SeqSvdMethod};
@@ -14,8 +10,8 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use common::adapters::*;
-use common::*;
+use crate::common::adapters::*;
+use crate::common::*;
 
 fn config(adapter_rank: usize, orthogonality: f64) -> SeqSvdConfig {
     SeqSvdConfig {

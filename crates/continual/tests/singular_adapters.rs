@@ -1,9 +1,5 @@
 //! MiLoRA and PiSSA: the adapter starts as the smallest or largest singular triplets of the weight, the rest is frozen.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use burn::module::{LoraAdapter, Module};
 use continual::methods::{AdapterConfig, SingularLora, SingularStart};
 use continual::trainer::TrainConfig;
@@ -13,8 +9,8 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use common::adapters::*;
-use common::*;
+use crate::common::adapters::*;
+use crate::common::*;
 
 const STARTS: [SingularStart; 2] = [SingularStart::Smallest, SingularStart::Largest];
 

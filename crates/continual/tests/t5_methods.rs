@@ -1,13 +1,8 @@
 //! Every method beside OSFT that keeps something of earlier tasks also trains encoder-decoder models.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-#[path = "../../lm/tests/common/mod.rs"]
-mod models;
-
 use std::sync::Arc;
 
+use crate::models::t5::{VOCABULARY, both, examples, model};
 use burn::data::dataset::InMemDataset;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -15,9 +10,8 @@ use continual::method::Vocabulary;
 use continual::trainer::TrainConfig;
 use continual::{Event, MethodInputs, MethodRegistry, Scoring, Sequence, SequenceConfig, Task};
 use lm::{Example, T5};
-use models::t5::{VOCABULARY, both, examples, model};
 
-use common::{config, tasks, tokenizer, weights};
+use crate::common::{config, tasks, tokenizer, weights};
 
 /// Two tasks of a few rows: the answers of the second are those of the first in reverse.
 fn two_tasks() -> Vec<Task> {

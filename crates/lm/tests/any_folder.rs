@@ -1,16 +1,12 @@
 //! Whatever the files of a model folder hold, the folder is read or refused: never a panic, and never memory that a
 //! damaged file asks for.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 
+use crate::common::families::families;
+use crate::common::{configs, folder, model};
 use burn::tensor::Device;
-use common::families::families;
-use common::{configs, folder, model};
 use lm::{Decoder, HfFolder, Pretrained};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

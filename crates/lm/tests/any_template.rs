@@ -1,7 +1,5 @@
 //! Whatever a chat template says, it is compiled or refused, and rendered or refused: never a panic, and always to an end.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 
 use chrono::NaiveDate;

@@ -1,14 +1,11 @@
 //! The backward pass in pieces gives the gradients of the loss as a whole.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common;
+use crate::common::families::families;
+use crate::common::{backends, configs, rows, values};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{DType, Device, Tensor};
-use common::families::families;
-use common::{backends, configs, rows, values};
 use lm::{Backpropagation, Example, LanguageModel, MixedPrecision, Unmapped};
 use serde_json::json;
 

@@ -1,12 +1,8 @@
 //! What is learned of a conversation, whatever a template puts around its turns.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::path::Path;
 
-use common::cases::{Folder, llama, tokenizer};
+use crate::common::cases::{Folder, llama, tokenizer};
 use lm::chat::{ChatTemplate, Conversation, Mask};
 use serde_json::{Map, Value, json};
 

@@ -1,12 +1,8 @@
 //! Continuations of one prompt that is read once have the losses of whole texts.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::families::families;
-use common::naive::Naive;
-use common::{backends, configs, model, rows, t5, values};
+use crate::common::families::families;
+use crate::common::naive::Naive;
+use crate::common::{backends, configs, model, rows, t5, values};
 use lm::{Example, GenerationOptions, LanguageModel};
 
 /// Longer than the windows of the configurations, so that rows see it in part.

@@ -1,10 +1,6 @@
 //! The tokens that end an answer or a generated text, and tokens that the model has no embedding for.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::cases::{
+use crate::common::cases::{
     Folder, RELATIVE, close, llama, rows, t5, t5_tokenizer, tokenizer, tokenizer_with, with,
 };
 use lm::LmError;

@@ -1,14 +1,11 @@
 //! What holds for every family that the decoder serves: layers, adapters, exports, what a pass stores.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common;
 use std::path::Path;
 
+use crate::common::families::families;
+use crate::common::{configs, folder, model, rows, values};
 use burn::tensor::{Device, TensorData};
-use common::families::families;
-use common::{configs, folder, model, rows, values};
 use lm::{Adapter, AdapterLayer, Decoder, HfFolder, Model, Pretrained, linear_layer_paths};
 use serde_json::{Value, json};
 

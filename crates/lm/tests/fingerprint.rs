@@ -1,14 +1,10 @@
 //! Fingerprints: a changed folder is another model.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 
+use crate::common::{configs, folder, model};
 use burn::tensor::Device;
-use common::{configs, folder, model};
 use lm::{FolderFingerprint, HfFolder};
 use serde_json::{Value, json};
 

@@ -1,15 +1,11 @@
 //! Reading and writing folders: in one file, in shards, in half precision, and broken ones.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::common::cases::{read, write};
+use crate::common::{configs, folder, model, rows, values};
 use burn::tensor::Device;
-use common::cases::{read, write};
-use common::{configs, folder, model, rows, values};
 use lm::{Conversation, Decoder, ExportPrecision, HfFolder, LmError};
 use serde_json::{Value, json};
 

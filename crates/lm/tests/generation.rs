@@ -1,11 +1,7 @@
 //! Generation and loss do not depend on how rows are batched.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::families::families;
-use common::{backends, configs, model, rows, values};
+use crate::common::families::families;
+use crate::common::{backends, configs, model, rows, values};
 use lm::{Decoding, Example, GenerationOptions, LanguageModel};
 
 #[test]

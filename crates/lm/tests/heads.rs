@@ -1,10 +1,6 @@
 //! Output heads and embeddings as other tools store them. The expected losses are those of transformers 5.24.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::cases::{
+use crate::common::cases::{
     Folder, RELATIVE, case_file, close, llama, read, rows, t5, t5_tokenizer, tokenizer, with, write,
 };
 use lm::{ExportPrecision, HfFolder, LmError, Model};

@@ -1,11 +1,7 @@
 //! Logits compared with a plain f64 implementation that reads the exported file.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::naive::Naive;
-use common::{backends, configs, model, rows, values};
+use crate::common::naive::Naive;
+use crate::common::{backends, configs, model, rows, values};
 
 #[test]
 fn logits_equal_a_plain_f64_implementation() {

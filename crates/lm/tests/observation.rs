@@ -1,15 +1,11 @@
 //! Observers see every layer and real tokens only, however rows are batched.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common::families::families;
+use crate::common::{backends, configs, model, rows};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use common::families::families;
-use common::{backends, configs, model, rows};
 use lm::{Decoder, Example, LanguageModel, Observer};
 
 /// For each layer: number of tokens, `xᵀ x` and the sum of the outputs.

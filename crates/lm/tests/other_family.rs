@@ -1,25 +1,20 @@
 //! A custom family from outside the crate: one file (`toy`) and one line of a list.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-mod toy;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::cases::{Tensors, read, tokenizer_with, with, write};
+use crate::common::values;
+use crate::toy::Toy;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use common::cases::{Tensors, read, tokenizer_with, with, write};
-use common::values;
 use lm::{
     Backpropagation, Decoder, Example, ExportPrecision, Framing, GenerationOptions, HfFolder,
     LanguageModel, LmError, MixedPrecision, Model, Pretrained, T5, Unmapped, sizes_of,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use toy::Toy;
 
 lm::families! {
     /// The crate's families and a custom one.

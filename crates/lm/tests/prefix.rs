@@ -1,11 +1,8 @@
 //! A beginning that rows share, read once, changes no result.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::families::families;
-use common::{backends, configs, model, rows, values};
+use crate::common;
+use crate::common::families::families;
+use crate::common::{backends, configs, model, rows, values};
 use lm::{Example, GenerationOptions, LanguageModel};
 
 /// Longer than the windows of the configurations, so that rows see it in part.

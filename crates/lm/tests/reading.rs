@@ -1,14 +1,11 @@
 //! Unusual configurations and files: keys that the reference ignores, tensors that no model reads, files that
 //! are not model files. The expected losses are those of transformers 5.24.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common;
 use std::path::Path;
 
+use crate::common::cases::{Folder, RELATIVE, close, llama, long_rows, rows, tokenizer, with};
 use burn::tensor::Device;
-use common::cases::{Folder, RELATIVE, close, llama, long_rows, rows, tokenizer, with};
 use lm::{Decoder, LmError, Model, Pretrained};
 use safetensors::Dtype;
 use serde_json::{Value, json};

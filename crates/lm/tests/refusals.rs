@@ -1,13 +1,9 @@
 //! What each family refuses, by the name of the key: a value that asks for something else than the model computes.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::path::Path;
 
+use crate::common::families::families;
 use burn::tensor::Device;
-use common::families::families;
 use lm::{Decoder, LmError, Model, Pretrained};
 use serde_json::{Value, json};
 

@@ -1,7 +1,5 @@
 //! Published shapes of models.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 
 use burn::module::Module;

@@ -1,16 +1,12 @@
 //! T5 without reference numbers: padding, caches, observers, folders.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::common::t5::{VOCABULARY, both, config, examples, model};
+use crate::common::{backends, values};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor};
-use common::t5::{VOCABULARY, both, config, examples, model};
-use common::{backends, values};
 use lm::{
     Example, ExportPrecision, GenerationOptions, HfFolder, LanguageModel, LmError, Model, Observer,
     Pretrained, T5, T5Config,

@@ -1,7 +1,5 @@
 //! How rows are framed and cut.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 
 use lm::{Example, Framing, LmError, Lost, TextTokenizer};

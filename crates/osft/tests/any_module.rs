@@ -1,15 +1,11 @@
 //! Random modules through several splits: only trained values change.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::backends;
+use crate::common::drawn::{Drawn, Everything, Plan};
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, LionConfig, ModuleOptimizer, MuonConfig, RmsPropConfig, SgdConfig};
 use burn::tensor::{DType, Device};
-use common::backends;
-use common::drawn::{Drawn, Everything, Plan};
 use osft::{Form, Osft, OsftConfig, OsftError, Others, SplitContext};
 use proptest::prelude::*;
 

@@ -1,16 +1,12 @@
 //! The cache of splits on disk: found if nothing that they depend on has changed, otherwise made again.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::network::{Network, calibrated, energy, inputs};
+use crate::common::{Mlp, backends, trained, weights_of};
 use burn::optim::AdamWConfig;
 use burn::tensor::Device;
-use common::network::{Network, calibrated, energy, inputs};
-use common::{Mlp, backends, trained, weights_of};
 use osft::{
     BasePrecision, Form, Osft, OsftConfig, ShareRule, ShareSchedule, SplitCache, SplitContext,
     SplitSource,

@@ -1,15 +1,11 @@
 //! Measurements of the inputs, and the shares that the rules derive from them.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::backends;
+use crate::common::host::{host, tensor};
+use crate::common::network::{Network, WIDTH, calibrated, energy, inputs, linear, observed, split};
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use common::backends;
-use common::host::{host, tensor};
-use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, observed, split};
 use faer::Mat;
 use osft::{
     AdaptiveShare, Calibration, Calibrator, ImportanceMeasure, Osft, OsftConfig, OsftError,

@@ -1,16 +1,12 @@
 //! The `core` form compared with an f64 reference written from the equations.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::backends;
+use crate::common::host::{host, svd, tensor};
+use crate::common::noise;
 use burn::module::Param;
 use burn::nn::LinearConfig;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, TensorData};
-use common::backends;
-use common::host::{host, svd, tensor};
-use common::noise;
 use faer::{Mat, Scale};
 use osft::{Osft, OsftConfig, Side};
 

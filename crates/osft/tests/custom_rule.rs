@@ -1,10 +1,6 @@
 //! A custom share rule from outside the crate: typing, saving, loading, splitting and training.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Mlp, adamw, backends, host_leaks, trained, weights_of};
+use crate::common::{Mlp, adamw, backends, host_leaks, trained, weights_of};
 use osft::{
     LayerFacts, Osft, OsftConfig, OsftError, Rule, RuleKind, ShareRule, ShareRules, SplitCache,
     SplitContext,

@@ -1,12 +1,8 @@
 //! Sums that stay on the device over many passes are those of the host, to the rounding of f32.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::backends;
+use crate::common::network::{Network, WIDTH, inputs, observed, split};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use common::backends;
-use common::network::{Network, WIDTH, inputs, observed, split};
 use osft::{
     Calibration, Calibrator, ImportanceMeasure, MomentConfig, OsftConfig, ShareRule, Shrinkage,
     SplitSource, TokenLength,

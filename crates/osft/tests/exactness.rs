@@ -1,15 +1,11 @@
 //! The guarantees of the `core` form, on both CPU backends.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mlp, backends, batch, host_leaks, weights_of};
 use burn::module::Module;
 use burn::optim::{
     AdamWConfig, GradientsParams, ModuleOptimizer, MuonConfig, Optimizer, SgdConfig,
 };
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Mlp, backends, batch, host_leaks, weights_of};
 use osft::{Osft, OsftConfig};
 
 const STEPS: usize = 200;

@@ -1,18 +1,14 @@
 //! The guarantees of each form.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{FORMS, Mlp, adamw, backends, batch, host_leaks, noise, step, weights_of};
 use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{FORMS, Mlp, adamw, backends, batch, host_leaks, noise, step, weights_of};
 use osft::{Decay, Form, FreeFactors, Osft, OsftConfig, Others};
 use proptest::prelude::*;
 
-use common::host::{host, svd};
+use crate::common::host::{host, svd};
 
 fn linear(seed: u64, d_in: usize, d_out: usize, device: &Device) -> Linear {
     let mut linear = LinearConfig::new(d_in, d_out).with_bias(false).init(device);

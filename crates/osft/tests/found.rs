@@ -1,14 +1,10 @@
 //! A split used with other modules than the one that it was made from.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::drawn::Everything;
+use crate::common::{FORMS, Mlp, adamw, backends, step, weights_of};
 use burn::module::{Lora, Module};
 use burn::nn::LinearConfig;
 use burn::tensor::Device;
-use common::drawn::Everything;
-use common::{FORMS, Mlp, adamw, backends, step, weights_of};
 use osft::{FreeCore, Osft, OsftConfig, OsftError, ShareRule, SplitContext};
 
 #[test]

@@ -1,14 +1,10 @@
 //! The energy of inputs in the free directions of a split, against f64.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::host::{host, svd};
+use crate::common::network::{Network, WIDTH, calibrated, energy, inputs, observed, split};
+use crate::common::{backends, noise};
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::host::{host, svd};
-use common::network::{Network, WIDTH, calibrated, energy, inputs, observed, split};
-use common::{backends, noise};
 use faer::Mat;
 use osft::{
     Calibrator, FreeEnergy, MomentConfig, Osft, OsftConfig, OsftError, Scaling, Side, TokenLength,

@@ -1,14 +1,10 @@
 //! Splits by the inputs and the gradients: which directions do not move, and what is saved of them.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::host::{host, svd};
+use crate::common::{Mlp, adamw, backends, batch, trained};
 use burn::module::ParamId;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use common::host::{host, svd};
-use common::{Mlp, adamw, backends, batch, trained};
 use faer::Mat;
 use osft::{
     Calibration, Calibrator, Form, Osft, OsftConfig, OsftError, ShareRule, SplitContext,

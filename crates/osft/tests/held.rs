@@ -1,12 +1,8 @@
 //! The numbers that a split stores, predicted from shapes and counted from its tensors.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::Mlp;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor};
-use common::Mlp;
 use osft::{BasePrecision, Form, Osft, OsftConfig, ShareRule, Side};
 
 #[test]

@@ -1,13 +1,9 @@
 //! Splits by the inputs: their bounds, and what is measured.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::host::{host, svd, tensor};
+use crate::common::network::{Network, WIDTH, calibrated, energy, inputs, split, train};
+use crate::common::{backends, noise};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::host::{host, svd, tensor};
-use common::network::{Network, WIDTH, calibrated, energy, inputs, split, train};
-use common::{backends, noise};
 use faer::Mat;
 use osft::{Calibration, Calibrator, Form, Osft, OsftConfig, SinceBase, SplitContext, SplitSource};
 

@@ -1,14 +1,10 @@
 //! A module with all kinds of parts is trained on a task, and only the trained weights change.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::drawn::{Drawn, Everything, Plan};
+use crate::common::{FORMS, adamw, backends};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::ModuleOptimizer;
-use common::drawn::{Drawn, Everything, Plan};
-use common::{FORMS, adamw, backends};
 use osft::{Osft, OsftConfig, OsftError};
 
 #[test]

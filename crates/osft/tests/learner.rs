@@ -1,18 +1,16 @@
 //! The example with Burn's own training loop does what it says.
 
-#![allow(clippy::unwrap_used)]
-
 use burn::train::renderer::{CliMetricsRenderer, MetricsRenderer};
 
 #[path = "../examples/learner.rs"]
 #[allow(dead_code)]
-mod learner;
+mod example;
 
 #[test]
 fn the_first_task_survives_training_by_burns_learner() {
     // Lines, also where the tests have a terminal.
     let lines = || -> Box<dyn MetricsRenderer> { Box::new(CliMetricsRenderer::new()) };
-    let [base, plain, protected] = learner::compared(lines).unwrap();
+    let [base, plain, protected] = example::compared(lines).unwrap();
     let (strokes, figures) = (|of: [f32; 2]| of[0], |of: [f32; 2]| of[1]);
     // Chance is 25 %. Both learn the figures; fine-tuning pays with half of the strokes.
     assert!(strokes(base) > 95.0 && figures(base) < 40.0, "{base:?}");

@@ -1,14 +1,11 @@
 //! The lifecycle of a module from `prepare` to `finish`.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common;
+use crate::common::drawn::{Drawn, Everything, Plan};
+use crate::common::{FORMS, Mlp, adamw, backends, step, trained, weights_of};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{DType, Device, Tensor};
-use common::drawn::{Drawn, Everything, Plan};
-use common::{FORMS, Mlp, adamw, backends, step, trained, weights_of};
 use osft::{Form, Osft, OsftConfig, OsftError, Others, ShareRule};
 
 #[test]

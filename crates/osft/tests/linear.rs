@@ -1,16 +1,12 @@
 //! `Osft::linear`: products and derivatives without a stored weight and without a gradient of the whole
 //! weight.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
+use crate::common::{Mlp, adamw, backends, batch, noise, weights_of};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData, activation::tanh};
-use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split};
-use common::{Mlp, adamw, backends, batch, noise, weights_of};
 use osft::{BasePrecision, Form, FreeCore, KeptInput, Osft, OsftConfig};
 use proptest::prelude::*;
 

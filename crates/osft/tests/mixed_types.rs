@@ -1,13 +1,9 @@
 //! Modules, splits and inputs of different number types, and quantized ones.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::drawn::{Drawn, Everything, leaked, plan, trained};
+use crate::common::{FORMS, Mlp, backends};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor};
-use common::drawn::{Drawn, Everything, leaked, plan, trained};
-use common::{FORMS, Mlp, backends};
 use osft::{BasePrecision, Decay, Form, FreeCore, Osft, OsftConfig, OsftError, SplitContext};
 
 #[test]

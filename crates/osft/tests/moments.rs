@@ -1,14 +1,10 @@
 //! Moments without first tokens, of tokens of one length, and with a shrunk spectrum.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::backends;
+use crate::common::host::{host, svd, tensor};
+use crate::common::network::{Network, WIDTH, energy, inputs, observed, split, train};
+use crate::common::sinks::{calibrated, chosen, mean_of_first, skipping, starts, with_sinks};
 use burn::tensor::Device;
-use common::backends;
-use common::host::{host, svd, tensor};
-use common::network::{Network, WIDTH, energy, inputs, observed, split, train};
-use common::sinks::{calibrated, chosen, mean_of_first, skipping, starts, with_sinks};
 use faer::Mat;
 use osft::{
     Calibration, Calibrator, Combine, MomentConfig, OsftConfig, Scaling, ShareRule, Shrinkage,

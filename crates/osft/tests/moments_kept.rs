@@ -1,12 +1,8 @@
 //! Moments that are not the plain sum: in files, and with splits that ask for others.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::network::{Network, energy, inputs, split};
+use crate::common::sinks::{calibrated, skipping, with_sinks};
 use burn::tensor::Device;
-use common::network::{Network, energy, inputs, split};
-use common::sinks::{calibrated, skipping, with_sinks};
 use osft::{
     Calibration, Calibrator, MomentConfig, Osft, OsftError, Shrinkage, SplitContext, TokenLength,
 };

@@ -1,14 +1,10 @@
 //! Modules in f64, f16 and bf16: splitting, training, saving and measuring.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::drawn::{Drawn, Everything, leaked, plan, trained};
+use crate::common::{FORMS, backends, noise};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use common::drawn::{Drawn, Everything, leaked, plan, trained};
-use common::{FORMS, backends, noise};
 use osft::{
     Calibrator, Decay, Form, FreeCore, HeldNumbers, Osft, OsftConfig, Others, ShareRule,
     SplitContext, SplitSource,

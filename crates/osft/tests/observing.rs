@@ -1,15 +1,11 @@
 //! Errors of a calibrator, and layers that a bound since the base must not omit.
 
-#![allow(clippy::unwrap_used)]
+use crate::common::backends;
 
-mod common;
-
-use common::backends;
-
+use crate::common::network::{Network, calibrated, inputs, observed};
 use burn::module::ParamId;
 use burn::nn::{LinearConfig, LinearLayout};
 use burn::tensor::{Device, Tensor};
-use common::network::{Network, calibrated, inputs, observed};
 use osft::{Calibrator, ImportanceMeasure, OsftError, Targets};
 
 type Observed = (Tensor<2>, Vec<(ParamId, Tensor<2>)>);

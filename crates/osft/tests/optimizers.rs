@@ -1,14 +1,10 @@
 //! The optimizer of a split: clipping, optimizers that it refuses, and parameters that it does not move.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mlp, backends, batch, step, weights_of};
 use burn::module::Module;
 use burn::optim::grad_clipping::GradientClipping;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, MuonConfig, SgdConfig};
 use burn::tensor::Tensor;
-use common::{Mlp, backends, batch, step, weights_of};
 use osft::{Form, FreeCore, Osft, OsftConfig, OsftError, Others};
 
 fn norm(tensor: Tensor<2>) -> f64 {

@@ -1,15 +1,11 @@
 //! A split works after its module became part of another one or moved to another device.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::drawn::Everything;
+use crate::common::{FORMS, Mlp, adamw, backends, step};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use common::drawn::Everything;
-use common::{FORMS, Mlp, adamw, backends, step};
 use osft::{Decay, Osft, OsftConfig, OsftError, Others, SplitContext};
 
 #[derive(Module, Debug)]

@@ -1,15 +1,11 @@
 //! A bound on how far training moves the outputs of a layer: kept in every form that has one, and without effect where it
 //! is not reached.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::host::host;
+use crate::common::network::{Network, WIDTH, calibrated, inputs, observed, split};
+use crate::common::{adamw, backends, noise};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::host::host;
-use common::network::{Network, WIDTH, calibrated, inputs, observed, split};
-use common::{adamw, backends, noise};
 use osft::{
     Calibrator, Decay, Form, Osft, OsftConfig, OsftError, Scaling, ShareRule, SplitContext,
     SplitSource,

@@ -1,12 +1,8 @@
 //! Weights stored in bf16: the leak of the f32 sum, the rounding error, and the memory.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mlp, adamw, backends, host_leaks, trained, weights_of};
 use burn::module::Module;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use common::{Mlp, adamw, backends, host_leaks, trained, weights_of};
 use osft::{BasePrecision, Form, Osft, OsftConfig, OsftError, SplitCache, SplitContext};
 
 fn in_bf16(form: Form) -> OsftConfig {

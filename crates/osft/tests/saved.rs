@@ -1,11 +1,7 @@
 //! Files of this version and of older ones: loaded, or refused if they were changed.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mlp, adamw, backends, batch, trained, weights_of};
 use burn::tensor::Device;
-use common::{Mlp, adamw, backends, batch, trained, weights_of};
 use osft::{
     BasePrecision, Calibration, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError,
     SplitCache, SplitContext,

@@ -1,14 +1,11 @@
 //! Scaled input directions: what the optimizer can reach, what bounds it, what is saved and refused.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common;
+use crate::common::host::host;
+use crate::common::network::{Network, WIDTH, calibrated, energy, inputs, split, train};
+use crate::common::{adamw, backends, noise};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::host::host;
-use common::network::{Network, WIDTH, calibrated, energy, inputs, split, train};
-use common::{adamw, backends, noise};
 use faer::Mat;
 use osft::{
     Combine, Decay, Form, Osft, OsftConfig, OsftError, Scaling, ShareRule, Side, SplitContext,

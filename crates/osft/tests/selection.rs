@@ -1,14 +1,10 @@
 //! Which weights are split, which are left out, and which parameters require gradients.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::drawn::{Drawn, Everything, Plan};
+use crate::common::{Mlp, backends};
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use common::drawn::{Drawn, Everything, Plan};
-use common::{Mlp, backends};
 use osft::{Osft, OsftConfig, OsftError, Others, ShareRule, SplitContext, Targets};
 
 #[test]

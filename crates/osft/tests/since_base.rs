@@ -1,14 +1,11 @@
 //! The change over a sequence of tasks since the base, and layers that its bound must not omit.
 
-#![allow(clippy::unwrap_used)]
+use crate::common;
+use crate::common::backends;
 
-mod common;
-
-use common::backends;
-
+use crate::common::network::{Network, calibrated, energy, inputs, observed, split, train};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::network::{Network, calibrated, energy, inputs, observed, split, train};
 use osft::{
     Calibrator, Form, ImportanceMeasure, LayerChange, Osft, OsftConfig, OsftError, ShareRule,
     SinceBase, Targets,

@@ -1,14 +1,10 @@
 //! Sketches of the inputs: what they measure, and how they report what they miss.
 
-#![allow(clippy::unwrap_used)]
+use crate::common::backends;
 
-mod common;
-
-use common::backends;
-
+use crate::common::network::{Network, calibrated, energy, inputs, observed};
 use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::network::{Network, calibrated, energy, inputs, observed};
 use osft::{Calibrator, Osft, OsftConfig, ShareRule, SplitContext, SplitSource, Targets};
 
 #[test]

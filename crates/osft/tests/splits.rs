@@ -1,13 +1,9 @@
 //! Splits of degenerate weights, errors, and the algebra of a constraint.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mlp, backends, noise};
 use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use common::{Mlp, backends, noise};
 use osft::{Form, Osft, OsftConfig, OsftError, ShareRule};
 use proptest::prelude::*;
 

@@ -1,14 +1,10 @@
 //! Saved splits and calibrations: another run takes the same next step, or gets an error that says why it
 //! cannot.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{FORMS, Mlp, backends, batch, step, weights_of};
 use burn::module::Module;
 use burn::optim::AdamWConfig;
 use burn::tensor::{Device, Tensor};
-use common::{FORMS, Mlp, backends, batch, step, weights_of};
 use osft::{
     Calibration, Calibrator, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
     SplitContext, SplitSource,

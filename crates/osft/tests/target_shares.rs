@@ -1,12 +1,8 @@
 //! Shares and numbers of directions for some of the targets.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::network::{Network, calibrated, energy, inputs, observed};
+use crate::common::{Mlp, adamw, backends, trained};
 use burn::tensor::Device;
-use common::network::{Network, calibrated, energy, inputs, observed};
-use common::{Mlp, adamw, backends, trained};
 use osft::{
     AdaptiveShare, Calibrator, Form, ImportanceMeasure, Osft, OsftConfig, OsftError, ShareRule,
     SplitContext, SplitSource,

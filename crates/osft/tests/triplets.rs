@@ -1,12 +1,8 @@
 //! Singular triplets of a module's weights: the largest and the smallest together are the weight.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Mlp, backends};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
-use common::{Mlp, backends};
 use osft::{OsftError, SingularTriplets, Targets, WhichTriplets};
 
 /// `input · diag(values) · outputᵀ`

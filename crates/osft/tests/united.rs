@@ -1,15 +1,11 @@
 //! The union of what several sources need: against the published algorithm, trained, saved, refused.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::host::{host, tensor};
+use crate::common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split, train};
+use crate::common::{adamw, noise};
 use burn::nn::Linear;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::host::{host, tensor};
-use common::network::{Network, WIDTH, calibrated, energy, inputs, linear, split, train};
-use common::{adamw, noise};
 use faer::Mat;
 use osft::{
     Calibration, Calibrator, Combine, GrowingEnergy, Osft, OsftConfig, OsftError, Scaling,

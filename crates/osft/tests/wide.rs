@@ -1,7 +1,5 @@
 //! Moments of wide inputs: stored in half the numbers of a full matrix, and in f32 where the inputs were.
 
-#![allow(clippy::unwrap_used)]
-
 use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};

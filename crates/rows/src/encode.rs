@@ -197,14 +197,8 @@ impl Encoder<'_> {
             let reason = "the tokenizer finds no token in its prompt";
             return Err(RowsError::row(&row.place, reason));
         }
-        let Limits {
-            max_length,
-            max_new_tokens,
-            ..
-        } = self.limits;
-        let (tokens, lost) = self
-            .tokenizer
-            .fit_question(&tokens, max_length, max_new_tokens);
+        let (most, new) = (self.limits.max_length, self.limits.max_new_tokens);
+        let (tokens, lost) = self.tokenizer.fit_question(&tokens, most, new);
         Ok(Some(Question {
             prompt,
             tokens,

@@ -270,6 +270,32 @@ fn the_map_shows_every_module() {
     }
 }
 
+/// A file that no list names would not run, and nothing would say so.
+#[test]
+fn every_file_of_tests_is_in_the_program_of_its_crate() {
+    let mut programs = 0;
+    for folder in crates().values().map(|path| path.join("tests")) {
+        let Ok(list) = fs::read_to_string(folder.join("main.rs")) else {
+            continue;
+        };
+        programs += 1;
+        let entries = fs::read_dir(&folder).unwrap();
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let is_file = path.extension().is_some_and(|ending| ending == "rs");
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if name != "main" && (is_file || path.join("mod.rs").is_file()) {
+                let module = format!("mod {name};");
+                assert!(
+                    list.lines().any(|line| line == module),
+                    "{} is in no program: {module}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert_eq!(programs, 3);
+}
+
 #[test]
 fn a_circle_is_found() {
     let of = |pairs: &[(&str, &str)]| {

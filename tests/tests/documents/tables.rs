@@ -259,6 +259,6 @@ fn bounds_and_counts_are_those_of_the_tests() {
         "kill it at twenty moments and stop every method between any two steps",
     );
     assert!(
-        read("crates/continual/tests/resume/main.rs").contains("for pauses in [(1, 1), (2, 1), ")
+        read("crates/continual/tests/resume/mod.rs").contains("for pauses in [(1, 1), (2, 1), ")
     );
 }

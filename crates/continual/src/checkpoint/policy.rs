@@ -20,7 +20,9 @@ pub enum Pause {
 
 /// Decides when to save a run, and saves it so that another process can resume it.
 pub trait CheckpointPolicy {
-    /// Whether to save the run at this point. A run that is about to stop is saved in any case.
+    /// Whether to save the run at this point. A run that is about to stop is saved in any case, unless it stops while it
+    /// answers questions: it then goes on from what was saved last, so that a policy should be due at [`Pause::Learned`] and
+    /// [`Pause::Scored`].
     fn due(&mut self, pause: Pause) -> bool;
 
     /// Saves a checkpoint from the sequence's state and its parts.

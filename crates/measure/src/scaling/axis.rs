@@ -94,13 +94,12 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
         }
         all.extend(series.into_iter().map(|(_, series)| (place, series)));
     }
-    let mut all = told_apart(all);
-    for series in &mut all {
+    for (_, series) in &mut all {
         series.points.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
         series.points.dedup_by(|(a, ..), (b, ..)| a == b);
     }
-    all.retain(|series| series.points.len() >= 3);
-    all
+    all.retain(|(_, series)| series.points.len() >= 3);
+    told_apart(all)
 }
 
 /// The series, of which those of one name get the number of their measurement, from 1.

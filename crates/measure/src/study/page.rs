@@ -1,10 +1,11 @@
 //! The report of a study: a table of all variants, and pictures of retention against learning
 //! accuracy.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use continual::metrics;
 
 use report::page::{
@@ -46,7 +47,6 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     // The folder may hold seeds of another plan.
     let all = summaries.iter();
     let summaries: Vec<Summary> = all.filter_map(|own| own.over(&plan.seeds)).collect();
-    check_scored(&results, &plan)?;
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut shown = vec![false; summaries.len()];
     let mut diverged_here = Vec::new();
@@ -89,8 +89,10 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     let shown = groups.iter().flat_map(Group::scored);
     let meanings = meanings(shown);
     // Where the rows have changed, the groups have names of their own.
-    if groups.len() == plan.variants.len() {
-        writeln!(page, "Scores are of the {} rows.\n", plan.rows.name())?;
+    if groups.len() == plan.variants.len()
+        && let Some(split) = scored_split(&of_plan, &plan)
+    {
+        writeln!(page, "Scores are of the {split} rows.\n")?;
     }
     writeln!(page, "{}\n\n{LEGEND}{meanings}\n", table(&groups, true))?;
     if let Some(section) = likelihood_section(&of_plan) {
@@ -130,20 +132,16 @@ pub fn report(registries: &Registries, plan: &Path, set: &[String], out: &Path) 
     Ok(())
 }
 
-/// Checks that the scored rows are those that the plan names, where results say which they are.
-///
-/// # Errors
-///
-/// If a result is of the other split: the plan was changed after its run.
-fn check_scored(results: &[RunResult], plan: &Plan) -> Result<()> {
-    let planned = plan.rows.name();
-    let mut scored = results.iter().map(|run| run.scored.as_str());
-    match scored.find(|split| !split.is_empty() && *split != planned) {
-        None => Ok(()),
-        Some(found) => bail!(
-            "the plan scores {planned} rows, and the folder has scores of {found} rows: set rows = {found:?}, or take \
-             another folder"
-        ),
+/// The rows that were scored, in words: those that the results name, or the plan's where none of them does; `None` if they
+/// name several.
+fn scored_split<'a>(shown: &'a [Summary], plan: &'a Plan) -> Option<&'a str> {
+    let runs = shown.iter().flat_map(|summary| &summary.runs);
+    let named: BTreeSet<&str> = runs.map(|run| run.scored.as_str()).collect();
+    let mut named = named.into_iter().filter(|split| !split.is_empty());
+    match (named.next(), named.next()) {
+        (None, _) => Some(plan.rows.name()),
+        (Some(split), None) => Some(split),
+        _ => None,
     }
 }
 
