@@ -233,6 +233,12 @@ fn label_scores_that_measure_nothing_are_refused() {
         "{error}"
     );
     assert!(!folder.path().join("run").exists());
+    let limited = ["validate", "--order", "sums", "--limit-per-class", "5"];
+    let error = fail(folder.path(), &limited);
+    assert!(
+        error.contains("limit_per_class would have no effect: no task of order sums"),
+        "{error}"
+    );
     let error = fail(folder.path(), &["trace", "--label-scores", "all"]);
     assert!(error.contains("beside"), "{error}");
     let set = ["trace", "--set", "label_scores='all'", "--out", "run"];

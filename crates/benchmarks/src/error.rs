@@ -147,6 +147,14 @@ pub enum BenchmarkError {
         /// The names that have a folder.
         known: String,
     },
+    /// A recipe asks for no row of a split.
+    #[error("task {task:?}: the recipe asks for 0 {split} rows; every split needs at least 1")]
+    NoRowsWanted {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+    },
     /// A task has fewer rows than a recipe asks for.
     #[error(
         "task {task:?} has {found} {split} rows with at most {max_tokens} tokens ({all} in all), and {wanted} are \

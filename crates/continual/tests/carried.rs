@@ -20,6 +20,7 @@ fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
         seed: 4,
         vocabulary: Some(Vocabulary {
             size: WORDS.len(),
+            embeddings: WORDS.len(),
             ends: &[0],
         }),
         ..MethodInputs::default()

@@ -196,6 +196,7 @@ fn generated(strength: f64, rows_per_step: usize, seed: u64) -> LwfGenerated<Dec
     };
     let vocabulary = Vocabulary {
         size: WORDS.len(),
+        embeddings: WORDS.len(),
         ends: &[0],
     };
     LwfGenerated::new(settings, Some(vocabulary), seed).unwrap()

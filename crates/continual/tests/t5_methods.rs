@@ -54,6 +54,7 @@ fn methods_beside_osft_train_encoder_decoder_models() {
                 seed: 1,
                 vocabulary: Some(Vocabulary {
                     size: VOCABULARY as usize,
+                    embeddings: VOCABULARY as usize,
                     ends: &[1],
                 }),
                 ..MethodInputs::default()

@@ -1,7 +1,7 @@
 //! Scores as a table.
 
 use anyhow::{Context, Result};
-use general::{Bootstrap, Comparison, Score, Unit};
+use general::{Bootstrap, Comparison, GeneralError, Score, Unit};
 use report::page::{empty_table, with_numbers};
 
 use crate::course::Course;
@@ -14,11 +14,12 @@ of a suite. Change: after − before on the same rows, with its interval; better
 sign test, which is McNemar's for answers that are right or wrong. Numbers of different protocols cannot be compared: \
 `trace` writes the prompts of OpenCompass, by which TRACE was measured, `lm-eval` those of EleutherAI's harness.";
 
-/// A table with one row per suite and measure; beside each score that of `before`, if there is one.
+/// A table with one row per suite and measure; beside each score that of `before`, if there is one. Below it, why the
+/// scores of a suite before and after are no pair, if they are none.
 ///
 /// # Errors
 ///
-/// If the scores of a suite before and after are no pair.
+/// If an interval cannot be computed.
 pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Result<String> {
     let bootstrap = Bootstrap::default();
     let mut table = empty_table(markdown);
@@ -29,10 +30,19 @@ pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Resu
         false => [plain.as_slice(), &compared].concat(),
     };
     table.set_header(columns.into_iter().chain(["seconds".to_string()]));
+    let mut notes = String::new();
     for (at, evaluated) in scores.iter().enumerate() {
         let score = &evaluated.score;
         let comparisons = match before.get(at) {
-            Some(before) => Score::compare(&before.score, score, &bootstrap)?,
+            Some(before) => match Score::compare(&before.score, score, &bootstrap) {
+                Ok(comparisons) => comparisons,
+                // Two models may divide a text into other tokens; the other suites are still compared.
+                Err(error @ GeneralError::NotAPair { .. }) => {
+                    notes.push_str(&format!("\n\n{}: {error}.", score.suite));
+                    Vec::new()
+                }
+                Err(error) => return Err(error.into()),
+            },
             None => Vec::new(),
         };
         for (index, measure) in score.measures.iter().enumerate() {
@@ -52,8 +62,14 @@ pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Resu
                     shown(interval.high)
                 ),
             ];
-            if let Some(comparison) = comparisons.get(index) {
-                cells.extend(compared_cells(comparison));
+            match (comparisons.get(index), before.get(at)) {
+                (Some(comparison), _) => cells.extend(compared_cells(comparison)),
+                (None, Some(before)) => {
+                    let own = before.score.measures.get(index);
+                    cells.push(own.map_or("–".to_string(), |own| shown(own.mean)));
+                    cells.extend(["–"; 3].map(str::to_string));
+                }
+                (None, None) => {}
             }
             let seconds = match index {
                 0 => format!("{:.0}", evaluated.seconds),
@@ -63,7 +79,7 @@ pub fn table(scores: &[Evaluated], before: &[Evaluated], markdown: bool) -> Resu
             table.add_row(cells);
         }
     }
-    Ok(with_numbers(table))
+    Ok(with_numbers(table) + &notes)
 }
 
 /// A section of a report: every score after training beside that before.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use general::{OwnSettings, Protocol, Request, Suite, Suites, open_own, open_texts};
+use general::{OwnSettings, Protocol, Suite, Suites, open_own, open_texts};
 use lm::{LanguageModel, TextTokenizer};
 
 use crate::answer::Limits;
@@ -89,13 +89,9 @@ impl SuiteNames<'_> {
         let mut suites = Vec::new();
         for kind in builtin.of(self.protocol) {
             let files = kind.files(self.protocol);
-            if !files.iter().all(|file| self.folder.join(file).exists()) {
-                continue;
-            }
-            let suite = kind.open(self.folder, self.protocol)?;
-            let generates = |request: &Request| matches!(request, Request::Generate { .. });
-            if !suite.rows().iter().any(|row| generates(&row.request)) {
-                suites.push(suite);
+            let are_there = files.iter().all(|file| self.folder.join(file).exists());
+            if are_there && !kind.generates() {
+                suites.push(kind.open(self.folder, self.protocol)?);
             }
         }
         if suites.is_empty() {

@@ -61,7 +61,6 @@ impl TaskReader {
     pub fn open(folder: &HfFolder, config: &RunConfig) -> Result<Self> {
         let rows = settings::rows(config)?;
         let tokenizer = folder.tokenizer()?;
-        let embeddings = folder.config()["vocab_size"].as_u64();
         Ok(Self {
             limits: Limits {
                 max_length: config.max_length,
@@ -70,7 +69,7 @@ impl TaskReader {
                     Framing::Continuation => rows.max_new_tokens.min(config.max_length / 2).max(1),
                     Framing::TextToText => rows.max_new_tokens.max(1),
                 },
-                embeddings: embeddings.map_or(tokenizer.vocabulary_size(), |n| n as usize),
+                embeddings: folder.embeddings().unwrap_or(tokenizer.vocabulary_size()),
             },
             template: folder.chat_template(day(&rows.today)?).map_err(Arc::new),
             tokenizer,

@@ -21,6 +21,11 @@ pub trait SuiteKind: Debug + Send + Sync {
     /// The files or folders that it reads, below the folder of data.
     fn files(&self, protocol: Protocol) -> &'static [&'static str];
 
+    /// Whether a model generates its answers, which takes longer than to choose or to read.
+    fn generates(&self) -> bool {
+        false
+    }
+
     /// Reads its rows and examples from the folder of data, and makes the prompts.
     ///
     /// # Errors

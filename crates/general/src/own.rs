@@ -4,6 +4,7 @@ use std::path::Path;
 
 use benchmarks::Score;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::choice::{most_likely, most_likely_per_character};
 use crate::error::GeneralError;
@@ -34,23 +35,16 @@ impl Default for OwnSettings {
 #[derive(Deserialize)]
 struct Row {
     prompt: String,
-    answer: Answer,
+    answer: Value,
     choices: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Text(String),
-    Index(usize),
 }
 
 /// Opens a file of JSON lines as a suite: `{"prompt", "answer"}` with a text as the answer, or
 /// `{"prompt", "choices", "answer"}` with the index of the right choice, from 0. All rows have
 /// the same form, and other keys are ignored.
 ///
-/// Texts are scored by exact match (but for case, punctuation and white space), F1 of words, and
-/// ROUGE-L; choices by their log-probability, as a whole and per character. Nothing is put between
+/// Texts are scored by exact match (but for case, punctuation and white space; numbers with their signs and points), F1 of
+/// words, and ROUGE-L; choices by their log-probability, as a whole and per character. Nothing is put between
 /// a prompt and its answer, so a choice that is a word of its own begins with a space.
 ///
 /// # Errors
@@ -85,7 +79,7 @@ pub fn open_own(path: &Path, settings: &OwnSettings) -> Result<Suite, GeneralErr
     let rules = Rules {
         name,
         protocol: None,
-        version: 1,
+        version: 2,
         mean: GroupMean::Rows,
         grading: match has_choices {
             true => Grading::Choice(&[
@@ -104,14 +98,14 @@ pub fn open_own(path: &Path, settings: &OwnSettings) -> Result<Suite, GeneralErr
 
 /// What a row asks, and its right answer; or what is wrong with it.
 fn question(row: Row, settings: &OwnSettings) -> Result<(Request, Expected), String> {
-    if row.prompt.is_empty() {
+    if row.prompt.trim().is_empty() {
         return Err("the prompt is empty".to_string());
     }
     let prompt = Prompt::alone(row.prompt);
     match (row.choices, row.answer) {
-        (None, Answer::Text(answer)) => {
+        (None, Value::String(answer)) => {
             // An empty answer would score 0 whatever the model says.
-            if answer.is_empty() {
+            if answer.trim().is_empty() {
                 return Err("the answer is empty".to_string());
             }
             let request = Request::Generate {
@@ -121,13 +115,16 @@ fn question(row: Row, settings: &OwnSettings) -> Result<(Request, Expected), Str
             };
             Ok((request, Expected::Texts(vec![answer])))
         }
-        (None, Answer::Index(_)) => {
-            Err("the answer is a number, but there are no choices: write it as a text".to_string())
-        }
-        (Some(_), Answer::Text(_)) => {
-            Err("the answer must be the index of a choice, from 0, not a text".to_string())
-        }
-        (Some(choices), Answer::Index(index)) => {
+        (None, answer) => Err(format!(
+            "the answer is {answer}, but there are no choices: write it as a text"
+        )),
+        (Some(choices), answer) => {
+            let Some(index) = answer.as_u64() else {
+                return Err(format!(
+                    "the answer must be the index of a choice, from 0, and is {answer}"
+                ));
+            };
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
             if choices.len() < 2 || choices.iter().any(|choice| choice.trim().is_empty()) {
                 return Err("expected at least two choices, none of them empty".to_string());
             }
@@ -155,8 +152,47 @@ fn best(row: &SuiteRow, score: impl Fn(&str) -> f64) -> f64 {
 
 fn exact_match(row: &SuiteRow, output: &str) -> f64 {
     best(row, |answer| {
-        Score::exact_match().row_score("", output, answer)
+        let is_words = answer.chars().any(char::is_alphanumeric);
+        let same = match is_words {
+            true => numbers(output) == numbers(answer),
+            // Of an operator, nothing would be left.
+            false => output.trim() == answer.trim(),
+        };
+        match (is_words, same) {
+            (_, false) => 0.0,
+            (false, true) => 100.0,
+            (true, true) => Score::exact_match().row_score("", output, answer),
+        }
     })
+}
+
+/// The numbers of a text with their signs and decimal points, which exact match ignores as punctuation: `-5` is not `5`,
+/// nor `3.5` `35`; `1,234` is `1234`.
+fn numbers(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut number = String::new();
+    let (mut before, mut second) = (' ', ' ');
+    for letter in text.chars().chain([' ']) {
+        // Within a word it is a hyphen.
+        let has_sign = before == '-' && !second.is_alphanumeric();
+        match letter {
+            '0'..='9' => {
+                if number.is_empty() && has_sign {
+                    number.push('-');
+                }
+                number.push(letter);
+            }
+            '.' if !number.is_empty() && !number.contains('.') => number.push(letter),
+            ',' if !number.is_empty() => {}
+            _ if !number.is_empty() => {
+                found.push(number.trim_end_matches('.').to_string());
+                number.clear();
+            }
+            _ => {}
+        }
+        (before, second) = (letter, before);
+    }
+    found
 }
 
 fn rouge(row: &SuiteRow, output: &str) -> f64 {
@@ -182,4 +218,57 @@ fn normalized(text: &str) -> Vec<String> {
     let is_article = |word: &&str| ["a", "an", "the"].contains(word);
     let words = words(&letters).filter(|word| !is_article(word));
     words.map(str::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(answer: &str) -> SuiteRow {
+        SuiteRow {
+            name: String::new(),
+            group: String::new(),
+            request: Request::Generate {
+                prompt: Prompt::alone("p".to_string()),
+                stop: Vec::new(),
+                max_new_tokens: 1,
+            },
+            expected: Expected::Texts(vec![answer.to_string()]),
+        }
+    }
+
+    #[test]
+    fn exact_match_ignores_punctuation_but_not_signs_points_and_operators() {
+        for (answer, output) in [
+            ("-5", "-5."),
+            ("3.5", " 3.5"),
+            ("1,234", "1234"),
+            ("The Cat", "the cat!"),
+            ("covid-19", "Covid19"),
+            ("<=", " <="),
+        ] {
+            assert!(
+                exact_match(&row(answer), output) == 100.0,
+                "{answer} {output}"
+            );
+        }
+        for (answer, output) in [
+            ("-5", "5"),
+            ("5", "-5"),
+            ("3.5", "35"),
+            ("<=", ">="),
+            ("<=", ""),
+        ] {
+            assert!(
+                exact_match(&row(answer), output) == 0.0,
+                "{answer} {output}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_are_found_with_their_signs_and_points() {
+        let expected = ["-5", "3.5", "1234", "19", "0.5", "2"];
+        assert_eq!(numbers("-5, 3.5 and 1,234; covid-19 (0.5). 2."), expected);
+    }
 }

@@ -146,7 +146,7 @@ impl Request {
         let unusable = |likelihood: &Likelihood| {
             let log = likelihood.log_probability;
             // A sum of logarithms of probabilities may round to slightly above 0.
-            let is_log = log.is_finite() && log <= 1e-3;
+            let is_log = log <= 1e-3;
             (!is_log || likelihood.tokens == 0).then(|| {
                 let expected = "a log-probability of at most 0 over at least one token";
                 let found = format!("{log} over {} tokens", likelihood.tokens);
@@ -177,6 +177,17 @@ impl Request {
 }
 
 impl Response {
+    /// A log-probability that is not finite, if there is one: the model's numbers have run over.
+    pub(crate) fn not_finite(&self) -> Option<f64> {
+        let likelihoods = match self {
+            Self::Text(_) => &[],
+            Self::Choices(found) => found.as_slice(),
+            Self::Loss(found) => std::slice::from_ref(found),
+        };
+        let logs = likelihoods.iter().map(|found| found.log_probability);
+        logs.into_iter().find(|log| !log.is_finite())
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",

@@ -102,14 +102,14 @@ impl Suite {
         let mut values = vec![Vec::with_capacity(responses.len()); names.len()];
         let mut rows = Vec::with_capacity(responses.len());
         for (row, response) in self.rows.iter().zip(responses) {
-            let (found, weight) = self.grade(row, response)?;
-            if let Some(value) = found.iter().find(|value| !value.is_finite()) {
+            if let Some(value) = response.not_finite() {
                 return Err(GeneralError::NotFinite {
                     suite: self.name().to_string(),
                     row: row.name.clone(),
-                    value: *value,
+                    value,
                 });
             }
+            let (found, weight) = self.grade(row, response)?;
             for (values, value) in values.iter_mut().zip(found) {
                 values.push(value);
             }

@@ -194,11 +194,19 @@ fn own_files() {
         ),
         (
             text.replace("\"a\"", "3"),
-            "own.jsonl, line 1: the answer is a number, but there are no choices: write it as a text",
+            "own.jsonl, line 1: the answer is 3, but there are no choices: write it as a text",
         ),
         (
             choice.replace(": 0", ": \"a\""),
-            "own.jsonl, line 1: the answer must be the index of a choice, from 0, not a text",
+            "own.jsonl, line 1: the answer must be the index of a choice, from 0, and is \"a\"",
+        ),
+        (
+            text.replace("\"a\"", "-2.5"),
+            "own.jsonl, line 1: the answer is -2.5, but there are no choices: write it as a text",
+        ),
+        (
+            choice.replace(": 0", ": -1"),
+            "own.jsonl, line 1: the answer must be the index of a choice, from 0, and is -1",
         ),
         (
             choice.replace(": 0", ": 2"),

@@ -31,7 +31,7 @@ pub struct Assembled {
 /// # Errors
 ///
 /// [`BenchmarkError::UnknownSource`], [`BenchmarkError::UnknownTask`], [`BenchmarkError::RepeatedTask`],
-/// [`BenchmarkError::TooFewRows`], the errors of [`Benchmarks::open`] and [`load_task`].
+/// [`BenchmarkError::TooFewRows`], [`BenchmarkError::NoRowsWanted`], the errors of [`Benchmarks::open`] and [`load_task`].
 pub fn assemble(
     recipe: &Recipe,
     sources: &BTreeMap<String, PathBuf>,
@@ -83,6 +83,12 @@ pub fn assemble(
                 ..row
             });
             let fitting: Vec<Row> = rows.filter(|row| fits(row)).collect();
+            if count == 0 {
+                return Err(BenchmarkError::NoRowsWanted {
+                    task: wanted.name.clone(),
+                    split: split.to_string(),
+                });
+            }
             if fitting.len() < count {
                 return Err(BenchmarkError::TooFewRows {
                     task: wanted.name.clone(),

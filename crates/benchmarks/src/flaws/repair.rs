@@ -55,11 +55,18 @@ pub fn repaired(mut rows: TaskRows) -> (TaskRows, Vec<String>) {
     if left == 0 && rows.train.len() >= 10 {
         rows.validation = rows.train.iter().skip(9).step_by(10).cloned().collect();
         let moved = prompts(&rows.validation);
+        let all = rows.train.len();
         rows.train.retain(|row| !moved.contains(&row.prompt));
+        let became = rows.validation.len();
         changes.push(format!(
-            "{} training rows became validation rows, since none was left",
-            rows.validation.len()
+            "{became} training rows became validation rows, since none was left"
         ));
+        let repeated = all - rows.train.len() - became;
+        if repeated > 0 {
+            changes.push(format!(
+                "left out {repeated} more of {all} training rows, whose prompts are among those"
+            ));
+        }
     }
     (rows, changes)
 }

@@ -27,8 +27,8 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DIR", default_value = "general")]
     pub data: PathBuf,
     /// Only the first rows of each group, such as a subject of MMLU.
-    #[arg(long, value_name = "ROWS")]
-    pub limit: Option<usize>,
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
     /// Longest answer to a row of your own in tokens.
     #[arg(long, value_name = "TOKENS", default_value_t = 256)]
     pub max_new_tokens: usize,

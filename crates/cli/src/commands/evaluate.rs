@@ -19,7 +19,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         names: &args.suite,
         protocol: args.protocol,
         folder: &args.data,
-        limit: args.limit,
+        limit: args.limit.map(|limit| limit as usize),
         max_new_tokens: args.max_new_tokens,
     };
     let suites = names.open()?;

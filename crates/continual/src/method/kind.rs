@@ -32,6 +32,8 @@ pub struct MethodInputs<'a> {
 pub struct Vocabulary<'a> {
     /// Number of tokens.
     pub size: usize,
+    /// Number of tokens that the model has embeddings for: it may also answer with one that its tokenizer does not know.
+    pub embeddings: usize,
     /// The stop tokens.
     pub ends: &'a [u32],
 }

@@ -210,6 +210,7 @@ pub fn built(name: &str, settings: &str) -> Box<dyn Method<Decoder>> {
         calibration: Some(&data),
         vocabulary: Some(Vocabulary {
             size: WORDS.len(),
+            embeddings: WORDS.len(),
             ends: &[0],
         }),
         ..MethodInputs::default()

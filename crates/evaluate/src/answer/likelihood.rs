@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use general::{Likelihood, Request, Response, Scope};
-use lm::{Framing, LanguageModel, TextTokenizer};
+use lm::{Framing, LanguageModel};
 
 use super::Asked;
 use super::batch::batches;
@@ -156,7 +156,6 @@ fn measure_answers<M: LanguageModel>(
     answered: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<()> {
     for &row in rows {
-        let encode = |tokenizer: &TextTokenizer, text: &str| tokenizer.encode(text, true);
         let (prompt, choices) = match &asked.rows[row].request {
             Request::Choose {
                 prompt,
@@ -169,8 +168,11 @@ fn measure_answers<M: LanguageModel>(
                 asked.rows[row].name
             ),
         };
-        let prompt = encode(asked.tokenizer, &prompt.text())?;
-        let choices = choices.iter().map(|choice| encode(asked.tokenizer, choice));
+        let prompt = asked.tokenizer.encode(&prompt.text(), true)?;
+        // Without the token that ends an answer, as the harness has it.
+        let choices = choices
+            .iter()
+            .map(|choice| asked.tokenizer.encode(choice, false));
         let choices = choices.collect::<Result<Vec<_>, _>>()?;
         let losses = asked.model.token_losses(&prompt, &choices);
         let likelihoods = losses.rows.iter().map(|row| Likelihood {

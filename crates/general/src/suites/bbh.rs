@@ -85,6 +85,10 @@ impl SuiteKind for Bbh {
         &Protocol::ALL
     }
 
+    fn generates(&self) -> bool {
+        true
+    }
+
     fn files(&self, _: Protocol) -> &'static [&'static str] {
         &[ROWS, EXAMPLES]
     }

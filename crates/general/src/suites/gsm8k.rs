@@ -62,6 +62,10 @@ impl SuiteKind for Gsm8k {
         &Protocol::ALL
     }
 
+    fn generates(&self) -> bool {
+        true
+    }
+
     fn files(&self, protocol: Protocol) -> &'static [&'static str] {
         match protocol {
             Protocol::Trace => &[ROWS, TURNS],

@@ -60,6 +60,10 @@ impl SuiteKind for TyDiQa {
         &[Protocol::Trace]
     }
 
+    fn generates(&self) -> bool {
+        true
+    }
+
     fn files(&self, _: Protocol) -> &'static [&'static str] {
         &[ROWS, FRAMES]
     }

@@ -82,6 +82,11 @@ impl HfFolder {
         &self.config
     }
 
+    /// Number of tokens that the model has embeddings for; `None` if its configuration does not say so.
+    pub fn embeddings(&self) -> Option<usize> {
+        usize::try_from(self.config["vocab_size"].as_u64()?).ok()
+    }
+
     /// How the model's family makes an example of a prompt and an answer.
     pub(crate) fn framing(&self) -> Framing {
         self.format()

@@ -91,7 +91,10 @@ pub fn run(registries: &Registries, args: &CurvatureRequest) -> Result<()> {
     let layers = targets.selected(&model)?;
     let mut rows = match &args.text {
         Some(path) => read_text(path, &tokenizer, SampleSize::Rows(args.rows), args.tokens)?,
-        None => generate(&model, &tokenizer, SampleSize::Rows(args.rows), args.tokens),
+        None => {
+            let vocabulary = (&tokenizer, source.embeddings());
+            generate(&model, vocabulary, SampleSize::Rows(args.rows), args.tokens)
+        }
     };
     rows.retain(|row| model.target_count(row) > 0);
     ensure!(

@@ -91,7 +91,7 @@ pub fn run(registries: &Registries, args: &InspectRequest) -> Result<()> {
         println!("model: {line}");
     }
     let model = loaded.model;
-    let (examples, probed) = texts(args, &model, &tokenizer)?;
+    let (examples, probed) = texts(args, &model, (&tokenizer, source.embeddings()))?;
     let measures_loss = args.probe || args.shares_by_loss.is_some();
     ensure!(
         !measures_loss || !probed.is_empty(),
@@ -194,12 +194,12 @@ fn split_config(registries: &Registries, args: &InspectRequest) -> Result<(OsftC
 fn texts(
     args: &InspectRequest,
     model: &Model,
-    tokenizer: &TextTokenizer,
+    vocabulary: (&TextTokenizer, Option<usize>),
 ) -> Result<(Vec<lm::Example>, Vec<lm::Example>)> {
     let (rows, tokens) = (SampleSize::Rows(args.rows), args.tokens);
     let all = match &args.text {
-        Some(path) => read_text(path, tokenizer, rows, tokens)?,
-        None => generate(model, tokenizer, rows, tokens),
+        Some(path) => read_text(path, vocabulary.0, rows, tokens)?,
+        None => generate(model, vocabulary, rows, tokens),
     };
     let mut parts = (Vec::new(), Vec::new());
     for (index, example) in all.into_iter().enumerate() {

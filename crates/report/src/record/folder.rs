@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{check_writable, flush_entry};
 
@@ -38,18 +38,26 @@ impl RunFolder {
     ///
     /// If the folder is not empty or cannot be created.
     pub fn create(out: Option<&Path>, name: &str) -> Result<Self> {
-        let path = match out {
-            Some(path) => path.to_path_buf(),
-            None => (1..)
-                .map(|n| Path::new(DEFAULT_PARENT).join(format!("{name}-{n}")))
-                .find(|path| !path.exists())
-                .context("no free name for the run's folder")?,
-        };
-        check_writable(&path)?;
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("cannot create the run's folder {}", path.display()))?;
-        check_empty(&path)?;
-        Ok(Self(path))
+        let cannot = |path: &Path| format!("cannot create the run's folder {}", path.display());
+        if let Some(path) = out {
+            check_writable(path)?;
+            std::fs::create_dir_all(path).with_context(|| cannot(path))?;
+            check_empty(path)?;
+            return Ok(Self(path.to_path_buf()));
+        }
+        let parent = Path::new(DEFAULT_PARENT);
+        check_writable(parent)?;
+        std::fs::create_dir_all(parent).with_context(|| cannot(parent))?;
+        for number in 1_u64.. {
+            let path = parent.join(format!("{name}-{number}"));
+            // Only one process makes it: another one takes the next number.
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).with_context(|| cannot(&path)),
+            }
+        }
+        bail!("no free name for the run's folder")
     }
 
     /// Opens a folder that may already contain results, and creates it if it does not exist.

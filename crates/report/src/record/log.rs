@@ -62,14 +62,15 @@ impl MetricsLog {
         file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
-    /// Writes pending entries.
+    /// Writes pending entries, to the disk: a checkpoint that is there counts on them.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
     pub fn flush(&mut self) -> Result<()> {
-        self.file
-            .flush()
+        let written = self.file.flush();
+        written
+            .and_then(|()| self.file.get_ref().sync_data())
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 

@@ -108,7 +108,8 @@ impl BaseModel {
             self.calibration = calibration::of_tasks(config);
             return Ok(());
         }
-        let data = calibration::data(config, &self.model, &self.tokenizer, orders)?;
+        let vocabulary = (&self.tokenizer, self.folder.embeddings());
+        let data = calibration::data(config, &self.model, vocabulary, orders)?;
         let (data, remark) = data.map_or((None, None), |(data, remark)| (Some(data), remark));
         self.calibration = data;
         self.warnings.extend(remark);

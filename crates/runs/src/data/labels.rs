@@ -103,18 +103,25 @@ pub fn remarks(
     Ok(remarks)
 }
 
-/// Refuses to score labels where no task has a list of them: nothing would be measured.
+/// Refuses settings of labels where no task has a list of them: nothing would be measured, or left out.
 ///
 /// # Errors
 ///
-/// If `label_scores` is set, and no task has labels.
+/// If `label_scores` or `limit_per_class` is set, and no task has labels.
 pub fn check_any(config: &RunConfig, tasks: &[Task]) -> Result<()> {
     let has_labels = |task: &Task| !task.evaluation.scorer.labels().is_empty();
-    ensure!(
-        config.label_scores.is_none() || tasks.iter().any(has_labels),
-        "label_scores would have no effect: no task of order {} has a list of labels; leave it out",
-        config.order
-    );
+    let has_any = tasks.iter().any(has_labels);
+    let settings = [
+        ("label_scores", !config.label_scores.is_none()),
+        ("limit_per_class", config.limit_per_class > 0),
+    ];
+    for (setting, is_set) in settings {
+        ensure!(
+            has_any || !is_set,
+            "{setting} would have no effect: no task of order {} has a list of labels; leave it out",
+            config.order
+        );
+    }
     Ok(())
 }
 

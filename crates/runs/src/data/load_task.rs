@@ -116,7 +116,9 @@ impl TaskLoader<'_> {
         Ok(LoadedTask {
             labels: match spec.format {
                 // Every prompt lists them.
-                Format::Labelled { .. } => Vec::new(),
+                Format::Labelled {
+                    ref instruction, ..
+                } if !instruction.is_empty() => Vec::new(),
                 _ => labels::beside_rows(&labels, read)?,
             },
             remarks,

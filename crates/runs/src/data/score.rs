@@ -21,8 +21,13 @@ impl Scorer for BenchmarkScore {
     }
 
     fn in_format(&self, answer: &str) -> Option<bool> {
-        // Read like an answer that must equal the expected one: its first line counts.
-        let equals = |label: &String| Score::accuracy().row_score("", answer, label) > 0.0;
+        // Read like an answer that must equal the expected one: as the task scores it or, where it does not ask for that,
+        // by its first line.
+        let equal = match self.score.name() {
+            "exact_match" => self.score.clone(),
+            _ => Score::accuracy(),
+        };
+        let equals = |label: &String| equal.row_score("", answer, label) > 0.0;
         (!self.labels.is_empty()).then(|| self.labels.iter().any(equals))
     }
 }

@@ -132,12 +132,15 @@ fn build(
     method: &str,
     seed: u64,
 ) -> Result<Box<dyn Method<Model>>> {
+    let known = base.tokenizer.vocabulary_size();
+    let embeddings = base.folder.embeddings().unwrap_or(known);
     let inputs = MethodInputs {
         seed,
         calibration: base.calibration.as_ref(),
         cache: config.split_cache.as_deref(),
         vocabulary: Some(Vocabulary {
-            size: base.tokenizer.vocabulary_size(),
+            size: known.min(embeddings),
+            embeddings,
             ends: base.tokenizer.stop_tokens(),
         }),
     };

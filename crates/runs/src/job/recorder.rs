@@ -189,7 +189,8 @@ impl CheckpointPolicy for RecorderPolicy<'_, '_> {
         if pause == Pause::Step {
             recorder.steps += 1;
             let by_steps = recorder.every_steps > 0 && recorder.steps >= recorder.every_steps;
-            return by_steps || recorder.saved.elapsed() >= recorder.every;
+            let by_time = !recorder.every.is_zero() && recorder.saved.elapsed() >= recorder.every;
+            return by_steps || by_time;
         }
         true
     }

@@ -31,7 +31,10 @@ pub fn contents(
     if continues_tasks && orders.len() > 1 {
         let of_all = tasks_of_all(&contents);
         for contents in &mut contents {
-            contents.calibration.clone_from(&of_all);
+            // An order that has all tasks is known by its own rows, also among others.
+            if tasks_of_all(std::slice::from_ref(contents)) != of_all {
+                contents.calibration.clone_from(&of_all);
+            }
         }
     }
     Ok(contents)

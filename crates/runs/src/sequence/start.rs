@@ -10,8 +10,8 @@ use toml::{Table, Value};
 use report::hash::shortened;
 use report::record::{Contents, Manifest, MetricsLog, RunFolder, RunResult};
 
-use super::SequenceRequest;
 use super::jobs::PlannedJob;
+use super::{MODELS, SequenceRequest};
 use crate::base::BaseModel;
 use crate::data::PreparedTasks;
 use crate::job::CHECKPOINTS;
@@ -230,6 +230,11 @@ impl StartedRun {
         );
         // Before any change: another process may use this folder.
         let log = MetricsLog::create(&RunFolder::reopen(path)?)?;
+        let models = path.join(MODELS);
+        if models.is_dir() {
+            // A model that was being exported.
+            RunFolder::take_up(&models)?;
+        }
         Ok((RunFolder::take_up(path)?, manifest, log))
     }
 

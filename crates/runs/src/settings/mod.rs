@@ -32,7 +32,8 @@ pub use overrides::Overrides;
 pub use parts::{
     CheckpointConfig, DecodingConfig, FlawsName, GeneralRows, RowsConfig, ScoringName, SuitesConfig,
 };
-pub use table::{differences, merge, merge_layer, pair_as_table, read_toml, seed_parser, value_at};
+pub use table::{differences, merge, pair_as_table, read_toml, seed_parser, value_at};
+use table::{give_way, merge_layer};
 
 use crate::backend::Backend;
 use crate::registries::Registries;
@@ -71,9 +72,10 @@ pub struct RunConfig {
     pub limit_per_class: usize,
     /// Maximum number of test rows per task; the first rows are used, and 0 takes all.
     pub limit_test: usize,
-    /// Epochs of every task; 0 uses the suite's numbers.
+    /// Epochs of every task; 0 uses the suite's numbers. A layer that sets them sets those of single tasks aside that
+    /// layers before it have.
     pub epochs: usize,
-    /// Epochs of single tasks by name; they override the suite's numbers.
+    /// Epochs of single tasks by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_epochs: BTreeMap<String, usize>,
     /// Settings of single orders, by the order's number.
@@ -182,14 +184,20 @@ impl RunConfig {
             parse(registries, alone).with_context(|| format!("in {}", path.display()))?;
             merge_layer(&mut table, file);
         }
+        // What an order has of its own among the pairs was typed beside the flags, and stays.
+        give_way(&mut table, &overrides.flags);
+        let mut typed_rate = false;
         for pair in overrides.set {
-            merge_layer(&mut table, translated(registries, pair_as_table(pair)?));
+            let pair = translated(registries, pair_as_table(pair)?);
+            typed_rate |= value_at(&pair, COMMON_RATE).is_some();
+            merge_layer(&mut table, pair);
         }
         let flags = overrides.flags_over(registries, &table);
-        merge_layer(&mut table, flags);
+        merge(&mut table, flags);
         let config = parse(registries, table)?;
         config.validate()?;
-        config.check_rate(fallback)?;
+        // Typed as it was, it would have no effect either.
+        config.check_rate(if typed_rate { f64::NAN } else { fallback })?;
         Ok(config)
     }
 
@@ -204,36 +212,12 @@ impl RunConfig {
         Ok(())
     }
 
-    /// These settings for one order, with the overrides of that order.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`resolve`](Self::resolve).
-    pub fn with_order(&self, order: &str) -> Result<Self> {
-        let alone = Self {
-            order: order.to_string(),
-            ..self.clone()
-        };
-        let Some(changes) = self.by_order.get(order) else {
-            return Ok(alone);
-        };
-        let mut table = Table::try_from(&alone)?;
-        merge(&mut table, changes.clone());
-        let config =
-            parse(&self.registries, table).with_context(|| format!("in by_order.{order}"))?;
-        config.validate()?;
-        config
-            .check_rate(self.train.learning_rate)
-            .with_context(|| format!("in by_order.{order}"))?;
-        Ok(config)
-    }
-
     /// Epochs of a task to which the suite gives `own` epochs.
     pub fn epochs_of(&self, task: &str, own: usize) -> usize {
-        match (self.epochs, self.task_epochs.get(task)) {
-            (0, Some(&epochs)) => epochs,
-            (0, None) => own,
-            (epochs, _) => epochs,
+        match (self.task_epochs.get(task), self.epochs) {
+            (Some(&epochs), _) => epochs,
+            (None, 0) => own,
+            (None, epochs) => epochs,
         }
     }
 
@@ -290,7 +274,10 @@ impl RunConfig {
     }
 }
 
-/// The learning rate of methods that have none of their own.
+/// The learning rate of methods that have none of their own, as a dotted key.
+const COMMON_RATE: &str = "train.learning_rate";
+
+/// Its value.
 fn learning_rate_in(table: &Table) -> f64 {
     let train = table.get("train").and_then(Value::as_table);
     let rate = train.and_then(|train| train.get("learning_rate"));

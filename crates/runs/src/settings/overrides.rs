@@ -121,4 +121,37 @@ mod tests {
         assert_eq!(resolved(&[typed, of_order]), [Some(2), Some(15)]);
         assert_eq!(resolved(&[of_order, typed]), [None, Some(15)]);
     }
+    #[test]
+    fn what_is_typed_for_one_order_or_task_stays_beside_what_holds_for_all() {
+        let resolved = |preset: Option<&'static str>, set: &[&str], flags: &str| {
+            let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+            let overrides = Overrides {
+                preset,
+                set: &set,
+                flags: toml::from_str(flags).unwrap(),
+                ..Overrides::default()
+            };
+            let benchmark = if preset.is_some() { "t5" } else { "trace" };
+            RunConfig::resolve(&Registries::builtin(), benchmark, false, &overrides)
+        };
+        let own = ["by_order.2.learning_rates.osft=3e-3"];
+        let config = resolved(None, &own, "learning_rates.osft = 1e-3").unwrap();
+        let rate = |order: &str| config.with_order(order).unwrap().learning_rate("osft");
+        assert_eq!([rate("1"), rate("2")], [1e-3, 3e-3]);
+        // The preset trains every task for one epoch.
+        let epochs = |set: &[&str]| {
+            let config = resolved(Some("paper"), set, "").unwrap();
+            ["MNLI", "CB"].map(|task| config.epochs_of(task, 5))
+        };
+        assert_eq!(epochs(&[]), [1, 1]);
+        assert_eq!(epochs(&["task_epochs.MNLI=2"]), [2, 1]);
+        assert_eq!(epochs(&["task_epochs.MNLI=2", "epochs=3"]), [3, 3]);
+        assert_eq!(epochs(&["epochs=3", "task_epochs.MNLI=2"]), [2, 3]);
+        // All methods have rates of their own: this one has no effect, also where it is the default.
+        let error = resolved(None, &["train.learning_rate=1e-3"], "").unwrap_err();
+        assert!(
+            error.to_string().contains("would have no effect"),
+            "{error}"
+        );
+    }
 }

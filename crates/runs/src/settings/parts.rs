@@ -105,7 +105,7 @@ impl DecodingConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointConfig {
-    /// Minutes between two checkpoints within a task.
+    /// Minutes between two checkpoints within a task; 0 uses the steps only.
     pub every_minutes: f64,
     /// Steps between two checkpoints within a task; 0 uses the minutes only.
     pub every_steps: usize,

@@ -42,20 +42,29 @@ pub fn merge(base: &mut Table, over: Table) {
 
 /// Puts a later layer of settings over earlier ones. What it sets holds in every order: values that earlier layers have
 /// for single orders give way to it.
-pub fn merge_layer(base: &mut Table, over: Table) {
-    if let Some(Value::Table(orders)) = base.get_mut("by_order") {
-        give_way(orders, &over);
-    }
+pub(super) fn merge_layer(base: &mut Table, over: Table) {
+    give_way(base, &over);
     merge(base, over);
 }
 
-/// Removes from the settings of each order what a later layer sets.
-fn give_way(orders: &mut Table, over: &Table) {
+/// Removes what a later layer sets aside: values of single orders that it has for all, and numbers of epochs of single tasks
+/// if it has one for all.
+pub(super) fn give_way(base: &mut Table, over: &Table) {
+    let sets_epochs = over.contains_key("epochs");
+    if sets_epochs {
+        base.remove("task_epochs");
+    }
+    let Some(Value::Table(orders)) = base.get_mut("by_order") else {
+        return;
+    };
     for changes in orders
         .iter_mut()
         .filter_map(|(_, value)| value.as_table_mut())
     {
         remove(changes, over);
+        if sets_epochs {
+            changes.remove("task_epochs");
+        }
     }
     orders.retain(|_, changes| changes.as_table().is_none_or(|table| !table.is_empty()));
 }

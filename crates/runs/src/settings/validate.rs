@@ -12,7 +12,7 @@ use super::RunConfig;
 const MOST_MINUTES: f64 = 525_600.0;
 
 /// Settings that are the same for all orders of a run.
-const ONE_FOR_ALL: [&str; 12] = [
+const ONE_FOR_ALL: [&str; 13] = [
     "backend",
     "benchmark",
     "by_order",
@@ -24,6 +24,7 @@ const ONE_FOR_ALL: [&str; 12] = [
     "order",
     "seeds",
     "split_cache",
+    "suites",
     "tune_grid",
 ];
 
@@ -93,6 +94,10 @@ impl RunConfig {
         ensure!(
             self.suites.limit_between == 0 || self.suites.after_every_task,
             "suites.limit_between has no effect unless suites.after_every_task is true"
+        );
+        ensure!(
+            !self.suites.names.is_empty() || !self.suites.after_every_task,
+            "suites.after_every_task has no effect without suites: name them by --general or suites.names"
         );
         let temperature = self.decoding.temperature;
         ensure!(

@@ -29,6 +29,7 @@ pub(in crate::methods) struct GeneratedTerm<M> {
 #[derive(Clone, Debug)]
 struct OwnedVocabulary {
     size: usize,
+    embeddings: usize,
     ends: Vec<u32>,
 }
 
@@ -48,6 +49,7 @@ impl<M: LanguageModel> GeneratedTerm<M> {
             config,
             vocabulary: vocabulary.map(|vocabulary| OwnedVocabulary {
                 size: vocabulary.size,
+                embeddings: vocabulary.embeddings,
                 ends: vocabulary.ends.to_vec(),
             }),
             seed,
@@ -79,10 +81,11 @@ impl<M: LanguageModel> GeneratedTerm<M> {
     /// Generates the rows of a task with the model that it starts from.
     fn generate(&self, start: &M, context: TaskContext<'_>) -> Result<TaskRows, ContinualError> {
         let vocabulary = self.vocabulary.as_ref();
-        let OwnedVocabulary { size, ends } = vocabulary.ok_or(ContinualError::MissingInput {
-            method: LWF_GENERATED,
-            input: "the vocabulary of the model's tokenizer",
-        })?;
+        let OwnedVocabulary { size, ends, .. } =
+            vocabulary.ok_or(ContinualError::MissingInput {
+                method: LWF_GENERATED,
+                input: "the vocabulary of the model's tokenizer",
+            })?;
         let LwfGeneratedConfig { rows, tokens, .. } = self.config;
         let seed = self.seed.wrapping_mul(1_000_003);
         let seed = seed.wrapping_add(context.index as u64);
@@ -159,7 +162,8 @@ impl<M: LanguageModel> GeneratedTerm<M> {
         saved: &Checkpoint,
     ) -> Result<(), ContinualError> {
         self.start.restore(base, saved)?;
-        let vocabulary = self.vocabulary.as_ref().map(|vocabulary| vocabulary.size);
+        let vocabulary = self.vocabulary.as_ref();
+        let vocabulary = vocabulary.map(|vocabulary| vocabulary.embeddings);
         self.rows = TaskRows::restored(saved, vocabulary)?;
         Ok(())
     }

@@ -124,7 +124,7 @@ impl<M: LanguageModel + 'static> MethodKind<M> for ReplayKind {
     ) -> Result<Box<dyn Method<M>>, ContinualError> {
         let method = Replay::new(settings, inputs.seed)?;
         Ok(Box::new(match inputs.vocabulary {
-            Some(vocabulary) => method.with_vocabulary(vocabulary.size),
+            Some(vocabulary) => method.with_vocabulary(vocabulary.embeddings),
             None => method,
         }))
     }

@@ -21,7 +21,8 @@ use read::{file_name, read_questions};
 const SEED: u64 = 2504;
 
 /// The calibration data of a run, and a remark if there are fewer tokens than were asked for; `None` if no method
-/// needs it. `orders` are the tasks of the run, whose prompts rows may begin as.
+/// needs it. `vocabulary` is the tokenizer with the model's number of embeddings; `orders` are the tasks of the run, whose
+/// prompts rows may begin as.
 ///
 /// # Errors
 ///
@@ -29,7 +30,7 @@ const SEED: u64 = 2504;
 pub fn data<M: LanguageModel>(
     config: &RunConfig,
     model: &M,
-    tokenizer: &TextTokenizer,
+    vocabulary: (&TextTokenizer, Option<usize>),
     orders: &[PreparedTasks],
 ) -> Result<Option<(CalibrationData, Option<String>)>> {
     if !config.reads_calibration() {
@@ -37,7 +38,7 @@ pub fn data<M: LanguageModel>(
     }
     let settings = &config.calibration;
     let (base_name, base) = match config.reads_base_rows() {
-        true => sample(settings, config.max_length, model, tokenizer, orders)?,
+        true => sample(settings, config.max_length, model, vocabulary, orders)?,
         false => ("none".to_string(), Vec::new()),
     };
     let remark = too_few(settings, &base_name, &base);
@@ -75,7 +76,7 @@ fn sample<M: LanguageModel>(
     settings: &CalibrationConfig,
     max_length: usize,
     model: &M,
-    tokenizer: &TextTokenizer,
+    (tokenizer, embeddings): (&TextTokenizer, Option<usize>),
     orders: &[PreparedTasks],
 ) -> Result<(String, Vec<Example>)> {
     let (size, tokens) = (settings.size(), settings.base_tokens);
@@ -89,7 +90,7 @@ fn sample<M: LanguageModel>(
                 (file_name(path), rows)
             }
             (BaseSample::Generated, ..) => {
-                let rows = generate(model, tokenizer, size, tokens);
+                let rows = generate(model, (tokenizer, embeddings), size, tokens);
                 ("generated".to_string(), rows)
             }
             (BaseSample::Continued, text, _) => {
@@ -151,15 +152,17 @@ pub fn check_files(config: &RunConfig, tokenizer: &TextTokenizer) -> Result<()> 
     Ok(())
 }
 
-/// Generates text with the model, with a progress line.
+/// Generates text with the model, with a progress line. A text begins with any token of the tokenizer that is below
+/// `embeddings`.
 pub fn generate<M: LanguageModel>(
     model: &M,
-    tokenizer: &TextTokenizer,
+    (tokenizer, embeddings): (&TextTokenizer, Option<usize>),
     size: SampleSize,
     tokens: usize,
 ) -> Vec<Example> {
     let (progress, generation) = generation(tokenizer, size, tokens);
-    let vocabulary = tokenizer.vocabulary_size();
+    let known = tokenizer.vocabulary_size();
+    let vocabulary = embeddings.map_or(known, |count| count.min(known));
     let texts = generated_rows(model, vocabulary, generation, &mut |rows| {
         progress.advance(rows as u64, "generating text to calibrate on");
     });
