@@ -149,9 +149,8 @@ pub enum ContinualError {
     },
     /// The loss on validation rows is to be measured, and no such row has an answer.
     #[error(
-        "{} of task {task:?} has an answer to measure a loss on: give rows whose answers fit into max_length, or set \
-         validation.every_epochs = 0 without patience and keep_best",
-        if *rows == 0 { "no row, for there is none for validation," } else { "no validation row" }
+        "{}, or set validation.every_epochs = 0 without patience and keep_best",
+        no_validation(task, *rows)
     )]
     NoValidation {
         /// The task.
@@ -212,5 +211,16 @@ impl ContinualError {
             path,
             reason: error.to_string(),
         }
+    }
+}
+
+/// What is missing to measure a loss on validation rows, and what to do.
+fn no_validation(task: &str, rows: usize) -> String {
+    match rows {
+        0 => format!("task {task:?} has no validation row to measure a loss on: give some"),
+        _ => format!(
+            "no validation row of task {task:?} has an answer to measure a loss on: give rows whose answers fit into \
+             max_length"
+        ),
     }
 }
