@@ -152,16 +152,13 @@ fn best(row: &SuiteRow, score: impl Fn(&str) -> f64) -> f64 {
 
 fn exact_match(row: &SuiteRow, output: &str) -> f64 {
     best(row, |answer| {
-        let is_words = answer.chars().any(char::is_alphanumeric);
-        let same = match is_words {
-            true => numbers(output) == numbers(answer),
-            // Of an operator, nothing would be left.
-            false => output.trim() == answer.trim(),
-        };
-        match (is_words, same) {
-            (_, false) => 0.0,
-            (false, true) => 100.0,
-            (true, true) => Score::exact_match().row_score("", output, answer),
+        // Without its punctuation, nothing would be left of an operator.
+        if !answer.chars().any(char::is_alphanumeric) {
+            return 100.0 * f64::from(u8::from(output.trim() == answer.trim()));
+        }
+        match numbers(output) == numbers(answer) {
+            true => Score::exact_match().row_score("", output, answer),
+            false => 0.0,
         }
     })
 }

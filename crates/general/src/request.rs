@@ -184,8 +184,8 @@ impl Response {
             Self::Choices(found) => found.as_slice(),
             Self::Loss(found) => std::slice::from_ref(found),
         };
-        let logs = likelihoods.iter().map(|found| found.log_probability);
-        logs.into_iter().find(|log| !log.is_finite())
+        let mut logs = likelihoods.iter().map(|found| found.log_probability);
+        logs.find(|log| !log.is_finite())
     }
 
     fn kind(&self) -> &'static str {

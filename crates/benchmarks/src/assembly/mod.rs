@@ -77,18 +77,18 @@ pub fn assemble(
             (Split::Test, "test.json", rows.test, counts.test),
         ];
         for (split, file, rows, count) in splits {
-            let all = rows.len();
-            let rows = rows.into_iter().map(|row| Row {
-                answer: format!("{}{}", recipe.before_answer, row.answer),
-                ..row
-            });
-            let fitting: Vec<Row> = rows.filter(|row| fits(row)).collect();
             if count == 0 {
                 return Err(BenchmarkError::NoRowsWanted {
                     task: wanted.name.clone(),
                     split: split.to_string(),
                 });
             }
+            let all = rows.len();
+            let rows = rows.into_iter().map(|row| Row {
+                answer: format!("{}{}", recipe.before_answer, row.answer),
+                ..row
+            });
+            let fitting: Vec<Row> = rows.filter(|row| fits(row)).collect();
             if fitting.len() < count {
                 return Err(BenchmarkError::TooFewRows {
                     task: wanted.name.clone(),

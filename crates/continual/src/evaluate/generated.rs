@@ -24,8 +24,8 @@ pub fn evaluate<M: LanguageModel>(
     decoding: Decoding,
     on_answers: &mut dyn FnMut(usize) -> Result<(), ContinualError>,
 ) -> Result<Evaluation, ContinualError> {
-    let empty = set.questions.iter();
-    if let Some(question) = empty.map(|q| &q.tokens).position(Vec::is_empty) {
+    let mut questions = set.questions.iter();
+    if let Some(question) = questions.position(|question| question.tokens.is_empty()) {
         return Err(ContinualError::EmptyQuestion { question });
     }
     let model = model.valid();

@@ -105,16 +105,10 @@ pub fn along<'a>(axis: Axis, benches: &'a [Vec<Case>]) -> Vec<Series<'a>> {
 /// The series, of which those of one name get the number of their measurement, from 1.
 fn told_apart(all: Vec<(usize, Series<'_>)>) -> Vec<Series<'_>> {
     let labels: Vec<String> = all.iter().map(|(_, series)| series.label.clone()).collect();
+    let is_repeated = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
     let numbered = all.into_iter().map(|(place, mut series)| {
-        if labels
-            .iter()
-            .filter(|label| **label == series.label)
-            .count()
-            > 1
-        {
-            series
-                .label
-                .push_str(&format!(", measurement {}", place + 1));
+        if is_repeated(&series.label) {
+            series.label += &format!(", measurement {}", place + 1);
         }
         series
     });

@@ -138,15 +138,16 @@ mod tests {
         labels.iter().map(ToString::to_string).collect()
     }
 
+    fn rows(answers: &[&str]) -> InMemDataset<Row> {
+        let row = |answer: &&str| Row {
+            prompt: "p".to_string(),
+            answer: answer.to_string(),
+        };
+        InMemDataset::new(answers.iter().map(row).collect())
+    }
+
     #[test]
     fn a_list_says_nothing_beside_rows_that_have_exactly_its_answers() {
-        let rows = |answers: &[&str]| {
-            let row = |answer: &&str| Row {
-                prompt: "p".to_string(),
-                answer: answer.to_string(),
-            };
-            InMemDataset::new(answers.iter().map(row).collect())
-        };
         let (train, scored) = (rows(&[" yes", "no\n", " yes"]), rows(&["maybe"]));
         let beside = |labels: &[&str]| beside_rows(&texts(labels), [&train, &scored]).unwrap();
         assert!(beside(&[]).is_empty());
@@ -159,13 +160,6 @@ mod tests {
 
     #[test]
     fn labels_are_spelled_as_the_training_rows_write_them() {
-        let rows = |answers: &[&str]| {
-            let row = |answer: &&str| Row {
-                prompt: "p".to_string(),
-                answer: answer.to_string(),
-            };
-            InMemDataset::new(answers.iter().map(row).collect())
-        };
         let found =
             |labels: &[&str], answers: &[&str]| spelled(&texts(labels), &rows(answers)).unwrap();
         assert_eq!(found(&["a", "b"], &["b", "a"]), ["a", "b"]);
